@@ -1,0 +1,92 @@
+//! The chain: source → filter → sink. Frames are pulled from the sink's end, without callbacks.
+
+use crate::frame::Frame;
+use std::time::{Duration, Instant};
+
+pub mod demux;
+pub mod file;
+pub mod live;
+pub mod queue;
+pub mod replicator;
+
+/// What a source is told when it is asked for a frame.
+#[derive(Debug)]
+pub struct SourceContext<'a> {
+    /// Monotonic time of this turn of the loop.
+    pub now: Instant,
+    /// Demultiplexers that several sources feed from.
+    pub demuxers: &'a mut demux::DemuxTable,
+}
+
+/// What a source has to give.
+#[derive(Debug)]
+pub enum FramePoll {
+    /// The next frame.
+    Ready(Frame),
+    /// None yet.
+    Pending(Wait),
+    /// None ever again (until a seek).
+    Ended(Ending),
+}
+
+/// What a source waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A moment.
+    Until(Instant),
+    /// Input: whoever brings it (an event trigger, a socket) makes the owner ask again.
+    Input,
+    /// Nothing: there is more work to do than one call may take; ask again next turn.
+    Work,
+}
+
+/// Why a source ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All was delivered.
+    EndOfStream,
+    /// The input broke; what it was, for the log.
+    Failed(String),
+}
+
+/// Why a source did not seek.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SeekError {
+    /// The source has no positions (live input).
+    NotSeekable,
+    /// The position lies beyond the end.
+    OutOfRange,
+    /// The input broke.
+    Failed(String),
+}
+
+/// Gives frames to whoever asks.
+pub trait FramedSource {
+    /// The next frame. Asking again while pending or after the end is harmless. One call does a
+    /// bounded amount of work.
+    fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll;
+
+    /// Goes to the last point at or before `npt` at which decoding can start, and returns where
+    /// that is. Frames that follow have presentation times counted from the start of the media.
+    fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        let _ = (npt, cx);
+        Err(SeekError::NotSeekable)
+    }
+
+    /// Length of the media, if it has one that is known.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The owner is done with the source: releases what it holds in tables of `cx`.
+    fn close(&mut self, cx: &mut SourceContext<'_>) {
+        let _ = cx;
+    }
+}
+
+/// A source that changes what another gives; it owns its input, so dropping it drops the chain.
+pub trait FramedFilter: FramedSource {
+    /// The source behind the filter.
+    fn input(&self) -> &dyn FramedSource;
+}

@@ -1,0 +1,100 @@
+//! RTP payload formats: one file an RFC, each with packetizer, depacketizer and SDP parameters.
+
+use crate::codec::CodecParameters;
+use crate::frame::Frame;
+use crate::wire::ParseError;
+use bytes::Bytes;
+
+pub mod aac;
+pub mod h264;
+pub mod h265;
+pub mod mp2t;
+pub mod mpa;
+mod packet_buffer;
+pub mod pcm;
+
+pub use packet_buffer::{PacketBuffer, PacketSpan, RTP_HEADER_LEN, TCP_PREFIX_LEN};
+
+/// What SDP says of a payload format: the `m=`, `a=rtpmap` and `a=fmtp` of a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadFormat {
+    /// `audio`, `video`, `application`: the media of the `m=` line.
+    pub media: &'static str,
+    /// RTP payload type: static (RFC 3551) or dynamic (96–127).
+    pub payload_type: u8,
+    /// Encoding name as registered, e.g. `H264`.
+    pub encoding_name: &'static str,
+    /// RTP timestamp units a second.
+    pub clock_rate: u32,
+    /// Audio channels; `None` leaves them out of the rtpmap.
+    pub channels: Option<u8>,
+    /// Value of `a=fmtp` after the payload type.
+    pub fmtp: Option<String>,
+}
+
+/// Cuts frames into RTP payloads.
+pub trait Packetizer {
+    /// Appends the packets of `frame` to `out`. Each packet has at most `out.max_payload()` bytes
+    /// of payload. A packetizer that gathers several frames in a packet may append nothing, and
+    /// on a later call packets whose timestamp lies before `frame`'s (see
+    /// [`PacketBuffer::finish_packet`]).
+    fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer);
+
+    /// Appends what was held back (end of stream, pause).
+    fn flush(&mut self, out: &mut PacketBuffer) {
+        let _ = out;
+    }
+
+    /// Forgets what was held back (seek).
+    fn reset(&mut self) {}
+
+    /// Whether frames wait inside to share a packet with later ones.
+    fn holds_back(&self) -> bool {
+        false
+    }
+}
+
+/// What a depacketizer gives out: a frame's bytes and its RTP timestamp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepacketizedFrame {
+    /// As [`Frame::data`].
+    pub data: Bytes,
+    /// RTP timestamp of the frame, of its first sample.
+    pub timestamp: u32,
+    /// Decoding can start here.
+    pub key: bool,
+    /// Something was lost before or in this frame.
+    pub discontinuity: bool,
+}
+
+/// Puts frames together from RTP payloads in sequence order.
+pub trait Depacketizer {
+    /// Takes the payload of one packet. `lost` says that packets before it are missing: what was
+    /// half put together is dropped, and the next frame is marked. An error means that the packet
+    /// was malformed and has been dropped; the depacketizer goes on.
+    fn handle_payload(
+        &mut self,
+        payload: &[u8],
+        marker: bool,
+        timestamp: u32,
+        lost: bool,
+    ) -> Result<(), ParseError>;
+
+    /// The next whole frame.
+    fn poll_frame(&mut self) -> Option<DepacketizedFrame>;
+
+    /// No more packets will come: what is complete becomes available.
+    fn handle_end(&mut self) {}
+}
+
+/// The payload format for a track; `dynamic` (96–127) is used where RFC 3551 assigns no number.
+pub fn format_for(parameters: &CodecParameters, dynamic: u8) -> PayloadFormat {
+    let _ = (parameters, dynamic);
+    todo!()
+}
+
+/// A packetizer for a track.
+pub fn packetizer_for(parameters: &CodecParameters) -> Box<dyn Packetizer> {
+    let _ = parameters;
+    todo!()
+}

@@ -1,0 +1,156 @@
+//! [`PacketBuffer`]: the packets of one frame, packetized once for all destinations.
+
+use std::ops::Range;
+
+/// Bytes of an RTP header without CSRCs and extension (RFC 3550 section 5.1).
+pub const RTP_HEADER_LEN: usize = 12;
+/// Bytes of the interleaving prefix (RFC 2326 section 10.12).
+pub const TCP_PREFIX_LEN: usize = 4;
+
+/// Where one packet lies in a [`PacketBuffer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketSpan {
+    /// Offset of the RTP header; the interleaving prefix lies just before it.
+    pub start: usize,
+    /// Bytes of RTP header and payload.
+    pub len: usize,
+    /// Marker bit.
+    pub marker: bool,
+    /// The packet's timestamp lies this many RTP units *before* the frame's (wrapping; a
+    /// packet of later samples has the two's complement of its distance).
+    pub timestamp_lag: u32,
+}
+
+impl PacketSpan {
+    /// The bytes from RTP header to the end of the payload.
+    pub const fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+}
+
+/// RTP packets one behind the other in one buffer, each with room in front of it for the
+/// interleaving prefix, so that the whole is one TCP write and each packet one UDP segment:
+///
+/// ```text
+/// | prefix 4 | RTP header 12 | payload | prefix 4 | RTP header 12 | payload | …
+/// ```
+///
+/// A packetizer calls [`begin_packet`](Self::begin_packet), [`put`](Self::put) and
+/// [`finish_packet`](Self::finish_packet); the RTP sink fills the headers in.
+#[derive(Debug)]
+pub struct PacketBuffer {
+    bytes: Vec<u8>,
+    spans: Vec<PacketSpan>,
+    max_payload: usize,
+    open: Option<usize>,
+}
+
+impl PacketBuffer {
+    /// A buffer for packets of at most `max_payload` bytes after the RTP header.
+    pub const fn new(max_payload: usize) -> Self {
+        Self { bytes: Vec::new(), spans: Vec::new(), max_payload, open: None }
+    }
+
+    /// Most bytes of payload a packet may have.
+    pub const fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+
+    /// Starts a packet.
+    pub fn begin_packet(&mut self) {
+        debug_assert!(self.open.is_none(), "the last packet is not finished");
+        self.open = Some(self.bytes.len() + TCP_PREFIX_LEN);
+        self.bytes.resize(self.bytes.len() + TCP_PREFIX_LEN + RTP_HEADER_LEN, 0);
+    }
+
+    /// Appends to the payload of the packet that was begun.
+    pub fn put(&mut self, payload: &[u8]) {
+        debug_assert!(self.open.is_some(), "no packet is begun");
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// Bytes of payload in the packet that was begun; 0 if none was.
+    pub fn payload_len(&self) -> usize {
+        self.open.map_or(0, |start| self.bytes.len() - start - RTP_HEADER_LEN)
+    }
+
+    /// Bytes that still fit in the packet that was begun.
+    pub fn room(&self) -> usize {
+        self.max_payload.saturating_sub(self.payload_len())
+    }
+
+    /// Ends the packet. `timestamp_lag`: see [`PacketSpan::timestamp_lag`]; 0 for a packet that
+    /// belongs to the frame being packetized.
+    pub fn finish_packet(&mut self, marker: bool, timestamp_lag: u32) {
+        if let Some(start) = self.open.take() {
+            let len = self.bytes.len() - start;
+            self.spans.push(PacketSpan { start, len, marker, timestamp_lag });
+        }
+    }
+
+    /// Sets the marker on the packet finished last.
+    pub fn mark_last(&mut self) {
+        if let Some(last) = self.spans.last_mut() {
+            last.marker = true;
+        }
+    }
+
+    /// The finished packets.
+    pub fn spans(&self) -> &[PacketSpan] {
+        &self.spans
+    }
+
+    /// Whether there is no finished packet.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Header and payload of packet `i`.
+    pub fn packet(&self, i: usize) -> Option<&[u8]> {
+        self.bytes.get(self.spans.get(i)?.range())
+    }
+
+    /// Payload of packet `i`.
+    pub fn payload(&self, i: usize) -> Option<&[u8]> {
+        self.packet(i)?.get(RTP_HEADER_LEN..)
+    }
+
+    /// Everything, prefixes included: what one interleaved write sends.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// As [`bytes`](Self::bytes), to fill in prefixes and headers.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Forgets all packets and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+        self.open = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_lie_one_behind_the_other_with_their_prefix() {
+        let mut b = PacketBuffer::new(10);
+        b.begin_packet();
+        b.put(b"abc");
+        assert_eq!(b.room(), 7);
+        b.finish_packet(false, 0);
+        b.begin_packet();
+        b.put(b"d");
+        b.finish_packet(true, 5);
+        assert_eq!(b.payload(0), Some(&b"abc"[..]));
+        assert_eq!(b.payload(1), Some(&b"d"[..]));
+        assert_eq!(b.spans()[0].start, TCP_PREFIX_LEN);
+        assert_eq!(b.spans()[1].start, b.spans()[0].range().end + TCP_PREFIX_LEN);
+        assert_eq!(b.bytes().len(), b.spans()[1].range().end);
+    }
+}

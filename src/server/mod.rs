@@ -1,0 +1,3 @@
+//! The RTSP server and media session management.
+
+pub mod pool;
