@@ -1,5 +1,17 @@
 //! RTP and RTCP machines: time and bytes in, packets and reports out. No sockets, no clock.
+//!
+//! * [`RtpSink`] makes packets of frames, once for all destinations.
+//! * [`RtpSource`] makes frames of packets: order, loss, statistics.
+//! * [`RtcpInstance`] writes and reads the reports of a stream at the times RFC 3550 wants them.
 
 pub mod rtcp;
 pub mod sink;
 pub mod source;
+
+pub use rtcp::{RtcpConfig, RtcpInstance, RtcpOutcome, SenderFacts};
+pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
+pub use source::{RtpSource, RtpSourceConfig};
+
+/// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP
+/// packet. Those of IPv6 and TCP differ too little to matter to an interval of seconds.
+const LOWER_LAYER_OVERHEAD: usize = 28;

@@ -1,1 +1,210 @@
-//! In progress.
+//! [`RtpSink`]: frames in, batches of RTP packets out, once for all destinations. Read RFC 3550
+//! section 5.1 before changing it.
+
+use crate::frame::Frame;
+use crate::payload::{
+    PacketBuffer, PacketSpan, Packetizer, PayloadFormat, RTP_HEADER_LEN, TCP_PREFIX_LEN,
+};
+use byteorder::{BigEndian, ByteOrder};
+use std::fmt;
+use std::time::Duration;
+
+/// Bytes of an RTP packet, header included, unless configured otherwise: what an Ethernet frame
+/// of 1,500 bytes holds below IPv6 and UDP, with four bytes over for the interleaving prefix.
+pub const DEFAULT_MAX_PACKET: usize = 1448;
+
+/// Least and most bytes of an RTP packet that can be asked for: below, no payload format works;
+/// above, the length does not fit in an interleaving prefix.
+const PACKET_RANGE: (usize, usize) = (RTP_HEADER_LEN + 64, u16::MAX as usize);
+
+/// Cuts the frames of one stream into RTP packets.
+///
+/// A stream has one sink, whoever and however many its destinations are: the packets lie in one
+/// [`PacketBuffer`], and sending them is the caller's. Sequence numbers and the time line go on
+/// through pauses and seeks.
+///
+/// [`handle_frame`](Self::handle_frame) for every frame; [`flush`](Self::flush) before a pause
+/// and at the end; [`reset`](Self::reset) at a seek.
+pub struct RtpSink {
+    packetizer: Box<dyn Packetizer>,
+    batch: PacketBuffer,
+    ssrc: u32,
+    payload_type: u8,
+    clock_rate: u32,
+    sequence: u16,
+    timestamp_base: u32,
+    /// Timestamp of the frame packetized last, to which the lags of a flush refer.
+    timestamp: u32,
+    packet_count: u32,
+    octet_count: u32,
+}
+
+impl fmt::Debug for RtpSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtpSink")
+            .field("ssrc", &format_args!("{:08x}", self.ssrc))
+            .field("payload_type", &self.payload_type)
+            .field("sequence", &self.sequence)
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RtpSink {
+    /// A sink for tracks of `format`. `max_packet` bounds the bytes of a packet from the RTP
+    /// header on; `random` gives SSRC, first sequence number and timestamp base, which RFC 3550
+    /// wants unpredictable.
+    pub fn new(
+        format: &PayloadFormat,
+        packetizer: Box<dyn Packetizer>,
+        max_packet: usize,
+        random: [u8; 12],
+    ) -> Self {
+        let max_packet = max_packet.clamp(PACKET_RANGE.0, PACKET_RANGE.1);
+        let timestamp_base = BigEndian::read_u32(&random[4..8]);
+        Self {
+            packetizer,
+            batch: PacketBuffer::new(max_packet - RTP_HEADER_LEN),
+            // Many programs take 0 for "not known yet".
+            ssrc: BigEndian::read_u32(&random[..4]).max(1),
+            payload_type: format.payload_type & 0x7f,
+            clock_rate: format.clock_rate,
+            // Far from the wrap, as RFC 3711 section 3.3.1 advises: a receiver that loses the
+            // first packets could otherwise not tell how often the number has wrapped.
+            sequence: BigEndian::read_u16(&random[8..10]) & 0x7fff,
+            timestamp_base,
+            timestamp: timestamp_base,
+            packet_count: 0,
+            octet_count: 0,
+        }
+    }
+
+    /// Synchronization source of the stream.
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Takes another SSRC, after a collision (RFC 3550 section 8.2). Counters start anew.
+    pub fn change_ssrc(&mut self, ssrc: u32) {
+        self.ssrc = ssrc;
+        self.packet_count = 0;
+        self.octet_count = 0;
+    }
+
+    /// RTP payload type.
+    pub const fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    /// Timestamp units a second.
+    pub const fn clock_rate(&self) -> u32 {
+        self.clock_rate
+    }
+
+    /// Sequence number of the next packet.
+    pub const fn next_sequence(&self) -> u16 {
+        self.sequence
+    }
+
+    /// Packets since the stream or its SSRC began, modulo 2³² (for sender reports).
+    pub const fn packet_count(&self) -> u32 {
+        self.packet_count
+    }
+
+    /// Octets of payload since the stream or its SSRC began, modulo 2³² (for sender reports).
+    pub const fn octet_count(&self) -> u32 {
+        self.octet_count
+    }
+
+    /// Whether frames wait in the packetizer to share a packet with later ones.
+    pub fn holds_back(&self) -> bool {
+        self.packetizer.holds_back()
+    }
+
+    /// RTP timestamp of an instant, told in running time: the stream's own time since its
+    /// creation, continuous through seeks and pauses.
+    pub fn timestamp_at(&self, running_time: Duration) -> u32 {
+        // To the nearest unit: times in nanoseconds are themselves rounded, and cutting them
+        // off would make every third frame of 44.1 kHz audio overlap its neighbour by a sample.
+        let rate = u64::from(self.clock_rate);
+        let whole = running_time.as_secs().wrapping_mul(rate);
+        let part = (u64::from(running_time.subsec_nanos()) * rate + 500_000_000) / 1_000_000_000;
+        self.timestamp_base.wrapping_add(whole.wrapping_add(part) as u32)
+    }
+
+    /// Packetizes a frame that is presented at `running_time`. The batch is ready to send, with
+    /// the interleaving prefixes filled in for channel 0 (see [`set_channel`](Self::set_channel)),
+    /// valid until the next call, and empty if the packetizer holds the frame back.
+    pub fn handle_frame(&mut self, frame: &Frame, running_time: Duration) -> &mut PacketBuffer {
+        self.timestamp = self.timestamp_at(running_time);
+        self.batch.clear();
+        self.packetizer.packetize(frame, &mut self.batch);
+        self.fill_in_headers();
+        &mut self.batch
+    }
+
+    /// Packetizes what was held back: before a pause, at the end. The timestamp lags of these
+    /// packets are counted from the frame given last.
+    pub fn flush(&mut self) -> &mut PacketBuffer {
+        self.batch.clear();
+        self.packetizer.flush(&mut self.batch);
+        self.fill_in_headers();
+        &mut self.batch
+    }
+
+    /// Forgets what was held back: at a seek.
+    pub fn reset(&mut self) {
+        self.batch.clear();
+        self.packetizer.reset();
+    }
+
+    /// The packets of the last call that made any.
+    pub const fn batch(&mut self) -> &mut PacketBuffer {
+        &mut self.batch
+    }
+
+    /// Writes `channel` in the interleaving prefixes of all packets. Looks at one byte and does
+    /// no more if they have it already.
+    pub fn set_channel(batch: &mut PacketBuffer, channel: u8) {
+        let count = batch.spans().len();
+        for i in 0..count {
+            let Some(at) = batch.spans().get(i).map(|s| s.start - TCP_PREFIX_LEN + 1) else {
+                return;
+            };
+            match batch.bytes_mut().get_mut(at) {
+                // All packets of a batch have the same channel.
+                Some(byte) if *byte == channel => return,
+                Some(byte) => *byte = channel,
+                None => return,
+            }
+        }
+    }
+
+    fn fill_in_headers(&mut self) {
+        for i in 0..self.batch.spans().len() {
+            let Some(&span) = self.batch.spans().get(i) else { return };
+            self.fill_in_header(span);
+        }
+    }
+
+    fn fill_in_header(&mut self, span: PacketSpan) {
+        let from = span.start - TCP_PREFIX_LEN;
+        let Some(head) = self.batch.bytes_mut().get_mut(from..span.start + RTP_HEADER_LEN) else {
+            return;
+        };
+        debug_assert!(span.len <= PACKET_RANGE.1, "packetizer broke the limit");
+        let (prefix, header) = head.split_at_mut(TCP_PREFIX_LEN);
+        prefix[0] = b'$';
+        prefix[1] = 0;
+        BigEndian::write_u16(&mut prefix[2..], span.len as u16);
+        header[0] = 0x80;
+        header[1] = self.payload_type | (u8::from(span.marker) << 7);
+        BigEndian::write_u16(&mut header[2..4], self.sequence);
+        BigEndian::write_u32(&mut header[4..8], self.timestamp.wrapping_sub(span.timestamp_lag));
+        BigEndian::write_u32(&mut header[8..12], self.ssrc);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.packet_count = self.packet_count.wrapping_add(1);
+        let payload = span.len.saturating_sub(RTP_HEADER_LEN);
+        self.octet_count = self.octet_count.wrapping_add(payload as u32);
+    }
+}

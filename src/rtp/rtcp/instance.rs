@@ -1,0 +1,315 @@
+//! [`RtcpInstance`]: reports out, reports in.
+
+use super::format::{put_app, put_bye, put_cname, put_report};
+use super::incoming::Incoming;
+use super::interval::{IntervalFacts, MINIMUM_INTERVAL, ReportTimer};
+use super::reception::Receptions;
+use super::{
+    NtpTime, ReceptionStatistics, ReportBlock, RtcpConfig, RtcpCounters, RtcpOutcome, SenderFacts,
+};
+use crate::error::Error;
+use crate::rtp::LOWER_LAYER_OVERHEAD;
+use std::time::Instant;
+
+/// Most report blocks in one packet: the count has five bits.
+const MAX_BLOCKS: usize = 31;
+/// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
+const MAX_APP_DATA: usize = 1024;
+
+/// RTCP of one stream, for all its destinations.
+///
+/// When [`poll_timeout`](Self::poll_timeout) has come: [`handle_timeout`](Self::handle_timeout),
+/// then [`poll_report`](Self::poll_report), and what that wrote goes to every destination. What
+/// arrives goes to [`handle_packet`](Self::handle_packet). At the end: [`bye`](Self::bye).
+#[derive(Debug)]
+pub struct RtcpInstance {
+    config: RtcpConfig,
+    ssrc: u32,
+    timer: ReportTimer,
+    /// The timer has expired and reconsideration agreed.
+    due: bool,
+    ended: bool,
+    /// Other members that the owner knows of.
+    others: usize,
+    /// The sender that we receive from, and when it last reported.
+    remote_sender: Option<(u32, Instant)>,
+    receptions: Receptions,
+    blocks: Vec<ReportBlock>,
+    average_size: f64,
+    /// Packet counts told by the last report and by the one before it.
+    told: [Option<u32>; 2],
+    counters: RtcpCounters,
+}
+
+impl RtcpInstance {
+    /// RTCP for the stream of `ssrc` (ours if we send, else the one we report under). `seed`
+    /// makes the intervals unpredictable.
+    pub fn new(config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
+        // The first packet, as far as can be told: SR and SDES with the CNAME.
+        let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len().min(255)) as f64;
+        let facts = IntervalFacts {
+            members: 1,
+            senders: usize::from(config.is_sender),
+            we_sent: config.is_sender,
+            session_bandwidth_bps: config.session_bandwidth_bps,
+            average_size,
+            minimum: config.minimum_interval,
+            initial: true,
+        };
+        Self {
+            timer: ReportTimer::new(now, seed, &facts),
+            receptions: Receptions::new(config.max_destinations),
+            config,
+            ssrc,
+            due: false,
+            ended: false,
+            others: 0,
+            remote_sender: None,
+            blocks: Vec::new(),
+            average_size,
+            told: [None; 2],
+            counters: RtcpCounters::default(),
+        }
+    }
+
+    /// SSRC under which we report.
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Takes another SSRC, after a collision (RFC 3550 section 8.2).
+    pub fn change_ssrc(&mut self, ssrc: u32) {
+        self.ssrc = ssrc;
+        self.told = [None; 2];
+    }
+
+    /// Name under which we report.
+    pub fn cname(&self) -> &str {
+        &self.config.cname
+    }
+
+    /// Tells a better estimate of the session's bandwidth, bits a second.
+    pub fn set_session_bandwidth(&mut self, bps: u64) {
+        self.config.session_bandwidth_bps = bps;
+    }
+
+    /// What has been counted.
+    pub const fn counters(&self) -> RtcpCounters {
+        self.counters
+    }
+
+    /// Members of the session, ourselves included, as far as known.
+    pub fn members(&self) -> usize {
+        let heard = self.receptions.len() + usize::from(self.remote_sender.is_some());
+        1 + self.others.max(heard)
+    }
+
+    /// When the next report is due, or its time is to be reconsidered; `None` after BYE.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (!self.ended).then(|| self.timer.due_at())
+    }
+
+    /// Time has passed. `others`: how many members there are besides us, as far as the caller
+    /// knows (destinations; 1 for a receiver).
+    pub fn handle_timeout(&mut self, now: Instant, others: usize) {
+        if self.ended {
+            return;
+        }
+        self.others = others;
+        self.forget_silent_members(now);
+        self.timer.on_members_left(now, self.members());
+        let facts = self.facts();
+        self.due |= self.timer.handle_expiry(now, &facts);
+    }
+
+    /// Adds a block about a stream that we receive ([`RtpSource`](crate::rtp::RtpSource) makes
+    /// them) to the next report; 31 at most, more are left out.
+    pub fn add_report_block(&mut self, block: ReportBlock) {
+        if self.blocks.len() < MAX_BLOCKS {
+            self.blocks.push(block);
+        }
+    }
+
+    /// Appends the report that is due to `out`, if one is: a compound of SR, or RR if we have not
+    /// sent lately, and SDES with the CNAME. `ntp` is the wall-clock time of `now`, and
+    /// `sender.rtp_timestamp_now` the same instant.
+    pub fn poll_report(
+        &mut self,
+        now: Instant,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if !self.due || self.ended {
+            return false;
+        }
+        self.due = false;
+        // A report of a sender that has been silent for two intervals is a receiver's (6.4).
+        let sender = sender.filter(|s| self.has_sent_lately(s.packet_count));
+        self.write(out, |this, out| this.put_head(ntp, sender, out));
+        self.told = [sender.map(|s| s.packet_count).or(self.told[0]), self.told[0]];
+        let facts = self.facts();
+        self.timer.on_sent(now, &facts);
+        true
+    }
+
+    /// Appends a report to `out` out of turn: for a destination that has just come and needs the
+    /// relation of RTP to wall-clock time with its first packets. Does not move the timer.
+    pub fn report_now(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
+        if !self.ended {
+            self.write(out, |this, out| this.put_head(ntp, sender, out));
+        }
+    }
+
+    /// Appends the last packet to `out`: report, SDES and BYE with a reason (at most 255 bytes).
+    /// Nothing, and false, if a BYE was written before or nothing has ever been sent (6.3.7).
+    pub fn bye(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        reason: Option<&str>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let silent = self.counters.written == 0 && sender.is_none_or(|s| s.packet_count == 0);
+        if self.ended || silent {
+            return false;
+        }
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            put_bye(out, this.ssrc, reason);
+        });
+        self.ended = true;
+        true
+    }
+
+    /// Appends a report with an APP packet (RFC 3550 section 6.7) to `out`. `subtype` is below
+    /// 32; `data` has at most 1,024 bytes, a multiple of four.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it is not so.
+    pub fn app(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        subtype: u8,
+        name: [u8; 4],
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if subtype > 31 || data.len() > MAX_APP_DATA || data.len() % 4 != 0 {
+            return Err(Error::Usage("RTCP APP: subtype, or length of data"));
+        }
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            put_app(out, this.ssrc, subtype, name, data);
+        });
+        Ok(())
+    }
+
+    /// A packet arrived from `from`, a key that the caller chose for the destination. Packets
+    /// that fail the checks of RFC 3550 appendix A.2 are counted and dropped.
+    pub fn handle_packet(
+        &mut self,
+        data: &[u8],
+        from: u64,
+        now: Instant,
+        ntp_now: NtpTime,
+    ) -> RtcpOutcome {
+        let Some(outcome) = Incoming::read(self, data, from, now, ntp_now) else {
+            self.counters.invalid += 1;
+            return RtcpOutcome::default();
+        };
+        self.counters.received += 1;
+        self.count_size(data.len());
+        if outcome.bye {
+            self.receptions.remove(from);
+            let members = self.members();
+            self.timer.on_members_left(now, members);
+        }
+        outcome
+    }
+
+    /// What the receiver at a destination last reported.
+    pub fn statistics(&self, from: u64) -> Option<&ReceptionStatistics> {
+        self.receptions.of(from)
+    }
+
+    /// What all receivers last reported, in no order.
+    pub fn all_statistics(&self) -> impl Iterator<Item = (u64, &ReceptionStatistics)> {
+        self.receptions.iter()
+    }
+
+    /// Forgets a destination.
+    pub fn remove_destination(&mut self, from: u64) {
+        self.receptions.remove(from);
+    }
+
+    /// Takes what a receiver reports of our stream.
+    pub(super) fn on_report_block(
+        &mut self,
+        from: u64,
+        reporter: u32,
+        block: &ReportBlock,
+        now: Instant,
+        ntp_now: NtpTime,
+    ) {
+        if !self.receptions.handle_block(from, reporter, block, now, ntp_now) {
+            self.counters.not_remembered += 1;
+        }
+    }
+
+    /// Takes notice of a sender other than us.
+    pub(super) const fn on_remote_sender(&mut self, ssrc: u32, now: Instant) {
+        self.remote_sender = Some((ssrc, now));
+    }
+
+    fn facts(&self) -> IntervalFacts {
+        let we_sent = self.config.is_sender
+            && (self.told == [None; 2] || self.told[0].is_some() && self.told[0] != self.told[1]);
+        IntervalFacts {
+            members: self.members(),
+            senders: usize::from(we_sent) + usize::from(self.remote_sender.is_some()),
+            we_sent,
+            session_bandwidth_bps: self.config.session_bandwidth_bps,
+            average_size: self.average_size,
+            minimum: self.config.minimum_interval,
+            initial: self.timer.is_initial(),
+        }
+    }
+
+    /// Members that have been silent for five intervals are none (6.3.5).
+    fn forget_silent_members(&mut self, now: Instant) {
+        let facts = IntervalFacts { we_sent: false, initial: false, ..self.facts() };
+        let longest = facts.deterministic().max(MINIMUM_INTERVAL) * 5;
+        self.receptions.forget_silent(now, longest);
+        let silent = |at: Instant| now.saturating_duration_since(at) > longest;
+        if self.remote_sender.is_some_and(|(_, at)| silent(at)) {
+            self.remote_sender = None;
+        }
+    }
+
+    /// Whether packets have gone out since the last report or since the one before it.
+    fn has_sent_lately(&self, packet_count: u32) -> bool {
+        !self.told.iter().all(|told| *told == Some(packet_count))
+    }
+
+    fn put_head(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
+        let sender = sender.map(|s| (ntp, s.rtp_timestamp_now, s.packet_count, s.octet_count));
+        put_report(out, self.ssrc, sender, &self.blocks);
+        self.blocks.clear();
+        put_cname(out, self.ssrc, &self.config.cname);
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, put: impl FnOnce(&mut Self, &mut Vec<u8>)) {
+        let before = out.len();
+        put(self, out);
+        self.counters.written += 1;
+        self.count_size(out.len() - before);
+    }
+
+    /// The running average of packet sizes (6.3.3).
+    fn count_size(&mut self, len: usize) {
+        let size = (len + LOWER_LAYER_OVERHEAD) as f64;
+        self.average_size += (size - self.average_size) / 16.0;
+    }
+}

@@ -1,0 +1,8 @@
+//! [`RtpSource`]: in progress.
+
+/// In progress.
+#[derive(Debug)]
+pub struct RtpSource;
+/// In progress.
+#[derive(Debug)]
+pub struct RtpSourceConfig;
