@@ -4,6 +4,12 @@
 //! "not enough bytes yet" ([`ParseError::Incomplete`]) from "will never be valid"
 //! ([`ParseError::Invalid`]).
 
+pub mod interleaved;
 mod reader;
+pub mod rtsp;
+#[cfg(test)]
+pub(crate) mod testing;
+mod text;
+pub mod url;
 
 pub use reader::{ParseError, Reader};

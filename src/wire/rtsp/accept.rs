@@ -1,0 +1,70 @@
+//! Lists of words: `Accept` (RFC 2326 section 12.1), `Require` (12.32), `Proxy-Require`,
+//! `Public` (12.28), `Allow` (12.4).
+
+use super::message::Method;
+use crate::wire::text::{parameter, split_unquoted};
+
+/// The words of a comma-separated list, without the empty ones; e.g. the option tags of
+/// `Require`.
+pub fn words(value: &str) -> impl Iterator<Item = &str> {
+    split_unquoted(value, ',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// The option tags of `Require` that are not in `supported`: those that a 551 response lists
+/// under `Unsupported`.
+pub fn unsupported<'a>(value: &'a str, supported: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    words(value).filter(|tag| !supported.iter().any(|s| s.eq_ignore_ascii_case(tag)))
+}
+
+/// Whether an `Accept` value admits `media_type` (`application/sdp`).
+pub fn accepts(value: &str, media_type: &str) -> bool {
+    let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+    words(value).any(|range| {
+        let mut parts = split_unquoted(range, ';');
+        let range = parts.next().unwrap_or_default().trim();
+        let refused = parts.map(parameter).any(|(name, value)| {
+            name.eq_ignore_ascii_case("q")
+                && value.is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+        });
+        let wild = |r: &str| {
+            r.split_once('/')
+                .is_some_and(|(k, s)| s == "*" && (k == "*" || k.eq_ignore_ascii_case(kind)))
+        };
+        !refused && (range == "*" || range.eq_ignore_ascii_case(media_type) || wild(range))
+    })
+}
+
+/// The value of `Public` and `Allow`.
+pub fn method_list(methods: &[Method]) -> String {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_knows_wildcards_and_refusals() {
+        let sdp = "application/sdp";
+        for yes in [
+            "application/sdp",
+            "application/rtsl, application/SDP;level=-2",
+            "*/*",
+            "application/*;q=0.5",
+            "text/html, */*;q=0.1",
+        ] {
+            assert!(accepts(yes, sdp), "{yes}");
+        }
+        for no in ["", "text/html", "application/sdp;q=0", "text/*", "application"] {
+            assert!(!accepts(no, sdp), "{no}");
+        }
+    }
+
+    #[test]
+    fn unknown_options_are_listed() {
+        let tags: Vec<_> = unsupported("play.basic, funky-feature,,", &["Play.Basic"]).collect();
+        assert_eq!(tags, ["funky-feature"]);
+        assert_eq!(method_list(&[Method::Options, Method::GetParameter]), "OPTIONS, GET_PARAMETER");
+    }
+}

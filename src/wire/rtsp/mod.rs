@@ -1,0 +1,20 @@
+//! RTSP 1.0 messages and headers (RFC 2326).
+
+pub mod accept;
+pub mod date;
+pub mod message;
+pub mod numbers;
+pub mod parser;
+pub mod range;
+pub mod rtp_info;
+pub mod session;
+pub mod status;
+pub mod transport;
+
+pub use message::{Headers, Method, Request, RequestUri, Response, ResponseBuilder, Version};
+pub use parser::{Decoder, HeadError, HeadErrorKind, Incoming, Limits, parse};
+pub use range::{NptTime, Range, RangeError, RangeHeader, SmpteTime, SmpteType};
+pub use rtp_info::{RtpInfo, RtpInfoEntry};
+pub use session::SessionHeader;
+pub use status::StatusCode;
+pub use transport::{Delivery, Protocol, Transport, TransportSpec};

@@ -1,0 +1,443 @@
+//! `Range` (RFC 2326 sections 3.5 to 3.7 and 12.29).
+
+use super::date::UtcTime;
+use super::numbers::{fraction_nanos, write_fraction};
+use crate::wire::text::{digits, strip_prefix_ignore_case};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Why a `Range` cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeError {
+    /// Malformed: answer 400.
+    Invalid,
+    /// A unit that is not known: answer 457.
+    Unsupported,
+}
+
+impl fmt::Display for RangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "malformed Range",
+            Self::Unsupported => "Range in an unknown unit",
+        })
+    }
+}
+
+impl std::error::Error for RangeError {}
+
+/// A start in normal play time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NptTime {
+    /// The live edge.
+    Now,
+    /// From the beginning of the presentation.
+    At(Duration),
+}
+
+/// Which SMPTE time code (RFC 2326 section 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmpteType {
+    /// `smpte`: the default, which is the same as `smpte-30-drop`.
+    Smpte,
+    /// `smpte-30-drop`: 29.97 frames a second, two frame numbers dropped each minute but the
+    /// tenth.
+    Smpte30Drop,
+    /// `smpte-25`: 25 frames a second.
+    Smpte25,
+}
+
+impl SmpteType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Smpte => "smpte",
+            Self::Smpte30Drop => "smpte-30-drop",
+            Self::Smpte25 => "smpte-25",
+        }
+    }
+}
+
+/// A SMPTE time code relative to the start of the clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SmpteTime {
+    /// Below 100.
+    pub hours: u8,
+    /// Below 60.
+    pub minutes: u8,
+    /// Below 60.
+    pub seconds: u8,
+    /// Below 30, or 25.
+    pub frames: u8,
+    /// Hundredths of a frame.
+    pub subframes: u8,
+}
+
+impl SmpteTime {
+    fn parse(text: &str) -> Option<Self> {
+        let two = |text: Option<&str>| {
+            let text = text?;
+            if text.len() > 2 { None } else { digits::<u8>(text) }
+        };
+        let mut parts = text.trim().split(':');
+        let mut time = Self {
+            hours: two(parts.next())?,
+            minutes: two(parts.next()).filter(|&m| m < 60)?,
+            seconds: two(parts.next()).filter(|&s| s < 60)?,
+            ..Self::default()
+        };
+        if let Some(frames) = parts.next() {
+            let (frames, subframes) = frames.split_once('.').unwrap_or((frames, "0"));
+            time.frames = two(Some(frames)).filter(|&f| f < 30)?;
+            time.subframes = two(Some(subframes))?;
+        }
+        parts.next().is_none().then_some(time)
+    }
+
+    /// The time since the start of the clip.
+    pub fn duration(self, kind: SmpteType) -> Duration {
+        let minutes = u64::from(self.hours) * 60 + u64::from(self.minutes);
+        let seconds = minutes * 60 + u64::from(self.seconds);
+        let (nominal, numerator, denominator, dropped) = match kind {
+            SmpteType::Smpte | SmpteType::Smpte30Drop => {
+                (30, 30_000, 1001, 2 * (minutes - minutes / 10))
+            }
+            SmpteType::Smpte25 => (25, 25, 1, 0),
+        };
+        let frames = (seconds * nominal + u64::from(self.frames)).saturating_sub(dropped);
+        let hundredths = frames * 100 + u64::from(self.subframes);
+        // At most 100 h · 30 · 100 · 1001 · 10^7, which fits.
+        Duration::from_nanos(hundredths * 10_000_000 * denominator / numerator)
+    }
+}
+
+impl fmt::Display for SmpteTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hours, minutes, seconds, frames, subframes } = self;
+        write!(f, "{hours:02}:{minutes:02}:{seconds:02}")?;
+        if *subframes > 0 {
+            write!(f, ":{frames:02}.{subframes:02}")
+        } else if *frames > 0 {
+            write!(f, ":{frames:02}")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A stretch of the presentation. At least one end is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// Normal play time.
+    Npt {
+        /// Where to start; `None`: where it stands (`npt=-20`).
+        start: Option<NptTime>,
+        /// Where to stop; `None`: at the end.
+        end: Option<Duration>,
+    },
+    /// SMPTE time codes.
+    Smpte {
+        /// Which.
+        kind: SmpteType,
+        /// Where to start.
+        start: SmpteTime,
+        /// Where to stop; `None`: at the end.
+        end: Option<SmpteTime>,
+    },
+    /// Universal time.
+    Clock {
+        /// Where to start.
+        start: UtcTime,
+        /// Where to stop; `None`: at the end.
+        end: Option<UtcTime>,
+    },
+}
+
+impl Range {
+    /// From `start` in normal play time, to `end` or the end of the presentation.
+    pub const fn npt(start: Duration, end: Option<Duration>) -> Self {
+        Self::Npt { start: Some(NptTime::At(start)), end }
+    }
+
+    /// Start and end in normal play time, if the range is one (SMPTE time is converted). A start
+    /// of `None` means: from where it stands, or the live edge.
+    pub fn as_npt(&self) -> Option<(Option<Duration>, Option<Duration>)> {
+        match self {
+            Self::Npt { start: Some(NptTime::At(start)), end } => Some((Some(*start), *end)),
+            Self::Npt { end, .. } => Some((None, *end)),
+            Self::Smpte { kind, start, end } => {
+                Some((Some(start.duration(*kind)), end.map(|end| end.duration(*kind))))
+            }
+            Self::Clock { .. } => None,
+        }
+    }
+
+    /// Whether it lies within a presentation of length `duration` and has its start before its
+    /// end. Clock ranges are never within.
+    pub fn is_within(&self, duration: Duration) -> bool {
+        let Some((start, end)) = self.as_npt() else { return false };
+        let start_within = start.is_none_or(|start| start <= duration);
+        start_within && end.is_none_or(|end| start.is_none_or(|start| start <= end))
+    }
+}
+
+/// The `Range` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeHeader {
+    /// The stretch.
+    pub range: Range,
+    /// When the operation is to take effect.
+    pub time: Option<UtcTime>,
+}
+
+impl From<Range> for RangeHeader {
+    fn from(range: Range) -> Self {
+        Self { range, time: None }
+    }
+}
+
+impl FromStr for RangeHeader {
+    type Err = RangeError;
+
+    fn from_str(value: &str) -> Result<Self, RangeError> {
+        let mut parts = value.split(';');
+        let range = parts.next().unwrap_or_default().parse()?;
+        let mut time = None;
+        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+            if let Some(at) = strip_prefix_ignore_case(part, "time=") {
+                time = Some(UtcTime::parse(at.trim()).ok_or(RangeError::Invalid)?);
+            }
+        }
+        Ok(Self { range, time })
+    }
+}
+
+impl FromStr for Range {
+    type Err = RangeError;
+
+    fn from_str(text: &str) -> Result<Self, RangeError> {
+        let (unit, range) = text.split_once('=').ok_or(RangeError::Invalid)?;
+        let (unit, range) = (unit.trim(), range.trim());
+        let is = |name: &str| unit.eq_ignore_ascii_case(name);
+        let smpte = [SmpteType::Smpte, SmpteType::Smpte30Drop, SmpteType::Smpte25];
+        if is("npt") {
+            npt_range(range).ok_or(RangeError::Invalid)
+        } else if is("clock") {
+            clock_range(range).ok_or(RangeError::Invalid)
+        } else if let Some(&kind) = smpte.iter().find(|kind| is(kind.as_str())) {
+            smpte_range(kind, range).ok_or(RangeError::Invalid)
+        } else if unit.is_empty() {
+            Err(RangeError::Invalid)
+        } else {
+            Err(RangeError::Unsupported)
+        }
+    }
+}
+
+/// `start-[end]`.
+fn ends(text: &str) -> Option<(&str, Option<&str>)> {
+    let (start, end) = text.split_once('-')?;
+    let end = end.trim();
+    Some((start.trim(), (!end.is_empty()).then_some(end)))
+}
+
+fn npt_range(text: &str) -> Option<Range> {
+    let (start, end) = ends(text)?;
+    let end = match end {
+        Some(end) => Some(npt_time(end)?),
+        None => None,
+    };
+    let start = match start {
+        "" if end.is_none() => return None,
+        "" => None,
+        now if now.eq_ignore_ascii_case("now") => Some(NptTime::Now),
+        time => Some(NptTime::At(npt_time(time)?)),
+    };
+    Some(Range::Npt { start, end })
+}
+
+/// `seconds[.fraction]` or `hours:minutes:seconds[.fraction]`.
+fn npt_time(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanos = fraction_nanos(fraction)?;
+    let seconds = match whole.split_once(':') {
+        None => digits::<u64>(whole)?,
+        Some((hours, rest)) => {
+            let (minutes, seconds) = rest.split_once(':')?;
+            let minutes: u64 = digits(minutes).filter(|&m| m < 60)?;
+            let seconds: u64 = digits(seconds).filter(|&s| s < 60)?;
+            digits::<u64>(hours)?.checked_mul(3600)?.checked_add(minutes * 60 + seconds)?
+        }
+    };
+    // Centuries are enough, and what uses the time need not fear to overflow.
+    (seconds <= u64::from(u32::MAX)).then(|| Duration::new(seconds, nanos))
+}
+
+fn clock_range(text: &str) -> Option<Range> {
+    let (start, end) = ends(text)?;
+    let end = match end {
+        Some(end) => Some(UtcTime::parse(end)?),
+        None => None,
+    };
+    Some(Range::Clock { start: UtcTime::parse(start)?, end })
+}
+
+fn smpte_range(kind: SmpteType, text: &str) -> Option<Range> {
+    let (start, end) = ends(text)?;
+    let end = match end {
+        Some(end) => Some(SmpteTime::parse(end)?),
+        None => None,
+    };
+    Some(Range::Smpte { kind, start: SmpteTime::parse(start)?, end })
+}
+
+/// Shows a normal play time as seconds with at least three decimals, as players expect.
+#[derive(Clone, Copy, Debug)]
+pub struct NptSeconds(pub Duration);
+
+impl fmt::Display for NptSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_secs())?;
+        write_fraction(f, self.0.subsec_nanos(), 3)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Npt { start, end } => {
+                f.write_str("npt=")?;
+                match start {
+                    Some(NptTime::Now) => f.write_str("now")?,
+                    Some(NptTime::At(start)) => write!(f, "{}", NptSeconds(*start))?,
+                    None => {}
+                }
+                f.write_str("-")?;
+                end.map_or(Ok(()), |end| write!(f, "{}", NptSeconds(end)))
+            }
+            Self::Smpte { kind, start, end } => {
+                write!(f, "{}={start}-", kind.as_str())?;
+                end.map_or(Ok(()), |end| write!(f, "{end}"))
+            }
+            Self::Clock { start, end } => {
+                write!(f, "clock={start}-")?;
+                end.map_or(Ok(()), |end| write!(f, "{end}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for RangeHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.range)?;
+        self.time.map_or(Ok(()), |time| write!(f, ";time={time}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::Random;
+
+    fn range(text: &str) -> Result<Range, RangeError> {
+        text.parse::<RangeHeader>().map(|header| header.range)
+    }
+
+    #[test]
+    fn normal_play_time() {
+        let ms = Duration::from_millis;
+        assert_eq!(range("npt=0.000-"), Ok(Range::npt(Duration::ZERO, None)));
+        assert_eq!(range("npt=10.5-20"), Ok(Range::npt(ms(10_500), Some(ms(20_000)))));
+        assert_eq!(range("NPT = 1:02:03.25 - "), Ok(Range::npt(ms(3_723_250), None)));
+        assert_eq!(range("npt=now-"), Ok(Range::Npt { start: Some(NptTime::Now), end: None }));
+        assert_eq!(range("npt=-20"), Ok(Range::Npt { start: None, end: Some(ms(20_000)) }));
+        assert_eq!(Range::npt(ms(0), Some(ms(9943))).to_string(), "npt=0.000-9.943");
+        assert_eq!(Range::npt(ms(1500), None).to_string(), "npt=1.500-");
+    }
+
+    #[test]
+    fn malformed_and_unknown_are_told_apart() {
+        for bad in [
+            "",
+            "npt",
+            "npt=",
+            "npt=-",
+            "npt=5",
+            "npt=a-",
+            "npt=1:60:00-",
+            "npt=--5",
+            "npt=1e3-",
+            "npt=99999999999999999999-",
+            "npt=5124095576030431:00:00-",
+            "npt=1,5-",
+            "npt=now-now",
+            "smpte=10:07-",
+            "smpte=10:07:99-",
+            "smpte=-10:07:00",
+            "clock=-",
+            "clock=19961308T142300Z-",
+            "npt=0-;time=x",
+            "=0-",
+        ] {
+            assert_eq!(range(bad), Err(RangeError::Invalid), "{bad}");
+        }
+        assert_eq!(range("parsecs=1-2"), Err(RangeError::Unsupported));
+        assert_eq!(range("bytes=0-100"), Err(RangeError::Unsupported));
+    }
+
+    #[test]
+    fn other_units_and_time() {
+        let header: RangeHeader =
+            "smpte-25=10:07:00-10:07:33:05.01;time=19970123T143720Z".parse().unwrap();
+        assert!(header.time.is_some());
+        let (start, end) = header.range.as_npt().unwrap();
+        assert_eq!(start, Some(Duration::from_secs(36_420)));
+        assert_eq!(end, Some(Duration::from_micros(36_453_200_400)));
+        // Drop-frame time stays within a few milliseconds of the wall clock over an hour.
+        let hour = SmpteTime { hours: 1, ..SmpteTime::default() };
+        let drift = hour.duration(SmpteType::Smpte).as_secs_f64() - 3600.0;
+        assert!(drift.abs() < 0.005, "{drift}");
+        let clock = range("clock=19961108T142300Z-19961108T143520Z").unwrap();
+        assert_eq!(clock.as_npt(), None);
+        assert_eq!(clock.to_string(), "clock=19961108T142300Z-19961108T143520Z");
+    }
+
+    #[test]
+    fn comparison() {
+        let secs = Duration::from_secs;
+        assert!(Range::npt(secs(5), Some(secs(99))).is_within(secs(10)));
+        assert!(!Range::npt(secs(11), None).is_within(secs(10)));
+        assert!(!Range::npt(secs(5), Some(secs(4))).is_within(secs(10)));
+        assert!(Range::Npt { start: Some(NptTime::Now), end: None }.is_within(secs(1)));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut random = Random::new(13);
+        let time = |r: &mut Random| Duration::new(u64::from(r.u32()), r.u32() % 1_000_000_000);
+        let code = |r: &mut Random| SmpteTime {
+            hours: r.u8() % 100,
+            minutes: r.u8() % 60,
+            seconds: r.u8() % 60,
+            frames: r.u8() % 25,
+            subframes: r.u8() % 100,
+        };
+        for _ in 0..1000 {
+            let range = match random.below(4) {
+                0 => Range::npt(time(&mut random), random.option(time)),
+                1 => Range::Npt { start: None, end: Some(time(&mut random)) },
+                2 => Range::Smpte {
+                    kind: *random.pick(&[SmpteType::Smpte, SmpteType::Smpte25]),
+                    start: code(&mut random),
+                    end: random.option(code),
+                },
+                _ => Range::Clock {
+                    start: UtcTime(time(&mut random)),
+                    end: random.option(|r| UtcTime(time(r))),
+                },
+            };
+            let header = RangeHeader { range, time: random.option(|r| UtcTime(time(r))) };
+            assert_eq!(header.to_string().parse(), Ok(header), "{header}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `RTP-Info` (RFC 2326 section 12.33): the first packet of each stream after PLAY.
+
+use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case, unquote};
+use std::fmt;
+
+/// Most streams that are read from one header.
+const MAX_ENTRIES: usize = 64;
+
+/// One stream of [`RtpInfo`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RtpInfoEntry {
+    /// Control URL of the stream, as in SETUP.
+    pub url: String,
+    /// Sequence number of the first packet.
+    pub seq: Option<u16>,
+    /// RTP timestamp that corresponds to the start of the range.
+    pub rtptime: Option<u32>,
+}
+
+/// The `RTP-Info` header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RtpInfo {
+    /// One entry a stream.
+    pub entries: Vec<RtpInfoEntry>,
+}
+
+impl RtpInfo {
+    /// Reads what can be read: servers are so inventive here that a client must not depend on
+    /// it, so nothing is an error. URLs may contain commas and semicolons.
+    pub fn parse(value: &str) -> Self {
+        let mut entries = Vec::new();
+        let mut rest = value.trim();
+        while !rest.is_empty() && entries.len() < MAX_ENTRIES {
+            let end = next_entry(rest);
+            let (entry, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            entries.extend(RtpInfoEntry::parse(entry));
+            rest = after.trim_start_matches([',', ' ', '\t']);
+        }
+        Self { entries }
+    }
+}
+
+/// Where the entry at the front of `text` ends: at a comma before the next `url=`.
+fn next_entry(text: &str) -> usize {
+    text.match_indices(',')
+        .map(|(at, _)| at)
+        .find(|&at| {
+            let after = text.get(at + 1..).unwrap_or_default().trim_start();
+            strip_prefix_ignore_case(after, "url=").is_some()
+        })
+        .unwrap_or(text.len())
+}
+
+impl RtpInfoEntry {
+    fn parse(text: &str) -> Option<Self> {
+        let mut entry = Self::default();
+        let mut url = text.trim().trim_end_matches(',');
+        // The parameters are taken from the end, since the URL may contain semicolons.
+        while let Some((before, last)) = url.rsplit_once(';') {
+            let last = last.trim();
+            if let Some(seq) = strip_prefix_ignore_case(last, "seq=") {
+                entry.seq = digits(seq.trim());
+            } else if let Some(rtptime) = strip_prefix_ignore_case(last, "rtptime=") {
+                entry.rtptime = digits(rtptime.trim());
+            } else if !last.is_empty() && strip_prefix_ignore_case(last, "ssrc=").is_none() {
+                break;
+            }
+            url = before;
+        }
+        let url = strip_prefix_ignore_case(url.trim(), "url=")?;
+        entry.url = unquote(url.trim()).to_owned();
+        Some(entry)
+    }
+}
+
+impl fmt::Display for RtpInfoEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "url={}", OneLine(&self.url))?;
+        if let Some(seq) = self.seq {
+            write!(f, ";seq={seq}")?;
+        }
+        match self.rtptime {
+            Some(rtptime) => write!(f, ";rtptime={rtptime}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for RtpInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, entry) in self.entries.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{entry}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::Random;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut random = Random::new(7);
+        for _ in 0..300 {
+            let entries = (0..random.below(5))
+                .map(|_| RtpInfoEntry {
+                    url: format!("rtsp://h/{},a;b/{}", random.word(8), random.word(8)),
+                    seq: random.option(Random::u16),
+                    rtptime: random.option(Random::u32),
+                })
+                .collect();
+            let info = RtpInfo { entries };
+            assert_eq!(RtpInfo::parse(&info.to_string()), info);
+        }
+    }
+
+    #[test]
+    fn servers_are_inventive() {
+        let info = RtpInfo::parse(
+            "url=rtsp://h/a/track1;seq=1;rtptime=2;ssrc=AB, URL=track2 ; rtptime=99999999999 ; seq=7;,",
+        );
+        assert_eq!(info.entries.len(), 2);
+        assert_eq!(info.entries[0].rtptime, Some(2));
+        assert_eq!(
+            info.entries[1],
+            RtpInfoEntry { url: "track2".into(), seq: Some(7), rtptime: None }
+        );
+        assert_eq!(RtpInfo::parse(",,,;;;").entries, []);
+    }
+}

@@ -1,0 +1,72 @@
+//! `Session: id;timeout=N` (RFC 2326 section 12.37).
+
+use crate::wire::ParseError;
+use crate::wire::text::{ParameterValue, digits, invalid, parameter};
+use std::fmt;
+use std::str::FromStr;
+
+/// The `Session` header.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionHeader {
+    /// Opaque to the client.
+    pub id: String,
+    /// Seconds between requests after which the server may end the session.
+    pub timeout: Option<u32>,
+}
+
+impl SessionHeader {
+    /// A header for `id`, with the time-out in seconds.
+    pub fn new(id: impl Into<String>, timeout: Option<u32>) -> Self {
+        Self { id: id.into(), timeout }
+    }
+}
+
+/// Without a space after the semicolon: some clients take it for part of the value.
+impl fmt::Display for SessionHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", ParameterValue(&self.id))?;
+        match self.timeout {
+            Some(timeout) => write!(f, ";timeout={timeout}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes any visible characters for an id, since servers do; parameters other than `timeout`,
+/// and a `timeout` that is no number, are passed over.
+impl FromStr for SessionHeader {
+    type Err = ParseError;
+
+    fn from_str(value: &str) -> Result<Self, ParseError> {
+        let mut parts = value.split(';');
+        let id = parts.next().unwrap_or_default().trim();
+        let visible = |b: u8| b.is_ascii_graphic() && b != b',' && b != b'"';
+        if id.is_empty() || !id.bytes().all(visible) {
+            return Err(invalid("Session"));
+        }
+        let timeout = parts
+            .map(parameter)
+            .find(|(name, _)| name.eq_ignore_ascii_case("timeout"))
+            .and_then(|(_, seconds)| digits(seconds?));
+        Ok(Self { id: id.to_owned(), timeout })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions() {
+        let header = SessionHeader::new("aB3-_.+9", Some(60));
+        assert_eq!(header.to_string(), "aB3-_.+9;timeout=60");
+        assert_eq!(header.to_string().parse(), Ok(header));
+        let parse = |v: &str| v.parse::<SessionHeader>();
+        assert_eq!(parse(" 4711 ; Timeout = 30 ;x"), Ok(SessionHeader::new("4711", Some(30))));
+        assert_eq!(parse("4711;timeout=-1"), Ok(SessionHeader::new("4711", None)));
+        for bad in ["", ";timeout=60", "a b", "a\u{e9}", "a,b"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(SessionHeader::new("a\r\n;b", None).to_string(), "ab");
+    }
+}

@@ -1,0 +1,139 @@
+//! Small readers of text that several header parsers share. None accepts a sign, white space
+//! inside a number, or overflow, all of which `str::parse` is laxer about than the RFCs are.
+
+use super::ParseError;
+use std::fmt;
+
+/// The error for a header value; the position in the message is not known here.
+pub(crate) const fn invalid(what: &'static str) -> ParseError {
+    ParseError::Invalid { what, at: 0 }
+}
+
+/// A decimal number of digits alone.
+pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// A hexadecimal number of at most eight digits.
+pub(crate) fn hex32(text: &str) -> Option<u32> {
+    if text.is_empty() || text.len() > 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok()
+}
+
+/// RFC 2068 section 2.2: characters of a token.
+pub(crate) const fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_graphic()
+        && !matches!(
+            b,
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
+                | b'{'
+                | b'}'
+        )
+}
+
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+}
+
+/// Takes one pair of surrounding quotes off. Backslash escapes stay as they are.
+pub(crate) fn unquote(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)
+}
+
+/// Splits at `separator`, except inside double quotes.
+pub(crate) fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        if c == '"' {
+            quoted = !quoted;
+        }
+        c == separator && !quoted
+    })
+}
+
+/// `name=value` or `name`, both trimmed; the value keeps its quotes.
+pub(crate) fn parameter(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim())),
+        None => (text.trim(), None),
+    }
+}
+
+/// A prefix without regard to ASCII case.
+pub(crate) fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let head = text.get(..prefix.len())?;
+    if head.eq_ignore_ascii_case(prefix) { text.get(prefix.len()..) } else { None }
+}
+
+/// Shows a value with each control character as a space, so that no value, whatever its origin,
+/// ends a line.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, piece) in self.0.split(|c: char| c.is_ascii_control() && c != '\t').enumerate() {
+            if i > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(piece)?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows a parameter's value: as [`OneLine`], and without the characters that end a parameter.
+pub(crate) struct ParameterValue<'a>(pub(crate) &'a str);
+
+impl fmt::Display for ParameterValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .split(|c: char| c.is_ascii_control() || matches!(c, ';' | ',' | '"'))
+            .try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_alone() {
+        assert_eq!(digits::<u32>("42"), Some(42));
+        for bad in ["", "+4", "-4", " 4", "4 ", "4294967296", "0x1", "٤"] {
+            assert_eq!(digits::<u32>(bad), None, "{bad}");
+        }
+        assert_eq!(hex32("0A1B2C3D"), Some(0x0A1B_2C3D));
+        assert_eq!(hex32("+A"), None);
+        assert_eq!(hex32("123456789"), None);
+    }
+
+    #[test]
+    fn quotes_protect_separators() {
+        let parts: Vec<_> = split_unquoted(r#"a;mode="PLAY,RECORD",b"#, ',').collect();
+        assert_eq!(parts, [r#"a;mode="PLAY,RECORD""#, "b"]);
+    }
+
+    #[test]
+    fn no_value_ends_a_line() {
+        assert_eq!(OneLine("a\r\nb\0c").to_string(), "a  b c");
+        assert_eq!(ParameterValue("a;b\r\n,c").to_string(), "abc");
+    }
+}
