@@ -1,1 +1,1 @@
-//! In progress.
+//! H.264 framer.

@@ -1,1 +1,1 @@
-//! In progress.
+//! H.265 framer.

@@ -1,0 +1,321 @@
+//! Sequence parameter sets (7.3.2.1.1 and annex E).
+
+use super::nal_unit_type;
+use crate::codec::bits::BitReader;
+use crate::wire::ParseError;
+
+/// Frame timing of a bitstream: a clock and how many of its ticks a field or picture lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// `num_units_in_tick`.
+    pub num_units_in_tick: u32,
+    /// `time_scale`: units a second.
+    pub time_scale: u32,
+    /// `fixed_frame_rate_flag`; in H.265 always true.
+    pub fixed_frame_rate: bool,
+}
+
+/// How the order of output is coded (8.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PicOrderCount {
+    /// The low bits stand in each slice header.
+    Type0 {
+        /// `log2_max_pic_order_cnt_lsb_minus4` + 4.
+        log2_max_lsb: u32,
+    },
+    /// Offsets that repeat with the reference frames, corrected by the slice headers.
+    Type1 {
+        /// No corrections stand in slice headers.
+        delta_always_zero: bool,
+        /// Added for pictures that are not referred to.
+        offset_for_non_ref_pic: i32,
+        /// From the top to the bottom field.
+        offset_for_top_to_bottom_field: i32,
+        /// Of each reference frame in the cycle.
+        offsets_for_ref_frame: Vec<i32>,
+    },
+    /// Output in decoding order.
+    Type2,
+}
+
+/// What this crate needs of a sequence parameter set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sps {
+    /// `seq_parameter_set_id`.
+    pub id: u8,
+    /// `profile_idc`.
+    pub profile_idc: u8,
+    /// The constraint flags, `constraint_set0_flag` in the topmost bit.
+    pub constraint_flags: u8,
+    /// `level_idc`: ten times the level.
+    pub level_idc: u8,
+    /// `separate_colour_plane_flag`: slices name their colour plane.
+    pub separate_colour_planes: bool,
+    /// `log2_max_frame_num_minus4` + 4.
+    pub log2_max_frame_num: u32,
+    /// How the order of output is coded.
+    pub pic_order_count: PicOrderCount,
+    /// `max_num_ref_frames`.
+    pub max_num_ref_frames: u32,
+    /// `frame_mbs_only_flag`: no field pictures.
+    pub frame_mbs_only: bool,
+    /// Width in luma samples after cropping.
+    pub width: u32,
+    /// Height in luma samples after cropping.
+    pub height: u32,
+    /// Clock of the frames, if the VUI has it.
+    pub timing: Option<Timing>,
+    /// `max_num_reorder_frames`, if the VUI has it.
+    pub max_num_reorder_frames: Option<u32>,
+    /// Frames that the decoded picture buffer has room for at this level (A.3.1).
+    pub max_dpb_frames: u32,
+}
+
+impl Sps {
+    /// Reads a NAL unit of type 7. A VUI that cannot be read is ignored.
+    pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
+        let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
+        if nal_unit_type(nal) != super::nal_type::SPS {
+            return Err(r.invalid("SPS NAL unit type"));
+        }
+        let profile_idc = r.bits(8, "profile_idc")? as u8;
+        let constraint_flags = r.bits(8, "constraint flags")? as u8;
+        let level_idc = r.bits(8, "level_idc")? as u8;
+        let id = r.ue_max(31, "seq_parameter_set_id")? as u8;
+        let mut chroma_format_idc = 1;
+        let mut separate_colour_planes = false;
+        if matches!(
+            profile_idc,
+            100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+        ) {
+            chroma_format_idc = r.ue_max(3, "chroma_format_idc")?;
+            if chroma_format_idc == 3 {
+                separate_colour_planes = r.flag("separate_colour_plane_flag")?;
+            }
+            r.ue_max(6, "bit_depth_luma_minus8")?;
+            r.ue_max(6, "bit_depth_chroma_minus8")?;
+            r.flag("qpprime_y_zero_transform_bypass_flag")?;
+            if r.flag("seq_scaling_matrix_present_flag")? {
+                for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
+                    if r.flag("seq_scaling_list_present_flag")? {
+                        skip_scaling_list(&mut r, if list < 6 { 16 } else { 64 })?;
+                    }
+                }
+            }
+        }
+        let log2_max_frame_num = r.ue_max(12, "log2_max_frame_num_minus4")? + 4;
+        let pic_order_count = pic_order_count(&mut r)?;
+        let max_num_ref_frames = r.ue_max(16, "max_num_ref_frames")?;
+        r.flag("gaps_in_frame_num_value_allowed_flag")?;
+        // Level 6.2 allows 1,055 macroblocks in either direction; this leaves room to spare.
+        let width_in_mbs = r.ue_max(4095, "pic_width_in_mbs_minus1")? + 1;
+        let height_in_map_units = r.ue_max(4095, "pic_height_in_map_units_minus1")? + 1;
+        let frame_mbs_only = r.flag("frame_mbs_only_flag")?;
+        if !frame_mbs_only {
+            r.flag("mb_adaptive_frame_field_flag")?;
+        }
+        r.flag("direct_8x8_inference_flag")?;
+        let field_factor = if frame_mbs_only { 1 } else { 2 };
+        let height_in_mbs = height_in_map_units * field_factor;
+        let (mut width, mut height) = (width_in_mbs * 16, height_in_mbs * 16);
+        if r.flag("frame_cropping_flag")? {
+            // Table 6-1; 1 by 1 without chroma and with separate planes.
+            let (sub_width, sub_height) = match chroma_format_idc {
+                1 => (2, 2),
+                2 => (2, 1),
+                _ => (1, 1),
+            };
+            let mut side = |unit: u32| {
+                let first = r.ue("frame_crop_offset")?;
+                let second = r.ue("frame_crop_offset")?;
+                Ok(first.saturating_add(second).saturating_mul(unit))
+            };
+            let (cut_width, cut_height) = (side(sub_width)?, side(sub_height * field_factor)?);
+            match (width.checked_sub(cut_width), height.checked_sub(cut_height)) {
+                (Some(w), Some(h)) if w > 0 && h > 0 => (width, height) = (w, h),
+                _ => return Err(r.invalid("frame cropping")),
+            }
+        }
+        let vui = if r.flag("vui_parameters_present_flag")? {
+            Vui::parse(&mut r).0
+        } else {
+            Vui::default()
+        };
+        Ok(Self {
+            id,
+            profile_idc,
+            constraint_flags,
+            level_idc,
+            separate_colour_planes,
+            log2_max_frame_num,
+            pic_order_count,
+            max_num_ref_frames,
+            frame_mbs_only,
+            width,
+            height,
+            timing: vui.timing,
+            max_num_reorder_frames: vui.max_num_reorder_frames,
+            max_dpb_frames: max_dpb_frames(
+                level_idc,
+                constraint_flags,
+                width_in_mbs * height_in_mbs,
+            ),
+        })
+    }
+
+    /// Most frames that can precede another in decoding order and follow it in output order.
+    pub fn reorder_depth(&self) -> u32 {
+        const CONSTRAINT_SET3: u8 = 0x10;
+        if self.pic_order_count == PicOrderCount::Type2 {
+            return 0;
+        }
+        let intra_only = matches!(self.profile_idc, 44 | 86 | 100 | 110 | 122 | 244)
+            && self.constraint_flags & CONSTRAINT_SET3 != 0;
+        // E.2.1, max_num_reorder_frames; the Baseline profile has no B slices.
+        let inferred = if intra_only || self.profile_idc == 66 { 0 } else { self.max_dpb_frames };
+        self.max_num_reorder_frames.unwrap_or(inferred).min(16)
+    }
+}
+
+fn pic_order_count(r: &mut BitReader<'_>) -> Result<PicOrderCount, ParseError> {
+    Ok(match r.ue_max(2, "pic_order_cnt_type")? {
+        0 => {
+            let log2_max_lsb = r.ue_max(12, "log2_max_pic_order_cnt_lsb_minus4")? + 4;
+            PicOrderCount::Type0 { log2_max_lsb }
+        }
+        1 => {
+            let delta_always_zero = r.flag("delta_pic_order_always_zero_flag")?;
+            let offset_for_non_ref_pic = r.se("offset_for_non_ref_pic")?;
+            let offset_for_top_to_bottom_field = r.se("offset_for_top_to_bottom_field")?;
+            let count = r.ue_max(255, "num_ref_frames_in_pic_order_cnt_cycle")?;
+            let mut offsets_for_ref_frame = Vec::new();
+            for _ in 0..count {
+                offsets_for_ref_frame.push(r.se("offset_for_ref_frame")?);
+            }
+            PicOrderCount::Type1 {
+                delta_always_zero,
+                offset_for_non_ref_pic,
+                offset_for_top_to_bottom_field,
+                offsets_for_ref_frame,
+            }
+        }
+        _ => PicOrderCount::Type2,
+    })
+}
+
+fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), ParseError> {
+    let (mut last, mut next) = (8, 8);
+    for _ in 0..size {
+        if next != 0 {
+            let delta = r.se("delta_scale")?;
+            next = (last + delta % 256 + 256) % 256;
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Ok(())
+}
+
+/// MaxDpbFrames (A.3.1, table A-1).
+fn max_dpb_frames(level_idc: u8, constraint_flags: u8, frame_mbs: u32) -> u32 {
+    const CONSTRAINT_SET3: u8 = 0x10;
+    let max_dpb_mbs = match level_idc {
+        11 if constraint_flags & CONSTRAINT_SET3 != 0 => 396, // level 1b
+        0..=10 => 396,
+        11 => 900,
+        12 | 13 | 20 => 2_376,
+        21 => 4_752,
+        22 | 30 => 8_100,
+        31 => 18_000,
+        32 => 20_480,
+        40 | 41 => 32_768,
+        42 => 34_816,
+        50 => 110_400,
+        51 | 52 => 184_320,
+        _ => 696_320,
+    };
+    (max_dpb_mbs / frame_mbs.max(1)).clamp(1, 16)
+}
+
+/// What is used of the video usability information (annex E).
+#[derive(Debug, Default)]
+struct Vui {
+    timing: Option<Timing>,
+    max_num_reorder_frames: Option<u32>,
+}
+
+impl Vui {
+    /// As much as can be read, and why it was not all. A fault here spoils hints only.
+    fn parse(r: &mut BitReader<'_>) -> (Self, Result<(), ParseError>) {
+        let mut vui = Self::default();
+        let result = vui.read(r);
+        (vui, result)
+    }
+
+    fn read(&mut self, r: &mut BitReader<'_>) -> Result<(), ParseError> {
+        skip_vui_colours(r)?;
+        if r.flag("chroma_loc_info_present_flag")? {
+            r.ue("chroma_sample_loc_type_top_field")?;
+            r.ue("chroma_sample_loc_type_bottom_field")?;
+        }
+        if r.flag("timing_info_present_flag")? {
+            let num_units_in_tick = r.bits(32, "num_units_in_tick")?;
+            let time_scale = r.bits(32, "time_scale")?;
+            let fixed_frame_rate = r.flag("fixed_frame_rate_flag")?;
+            if num_units_in_tick > 0 && time_scale > 0 {
+                self.timing = Some(Timing { num_units_in_tick, time_scale, fixed_frame_rate });
+            }
+        }
+        let nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
+        if nal_hrd {
+            skip_hrd(r)?;
+        }
+        let vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
+        if vcl_hrd {
+            skip_hrd(r)?;
+        }
+        if nal_hrd || vcl_hrd {
+            r.flag("low_delay_hrd_flag")?;
+        }
+        r.flag("pic_struct_present_flag")?;
+        if r.flag("bitstream_restriction_flag")? {
+            r.flag("motion_vectors_over_pic_boundaries_flag")?;
+            r.ue("max_bytes_per_pic_denom")?;
+            r.ue("max_bits_per_mb_denom")?;
+            r.ue("log2_max_mv_length_horizontal")?;
+            r.ue("log2_max_mv_length_vertical")?;
+            self.max_num_reorder_frames = Some(r.ue_max(16, "max_num_reorder_frames")?);
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of a VUI, which H.264 and H.265 share: aspect ratio, overscan, colours.
+pub(crate) fn skip_vui_colours(r: &mut BitReader<'_>) -> Result<(), ParseError> {
+    const EXTENDED_SAR: u32 = 255;
+    if r.flag("aspect_ratio_info_present_flag")? && r.bits(8, "aspect_ratio_idc")? == EXTENDED_SAR {
+        r.skip(32, "sample aspect ratio")?;
+    }
+    if r.flag("overscan_info_present_flag")? {
+        r.flag("overscan_appropriate_flag")?;
+    }
+    if r.flag("video_signal_type_present_flag")? {
+        r.skip(4, "video format and range")?;
+        if r.flag("colour_description_present_flag")? {
+            r.skip(24, "colour description")?;
+        }
+    }
+    Ok(())
+}
+
+fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), ParseError> {
+    let count = r.ue_max(31, "cpb_cnt_minus1")? + 1;
+    r.skip(8, "bit_rate_scale and cpb_size_scale")?;
+    for _ in 0..count {
+        r.ue("bit_rate_value_minus1")?;
+        r.ue("cpb_size_value_minus1")?;
+        r.flag("cbr_flag")?;
+    }
+    r.skip(20, "HRD lengths")
+}

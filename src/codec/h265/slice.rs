@@ -1,0 +1,113 @@
+//! Picture parameter sets, slice segment headers and picture order count, as far as the order
+//! and the limits of pictures depend on them (7.3.2.3, 7.3.6.1, 8.3.1).
+
+use super::{ParameterSets, Sps, is_idr, is_irap, is_vcl, nal_type, nal_unit_type, temporal_id};
+use crate::codec::bits::BitReader;
+use crate::codec::h264::extend_lsb;
+use crate::wire::ParseError;
+
+/// What this crate needs of a picture parameter set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pps {
+    /// `pps_pic_parameter_set_id`.
+    pub id: u8,
+    /// `pps_seq_parameter_set_id`.
+    pub sps_id: u8,
+    /// `output_flag_present_flag`.
+    pub output_flag_present: bool,
+    /// `num_extra_slice_header_bits`.
+    pub extra_slice_header_bits: u32,
+}
+
+impl Pps {
+    /// Reads a NAL unit of type 34 and layer 0.
+    pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
+        let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+        if nal_unit_type(nal) != nal_type::PPS {
+            return Err(r.invalid("PPS NAL unit type"));
+        }
+        let id = r.ue_max(63, "pps_pic_parameter_set_id")? as u8;
+        let sps_id = r.ue_max(15, "pps_seq_parameter_set_id")? as u8;
+        r.flag("dependent_slice_segments_enabled_flag")?;
+        let output_flag_present = r.flag("output_flag_present_flag")?;
+        let extra_slice_header_bits = r.bits(3, "num_extra_slice_header_bits")?;
+        Ok(Self { id, sps_id, output_flag_present, extra_slice_header_bits })
+    }
+}
+
+/// The beginning of the header of a picture's first slice segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceHeader {
+    /// `nal_unit_type`.
+    pub nal_type: u8,
+    /// TemporalId.
+    pub temporal_id: u8,
+    /// `slice_pic_parameter_set_id`.
+    pub pps_id: u8,
+    /// `slice_pic_order_cnt_lsb`; 0 in IDR pictures.
+    pub poc_lsb: u32,
+}
+
+impl SliceHeader {
+    /// Whether a slice NAL unit has `first_slice_segment_in_pic_flag` set: it begins a picture.
+    pub fn is_first_in_picture(nal: &[u8]) -> bool {
+        is_vcl(nal_unit_type(nal)) && nal.get(2).is_some_and(|byte| byte & 0x80 != 0)
+    }
+
+    /// Reads the header of a picture's first slice segment; needs the parameter sets that it
+    /// refers to.
+    pub fn parse(nal: &[u8], sets: &ParameterSets) -> Result<Self, ParseError> {
+        let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+        let nal_type = nal_unit_type(nal);
+        if !is_vcl(nal_type) || !r.flag("first_slice_segment_in_pic_flag")? {
+            return Err(r.invalid("first slice segment"));
+        }
+        if is_irap(nal_type) {
+            r.flag("no_output_of_prior_pics_flag")?;
+        }
+        let pps_id = r.ue_max(63, "slice_pic_parameter_set_id")? as u8;
+        let (pps, sps) = sets.for_slice(pps_id).ok_or(r.invalid("unknown parameter set"))?;
+        r.skip(pps.extra_slice_header_bits, "slice_reserved_flag")?;
+        r.ue_max(2, "slice_type")?;
+        if pps.output_flag_present {
+            r.flag("pic_output_flag")?;
+        }
+        if sps.separate_colour_planes {
+            r.bits(2, "colour_plane_id")?;
+        }
+        let idr = is_idr(nal_type);
+        let poc_lsb =
+            if idr { 0 } else { r.bits(sps.log2_max_poc_lsb, "slice_pic_order_cnt_lsb")? };
+        Ok(Self { nal_type, temporal_id: temporal_id(nal), pps_id, poc_lsb })
+    }
+
+    /// Whether later pictures take their high bits of the order count from this one (8.3.1:
+    /// prevTid0Pic): of the lowest temporal layer, neither leading nor a sub-layer non-reference
+    /// picture.
+    const fn is_order_anchor(&self) -> bool {
+        let leading = self.nal_type >= nal_type::RADL_N && self.nal_type <= nal_type::RASL_R;
+        let non_reference = self.nal_type < 16 && self.nal_type % 2 == 0;
+        self.temporal_id == 0 && !leading && !non_reference
+    }
+}
+
+/// Computes the picture order count of one picture after the other, in decoding order.
+#[derive(Clone, Debug, Default)]
+pub struct PicOrder {
+    prev_msb: i64,
+    prev_lsb: i64,
+}
+
+impl PicOrder {
+    /// The order count of a picture; `restart` says that it begins a coded video sequence (an
+    /// IRAP picture with NoRaslOutputFlag). Call once for each picture.
+    pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps, restart: bool) -> i64 {
+        let lsb = i64::from(slice.poc_lsb);
+        let max_lsb = 1i64 << sps.log2_max_poc_lsb.min(16);
+        let msb = if restart { 0 } else { extend_lsb(lsb, self.prev_lsb, self.prev_msb, max_lsb) };
+        if slice.is_order_anchor() {
+            (self.prev_msb, self.prev_lsb) = (msb, lsb);
+        }
+        msb.wrapping_add(lsb)
+    }
+}

@@ -1,0 +1,261 @@
+//! Sequence and video parameter sets (7.3.2.1, 7.3.2.2, 7.3.3, 7.3.7 and annex E).
+
+use super::{nal_type, nal_unit_type};
+use crate::codec::bits::BitReader;
+use crate::codec::h264::Timing;
+use crate::codec::h264::skip_vui_colours;
+use crate::wire::ParseError;
+
+/// The general part of `profile_tier_level` (7.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProfileTierLevel {
+    /// `general_profile_space`.
+    pub profile_space: u8,
+    /// `general_tier_flag`: high tier.
+    pub high_tier: bool,
+    /// `general_profile_idc`.
+    pub profile_idc: u8,
+    /// `general_profile_compatibility_flag`s, that of profile 0 in the topmost bit.
+    pub compatibility_flags: u32,
+    /// The 48 bits from `general_progressive_source_flag` on.
+    pub constraint_flags: u64,
+    /// `general_level_idc`: thirty times the level.
+    pub level_idc: u8,
+}
+
+impl ProfileTierLevel {
+    fn parse(r: &mut BitReader<'_>, max_sub_layers_minus1: u32) -> Result<Self, ParseError> {
+        let what = "profile_tier_level";
+        let profile_space = r.bits(2, what)? as u8;
+        let high_tier = r.flag(what)?;
+        let profile_idc = r.bits(5, what)? as u8;
+        let compatibility_flags = r.bits(32, what)?;
+        let constraint_flags = (u64::from(r.bits(24, what)?) << 24) | u64::from(r.bits(24, what)?);
+        let level_idc = r.bits(8, what)? as u8;
+        let mut skipped = 0;
+        for _ in 0..max_sub_layers_minus1 {
+            skipped += if r.flag(what)? { 88 } else { 0 };
+            skipped += if r.flag(what)? { 8 } else { 0 };
+        }
+        if max_sub_layers_minus1 > 0 {
+            skipped += 2 * (8 - max_sub_layers_minus1.min(8));
+        }
+        r.skip(skipped, what)?;
+        Ok(Self {
+            profile_space,
+            high_tier,
+            profile_idc,
+            compatibility_flags,
+            constraint_flags,
+            level_idc,
+        })
+    }
+}
+
+/// What this crate needs of a sequence parameter set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sps {
+    /// `sps_seq_parameter_set_id`.
+    pub id: u8,
+    /// Profile, tier and level.
+    pub profile: ProfileTierLevel,
+    /// `separate_colour_plane_flag`: slices name their colour plane.
+    pub separate_colour_planes: bool,
+    /// Width in luma samples inside the conformance window.
+    pub width: u32,
+    /// Height in luma samples inside the conformance window.
+    pub height: u32,
+    /// `log2_max_pic_order_cnt_lsb_minus4` + 4.
+    pub log2_max_poc_lsb: u32,
+    /// `sps_max_num_reorder_pics` of the highest sub-layer.
+    pub max_num_reorder_pics: u32,
+    /// Clock of the pictures, if the VUI has it.
+    pub timing: Option<Timing>,
+}
+
+impl Sps {
+    /// Reads a NAL unit of type 33 and layer 0. A VUI that cannot be read is ignored.
+    pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
+        let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+        if nal_unit_type(nal) != nal_type::SPS {
+            return Err(r.invalid("SPS NAL unit type"));
+        }
+        r.bits(4, "sps_video_parameter_set_id")?;
+        let max_sub_layers_minus1 = r.bits(3, "sps_max_sub_layers_minus1")?;
+        r.flag("sps_temporal_id_nesting_flag")?;
+        let profile = ProfileTierLevel::parse(&mut r, max_sub_layers_minus1)?;
+        let id = r.ue_max(15, "sps_seq_parameter_set_id")? as u8;
+        let chroma_format_idc = r.ue_max(3, "chroma_format_idc")?;
+        let separate_colour_planes =
+            chroma_format_idc == 3 && r.flag("separate_colour_plane_flag")?;
+        let (mut width, mut height) =
+            (r.ue_max(1 << 16, "pic_width")?, r.ue_max(1 << 16, "pic_height")?);
+        if r.flag("conformance_window_flag")? {
+            let (sub_width, sub_height) = match chroma_format_idc {
+                1 => (2, 2),
+                2 => (2, 1),
+                _ => (1, 1),
+            };
+            let mut side = |unit: u32| {
+                let first = r.ue("conformance window offset")?;
+                let second = r.ue("conformance window offset")?;
+                Ok(first.saturating_add(second).saturating_mul(unit))
+            };
+            let (cut_width, cut_height) = (side(sub_width)?, side(sub_height)?);
+            width = width.saturating_sub(cut_width);
+            height = height.saturating_sub(cut_height);
+        }
+        if width == 0 || height == 0 {
+            return Err(r.invalid("picture size"));
+        }
+        r.ue_max(8, "bit_depth_luma_minus8")?;
+        r.ue_max(8, "bit_depth_chroma_minus8")?;
+        let log2_max_poc_lsb = r.ue_max(12, "log2_max_pic_order_cnt_lsb_minus4")? + 4;
+        let all_layers = r.flag("sps_sub_layer_ordering_info_present_flag")?;
+        let mut max_num_reorder_pics = 0;
+        for _ in 0..=if all_layers { max_sub_layers_minus1 } else { 0 } {
+            r.ue_max(16, "sps_max_dec_pic_buffering_minus1")?;
+            max_num_reorder_pics = r.ue_max(16, "sps_max_num_reorder_pics")?;
+            r.ue("sps_max_latency_increase_plus1")?;
+        }
+        // What follows up to the VUI is only stepped over; a fault in it costs the timing.
+        let timing = timing_of_vui(&mut r, log2_max_poc_lsb).unwrap_or_else(|e| {
+            log::debug!("no timing read from SPS: {e}");
+            None
+        });
+        Ok(Self {
+            id,
+            profile,
+            separate_colour_planes,
+            width,
+            height,
+            log2_max_poc_lsb,
+            max_num_reorder_pics,
+            timing,
+        })
+    }
+}
+
+/// From `log2_min_luma_coding_block_size_minus3` to the timing in the VUI.
+fn timing_of_vui(
+    r: &mut BitReader<'_>,
+    log2_max_poc_lsb: u32,
+) -> Result<Option<Timing>, ParseError> {
+    for _ in 0..6 {
+        r.ue("coding block sizes")?;
+    }
+    if r.flag("scaling_list_enabled_flag")? && r.flag("sps_scaling_list_data_present_flag")? {
+        skip_scaling_list_data(r)?;
+    }
+    r.skip(2, "amp_enabled_flag, sample_adaptive_offset_enabled_flag")?;
+    if r.flag("pcm_enabled_flag")? {
+        r.skip(8, "PCM bit depths")?;
+        r.ue("log2_min_pcm_luma_coding_block_size_minus3")?;
+        r.ue("log2_diff_max_min_pcm_luma_coding_block_size")?;
+        r.flag("pcm_loop_filter_disabled_flag")?;
+    }
+    skip_short_term_ref_pic_sets(r)?;
+    if r.flag("long_term_ref_pics_present_flag")? {
+        for _ in 0..r.ue_max(32, "num_long_term_ref_pics_sps")? {
+            r.skip(log2_max_poc_lsb + 1, "long-term reference picture")?;
+        }
+    }
+    r.skip(2, "temporal_mvp, strong_intra_smoothing")?;
+    if !r.flag("vui_parameters_present_flag")? {
+        return Ok(None);
+    }
+    skip_vui_colours(r)?;
+    if r.flag("chroma_loc_info_present_flag")? {
+        r.ue("chroma_sample_loc_type_top_field")?;
+        r.ue("chroma_sample_loc_type_bottom_field")?;
+    }
+    r.skip(3, "neutral_chroma, field_seq, frame_field_info")?;
+    if r.flag("default_display_window_flag")? {
+        for _ in 0..4 {
+            r.ue("default display window")?;
+        }
+    }
+    timing_info(r)
+}
+
+fn timing_info(r: &mut BitReader<'_>) -> Result<Option<Timing>, ParseError> {
+    if !r.flag("timing_info_present_flag")? {
+        return Ok(None);
+    }
+    let num_units_in_tick = r.bits(32, "num_units_in_tick")?;
+    let time_scale = r.bits(32, "time_scale")?;
+    let valid = num_units_in_tick > 0 && time_scale > 0;
+    Ok(valid.then_some(Timing { num_units_in_tick, time_scale, fixed_frame_rate: true }))
+}
+
+fn skip_scaling_list_data(r: &mut BitReader<'_>) -> Result<(), ParseError> {
+    for size_id in 0..4u32 {
+        for _ in 0..if size_id == 3 { 2 } else { 6 } {
+            if !r.flag("scaling_list_pred_mode_flag")? {
+                r.ue("scaling_list_pred_matrix_id_delta")?;
+                continue;
+            }
+            if size_id > 1 {
+                r.se("scaling_list_dc_coef_minus8")?;
+            }
+            for _ in 0..(1u32 << (4 + (size_id << 1))).min(64) {
+                r.se("scaling_list_delta_coef")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `st_ref_pic_set` of each index (7.3.7); only their sizes matter here.
+fn skip_short_term_ref_pic_sets(r: &mut BitReader<'_>) -> Result<(), ParseError> {
+    let count = r.ue_max(64, "num_short_term_ref_pic_sets")?;
+    // NumDeltaPocs of the set before.
+    let mut previous = 0u32;
+    for index in 0..count {
+        if index > 0 && r.flag("inter_ref_pic_set_prediction_flag")? {
+            r.flag("delta_rps_sign")?;
+            r.ue("abs_delta_rps_minus1")?;
+            let mut deltas = 0;
+            for _ in 0..=previous {
+                let used = r.flag("used_by_curr_pic_flag")?;
+                if used || r.flag("use_delta_flag")? {
+                    deltas += 1;
+                }
+            }
+            previous = deltas;
+        } else {
+            let negative = r.ue_max(16, "num_negative_pics")?;
+            let positive = r.ue_max(16, "num_positive_pics")?;
+            for _ in 0..negative + positive {
+                r.ue("delta_poc_minus1")?;
+                r.flag("used_by_curr_pic_flag")?;
+            }
+            previous = negative + positive;
+        }
+    }
+    Ok(())
+}
+
+/// Clock of the pictures in a video parameter set, a NAL unit of type 32.
+pub fn vps_timing(nal: &[u8]) -> Result<Option<Timing>, ParseError> {
+    let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+    if nal_unit_type(nal) != nal_type::VPS {
+        return Err(r.invalid("VPS NAL unit type"));
+    }
+    r.bits(12, "vps_video_parameter_set_id to vps_max_layers_minus1")?;
+    let max_sub_layers_minus1 = r.bits(3, "vps_max_sub_layers_minus1")?;
+    r.bits(17, "vps_temporal_id_nesting_flag, reserved bits")?;
+    ProfileTierLevel::parse(&mut r, max_sub_layers_minus1)?;
+    let all_layers = r.flag("vps_sub_layer_ordering_info_present_flag")?;
+    for _ in 0..=if all_layers { max_sub_layers_minus1 } else { 0 } {
+        for _ in 0..3 {
+            r.ue("vps sub-layer ordering")?;
+        }
+    }
+    let max_layer_id = r.bits(6, "vps_max_layer_id")?;
+    let layer_sets = r.ue_max(1023, "vps_num_layer_sets_minus1")?;
+    for _ in 0..layer_sets {
+        r.skip(max_layer_id + 1, "layer_id_included_flag")?;
+    }
+    timing_info(&mut r)
+}
