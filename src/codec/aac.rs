@@ -1,1 +1,439 @@
-//! In progress.
+//! AAC: AudioSpecificConfig and the ADTS header.
+//!
+//! Read ISO/IEC 14496-3, sections 1.6.2.1 (AudioSpecificConfig), 4.4.1 (GASpecificConfig and
+//! program_config_element) and 1.A.3.2 (ADTS).
+
+use crate::wire::ParseError;
+use bytes::Bytes;
+
+/// `samplingFrequencyIndex` → samples a second (ISO/IEC 14496-3 table 1.18).
+const SAMPLING_RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+
+/// AAC low complexity, the object type of nearly every file.
+pub const AAC_LC: u8 = 2;
+const SBR: u8 = 5;
+const PARAMETRIC_STEREO: u8 = 29;
+const ESCAPE: u8 = 31;
+
+/// What a decoder must know before the first access unit (ISO/IEC 14496-3 section 1.6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioSpecificConfig {
+    /// `audioObjectType` of the core: 2 for AAC-LC, also where SBR is signalled beside it.
+    pub object_type: u8,
+    /// Samples a second of the core; the output has twice as many where SBR is in use.
+    pub sampling_rate: u32,
+    /// `channelConfiguration`; 0 if a program_config_element lists the channels.
+    pub channel_configuration: u8,
+    /// Channels of the core; parametric stereo makes two of one.
+    pub channels: u8,
+    /// Core samples an access unit and channel: 1024 or 960 (512 or 480 for low delay).
+    pub frame_length: u16,
+    /// Output samples a second if spectral band replication is signalled. ADTS cannot signal it;
+    /// decoders then find it in the access units ("implicit signalling").
+    pub sbr: Option<u32>,
+    /// Whether parametric stereo is signalled.
+    pub ps: bool,
+}
+
+impl AudioSpecificConfig {
+    /// AAC-LC of 1024 samples a frame.
+    pub const fn lc(sampling_rate: u32, channel_configuration: u8) -> Self {
+        Self {
+            object_type: AAC_LC,
+            sampling_rate,
+            channel_configuration,
+            channels: channels_of(channel_configuration),
+            frame_length: 1024,
+            sbr: None,
+            ps: false,
+        }
+    }
+
+    /// Reads a configuration. What follows it in `bytes` and cannot be an extension is ignored.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut b = Bits::new(bytes);
+        let mut object_type = b.object_type()?;
+        let sampling_rate = b.sampling_rate()?;
+        let channel_configuration = b.take(4)? as u8;
+        let mut sbr = None;
+        let mut ps = false;
+        if object_type == SBR || object_type == PARAMETRIC_STEREO {
+            ps = object_type == PARAMETRIC_STEREO;
+            sbr = Some(b.sampling_rate()?);
+            object_type = b.object_type()?;
+        }
+        let mut channels = channels_of(channel_configuration);
+        let mut frame_length = 1024;
+        if matches!(object_type, 1..=4 | 6 | 7 | 17 | 19..=23) {
+            let short = b.take(1)? == 1;
+            frame_length = match (object_type == 23, short) {
+                (false, false) => 1024,
+                (false, true) => 960,
+                (true, false) => 512,
+                (true, true) => 480,
+            };
+            if b.take(1)? == 1 {
+                b.take(14)?; // coreCoderDelay
+            }
+            let extension = b.take(1)?;
+            if channel_configuration == 0 {
+                channels = b.program_config_element(bytes)?;
+            }
+            if matches!(object_type, 6 | 20) {
+                b.take(3)?; // layerNr
+            }
+            if extension == 1 {
+                match object_type {
+                    22 => drop(b.take(16)?),               // numOfSubFrame, layer_length
+                    17 | 19 | 20 | 23 => drop(b.take(3)?), // resilience flags
+                    _ => {}
+                }
+                b.take(1)?; // extensionFlag3
+            }
+            // The error resilient types have their protection configuration here. It is read only
+            // to reach the extension, so a failure to read it is no failure of the whole.
+            if object_type < 17 && sbr.is_none() && b.peek(11) == Some(0x2b7) {
+                b.take(11)?;
+                if b.object_type()? == SBR && b.take(1)? == 1 {
+                    sbr = Some(b.sampling_rate()?);
+                    if b.peek(11) == Some(0x548) {
+                        b.take(11)?;
+                        ps = b.take(1)? == 1;
+                    }
+                }
+            }
+        }
+        if sampling_rate == 0 || sbr == Some(0) || object_type == 0 {
+            return Err(b.invalid());
+        }
+        Ok(Self {
+            object_type,
+            sampling_rate,
+            channel_configuration,
+            channels,
+            frame_length,
+            sbr,
+            ps,
+        })
+    }
+
+    /// Writes the configuration; SBR and PS in the form that decoders without them can read
+    /// ("backward compatible explicit signalling", section 1.6.5). A configuration whose channels
+    /// stand in a program_config_element cannot be written from these facts: keep its bytes.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut w = BitWriter::default();
+        w.object_type(self.object_type);
+        w.sampling_rate(self.sampling_rate);
+        w.put(u32::from(self.channel_configuration), 4);
+        w.put(u32::from(matches!(self.frame_length, 960 | 480)), 1);
+        w.put(0, 2); // dependsOnCoreCoder, extensionFlag
+        if let Some(rate) = self.sbr {
+            w.put(0x2b7, 11);
+            w.object_type(SBR);
+            w.put(1, 1);
+            w.sampling_rate(rate);
+            if self.ps {
+                w.put(0x548, 11);
+                w.put(1, 1);
+            }
+        }
+        w.finish()
+    }
+
+    /// Samples a second that a decoder puts out.
+    pub const fn output_sampling_rate(&self) -> u32 {
+        match self.sbr {
+            Some(rate) => rate,
+            None => self.sampling_rate,
+        }
+    }
+}
+
+/// Channels of a `channelConfiguration` (table 1.19); 0 where it does not say.
+pub const fn channels_of(configuration: u8) -> u8 {
+    match configuration {
+        n @ 1..=6 => n,
+        7 | 12 | 14 => 8,
+        11 => 7,
+        _ => 0,
+    }
+}
+
+/// Fixed and variable header of an ADTS frame (ISO/IEC 14496-3 section 1.A.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdtsHeader {
+    /// `audioObjectType`: the header's profile plus one.
+    pub object_type: u8,
+    /// Samples a second of the core.
+    pub sampling_rate: u32,
+    /// `channel_configuration`; 0 if a program_config_element in the frame lists the channels.
+    pub channel_configuration: u8,
+    /// Bytes of header, 9 with a CRC and 7 without.
+    pub header_len: usize,
+    /// Bytes of the frame with its header.
+    pub frame_len: usize,
+    /// Raw data blocks (access units) in the frame: 1 to 4.
+    pub raw_data_blocks: u8,
+}
+
+impl AdtsHeader {
+    /// Bytes that [`parse`](Self::parse) looks at.
+    pub const LEN: usize = 7;
+    /// Samples an access unit and channel.
+    pub const SAMPLES: u32 = 1024;
+
+    /// Reads the header at the start of `bytes`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        const WHAT: &str = "ADTS header";
+        let Some(&[b0, b1, b2, b3, b4, b5, b6]) = bytes.first_chunk::<7>() else {
+            return Err(ParseError::Incomplete { what: WHAT });
+        };
+        let invalid = |at| ParseError::Invalid { what: WHAT, at };
+        // Twelve bits of sync word; layer is always 0.
+        if b0 != 0xff || b1 & 0xf6 != 0xf0 {
+            return Err(invalid(0));
+        }
+        let sampling_rate =
+            *SAMPLING_RATES.get(usize::from(b2 >> 2 & 0xf)).ok_or_else(|| invalid(2))?;
+        let header_len = if b1 & 1 == 1 { 7 } else { 9 };
+        let frame_len = usize::from(b3 & 3) << 11 | usize::from(b4) << 3 | usize::from(b5 >> 5);
+        if frame_len < header_len {
+            return Err(invalid(3));
+        }
+        Ok(Self {
+            object_type: (b2 >> 6) + 1,
+            sampling_rate,
+            channel_configuration: (b2 & 1) << 2 | b3 >> 6,
+            header_len,
+            frame_len,
+            raw_data_blocks: (b6 & 3) + 1,
+        })
+    }
+
+    /// The configuration that the header stands for.
+    pub const fn config(&self) -> AudioSpecificConfig {
+        let mut config = AudioSpecificConfig::lc(self.sampling_rate, self.channel_configuration);
+        config.object_type = self.object_type;
+        config
+    }
+
+    /// Whether frames with these two headers can belong to one stream.
+    pub const fn same_stream(&self, other: &Self) -> bool {
+        self.object_type == other.object_type
+            && self.sampling_rate == other.sampling_rate
+            && self.channel_configuration == other.channel_configuration
+    }
+}
+
+/// Reads bits, most significant first.
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Bits<'a> {
+    const WHAT: &'static str = "AudioSpecificConfig";
+
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    fn peek(&self, n: usize) -> Option<u32> {
+        let mut value = 0;
+        for i in self.position..self.position.checked_add(n)? {
+            let byte = self.bytes.get(i / 8)?;
+            value = value << 1 | u32::from(byte >> (7 - i % 8) & 1);
+        }
+        Some(value)
+    }
+
+    /// At most 32 bits.
+    fn take(&mut self, n: usize) -> Result<u32, ParseError> {
+        let value = self.peek(n).ok_or(ParseError::Incomplete { what: Self::WHAT })?;
+        self.position += n;
+        Ok(value)
+    }
+
+    const fn invalid(&self) -> ParseError {
+        ParseError::Invalid { what: Self::WHAT, at: self.position / 8 }
+    }
+
+    fn object_type(&mut self) -> Result<u8, ParseError> {
+        let short = self.take(5)? as u8;
+        if short == ESCAPE { Ok(32 + self.take(6)? as u8) } else { Ok(short) }
+    }
+
+    fn sampling_rate(&mut self) -> Result<u32, ParseError> {
+        match self.take(4)? {
+            15 => self.take(24),
+            index => SAMPLING_RATES.get(index as usize).copied().ok_or_else(|| self.invalid()),
+        }
+    }
+
+    /// The number of channels in a program_config_element (table 4.2).
+    fn program_config_element(&mut self, whole: &[u8]) -> Result<u8, ParseError> {
+        self.take(4 + 2 + 4)?;
+        let front = self.take(4)?;
+        let side = self.take(4)?;
+        let back = self.take(4)?;
+        let lfe = self.take(2)?;
+        let data = self.take(3)?;
+        let coupling = self.take(4)?;
+        for bits in [4, 4, 3] {
+            if self.take(1)? == 1 {
+                self.take(bits)?; // mixdowns
+            }
+        }
+        let mut channels = lfe;
+        for _ in 0..front + side + back {
+            channels += 1 + self.take(1)?;
+            self.take(4)?;
+        }
+        for _ in 0..lfe + data {
+            self.take(4)?;
+        }
+        for _ in 0..coupling {
+            self.take(5)?;
+        }
+        self.position = self.position.next_multiple_of(8);
+        let comment = self.take(8)? as usize;
+        self.position += comment * 8;
+        if self.position > whole.len() * 8 {
+            return Err(ParseError::Incomplete { what: Self::WHAT });
+        }
+        u8::try_from(channels).map_err(|_| self.invalid())
+    }
+}
+
+#[derive(Default)]
+struct BitWriter {
+    bytes: Vec<u8>,
+    bits: usize,
+}
+
+impl BitWriter {
+    fn put(&mut self, value: u32, n: usize) {
+        for i in (0..n).rev() {
+            if self.bits % 8 == 0 {
+                self.bytes.push(0);
+            }
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= ((value >> i & 1) as u8) << (7 - self.bits % 8);
+            }
+            self.bits += 1;
+        }
+    }
+
+    fn object_type(&mut self, object_type: u8) {
+        if object_type < ESCAPE {
+            self.put(u32::from(object_type), 5);
+        } else {
+            self.put(u32::from(ESCAPE), 5);
+            self.put(u32::from(object_type) - 32, 6);
+        }
+    }
+
+    fn sampling_rate(&mut self, rate: u32) {
+        match SAMPLING_RATES.iter().position(|&r| r == rate) {
+            Some(index) => self.put(index as u32, 4),
+            None => {
+                self.put(15, 4);
+                self.put(rate, 24);
+            }
+        }
+    }
+
+    fn finish(self) -> Bytes {
+        self.bytes.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_aac_lc() {
+        let config = AudioSpecificConfig::parse(&[0x12, 0x10]).unwrap();
+        assert_eq!(config, AudioSpecificConfig::lc(44_100, 2));
+        assert_eq!(&config.to_bytes()[..], &[0x12, 0x10]);
+    }
+
+    #[test]
+    fn explicit_rate() {
+        let config = AudioSpecificConfig::lc(44_056, 1);
+        let bytes = config.to_bytes();
+        assert_eq!(bytes.len(), 5);
+        assert_eq!(AudioSpecificConfig::parse(&bytes), Ok(config));
+    }
+
+    #[test]
+    fn he_aac_in_both_forms_of_signalling() {
+        // Hierarchical: object type 5, 24 kHz core, stereo, 48 kHz output, AAC-LC inside.
+        let hierarchical = AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).unwrap();
+        let beside =
+            AudioSpecificConfig { sbr: Some(48_000), ..AudioSpecificConfig::lc(24_000, 2) };
+        assert_eq!(hierarchical, beside);
+        assert_eq!(AudioSpecificConfig::parse(&beside.to_bytes()), Ok(beside));
+        let ps = AudioSpecificConfig { ps: true, channels: 1, channel_configuration: 1, ..beside };
+        assert_eq!(AudioSpecificConfig::parse(&ps.to_bytes()), Ok(ps));
+        assert_eq!(ps.output_sampling_rate(), 48_000);
+    }
+
+    #[test]
+    fn escaped_object_type_and_short_frames() {
+        let config =
+            AudioSpecificConfig { frame_length: 960, ..AudioSpecificConfig::lc(48_000, 2) };
+        assert_eq!(AudioSpecificConfig::parse(&config.to_bytes()), Ok(config));
+        // Type 39 (ER AAC ELD) = 31 escape + 7.
+        let eld = AudioSpecificConfig::parse(&[0xf8, 0xe6, 0x20, 0x00]).unwrap();
+        assert_eq!(eld.object_type, 39);
+    }
+
+    #[test]
+    fn channels_from_a_program_config_element() {
+        let mut w = BitWriter::default();
+        w.object_type(AAC_LC);
+        w.sampling_rate(48_000);
+        w.put(0, 4 + 3);
+        w.put(0, 4 + 2 + 4);
+        w.put(2, 4); // front: one single, one pair
+        w.put(0, 4);
+        w.put(1, 4); // back: a pair
+        w.put(1, 2); // one LFE
+        w.put(0, 3 + 4 + 3);
+        w.put(0b0_0000_1_0000_1_0000_0000, 5 + 5 + 5 + 4);
+        while w.bits % 8 != 0 {
+            w.put(0, 1);
+        }
+        w.put(1, 8);
+        w.put(0x41, 8);
+        let bytes = w.finish();
+        assert_eq!(AudioSpecificConfig::parse(&bytes).unwrap().channels, 6);
+        assert!(AudioSpecificConfig::parse(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn truncated_or_reserved_configurations_are_errors() {
+        for bytes in [&[][..], &[0x12], &[0x16, 0x90], &[0x07, 0x80]] {
+            assert!(AudioSpecificConfig::parse(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn adts_header() {
+        let bytes = [0xff, 0xf1, 0x50, 0x80, 0x2e, 0x7f, 0xfc];
+        let header = AdtsHeader::parse(&bytes).unwrap();
+        assert_eq!(header.sampling_rate, 44_100);
+        assert_eq!(header.channel_configuration, 2);
+        assert_eq!((header.header_len, header.frame_len), (7, 371));
+        assert_eq!(header.raw_data_blocks, 1);
+        assert_eq!(&header.config().to_bytes()[..], &[0x12, 0x10]);
+        assert!(matches!(AdtsHeader::parse(&bytes[..6]), Err(ParseError::Incomplete { .. })));
+        // Layer bits set: MPEG audio, not ADTS.
+        assert!(AdtsHeader::parse(&[0xff, 0xfb, 0x50, 0x80, 0x2e, 0x7f, 0xfc]).is_err());
+    }
+}

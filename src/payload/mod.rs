@@ -6,12 +6,15 @@ use crate::wire::ParseError;
 use bytes::Bytes;
 
 pub mod aac;
+mod gather;
 pub mod h264;
 pub mod h265;
 pub mod mp2t;
 pub mod mpa;
 mod packet_buffer;
 pub mod pcm;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use packet_buffer::{PacketBuffer, PacketSpan, RTP_HEADER_LEN, TCP_PREFIX_LEN};
 
@@ -89,12 +92,30 @@ pub trait Depacketizer {
 
 /// The payload format for a track; `dynamic` (96–127) is used where RFC 3551 assigns no number.
 pub fn format_for(parameters: &CodecParameters, dynamic: u8) -> PayloadFormat {
-    let _ = (parameters, dynamic);
-    todo!()
+    match parameters {
+        CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => todo!(),
+        CodecParameters::Aac { config, sampling_rate, channels } => {
+            aac::format(config, *sampling_rate, *channels, dynamic)
+        }
+        CodecParameters::MpegAudio => mpa::format(),
+        CodecParameters::Pcm { encoding, sampling_rate, channels } => {
+            pcm::format(*encoding, *sampling_rate, *channels, dynamic)
+        }
+        CodecParameters::Mp2t => mp2t::format(),
+    }
 }
 
 /// A packetizer for a track.
 pub fn packetizer_for(parameters: &CodecParameters) -> Box<dyn Packetizer> {
-    let _ = parameters;
-    todo!()
+    match parameters {
+        CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => todo!(),
+        CodecParameters::Aac { sampling_rate, .. } => {
+            Box::new(aac::AacPacketizer::new(*sampling_rate))
+        }
+        CodecParameters::MpegAudio => Box::new(mpa::MpaPacketizer::new()),
+        CodecParameters::Pcm { encoding, sampling_rate, channels } => {
+            Box::new(pcm::PcmPacketizer::new(*encoding, *channels, *sampling_rate))
+        }
+        CodecParameters::Mp2t => Box::new(mp2t::Mp2tPacketizer::new()),
+    }
 }
