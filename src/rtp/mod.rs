@@ -10,7 +10,7 @@ pub mod source;
 
 pub use rtcp::{RtcpConfig, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
-pub use source::{RtpSource, RtpSourceConfig};
+pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig};
 
 /// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP
 /// packet. Those of IPv6 and TCP differ too little to matter to an interval of seconds.

@@ -1,8 +1,436 @@
-//! [`RtpSource`]: in progress.
+//! [`RtpSource`]: RTP packets in, whole frames out. Read RFC 3550 sections 5.1, 6.4 and 8, and
+//! appendix A, before changing it.
 
-/// In progress.
-#[derive(Debug)]
-pub struct RtpSource;
-/// In progress.
-#[derive(Debug)]
-pub struct RtpSourceConfig;
+mod packet;
+mod reorder;
+mod statistics;
+mod timeline;
+
+use super::rtcp::{NtpTime, ReportBlock, SenderReport};
+use crate::payload::Depacketizer;
+use bytes::Bytes;
+use packet::Packet;
+use reorder::{Place, ReorderBuffer};
+use statistics::{Placed, Statistics};
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+use timeline::Timeline;
+
+/// How an [`RtpSource`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpSourceConfig {
+    /// Payload type of the stream; other packets are dropped.
+    pub payload_type: u8,
+    /// RTP timestamp units a second.
+    pub clock_rate: u32,
+    /// Packets in sequence before a source is trusted (MIN_SEQUENTIAL of RFC 3550 appendix A.1
+    /// is 2); those before are lost. 0 where the transport vouches for it, as RTSP does.
+    pub min_sequential: u16,
+    /// How long to wait for a packet that is missing. Zero where the transport keeps the order.
+    pub max_delay: Duration,
+    /// Most packets kept behind one that is missing.
+    pub max_packets: usize,
+    /// Most bytes of packets kept behind one that is missing.
+    pub max_bytes: usize,
+    /// Most frames kept until polled; the oldest are dropped.
+    pub max_frames: usize,
+    /// Most bytes of frames kept until polled.
+    pub max_frame_bytes: usize,
+    /// How long the SSRC in use must be silent before another may take its place.
+    pub ssrc_silence: Duration,
+}
+
+impl RtpSourceConfig {
+    /// The defaults for a stream of that payload type and clock rate.
+    pub const fn new(payload_type: u8, clock_rate: u32) -> Self {
+        Self {
+            payload_type,
+            clock_rate,
+            min_sequential: 0,
+            max_delay: Duration::from_millis(100),
+            max_packets: 512,
+            max_bytes: 4 << 20,
+            max_frames: 512,
+            max_frame_bytes: 16 << 20,
+            ssrc_silence: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A frame put together from packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedFrame {
+    /// As [`Frame::data`](crate::Frame::data).
+    pub data: Bytes,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// When it is to be presented, on a time line that starts with the first frame (or as
+    /// [`RtpSource::set_reference`] told) and goes on when the sender starts anew.
+    pub pts: Duration,
+    /// The same in the sender's wall-clock time, once it has sent a report: tracks of the same
+    /// CNAME are synchronized by it.
+    pub wall_clock: Option<NtpTime>,
+    /// Decoding can start here.
+    pub key: bool,
+    /// Something was lost before or in this frame.
+    pub discontinuity: bool,
+}
+
+/// Why a packet was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// No RTP packet.
+    Malformed,
+    /// Not the payload type of the stream.
+    PayloadType,
+    /// Of another SSRC than the one in use.
+    Ssrc,
+    /// The source, or a jump of its sequence number, is not confirmed yet.
+    Unconfirmed,
+    /// It has come twice.
+    Duplicate,
+    /// It came after its place was given up, or twice.
+    Late,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "no RTP packet",
+            Self::PayloadType => "payload type is not the stream's",
+            Self::Ssrc => "SSRC is not the one in use",
+            Self::Unconfirmed => "source or sequence number is not confirmed yet",
+            Self::Duplicate => "duplicate",
+            Self::Late => "too late, or duplicate",
+        })
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// Counts of an [`RtpSource`], over all its SSRCs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceCounters {
+    /// Packets that were taken.
+    pub packets: u64,
+    /// Octets of their payload.
+    pub octets: u64,
+    /// Packets that were dropped, late and duplicate ones not counted.
+    pub rejected: u64,
+    /// Packets that came after their place was given up, or twice.
+    pub late: u64,
+    /// Packets given up.
+    pub missing: u64,
+    /// Payloads that were malformed.
+    pub malformed_payloads: u64,
+    /// Frames put together.
+    pub frames: u64,
+    /// Frames dropped because nobody polled.
+    pub dropped_frames: u64,
+    /// Times that the sender has taken another SSRC, or started anew under the same.
+    pub restarts: u64,
+}
+
+/// An SSRC that asks to take the place of the one in use.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    ssrc: u32,
+    next: u16,
+}
+
+/// Receives one stream.
+///
+/// [`handle_packet`](Self::handle_packet) for what arrives, then
+/// [`poll_frame`](Self::poll_frame) until it gives nothing; [`handle_timeout`](Self::handle_timeout)
+/// when [`poll_timeout`](Self::poll_timeout) has come. Sender reports that an
+/// [`RtcpInstance`](super::RtcpInstance) reads go to
+/// [`handle_sender_report`](Self::handle_sender_report), and [`report_block`](Self::report_block)
+/// to its next report.
+pub struct RtpSource {
+    config: RtpSourceConfig,
+    depacketizer: Box<dyn Depacketizer>,
+    ssrc: Option<u32>,
+    candidate: Option<Candidate>,
+    statistics: Statistics,
+    reorder: ReorderBuffer,
+    timeline: Timeline,
+    frames: VecDeque<ReceivedFrame>,
+    frame_bytes: usize,
+    /// The depacketizer has not been told yet that something is missing.
+    lost: bool,
+    /// A frame was dropped from the queue before the one that is now its first.
+    dropped: bool,
+    last_packet_at: Option<Instant>,
+    /// The last report of the sender and when it came.
+    report: Option<(NtpTime, Instant)>,
+    /// The sender has said BYE, and stragglers are waited for until then.
+    ends_at: Option<Instant>,
+    ended: bool,
+    counters: SourceCounters,
+}
+
+impl fmt::Debug for RtpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtpSource")
+            .field("ssrc", &self.ssrc)
+            .field("frames", &self.frames.len())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RtpSource {
+    /// A source whose packets `depacketizer` understands.
+    pub fn new(config: RtpSourceConfig, depacketizer: Box<dyn Depacketizer>) -> Self {
+        Self {
+            statistics: Statistics::new(config.clock_rate, config.min_sequential),
+            reorder: ReorderBuffer::new(config.max_packets, config.max_bytes, config.max_delay),
+            timeline: Timeline::new(config.clock_rate),
+            config,
+            depacketizer,
+            ssrc: None,
+            candidate: None,
+            frames: VecDeque::new(),
+            frame_bytes: 0,
+            lost: false,
+            dropped: false,
+            last_packet_at: None,
+            report: None,
+            ends_at: None,
+            ended: false,
+            counters: SourceCounters::default(),
+        }
+    }
+
+    /// SSRC in use; `None` before the first packet, unless [`expect_ssrc`](Self::expect_ssrc) has
+    /// told it.
+    pub const fn ssrc(&self) -> Option<u32> {
+        self.ssrc
+    }
+
+    /// Tells the SSRC before the first packet (RTSP's `Transport` does).
+    pub fn expect_ssrc(&mut self, ssrc: u32) {
+        self.ssrc.get_or_insert(ssrc);
+    }
+
+    /// Makes `timestamp` lie at `at` on the time line of the frames' `pts` (RTSP's `RTP-Info`
+    /// and `Range` tell).
+    pub fn set_reference(&mut self, timestamp: u32, at: Duration) {
+        self.timeline.set_reference(timestamp, at);
+    }
+
+    /// What has been counted.
+    pub const fn counters(&self) -> SourceCounters {
+        self.counters
+    }
+
+    /// Packets lost of the SSRC in use; negative if duplicates outnumber losses.
+    pub const fn cumulative_lost(&self) -> i64 {
+        self.statistics.lost()
+    }
+
+    /// Interarrival jitter of the SSRC in use, RTP timestamp units.
+    pub const fn jitter(&self) -> u32 {
+        self.statistics.jitter()
+    }
+
+    /// Whether the sender has said BYE and all that came before has been given out.
+    pub fn is_ended(&self) -> bool {
+        self.ended && self.frames.is_empty()
+    }
+
+    /// Takes a packet.
+    ///
+    /// # Errors
+    /// Why it was dropped. Nothing needs to be done about it.
+    pub fn handle_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
+        let result = self.take_packet(data, now);
+        match result {
+            Ok(()) => self.counters.packets += 1,
+            Err(Rejected::Late | Rejected::Duplicate) => self.counters.late += 1,
+            Err(why) => {
+                self.counters.rejected += 1;
+                log::trace!("packet dropped: {why}");
+            }
+        }
+        self.release(now);
+        result
+    }
+
+    fn take_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
+        let packet = Packet::parse(data).map_err(|_| Rejected::Malformed)?;
+        if packet.payload_type != self.config.payload_type {
+            return Err(Rejected::PayloadType);
+        }
+        self.check_ssrc(&packet, now)?;
+        let sequence = match self.statistics.handle_sequence(packet.sequence) {
+            Placed::Unconfirmed => return Err(Rejected::Unconfirmed),
+            Placed::At(sequence) => sequence,
+            Placed::Restarted(sequence) => {
+                log::debug!("{:08x}: sequence number jumps to {}", packet.ssrc, packet.sequence);
+                self.restart();
+                sequence
+            }
+        };
+        self.statistics.handle_arrival(now, packet.timestamp);
+        self.last_packet_at = Some(now);
+        match self.reorder.offer(sequence, data, now) {
+            Place::Next => self.deliver(&packet),
+            Place::Kept => {}
+            Place::Duplicate => return Err(Rejected::Duplicate),
+            Place::Late => return Err(Rejected::Late),
+        }
+        self.counters.octets += packet.payload.len() as u64;
+        Ok(())
+    }
+
+    /// Takes another SSRC if the one in use is silent and two packets in sequence speak for the
+    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2).
+    fn check_ssrc(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Rejected> {
+        let current = *self.ssrc.get_or_insert(packet.ssrc);
+        if packet.ssrc == current {
+            self.candidate = None;
+            return Ok(());
+        }
+        let next = packet.sequence.wrapping_add(1);
+        let before = self.candidate.replace(Candidate { ssrc: packet.ssrc, next });
+        let confirmed = before.is_some_and(|b| b.ssrc == packet.ssrc && b.next == packet.sequence);
+        let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
+        let silent = silence.is_none_or(|silence| silence >= self.config.ssrc_silence);
+        if !confirmed || !(silent || self.ends_at.is_some()) {
+            return Err(Rejected::Ssrc);
+        }
+        log::debug!("{current:08x} is followed by {:08x}", packet.ssrc);
+        self.restart();
+        self.ssrc = Some(packet.ssrc);
+        self.candidate = None;
+        self.statistics = Statistics::new(self.config.clock_rate, 0);
+        self.timeline.restart(silence.unwrap_or_default());
+        self.report = None;
+        self.ends_at = None;
+        self.ended = false;
+        Ok(())
+    }
+
+    /// Gives out what is kept; the next packet has no relation to it.
+    fn restart(&mut self) {
+        self.drain();
+        self.reorder.reset();
+        self.lost = true;
+        self.counters.restarts += 1;
+    }
+
+    fn drain(&mut self) {
+        while let Some(released) = self.reorder.pop() {
+            self.deliver_released(&released.packet, released.missing);
+        }
+    }
+
+    fn release(&mut self, now: Instant) {
+        while let Some(released) = self.reorder.release(now) {
+            self.deliver_released(&released.packet, released.missing);
+        }
+    }
+
+    fn deliver_released(&mut self, data: &[u8], missing: u64) {
+        if missing > 0 {
+            self.lost = true;
+            self.counters.missing += missing;
+        }
+        // It was parsed when it came.
+        if let Ok(packet) = Packet::parse(data) {
+            self.deliver(&packet);
+        }
+    }
+
+    fn deliver(&mut self, packet: &Packet<'_>) {
+        let lost = std::mem::take(&mut self.lost);
+        let Packet { payload, marker, timestamp, .. } = *packet;
+        if let Err(e) = self.depacketizer.handle_payload(payload, marker, timestamp, lost) {
+            log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence);
+            self.counters.malformed_payloads += 1;
+        }
+        self.take_frames();
+    }
+
+    /// Takes over what the depacketizer has: frames wait here, where they are bounded.
+    fn take_frames(&mut self) {
+        while let Some(frame) = self.depacketizer.poll_frame() {
+            self.counters.frames += 1;
+            self.frame_bytes += frame.data.len();
+            self.frames.push_back(ReceivedFrame {
+                pts: self.timeline.presentation(frame.timestamp),
+                wall_clock: self.timeline.wall_clock(frame.timestamp),
+                data: frame.data,
+                timestamp: frame.timestamp,
+                key: frame.key,
+                discontinuity: frame.discontinuity,
+            });
+            while self.frames.len() > self.config.max_frames
+                || self.frame_bytes > self.config.max_frame_bytes
+            {
+                let Some(dropped) = self.frames.pop_front() else { break };
+                self.frame_bytes -= dropped.data.len();
+                self.counters.dropped_frames += 1;
+                self.dropped = true;
+            }
+        }
+    }
+
+    /// The next frame.
+    pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
+        let mut frame = self.frames.pop_front()?;
+        self.frame_bytes -= frame.data.len();
+        frame.discontinuity |= std::mem::take(&mut self.dropped);
+        Some(frame)
+    }
+
+    /// When a missing packet is given up, or the end after BYE is final.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let ends_at = self.ends_at.filter(|_| !self.ended);
+        [self.reorder.deadline(), ends_at].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.release(now);
+        if !self.ended && self.ends_at.is_some_and(|at| at <= now) {
+            self.drain();
+            self.depacketizer.handle_end();
+            self.take_frames();
+            self.ended = true;
+        }
+    }
+
+    /// The sender has reported: relates its timestamps to wall-clock time. Reports of another
+    /// SSRC are left aside.
+    pub fn handle_sender_report(&mut self, report: &SenderReport, now: Instant) {
+        if self.ssrc == Some(report.ssrc) {
+            self.timeline.handle_report(*report);
+            self.report = Some((report.ntp, now));
+        }
+    }
+
+    /// The sender of `ssrc` has said BYE, which may have overtaken its last packets: the end comes
+    /// when they have had their time.
+    pub fn handle_bye(&mut self, ssrc: u32, now: Instant) {
+        if self.ssrc == Some(ssrc) && self.ends_at.is_none() {
+            self.ends_at = Some(now + self.config.max_delay);
+        }
+    }
+
+    /// What a receiver report is to say of the time since the last one (RFC 3550 section 6.4.1);
+    /// `None` if nothing has been received.
+    pub fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
+        let mut block = self.statistics.take_report(self.ssrc?)?;
+        if let Some((ntp, at)) = self.report {
+            block.last_sr = ntp.middle();
+            let delay = now.saturating_duration_since(at);
+            let delay = delay.as_nanos().saturating_mul(65_536) / 1_000_000_000;
+            block.delay_since_last_sr = u32::try_from(delay).unwrap_or(u32::MAX);
+        }
+        Some(block)
+    }
+}

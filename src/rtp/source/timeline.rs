@@ -1,0 +1,60 @@
+//! RTP timestamps as times: RFC 3550 sections 5.1 and 6.4.1.
+
+use super::statistics::ticks;
+use crate::rtp::rtcp::{NtpTime, SenderReport};
+use std::time::Duration;
+
+/// Relates the timestamps of one SSRC to a time line from zero, and to the sender's wall clock.
+#[derive(Clone, Debug)]
+pub(super) struct Timeline {
+    clock_rate: u32,
+    /// The last timestamp seen, and its place in units since the start of the time line.
+    last: Option<(u32, i64)>,
+    /// Where the next timestamp seen is to lie, if none has been: units.
+    next_at: i64,
+    report: Option<SenderReport>,
+}
+
+impl Timeline {
+    pub(super) fn new(clock_rate: u32) -> Self {
+        Self { clock_rate: clock_rate.max(1), last: None, next_at: 0, report: None }
+    }
+
+    /// Makes `timestamp` lie at `at`.
+    pub(super) fn set_reference(&mut self, timestamp: u32, at: Duration) {
+        self.last = Some((timestamp, ticks(at, self.clock_rate) as i64));
+    }
+
+    pub(super) const fn handle_report(&mut self, report: SenderReport) {
+        self.report = Some(report);
+    }
+
+    /// Timestamps begin anew; the next one lies `after` the last.
+    pub(super) fn restart(&mut self, after: Duration) {
+        if let Some((_, at)) = self.last.take() {
+            self.next_at = at.saturating_add(ticks(after, self.clock_rate) as i64);
+        }
+        self.report = None;
+    }
+
+    /// The place of a timestamp, unwrapped around the last one. What lies before the start of the
+    /// time line is put at its start.
+    pub(super) fn presentation(&mut self, timestamp: u32) -> Duration {
+        let (before, at) = self.last.unwrap_or((timestamp, self.next_at));
+        let at = at.saturating_add(i64::from(timestamp.wrapping_sub(before) as i32));
+        self.last = Some((timestamp, at));
+        let at = u64::try_from(at).unwrap_or(0);
+        let rate = u64::from(self.clock_rate);
+        let nanos = (at % rate) * 1_000_000_000 / rate;
+        Duration::from_secs(at / rate) + Duration::from_nanos(nanos)
+    }
+
+    /// The sender's wall-clock time of a timestamp, once it has reported.
+    pub(super) fn wall_clock(&self, timestamp: u32) -> Option<NtpTime> {
+        let report = self.report?;
+        let distance = i64::from(timestamp.wrapping_sub(report.rtp_timestamp) as i32);
+        let units = i128::from(distance) << 32;
+        let distance = units.div_euclid(i128::from(self.clock_rate)) as i64;
+        Some(NtpTime(report.ntp.0.wrapping_add_signed(distance)))
+    }
+}
