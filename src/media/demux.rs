@@ -1,5 +1,357 @@
-//! [`DemuxTable`]: demultiplexers that feed several sources, named by id.
+//! [`DemuxTable`]: producers that feed several sources, named by id.
+//!
+//! A demultiplexer of a file has as many readers as tracks were set up, a replicator as many as
+//! replicas were made. Nobody of these owns the others, so the producer stands in a table, with
+//! a bounded [`FrameQueue`] for each of its readers (an *outlet*). Whoever is polled and finds
+//! its outlet empty makes the producer go on, which fills the outlets of the others too. The
+//! producer is taken out of its slot while it works and can be lent the whole table.
 
-/// Demultiplexers in use.
+use super::queue::{FrameQueue, Overflow, QueueLimits};
+use super::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::arena::{Arena, Id};
+use crate::frame::Frame;
+use slab::Slab;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Steps of a producer in one poll of a source.
+const STEPS_A_POLL: usize = 64;
+/// A reader that was asked for a frame this recently still plays: a sibling that runs ahead (for
+/// want of frames of its own) waits for it rather than making its queue overflow.
+const STILL_READING: Duration = Duration::from_secs(1);
+/// How long such a sibling waits.
+const SIBLING_WAIT: Duration = Duration::from_millis(20);
+
+/// Feeds outlets.
+pub trait Producer: fmt::Debug {
+    /// Does a bounded step and puts the frames that come out of it in `outlets`.
+    fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced;
+
+    /// As [`FramedSource::seek`], for all outlets, which are empty then.
+    fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        let _ = (npt, cx);
+        Err(SeekError::NotSeekable)
+    }
+
+    /// The last reader has gone.
+    fn close(&mut self, cx: &mut SourceContext<'_>) {
+        let _ = cx;
+    }
+}
+
+/// What came of a step of a [`Producer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Produced {
+    /// It went on; an outlet may have got something.
+    Progress,
+    /// It cannot go on yet.
+    Pending(Wait),
+    /// Nothing comes any more.
+    Ended(Ending),
+}
+
+/// Names a producer in its table.
+pub type ProducerId = Id<Shared>;
+
+/// Who may share a producer: identity of the file, and the consumer.
+pub type ShareKey = (u64, u64);
+
+/// A producer in the table, and what belongs to it.
+#[derive(Debug)]
+pub struct Shared {
+    key: Option<ShareKey>,
+    /// `None` while it is being called.
+    producer: Option<Box<dyn Producer>>,
+    outlets: Outlets,
+    /// Outlets, and handles such as a replicator.
+    users: usize,
+    ended: Option<Ending>,
+    last_seek: Option<LastSeek>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastSeek {
+    npt: Duration,
+    landed: Duration,
+    generation: u64,
+}
+
+/// The queues that a producer feeds.
 #[derive(Debug, Default)]
-pub struct DemuxTable {}
+pub struct Outlets {
+    outlets: Slab<Outlet>,
+}
+
+#[derive(Debug)]
+struct Outlet {
+    track: usize,
+    queue: FrameQueue,
+    polled_at: Option<Instant>,
+    /// Generation of the seek that this outlet's reader asked for or joined.
+    seek_generation: u64,
+    /// A frame was taken or dropped since the producer's last seek.
+    moved_on: bool,
+    /// The reader has been told to wait for input.
+    waiting: bool,
+}
+
+impl Outlets {
+    /// Whether somebody reads `track`.
+    pub fn wants(&self, track: usize) -> bool {
+        self.outlets.iter().any(|(_, o)| o.track == track)
+    }
+
+    /// Gives `frame` to all who read `track`. Returns whether one of them had been told to wait
+    /// for input and now has some.
+    pub fn push(&mut self, track: usize, frame: &Frame) -> bool {
+        let mut wake = false;
+        for (_, outlet) in self.outlets.iter_mut().filter(|(_, o)| o.track == track) {
+            let before = outlet.queue.dropped();
+            outlet.queue.push(frame.clone());
+            outlet.moved_on |= outlet.queue.dropped() != before;
+            wake |= !outlet.queue.is_empty() && std::mem::take(&mut outlet.waiting);
+        }
+        wake
+    }
+
+    /// Whether an outlet other than `own` is full and its reader still plays.
+    fn a_reader_is_behind(&self, own: usize, now: Instant) -> bool {
+        self.outlets.iter().any(|(key, o)| {
+            key != own
+                && o.queue.is_full()
+                && o.polled_at.is_some_and(|at| now.saturating_duration_since(at) < STILL_READING)
+        })
+    }
+}
+
+/// Producers in use.
+#[derive(Debug, Default)]
+pub struct DemuxTable {
+    shared: Arena<Shared>,
+    by_key: HashMap<ShareKey, ProducerId>,
+}
+
+impl DemuxTable {
+    /// Number of producers in use.
+    pub fn len(&self) -> usize {
+        self.shared.len()
+    }
+
+    /// Whether no producer is in use.
+    pub fn is_empty(&self) -> bool {
+        self.shared.is_empty()
+    }
+
+    /// Number of sources and handles that use producers.
+    pub fn users(&self) -> usize {
+        self.shared.iter().map(|(_, s)| s.users).sum()
+    }
+
+    /// Finds the producer for `key`, or makes one, and counts a user.
+    /// [`release`](Self::release) ends the use.
+    pub fn acquire(
+        &mut self,
+        key: Option<ShareKey>,
+        make: impl FnOnce() -> Box<dyn Producer>,
+    ) -> ProducerId {
+        let found = key.and_then(|k| self.by_key.get(&k)).copied();
+        if let Some(id) = found {
+            if let Some(shared) = self.shared.get_mut(id) {
+                shared.users += 1;
+                return id;
+            }
+        }
+        let id = self.shared.insert(Shared {
+            key,
+            producer: Some(make()),
+            outlets: Outlets::default(),
+            users: 1,
+            ended: None,
+            last_seek: None,
+        });
+        if let Some(key) = key {
+            self.by_key.insert(key, id);
+        }
+        id
+    }
+
+    /// Counts another user of `id`; `false` if it has gone.
+    pub fn retain(&mut self, id: ProducerId) -> bool {
+        self.shared.get_mut(id).map(|s| s.users += 1).is_some()
+    }
+
+    /// Ends a use. With the last, the producer is closed and goes.
+    pub fn release(cx: &mut SourceContext<'_>, id: ProducerId) {
+        let Some(shared) = cx.demuxers.shared.get_mut(id) else { return };
+        shared.users = shared.users.saturating_sub(1);
+        if shared.users > 0 {
+            return;
+        }
+        let Some(shared) = cx.demuxers.shared.remove(id) else { return };
+        if let Some(key) = shared.key {
+            cx.demuxers.by_key.remove(&key);
+        }
+        if let Some(mut producer) = shared.producer {
+            producer.close(cx);
+        }
+    }
+
+    /// Calls `f` with the producer and its outlets, taken out of the table meanwhile.
+    fn with<R>(
+        cx: &mut SourceContext<'_>,
+        id: ProducerId,
+        f: impl FnOnce(&mut dyn Producer, &mut Outlets, &mut SourceContext<'_>) -> R,
+    ) -> Option<R> {
+        let shared = cx.demuxers.shared.get_mut(id)?;
+        let mut producer = shared.producer.take()?;
+        let mut outlets = std::mem::take(&mut shared.outlets);
+        let result = f(&mut *producer, &mut outlets, cx);
+        if let Some(shared) = cx.demuxers.shared.get_mut(id) {
+            shared.producer = Some(producer);
+            shared.outlets = outlets;
+        }
+        Some(result)
+    }
+}
+
+/// A source that reads one outlet of a producer in a [`DemuxTable`]: a track of a file, or a
+/// replica.
+#[derive(Debug)]
+pub struct OutletSource {
+    /// Producer and outlet, until closed.
+    at: Option<(ProducerId, usize)>,
+    duration: Option<Duration>,
+    seekable: bool,
+}
+
+impl OutletSource {
+    /// Opens track `track` of producer `id`. Takes over the use of `id` that the caller got from
+    /// [`DemuxTable::acquire`] or [`DemuxTable::retain`]; [`FramedSource::close`] ends it.
+    pub fn open(
+        table: &mut DemuxTable,
+        id: ProducerId,
+        track: usize,
+        queue: FrameQueue,
+        duration: Option<Duration>,
+        seekable: bool,
+    ) -> Self {
+        let at = table.shared.get_mut(id).map(|shared| {
+            let outlet = Outlet {
+                track,
+                queue,
+                polled_at: None,
+                seek_generation: 0,
+                moved_on: false,
+                waiting: false,
+            };
+            (id, shared.outlets.outlets.insert(outlet))
+        });
+        Self { at, duration, seekable }
+    }
+
+    /// A queue for a track of a file: of a reader that has stopped, the oldest frames are
+    /// dropped.
+    pub fn track_queue() -> FrameQueue {
+        FrameQueue::new(QueueLimits::default(), Overflow::DropOldest)
+    }
+
+    /// Frames that were dropped because this source was not read in time.
+    pub fn dropped(&self, table: &DemuxTable) -> u64 {
+        self.at
+            .and_then(|(id, outlet)| table.shared.get(id)?.outlets.outlets.get(outlet))
+            .map_or(0, |o| o.queue.dropped())
+    }
+}
+
+impl FramedSource for OutletSource {
+    fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
+        let gone = || FramePoll::Ended(Ending::Failed("the producer has gone".into()));
+        let Some((id, own)) = self.at else { return gone() };
+        let now = cx.now;
+        for _ in 0..STEPS_A_POLL {
+            let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
+            let ended = shared.ended.clone();
+            let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
+            outlet.polled_at = Some(now);
+            outlet.waiting = false;
+            if let Some(frame) = outlet.queue.pop() {
+                outlet.moved_on = true;
+                return FramePoll::Ready(frame);
+            }
+            if let Some(ending) = ended {
+                return FramePoll::Ended(ending);
+            }
+            if shared.outlets.a_reader_is_behind(own, now) {
+                return FramePoll::Pending(Wait::Until(now + SIBLING_WAIT));
+            }
+            match DemuxTable::with(cx, id, |p, outlets, cx| p.poll_produce(outlets, cx)) {
+                Some(Produced::Progress) => {}
+                Some(Produced::Ended(ending)) => {
+                    if let Some(shared) = cx.demuxers.shared.get_mut(id) {
+                        shared.ended = Some(ending);
+                    }
+                }
+                Some(Produced::Pending(wait)) => {
+                    let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
+                    let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
+                    if let Some(frame) = outlet.queue.pop() {
+                        outlet.moved_on = true;
+                        return FramePoll::Ready(frame);
+                    }
+                    outlet.waiting = wait == Wait::Input;
+                    return FramePoll::Pending(wait);
+                }
+                None => return FramePoll::Ended(Ending::Failed("a source feeds itself".into())),
+            }
+        }
+        FramePoll::Pending(Wait::Work)
+    }
+
+    fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        let gone = || SeekError::Failed("the producer has gone".into());
+        if !self.seekable {
+            return Err(SeekError::NotSeekable);
+        }
+        let (id, own) = self.at.ok_or_else(gone)?;
+        let shared = cx.demuxers.shared.get_mut(id).ok_or_else(gone)?;
+        let outlet = shared.outlets.outlets.get_mut(own).ok_or_else(gone)?;
+        // The tracks of a presentation are sought one after the other to the same place. The
+        // first moves the producer; the others join, as long as they have missed nothing.
+        if let Some(last) = shared.last_seek {
+            if last.npt == npt && outlet.seek_generation != last.generation && !outlet.moved_on {
+                outlet.seek_generation = last.generation;
+                return Ok(last.landed);
+            }
+        }
+        let landed = DemuxTable::with(cx, id, |producer, outlets, cx| {
+            let landed = producer.seek(npt, cx)?;
+            for (_, outlet) in &mut outlets.outlets {
+                outlet.queue.clear();
+                outlet.moved_on = false;
+            }
+            Ok(landed)
+        })
+        .unwrap_or_else(|| Err(gone()))?;
+        let shared = cx.demuxers.shared.get_mut(id).ok_or_else(gone)?;
+        shared.ended = None;
+        let generation = shared.last_seek.map_or(0, |l| l.generation) + 1;
+        shared.last_seek = Some(LastSeek { npt, landed, generation });
+        if let Some(outlet) = shared.outlets.outlets.get_mut(own) {
+            outlet.seek_generation = generation;
+        }
+        Ok(landed)
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.duration
+    }
+
+    fn close(&mut self, cx: &mut SourceContext<'_>) {
+        let Some((id, outlet)) = self.at.take() else { return };
+        if let Some(shared) = cx.demuxers.shared.get_mut(id) {
+            shared.outlets.outlets.try_remove(outlet);
+        }
+        DemuxTable::release(cx, id);
+    }
+}

@@ -1,1 +1,474 @@
-//! In progress.
+//! Live input: an encoder's thread hands frames over with a [`LiveSender`], the event loop's
+//! thread reads them from a [`LiveSource`].
+//!
+//! Between them is a bounded [`FrameQueue`] for each source. When the loop is behind, what
+//! arrives is dropped up to the next key frame that fits: the encoder learns of it from each
+//! call ([`Sent::Dropped`]) and can lower its rate or make a key frame; the frames are counted.
+//! Parameter sets are picked up from the stream (H.264: ITU-T H.264 section 7.4.1.2.1, H.265:
+//! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
+//! viewer can start at any key frame.
+
+use super::access_unit::{self, LeadingUnits, NalCodec};
+use super::queue::{FrameQueue, Overflow, Pushed, QueueLimits};
+use super::{Ending, FramePoll, FramedSource, SourceContext, Wait, Wake};
+use crate::codec::CodecParameters;
+use crate::frame::Frame;
+use bytes::{Bytes, BytesMut};
+use slab::Slab;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Makes a live stream: the sending end for the encoder's thread and the receiving end for the
+/// loop's. `parameters` say which codec, and the parameter sets if they are known already.
+/// `wake` is called, on the sender's thread, when a source that waits gets a frame or its end.
+pub fn live_stream(
+    parameters: CodecParameters,
+    limits: QueueLimits,
+    wake: Wake,
+) -> (LiveSender, LiveStream) {
+    let codec = NalCodec::of(&parameters);
+    let state = State {
+        parameters,
+        limits,
+        sources: Slab::new(),
+        senders: 1,
+        open: true,
+        inside_unit: false,
+        parameters_in_unit: false,
+        stats: LiveStats::default(),
+    };
+    let shared = Arc::new(Shared { state: Mutex::new(state), codec, wake });
+    (LiveSender { shared: Arc::clone(&shared) }, LiveStream { shared })
+}
+
+/// What became of a frame that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "tells the encoder whether the loop is behind"]
+pub enum Sent {
+    /// Every source has it.
+    Accepted,
+    /// A source's queue is full; that source skips frames up to the next key frame.
+    Dropped,
+    /// Nobody watches at the moment. Parameter sets were taken note of.
+    NoReceiver,
+    /// The stream was given up by its receiving end; nobody will ever watch.
+    Closed,
+}
+
+/// Counters of a live stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveStats {
+    /// Frames handed to [`LiveSender::send`].
+    pub sent: u64,
+    /// Of these, those that every source took.
+    pub accepted: u64,
+    /// Of these, those that at least one source dropped.
+    pub dropped: u64,
+    /// Frames that wait in the fullest source's queue.
+    pub queued: usize,
+    /// Sources that read.
+    pub sources: usize,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    codec: Option<NalCodec>,
+    wake: Wake,
+}
+
+struct State {
+    parameters: CodecParameters,
+    limits: QueueLimits,
+    sources: Slab<Reader>,
+    senders: usize,
+    /// The receiving end exists.
+    open: bool,
+    /// What came last was not the end of its access unit.
+    inside_unit: bool,
+    /// That access unit had parameter sets so far.
+    parameters_in_unit: bool,
+    stats: LiveStats,
+}
+
+struct Reader {
+    queue: FrameQueue,
+    /// It has got its first frame.
+    started: bool,
+    /// It has been told to wait for input.
+    waiting: bool,
+}
+
+impl Shared {
+    /// No code that can panic runs under the lock, so a poisoned lock's content is sound.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sending end: `Send` and cloneable. The stream ends when the last clone is dropped.
+pub struct LiveSender {
+    shared: Arc<Shared>,
+}
+
+impl LiveSender {
+    /// Hands a frame over; waits for nothing but the few instructions in which the loop takes a
+    /// frame out. Video is in Annex B form, see [`Frame`]; `pts` and `dts` are on a clock of the
+    /// encoder's choice, which all tracks of a presentation share.
+    pub fn send(&self, frame: Frame) -> Sent {
+        let Some(codec) = self.shared.codec else { return self.distribute(frame) };
+        let found = access_unit::leading_units(codec, &frame.data);
+        let missing = self.shared.lock().note_parameter_sets(&frame, &found);
+        // Copied outside the lock: a key frame may be large.
+        let data = match missing {
+            Some(sets) => access_unit::with_parameter_sets(&frame.data, &found, &sets),
+            None => frame.data,
+        };
+        self.distribute(Frame { data, ..frame })
+    }
+
+    /// Hands a whole access unit of video or a frame of audio over; whether it is a key frame is
+    /// seen from its bytes.
+    pub fn send_access_unit(&self, data: impl Into<Bytes>, pts: Duration) -> Sent {
+        let mut frame = Frame::new(data, pts, Duration::ZERO);
+        if let Some(codec) = self.shared.codec {
+            frame.flags.key = access_unit::leading_units(codec, &frame.data).key;
+        }
+        self.send(frame)
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> LiveStats {
+        self.shared.lock().stats()
+    }
+
+    fn distribute(&self, frame: Frame) -> Sent {
+        let (sent, wake) = self.shared.lock().distribute(frame);
+        if wake {
+            (self.shared.wake)();
+        }
+        sent
+    }
+}
+
+impl Clone for LiveSender {
+    fn clone(&self) -> Self {
+        self.shared.lock().senders += 1;
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Drop for LiveSender {
+    fn drop(&mut self) {
+        let ended = {
+            let mut state = self.shared.lock();
+            state.senders = state.senders.saturating_sub(1);
+            state.senders == 0
+        };
+        if ended {
+            (self.shared.wake)();
+        }
+    }
+}
+
+impl fmt::Debug for LiveSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSender").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn stats(&self) -> LiveStats {
+        let queued = self.sources.iter().map(|(_, r)| r.queue.len()).max().unwrap_or(0);
+        LiveStats { queued, sources: self.sources.len(), ..self.stats }
+    }
+
+    /// Keeps the frame's parameter sets; returns those that must be put in front of it.
+    fn note_parameter_sets(&mut self, frame: &Frame, found: &LeadingUnits) -> Option<BytesMut> {
+        let starts_unit = !self.inside_unit;
+        if starts_unit {
+            self.parameters_in_unit = false;
+        }
+        self.inside_unit = !frame.flags.ends_access_unit;
+        let has_sets = !found.sps.is_empty();
+        access_unit::remember(&mut self.parameters, &frame.data, found, self.parameters_in_unit);
+        self.parameters_in_unit |= has_sets;
+        let wanted = frame.flags.key && starts_unit && !has_sets && !self.sources.is_empty();
+        (wanted && access_unit::is_complete(&self.parameters))
+            .then(|| access_unit::annexb(&self.parameters))
+    }
+
+    /// Gives the frame to every source. Also tells whether one of them waited for it.
+    fn distribute(&mut self, frame: Frame) -> (Sent, bool) {
+        self.stats.sent += 1;
+        if self.sources.is_empty() {
+            return (if self.open { Sent::NoReceiver } else { Sent::Closed }, false);
+        }
+        let mut wake = false;
+        let mut dropped = false;
+        for (_, reader) in &mut self.sources {
+            match reader.queue.push(frame.clone()) {
+                Pushed::Queued => wake |= std::mem::take(&mut reader.waiting),
+                // A source that has just been made waits for its first key frame: no loss.
+                Pushed::Dropped => dropped |= reader.started,
+            }
+            reader.started |= !reader.queue.is_empty();
+        }
+        if dropped {
+            self.stats.dropped += 1;
+        } else {
+            self.stats.accepted += 1;
+        }
+        (if dropped { Sent::Dropped } else { Sent::Accepted }, wake)
+    }
+}
+
+/// The receiving end of a live stream: makes sources, as many and as often as wanted.
+pub struct LiveStream {
+    shared: Arc<Shared>,
+}
+
+impl LiveStream {
+    /// A source that starts at the next key frame. Each has its own queue.
+    pub fn create_source(&self) -> LiveSource {
+        let mut state = self.shared.lock();
+        let queue = FrameQueue::new(state.limits, Overflow::DropNewest).start_at_key_frame();
+        let reader = Reader { queue, started: false, waiting: false };
+        let key = Some(state.sources.insert(reader));
+        drop(state);
+        LiveSource { shared: Arc::clone(&self.shared), key }
+    }
+
+    /// What is known of the codec by now.
+    pub fn parameters(&self) -> CodecParameters {
+        self.shared.lock().parameters.clone()
+    }
+
+    /// Whether a receiver can be told all that it needs (SDP): for H.264 and H.265, whether
+    /// parameter sets have been seen.
+    pub fn is_described(&self) -> bool {
+        access_unit::is_complete(&self.shared.lock().parameters)
+    }
+
+    /// Whether all senders are gone.
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().senders == 0
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> LiveStats {
+        self.shared.lock().stats()
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.shared.lock().open = false;
+    }
+}
+
+impl fmt::Debug for LiveStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveStream").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// Gives what the senders of a live stream sent. Frames that wait are ready at once, whatever
+/// their times; while there are none it waits for input, and the stream's [`Wake`] tells when to
+/// ask again. Ends when the last sender is gone and all is read.
+pub struct LiveSource {
+    shared: Arc<Shared>,
+    key: Option<usize>,
+}
+
+impl LiveSource {
+    /// What is known of the codec by now.
+    pub fn parameters(&self) -> CodecParameters {
+        self.shared.lock().parameters.clone()
+    }
+
+    /// Frames that were dropped because this source was not read in time.
+    pub fn dropped(&self) -> u64 {
+        let state = self.shared.lock();
+        self.key.and_then(|key| state.sources.get(key)).map_or(0, |r| r.queue.dropped())
+    }
+
+    fn leave(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.shared.lock().sources.try_remove(key);
+        }
+    }
+}
+
+impl FramedSource for LiveSource {
+    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+        let mut state = self.shared.lock();
+        let ended = state.senders == 0;
+        let Some(reader) = self.key.and_then(|key| state.sources.get_mut(key)) else {
+            return FramePoll::Ended(Ending::EndOfStream);
+        };
+        if let Some(frame) = reader.queue.pop() {
+            return FramePoll::Ready(frame);
+        }
+        if ended {
+            return FramePoll::Ended(Ending::EndOfStream);
+        }
+        reader.waiting = true;
+        FramePoll::Pending(Wait::Input)
+    }
+
+    fn close(&mut self, _cx: &mut SourceContext<'_>) {
+        self.leave();
+    }
+}
+
+impl Drop for LiveSource {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl fmt::Debug for LiveSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSource").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::demux::DemuxTable;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    const PCM: CodecParameters = CodecParameters::Pcm {
+        encoding: crate::codec::PcmEncoding::L16,
+        sampling_rate: 8000,
+        channels: 1,
+    };
+    const SPS: [u8; 7] = [0, 0, 0, 1, 0x67, 1, 2];
+    const PPS: [u8; 6] = [0, 0, 0, 1, 0x68, 3];
+    const IDR: [u8; 6] = [0, 0, 0, 1, 0x65, 9];
+    const OTHER: [u8; 6] = [0, 0, 0, 1, 0x41, 9];
+
+    fn h264() -> CodecParameters {
+        CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() }
+    }
+
+    fn stream(parameters: CodecParameters) -> (LiveSender, LiveStream, Arc<AtomicUsize>) {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let wake: Wake = Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let limits = QueueLimits { frames: 3, bytes: 1000 };
+        let (sender, stream) = live_stream(parameters, limits, wake);
+        (sender, stream, woken)
+    }
+
+    fn poll(source: &mut LiveSource) -> FramePoll {
+        let mut demuxers = DemuxTable::default();
+        source.poll_frame(&mut SourceContext { now: Instant::now(), demuxers: &mut demuxers })
+    }
+
+    fn bytes(source: &mut LiveSource) -> Option<Bytes> {
+        match poll(source) {
+            FramePoll::Ready(frame) => Some(frame.data),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn parameter_sets_are_picked_up_and_repeated_at_key_frames() {
+        let (sender, stream, _) = stream(h264());
+        let whole = [&SPS[..], &PPS, &IDR].concat();
+        assert_eq!(sender.send_access_unit(whole.clone(), Duration::ZERO), Sent::NoReceiver);
+        assert!(stream.is_described());
+        let mut source = stream.create_source();
+        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+        assert_eq!(sender.send_access_unit(IDR.to_vec(), Duration::ZERO), Sent::Accepted);
+        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+        assert_eq!(bytes(&mut source).as_deref(), Some(&whole[..]), "starts with the key frame");
+        assert_eq!(bytes(&mut source).as_deref(), Some(&OTHER[..]));
+        assert_eq!(source.dropped(), 0);
+    }
+
+    #[test]
+    fn parameter_sets_sent_in_pieces_are_not_repeated() {
+        let (sender, stream, _) = stream(h264());
+        let mut source = stream.create_source();
+        for (piece, last) in [(&SPS[..], false), (&PPS, false), (&IDR, true)] {
+            let mut frame = Frame::new(piece.to_vec(), Duration::ZERO, Duration::ZERO);
+            frame.flags.ends_access_unit = last;
+            assert_eq!(sender.send(frame), Sent::Accepted);
+        }
+        for piece in [&SPS[..], &PPS, &IDR] {
+            assert_eq!(bytes(&mut source).as_deref(), Some(piece));
+        }
+        let CodecParameters::H264 { sps, pps } = stream.parameters() else { panic!() };
+        assert_eq!((sps.len(), pps.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_slow_source_drops_to_the_next_key_frame_and_the_sender_sees_it() {
+        let (sender, stream, _) = stream(h264());
+        let mut source = stream.create_source();
+        let idr = [&SPS[..], &PPS, &IDR].concat();
+        assert_eq!(sender.send_access_unit(idr.clone(), Duration::ZERO), Sent::Accepted);
+        for _ in 0..2 {
+            assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+        }
+        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
+        for _ in 0..3 {
+            assert!(bytes(&mut source).is_some());
+        }
+        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
+        assert_eq!(sender.send_access_unit(idr, Duration::ZERO), Sent::Accepted);
+        let FramePoll::Ready(frame) = poll(&mut source) else { panic!() };
+        assert!(frame.flags.discontinuity);
+        assert_eq!(source.dropped(), 2);
+        assert_eq!(sender.stats().dropped, 2);
+        assert_eq!(sender.stats().sent, 6);
+    }
+
+    #[test]
+    fn wakes_only_a_source_that_waits() {
+        let (sender, stream, woken) = stream(PCM);
+        let mut source = stream.create_source();
+        let send = || assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
+        send();
+        assert_eq!(woken.load(Ordering::SeqCst), 0);
+        assert!(bytes(&mut source).is_some());
+        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
+        send();
+        send();
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn ends_when_the_last_sender_is_gone_and_all_is_read() {
+        let (sender, stream, woken) = stream(PCM);
+        let mut source = stream.create_source();
+        let other = sender.clone();
+        let thread = std::thread::spawn(move || {
+            let _ = other.send_access_unit(vec![1], Duration::ZERO);
+        });
+        thread.join().unwrap();
+        assert!(!stream.has_ended());
+        drop(sender);
+        assert!(woken.load(Ordering::SeqCst) > 0);
+        assert!(bytes(&mut source).is_some());
+        assert!(matches!(poll(&mut source), FramePoll::Ended(Ending::EndOfStream)));
+        assert!(stream.has_ended());
+    }
+
+    #[test]
+    fn the_sender_sees_that_the_receiving_end_is_gone() {
+        let (sender, stream, _) = stream(PCM);
+        let source = stream.create_source();
+        drop(stream);
+        assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
+        drop(source);
+        assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Closed);
+    }
+}

@@ -1,13 +1,20 @@
 //! The chain: source → filter → sink. Frames are pulled from the sink's end, without callbacks.
 
 use crate::frame::Frame;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod access_unit;
 pub mod demux;
 pub mod file;
 pub mod live;
 pub mod queue;
 pub mod replicator;
+
+/// Called when somebody who was told to wait for input ([`Wait::Input`]) has some. It may be
+/// called from any thread and must not call back into the source; an event trigger is what it is
+/// for.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// What a source is told when it is asked for a frame.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 
 use super::{FramedSource, SourceContext};
 use crate::codec::CodecParameters;
+use std::fs::File;
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,14 +93,49 @@ impl From<io::Error> for ProbeError {
     }
 }
 
-/// Whether `path` ends in a known extension (in any case).
-pub fn is_known(path: &Path) -> bool {
-    let _ = path;
-    todo!()
+/// The endings of names of files that can be served, in lower case.
+const KNOWN: [&str; 13] =
+    ["264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm"];
+
+/// The ending of the file's name in lower case; empty if it has none.
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|e| e.to_str()).map_or_else(String::new, str::to_ascii_lowercase)
 }
 
-/// Starts a probe of the right kind for the file's extension.
+/// Whether `path` ends in a known extension (in any case).
+pub fn is_known(path: &Path) -> bool {
+    KNOWN.contains(&extension(path).as_str())
+}
+
+/// Starts a probe of the right kind for the file's extension. Anything but a regular file is
+/// refused.
 pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    let _ = path;
-    todo!()
+    let extension = extension(path);
+    if !KNOWN.contains(&extension.as_str()) {
+        return Err(ProbeError::UnknownType);
+    }
+    // Before anything opens it: opening a FIFO waits for its other end, and opening a device may
+    // do things.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(ProbeError::Content("not a regular file".into()));
+    }
+    match extension.as_str() {
+        "mkv" | "webm" => matroska::probe_matroska(path),
+        _ => Err(ProbeError::UnknownType),
+    }
+}
+
+/// Opens a regular file for reading, and nothing else: what `path` names may have changed since
+/// it was looked at.
+pub(crate) fn open_regular(path: &Path) -> Result<File, ProbeError> {
+    let mut options = File::options();
+    options.read(true);
+    // Without this the open of a FIFO would wait for a writer. It changes nothing for files.
+    #[cfg(unix)]
+    options.custom_flags(nix::libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(ProbeError::Content("not a regular file".into()));
+    }
+    Ok(file)
 }
