@@ -16,11 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod entitlement;
+mod expiry;
 mod id;
 mod limits;
 mod session;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use entitlement::{Entitlement, Requester};
 pub use id::{Random, draw_session_id};
@@ -28,6 +30,7 @@ use limits::Census;
 pub use limits::{CreateError, Limit};
 use session::Birth;
 pub use session::{Counters, ExpireGuard, ManageError, Match, NotManaged, Session, SessionInfo};
+pub use types::{FilterResult, PoolConfig, PoolEvent, RemovalReason};
 
 /// Ids that are drawn for one session before the pool gives up.
 const MAX_TRIES: usize = 101;
@@ -60,94 +63,6 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What a pool is told when it is made. All of it can be changed later.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PoolConfig {
-    /// Sessions at once; 0 for no limit.
-    pub max_sessions: usize,
-    /// Sessions at once from one address; 0 for no limit.
-    pub max_sessions_per_peer: usize,
-    /// Sessions at once for one stream; 0 for no limit.
-    pub max_sessions_per_stream: usize,
-    /// Media of one session.
-    pub max_media_per_session: usize,
-    /// Time-out of new sessions, announced to clients; zero for sessions that never expire.
-    pub timeout: Duration,
-    /// Time that a new session lives on after its time-out. Clients are not told.
-    pub grace: Duration,
-    /// Who may use a session whose id it names.
-    pub entitlement: Entitlement,
-}
-
-impl Default for PoolConfig {
-    fn default() -> Self {
-        Self {
-            max_sessions: 0,
-            max_sessions_per_peer: 0,
-            max_sessions_per_stream: 0,
-            max_media_per_session: 16,
-            timeout: Duration::from_secs(60),
-            grace: Duration::from_secs(5),
-            entitlement: Entitlement::default(),
-        }
-    }
-}
-
-/// Why a session left the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RemovalReason {
-    /// The client said TEARDOWN.
-    TornDown,
-    /// The client gave no sign of life in time.
-    Expired,
-    /// The application or the server's own rules took it away.
-    Removed,
-    /// The connection that it streamed over is gone.
-    ConnectionLost,
-    /// The server, or the pool, ends.
-    ServerClosing,
-}
-
-impl fmt::Display for RemovalReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TornDown => "torn down",
-            Self::Expired => "expired",
-            Self::Removed => "removed",
-            Self::ConnectionLost => "connection lost",
-            Self::ServerClosing => "server closing",
-        })
-    }
-}
-
-/// What has happened to the table; see [`SessionPool::poll_event`].
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "events are taken as soon as they are queued")]
-pub enum PoolEvent<M> {
-    /// A session was made.
-    Created(SessionId),
-    /// A session has left otherwise than by [`SessionPool::remove`].
-    Removed {
-        /// The session, with the media that are to be released.
-        session: Session<M>,
-        /// Why.
-        reason: RemovalReason,
-    },
-}
-
-/// Answer of a [filter](SessionPool::filter)'s callback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FilterResult {
-    /// Leave the session as it is.
-    Keep,
-    /// Take it out of the pool.
-    Remove,
-    /// Leave it, and name it in the result.
-    Reference,
-}
-
 /// Makes session ids; see [`SessionPool::set_create_session_id`].
 pub type CreateSessionId = Box<dyn FnMut(&mut Random<'_>) -> Option<String>>;
 /// Is told of a new session; see [`SessionPool::set_session_created`].
@@ -167,6 +82,27 @@ struct Slot<M> {
 /// A session that has expired is not found any more, but counts until
 /// [`cleanup`](Self::cleanup) takes it out; [`create`](Self::create) does so by itself before it
 /// says that a limit is reached. Look-ups, touching and counting are O(1), changes O(log n).
+///
+/// ```
+/// use riverrun::server::pool::{PoolConfig, PoolEvent, RemovalReason, SessionPool};
+/// use std::time::{Duration, Instant};
+///
+/// let mut pool: SessionPool<String> = SessionPool::new(PoolConfig::default());
+/// let (now, peer) = (Instant::now(), "10.0.0.7:40000".parse().unwrap());
+/// let mut random = |buf: &mut [u8]| getrandom::fill(buf).unwrap();
+/// let session = pool.create(now, peer, "film.mkv", &mut random)?;
+/// pool.session_mut(session).unwrap().manage_media("/film.mkv", "media".to_owned()).unwrap();
+///
+/// // The client is silent for its 60 seconds and the 5 of grace.
+/// let later = pool.next_timeout(now).unwrap();
+/// assert_eq!(later, now + Duration::from_secs(65));
+/// assert_eq!(pool.cleanup(later), 1);
+/// assert!(matches!(pool.poll_event(), Some(PoolEvent::Created(made)) if made == session));
+/// let Some(PoolEvent::Removed { session, reason }) = pool.poll_event() else { panic!() };
+/// assert_eq!(reason, RemovalReason::Expired);
+/// assert!(session.into_media().eq(["media"]));
+/// # Ok::<(), riverrun::server::pool::CreateError>(())
+/// ```
 pub struct SessionPool<M> {
     config: PoolConfig,
     slots: Arena<Slot<M>>,
@@ -381,54 +317,6 @@ impl<M> SessionPool<M> {
         self.slots.get_mut(Id::from_raw(key.0)).map(|slot| &mut slot.session)
     }
 
-    /// The client of a session gave a sign of life. False if the session has left or expired.
-    pub fn touch(&mut self, key: SessionId, now: Instant) -> bool {
-        let now = self.advance(now);
-        self.session_mut(key).is_some_and(|session| session.touch(now))
-    }
-
-    /// Changes the time-out of a session; zero for never. The time since its last sign of life
-    /// counts. False if the session has left or expired.
-    pub fn set_timeout(&mut self, key: SessionId, timeout: Duration) -> bool {
-        let Some(session) = self.living_mut(key) else { return false };
-        session.set_timeout(timeout);
-        self.arm(key);
-        true
-    }
-
-    /// Changes the time that a session lives on after its time-out. False if it has left or
-    /// expired.
-    pub fn set_grace(&mut self, key: SessionId, grace: Duration) -> bool {
-        let Some(session) = self.living_mut(key) else { return false };
-        session.set_grace(grace);
-        self.arm(key);
-        true
-    }
-
-    /// Keeps a session from expiring until all guards have gone. `None` if it has left or expired.
-    pub fn prevent_expire(&mut self, key: SessionId, now: Instant) -> Option<ExpireGuard> {
-        self.advance(now);
-        self.living_mut(key).map(Session::prevent_expire)
-    }
-
-    /// The session, unless it has left or had expired at the latest time that is known.
-    fn living_mut(&mut self, key: SessionId) -> Option<&mut Session<M>> {
-        let latest = self.latest;
-        let session = self.session_mut(key)?;
-        (!latest.is_some_and(|now| session.is_expired(now))).then_some(session)
-    }
-
-    /// Lets a session expire again, with its full time-out from `now` on if this was its last
-    /// guard.
-    pub fn allow_expire(&mut self, guard: ExpireGuard, now: Instant) {
-        let now = self.advance(now);
-        let key = guard.session();
-        guard.allow_expire();
-        if let Some(session) = self.session_mut(key) {
-            session.renew_if_held(now);
-        }
-    }
-
     /// Takes a session out of the pool and hands it to the caller, who releases its media. There
     /// is no event for it; the hook is called. `None` if it has left before.
     #[must_use = "the media of the session have to be released"]
@@ -507,81 +395,6 @@ impl<M> SessionPool<M> {
             }
         }
         referenced
-    }
-
-    /// Takes out all sessions that have expired, in the order of their expiry, and hands them
-    /// over as events; returns their number.
-    pub fn cleanup(&mut self, now: Instant) -> usize {
-        self.cleanup_at_most(now, usize::MAX)
-    }
-
-    /// As [`cleanup`](Self::cleanup), but takes out no more than `limit`, for a loop whose turns
-    /// are to be short. [`next_timeout`](Self::next_timeout) is `now` while there are more.
-    pub fn cleanup_at_most(&mut self, now: Instant, limit: usize) -> usize {
-        let now = self.advance(now);
-        let from = self.events.len();
-        let reason = RemovalReason::Expired;
-        while self.events.len() - from < limit {
-            let Some((_, key)) = self.settle(now).filter(|(at, _)| *at <= now) else { break };
-            let Some(session) = self.take(key, reason) else { break };
-            self.events.push_back(PoolEvent::Removed { session, reason });
-        }
-        self.tell_removed(from);
-        self.events.len() - from
-    }
-
-    /// The moment at which [`cleanup`](Self::cleanup) will next find an expired session, if
-    /// nothing happens until then: `now` if there is one already. A session that a guard keeps
-    /// may give a moment at which it is merely renewed.
-    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
-        let now = self.advance(now);
-        self.settle(now).map(|(at, _)| at.max(now))
-    }
-
-    /// A moment before which no session expires, from what is known without looking at the
-    /// sessions: what a timer is armed for. `None` if none can expire.
-    pub fn next_wakeup(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
-    }
-
-    /// Moves entries of sessions that were touched since until the first is right.
-    fn settle(&mut self, now: Instant) -> Option<(Instant, SessionId)> {
-        loop {
-            let (at, key) = *self.deadlines.first()?;
-            let Some(session) = self.session_mut(key) else {
-                self.deadlines.remove(&(at, key));
-                continue;
-            };
-            if at <= now {
-                session.renew_if_held(now);
-            }
-            if session.expires_at() == Some(at) {
-                return Some((at, key));
-            }
-            self.arm(key);
-        }
-    }
-
-    /// Puts a session's entry where its expiry is.
-    fn arm(&mut self, key: SessionId) {
-        let Some(slot) = self.slots.get_mut(Id::from_raw(key.0)) else { return };
-        let expires_at = slot.session.expires_at();
-        let armed_at = std::mem::replace(&mut slot.armed_at, expires_at);
-        if armed_at == expires_at {
-            return;
-        }
-        if let Some(at) = armed_at {
-            self.deadlines.remove(&(at, key));
-        }
-        if let Some(at) = expires_at {
-            self.deadlines.insert((at, key));
-        }
-    }
-
-    fn advance(&mut self, now: Instant) -> Instant {
-        let latest = self.latest.map_or(now, |latest| latest.max(now));
-        self.latest = Some(latest);
-        latest
     }
 
     /// The next thing that has happened, in order. Drain it after each call that changes the
