@@ -6,6 +6,7 @@ use crate::wire::ParseError;
 use bytes::Bytes;
 
 pub mod aac;
+mod access_unit;
 mod gather;
 pub mod h264;
 pub mod h265;
@@ -93,7 +94,8 @@ pub trait Depacketizer {
 /// The payload format for a track; `dynamic` (96–127) is used where RFC 3551 assigns no number.
 pub fn format_for(parameters: &CodecParameters, dynamic: u8) -> PayloadFormat {
     match parameters {
-        CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => todo!(),
+        CodecParameters::H264 { sps, pps } => h264::format(sps, pps, dynamic),
+        CodecParameters::H265 { vps, sps, pps } => h265::format(vps, sps, pps, dynamic),
         CodecParameters::Aac { config, sampling_rate, channels } => {
             aac::format(config, *sampling_rate, *channels, dynamic)
         }
@@ -108,7 +110,8 @@ pub fn format_for(parameters: &CodecParameters, dynamic: u8) -> PayloadFormat {
 /// A packetizer for a track.
 pub fn packetizer_for(parameters: &CodecParameters) -> Box<dyn Packetizer> {
     match parameters {
-        CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => todo!(),
+        CodecParameters::H264 { .. } => Box::new(h264::H264Packetizer::new()),
+        CodecParameters::H265 { .. } => Box::new(h265::H265Packetizer::new()),
         CodecParameters::Aac { sampling_rate, .. } => {
             Box::new(aac::AacPacketizer::new(*sampling_rate))
         }

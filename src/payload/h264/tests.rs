@@ -1,0 +1,142 @@
+use super::*;
+use crate::payload::Depacketizer;
+use crate::payload::access_unit::testing;
+use crate::payload::testing::XorShift;
+use bytes::Bytes;
+
+fn nal(header: u8, len: usize) -> Vec<u8> {
+    testing::nal(&[header], len, &mut XorShift::new(len as u64))
+}
+
+fn packets(nals: &[Vec<u8>], max_payload: usize) -> Vec<(Vec<u8>, bool)> {
+    let frame = testing::frame(nals, &mut XorShift::new(1));
+    testing::packets(&mut H264Packetizer::new(), &frame, max_payload)
+}
+
+#[test]
+fn what_is_packetized_comes_back() {
+    let headers: [&[u8]; 7] = [&[0x67], &[0x68], &[0x06], &[0x09], &[0x65], &[0x41], &[0x01]];
+    testing::round_trips(&mut H264Packetizer::new(), &mut H264Depacketizer::new(), &headers);
+}
+
+#[test]
+fn loss_and_garbage_leave_whole_nal_units() {
+    testing::survives_loss(&mut H264Packetizer::new(), &mut H264Depacketizer::new(), &[0x41]);
+    testing::survives_garbage(&mut H264Depacketizer::new());
+}
+
+#[test]
+fn small_nal_units_share_a_packet_under_the_highest_nri() {
+    let packets = packets(&[nal(0x67, 10), nal(0x28, 3), nal(0x06, 5), nal(0x65, 300)], 100);
+    let (aggregate, _) = &packets[0];
+    assert_eq!(aggregate[..4], [0x60 | 24, 0, 11, 0x67]);
+    assert_eq!(aggregate.len(), 1 + 2 + 11 + 2 + 4 + 2 + 6);
+    // 300 bytes after the header in fragments of 98.
+    let sizes: Vec<_> = packets[1..].iter().map(|(payload, _)| payload.len()).collect();
+    assert_eq!(sizes, [100, 100, 100, 8]);
+    let headers: Vec<_> =
+        packets[1..].iter().map(|(payload, _)| [payload[0], payload[1]]).collect();
+    assert_eq!(headers, [[0x7c, 0x85], [0x7c, 5], [0x7c, 5], [0x7c, 0x45]]);
+    let markers: Vec<_> = packets.iter().map(|(_, marker)| *marker).collect();
+    assert_eq!(markers, [false, false, false, false, true]);
+}
+
+#[test]
+fn marker_waits_for_the_end_of_the_access_unit() {
+    let mut frame = testing::frame(&[nal(0x41, 5)], &mut XorShift::new(1));
+    frame.flags.ends_access_unit = false;
+    let packets = testing::packets(&mut H264Packetizer::new(), &frame, 100);
+    assert_eq!(packets.len(), 1);
+    assert!(!packets[0].1);
+}
+
+#[test]
+fn types_that_rtp_uses_otherwise_are_not_sent() {
+    let packets = packets(&[nal(0x78, 5), nal(0x60, 5), nal(0x41, 5)], 100);
+    assert_eq!(packets.len(), 1);
+    assert_eq!(packets[0].0, nal(0x41, 5));
+}
+
+#[test]
+fn key_access_units_are_told_from_others() {
+    let recovery_point = vec![0x06, 6, 1, 0x80, 0x80];
+    for (nals, key) in [
+        (vec![nal(0x65, 400)], true),
+        (vec![nal(0x65, 4)], true),
+        (vec![nal(0x67, 4), nal(0x68, 2), nal(0x65, 4)], true),
+        (vec![recovery_point, nal(0x41, 400)], true),
+        (vec![nal(0x41, 400)], false),
+    ] {
+        let mut d = H264Depacketizer::new();
+        for (payload, marker) in packets(&nals, 100) {
+            d.handle_payload(&payload, marker, 0, false).unwrap();
+        }
+        assert_eq!(d.poll_frame().unwrap().key, key);
+    }
+}
+
+#[test]
+fn a_new_timestamp_ends_an_access_unit_without_marker() {
+    let mut d = H264Depacketizer::new();
+    d.handle_payload(&[0x41, 1], false, 5, false).unwrap();
+    assert_eq!(d.poll_frame(), None);
+    d.handle_payload(&[0x41, 2], false, 6, false).unwrap();
+    assert_eq!(d.poll_frame().unwrap().timestamp, 5);
+    d.handle_end();
+    let last = d.poll_frame().unwrap();
+    assert_eq!(last.data, &[0, 0, 0, 1, 0x41, 2][..]);
+    assert!(!last.discontinuity);
+}
+
+#[test]
+fn interleaved_mode_and_malformed_packets_are_refused() {
+    let mut d = H264Depacketizer::new();
+    for payload in [
+        &[25, 0, 0, 0, 1, 1][..],
+        &[26],
+        &[27],
+        &[29, 0x85],
+        &[0, 1],
+        &[30],
+        &[31],
+        &[],
+        &[28],
+        &[28, 0xc5, 1],
+        &[28, 0x9c, 1],
+        &[24, 0, 2, 0x41],
+        &[24, 0, 0],
+        &[24, 0, 1, 24],
+    ] {
+        assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
+    }
+    assert_eq!(d.poll_frame(), None);
+    d.handle_payload(&[0x41, 1], true, 0, false).unwrap();
+    assert!(d.poll_frame().unwrap().discontinuity);
+}
+
+#[test]
+fn fmtp_names_profile_and_parameter_sets() {
+    let sps = [Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e, 1])];
+    let pps = [Bytes::from_static(&[0x68, 2]), Bytes::from_static(&[0x68, 3, 4])];
+    let described = format(&sps, &pps, 96);
+    let fmtp = described.fmtp.unwrap();
+    assert_eq!(
+        fmtp,
+        "packetization-mode=1;profile-level-id=42C01E;sprop-parameter-sets=Z0LAHgE=,aAI=,aAME"
+    );
+    let read = parameters_from_fmtp(&fmtp);
+    assert_eq!(read.profile_level_id, Some([0x42, 0xc0, 0x1e]));
+    assert_eq!(read.packetization_mode, 1);
+    assert_eq!((read.sps.as_slice(), read.pps.as_slice()), (&sps[..], &pps[..]));
+    assert_eq!(format(&[], &[], 97).fmtp.unwrap(), "packetization-mode=1");
+}
+
+#[test]
+fn fmtp_of_cameras_is_read_with_its_faults() {
+    let read =
+        parameters_from_fmtp(" Packetization-Mode=1 ; sprop-parameter-sets=Z0LAHgE,aAI=,,!!; x");
+    assert_eq!((read.sps.len(), read.pps.len()), (1, 1));
+    assert_eq!(read.profile_level_id, None);
+    assert_eq!(parameters_from_fmtp("profile-level-id=42C0").profile_level_id, None);
+    assert_eq!(parameters_from_fmtp(""), H264Parameters::default());
+}
