@@ -1,0 +1,87 @@
+#!/bin/bash
+# Makes the media of testdata/media and testdata/bad anew with FFmpeg (5.1 was used; libx264,
+# libx265, libmp3lame, libopus, libvpx). Pictures are FFmpeg's testsrc2, sounds are its sine.
+# Nothing here is anyone's recording. Another version of an encoder writes other bytes; the tests
+# compare what arrives with what is in the file, so they do not mind.
+set -euo pipefail
+cd "$(dirname "$0")"
+mkdir -p media bad
+
+ff() { ffmpeg -hide_banner -loglevel error -nostdin -y "$@"; }
+
+exact=(-fflags +bitexact -flags:v +bitexact -flags:a +bitexact -map_metadata -1)
+video() { echo "testsrc2=size=320x180:rate=25:duration=$1"; }
+# Two tones, so that the channels differ.
+stereo() { echo "sine=frequency=440:sample_rate=$1:duration=$2[l];sine=frequency=660:sample_rate=$1:duration=$2[r];[l][r]amerge=inputs=2"; }
+mono() { echo "sine=frequency=440:sample_rate=$1:duration=$2"; }
+
+x264=(-c:v libx264 -preset medium -crf 30 -pix_fmt yuv420p -threads 1)
+x265=(-c:v libx265 -preset medium -crf 32 -pix_fmt yuv420p)
+x265p="log-level=error:pools=none:frame-threads=1:keyint=25:min-keyint=25:scenecut=0"
+
+# Elementary video streams: 5 s, a key frame each second.
+ff -f lavfi -i "$(video 5)" "${x264[@]}" -g 25 -bf 3 -b_strategy 0 "${exact[@]}" -f h264 media/bframes.h264
+ff -f lavfi -i "$(video 5)" "${x264[@]}" -g 25 -bf 0 -x264-params slices=4:aud=1:scenecut=0 \
+    "${exact[@]}" -f h264 media/slices.264
+ff -f lavfi -i "$(video 5)" "${x265[@]}" -x265-params "$x265p:bframes=3:b-adapt=0:open-gop=0" \
+    "${exact[@]}" -f hevc media/bframes.h265
+ff -f lavfi -i "$(video 4)" "${x265[@]}" -x265-params "$x265p:bframes=0:aud=1:slices=2:repeat-headers=1" \
+    "${exact[@]}" -f hevc media/slices.265
+
+# Sound.
+ff -f lavfi -i "$(stereo 44100 5)" -c:a aac -b:a 64k "${exact[@]}" -f adts media/stereo.aac
+ff -f lavfi -i "$(stereo 44100 5)" -c:a libmp3lame -q:a 4 -id3v2_version 3 -metadata title=tones \
+    -fflags +bitexact -flags:a +bitexact -f mp3 media/vbr.mp3
+ff -f lavfi -i "$(mono 22050 5)" -c:a libmp3lame -b:a 32k -write_xing 0 -id3v2_version 0 "${exact[@]}" \
+    -f mp3 media/cbr.mp3
+ff -f lavfi -i "$(stereo 48000 5)" -c:a mp2 -b:a 96k "${exact[@]}" -f mp2 media/layer2.mp2
+ff -f lavfi -i "$(stereo 44100 4)" -c:a pcm_s16le "${exact[@]}" media/pcm16.wav
+ff -f lavfi -i "$(stereo 24000 4)" -c:a pcm_s24le "${exact[@]}" media/pcm24.wav
+ff -f lavfi -i "$(mono 11025 4)" -c:a pcm_u8 "${exact[@]}" media/pcm8.wav
+ff -f lavfi -i "$(mono 8000 5)" -c:a pcm_mulaw "${exact[@]}" media/mulaw.wav
+ff -f lavfi -i "$(mono 8000 5)" -c:a pcm_alaw "${exact[@]}" media/alaw.wav
+
+# Transport streams.
+av=(-f lavfi -i "$(video 5)" -f lavfi -i "$(stereo 44100 5)" -map 0:v -map 1:a)
+aac=(-c:a aac -b:a 64k)
+ff "${av[@]}" "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f mpegts media/program.ts
+ff "${av[@]}" "${x264[@]}" -g 25 -bf 0 "${aac[@]}" "${exact[@]}" -f mpegts -mpegts_m2ts_mode 1 \
+    media/program.m2ts
+
+# Matroska.
+ff "${av[@]}" "${x264[@]}" -g 25 -bf 3 -b_strategy 0 "${aac[@]}" "${exact[@]}" -f matroska media/h264_aac.mkv
+ff "${av[@]}" "${x265[@]}" -x265-params "$x265p:bframes=2" -c:a libmp3lame -b:a 64k "${exact[@]}" \
+    -f matroska media/h265_mp3.mkv
+ff -f lavfi -i "$(video 4)" -f lavfi -i "$(stereo 16000 4)" -map 0:v -map 1:a \
+    "${x264[@]}" -g 25 -bf 0 -c:a pcm_s16le "${exact[@]}" -f matroska media/h264_pcm.mkv
+# Opus is not served: this file has one track for a client, not two.
+ff -f lavfi -i "$(video 4)" -f lavfi -i "$(stereo 48000 4)" -map 0:v -map 1:a \
+    "${x264[@]}" -g 25 -bf 2 -c:a libopus -b:a 32k "${exact[@]}" -f matroska media/h264_opus.mkv
+# Written to a pipe: no Cues, no duration, clusters of unknown size.
+ff -f lavfi -i "$(video 4)" -f lavfi -i "$(mono 44100 4)" -map 0:v -map 1:a \
+    "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f matroska -cluster_time_limit 1000 - \
+    | cat > media/no_cues.mkv
+ff -f lavfi -i "$(video 2)" -f lavfi -i "$(mono 44100 2)" -map 0:v -map 1:a \
+    "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f matroska "media/a file.mkv"
+
+# Bad files: empty, garbage (from a fixed seed), cut off in the middle of the first kilobytes.
+garbage() { awk -v seed="$1" 'BEGIN { s = seed + 1; for (i = 0; i < 600; i++) { s = (s * 1103515245 + 12345) % 2147483648; printf "%02x", int(s / 65536) % 256 } }' | xxd -r -p; }
+seed=0
+for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm; do
+    : > "bad/empty.$ext"
+    seed=$((seed + 1))
+    garbage "$seed" > "bad/garbage.$ext"
+done
+cut() { head -c "$2" "media/$1" > "bad/cut.${1##*.}"; }
+cut bframes.h264 1500; cut slices.264 20; cut bframes.h265 2600; cut slices.265 60
+cut stereo.aac 500; cut vbr.mp3 700; cut layer2.mp2 400; cut pcm16.wav 41
+cut program.ts 1000; cut program.m2ts 500; cut h264_aac.mkv 900
+# Nothing in it that can be served.
+ff -f lavfi -i "testsrc2=size=64x36:rate=5:duration=1" -c:v libvpx -b:v 20k "${exact[@]}" -f webm bad/vp8.webm
+# A length field that says 4 GiB, and a RIFF chunk that claims more than there is.
+printf 'RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff\x01\x00\x02\x00' > bad/huge_fmt.wav
+printf 'RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00data\x10\x00\x00\x00' > bad/zero_fmt.wav
+printf '\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff\x42\x86' > bad/huge_header.mkv
+printf 'ID3\x03\x00\x00\x7f\x7f\x7f\x7f' > bad/huge_id3.mp3
+
+du -sh media bad
