@@ -1,0 +1,474 @@
+//! The turn: wait, copy the readiness of the batch, then hand out one event at a time.
+//!
+//! What a turn does is bounded: triggers and ready registrations that were there when it began,
+//! each once, and timers that were armed before it began.
+
+use super::registration::{self, Interest, Readiness, Registration, Target};
+use super::sim::Simulation;
+use super::{EventKey, MediumHandle, UsageEnvironment};
+use crate::arena::RawId;
+use mio::unix::SourceFd;
+use nix::poll::{PollFd, PollFlags};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many timers fire in one turn at most; the rest fires in the next, which does not wait.
+const TIMERS_A_TURN: usize = 65_536;
+
+/// How many events one call of the poll returns at most.
+const EVENTS_A_POLL: usize = 1024;
+
+/// What has happened to something that a medium registered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A socket is ready. Told again each turn until an operation on it says `WouldBlock` or the
+    /// interest is withdrawn.
+    Readiness {
+        /// As given to the socket's `watch`.
+        key: EventKey,
+        /// What it is ready for, of what was asked.
+        readiness: Readiness,
+    },
+    /// A timer is due.
+    Timer {
+        /// As given to `arm_timer`.
+        key: EventKey,
+    },
+    /// Another thread has triggered.
+    Trigger {
+        /// As given to `create_medium_trigger`.
+        key: EventKey,
+        /// How often, since the last event of this trigger.
+        count: u64,
+    },
+}
+
+/// What the loop has done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LoopStatistics {
+    /// Turns.
+    pub turns: u64,
+    /// Waits that ended because something had happened or a timer was due.
+    pub wakeups: u64,
+    /// Timers and delayed tasks that fired.
+    pub timers_fired: u64,
+    /// Readiness and trigger events handed out.
+    pub events: u64,
+}
+
+/// Things whose owner dropped them without the environment at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Graveyard {
+    used: AtomicBool,
+    dead: Mutex<Vec<Dead>>,
+}
+
+/// What a dropped socket leaves behind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dead {
+    Registration(RawId),
+    SimulatedSocket(RawId),
+}
+
+impl Graveyard {
+    pub(crate) fn bury(&self, dead: Dead) {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner).push(dead);
+        self.used.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Vec<Dead> {
+        if !self.used.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.dead.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(super) enum World {
+    System(System),
+    Simulated(Box<Simulation>),
+}
+
+/// The operating system's poll.
+pub(super) struct System {
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+impl System {
+    pub(super) fn new() -> io::Result<(Self, mio::Waker)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(registration::WAKE))?;
+        Ok((Self { poll, events: mio::Events::with_capacity(EVENTS_A_POLL) }, waker))
+    }
+
+    /// Registers a library socket: once, and for both directions.
+    fn watch_socket(&self, id: RawId, fd: RawFd) -> io::Result<()> {
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        self.poll.registry().register(&mut SourceFd(&fd), mio::Token(registration::token(id)), both)
+    }
+
+    pub(super) fn forget(&self, fd: &impl AsRawFd) {
+        // It fails only if the descriptor is not registered, which is what is wanted.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
+    }
+
+    /// Registers an application's descriptor for exactly what it wants: every call of its handler
+    /// registers anew, which would otherwise report the other direction each time.
+    pub(super) fn watch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+        self.with_descriptor(r, |registry, mut source, interest| {
+            registry.register(&mut source, mio::Token(registration::token(id)), interest)
+        })
+    }
+
+    pub(super) fn rewatch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+        self.with_descriptor(r, |registry, mut source, interest| {
+            registry.reregister(&mut source, mio::Token(registration::token(id)), interest)
+        })
+    }
+
+    pub(super) fn forget_descriptor(&self, r: &Registration) {
+        if let Target::Handler { fd, .. } = &r.target {
+            if !r.interest.is_none() {
+                self.forget(fd);
+            }
+        }
+    }
+
+    fn with_descriptor(
+        &self,
+        registration: &Registration,
+        f: impl FnOnce(&mio::Registry, SourceFd<'_>, mio::Interest) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Target::Handler { fd, .. } = &registration.target else { return Ok(()) };
+        match mio_interest(registration.interest) {
+            Some(interest) => {
+                let fd: &OwnedFd = fd;
+                f(self.poll.registry(), SourceFd(&fd.as_raw_fd()), interest)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for events or the end of `wait` (`None`: for ever). An interruption by a signal ends
+    /// the wait without events.
+    fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        let wait = match wait {
+            // The poll counts milliseconds, timers count finer: sleep on the poll's own
+            // descriptor, which can be done to the microsecond, then look without sleeping.
+            Some(wait) if !wait.is_zero() && sleep_on(self.poll.registry().as_fd(), wait)? => {
+                Some(Duration::ZERO)
+            }
+            wait => wait,
+        };
+        match self.poll.poll(&mut self.events, wait) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over. False where the
+/// system has no such call.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    // A wait of many years is cut to one; the turn then ends early, as it may.
+    let wait = wait.min(Duration::from_secs(365 * 86_400));
+    match nix::poll::ppoll(&mut fds, Some(wait.into()), None) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(true),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<bool> {
+    Ok(false)
+}
+
+fn mio_interest(interest: Interest) -> Option<mio::Interest> {
+    match (interest.readable, interest.writable) {
+        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
+        (true, false) => Some(mio::Interest::READABLE),
+        (false, true) => Some(mio::Interest::WRITABLE),
+        (false, false) => None,
+    }
+}
+
+impl UsageEnvironment {
+    /// Takes turns until `watch` is true, which is looked at before each turn. Who sets it from
+    /// another thread wakes the loop with an [`EventTrigger`](super::EventTrigger); a signal
+    /// caught on this thread wakes it by itself.
+    ///
+    /// # Errors
+    /// A failure of the poll itself; `Deadlock` in a simulated world where nothing is left that
+    /// could ever happen.
+    pub fn do_event_loop(&mut self, watch: &AtomicBool) -> io::Result<()> {
+        while !watch.load(Ordering::Acquire) {
+            if self.is_simulated() && !self.anything_to_come() {
+                return Err(io::ErrorKind::Deadlock.into());
+            }
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// One bounded step: waits for something to happen, at most `max_wait` (`None`: for ever)
+    /// and at most until the next timer, then deals with it. In a simulated world the virtual
+    /// clock moves instead, and a turn in which nothing can happen returns at once.
+    ///
+    /// # Errors
+    /// A failure of the poll itself; `WouldBlock` when called from inside a handler: loops do
+    /// not nest.
+    pub fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        if self.in_turn || self.media.depth > 0 {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "the event loop does not nest"));
+        }
+        self.in_turn = true;
+        let result = self.step(max_wait);
+        self.in_turn = false;
+        result
+    }
+
+    fn step(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        self.statistics.turns += 1;
+        self.reap();
+        let armed = self.tasks.mark();
+        self.wait(max_wait)?;
+        self.dispatch_triggers();
+        self.dispatch_readiness();
+        self.dispatch_timers(armed);
+        Ok(())
+    }
+
+    /// When the next turn has something to do by itself: the time to sleep for one who nests the
+    /// loop in another. In the past if there is something to do now; `None` if only an event of
+    /// [`as_fd`](Self::as_fd) can bring it.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.busy() {
+            return Some(self.now());
+        }
+        self.tasks.next_deadline()
+    }
+
+    /// The descriptor that is readable when [`turn`](Self::turn) has events to deal with: what
+    /// to wait for when the loop is nested in another, together with
+    /// [`next_deadline`](Self::next_deadline).
+    ///
+    /// # Errors
+    /// `Unsupported` in the simulated world.
+    pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match &self.world {
+            World::System(system) => Ok(system.poll.registry().as_fd()),
+            World::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn busy(&self) -> bool {
+        !self.registrations.queue.is_empty() || self.triggers.any_ready()
+    }
+
+    fn anything_to_come(&self) -> bool {
+        let simulated = match &self.world {
+            World::System(_) => true,
+            World::Simulated(simulation) => simulation.next_event().is_some(),
+        };
+        simulated || self.busy() || self.tasks.len() > 0
+    }
+
+    /// Waits, reads the clock, and copies the batch's readiness into the registrations.
+    fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        let busy = self.busy();
+        let next_timer = self.tasks.next_deadline();
+        match &mut self.world {
+            World::System(system) => {
+                let wait = if busy {
+                    Some(Duration::ZERO)
+                } else {
+                    let timer = next_timer.map(|at| at.saturating_duration_since(Instant::now()));
+                    [max_wait, timer].into_iter().flatten().min()
+                };
+                system.wait(wait)?;
+                self.clock.read();
+                let timer_due = next_timer.is_some_and(|at| at <= self.clock.now());
+                if !busy && (timer_due || !system.events.is_empty()) {
+                    self.statistics.wakeups += 1;
+                }
+                for event in &system.events {
+                    let Some(id) = self.registrations.resolve(event.token().0) else { continue };
+                    // An error shows as both: whatever the owner tries next will report it.
+                    let error = event.is_error();
+                    let ready = Readiness {
+                        readable: event.is_readable() || event.is_read_closed() || error,
+                        writable: event.is_writable() || event.is_write_closed() || error,
+                    };
+                    if event.is_read_closed() || error {
+                        if let Some(registration) = self.registrations.get_mut(id) {
+                            registration.read_closed = true;
+                        }
+                    }
+                    self.registrations.add_readiness(id, ready);
+                }
+            }
+            World::Simulated(simulation) => {
+                let now = self.clock.now();
+                let limit = max_wait.and_then(|wait| now.checked_add(wait));
+                let to = if busy {
+                    Some(now)
+                } else {
+                    [limit, next_timer, simulation.next_event()].into_iter().flatten().min()
+                };
+                if let Some(to) = to {
+                    // A turn takes time, as in the world outside: an owner that asks to be run
+                    // again at once does not stop the clock.
+                    let least = now + Simulation::TURN;
+                    let least = limit.map_or(least, |limit| least.min(limit));
+                    self.clock.advance(to.max(least));
+                    self.statistics.wakeups += u64::from(!busy);
+                }
+                simulation.run_until(self.clock.now());
+            }
+        }
+        self.copy_simulated_readiness();
+        Ok(())
+    }
+
+    /// What happened to simulated sockets since the last turn, into their registrations.
+    fn copy_simulated_readiness(&mut self) {
+        let World::Simulated(simulation) = &mut self.world else { return };
+        for (id, ready) in simulation.edges.drain(..) {
+            self.registrations.add_readiness(id, ready);
+        }
+    }
+
+    fn reap(&mut self) {
+        for dead in self.graveyard.take() {
+            match (dead, &mut self.world) {
+                (Dead::Registration(id), _) => {
+                    self.registrations.remove(id);
+                }
+                (Dead::SimulatedSocket(id), World::Simulated(simulation)) => simulation.close(id),
+                (Dead::SimulatedSocket(_), World::System(_)) => {}
+            }
+        }
+    }
+
+    fn dispatch_readiness(&mut self) {
+        let mut queue = self.registrations.take_queue();
+        for id in queue.drain(..) {
+            // The generation is checked here, at the moment of the dispatch, and not before: a
+            // handler that ran earlier in this turn may have closed it and opened another.
+            let Some((readiness, registration)) = self.registrations.take_event(id) else {
+                continue;
+            };
+            match &mut registration.target {
+                Target::Handler { handler, .. } => {
+                    let Some(handler) = handler.take() else { continue };
+                    self.statistics.events += 1;
+                    self.run_handler(id, handler, readiness);
+                }
+                Target::Medium { owner, key } => {
+                    let (owner, key) = (*owner, *key);
+                    self.statistics.events += 1;
+                    if !self.deliver(owner, Event::Readiness { key, readiness }) {
+                        // Nobody will ever use the readiness up: do not come back with it.
+                        self.registrations.set_interest(id, Interest::NONE);
+                    }
+                }
+            }
+            // What the owner did not use up it is told again, after everybody else's turn.
+            self.registrations.enqueue_if_ready(id);
+        }
+        self.registrations.spare = queue;
+    }
+
+    fn dispatch_timers(&mut self, armed: u64) {
+        let now = self.clock.now();
+        for _ in 0..TIMERS_A_TURN {
+            let Some(due) = self.tasks.pop_due(now, armed) else { break };
+            self.statistics.timers_fired += 1;
+            match due {
+                super::Due::Task(task) => task(self),
+                super::Due::Timer { owner, key } => {
+                    self.deliver(owner, Event::Timer { key });
+                }
+            }
+        }
+    }
+
+    /// False if the medium has ended.
+    pub(super) fn deliver(&mut self, owner: MediumHandle, event: Event) -> bool {
+        self.call(owner, |medium, env| medium.handle_event(env, event)).is_some()
+    }
+
+    /// Registers a library socket. Its descriptor must stay open until it is deregistered.
+    pub(crate) fn register_socket(
+        &mut self,
+        source: Source,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<RawId> {
+        let target = Target::Medium { owner, key };
+        let id = self.registrations.insert(target, interest).ok_or(io::ErrorKind::OutOfMemory)?;
+        let result = match (&mut self.world, source) {
+            (World::System(system), Source::Descriptor(fd)) => system.watch_socket(id, fd),
+            (World::Simulated(simulation), Source::Simulated(socket)) => {
+                simulation.watch(socket, id)
+            }
+            _ => Err(other_world()),
+        };
+        match result {
+            Ok(()) => Ok(id),
+            Err(e) => {
+                self.registrations.remove(id);
+                Err(e)
+            }
+        }
+    }
+
+    /// Changes whose a registered socket is, and what the owner wants to hear of.
+    pub(crate) fn change_registration(
+        &mut self,
+        id: RawId,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) {
+        if let Some(registration) = self.registrations.get_mut(id) {
+            registration.target = Target::Medium { owner, key };
+            self.registrations.set_interest(id, interest);
+        }
+    }
+
+    /// Ends a registration before its socket is closed.
+    pub(crate) fn deregister_socket(&mut self, id: RawId, source: Source) {
+        if self.registrations.remove(id).is_some() {
+            if let (World::System(system), Source::Descriptor(fd)) = (&self.world, source) {
+                system.forget(&fd);
+            }
+        }
+    }
+
+    pub(crate) fn graveyard(&self) -> Arc<Graveyard> {
+        self.graveyard.clone()
+    }
+}
+
+/// A library socket as the loop sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Descriptor(RawFd),
+    Simulated(RawId),
+}
+
+/// A socket of one world was used with an environment of the other.
+pub(crate) fn other_world() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "socket and environment are of different worlds")
+}

@@ -1,0 +1,287 @@
+//! [`Registrations`]: what is registered with the poll, for whom, and how ready it is.
+//!
+//! The poll is edge-triggered: it says once that something has become ready. So readiness is
+//! cached here until an operation finds that it is used up. An event carries index *and*
+//! generation: with the index alone, an event of a closed connection reaches the one that took
+//! its place in the same batch.
+
+use super::handlers::Handler;
+use super::medium::{EventKey, MediumHandle};
+use crate::arena::RawId;
+use std::ops::{BitAnd, BitOr};
+use std::os::fd::OwnedFd;
+
+/// What a descriptor or socket can do without blocking. An error or hang-up shows as both, for
+/// the operation will then report it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Readiness {
+    /// There is something to read, or the end of the input, or an error.
+    pub readable: bool,
+    /// There is room to write, or an error.
+    pub writable: bool,
+}
+
+impl Readiness {
+    /// Neither.
+    pub const NONE: Self = Self { readable: false, writable: false };
+    /// Readable only.
+    pub const READABLE: Self = Self { readable: true, writable: false };
+    /// Writable only.
+    pub const WRITABLE: Self = Self { readable: false, writable: true };
+    /// Both.
+    pub const BOTH: Self = Self { readable: true, writable: true };
+
+    /// Whether neither holds.
+    pub const fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self {
+            readable: self.readable && !other.readable,
+            writable: self.writable && !other.writable,
+        }
+    }
+}
+
+impl BitOr for Readiness {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            readable: self.readable || other.readable,
+            writable: self.writable || other.writable,
+        }
+    }
+}
+
+impl BitAnd<Interest> for Readiness {
+    type Output = Self;
+    fn bitand(self, interest: Interest) -> Self {
+        Self {
+            readable: self.readable && interest.readable,
+            writable: self.writable && interest.writable,
+        }
+    }
+}
+
+/// Which readiness the owner wants to hear of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interest {
+    /// Tell when readable.
+    pub readable: bool,
+    /// Tell when writable.
+    pub writable: bool,
+}
+
+impl Interest {
+    /// Nothing, for now.
+    pub const NONE: Self = Self { readable: false, writable: false };
+    /// Readable only.
+    pub const READABLE: Self = Self { readable: true, writable: false };
+    /// Writable only. (A socket is writable nearly always: ask only while something waits.)
+    pub const WRITABLE: Self = Self { readable: false, writable: true };
+    /// Both.
+    pub const BOTH: Self = Self { readable: true, writable: true };
+
+    /// Whether nothing is asked.
+    pub const fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
+}
+
+/// Who hears of a registration's readiness.
+pub(super) enum Target {
+    /// A library socket of a medium; the key says which.
+    Medium { owner: MediumHandle, key: EventKey },
+    /// An application's descriptor (a duplicate, so that its number cannot become another's while
+    /// it is registered). The handler is elsewhere while it runs.
+    Handler { fd: OwnedFd, handler: Option<Handler> },
+}
+
+pub(super) struct Registration {
+    pub(super) target: Target,
+    pub(super) interest: Interest,
+    pub(super) ready: Readiness,
+    /// The peer has ended its direction: a short read does not mean that nothing more will come.
+    pub(super) read_closed: bool,
+    queued: bool,
+}
+
+struct Slot {
+    generation: u32,
+    used: Option<Registration>,
+}
+
+/// Half of a token's bits: index below, generation above.
+const HALF: u32 = usize::BITS / 2;
+const HALF_MASK: usize = (1 << HALF) - 1;
+
+/// The token of the waker: an index that no registration has.
+pub(super) const WAKE: usize = usize::MAX;
+
+pub(super) const fn token(id: RawId) -> usize {
+    (id.index as usize & HALF_MASK) | ((id.generation as usize & HALF_MASK) << HALF)
+}
+
+/// The table of registrations, and the queue of those with something to tell.
+#[derive(Default)]
+pub(crate) struct Registrations {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    pub(super) queue: Vec<RawId>,
+    /// The queue of the turn before, emptied: its memory serves the next one.
+    pub(super) spare: Vec<RawId>,
+}
+
+impl Registrations {
+    /// `None` when there are more than a token can tell apart (65,535 where pointers have 32 bit).
+    pub(super) fn insert(&mut self, target: Target, interest: Interest) -> Option<RawId> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                let index = self.slots.len();
+                if index >= HALF_MASK {
+                    return None;
+                }
+                self.slots.push(Slot { generation: 0, used: None });
+                u32::try_from(index).ok()?
+            }
+        };
+        let slot = self.slots.get_mut(index as usize)?;
+        slot.used = Some(Registration {
+            target,
+            interest,
+            ready: Readiness::NONE,
+            read_closed: false,
+            queued: false,
+        });
+        Some(RawId { index, generation: slot.generation })
+    }
+
+    pub(super) fn remove(&mut self, id: RawId) -> Option<Registration> {
+        let slot = self.slots.get_mut(id.index as usize)?;
+        if slot.generation != id.generation {
+            return None;
+        }
+        let registration = slot.used.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id.index);
+        Some(registration)
+    }
+
+    pub(super) fn get_mut(&mut self, id: RawId) -> Option<&mut Registration> {
+        let slot = self.slots.get_mut(id.index as usize)?;
+        if slot.generation == id.generation { slot.used.as_mut() } else { None }
+    }
+
+    /// The id that an event's token means, if what it meant is still there.
+    pub(super) fn resolve(&self, token: usize) -> Option<RawId> {
+        let index = token & HALF_MASK;
+        let slot = self.slots.get(index)?;
+        slot.used.as_ref()?;
+        (slot.generation as usize & HALF_MASK == token >> HALF)
+            .then_some(RawId { index: index as u32, generation: slot.generation })
+    }
+
+    /// Number of registrations.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Adds to what is cached and queues the owner's event if it wants to hear.
+    pub(super) fn add_readiness(&mut self, id: RawId, ready: Readiness) {
+        let Some(registration) = self.get_mut(id) else { return };
+        registration.ready = registration.ready | ready;
+        self.enqueue_if_ready(id);
+    }
+
+    pub(super) fn set_interest(&mut self, id: RawId, interest: Interest) -> bool {
+        let Some(registration) = self.get_mut(id) else { return false };
+        registration.interest = interest;
+        self.enqueue_if_ready(id);
+        true
+    }
+
+    /// An operation has found the readiness used up.
+    pub(crate) fn clear_readiness(&mut self, id: RawId, used_up: Readiness) {
+        if let Some(registration) = self.get_mut(id) {
+            registration.ready = registration.ready.without(used_up);
+        }
+    }
+
+    /// A read returned less than was asked for: unless the end has been seen, that was all, and
+    /// the next arrival is a new edge.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn short_read(&mut self, id: RawId) {
+        if let Some(registration) = self.get_mut(id) {
+            if !registration.read_closed {
+                registration.ready.readable = false;
+            }
+        }
+    }
+
+    /// Puts the registration in the queue of the next turn if there is something to tell.
+    pub(super) fn enqueue_if_ready(&mut self, id: RawId) {
+        let Some(registration) = self.get_mut(id) else { return };
+        if !registration.queued && !(registration.ready & registration.interest).is_none() {
+            registration.queued = true;
+            self.queue.push(id);
+        }
+    }
+
+    /// Takes the queue of this turn; what is queued from here on is the next one's.
+    pub(super) fn take_queue(&mut self) -> Vec<RawId> {
+        std::mem::replace(&mut self.queue, std::mem::take(&mut self.spare))
+    }
+
+    /// Takes a queued registration's event: what it has to tell at this moment.
+    pub(super) fn take_event(&mut self, id: RawId) -> Option<(Readiness, &mut Registration)> {
+        let registration = self.get_mut(id)?;
+        registration.queued = false;
+        let readiness = registration.ready & registration.interest;
+        (!readiness.is_none()).then_some((readiness, registration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target::Medium { owner: MediumHandle::default(), key: EventKey::default() }
+    }
+
+    #[test]
+    fn a_stale_token_does_not_reach_the_next_tenant() {
+        let mut table = Registrations::default();
+        let first = table.insert(target(), Interest::BOTH).unwrap();
+        let stale = token(first);
+        assert!(table.remove(first).is_some());
+        let second = table.insert(target(), Interest::BOTH).unwrap();
+        assert_eq!(first.index, second.index);
+        assert_eq!(table.resolve(stale), None);
+        assert_eq!(table.resolve(token(second)), Some(second));
+        table.add_readiness(first, Readiness::BOTH);
+        assert!(table.queue.is_empty());
+        assert_eq!(table.resolve(WAKE), None);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn queued_once_and_only_for_what_is_wanted() {
+        let mut table = Registrations::default();
+        let id = table.insert(target(), Interest::READABLE).unwrap();
+        table.add_readiness(id, Readiness::WRITABLE);
+        assert!(table.queue.is_empty());
+        table.add_readiness(id, Readiness::READABLE);
+        table.add_readiness(id, Readiness::READABLE);
+        assert_eq!(table.queue, [id]);
+        assert_eq!(table.take_event(id).unwrap().0, Readiness::READABLE);
+        table.clear_readiness(id, Readiness::READABLE);
+        table.queue.clear();
+        // The writability that was cached unasked is told when asked for.
+        assert!(table.set_interest(id, Interest::BOTH));
+        assert_eq!(table.take_event(id).unwrap().0, Readiness::WRITABLE);
+    }
+}

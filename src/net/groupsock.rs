@@ -1,0 +1,220 @@
+//! [`Groupsock`]: a multicast destination and the socket that serves it (RFC 1112 for IPv4,
+//! RFC 2710 for IPv6; source-specific groups: RFC 4607).
+
+use super::{Datagrams, UdpSocket};
+use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
+use socket2::{InterfaceIndexOrAddress, Socket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The interface that multicast goes through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MulticastInterface {
+    /// The system chooses.
+    #[default]
+    Any,
+    /// The one with this address (IPv4 groups).
+    Address(Ipv4Addr),
+    /// The one with this index.
+    Index(u32),
+}
+
+impl MulticastInterface {
+    fn v4(self) -> InterfaceIndexOrAddress {
+        match self {
+            Self::Any => InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => InterfaceIndexOrAddress::Address(address),
+            Self::Index(index) => InterfaceIndexOrAddress::Index(index),
+        }
+    }
+
+    fn v6(self) -> io::Result<u32> {
+        match self {
+            Self::Any => Ok(0),
+            Self::Index(index) => Ok(index),
+            Self::Address(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "IPv6 names an interface by its index",
+            )),
+        }
+    }
+
+    /// The address that names the interface in source-specific calls, which know no index.
+    fn address(self) -> io::Result<Ipv4Addr> {
+        match self {
+            Self::Any => Ok(Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => Ok(address),
+            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn join(
+        self,
+        socket: &Socket,
+        group: IpAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match (group, source) {
+            (IpAddr::V4(group), None) => socket.join_multicast_v4_n(&group, &self.v4()),
+            (IpAddr::V6(group), None) => socket.join_multicast_v6(&group, self.v6()?),
+            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+                socket.join_ssm_v4(&source, &group, &self.address()?)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn leave(
+        self,
+        socket: &Socket,
+        group: IpAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match (group, source) {
+            (IpAddr::V4(group), None) => socket.leave_multicast_v4_n(&group, &self.v4()),
+            (IpAddr::V6(group), None) => socket.leave_multicast_v6(&group, self.v6()?),
+            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+                socket.leave_ssm_v4(&source, &group, &self.address()?)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn select(self, socket: &Socket, v6: bool) -> io::Result<()> {
+        if v6 {
+            return socket.set_multicast_if_v6(self.v6()?);
+        }
+        match self {
+            Self::Any => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => socket.set_multicast_if_v4(&address),
+            // The system selects by index in the same call; the wrapper has the address only.
+            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// A multicast destination: group and port, TTL, interface, and for source-specific multicast
+/// the one source; with the socket that sends to it and, once joined, receives from it.
+#[derive(Debug)]
+pub struct Groupsock {
+    socket: UdpSocket,
+    destination: SocketAddr,
+    ttl: u8,
+    interface: MulticastInterface,
+    source: Option<IpAddr>,
+    joined: bool,
+}
+
+impl Groupsock {
+    /// Opens a socket bound to the port of `destination`, ready to send. Members of the group on
+    /// this host receive what it sends.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the destination is not a multicast address; the system's.
+    pub fn open(
+        env: &mut UsageEnvironment,
+        destination: SocketAddr,
+        ttl: u8,
+        interface: MulticastInterface,
+        source: Option<IpAddr>,
+    ) -> io::Result<Self> {
+        if !destination.ip().is_multicast() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a multicast address"));
+        }
+        let any: IpAddr = match destination {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind_shared(env, SocketAddr::new(any, destination.port()))?;
+        socket.set_multicast_ttl(ttl)?;
+        if interface != MulticastInterface::Any {
+            socket.set_multicast_interface(interface)?;
+        }
+        socket.set_multicast_loop(true)?;
+        Ok(Self { socket, destination, ttl, interface, source, joined: false })
+    }
+
+    /// Joins the group, so that what others send to it is received (RTCP). Harmless when done
+    /// twice.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn join(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        if !self.joined {
+            let group = self.destination.ip();
+            self.socket.join_multicast(env, group, self.interface, self.source)?;
+            self.joined = true;
+        }
+        Ok(())
+    }
+
+    /// Group and port.
+    pub const fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
+    /// How many routers its datagrams may pass.
+    pub const fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// The one source of a source-specific group.
+    pub const fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// The socket, for everything that [`UdpSocket`] can do.
+    pub const fn socket(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// Sends one datagram to the group.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::send_to`].
+    pub fn send(&mut self, env: &mut UsageEnvironment, datagram: &[u8]) -> io::Result<usize> {
+        self.socket.send_to(env, datagram, self.destination)
+    }
+
+    /// Sends the datagrams to the group, as [`UdpSocket::send_batch`] does.
+    pub fn send_batch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        datagrams: &Datagrams<'_>,
+        failed: &mut Vec<(usize, io::Error)>,
+    ) -> usize {
+        self.socket.send_batch(env, datagrams, &[self.destination], failed)
+    }
+
+    /// Takes a datagram that has come, as [`UdpSocket::recv_from`] does.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has.
+    pub fn recv_from(
+        &mut self,
+        env: &mut UsageEnvironment,
+        buf: &mut [u8],
+    ) -> io::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(env, buf)
+    }
+
+    /// Has `owner` told when the socket is ready.
+    ///
+    /// # Errors
+    /// What the poll says.
+    pub fn watch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.socket.watch(env, owner, key, interest)
+    }
+
+    /// Leaves the group and closes the socket.
+    pub fn close(self, env: &mut UsageEnvironment) {
+        // The membership ends with the socket.
+        self.socket.close(env);
+    }
+}

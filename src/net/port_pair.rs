@@ -1,0 +1,63 @@
+//! [`PortPair`]: an even port for RTP and the next odd one for RTCP (RFC 3550 section 11).
+
+use super::{UdpSocket, is_out_of_descriptors};
+use crate::env::UsageEnvironment;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// Two sockets on neighbouring ports.
+#[derive(Debug)]
+pub struct PortPair {
+    /// On the even port.
+    pub rtp: UdpSocket,
+    /// On the odd port above it.
+    pub rtcp: UdpSocket,
+}
+
+/// The highest port that a pair may begin with.
+const LAST: u16 = 65_534;
+
+impl PortPair {
+    /// Opens a pair at or above `base` (made even). The search begins where the last one for this
+    /// base ended, starts again from the base past the last port, and ends after `tries` pairs.
+    ///
+    /// # Errors
+    /// `AddrInUse` when every pair that was tried was taken; out of descriptors and anything else
+    /// that is not about the port ends the search at once.
+    pub fn open(env: &mut UsageEnvironment, ip: IpAddr, base: u16, tries: u16) -> io::Result<Self> {
+        let base = base.clamp(2, LAST).next_multiple_of(2);
+        for _ in 0..tries {
+            let cursor = env.net.pair_cursors.entry(base).or_insert(base);
+            let port = *cursor;
+            *cursor = if port >= LAST { base } else { port + 2 };
+            match Self::at(env, ip, port) {
+                Err(e) if is_taken(&e) => {}
+                result => return result,
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "no free pair of ports"))
+    }
+
+    fn at(env: &mut UsageEnvironment, ip: IpAddr, port: u16) -> io::Result<Self> {
+        let rtp = UdpSocket::bind(env, SocketAddr::new(ip, port))?;
+        match UdpSocket::bind(env, SocketAddr::new(ip, port + 1)) {
+            Ok(rtcp) => Ok(Self { rtp, rtcp }),
+            Err(e) => {
+                rtp.close(env);
+                Err(e)
+            }
+        }
+    }
+
+    /// Closes both.
+    pub fn close(self, env: &mut UsageEnvironment) {
+        self.rtp.close(env);
+        self.rtcp.close(env);
+    }
+}
+
+fn is_taken(e: &io::Error) -> bool {
+    // A port below 1024 that is not permitted is as good as taken.
+    matches!(e.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+        && !is_out_of_descriptors(e)
+}

@@ -1,0 +1,328 @@
+//! TCP: [`TcpListener`] and [`TcpStream`].
+
+use super::{Endpoint, Io, uninterrupted};
+use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{self, Shutdown, SocketAddr};
+
+/// How many connections the system may hold that have not been accepted. It takes the least of
+/// this and its own limit.
+const BACKLOG: i32 = 4096;
+
+/// Connections that died before they were accepted are skipped, so many at a time.
+const ABORTED_AT_ONCE: usize = 64;
+
+/// Accepts connections.
+#[derive(Debug)]
+pub struct TcpListener {
+    endpoint: Endpoint<net::TcpListener>,
+}
+
+impl TcpListener {
+    /// Listens at `addr`; port 0 lets the system choose. An IPv6 address takes IPv6 only, `[::]`
+    /// too: for both, listen twice.
+    ///
+    /// # Errors
+    /// The system's, or the simulated network's: the address is in use or not this host's.
+    pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
+        if env.is_simulated() {
+            let (id, local) = env.network()?.tcp_listen(addr)?;
+            return Ok(Self { endpoint: Endpoint::simulated(env, id, local) });
+        }
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // A restarted server takes its port back while old connections linger.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self { endpoint: Endpoint::system(socket.into()) })
+    }
+
+    /// The address that it listens at.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.endpoint.io {
+            Io::System(io) => io.local_addr(),
+            Io::Simulated(socket) => Ok(socket.local),
+        }
+    }
+
+    /// Takes a connection that has come, with the peer's address.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has; out of descriptors
+    /// ([`is_out_of_descriptors`](super::is_out_of_descriptors)), in which case the connection
+    /// waits: withdraw the interest until one is free.
+    pub fn accept(&mut self, env: &mut UsageEnvironment) -> io::Result<(TcpStream, SocketAddr)> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => accept(io),
+            Io::Simulated(socket) => {
+                let id = socket.id;
+                let accepted = env.network().and_then(|network| network.tcp_accept(id));
+                accepted.map(|(id, local, peer)| {
+                    let endpoint = Endpoint::simulated(env, id, local);
+                    (TcpStream { endpoint, peer }, peer)
+                })
+            }
+        };
+        self.endpoint.note(env, Readiness::READABLE, result)
+    }
+
+    /// Has `owner` told when a connection has come. Called again, it changes the interest.
+    ///
+    /// # Errors
+    /// What the poll says.
+    pub fn watch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.endpoint.watch(env, owner, key, interest)
+    }
+
+    /// Stops listening.
+    pub fn close(self, env: &mut UsageEnvironment) {
+        self.endpoint.close(env);
+    }
+}
+
+fn accept(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    for _ in 0..ABORTED_AT_ONCE {
+        match uninterrupted(|| listener.accept()) {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                // Fails only for one that is dead already, which the first read will tell.
+                let _ = stream.set_nodelay(true);
+                return Ok((TcpStream { endpoint: Endpoint::system(stream), peer }, peer));
+            }
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    // More of them: there will be another event, for the readiness stays.
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// A connection. Small writes go out at once (`TCP_NODELAY`) unless that is changed.
+#[derive(Debug)]
+pub struct TcpStream {
+    endpoint: Endpoint<net::TcpStream>,
+    peer: SocketAddr,
+}
+
+impl TcpStream {
+    /// Begins to connect to `addr`. When the stream is writable, [`take_error`](Self::take_error)
+    /// tells how that went.
+    ///
+    /// # Errors
+    /// Those that are known at once.
+    pub fn connect(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
+        Self::connect_from(env, None, addr)
+    }
+
+    /// As [`connect`](Self::connect), from a local address; in the simulated network this says
+    /// which host connects.
+    ///
+    /// # Errors
+    /// Those that are known at once.
+    pub fn connect_from(
+        env: &mut UsageEnvironment,
+        local: Option<SocketAddr>,
+        addr: SocketAddr,
+    ) -> io::Result<Self> {
+        if env.is_simulated() {
+            let (id, local) = env.network()?.tcp_connect(local, addr)?;
+            return Ok(Self { endpoint: Endpoint::simulated(env, id, local), peer: addr });
+        }
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if let Some(local) = local {
+            socket.bind(&local.into())?;
+        }
+        match socket.connect(&addr.into()) {
+            Ok(()) => {}
+            Err(e) if e.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
+            // The connection goes on being made, as if the call had not been interrupted.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        Ok(Self { endpoint: Endpoint::system(socket.into()), peer: addr })
+    }
+
+    /// Reads what there is, up to the length of `buf`. 0: the peer has ended.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing; what has become of the connection.
+    pub fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => {
+                let mut io = io;
+                let result = uninterrupted(|| io.read(buf));
+                #[cfg(any(target_os = "linux", target_os = "android"))]
+                if let (Ok(n), Some(registered)) = (&result, &self.endpoint.registered) {
+                    if *n < buf.len() {
+                        env.registrations().short_read(registered.id);
+                    }
+                }
+                result
+            }
+            Io::Simulated(socket) => env.network().and_then(|n| n.tcp_read(socket.id, buf)),
+        };
+        self.endpoint.note(env, Readiness::READABLE, result)
+    }
+
+    /// Writes as much of `buf` as the socket takes.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it takes nothing; what has become of the connection.
+    pub fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => {
+                let mut io = io;
+                uninterrupted(|| io.write(buf))
+            }
+            Io::Simulated(socket) => env.network().and_then(|n| n.tcp_write(socket.id, buf)),
+        };
+        self.wrote(env, buf.len(), result)
+    }
+
+    /// Writes as much of the buffers, in their order, as the socket takes.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_vectored(
+        &mut self,
+        env: &mut UsageEnvironment,
+        bufs: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => {
+                let mut io = io;
+                uninterrupted(|| io.write_vectored(bufs))
+            }
+            Io::Simulated(socket) => {
+                let id = socket.id;
+                env.network().and_then(|network| {
+                    let mut written = 0;
+                    for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+                        match network.tcp_write(id, buf) {
+                            Ok(n) => written += n,
+                            Err(_) if written > 0 => break,
+                            Err(e) => return Err(e),
+                        }
+                    }
+                    Ok(written)
+                })
+            }
+        };
+        let asked = bufs.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len()));
+        self.wrote(env, asked, result)
+    }
+
+    fn wrote(
+        &self,
+        env: &mut UsageEnvironment,
+        asked: usize,
+        result: io::Result<usize>,
+    ) -> io::Result<usize> {
+        // The system has no room left after a short write; room again is a new edge. (The
+        // simulated network is short for no reason at times.)
+        if let (Io::System(_), Ok(n), Some(registered)) =
+            (&self.endpoint.io, &result, &self.endpoint.registered)
+        {
+            if *n < asked {
+                env.registrations().clear_readiness(registered.id, Readiness::WRITABLE);
+            }
+        }
+        self.endpoint.note(env, Readiness::WRITABLE, result)
+    }
+
+    /// Ends this direction: the peer reads to the end of what was written, then 0.
+    ///
+    /// # Errors
+    /// The connection has ended already.
+    pub fn shutdown(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => io.shutdown(Shutdown::Write),
+            Io::Simulated(socket) => env.network()?.tcp_shutdown(socket.id),
+        }
+    }
+
+    /// What went wrong since it was asked last, also in connecting.
+    ///
+    /// # Errors
+    /// The question itself failed.
+    pub fn take_error(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<io::Error>> {
+        match &self.endpoint.io {
+            Io::System(io) => io.take_error(),
+            Io::Simulated(socket) => env.network()?.tcp_take_error(socket.id),
+        }
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.endpoint.io {
+            Io::System(io) => io.local_addr(),
+            Io::Simulated(socket) => Ok(socket.local),
+        }
+    }
+
+    /// The address of the other end.
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether small writes go out at once. Nothing in the simulated network, which never waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => io.set_nodelay(on),
+            Io::Simulated(_) => Ok(()),
+        }
+    }
+
+    /// Asks for a send buffer of `size` bytes; the system may give less.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => SockRef::from(io).set_send_buffer_size(size),
+            Io::Simulated(_) => Ok(()),
+        }
+    }
+
+    /// Has `owner` told when the stream is ready. Called again, it changes owner and interest.
+    ///
+    /// # Errors
+    /// What the poll says.
+    pub fn watch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.endpoint.watch(env, owner, key, interest)
+    }
+
+    /// Closes the connection.
+    pub fn close(self, env: &mut UsageEnvironment) {
+        self.endpoint.close(env);
+    }
+}

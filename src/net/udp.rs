@@ -1,0 +1,253 @@
+//! UDP: [`UdpSocket`].
+
+use super::batch::{self, Datagrams, Offload};
+use super::groupsock::MulticastInterface;
+use super::{Endpoint, Io, uninterrupted};
+use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::{self, IpAddr, SocketAddr};
+
+/// Sends and receives datagrams.
+#[derive(Debug)]
+pub struct UdpSocket {
+    endpoint: Endpoint<net::UdpSocket>,
+    offload: Offload,
+    dropped: u64,
+}
+
+impl UdpSocket {
+    /// Binds to `addr`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The system's, or the simulated network's: the address is in use or not this host's.
+    pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(env, addr, false)
+    }
+
+    /// Binds to `addr`, which others may be bound to as well if they do the same: for receiving
+    /// multicast.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_shared(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(env, addr, true)
+    }
+
+    fn bind_with(env: &mut UsageEnvironment, addr: SocketAddr, shared: bool) -> io::Result<Self> {
+        let endpoint = if env.is_simulated() {
+            let (id, local) = env.network()?.udp_bind(addr, shared)?;
+            Endpoint::simulated(env, id, local)
+        } else {
+            let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+            if addr.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.set_nonblocking(true)?;
+            if shared {
+                socket.set_reuse_address(true)?;
+            }
+            socket.bind(&addr.into())?;
+            Endpoint::system(socket.into())
+        };
+        Ok(Self { endpoint, offload: Offload::default(), dropped: 0 })
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.endpoint.io {
+            Io::System(io) => io.local_addr(),
+            Io::Simulated(socket) => Ok(socket.local),
+        }
+    }
+
+    /// Takes a datagram that has come; what does not fit in `buf` is lost.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has.
+    pub fn recv_from(
+        &mut self,
+        env: &mut UsageEnvironment,
+        buf: &mut [u8],
+    ) -> io::Result<(usize, SocketAddr)> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => uninterrupted(|| io.recv_from(buf)),
+            Io::Simulated(socket) => env.network().and_then(|n| n.udp_recv(socket.id, buf)),
+        };
+        self.endpoint.note(env, Readiness::READABLE, result)
+    }
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket's buffer is full; the datagram is not sent then.
+    pub fn send_to(
+        &mut self,
+        env: &mut UsageEnvironment,
+        datagram: &[u8],
+        to: SocketAddr,
+    ) -> io::Result<usize> {
+        let result = match &self.endpoint.io {
+            Io::System(io) => uninterrupted(|| io.send_to(datagram, to)),
+            Io::Simulated(socket) => {
+                env.network().and_then(|n| n.udp_send(socket.id, datagram, to))
+            }
+        };
+        self.endpoint.note(env, Readiness::WRITABLE, result)
+    }
+
+    /// Sends every datagram to every destination, each destination's in order, with as few system
+    /// calls as the system allows. Returns how many datagrams it took, over all destinations. A
+    /// destination that fails is told once in `failed`, with its index, and the others go on.
+    /// Never waits: what finds the socket's buffer full is lost, and counted by
+    /// [`dropped`](Self::dropped).
+    pub fn send_batch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        datagrams: &Datagrams<'_>,
+        destinations: &[SocketAddr],
+        failed: &mut Vec<(usize, io::Error)>,
+    ) -> usize {
+        let sent = match &self.endpoint.io {
+            Io::System(io) => {
+                env.net.batch.send(io, &mut self.offload, datagrams, destinations, failed)
+            }
+            Io::Simulated(socket) => {
+                let id = socket.id;
+                batch::one_by_one(datagrams, destinations, failed, |datagram, to| {
+                    env.network().and_then(|network| network.udp_send(id, datagram, to))
+                })
+            }
+        };
+        self.dropped = self.dropped.saturating_add(sent.dropped as u64);
+        sent.sent
+    }
+
+    /// How many datagrams of batches were lost because the socket's buffer was full.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether batches may use the system's segmentation offload where it has one. On by
+    /// default; a socket that meets a refusal turns it off by itself.
+    pub fn set_gso(&mut self, on: bool) {
+        self.offload.set(on);
+    }
+
+    /// Whether batches use segmentation offload where the system has one.
+    pub const fn gso(&self) -> bool {
+        self.offload.is_on()
+    }
+
+    /// Receives what is sent to `group`, from `source` only if one is given.
+    ///
+    /// # Errors
+    /// The system's; `Unsupported` for a source with IPv6.
+    pub fn join_multicast(
+        &mut self,
+        env: &mut UsageEnvironment,
+        group: IpAddr,
+        interface: MulticastInterface,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => interface.join(&SockRef::from(io), group, source),
+            Io::Simulated(socket) => env.network()?.udp_join(socket.id, group, source),
+        }
+    }
+
+    /// Undoes [`join_multicast`](Self::join_multicast).
+    ///
+    /// # Errors
+    /// The system's; it was not joined.
+    pub fn leave_multicast(
+        &mut self,
+        env: &mut UsageEnvironment,
+        group: IpAddr,
+        interface: MulticastInterface,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => interface.leave(&SockRef::from(io), group, source),
+            Io::Simulated(socket) => env.network()?.udp_leave(socket.id, group, source),
+        }
+    }
+
+    /// How many routers a multicast datagram may pass (0: it stays on the host).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        self.option(|socket, v6| {
+            if v6 {
+                socket.set_multicast_hops_v6(ttl.into())
+            } else {
+                socket.set_multicast_ttl_v4(ttl.into())
+            }
+        })
+    }
+
+    /// Where multicast leaves the host.
+    ///
+    /// # Errors
+    /// The system's; an IPv4 address names no interface of an IPv6 socket.
+    pub fn set_multicast_interface(&self, interface: MulticastInterface) -> io::Result<()> {
+        self.option(|socket, v6| interface.select(socket, v6))
+    }
+
+    /// Whether members of the group on this host receive what is sent (on by default).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_multicast_loop(&self, on: bool) -> io::Result<()> {
+        self.option(|socket, v6| {
+            if v6 { socket.set_multicast_loop_v6(on) } else { socket.set_multicast_loop_v4(on) }
+        })
+    }
+
+    /// Asks for a send buffer of `size` bytes; the system may give less.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
+        self.option(|socket, _| socket.set_send_buffer_size(size))
+    }
+
+    /// Asks for a receive buffer of `size` bytes; the system may give less.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_receive_buffer_size(&self, size: usize) -> io::Result<()> {
+        self.option(|socket, _| socket.set_recv_buffer_size(size))
+    }
+
+    /// Sets an option of the system's socket; the simulated network has none.
+    fn option(&self, set: impl FnOnce(&Socket, bool) -> io::Result<()>) -> io::Result<()> {
+        match &self.endpoint.io {
+            Io::System(io) => set(&SockRef::from(io), io.local_addr()?.is_ipv6()),
+            Io::Simulated(_) => Ok(()),
+        }
+    }
+
+    /// Has `owner` told when the socket is ready. Called again, it changes owner and interest.
+    ///
+    /// # Errors
+    /// What the poll says.
+    pub fn watch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.endpoint.watch(env, owner, key, interest)
+    }
+
+    /// Closes the socket.
+    pub fn close(self, env: &mut UsageEnvironment) {
+        self.endpoint.close(env);
+    }
+}
