@@ -7,6 +7,8 @@
 pub mod rtcp;
 pub mod sink;
 pub mod source;
+#[cfg(test)]
+mod testing;
 
 pub use rtcp::{RtcpConfig, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};

@@ -208,3 +208,130 @@ impl RtpSink {
         self.octet_count = self.octet_count.wrapping_add(payload as u32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::testing::{FORMAT, TestPacketizer, frame, ms};
+
+    /// SSRC 0xa1b2c3d4, timestamp base 2³² − 90, first sequence number 0x7ffe.
+    const RANDOM: [u8; 12] = [0xa1, 0xb2, 0xc3, 0xd4, 0xff, 0xff, 0xff, 0xa6, 0xff, 0xfe, 0, 0];
+
+    fn sink(max_packet: usize) -> RtpSink {
+        RtpSink::new(&FORMAT, Box::<TestPacketizer>::default(), max_packet, RANDOM)
+    }
+
+    #[test]
+    fn headers_and_prefixes_are_filled_in() {
+        let mut sink = sink(100);
+        let batch = sink.handle_frame(&frame(150, ms(0)), ms(1));
+        assert_eq!(batch.spans().len(), 2);
+        let bytes = batch.bytes();
+        assert_eq!(bytes[..4], [b'$', 0, 0, 100]);
+        // Version 2, no marker, type 96; sequence 0x7ffe; base + 90 = 0 after the wrap.
+        let header = [0x80, 96, 0x7f, 0xfe, 0, 0, 0, 0, 0xa1, 0xb2, 0xc3, 0xd4];
+        assert_eq!(bytes[4..16], header);
+        // The second packet has 150 − 87 octets and the format's own.
+        assert_eq!(bytes[104..108], [b'$', 0, 0, 12 + 64]);
+        assert_eq!(bytes[108..112], [0x80, 0x80 | 96, 0x7f, 0xff]);
+        assert_eq!(bytes.len(), 104 + 4 + 12 + 64);
+        assert_eq!((sink.packet_count(), sink.octet_count()), (2, 152));
+        assert_eq!(sink.next_sequence(), 0x8000);
+    }
+
+    #[test]
+    fn sequence_number_wraps() {
+        let mut sink = sink(1448);
+        for i in 0..0x1_0000u32 {
+            assert_eq!(sink.next_sequence(), (0x7ffe + i) as u16);
+            let batch = sink.handle_frame(&frame(1, ms(0)), ms(0));
+            let header = batch.packet(0).unwrap();
+            assert_eq!(BigEndian::read_u16(&header[2..]), (0x7ffe + i) as u16);
+        }
+        assert_eq!(sink.next_sequence(), 0x7ffe);
+    }
+
+    #[test]
+    fn timestamps_are_rounded_to_the_nearest_unit_and_wrap() {
+        let sink = sink(1448);
+        let base = 0u32.wrapping_sub(90);
+        assert_eq!(sink.timestamp_at(Duration::ZERO), base);
+        assert_eq!(sink.timestamp_at(ms(1)), 0);
+        assert_eq!(sink.timestamp_at(Duration::from_nanos(33_333_333)), 3000 - 90);
+        assert_eq!(sink.timestamp_at(Duration::from_nanos(66_666_666)), 6000 - 90);
+        // 2³² units are 47,721 s and 76,960,000/90,000 ms; ten years are some times more.
+        let years = Duration::from_secs(315_360_000);
+        let units = (315_360_000u64 * 90_000) as u32;
+        assert_eq!(sink.timestamp_at(years), base.wrapping_add(units));
+        // No running time is so long that this panics.
+        let _ = sink.timestamp_at(Duration::MAX);
+    }
+
+    #[test]
+    fn audio_frames_are_contiguous() {
+        let format = PayloadFormat { clock_rate: 44_100, ..FORMAT };
+        let sink = RtpSink::new(&format, Box::<TestPacketizer>::default(), 1448, RANDOM);
+        for i in 0..100_000u64 {
+            let at = Duration::from_nanos(i * 1024 * 1_000_000_000 / 44_100);
+            let expected = sink.timestamp_base.wrapping_add((i * 1024) as u32);
+            assert_eq!(sink.timestamp_at(at), expected, "frame {i}");
+        }
+    }
+
+    #[test]
+    fn held_back_frames_keep_their_own_timestamp() {
+        let packetizer = TestPacketizer { holds: true, ..TestPacketizer::default() };
+        let mut sink = RtpSink::new(&FORMAT, Box::new(packetizer), 1448, RANDOM);
+        let timestamp = |batch: &PacketBuffer| BigEndian::read_u32(&batch.packet(0).unwrap()[4..]);
+        assert!(sink.handle_frame(&frame(9, ms(0)), ms(1)).is_empty());
+        assert!(sink.holds_back());
+        assert_eq!(timestamp(sink.handle_frame(&frame(9, ms(40)), ms(41))), 0);
+        assert_eq!(timestamp(sink.flush()), 3600);
+        assert!(sink.flush().is_empty());
+        sink.handle_frame(&frame(9, ms(80)), ms(81));
+        sink.reset();
+        assert!(!sink.holds_back());
+        assert!(sink.flush().is_empty());
+        assert_eq!(sink.packet_count(), 2, "what was forgotten has no number");
+        assert_eq!(sink.next_sequence(), 0x8000);
+    }
+
+    #[test]
+    fn set_channel_writes_every_prefix_and_nothing_else() {
+        let mut sink = sink(100);
+        let batch = sink.handle_frame(&frame(500, ms(0)), ms(0));
+        let before = batch.bytes().to_vec();
+        RtpSink::set_channel(batch, 6);
+        let starts: Vec<_> = batch.spans().iter().map(|s| s.start - 3).collect();
+        assert_eq!(starts.len(), 6);
+        for (i, (&was, &is)) in before.iter().zip(batch.bytes()).enumerate() {
+            assert_eq!(is, if starts.contains(&i) { 6 } else { was }, "byte {i}");
+        }
+        RtpSink::set_channel(batch, 0);
+        assert_eq!(batch.bytes(), before);
+        RtpSink::set_channel(&mut PacketBuffer::new(10), 1);
+    }
+
+    #[test]
+    fn buffers_do_not_grow_after_the_largest_frame() {
+        let mut sink = sink(DEFAULT_MAX_PACKET);
+        let largest = frame(200_000, ms(0));
+        let small = frame(3_000, ms(0));
+        let memory = |batch: &PacketBuffer| (batch.bytes().as_ptr(), batch.spans().as_ptr());
+        let before = memory(sink.handle_frame(&largest, ms(0)));
+        for i in 0..2_000 {
+            let frame = if i % 50 == 0 { &largest } else { &small };
+            assert_eq!(memory(sink.handle_frame(frame, ms(i * 40))), before);
+        }
+    }
+
+    #[test]
+    fn packet_size_is_kept_within_what_works() {
+        for (asked, max) in [(0, 76), (1448, 1448), (usize::MAX, 65_535)] {
+            let mut sink = sink(asked);
+            let batch = sink.handle_frame(&frame(70_000, ms(0)), ms(0));
+            assert_eq!(batch.spans()[0].len, max);
+            assert_eq!(batch.max_payload(), max - RTP_HEADER_LEN);
+        }
+    }
+}

@@ -110,7 +110,11 @@ pub(super) fn put_app(out: &mut Vec<u8>, ssrc: u32, subtype: u8, name: [u8; 4], 
 }
 
 /// Calls `each` with count, type and body of the packets of a valid compound packet.
-pub(super) fn for_each<'a>(data: &'a [u8], mut each: impl FnMut(u8, u8, &'a [u8])) -> bool {
+pub(super) fn for_each<'a>(
+    data: &'a [u8],
+    reduced: bool,
+    mut each: impl FnMut(u8, u8, &'a [u8]),
+) -> bool {
     let packets = |each: &mut dyn FnMut(u8, u8, &'a [u8])| -> Option<()> {
         let mut r = Reader::new(data);
         let mut first = true;
@@ -119,7 +123,11 @@ pub(super) fn for_each<'a>(data: &'a [u8], mut each: impl FnMut(u8, u8, &'a [u8]
             let pt = r.u8("rtcp").ok()?;
             let words = usize::from(r.u16("rtcp").ok()?);
             let mut body = r.take(words * 4, "rtcp").ok()?;
-            if head >> 6 != 2 || (first && (head & 0x20 != 0 || !matches!(pt, 200 | 201))) {
+            if head >> 6 != 2
+                || (first
+                    && !(matches!(pt, 200 | 201) && head & 0x20 == 0
+                        || reduced && matches!(pt, 205 | 206)))
+            {
                 return None;
             }
             if head & 0x20 != 0 {

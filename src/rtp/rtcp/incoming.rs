@@ -30,7 +30,8 @@ impl<'i> Incoming<'i> {
     ) -> Option<RtcpOutcome> {
         let outcome = RtcpOutcome { valid: true, ..RtcpOutcome::default() };
         let mut this = Self { instance, from, now, ntp_now, reporter: None, outcome };
-        let valid = for_each(data, |count, packet_type, body| {
+        let reduced_size = this.instance.takes_reduced_size();
+        let valid = for_each(data, reduced_size, |count, packet_type, body| {
             // A packet whose body is too short for its count: what was read of it stands.
             let _ = this.packet(count, packet_type, &mut Reader::new(body));
         });

@@ -16,6 +16,12 @@ const MAX_BLOCKS: usize = 31;
 /// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
 const MAX_APP_DATA: usize = 1024;
 
+/// The front of a text that fits in an item of SDES or BYE.
+fn cut(text: &str) -> &str {
+    let end = (0..=text.len().min(255)).rev().find(|&at| text.is_char_boundary(at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
 /// RTCP of one stream, for all its destinations.
 ///
 /// When [`poll_timeout`](Self::poll_timeout) has come: [`handle_timeout`](Self::handle_timeout),
@@ -44,9 +50,10 @@ pub struct RtcpInstance {
 impl RtcpInstance {
     /// RTCP for the stream of `ssrc` (ours if we send, else the one we report under). `seed`
     /// makes the intervals unpredictable.
-    pub fn new(config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
+    pub fn new(mut config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
+        config.cname.truncate(cut(&config.cname).len());
         // The first packet, as far as can be told: SR and SDES with the CNAME.
-        let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len().min(255)) as f64;
+        let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len()) as f64;
         let facts = IntervalFacts {
             members: 1,
             senders: usize::from(config.is_sender),
@@ -86,6 +93,11 @@ impl RtcpInstance {
     /// Name under which we report.
     pub fn cname(&self) -> &str {
         &self.config.cname
+    }
+
+    /// Whether feedback without a report in front is taken (RFC 5506).
+    pub const fn takes_reduced_size(&self) -> bool {
+        self.config.reduced_size
     }
 
     /// Tells a better estimate of the session's bandwidth, bits a second.
@@ -176,7 +188,7 @@ impl RtcpInstance {
         }
         self.write(out, |this, out| {
             this.put_head(ntp, sender, out);
-            put_bye(out, this.ssrc, reason);
+            put_bye(out, this.ssrc, reason.map(cut));
         });
         self.ended = true;
         true

@@ -145,3 +145,147 @@ impl ReportTimer {
         IntervalFacts { initial: self.initial, ..*facts }.randomized(random)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::testing::some_instant;
+
+    /// A million bits a second, of which RTCP has 6,250 octets a second.
+    const FACTS: IntervalFacts = IntervalFacts {
+        members: 2,
+        senders: 1,
+        we_sent: true,
+        session_bandwidth_bps: 1_000_000,
+        average_size: 100.0,
+        minimum: MINIMUM_INTERVAL,
+        initial: false,
+    };
+
+    fn seconds(facts: IntervalFacts) -> f64 {
+        facts.deterministic().as_secs_f64()
+    }
+
+    #[test]
+    fn small_sessions_have_the_minimum() {
+        assert_eq!(seconds(FACTS), 5.0);
+        assert_eq!(seconds(IntervalFacts { initial: true, ..FACTS }), 2.5);
+        let minimum = reduced_minimum(1_000_000);
+        assert_eq!(minimum, Duration::from_millis(360));
+        assert_eq!(seconds(IntervalFacts { minimum, ..FACTS }), 0.36);
+        assert_eq!(reduced_minimum(64_000), MINIMUM_INTERVAL);
+    }
+
+    #[test]
+    fn receivers_share_three_quarters() {
+        // 100 octets × 999 receivers / (6,250 × 0.75) = 21.312 s.
+        let facts = IntervalFacts { members: 1000, we_sent: false, ..FACTS };
+        assert!((seconds(facts) - 21.312).abs() < 1e-9);
+        // 100 × 9,999 / 4,687.5 = 213.312 s.
+        let facts = IntervalFacts { members: 10_000, ..facts };
+        assert!((seconds(facts) - 213.312).abs() < 1e-9);
+    }
+
+    #[test]
+    fn senders_share_one_quarter() {
+        // One sender of a thousand: 100 / 1,562.5 = 0.064 s, below the minimum.
+        assert_eq!(seconds(IntervalFacts { members: 1000, ..FACTS }), 5.0);
+        // 250 of a thousand are a quarter, not more: 100 × 250 / 1,562.5 = 16 s.
+        let facts = IntervalFacts { members: 1000, senders: 250, ..FACTS };
+        assert!((seconds(facts) - 16.0).abs() < 1e-9);
+        // 251 are more, and all share all: 100 × 1,000 / 6,250 = 16 s, for receivers too.
+        let facts = IntervalFacts { senders: 251, ..facts };
+        assert!((seconds(facts) - 16.0).abs() < 1e-9);
+        assert!((seconds(IntervalFacts { we_sent: false, ..facts }) - 16.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn odd_facts_give_an_interval_all_the_same() {
+        for bandwidth in [0, 1, u64::MAX] {
+            for members in [0, usize::MAX] {
+                let facts = IntervalFacts { members, session_bandwidth_bps: bandwidth, ..FACTS };
+                let interval = IntervalFacts { we_sent: false, ..facts }.deterministic();
+                assert!(interval >= MINIMUM_INTERVAL && interval <= Duration::from_secs(86_400));
+            }
+        }
+    }
+
+    #[test]
+    fn randomized_from_half_to_one_and_a_half_compensated() {
+        // 5 s × 0.5 / 1.21828 = 2.0521 s; 5 × 1.5 / 1.21828 = 6.1562 s.
+        assert!((FACTS.randomized(0.0).as_secs_f64() - 2.0521).abs() < 1e-4);
+        assert!((FACTS.randomized(1.0).as_secs_f64() - 6.1562).abs() < 1e-4);
+    }
+
+    /// Runs a timer until `count` packets are sent; the times between them.
+    fn intervals(seed: u64, facts: &IntervalFacts, count: usize) -> Vec<f64> {
+        let start = some_instant();
+        let mut timer = ReportTimer::new(start, seed, facts);
+        let (mut last, mut intervals) = (start, Vec::new());
+        while intervals.len() < count {
+            let now = timer.due_at();
+            if timer.handle_expiry(now, facts) {
+                intervals.push((now - last).as_secs_f64());
+                last = now;
+                timer.on_sent(now, facts);
+            } else {
+                assert!(timer.due_at() > now, "reconsideration moves the timer");
+            }
+        }
+        intervals
+    }
+
+    #[test]
+    fn reconsidered_intervals_average_the_deterministic_one() {
+        let intervals = intervals(1, &FACTS, 20_000);
+        let rest = &intervals[1..];
+        let mean = rest.iter().sum::<f64>() / rest.len() as f64;
+        assert!((mean - 5.0).abs() < 0.1, "mean {mean}");
+        assert!(rest.iter().all(|&t| t > 2.05 && t < 6.16));
+        let varied = rest.iter().filter(|&&t| !(4.0..6.0).contains(&t)).count();
+        assert!(varied > rest.len() / 20, "they do not fall in step");
+    }
+
+    #[test]
+    fn first_interval_is_halved() {
+        let firsts: Vec<f64> = (0..2000).map(|seed| intervals(seed, &FACTS, 1)[0]).collect();
+        let mean = firsts.iter().sum::<f64>() / firsts.len() as f64;
+        assert!((mean - 2.5).abs() < 0.1, "mean {mean}");
+    }
+
+    #[test]
+    fn members_that_arrive_meanwhile_delay_the_packet() {
+        let start = some_instant();
+        let alone = IntervalFacts { members: 1, we_sent: false, senders: 0, ..FACTS };
+        let mut timer = ReportTimer::new(start, 3, &alone);
+        // 10,000 members: 100 × 10,000 / 4,687.5 = 213 s at least × 0.41.
+        let crowd = IntervalFacts { members: 10_000, ..alone };
+        let now = timer.due_at();
+        assert!(!timer.handle_expiry(now, &crowd));
+        assert!(timer.due_at() - start > Duration::from_secs(87));
+    }
+
+    #[test]
+    fn members_that_leave_bring_the_packet_forward() {
+        let start = some_instant();
+        let crowd = IntervalFacts { members: 10_000, we_sent: false, ..FACTS };
+        let mut timer = ReportTimer::new(start, 3, &crowd);
+        let wait = timer.due_at() - start;
+        timer.on_members_left(start, 100);
+        let left = (timer.due_at() - start).as_secs_f64();
+        assert!((left - wait.as_secs_f64() / 100.0).abs() < 1e-3);
+        let due = timer.due_at();
+        timer.on_members_left(start, 100);
+        timer.on_members_left(start, 5000);
+        assert_eq!(timer.due_at(), due, "only those that leave count");
+    }
+
+    #[test]
+    fn the_timer_does_not_fire_early() {
+        let start = some_instant();
+        let mut timer = ReportTimer::new(start, 3, &FACTS);
+        let due = timer.due_at();
+        assert!(!timer.handle_expiry(start, &FACTS));
+        assert_eq!(timer.due_at(), due);
+    }
+}

@@ -6,6 +6,8 @@ mod incoming;
 mod instance;
 mod interval;
 mod reception;
+#[cfg(test)]
+mod tests;
 
 pub use format::{NtpTime, ReportBlock};
 pub use instance::RtcpInstance;

@@ -4,6 +4,8 @@
 mod packet;
 mod reorder;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
