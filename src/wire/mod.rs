@@ -6,7 +6,10 @@
 
 pub mod interleaved;
 mod reader;
+pub mod rtcp;
+pub mod rtp;
 pub mod rtsp;
+pub mod sdp;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;

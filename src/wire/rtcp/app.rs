@@ -1,0 +1,36 @@
+//! Application-defined packets (RFC 3550 section 6.7).
+
+use super::{packet_type, write_packet};
+use crate::wire::{ParseError, Reader};
+
+/// An application-defined packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct App<'a> {
+    /// Below 32; its meaning is the application's.
+    pub subtype: u8,
+    /// Who sends it.
+    pub ssrc: u32,
+    /// Four ASCII characters.
+    pub name: [u8; 4],
+    /// A multiple of four bytes.
+    pub data: &'a [u8],
+}
+
+impl<'a> App<'a> {
+    pub(super) fn parse(count: u8, body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(body);
+        let ssrc = r.u32("RTCP APP")?;
+        let name = r.u32("RTCP APP")?.to_be_bytes();
+        Ok(Self { subtype: count, ssrc, name, data: r.rest() })
+    }
+}
+
+/// Appends an application-defined packet. Data that are not a multiple of four bytes are filled
+/// up with zeros; data that do not fit a packet (256 KiB) are not written.
+pub fn write_app(out: &mut Vec<u8>, subtype: u8, ssrc: u32, name: [u8; 4], data: &[u8]) {
+    write_packet(subtype, packet_type::APP, out, |out| {
+        out.extend_from_slice(&ssrc.to_be_bytes());
+        out.extend_from_slice(&name);
+        out.extend_from_slice(data);
+    });
+}

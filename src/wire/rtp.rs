@@ -1,0 +1,163 @@
+//! RTP packets (RFC 3550 section 5.1) and how to tell them from RTCP (RFC 5761 section 4).
+
+use super::{ParseError, Reader};
+use std::ops::Range;
+
+/// Bytes of a header without CSRCs and extension.
+pub const HEADER_LEN: usize = 12;
+
+/// A received packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtpPacket<'a> {
+    /// Marker bit; its meaning is the payload format's.
+    pub marker: bool,
+    /// Payload type, below 128.
+    pub payload_type: u8,
+    /// Sequence number.
+    pub sequence_number: u16,
+    /// Timestamp, in units of the clock rate.
+    pub timestamp: u32,
+    /// Who sends it.
+    pub ssrc: u32,
+    /// What follows the header, without padding.
+    pub payload: &'a [u8],
+    /// Where in the packet the payload lies, to slice it from shared bytes.
+    pub payload_range: Range<usize>,
+    /// Profile-defined number and data of the header extension.
+    pub extension: Option<(u16, &'a [u8])>,
+    csrcs: &'a [u8],
+}
+
+impl<'a> RtpPacket<'a> {
+    /// Reads a whole packet.
+    ///
+    /// # Errors
+    /// It is too short for its own fields, of another version, or its padding is longer than
+    /// what it pads.
+    pub fn parse(packet: &'a [u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(packet);
+        let first = r.u8("RTP header")?;
+        if first >> 6 != 2 {
+            return Err(ParseError::Invalid { what: "RTP version", at: 0 });
+        }
+        let second = r.u8("RTP header")?;
+        let sequence_number = r.u16("RTP header")?;
+        let timestamp = r.u32("RTP header")?;
+        let ssrc = r.u32("RTP header")?;
+        let csrcs = r.take(usize::from(first & 0x0F) * 4, "RTP CSRCs")?;
+        let extension = if first & 0x10 != 0 {
+            let profile = r.u16("RTP header extension")?;
+            let words = usize::from(r.u16("RTP header extension")?);
+            Some((profile, r.take(words * 4, "RTP header extension")?))
+        } else {
+            None
+        };
+        let start = r.position();
+        let mut payload = r.rest();
+        if first & 0x20 != 0 {
+            let invalid = ParseError::Invalid { what: "RTP padding", at: packet.len() };
+            let padding = payload.last().map_or(0, |&n| usize::from(n));
+            if padding == 0 {
+                return Err(invalid);
+            }
+            let len = payload.len().checked_sub(padding).ok_or(invalid)?;
+            payload = payload.get(..len).unwrap_or_default();
+        }
+        Ok(Self {
+            marker: second & 0x80 != 0,
+            payload_type: second & 0x7F,
+            sequence_number,
+            timestamp,
+            ssrc,
+            payload,
+            payload_range: start..start + payload.len(),
+            extension,
+            csrcs,
+        })
+    }
+
+    /// Contributing sources, at most 15.
+    pub fn csrcs(&self) -> impl Iterator<Item = u32> {
+        self.csrcs.chunks_exact(4).filter_map(|c| Some(u32::from_be_bytes(c.try_into().ok()?)))
+    }
+}
+
+/// Fills in a header of version 2 without padding, extension and CSRCs.
+pub const fn write_header(
+    header: &mut [u8; HEADER_LEN],
+    marker: bool,
+    payload_type: u8,
+    sequence_number: u16,
+    timestamp: u32,
+    ssrc: u32,
+) {
+    let [s0, s1] = sequence_number.to_be_bytes();
+    let [t0, t1, t2, t3] = timestamp.to_be_bytes();
+    let [c0, c1, c2, c3] = ssrc.to_be_bytes();
+    let second = (marker as u8) << 7 | (payload_type & 0x7F);
+    *header = [0x80, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
+}
+
+/// Whether a packet on a port that carries both is RTCP (RFC 5761 section 4).
+pub fn is_rtcp(packet: &[u8]) -> bool {
+    matches!(packet, [0x80..=0xBF, 192..=223, ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::Random;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut random = Random::new(17);
+        for _ in 0..500 {
+            let (marker, pt) = (random.chance(2), random.u8() & 0x7F);
+            let (seq, ts, ssrc) = (random.u16(), random.u32(), random.u32());
+            let mut header = [0; HEADER_LEN];
+            write_header(&mut header, marker, pt, seq, ts, ssrc);
+            let payload = random.bytes(40);
+            let packet = [&header[..], &payload].concat();
+            let p = RtpPacket::parse(&packet).unwrap();
+            assert_eq!(
+                (p.marker, p.payload_type, p.sequence_number, p.timestamp, p.ssrc),
+                (marker, pt, seq, ts, ssrc)
+            );
+            assert_eq!(p.payload, payload);
+            assert_eq!(&packet[p.payload_range.clone()], p.payload);
+            assert_eq!(p.csrcs().count(), 0);
+            for end in 0..HEADER_LEN {
+                assert!(matches!(
+                    RtpPacket::parse(&packet[..end]),
+                    Err(ParseError::Incomplete { .. })
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn csrcs_extension_and_padding() {
+        let mut packet = vec![0xB2, 0xE0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+        packet.extend([0, 0, 0, 4, 0, 0, 0, 5]);
+        packet.extend([0xBE, 0xDE, 0, 1, 1, 2, 3, 4]);
+        packet.extend(b"data\0\0\x03");
+        let p = RtpPacket::parse(&packet).unwrap();
+        assert_eq!(p.csrcs().collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(p.extension, Some((0xBEDE, &[1, 2, 3, 4][..])));
+        assert_eq!(p.payload, b"data");
+        for padding in [0, 8, 255] {
+            *packet.last_mut().unwrap() = padding;
+            assert!(RtpPacket::parse(&packet).is_err());
+        }
+        *packet.last_mut().unwrap() = 7;
+        assert_eq!(RtpPacket::parse(&packet).unwrap().payload, b"");
+    }
+
+    #[test]
+    fn rtcp_is_told_apart() {
+        assert!(is_rtcp(&[0x80, 200, 0, 1]));
+        assert!(!is_rtcp(&[0x80, 0x80 | 96, 0, 1]), "a marked packet of type 96");
+        assert!(!is_rtcp(&[0x40, 200]));
+        assert!(!is_rtcp(&[0x80]));
+    }
+}

@@ -1,0 +1,315 @@
+//! Session descriptions (RFC 4566) as values, and their way to text. Reading is in `parse`.
+//!
+//! No value, whatever its origin, ends a line of what is written.
+
+mod fmtp;
+mod parse;
+
+pub use fmtp::{RtpMap, fmtp_parameters};
+pub use parse::SdpLimits;
+
+use super::text::OneLine;
+use std::fmt;
+
+/// A session description.
+///
+/// ```
+/// use riverrun::wire::sdp::{Attribute, MediaDescription, Origin, SessionDescription};
+/// let mut sdp = SessionDescription::new(Origin::new(1, 1, "192.0.2.1".parse().unwrap()), "News");
+/// sdp.attributes.push(Attribute::new("control", "*"));
+/// let mut video = MediaDescription::new("video", 0, "RTP/AVP", 96);
+/// video.push_rtpmap(96, "H264", 90_000, None);
+/// video.attributes.push(Attribute::new("control", "track1"));
+/// sdp.media.push(video);
+/// assert_eq!(
+///     sdp.to_string(),
+///     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=News\r\nt=0 0\r\na=control:*\r\n\
+///      m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n"
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionDescription {
+    /// `o=`.
+    pub origin: Origin,
+    /// `s=`.
+    pub name: String,
+    /// `i=`.
+    pub info: Option<String>,
+    /// `u=`.
+    pub uri: Option<String>,
+    /// `e=`.
+    pub emails: Vec<String>,
+    /// `p=`.
+    pub phones: Vec<String>,
+    /// `c=`.
+    pub connection: Option<Connection>,
+    /// `b=`.
+    pub bandwidths: Vec<Bandwidth>,
+    /// `t=`; written as `t=0 0` if there is none.
+    pub times: Vec<Time>,
+    /// `a=`.
+    pub attributes: Vec<Attribute>,
+    /// `m=` and what belongs to it.
+    pub media: Vec<MediaDescription>,
+}
+
+/// `o=`: who described the session, and which version of the description this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `-` if there are no user names.
+    pub username: String,
+    /// Names the session, with the other fields.
+    pub session_id: u64,
+    /// Grows with each change of the description.
+    pub session_version: u64,
+    /// `IP4` or `IP6`.
+    pub address_type: String,
+    /// Address or name.
+    pub address: String,
+}
+
+impl Origin {
+    /// An origin without user name.
+    pub fn new(session_id: u64, session_version: u64, address: std::net::IpAddr) -> Self {
+        Self {
+            username: "-".into(),
+            session_id,
+            session_version,
+            address_type: address_type(address).into(),
+            address: address.to_string(),
+        }
+    }
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::new(0, 0, std::net::Ipv4Addr::UNSPECIFIED.into())
+    }
+}
+
+const fn address_type(address: std::net::IpAddr) -> &'static str {
+    if address.is_ipv4() { "IP4" } else { "IP6" }
+}
+
+/// `c=`: where the media go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// `IP4` or `IP6`.
+    pub address_type: String,
+    /// Address or name.
+    pub address: String,
+    /// Multicast time to live; IPv4 alone.
+    pub ttl: Option<u8>,
+    /// How many contiguous multicast addresses.
+    pub count: Option<u32>,
+}
+
+impl Connection {
+    /// A connection to one address; `ttl` is for IPv4 multicast.
+    pub fn new(address: std::net::IpAddr, ttl: Option<u8>) -> Self {
+        Self {
+            address_type: address_type(address).into(),
+            address: address.to_string(),
+            ttl: if address.is_ipv4() { ttl } else { None },
+            count: None,
+        }
+    }
+}
+
+/// `b=`: bandwidth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// `AS`, `CT`, `RR`, …
+    pub kind: String,
+    /// Kilobits a second for `AS` and `CT`, bits a second for `RR` and `RS`.
+    pub value: u64,
+}
+
+/// `t=`: when the session is active, in seconds since 1900; 0 is unbounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// First second.
+    pub start: u64,
+    /// Last second.
+    pub stop: u64,
+}
+
+/// `a=name` or `a=name:value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Before the colon.
+    pub name: String,
+    /// After it.
+    pub value: Option<String>,
+}
+
+impl Attribute {
+    /// `a=name:value`.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+
+    /// `a=name`.
+    pub fn flag(name: impl Into<String>) -> Self {
+        Self { name: name.into(), value: None }
+    }
+}
+
+/// `m=` and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaDescription {
+    /// `audio`, `video`, `application`, …
+    pub media: String,
+    /// 0 if RTSP SETUP chooses it.
+    pub port: u16,
+    /// How many port pairs.
+    pub port_count: Option<u16>,
+    /// `RTP/AVP`.
+    pub protocol: String,
+    /// Payload types.
+    pub formats: Vec<String>,
+    /// `i=`.
+    pub info: Option<String>,
+    /// `c=`; layered media have several.
+    pub connections: Vec<Connection>,
+    /// `b=`.
+    pub bandwidths: Vec<Bandwidth>,
+    /// `a=`.
+    pub attributes: Vec<Attribute>,
+}
+
+/// The value of the first attribute of that name that has one.
+fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    attributes.iter().find(|a| a.name == name).and_then(|a| a.value.as_deref())
+}
+
+impl SessionDescription {
+    /// A description of a permanent session without media.
+    pub fn new(origin: Origin, name: impl Into<String>) -> Self {
+        Self { origin, name: name.into(), times: vec![Time::default()], ..Self::default() }
+    }
+
+    /// The value of the first attribute `name` of the session.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        attribute(&self.attributes, name)
+    }
+}
+
+impl MediaDescription {
+    /// Media in one RTP payload type.
+    pub fn new(
+        media: impl Into<String>,
+        port: u16,
+        protocol: impl Into<String>,
+        payload_type: u8,
+    ) -> Self {
+        Self {
+            media: media.into(),
+            port,
+            protocol: protocol.into(),
+            formats: vec![payload_type.to_string()],
+            ..Self::default()
+        }
+    }
+
+    /// The value of the first attribute `name` of these media.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        attribute(&self.attributes, name)
+    }
+
+    /// The first payload type.
+    pub fn payload_type(&self) -> Option<u8> {
+        super::text::digits(self.formats.first()?).filter(|&pt: &u8| pt < 128)
+    }
+}
+
+/// A field among others on a line: without white space, and never empty.
+struct Word<'a>(&'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unfit = |c: char| c.is_whitespace() || c.is_control();
+        if self.0.chars().all(unfit) {
+            return f.write_str("-");
+        }
+        self.0.split(unfit).try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, kind: char, value: &str) -> fmt::Result {
+    write!(f, "{kind}={}\r\n", OneLine(value))
+}
+
+impl fmt::Display for SessionDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("v=0\r\n")?;
+        write!(f, "{}", self.origin)?;
+        // RFC 4566 section 5.3: a session without a name has a single space.
+        line(f, 's', if self.name.is_empty() { " " } else { &self.name })?;
+        self.info.iter().try_for_each(|info| line(f, 'i', info))?;
+        self.uri.iter().try_for_each(|uri| line(f, 'u', uri))?;
+        self.emails.iter().try_for_each(|email| line(f, 'e', email))?;
+        self.phones.iter().try_for_each(|phone| line(f, 'p', phone))?;
+        self.connection.iter().try_for_each(|connection| write!(f, "{connection}"))?;
+        self.bandwidths.iter().try_for_each(|bandwidth| write!(f, "{bandwidth}"))?;
+        if self.times.is_empty() {
+            write!(f, "{}", Time::default())?;
+        }
+        self.times.iter().try_for_each(|time| write!(f, "{time}"))?;
+        self.attributes.iter().try_for_each(|attribute| write!(f, "{attribute}"))?;
+        self.media.iter().try_for_each(|media| write!(f, "{media}"))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "o={} {} {}", Word(&self.username), self.session_id, self.session_version)?;
+        write!(f, " IN {} {}\r\n", Word(&self.address_type), Word(&self.address))
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c=IN {} {}", Word(&self.address_type), Word(&self.address))?;
+        self.ttl.iter().try_for_each(|ttl| write!(f, "/{ttl}"))?;
+        self.count.iter().try_for_each(|count| write!(f, "/{count}"))?;
+        f.write_str("\r\n")
+    }
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b={}:{}\r\n", Word(&self.kind), self.value)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t={} {}\r\n", self.start, self.stop)
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a={}", Word(&self.name))?;
+        self.value.iter().try_for_each(|value| write!(f, ":{}", OneLine(value)))?;
+        f.write_str("\r\n")
+    }
+}
+
+impl fmt::Display for MediaDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m={} {}", Word(&self.media), self.port)?;
+        self.port_count.iter().try_for_each(|count| write!(f, "/{count}"))?;
+        write!(f, " {}", Word(&self.protocol))?;
+        self.formats.iter().try_for_each(|format| write!(f, " {}", Word(format)))?;
+        f.write_str("\r\n")?;
+        self.info.iter().try_for_each(|info| line(f, 'i', info))?;
+        self.connections.iter().try_for_each(|connection| write!(f, "{connection}"))?;
+        self.bandwidths.iter().try_for_each(|bandwidth| write!(f, "{bandwidth}"))?;
+        self.attributes.iter().try_for_each(|attribute| write!(f, "{attribute}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! From text to a [`SessionDescription`], tolerantly: any line ends, lines in any order within
+//! their section, unknown and malformed lines passed over. What must be right is that the text
+//! begins with `v=0` and that each `m=` can be read.
+
+use super::{Attribute, Bandwidth, Connection, MediaDescription, Origin, SessionDescription, Time};
+use crate::wire::ParseError;
+use crate::wire::text::digits;
+
+/// What a description may make its reader hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SdpLimits {
+    /// Bytes of the text.
+    pub bytes: usize,
+    /// Lines.
+    pub lines: usize,
+    /// `m=` lines.
+    pub media: usize,
+}
+
+impl Default for SdpLimits {
+    fn default() -> Self {
+        Self { bytes: 64 * 1024, lines: 1024, media: 32 }
+    }
+}
+
+impl SessionDescription {
+    /// Reads a description within the default limits.
+    ///
+    /// # Errors
+    /// See [`parse_within`](Self::parse_within).
+    pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
+        Self::parse_within(text, &SdpLimits::default())
+    }
+
+    /// Reads a description. Bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// It does not begin with `v=0`, an `m=` is malformed, or a limit is exceeded; never
+    /// `Incomplete`, since a description has no end of its own.
+    pub fn parse_within(text: &[u8], limits: &SdpLimits) -> Result<Self, ParseError> {
+        let fault = |what, at| ParseError::Invalid { what, at };
+        if text.len() > limits.bytes {
+            return Err(fault("SDP: too long", limits.bytes));
+        }
+        let mut session = Self::default();
+        let mut seen_version = false;
+        let mut at = 0;
+        for (number, raw) in text.split(|&b| b == b'\n').enumerate() {
+            let start = at;
+            at += raw.len() + 1;
+            if number >= limits.lines {
+                return Err(fault("SDP: too many lines", start));
+            }
+            let line = raw.trim_ascii_end();
+            let line =
+                if number == 0 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
+            let Some((kind, value)) = split_line(line) else { continue };
+            if !seen_version {
+                if kind != b'v' || value.trim_ascii() != b"0" {
+                    return Err(fault("SDP: does not begin with v=0", start));
+                }
+                seen_version = true;
+                continue;
+            }
+            let value = String::from_utf8_lossy(value);
+            if kind == b'm' {
+                if session.media.len() >= limits.media {
+                    return Err(fault("SDP: too many media", start));
+                }
+                let media = media_line(&value).ok_or(fault("SDP: m=", start))?;
+                session.media.push(media);
+            } else if let Some(media) = session.media.last_mut() {
+                media.handle_line(kind, &value);
+            } else {
+                session.handle_line(kind, &value);
+            }
+        }
+        if seen_version { Ok(session) } else { Err(fault("SDP: no v=0", text.len())) }
+    }
+
+    /// Takes `a=` and other lines as an application writes them (one or several, with or without
+    /// line ends) for the session; `m=` and what cannot be read is passed over.
+    pub fn push_lines(&mut self, lines: &str) {
+        for (kind, value) in lines.lines().filter_map(|line| split_line(line.as_bytes())) {
+            self.handle_line(kind, &String::from_utf8_lossy(value));
+        }
+    }
+
+    fn handle_line(&mut self, kind: u8, value: &str) {
+        match kind {
+            b'o' => {
+                if let Some(origin) = origin_line(value) {
+                    self.origin = origin;
+                }
+            }
+            b's' => value.trim().clone_into(&mut self.name),
+            b'i' => self.info = Some(value.to_owned()),
+            b'u' => self.uri = Some(value.to_owned()),
+            b'e' => self.emails.push(value.to_owned()),
+            b'p' => self.phones.push(value.to_owned()),
+            b'c' => self.connection = connection_line(value).or_else(|| self.connection.take()),
+            b'b' => self.bandwidths.extend(bandwidth_line(value)),
+            b't' => self.times.extend(time_line(value)),
+            b'a' => self.attributes.push(attribute_line(value)),
+            _ => {}
+        }
+    }
+}
+
+impl MediaDescription {
+    /// As [`SessionDescription::push_lines`], for these media.
+    pub fn push_lines(&mut self, lines: &str) {
+        for (kind, value) in lines.lines().filter_map(|line| split_line(line.as_bytes())) {
+            self.handle_line(kind, &String::from_utf8_lossy(value));
+        }
+    }
+
+    fn handle_line(&mut self, kind: u8, value: &str) {
+        match kind {
+            b'i' => self.info = Some(value.to_owned()),
+            b'c' => self.connections.extend(connection_line(value)),
+            b'b' => self.bandwidths.extend(bandwidth_line(value)),
+            b'a' => self.attributes.push(attribute_line(value)),
+            _ => {}
+        }
+    }
+}
+
+/// `k=value`.
+fn split_line(line: &[u8]) -> Option<(u8, &[u8])> {
+    match line {
+        [kind, b'=', value @ ..] if kind.is_ascii_alphabetic() => Some((*kind, value)),
+        _ => None,
+    }
+}
+
+fn media_line(value: &str) -> Option<MediaDescription> {
+    let mut words = value.split_ascii_whitespace();
+    let media = words.next()?.to_owned();
+    let ports = words.next()?;
+    let (port, port_count) = match ports.split_once('/') {
+        Some((port, count)) => (port, Some(digits(count)?)),
+        None => (ports, None),
+    };
+    Some(MediaDescription {
+        media,
+        port: digits(port)?,
+        port_count,
+        protocol: words.next()?.to_owned(),
+        formats: words.map(str::to_owned).collect(),
+        ..MediaDescription::default()
+    })
+}
+
+fn origin_line(value: &str) -> Option<Origin> {
+    let mut words = value.split_ascii_whitespace();
+    let username = words.next()?.to_owned();
+    // Devices write numbers here that are none, or too long; nothing depends on them.
+    let mut number = || words.next().map(|word| digits(word).unwrap_or(0));
+    let (session_id, session_version) = (number()?, number()?);
+    let _net_type = words.next()?;
+    let address_type = words.next()?.to_owned();
+    let address = words.next()?.to_owned();
+    Some(Origin { username, session_id, session_version, address_type, address })
+}
+
+fn connection_line(value: &str) -> Option<Connection> {
+    let mut words = value.split_ascii_whitespace();
+    let _net_type = words.next()?;
+    let address_type = words.next()?.to_owned();
+    let mut parts = words.next()?.split('/');
+    let address = parts.next().filter(|address| !address.is_empty())?.to_owned();
+    let (first, second) = (parts.next(), parts.next());
+    // RFC 4566 section 5.7: IPv6 has no TTL, so its only number is the count.
+    let (ttl, count) = if address_type == "IP6" { (None, first) } else { (first, second) };
+    Some(Connection {
+        address_type,
+        address,
+        ttl: ttl.and_then(digits),
+        count: count.and_then(digits),
+    })
+}
+
+fn bandwidth_line(value: &str) -> Option<Bandwidth> {
+    let (kind, value) = value.split_once(':')?;
+    Some(Bandwidth { kind: kind.trim().to_owned(), value: digits(value.trim())? })
+}
+
+fn time_line(value: &str) -> Option<Time> {
+    let mut words = value.split_ascii_whitespace();
+    Some(Time { start: digits(words.next()?)?, stop: digits(words.next()?)? })
+}
+
+fn attribute_line(value: &str) -> Attribute {
+    match value.split_once(':') {
+        Some((name, value)) => Attribute::new(name.trim(), value),
+        None => Attribute::flag(value.trim()),
+    }
+}
