@@ -1,1 +1,148 @@
-//! In progress.
+//! A folder whose media files are served, and what is known about those files.
+//!
+//! [`ServedFolder`] turns the name of a stream into the file that it means, or into nothing: a
+//! name never leaves the folder (RFC 3986 section 7.3 on what can be hidden in a decoded path).
+//! [`FileSessions`] looks at the files, bit by bit, and remembers what it saw.
+
+use crate::media::file::is_known;
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
+
+mod file_sessions;
+#[cfg(test)]
+mod tests;
+
+pub use file_sessions::{FileLimits, FileSessionPoll, FileSessions};
+
+/// Folders that a file may lie in below the root.
+const MAX_DEPTH: usize = 16;
+/// Folder entries that one listing looks at.
+const MAX_LISTED: usize = 100_000;
+
+/// A folder of media files.
+#[derive(Clone, Debug)]
+pub struct ServedFolder {
+    /// Without symbolic links.
+    root: PathBuf,
+}
+
+impl ServedFolder {
+    /// Serves the folder `root`, which may be a symbolic link.
+    ///
+    /// # Errors
+    /// It does not exist, cannot be entered or is not a folder.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        let root = root.canonicalize()?;
+        if !root.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"));
+        }
+        Ok(Self { root })
+    }
+
+    /// The folder, without symbolic links.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that `name` means: the path of a URL without its leading slash, decoded segment
+    /// by segment as [`UrlPath::decoded_path`](crate::wire::url::UrlPath::decoded_path) does.
+    ///
+    /// `None` unless it is a regular file of a known type, visible, in this folder or one below,
+    /// and reached through no symbolic link that leaves the folder.
+    pub fn resolve(&self, name: &str) -> Option<PathBuf> {
+        self.resolve_segments(name.split('/'))
+    }
+
+    /// As [`resolve`](Self::resolve), of the decoded segments of a path. A segment that contains
+    /// a slash, which was an encoded one, means nothing.
+    pub fn resolve_segments<'a>(
+        &self,
+        segments: impl IntoIterator<Item = &'a str>,
+    ) -> Option<PathBuf> {
+        let mut path = self.root.clone();
+        let mut depth = 0;
+        for segment in segments {
+            depth += 1;
+            if depth > MAX_DEPTH + 1 || !is_plain_name(segment) {
+                return None;
+            }
+            path.push(segment);
+        }
+        self.admit(&path)
+    }
+
+    /// The file behind `path`, which starts with the root, if it may be served.
+    fn admit(&self, path: &Path) -> Option<PathBuf> {
+        if !is_known(path) {
+            return None;
+        }
+        let file = path.canonicalize().ok()?;
+        // Links within the folder are followed, but not to what could not be named directly.
+        let inner = file.strip_prefix(&self.root).ok()?;
+        let visible = |component| match component {
+            Component::Normal(name) => name.to_str().is_some_and(is_plain_name),
+            _ => false,
+        };
+        let allowed = inner.components().all(visible) && is_known(&file);
+        // Only now, so that nothing outside is looked at: a FIFO or a device is not opened.
+        (allowed && fs::metadata(&file).is_ok_and(|metadata| metadata.is_file())).then_some(file)
+    }
+
+    /// Names of all files that [`resolve`](Self::resolve) finds, sorted, but for very deep or very
+    /// large trees. Files whose names are not UTF-8 have none. Each real folder is listed once,
+    /// whatever links lead to it. Takes its time: not for the event loop.
+    pub fn files(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut left = MAX_LISTED;
+        let mut entered = HashSet::new();
+        let mut folders = vec![(self.root.clone(), String::new(), 0)];
+        while let Some((folder, prefix, depth)) = folders.pop() {
+            let Ok(real) = folder.canonicalize() else { continue };
+            if !real.starts_with(&self.root) || !entered.insert(real) {
+                continue;
+            }
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(e) => {
+                    log::debug!("{} cannot be listed: {e}", folder.display());
+                    continue;
+                }
+            };
+            for entry in entries.flatten() {
+                if left == 0 {
+                    log::warn!("{} has too many files to list", self.root.display());
+                    names.sort();
+                    return names;
+                }
+                left -= 1;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                if !is_plain_name(&name) {
+                    continue;
+                }
+                let path = entry.path();
+                let name = format!("{prefix}{name}");
+                if path.is_dir() {
+                    if depth < MAX_DEPTH {
+                        folders.push((path, format!("{name}/"), depth + 1));
+                    }
+                } else if self.admit(&path).is_some() {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+}
+
+/// Whether a decoded segment of a URL names an entry of a folder and nothing else.
+fn is_plain_name(segment: &str) -> bool {
+    // `\` and `:` separate, name drives and name streams of a file on Windows.
+    let separators: &[char] = if cfg!(windows) { &['/', '\\', ':'] } else { &['/'] };
+    // A leading dot hides; `.` and `..` have one too.
+    !segment.is_empty()
+        && !segment.starts_with('.')
+        && !segment.contains(separators)
+        && !segment.contains(char::is_control)
+}
