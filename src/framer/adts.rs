@@ -1,1 +1,224 @@
-//! In progress.
+//! ADTS → AAC access units.
+//!
+//! Read ISO/IEC 14496-3 section 1.A.3.2.
+
+use super::sync::{SyncFramer, SyncHeader, frame_time};
+use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
+use crate::frame::Frame;
+use bytes::Bytes;
+
+impl SyncHeader for AdtsHeader {
+    const LEN: usize = Self::LEN;
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Self::parse(bytes).ok()
+    }
+    fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+    fn same_stream(&self, other: &Self) -> bool {
+        self.same_stream(other)
+    }
+    fn sampling_rate(&self) -> u32 {
+        self.sampling_rate
+    }
+    fn samples(&self) -> u32 {
+        Self::SAMPLES
+    }
+}
+
+/// The access unit in an ADTS frame. `None` if it is empty, or if there are several: where one
+/// ends and the next begins can then be told only by decoding them.
+pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
+    let single = header.raw_data_blocks == 1 && frame.len() > header.header_len;
+    single.then(|| frame.slice(header.header_len..))
+}
+
+/// Cuts a byte stream into access units. [`Frame::data`] is an access unit without ADTS header;
+/// times count from the first. Frames of another configuration than the first are skipped, and so
+/// are frames of several raw data blocks (their time passes; see [`refused`](Self::refused)).
+///
+/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
+#[derive(Debug)]
+pub struct AdtsFramer {
+    sync: SyncFramer<AdtsHeader>,
+    units: u64,
+    refused: u64,
+    gap: bool,
+}
+
+impl Default for AdtsFramer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AdtsFramer {
+    /// At the start of a stream.
+    pub fn new() -> Self {
+        Self { sync: SyncFramer::new(), units: 0, refused: 0, gap: false }
+    }
+
+    /// Takes the bytes that follow. What is not polled is kept.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.sync.handle_bytes(bytes);
+    }
+
+    /// No more bytes will come.
+    pub fn handle_end(&mut self) {
+        self.sync.handle_end();
+    }
+
+    /// The next access unit.
+    pub fn poll_frame(&mut self) -> Option<Frame> {
+        loop {
+            let unit = self.sync.poll_unit()?;
+            let header = unit.header;
+            let time = |n| frame_time(n, AdtsHeader::SAMPLES, header.sampling_rate);
+            let n = self.units;
+            self.units += u64::from(header.raw_data_blocks);
+            self.gap |= unit.gap && n > 0;
+            if let Some(data) = access_unit(&header, &unit.data) {
+                let mut frame = Frame::new(data, time(n), time(n + 1) - time(n));
+                frame.flags.discontinuity = std::mem::take(&mut self.gap);
+                return Some(frame);
+            }
+            self.refused += 1;
+            self.gap = true;
+        }
+    }
+
+    /// The configuration of the stream, once its first frame is known.
+    pub fn config(&self) -> Option<AudioSpecificConfig> {
+        self.sync.stream().map(|header| header.config())
+    }
+
+    /// Frames left out: empty, or of several raw data blocks.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::payload::testing::XorShift;
+
+    /// `n` frames of 44.1 kHz stereo, and their access units.
+    pub(crate) fn stream(n: usize, seed: u64) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let mut random = XorShift::new(seed);
+        let mut bytes = Vec::new();
+        let mut units = Vec::new();
+        for _ in 0..n {
+            let len = random.below(700) as usize + 1;
+            let unit = random.bytes(len);
+            bytes.extend_from_slice(&header(unit.len() + 7));
+            bytes.extend_from_slice(&unit);
+            units.push(unit);
+        }
+        (bytes, units)
+    }
+
+    fn header(len: usize) -> [u8; 7] {
+        [
+            0xff,
+            0xf1,
+            0x50,
+            0x80 | (len >> 11) as u8,
+            (len >> 3) as u8,
+            (len << 5) as u8 | 0x1f,
+            0xfc,
+        ]
+    }
+
+    fn frames(framer: &mut AdtsFramer) -> Vec<Frame> {
+        std::iter::from_fn(|| framer.poll_frame()).collect()
+    }
+
+    fn whole(bytes: &[u8]) -> Vec<Frame> {
+        let mut framer = AdtsFramer::new();
+        framer.handle_bytes(bytes);
+        let mut all = frames(&mut framer);
+        framer.handle_end();
+        all.extend(frames(&mut framer));
+        all
+    }
+
+    #[test]
+    fn frames_without_headers_and_with_exact_times() {
+        let (bytes, units) = stream(50, 1);
+        let frames = whole(&bytes);
+        assert_eq!(frames.len(), 50);
+        for (i, (frame, unit)) in frames.iter().zip(&units).enumerate() {
+            assert_eq!(&frame.data[..], &unit[..]);
+            let nanos = i as u128 * 1024 * 1_000_000_000 / 44_100;
+            assert_eq!(frame.pts.as_nanos(), nanos);
+        }
+    }
+
+    #[test]
+    fn byte_by_byte_is_the_same() {
+        let (mut bytes, _) = stream(20, 2);
+        bytes.splice(0..0, *b"ID3\x03\0\0\0\0\0\x05hello");
+        let at = bytes.len() / 2;
+        bytes.splice(at..at, XorShift::new(3).bytes(300));
+        bytes.extend_from_slice(&[b'T'; 2]);
+        let expected = whole(&bytes);
+        let mut framer = AdtsFramer::new();
+        let mut got = Vec::new();
+        for byte in &bytes {
+            framer.handle_bytes(&[*byte]);
+            got.extend(frames(&mut framer));
+        }
+        framer.handle_end();
+        got.extend(frames(&mut framer));
+        assert_eq!(got, expected);
+        assert!(got.len() >= 19);
+    }
+
+    #[test]
+    fn a_sync_word_in_garbage_is_not_believed() {
+        let (bytes, units) = stream(5, 4);
+        let mut garbage = vec![0u8; 100];
+        garbage[40..47].copy_from_slice(&header(30));
+        garbage.extend_from_slice(&bytes);
+        let frames = whole(&garbage);
+        assert_eq!(frames.len(), 5);
+        assert_eq!(&frames[0].data[..], &units[0][..]);
+    }
+
+    #[test]
+    fn a_crc_is_skipped_and_several_blocks_are_refused() {
+        let mut with_crc = header(9 + 4).to_vec();
+        with_crc[1] = 0xf0;
+        with_crc.extend_from_slice(&[0xaa, 0xbb, 1, 2, 3, 4]);
+        let mut several = header(7 + 4).to_vec();
+        several[6] |= 1;
+        several.extend_from_slice(&[1, 2, 3, 4]);
+        let bytes = [&with_crc[..], &several, &with_crc].concat();
+        let mut framer = AdtsFramer::new();
+        framer.handle_bytes(&bytes);
+        framer.handle_end();
+        let frames = frames(&mut framer);
+        assert_eq!(frames.len(), 2);
+        assert_eq!(&frames[0].data[..], &[1, 2, 3, 4]);
+        // The refused frame had two access units, whose time passes.
+        assert_eq!(frames[1].pts, frame_time(3, 1024, 44_100));
+        assert!(frames[1].flags.discontinuity);
+        assert_eq!(framer.refused(), 1);
+    }
+
+    #[test]
+    fn garbage_gives_nothing_and_ends() {
+        for seed in 0..20 {
+            let mut bytes = XorShift::new(seed).bytes(20_000);
+            for byte in bytes.iter_mut().step_by(3) {
+                *byte |= 0xf0;
+            }
+            whole(&bytes);
+        }
+        assert!(whole(&[]).is_empty());
+        assert!(whole(&[0xff; 5000]).is_empty());
+    }
+}

@@ -6,4 +6,5 @@ pub mod h264;
 pub mod h265;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
+pub(crate) mod sync;
 pub mod wav;

@@ -1,1 +1,189 @@
-//! In progress.
+//! MPEG-1, MPEG-2 and MPEG-2.5 audio elementary streams → frames.
+//!
+//! Read ISO/IEC 11172-3 section 2.4; ID3 and APE tags are what their makers published.
+
+use super::sync::{SyncFramer, SyncHeader, Unit, frame_time};
+use crate::codec::mpeg_audio::{FrameHeader, InfoHeader};
+use crate::frame::Frame;
+
+impl SyncHeader for FrameHeader {
+    const LEN: usize = Self::LEN;
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Self::parse(bytes).ok()
+    }
+    fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+    fn same_stream(&self, other: &Self) -> bool {
+        self.same_stream(other)
+    }
+    fn sampling_rate(&self) -> u32 {
+        self.sampling_rate
+    }
+    fn samples(&self) -> u32 {
+        self.samples()
+    }
+}
+
+/// What the first frame of a stream says of the rest, if that is what it is for.
+pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
+    InfoHeader::parse(&unit.data, &unit.header)
+}
+
+/// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags are
+/// skipped, and so are the frame with the Xing, Info or VBRI header, frames of another version,
+/// layer or sampling rate than the first, and free format.
+///
+/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
+#[derive(Debug)]
+pub struct MpegAudioFramer {
+    sync: SyncFramer<FrameHeader>,
+    frames: u64,
+    info: Option<InfoHeader>,
+}
+
+impl Default for MpegAudioFramer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MpegAudioFramer {
+    /// At the start of a stream.
+    pub fn new() -> Self {
+        Self { sync: SyncFramer::new(), frames: 0, info: None }
+    }
+
+    /// Takes the bytes that follow. What is not polled is kept.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.sync.handle_bytes(bytes);
+    }
+
+    /// No more bytes will come.
+    pub fn handle_end(&mut self) {
+        self.sync.handle_end();
+    }
+
+    /// The next frame.
+    pub fn poll_frame(&mut self) -> Option<Frame> {
+        let mut unit = self.sync.poll_unit()?;
+        if self.frames == 0 && self.info.is_none() {
+            self.info = info(&unit);
+            if self.info.is_some() {
+                unit = self.sync.poll_unit()?;
+            }
+        }
+        let header = unit.header;
+        let time = |n| frame_time(n, header.samples(), header.sampling_rate);
+        let n = self.frames;
+        self.frames += 1;
+        let mut frame = Frame::new(unit.data, time(n), time(n + 1) - time(n));
+        frame.flags.discontinuity = unit.gap && n > 0;
+        Some(frame)
+    }
+
+    /// Header of the first frame, once it is known.
+    pub const fn header(&self) -> Option<FrameHeader> {
+        self.sync.stream()
+    }
+
+    /// What the first frame said of the rest, if that is what it was for.
+    pub const fn info(&self) -> Option<&InfoHeader> {
+        self.info.as_ref()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::payload::testing::XorShift;
+
+    /// `n` frames of layer III at 44.1 kHz and any bit rate.
+    pub(crate) fn stream(n: usize, seed: u64) -> Vec<Vec<u8>> {
+        let mut random = XorShift::new(seed);
+        (0..n)
+            .map(|_| {
+                let head = [0xff, 0xfb, (random.below(14) as u8 + 1) << 4, 0x44];
+                let mut frame = random.bytes(FrameHeader::parse(&head).unwrap().frame_len);
+                frame[..4].copy_from_slice(&head);
+                frame
+            })
+            .collect()
+    }
+
+    pub(crate) fn xing() -> Vec<u8> {
+        let mut frame = vec![0u8; 417];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x90, 0x44]);
+        frame[36..40].copy_from_slice(b"Xing");
+        frame
+    }
+
+    fn whole(bytes: &[u8]) -> Vec<Frame> {
+        let mut framer = MpegAudioFramer::new();
+        framer.handle_bytes(bytes);
+        framer.handle_end();
+        std::iter::from_fn(|| framer.poll_frame()).collect()
+    }
+
+    #[test]
+    fn tags_and_information_frame_are_not_played() {
+        let frames = stream(30, 1);
+        let mut bytes = b"ID3\x04\0\x10\0\0\x01\x00".to_vec();
+        bytes.extend_from_slice(&[0xff; 128 + 10]);
+        bytes.extend_from_slice(&xing());
+        bytes.extend_from_slice(&frames.concat());
+        let mut ape = b"APETAGEX\xd0\x07\0\0\x28\0\0\0\0\0\0\0\0\0\0\xa0".to_vec();
+        ape.resize(32 + 40, 0);
+        bytes.extend_from_slice(&ape);
+        bytes.extend_from_slice(b"TAG");
+        bytes.resize(bytes.len() + 125, 0xff);
+        let got = whole(&bytes);
+        assert_eq!(got.len(), frames.len());
+        for (n, (got, frame)) in got.iter().zip(&frames).enumerate() {
+            assert_eq!(&got.data[..], &frame[..]);
+            assert_eq!(got.pts, frame_time(n as u64, 1152, 44_100));
+            assert!(!got.flags.discontinuity);
+        }
+        // And the same in any pieces.
+        for piece in [1, 2, 7, 1000] {
+            let mut framer = MpegAudioFramer::new();
+            let mut pieces = Vec::new();
+            for bytes in bytes.chunks(piece) {
+                framer.handle_bytes(bytes);
+                pieces.extend(std::iter::from_fn(|| framer.poll_frame()));
+            }
+            framer.handle_end();
+            pieces.extend(std::iter::from_fn(|| framer.poll_frame()));
+            assert_eq!(pieces, got);
+        }
+    }
+
+    #[test]
+    fn garbage_between_frames_is_skipped_and_told() {
+        let frames = stream(10, 2);
+        let mut bytes = frames[..5].concat();
+        bytes.extend_from_slice(&[0xff, 0xfb, 0x90, 0x44, 0, 0, 0xff, 0xff]);
+        // That header is believed, as it stands where one is due; its frame swallows the start of
+        // the next one, and sync is found again behind it.
+        bytes.extend_from_slice(&frames[5..].concat());
+        let got = whole(&bytes);
+        assert!(got.len() >= 8, "{}", got.len());
+        assert!(got.iter().any(|frame| frame.flags.discontinuity));
+        assert_eq!(&got.last().unwrap().data[..], &frames[9][..]);
+    }
+
+    #[test]
+    fn free_format_and_garbage_give_nothing() {
+        assert!(whole(&[0xff, 0xfb, 0x00, 0x44].repeat(500)).is_empty());
+        assert!(whole(&XorShift::new(1).bytes(10_000)).is_empty());
+        assert!(whole(&[0xff; 3000]).is_empty());
+    }
+
+    #[test]
+    fn a_truncated_last_frame_is_dropped() {
+        let frames = stream(5, 3).concat();
+        assert_eq!(whole(&frames[..frames.len() - 1]).len(), 4);
+    }
+}

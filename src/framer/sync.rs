@@ -1,0 +1,313 @@
+//! [`SyncFramer`]: what ADTS and MPEG audio have in common. Frames begin with a header that has a
+//! sync word and says how long the frame is; tags and garbage may stand between them.
+//!
+//! A header is believed without more ado only where the frame before it ended. Elsewhere (at the
+//! start, after garbage) the headers that must follow it are looked at too: sync words are short
+//! enough to occur in any data.
+
+use bytes::{Buf, Bytes, BytesMut};
+use std::fmt::Debug;
+use std::io;
+
+/// A frame header of a self-framing audio format whose sync word begins with 0xFF.
+pub(crate) trait SyncHeader: Copy + Debug {
+    /// Bytes needed to parse one.
+    const LEN: usize;
+    fn parse(bytes: &[u8]) -> Option<Self>;
+    /// Bytes of the frame with its header; at least [`Self::LEN`].
+    fn frame_len(&self) -> usize;
+    fn same_stream(&self, other: &Self) -> bool;
+    fn sampling_rate(&self) -> u32;
+    fn samples(&self) -> u32;
+}
+
+/// A frame and where it stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unit<H> {
+    pub(crate) header: H,
+    /// Offset in the stream of its first byte.
+    pub(crate) offset: u64,
+    /// With its header.
+    pub(crate) data: Bytes,
+    /// Bytes that belong to no frame and no tag were skipped before it.
+    pub(crate) gap: bool,
+}
+
+/// Cuts a byte stream at its frames.
+#[derive(Debug)]
+pub(crate) struct SyncFramer<H> {
+    buffer: BytesMut,
+    /// Offset in the stream of the first byte of `buffer`.
+    offset: u64,
+    /// Bytes of a tag that are still to be thrown away.
+    skip: u64,
+    /// Header of the first frame, which all others must agree with.
+    stream: Option<H>,
+    /// The byte at `offset` follows a frame or a tag, or begins the stream.
+    boundary: bool,
+    /// A frame ended at `offset`.
+    synced: bool,
+    gap: bool,
+    ended: bool,
+}
+
+enum Candidate<H> {
+    Frame(H),
+    No,
+    NeedMore,
+}
+
+enum Tag {
+    /// So many bytes of something that is no audio.
+    Skip(u64),
+    No,
+    NeedMore,
+}
+
+impl<H: SyncHeader> SyncFramer<H> {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            offset: 0,
+            skip: 0,
+            stream: None,
+            boundary: true,
+            synced: false,
+            gap: false,
+            ended: false,
+        }
+    }
+
+    /// Goes on at `offset`, where a frame of the same stream begins.
+    pub(crate) fn resume(&mut self, offset: u64, stream: H) {
+        *self = Self { offset, stream: Some(stream), synced: true, ..Self::new() };
+    }
+
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Lets `read` put up to `len` bytes straight behind those that are already here, and returns
+    /// how many it did.
+    pub(crate) fn handle_read(
+        &mut self,
+        len: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let before = self.buffer.len();
+        self.buffer.resize(before + len, 0);
+        let got = read(self.buffer.get_mut(before..).unwrap_or_default());
+        self.buffer.truncate(before + got.as_ref().map_or(0, |&n| n.min(len)));
+        got
+    }
+
+    pub(crate) fn handle_end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Bytes that come next and need not be read (the rest of a tag): the caller says that it
+    /// leaves them out by asking.
+    pub(crate) fn take_skip(&mut self) -> u64 {
+        if !self.buffer.is_empty() {
+            return 0;
+        }
+        let skip = std::mem::take(&mut self.skip);
+        self.offset += skip;
+        skip
+    }
+
+    pub(crate) const fn stream(&self) -> Option<H> {
+        self.stream
+    }
+
+    /// The next frame; `None` until more bytes come.
+    pub(crate) fn poll_unit(&mut self) -> Option<Unit<H>> {
+        loop {
+            if self.skip > 0 {
+                let n = self.skip.min(self.buffer.len() as u64);
+                self.advance(n as usize);
+                self.skip -= n;
+            }
+            if self.buffer.is_empty() {
+                return None;
+            }
+            if self.boundary {
+                match tag(&self.buffer) {
+                    Tag::Skip(n) => {
+                        self.skip = n;
+                        self.synced = false;
+                        continue;
+                    }
+                    Tag::NeedMore if !self.ended => return None,
+                    Tag::NeedMore | Tag::No => {}
+                }
+            }
+            match self.candidate() {
+                Candidate::NeedMore if !self.ended => return None,
+                Candidate::Frame(header) => return Some(self.cut(header)),
+                Candidate::NeedMore | Candidate::No => {
+                    self.boundary = false;
+                    self.synced = false;
+                    self.gap = true;
+                    let rest = self.buffer.get(1..).unwrap_or_default();
+                    let next = memchr::memchr(0xff, rest).map_or(self.buffer.len(), |i| i + 1);
+                    self.advance(next);
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.buffer.advance(n);
+        self.offset += n as u64;
+    }
+
+    fn cut(&mut self, header: H) -> Unit<H> {
+        let offset = self.offset;
+        let len = header.frame_len().min(self.buffer.len());
+        let data = self.buffer.split_to(len).freeze();
+        self.offset += data.len() as u64;
+        self.stream.get_or_insert(header);
+        self.boundary = true;
+        self.synced = true;
+        Unit { header, offset, data, gap: std::mem::take(&mut self.gap) }
+    }
+
+    /// Whether a frame begins where the buffer does.
+    fn candidate(&self) -> Candidate<H> {
+        let bytes = &self.buffer[..];
+        if bytes.first() != Some(&0xff) {
+            return Candidate::No;
+        }
+        if bytes.len() < H::LEN {
+            return Candidate::NeedMore;
+        }
+        let Some(header) = H::parse(bytes) else { return Candidate::No };
+        if self.stream.is_some_and(|stream| !stream.same_stream(&header)) {
+            return Candidate::No;
+        }
+        let Some(mut next) = bytes.get(header.frame_len()..) else { return Candidate::NeedMore };
+        let confirmations = match (self.synced, self.stream) {
+            (true, _) => 0,
+            (false, Some(_)) => 1,
+            (false, None) => 2,
+        };
+        for _ in 0..confirmations {
+            if next.len() < H::LEN {
+                // Behind the last frame there is nothing, or a tag.
+                return match (self.ended, next.is_empty()) {
+                    (false, _) => Candidate::NeedMore,
+                    (true, true) => break,
+                    (true, false) => Candidate::No,
+                };
+            }
+            if matches!(tag(next), Tag::Skip(_) | Tag::NeedMore) {
+                break;
+            }
+            let Some(follower) = H::parse(next).filter(|f| f.same_stream(&header)) else {
+                return Candidate::No;
+            };
+            match next.get(follower.frame_len()..) {
+                Some(rest) => next = rest,
+                // The last frame may be cut short.
+                None if self.ended => break,
+                None => return Candidate::NeedMore,
+            }
+        }
+        Candidate::Frame(header)
+    }
+}
+
+/// Looks for a tag at the start of `bytes`: ID3v2 (with its footer), ID3v1, APE.
+fn tag(bytes: &[u8]) -> Tag {
+    const ID3V1_LEN: u64 = 128;
+    const APE: &[u8] = b"APETAGEX";
+    const APE_HEADER_LEN: u64 = 32;
+    match bytes.first() {
+        Some(b'I') if b"ID3".starts_with(bytes) => Tag::NeedMore,
+        Some(b'I') if bytes.starts_with(b"ID3") => match bytes {
+            &[_, _, _, major, minor, flags, s0, s1, s2, s3, ..] => {
+                if major == 0xff || minor == 0xff || (s0 | s1 | s2 | s3) & 0x80 != 0 {
+                    return Tag::No;
+                }
+                let size = [s0, s1, s2, s3].iter().fold(0u64, |size, &s| size << 7 | u64::from(s));
+                let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+                Tag::Skip(10 + size + footer)
+            }
+            _ => Tag::NeedMore,
+        },
+        Some(b'T') if b"TAG".starts_with(bytes) => Tag::NeedMore,
+        Some(b'T') if bytes.starts_with(b"TAG") => Tag::Skip(ID3V1_LEN),
+        Some(b'A') if APE.starts_with(bytes) => Tag::NeedMore,
+        Some(b'A') if bytes.starts_with(APE) => {
+            let Some(header) = bytes.first_chunk::<32>() else { return Tag::NeedMore };
+            let &[_, _, _, _, _, _, _, _, _, _, _, _, s0, s1, s2, s3, _, _, _, _, _, _, _, f, ..] =
+                header;
+            // The size counts items and footer. Bit 29 of the flags: this is the header, and the
+            // rest follows; else it is the footer of a tag whose items were taken for garbage.
+            let size = u64::from(u32::from_le_bytes([s0, s1, s2, s3]));
+            Tag::Skip(APE_HEADER_LEN + if f & 0x20 != 0 { size } else { 0 })
+        }
+        _ => Tag::No,
+    }
+}
+
+/// When frame `n` of a stream begins, if every frame has `samples` samples.
+pub(crate) fn frame_time(n: u64, samples: u32, rate: u32) -> std::time::Duration {
+    let samples = u128::from(n) * u128::from(samples);
+    let rate = u128::from(rate.max(1));
+    let nanos = samples * 1_000_000_000 / rate;
+    std::time::Duration::new(
+        u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX),
+        (nanos % 1_000_000_000) as u32,
+    )
+}
+
+/// The last frame that begins at or before `time`; the inverse of [`frame_time`].
+pub(crate) fn frame_at(time: std::time::Duration, samples: u32, rate: u32) -> u64 {
+    let samples = u128::from(samples.max(1));
+    let n = time.as_nanos() * u128::from(rate) / (samples * 1_000_000_000);
+    let n = u64::try_from(n).unwrap_or(u64::MAX);
+    // The times of frames are cut to nanoseconds, so the next one may begin just here.
+    let next = n.saturating_add(1);
+    if frame_time(next, samples as u32, rate) <= time { next } else { n }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_and_number_of_a_frame_agree() {
+        for (samples, rate) in [(1024, 44_100), (1152, 48_000), (576, 11_025), (882, 44_100)] {
+            for n in (0..1000).chain(10_000_000..10_000_100) {
+                let time = frame_time(n, samples, rate);
+                assert_eq!(frame_at(time, samples, rate), n);
+                if n > 0 {
+                    let before = time - std::time::Duration::from_nanos(1);
+                    assert_eq!(frame_at(before, samples, rate), n - 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tags() {
+        let len = |bytes: &[u8]| match tag(bytes) {
+            Tag::Skip(n) => Some(n),
+            _ => None,
+        };
+        assert_eq!(len(b"ID3\x04\0\0\0\0\x02\x01"), Some(10 + 257));
+        assert_eq!(len(b"ID3\x04\0\x10\0\0\x02\x01"), Some(20 + 257));
+        assert_eq!(len(b"ID3\x04\0\x10\0\0\x82\x01"), None);
+        assert_eq!(len(b"TAGsomething"), Some(128));
+        let mut ape = b"APETAGEX\xd0\x07\0\0\x40\0\0\0".to_vec();
+        ape.resize(32, 0);
+        assert_eq!(len(&ape), Some(32));
+        ape[23] = 0xa0;
+        assert_eq!(len(&ape), Some(32 + 64));
+        assert!(matches!(tag(&ape[..31]), Tag::NeedMore));
+        assert!(matches!(tag(b"I"), Tag::NeedMore));
+        assert!(matches!(tag(b"IX"), Tag::No));
+    }
+}
