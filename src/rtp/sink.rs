@@ -5,6 +5,7 @@ use crate::frame::Frame;
 use crate::payload::{
     PacketBuffer, PacketSpan, Packetizer, PayloadFormat, RTP_HEADER_LEN, TCP_PREFIX_LEN,
 };
+use crate::wire::rtp::write_header;
 use byteorder::{BigEndian, ByteOrder};
 use std::fmt;
 use std::time::Duration;
@@ -193,15 +194,12 @@ impl RtpSink {
             return;
         };
         debug_assert!(span.len <= PACKET_RANGE.1, "packetizer broke the limit");
-        let (prefix, header) = head.split_at_mut(TCP_PREFIX_LEN);
-        prefix[0] = b'$';
-        prefix[1] = 0;
-        BigEndian::write_u16(&mut prefix[2..], span.len as u16);
-        header[0] = 0x80;
-        header[1] = self.payload_type | (u8::from(span.marker) << 7);
-        BigEndian::write_u16(&mut header[2..4], self.sequence);
-        BigEndian::write_u32(&mut header[4..8], self.timestamp.wrapping_sub(span.timestamp_lag));
-        BigEndian::write_u32(&mut header[8..12], self.ssrc);
+        let Some((prefix, header)) = head.split_first_chunk_mut::<TCP_PREFIX_LEN>() else { return };
+        let Some(header) = header.first_chunk_mut() else { return };
+        let [high, low] = (span.len as u16).to_be_bytes();
+        *prefix = [b'$', 0, high, low];
+        let timestamp = self.timestamp.wrapping_sub(span.timestamp_lag);
+        write_header(header, span.marker, self.payload_type, self.sequence, timestamp, self.ssrc);
         self.sequence = self.sequence.wrapping_add(1);
         self.packet_count = self.packet_count.wrapping_add(1);
         let payload = span.len.saturating_sub(RTP_HEADER_LEN);

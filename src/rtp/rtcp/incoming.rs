@@ -1,8 +1,7 @@
 //! What a compound packet that arrived says to an [`RtcpInstance`].
 
-use super::format::{for_each, read_block};
 use super::{App, Feedback, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
-use crate::wire::{ParseError, Reader};
+use crate::wire::rtcp::{self, Compound, Packet, ReportBlocks, Sdes};
 use std::time::Instant;
 
 /// Most feedback messages taken from one packet.
@@ -30,134 +29,88 @@ impl<'i> Incoming<'i> {
     ) -> Option<RtcpOutcome> {
         let outcome = RtcpOutcome { valid: true, ..RtcpOutcome::default() };
         let mut this = Self { instance, from, now, ntp_now, reporter: None, outcome };
-        let reduced_size = this.instance.takes_reduced_size();
-        let valid = for_each(data, reduced_size, |count, packet_type, body| {
-            // A packet whose body is too short for its count: what was read of it stands.
-            let _ = this.packet(count, packet_type, &mut Reader::new(body));
-        });
-        valid.then_some(this.outcome)
+        let compound = if this.instance.takes_reduced_size() {
+            Compound::parse_reduced_size(data)
+        } else {
+            Compound::parse(data)
+        };
+        for packet in compound.ok()? {
+            match packet {
+                Ok(packet) => this.packet(&packet),
+                Err(e) => log::trace!("{:08x}: {e}", this.instance.ssrc()),
+            }
+        }
+        Some(this.outcome)
     }
 
-    fn packet(&mut self, count: u8, packet_type: u8, r: &mut Reader<'_>) -> Result<(), ParseError> {
-        match packet_type {
-            200 => {
-                let report = SenderReport {
-                    ssrc: r.u32("SR")?,
-                    ntp: NtpTime(r.u64("SR")?),
-                    rtp_timestamp: r.u32("SR")?,
-                    packet_count: r.u32("SR")?,
-                    octet_count: r.u32("SR")?,
-                };
-                if report.ssrc == self.instance.ssrc() {
-                    self.outcome.collision = true;
-                    return Ok(());
+    fn packet(&mut self, packet: &Packet<'_>) {
+        match *packet {
+            Packet::SenderReport(ref report) => {
+                if !self.reported(report.ssrc, report.blocks) {
+                    return;
                 }
-                self.reporter = Some(report.ssrc);
                 self.instance.on_remote_sender(report.ssrc, self.now);
+                self.outcome.is_receiver_report |= !report.blocks.is_empty();
+                let report = SenderReport { ssrc: report.ssrc, info: report.info };
                 self.outcome.sender_report = Some(report);
-                self.outcome.is_receiver_report |= count > 0;
-                self.blocks(count, r)
             }
-            201 => {
-                let ssrc = r.u32("RR")?;
-                if ssrc == self.instance.ssrc() {
-                    self.outcome.collision = true;
-                    return Ok(());
-                }
-                self.reporter = Some(ssrc);
-                self.outcome.is_receiver_report = true;
-                self.blocks(count, r)
+            Packet::ReceiverReport(ref report) => {
+                self.outcome.is_receiver_report |= self.reported(report.ssrc, report.blocks);
             }
-            202 => self.description(count, r),
-            203 => {
-                for _ in 0..count {
-                    let ssrc = r.u32("BYE")?;
-                    self.outcome.bye |= self.reporter == Some(ssrc);
-                }
-                Ok(())
+            Packet::Sdes(sdes) => self.description(sdes),
+            Packet::Bye(bye) => {
+                self.outcome.bye |= bye.sources().any(|ssrc| self.reporter == Some(ssrc));
             }
-            204 => {
-                let app = App {
-                    ssrc: r.u32("APP")?,
-                    subtype: count,
-                    name: r.u32("APP")?.to_be_bytes(),
-                    data: r.rest().to_vec(),
-                };
-                self.outcome.app.get_or_insert(app);
-                Ok(())
+            Packet::App(ref app) => {
+                self.outcome.app.get_or_insert_with(|| App {
+                    ssrc: app.ssrc,
+                    subtype: app.subtype,
+                    name: app.name,
+                    data: app.data.to_vec(),
+                });
             }
-            205 | 206 => self.feedback(packet_type, count, r),
+            Packet::Feedback(ref feedback) => self.feedback(feedback),
             // Unknown types are skipped (6.1).
-            _ => Ok(()),
-        }
-    }
-
-    fn blocks(&mut self, count: u8, r: &mut Reader<'_>) -> Result<(), ParseError> {
-        for _ in 0..count {
-            let block = read_block(r).ok_or_else(|| r.invalid("report block"))?;
-            if let Some(reporter) = self.reporter.filter(|_| block.ssrc == self.instance.ssrc()) {
-                self.instance.on_report_block(self.from, reporter, &block, self.now, self.ntp_now);
-            }
-        }
-        Ok(())
-    }
-
-    fn description(&mut self, count: u8, r: &mut Reader<'_>) -> Result<(), ParseError> {
-        for _ in 0..count {
-            let ssrc = r.u32("SDES")?;
-            loop {
-                let kind = r.u8("SDES")?;
-                if kind == 0 {
-                    // The list of items ends on a word's boundary.
-                    while r.position() % 4 != 0 {
-                        r.u8("SDES")?;
-                    }
-                    break;
-                }
-                let len = usize::from(r.u8("SDES")?);
-                let text = r.take(len, "SDES")?;
-                if kind == 1 && ssrc == self.instance.ssrc() {
-                    // Our own report, come back from a multicast group, is no collision.
-                    self.outcome.collision &= text != self.instance.cname().as_bytes();
-                }
-                if kind == 1 && self.reporter == Some(ssrc) {
-                    self.outcome.cname = Some(String::from_utf8_lossy(text).into_owned());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn feedback(
-        &mut self,
-        packet_type: u8,
-        format: u8,
-        r: &mut Reader<'_>,
-    ) -> Result<(), ParseError> {
-        r.u32("sender of feedback")?;
-        let ours = self.instance.ssrc();
-        let about_us = r.u32("source of feedback")? == ours;
-        match (packet_type, format) {
-            (206, 1) if about_us => self.add_feedback(Feedback::PictureLoss),
-            (206, 4) => {
-                while !r.is_empty() {
-                    let ssrc = r.u32("FIR")?;
-                    let sequence = r.u8("FIR")?;
-                    r.u24("FIR")?;
-                    if ssrc == ours {
-                        self.add_feedback(Feedback::FullIntraRequest { sequence });
-                    }
-                }
-            }
-            (205, 1) if about_us => {
-                while !r.is_empty() {
-                    let (first, following) = (r.u16("NACK")?, r.u16("NACK")?);
-                    self.add_feedback(Feedback::Nack { first, following });
-                }
-            }
             _ => {}
         }
-        Ok(())
+    }
+
+    /// Takes SSRC and blocks of a report; false if it comes under our own SSRC.
+    fn reported(&mut self, reporter: u32, blocks: ReportBlocks<'_>) -> bool {
+        let ours = self.instance.ssrc();
+        if reporter == ours {
+            self.outcome.collision = true;
+            return false;
+        }
+        self.reporter = Some(reporter);
+        for block in blocks.iter().filter(|block| block.ssrc == ours) {
+            self.instance.on_report_block(self.from, reporter, &block, self.now, self.ntp_now);
+        }
+        true
+    }
+
+    fn description(&mut self, sdes: Sdes<'_>) {
+        let ours = self.instance.cname().as_bytes();
+        if sdes.cname(self.instance.ssrc()) == Some(ours) {
+            // Our own report, come back from a multicast group, is no collision.
+            self.outcome.collision = false;
+        }
+        if let Some(cname) = self.reporter.and_then(|reporter| sdes.cname(reporter)) {
+            self.outcome.cname = Some(String::from_utf8_lossy(cname).into_owned());
+        }
+    }
+
+    fn feedback(&mut self, feedback: &rtcp::Feedback<'_>) {
+        let ours = self.instance.ssrc();
+        if feedback.media == ours {
+            if feedback.is_pli() {
+                self.add_feedback(Feedback::PictureLoss);
+            }
+            feedback.nacks().take(MAX_FEEDBACK).for_each(|n| self.add_feedback(Feedback::Nack(n)));
+        }
+        for fir in feedback.firs().filter(|fir| fir.ssrc == ours).take(MAX_FEEDBACK) {
+            self.add_feedback(Feedback::FullIntraRequest { sequence: fir.sequence });
+        }
     }
 
     fn add_feedback(&mut self, feedback: Feedback) {

@@ -1,6 +1,5 @@
 //! [`RtcpInstance`]: reports out, reports in.
 
-use super::format::{put_app, put_bye, put_cname, put_report};
 use super::incoming::Incoming;
 use super::interval::{IntervalFacts, MINIMUM_INTERVAL, ReportTimer};
 use super::reception::Receptions;
@@ -9,18 +8,13 @@ use super::{
 };
 use crate::error::Error;
 use crate::rtp::LOWER_LAYER_OVERHEAD;
+use crate::wire::rtcp::{
+    MAX_COUNT, SenderInfo, write_app, write_bye, write_rr, write_sdes_cname, write_sr,
+};
 use std::time::Instant;
 
-/// Most report blocks in one packet: the count has five bits.
-const MAX_BLOCKS: usize = 31;
 /// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
 const MAX_APP_DATA: usize = 1024;
-
-/// The front of a text that fits in an item of SDES or BYE.
-fn cut(text: &str) -> &str {
-    let end = (0..=text.len().min(255)).rev().find(|&at| text.is_char_boundary(at));
-    text.get(..end.unwrap_or(0)).unwrap_or_default()
-}
 
 /// RTCP of one stream, for all its destinations.
 ///
@@ -50,10 +44,9 @@ pub struct RtcpInstance {
 impl RtcpInstance {
     /// RTCP for the stream of `ssrc` (ours if we send, else the one we report under). `seed`
     /// makes the intervals unpredictable.
-    pub fn new(mut config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
-        config.cname.truncate(cut(&config.cname).len());
+    pub fn new(config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
         // The first packet, as far as can be told: SR and SDES with the CNAME.
-        let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len()) as f64;
+        let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len().min(255)) as f64;
         let facts = IntervalFacts {
             members: 1,
             senders: usize::from(config.is_sender),
@@ -137,7 +130,7 @@ impl RtcpInstance {
     /// Adds a block about a stream that we receive ([`RtpSource`](crate::rtp::RtpSource) makes
     /// them) to the next report; 31 at most, more are left out.
     pub fn add_report_block(&mut self, block: ReportBlock) {
-        if self.blocks.len() < MAX_BLOCKS {
+        if self.blocks.len() < MAX_COUNT {
             self.blocks.push(block);
         }
     }
@@ -182,16 +175,20 @@ impl RtcpInstance {
         reason: Option<&str>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let silent = self.counters.written == 0 && sender.is_none_or(|s| s.packet_count == 0);
-        if self.ended || silent {
+        if !self.may_say_bye(sender) {
             return false;
         }
-        self.write(out, |this, out| {
-            this.put_head(ntp, sender, out);
-            put_bye(out, this.ssrc, reason.map(cut));
-        });
+        self.put_last(ntp, sender, reason, out);
         self.ended = true;
         true
+    }
+
+    /// Appends a packet that ends with BYE, as [`bye`](Self::bye), and goes on all the same: for
+    /// one destination that leaves a stream of several, and where a client may yet seek back.
+    pub fn bye_for_now(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
+        if self.may_say_bye(sender) {
+            self.put_last(ntp, sender, None, out);
+        }
     }
 
     /// Appends a report with an APP packet (RFC 3550 section 6.7) to `out`. `subtype` is below
@@ -213,7 +210,7 @@ impl RtcpInstance {
         }
         self.write(out, |this, out| {
             this.put_head(ntp, sender, out);
-            put_app(out, this.ssrc, subtype, name, data);
+            write_app(out, subtype, this.ssrc, name, data);
         });
         Ok(())
     }
@@ -305,11 +302,39 @@ impl RtcpInstance {
         !self.told.iter().all(|told| *told == Some(packet_count))
     }
 
+    /// Not where nobody has heard of us (6.3.7).
+    fn may_say_bye(&self, sender: Option<SenderFacts>) -> bool {
+        !self.ended && (self.counters.written > 0 || sender.is_some_and(|s| s.packet_count != 0))
+    }
+
+    fn put_last(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        reason: Option<&str>,
+        out: &mut Vec<u8>,
+    ) {
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            write_bye(out, &[this.ssrc], reason);
+        });
+    }
+
     fn put_head(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
-        let sender = sender.map(|s| (ntp, s.rtp_timestamp_now, s.packet_count, s.octet_count));
-        put_report(out, self.ssrc, sender, &self.blocks);
+        match sender {
+            Some(s) => {
+                let info = SenderInfo {
+                    ntp,
+                    rtp_timestamp: s.rtp_timestamp_now,
+                    packet_count: s.packet_count,
+                    octet_count: s.octet_count,
+                };
+                write_sr(out, self.ssrc, &info, &self.blocks);
+            }
+            None => write_rr(out, self.ssrc, &self.blocks),
+        }
         self.blocks.clear();
-        put_cname(out, self.ssrc, &self.config.cname);
+        write_sdes_cname(out, self.ssrc, &self.config.cname);
     }
 
     fn write(&mut self, out: &mut Vec<u8>, put: impl FnOnce(&mut Self, &mut Vec<u8>)) {

@@ -1,7 +1,6 @@
 //! [`RtcpInstance`]: the control side of a stream. Read RFC 3550 section 6 and appendix A.7
 //! before changing it; RFC 4585 for the feedback messages.
 
-mod format;
 mod incoming;
 mod instance;
 mod interval;
@@ -9,10 +8,11 @@ mod reception;
 #[cfg(test)]
 mod tests;
 
-pub use format::{NtpTime, ReportBlock};
 pub use instance::RtcpInstance;
 pub use interval::{IntervalFacts, MINIMUM_INTERVAL, reduced_minimum};
 pub use reception::ReceptionStatistics;
+
+pub use crate::wire::rtcp::{Nack, NtpTime, ReportBlock, SenderInfo};
 
 use std::time::Duration;
 
@@ -65,14 +65,8 @@ pub struct SenderFacts {
 pub struct SenderReport {
     /// The sender.
     pub ssrc: u32,
-    /// Wall-clock time at which the report was sent.
-    pub ntp: NtpTime,
-    /// The same instant as RTP timestamp.
-    pub rtp_timestamp: u32,
-    /// Packets that it has sent.
-    pub packet_count: u32,
-    /// Octets of payload that it has sent.
-    pub octet_count: u32,
+    /// What it says of itself.
+    pub info: SenderInfo,
 }
 
 /// An APP packet that arrived (RFC 3550 section 6.7).
@@ -101,12 +95,7 @@ pub enum Feedback {
         sequence: u8,
     },
     /// Packets are missing (RFC 4585 section 6.2.1).
-    Nack {
-        /// Sequence number of one of them.
-        first: u16,
-        /// Which of the 16 that follow are missing as well, least significant bit first.
-        following: u16,
-    },
+    Nack(Nack),
 }
 
 /// What a packet that arrived meant for the owner of an [`RtcpInstance`].

@@ -40,8 +40,7 @@ pub(super) fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> 
     if trip < -2 {
         return None;
     }
-    let trip = trip.max(0) as u64;
-    let trip = Duration::from_nanos((trip * 1_000_000_000) >> 16);
+    let trip = NtpTime::short_to_duration(trip.max(0).unsigned_abs());
     (trip <= LONGEST_ROUND_TRIP).then_some(trip)
 }
 

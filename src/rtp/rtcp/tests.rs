@@ -127,6 +127,18 @@ fn bye_ends_it() {
 }
 
 #[test]
+fn bye_to_one_of_several_ends_nothing() {
+    let mut rtcp = sender(some_instant());
+    let mut out = Vec::new();
+    rtcp.bye_for_now(NTP, Some(facts(0)), &mut out);
+    assert!(out.is_empty(), "nobody has heard of us");
+    rtcp.bye_for_now(NTP, Some(facts(1)), &mut out);
+    assert_eq!(out[28 + description().len()..], words(&[0x81cb_0001, OURS]));
+    assert!(rtcp.poll_timeout().is_some());
+    assert!(!next_report(&mut rtcp, Some(facts(1))).1.is_empty());
+}
+
+#[test]
 fn long_texts_are_cut_to_what_fits() {
     let config = RtcpConfig { cname: "é".repeat(300), ..config() };
     let mut rtcp = RtcpInstance::new(config, OURS, some_instant(), 7);
@@ -229,13 +241,13 @@ fn sender_report_of_another_is_handed_on() {
     let mut rtcp = RtcpInstance::new(RtcpConfig { is_sender: false, ..config() }, OURS, now, 7);
     let packet = words(&[0x80c8_0006, THEIRS, 1, 2, 3, 4, 5]);
     let outcome = rtcp.handle_packet(&packet, 1, now, NTP);
-    let report = SenderReport {
-        ssrc: THEIRS,
+    let info = SenderInfo {
         ntp: NtpTime(0x1_0000_0002),
         rtp_timestamp: 3,
         packet_count: 4,
         octet_count: 5,
     };
+    let report = SenderReport { ssrc: THEIRS, info };
     assert_eq!(outcome.sender_report, Some(report));
     assert!(!outcome.is_receiver_report);
     assert_eq!(rtcp.members(), 2);
@@ -287,7 +299,7 @@ fn feedback_about_us_is_read() {
     let expected = [
         Feedback::PictureLoss,
         Feedback::FullIntraRequest { sequence: 5 },
-        Feedback::Nack { first: 0x10, following: 0x8001 },
+        Feedback::Nack(Nack { first: 0x10, following: 0x8001 }),
     ];
     assert_eq!(outcome.feedback, expected);
     assert!(outcome.is_receiver_report);

@@ -1,7 +1,6 @@
 //! [`RtpSource`]: RTP packets in, whole frames out. Read RFC 3550 sections 5.1, 6.4 and 8, and
 //! appendix A, before changing it.
 
-mod packet;
 mod reorder;
 mod statistics;
 #[cfg(test)]
@@ -10,8 +9,8 @@ mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::payload::Depacketizer;
+use crate::wire::rtp::RtpPacket;
 use bytes::Bytes;
-use packet::Packet;
 use reorder::{Place, ReorderBuffer};
 use statistics::{Placed, Statistics};
 use std::collections::VecDeque;
@@ -262,16 +261,20 @@ impl RtpSource {
     }
 
     fn take_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
-        let packet = Packet::parse(data).map_err(|_| Rejected::Malformed)?;
+        let packet = RtpPacket::parse(data).map_err(|_| Rejected::Malformed)?;
         if packet.payload_type != self.config.payload_type {
             return Err(Rejected::PayloadType);
         }
         self.check_ssrc(&packet, now)?;
-        let sequence = match self.statistics.handle_sequence(packet.sequence) {
+        let sequence = match self.statistics.handle_sequence(packet.sequence_number) {
             Placed::Unconfirmed => return Err(Rejected::Unconfirmed),
             Placed::At(sequence) => sequence,
             Placed::Restarted(sequence) => {
-                log::debug!("{:08x}: sequence number jumps to {}", packet.ssrc, packet.sequence);
+                log::debug!(
+                    "{:08x}: sequence number jumps to {}",
+                    packet.ssrc,
+                    packet.sequence_number
+                );
                 self.restart();
                 sequence
             }
@@ -290,15 +293,16 @@ impl RtpSource {
 
     /// Takes another SSRC if the one in use is silent and two packets in sequence speak for the
     /// new one; RFC 3550 leaves the choice to the receiver (section 8.2).
-    fn check_ssrc(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Rejected> {
+    fn check_ssrc(&mut self, packet: &RtpPacket<'_>, now: Instant) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
         if packet.ssrc == current {
             self.candidate = None;
             return Ok(());
         }
-        let next = packet.sequence.wrapping_add(1);
+        let next = packet.sequence_number.wrapping_add(1);
         let before = self.candidate.replace(Candidate { ssrc: packet.ssrc, next });
-        let confirmed = before.is_some_and(|b| b.ssrc == packet.ssrc && b.next == packet.sequence);
+        let confirmed =
+            before.is_some_and(|b| b.ssrc == packet.ssrc && b.next == packet.sequence_number);
         let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
         let silent = silence.is_none_or(|silence| silence >= self.config.ssrc_silence);
         if !confirmed || !(silent || self.ends_at.is_some()) {
@@ -342,16 +346,16 @@ impl RtpSource {
             self.counters.missing += missing;
         }
         // It was parsed when it came.
-        if let Ok(packet) = Packet::parse(data) {
+        if let Ok(packet) = RtpPacket::parse(data) {
             self.deliver(&packet);
         }
     }
 
-    fn deliver(&mut self, packet: &Packet<'_>) {
+    fn deliver(&mut self, packet: &RtpPacket<'_>) {
         let lost = std::mem::take(&mut self.lost);
-        let Packet { payload, marker, timestamp, .. } = *packet;
+        let RtpPacket { payload, marker, timestamp, .. } = *packet;
         if let Err(e) = self.depacketizer.handle_payload(payload, marker, timestamp, lost) {
-            log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence);
+            log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
             self.counters.malformed_payloads += 1;
         }
         self.take_frames();
@@ -410,8 +414,8 @@ impl RtpSource {
     /// SSRC are left aside.
     pub fn handle_sender_report(&mut self, report: &SenderReport, now: Instant) {
         if self.ssrc == Some(report.ssrc) {
-            self.timeline.handle_report(*report);
-            self.report = Some((report.ntp, now));
+            self.timeline.handle_report(report.info);
+            self.report = Some((report.info.ntp, now));
         }
     }
 
@@ -429,9 +433,7 @@ impl RtpSource {
         let mut block = self.statistics.take_report(self.ssrc?)?;
         if let Some((ntp, at)) = self.report {
             block.last_sr = ntp.middle();
-            let delay = now.saturating_duration_since(at);
-            let delay = delay.as_nanos().saturating_mul(65_536) / 1_000_000_000;
-            block.delay_since_last_sr = u32::try_from(delay).unwrap_or(u32::MAX);
+            block.delay_since_last_sr = NtpTime::short_delay(now.saturating_duration_since(at));
         }
         Some(block)
     }

@@ -1,6 +1,7 @@
 //! Tests of [`RtpSource`] and its parts.
 
 use super::*;
+use crate::rtp::rtcp::SenderInfo;
 use crate::rtp::testing::{Random, TestDepacketizer, ms, some_instant};
 
 const SSRC: u32 = 0xabcd_0001;
@@ -385,15 +386,15 @@ fn wall_clock_follows_from_the_senders_report() {
     source.handle_packet(&packet_of(SSRC, 1, 0xffff_fff0), now).unwrap();
     assert_eq!(source.poll_frame().unwrap().wall_clock, None, "not known yet");
     let ntp = 0xED00_5000_0000_0000u64;
-    let report = SenderReport {
-        ssrc: SSRC,
+    let info = SenderInfo {
         ntp: NtpTime(ntp),
         rtp_timestamp: 0xffff_fff0,
         packet_count: 1,
         octet_count: 1,
     };
-    source.handle_sender_report(&SenderReport { ssrc: 7, ntp: NtpTime(1), ..report }, now);
-    source.handle_sender_report(&report, now);
+    let wrong = SenderInfo { ntp: NtpTime(1), ..info };
+    source.handle_sender_report(&SenderReport { ssrc: 7, info: wrong }, now);
+    source.handle_sender_report(&SenderReport { ssrc: SSRC, info }, now);
     let second = 1u64 << 32;
     for (sequence, distance, expected) in
         [(2, 45_000, ntp + second / 2), (3, -90_000, ntp - second), (4, 0, ntp)]

@@ -1,7 +1,7 @@
 //! RTP timestamps as times: RFC 3550 sections 5.1 and 6.4.1.
 
 use super::statistics::ticks;
-use crate::rtp::rtcp::{NtpTime, SenderReport};
+use crate::rtp::rtcp::{NtpTime, SenderInfo};
 use std::time::Duration;
 
 /// Relates the timestamps of one SSRC to a time line from zero, and to the sender's wall clock.
@@ -12,7 +12,7 @@ pub(super) struct Timeline {
     last: Option<(u32, i64)>,
     /// Where the next timestamp seen is to lie, if none has been: units.
     next_at: i64,
-    report: Option<SenderReport>,
+    report: Option<SenderInfo>,
 }
 
 impl Timeline {
@@ -25,7 +25,7 @@ impl Timeline {
         self.last = Some((timestamp, ticks(at, self.clock_rate) as i64));
     }
 
-    pub(super) const fn handle_report(&mut self, report: SenderReport) {
+    pub(super) const fn handle_report(&mut self, report: SenderInfo) {
         self.report = Some(report);
     }
 
