@@ -23,6 +23,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod types;
+mod watch;
 
 pub use entitlement::{Entitlement, Requester};
 pub use id::{Random, draw_session_id};
@@ -31,6 +32,7 @@ pub use limits::{CreateError, Limit};
 use session::Birth;
 pub use session::{Counters, ExpireGuard, ManageError, Match, NotManaged, Session, SessionInfo};
 pub use types::{FilterResult, PoolConfig, PoolEvent, RemovalReason};
+pub use watch::PoolWatch;
 
 /// Ids that are drawn for one session before the pool gives up.
 const MAX_TRIES: usize = 101;
