@@ -25,24 +25,24 @@ pub fn request_head(data: &[u8]) {
     let mut rest = data;
     let mut dripped = 0;
     let mut decoder = Decoder::new();
-    let mut blank = 0;
+    let mut shown = 0;
     // Every round but the last consumes something.
     for _ in 0..=data.len() {
         let whole = parse(rest, &limits);
         // The same from a decoder that is shown one more byte each time.
         let outcome = loop {
-            match decoder.decode(data.get(dripped..dripped + blank).unwrap_or_default(), &limits) {
+            match decoder.decode(data.get(dripped..dripped + shown).unwrap_or_default(), &limits) {
                 Ok((Incoming::NeedMore, consumed)) => {
                     dripped += consumed;
-                    blank -= consumed;
-                    if dripped + blank == data.len() {
+                    shown -= consumed;
+                    if dripped + shown == data.len() {
                         break Ok(None);
                     }
-                    blank += 1;
+                    shown += 1;
                 }
                 Ok((incoming, consumed)) => {
                     dripped += consumed;
-                    blank -= consumed;
+                    shown -= consumed;
                     break Ok(Some(incoming));
                 }
                 Err(e) => break Err(e.kind),

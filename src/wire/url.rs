@@ -216,7 +216,7 @@ pub struct RtspUrl {
 impl RtspUrl {
     /// The port to connect to.
     pub fn port(&self) -> u16 {
-        self.explicit_port.unwrap_or(self.scheme.default_port())
+        self.explicit_port.unwrap_or_else(|| self.scheme.default_port())
     }
 }
 

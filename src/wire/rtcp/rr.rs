@@ -35,7 +35,7 @@ impl ReportBlock {
             ssrc,
             fraction_lost,
             // The arithmetic shift extends the sign of the lower 24 bits.
-            cumulative_lost: (loss << 8).cast_signed() >> 8,
+            cumulative_lost: (loss << 8) as i32 >> 8,
             highest_sequence: r.u32(what)?,
             jitter: r.u32(what)?,
             last_sr: r.u32(what)?,
@@ -44,7 +44,7 @@ impl ReportBlock {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        let lost = self.cumulative_lost.clamp(-0x80_0000, 0x7F_FFFF).cast_unsigned() & 0xFF_FFFF;
+        let lost = self.cumulative_lost.clamp(-0x80_0000, 0x7F_FFFF) as u32 & 0xFF_FFFF;
         let loss = u32::from(self.fraction_lost) << 24 | lost;
         for word in [
             self.ssrc,

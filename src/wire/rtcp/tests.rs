@@ -14,7 +14,7 @@ fn random_blocks(random: &mut Random, max: usize) -> Vec<ReportBlock> {
         .map(|_| ReportBlock {
             ssrc: random.u32(),
             fraction_lost: random.u8(),
-            cumulative_lost: (random.u32() << 8).cast_signed() >> 8,
+            cumulative_lost: (random.u32() << 8) as i32 >> 8,
             highest_sequence: random.u32(),
             jitter: random.u32(),
             last_sr: random.u32(),

@@ -120,7 +120,7 @@ impl TransportSpec {
     /// Unicast or multicast. RFC 2326's default is multicast; but who names client ports or
     /// channels, or asks for TCP, does not mean that.
     pub fn delivery(&self) -> Delivery {
-        self.explicit_delivery.unwrap_or({
+        self.explicit_delivery.unwrap_or_else(|| {
             let unicast =
                 self.protocol.is_tcp() || self.client_port.is_some() || self.interleaved.is_some();
             if unicast { Delivery::Unicast } else { Delivery::Multicast }
@@ -145,7 +145,6 @@ impl TransportSpec {
 
     fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), ParseError> {
         let text = value.map(unquote).unwrap_or_default();
-        let bad = |what| invalid(what);
         match name.to_ascii_lowercase().as_str() {
             "unicast" => self.explicit_delivery = Some(Delivery::Unicast),
             "multicast" => self.explicit_delivery = Some(Delivery::Multicast),
@@ -154,17 +153,21 @@ impl TransportSpec {
             "source" => self.source = (!text.is_empty()).then(|| text.to_owned()),
             "interleaved" => {
                 let pair = pair(text, |n: u8| n.checked_add(1));
-                self.interleaved = Some(pair.ok_or(bad("Transport: interleaved"))?);
+                self.interleaved = Some(pair.ok_or_else(|| invalid("Transport: interleaved"))?);
             }
-            "port" => self.port = Some(ports(text).ok_or(bad("Transport: port"))?),
+            "port" => self.port = Some(ports(text).ok_or_else(|| invalid("Transport: port"))?),
             "client_port" => {
-                self.client_port = Some(ports(text).ok_or(bad("Transport: client_port"))?);
+                self.client_port =
+                    Some(ports(text).ok_or_else(|| invalid("Transport: client_port"))?);
             }
             "server_port" => {
-                self.server_port = Some(ports(text).ok_or(bad("Transport: server_port"))?);
+                self.server_port =
+                    Some(ports(text).ok_or_else(|| invalid("Transport: server_port"))?);
             }
-            "ttl" => self.ttl = Some(digits(text).ok_or(bad("Transport: ttl"))?),
-            "layers" => self.layers = Some(digits(text).ok_or(bad("Transport: layers"))?),
+            "ttl" => self.ttl = Some(digits(text).ok_or_else(|| invalid("Transport: ttl"))?),
+            "layers" => {
+                self.layers = Some(digits(text).ok_or_else(|| invalid("Transport: layers"))?)
+            }
             // Devices write it in many ways, and no client depends on it.
             "ssrc" => self.ssrc = hex32(text.trim()),
             "mode" => self.mode = (!text.is_empty()).then(|| text.to_owned()),

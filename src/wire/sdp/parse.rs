@@ -67,7 +67,7 @@ impl SessionDescription {
                 if session.media.len() >= limits.media {
                     return Err(fault("SDP: too many media", start));
                 }
-                let media = media_line(&value).ok_or(fault("SDP: m=", start))?;
+                let media = media_line(&value).ok_or_else(|| fault("SDP: m=", start))?;
                 session.media.push(media);
             } else if let Some(media) = session.media.last_mut() {
                 media.handle_line(kind, &value);
