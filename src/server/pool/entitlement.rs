@@ -1,5 +1,5 @@
-//! Who may use a session whose id it names. RFC 2326 leaves it open; section 10.1 of RFC 2326
-//! only says that a session is not bound to a connection.
+//! Who may use a session whose id it names. RFC 2326 section 1.1 says that a session is in no way
+//! tied to a connection, so an id alone would be a key that anyone can use who has seen it.
 
 use super::session::Session;
 use crate::arena::RawId;

@@ -70,7 +70,7 @@ pub struct SessionInfo {
 pub enum ManageError {
     /// Another media of the session has this path.
     AlreadyManaged,
-    /// The session has as many media as it may (459 or 453 to the client).
+    /// The session has as many media as it may.
     AtLimit {
         /// The limit in force.
         limit: usize,

@@ -68,13 +68,13 @@ impl fmt::Display for RemovalReason {
     }
 }
 
-/// What has happened to the table; see [`SessionPool::poll_event`].
+/// What has happened to the table; see [`SessionPool::poll_event`](super::SessionPool::poll_event).
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "events are taken as soon as they are queued")]
 pub enum PoolEvent<M> {
     /// A session was made.
     Created(SessionId),
-    /// A session has left otherwise than by [`SessionPool::remove`].
+    /// A session has left otherwise than by [`SessionPool::remove`](super::SessionPool::remove).
     Removed {
         /// The session, with the media that are to be released.
         session: Session<M>,
@@ -83,7 +83,7 @@ pub enum PoolEvent<M> {
     },
 }
 
-/// Answer of a [filter](SessionPool::filter)'s callback.
+/// Answer of a [filter](super::SessionPool::filter)'s callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterResult {
     /// Leave the session as it is.

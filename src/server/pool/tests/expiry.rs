@@ -60,6 +60,7 @@ fn an_earlier_time_does_not_undo_a_later_touch() {
     let late = w.now + 30 * SECOND;
     assert!(w.pool.touch(key, late));
     assert!(w.pool.touch(key, w.now));
+    assert!(w.pool.session_mut(key).unwrap().touch(w.now));
     assert_eq!(w.pool.next_timeout(w.now), Some(late + 65 * SECOND));
 }
 
