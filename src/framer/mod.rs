@@ -1,10 +1,13 @@
 //! Byte stream → frames. Incremental: bytes in with `handle_bytes`, frames out with `poll_frame`.
 
+mod access_unit;
 pub mod adts;
 pub mod annexb;
 pub mod h264;
 pub mod h265;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
+mod order;
 pub(crate) mod sync;
+pub mod video;
 pub mod wav;

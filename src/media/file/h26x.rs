@@ -1,1 +1,247 @@
-//! In progress.
+//! H.264 and H.265 byte stream files (`.264`, `.h264`, `.265`, `.h265`, `.hevc`).
+//!
+//! The probe reads the whole file once, for its length and an index of the pictures that decoding
+//! can start at; sources then read it through one shared descriptor.
+
+mod index;
+mod source;
+
+use super::{MediaFile, Probe, ProbeError, ProbePoll, Track, open_regular};
+use crate::codec::{CodecParameters, h264, h265};
+use crate::framer::h264::H264Syntax;
+use crate::framer::h265::H265Syntax;
+use crate::framer::video::{PictureDuration, Syntax, VideoFramer};
+use crate::media::access_unit::NalCodec;
+use crate::media::{FramedSource, SourceContext};
+use bytes::Bytes;
+use index::{Index, Point};
+use source::H26xSource;
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much is read at once.
+const CHUNK: usize = 64 << 10;
+/// A file without a start code in its first bytes is no byte stream.
+const MAX_GARBAGE: u64 = 1 << 20;
+/// Distinct sets of parameter sets that the index tells apart.
+const MAX_SETS: usize = 256;
+
+/// Starts a probe of an H.264 file.
+pub fn probe_h264(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    Ok(Box::new(H26xProbe::<H264Syntax>::open(path)?))
+}
+
+/// Starts a probe of an H.265 file.
+pub fn probe_h265(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    Ok(Box::new(H26xProbe::<H265Syntax>::open(path)?))
+}
+
+/// What differs between the two codecs here.
+trait Codec: Syntax + Send + Sync + 'static {
+    const NAME: &'static str;
+    const NAL_CODEC: NalCodec;
+
+    /// The parameters of a track with these parameter sets.
+    fn parameters(sets: Vec<Bytes>) -> CodecParameters;
+}
+
+impl Codec for H264Syntax {
+    const NAME: &'static str = "H.264";
+    const NAL_CODEC: NalCodec = NalCodec::H264;
+
+    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
+        let (sps, pps) =
+            sets.into_iter().partition(|nal| h264::nal_unit_type(nal) == h264::nal_type::SPS);
+        CodecParameters::H264 { sps, pps }
+    }
+}
+
+impl Codec for H265Syntax {
+    const NAME: &'static str = "H.265";
+    const NAL_CODEC: NalCodec = NalCodec::H265;
+
+    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
+        let of = |wanted| -> Vec<Bytes> {
+            sets.iter().filter(|nal| h265::nal_unit_type(nal) == wanted).cloned().collect()
+        };
+        let (vps, sps) = (of(h265::nal_type::VPS), of(h265::nal_type::SPS));
+        let pps = of(h265::nal_type::PPS);
+        CodecParameters::H265 { vps, sps, pps }
+    }
+}
+
+/// Looks at a byte stream file.
+#[derive(Debug)]
+struct H26xProbe<S: Codec> {
+    file: Option<File>,
+    /// Size when the probe began; what is written behind it later is not served.
+    len: u64,
+    read: u64,
+    framer: VideoFramer<S>,
+    index: Index,
+    pictures: u64,
+}
+
+impl<S: Codec> H26xProbe<S> {
+    fn open(path: &Path) -> Result<Self, ProbeError> {
+        let file = open_regular(path)?;
+        let len = file.metadata()?.len();
+        let mut framer = VideoFramer::new();
+        framer.record_parameter_sets();
+        Ok(Self { file: Some(file), len, read: 0, framer, index: Index::default(), pictures: 0 })
+    }
+
+    fn step(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        let mut left = budget.max(1);
+        while left > 0 && self.read < self.len {
+            let Some(file) = &self.file else { break };
+            let want = CHUNK.min(left).min(usize::try_from(self.len - self.read).unwrap_or(CHUNK));
+            let offset = self.read;
+            let got = self.framer.handle_input_with(want, |into| read_at(file, into, offset))?;
+            if got == 0 {
+                // It got shorter; what there was decides.
+                self.len = self.read;
+            }
+            self.read += got as u64;
+            left = left.saturating_sub(got.max(1));
+            self.take_pictures()?;
+            if !self.framer.has_nal_units() && self.read >= MAX_GARBAGE {
+                break;
+            }
+        }
+        if !self.framer.has_nal_units() && (self.read >= self.len || self.read >= MAX_GARBAGE) {
+            return Err(content::<S>("no start code found"));
+        }
+        if self.read < self.len {
+            return Ok(None);
+        }
+        self.framer.handle_end();
+        self.take_pictures()?;
+        self.finish().map(Some)
+    }
+
+    fn take_pictures(&mut self) -> Result<(), ProbeError> {
+        let broken = |e: crate::Error| ProbeError::Content(format!("{}: {e}", S::NAME));
+        while let Some((frame, position)) = self.framer.poll_positioned().map_err(broken)? {
+            self.pictures += 1;
+            if frame.flags.key {
+                let version = self.index.version_of(position.parameter_sets, MAX_SETS);
+                self.index.push(Point {
+                    offset: position.offset,
+                    decode_index: position.decode_index,
+                    output_index: position.output_index,
+                    version,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Arc<dyn MediaFile>, ProbeError> {
+        let Some(file) = self.file.take() else {
+            return Err(content::<S>("probe has ended"));
+        };
+        if self.pictures == 0 {
+            return Err(content::<S>("no picture found"));
+        }
+        let index = std::mem::take(&mut self.index);
+        let sets = match index.points().first() {
+            Some(point) => index.parameter_sets(point).to_vec(),
+            // Gradual refresh without a word about where it begins can be played from the start.
+            None => self.framer.parameter_sets(),
+        };
+        if sets.is_empty() {
+            return Err(content::<S>("no parameter sets found"));
+        }
+        let picture_duration = self.framer.picture_duration();
+        let duration = picture_duration.times(self.pictures);
+        let bits = u128::from(self.len) * 8 * 1_000_000;
+        let bitrate = u32::try_from(bits / duration.as_micros().max(1)).ok();
+        let track = Track {
+            parameters: S::parameters(sets),
+            duration: Some(duration),
+            seekable: !index.points().is_empty(),
+            bitrate,
+        };
+        Ok(Arc::new(H26xFile::<S> {
+            file,
+            len: self.len,
+            tracks: [track],
+            index,
+            pictures: self.pictures,
+            picture_duration,
+            reorder_delay: self.framer.reorder_depth_seen(),
+            syntax: std::marker::PhantomData,
+        }))
+    }
+}
+
+impl<S: Codec> Probe for H26xProbe<S> {
+    fn poll_probe(&mut self, budget: usize) -> ProbePoll {
+        match self.step(budget) {
+            Ok(None) => ProbePoll::Pending,
+            Ok(Some(file)) => ProbePoll::Ready(file),
+            Err(e) => ProbePoll::Failed(e),
+        }
+    }
+}
+
+fn content<S: Codec>(what: &str) -> ProbeError {
+    ProbeError::Content(format!("{}: {what}", S::NAME))
+}
+
+/// Reads at `offset`, again if a signal came in between.
+fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(into, offset) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// A byte stream file that was looked at.
+#[derive(Debug)]
+struct H26xFile<S> {
+    /// Shared by all sources: positions are theirs.
+    file: File,
+    len: u64,
+    tracks: [Track; 1],
+    index: Index,
+    pictures: u64,
+    picture_duration: PictureDuration,
+    reorder_delay: u32,
+    syntax: std::marker::PhantomData<S>,
+}
+
+impl<S: Codec> H26xFile<S> {
+    fn duration(&self) -> Duration {
+        self.picture_duration.times(self.pictures)
+    }
+}
+
+impl<S: Codec> MediaFile for H26xFile<S> {
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn open_track(
+        self: Arc<Self>,
+        track: usize,
+        _consumer: u64,
+        _cx: &mut SourceContext<'_>,
+    ) -> io::Result<Box<dyn FramedSource>> {
+        if track != 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Box::new(H26xSource::new(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

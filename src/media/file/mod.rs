@@ -120,6 +120,8 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         return Err(ProbeError::Content("not a regular file".into()));
     }
     match extension.as_str() {
+        "264" | "h264" => h26x::probe_h264(path),
+        "265" | "h265" | "hevc" => h26x::probe_h265(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
         _ => Err(ProbeError::UnknownType),
     }

@@ -1,0 +1,257 @@
+//! [`Splitter`]: cuts an Annex B byte stream into access units (H.264 clause 7.4.1.2.3, H.265
+//! clause 7.4.2.4.4), without copying and without looking at any byte twice.
+
+use super::annexb;
+use bytes::{Bytes, BytesMut};
+
+/// What a NAL unit does to the access unit that is being put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NalRole {
+    /// Begins a picture, and so an access unit.
+    Picture(Picture),
+    /// Goes on with the picture.
+    Continues {
+        /// Decoding cannot start with the picture after all: it holds more than intra slices.
+        breaks_key: bool,
+    },
+    /// Begins an access unit if it follows the slices of one.
+    Leads,
+    /// Belongs to what is before it.
+    Trails,
+}
+
+/// What the first slice of a picture tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Place in output order among the pictures of its coded video sequence; `None` if it cannot
+    /// be told, for want of parameter sets.
+    pub order: Option<i64>,
+    /// All pictures before it are output before it and before those that follow.
+    pub restart: bool,
+    /// Decoding can start here.
+    pub key: bool,
+    /// Most pictures that may precede another in decoding order and follow it in output order.
+    pub reorder_depth: u32,
+}
+
+/// The rules of one coding standard.
+pub trait Syntax: std::fmt::Debug + Default {
+    /// Looks at the next NAL unit of the stream.
+    fn handle_nal(&mut self, nal: &[u8]) -> NalRole;
+
+    /// The stream breaks off and goes on elsewhere; parameter sets stay in force.
+    fn reset(&mut self);
+
+    /// Clock ticks that a picture lasts, and ticks a second, of the first sequence parameter set.
+    fn picture_duration(&self) -> Option<(u64, u64)>;
+
+    /// The parameter sets in force, in the order in which a decoder wants them.
+    fn parameter_sets(&self) -> Vec<Bytes>;
+}
+
+/// An access unit in decoding order.
+#[derive(Debug)]
+pub(super) struct AccessUnit {
+    pub(super) data: Bytes,
+    /// Where in the stream it begins.
+    pub(super) offset: u64,
+    pub(super) picture: Picture,
+    /// In force at the picture; recorded on request and for key pictures.
+    pub(super) parameter_sets: Vec<Bytes>,
+}
+
+/// What the splitter has to give.
+#[derive(Debug)]
+pub(super) enum Split {
+    Unit(AccessUnit),
+    NeedsInput,
+    Ended,
+    TooLarge,
+}
+
+/// A NAL unit whose end is not yet found; offsets into the buffer.
+#[derive(Clone, Copy, Debug)]
+struct OpenNal {
+    /// Its start code, with the zero byte in front of that if there is one.
+    code: usize,
+    /// Its first byte.
+    begin: usize,
+}
+
+/// Bytes in, access units out.
+#[derive(Debug)]
+pub(super) struct Splitter<S> {
+    pub(super) syntax: S,
+    /// From the beginning of the access unit on, once there is a start code.
+    buffer: BytesMut,
+    /// Offset of the buffer in the stream.
+    base: u64,
+    /// No start code begins before this offset and after the open NAL unit.
+    scanned: usize,
+    nal: Option<OpenNal>,
+    /// Of the access unit at the front of the buffer.
+    picture: Option<Picture>,
+    /// In force at that picture.
+    parameter_sets: Vec<Bytes>,
+    record_sets: bool,
+    /// Where the next access unit begins if the next slice starts a picture.
+    lead: Option<usize>,
+    ended: bool,
+    max_access_unit: usize,
+}
+
+impl<S: Syntax> Splitter<S> {
+    pub(super) fn new(max_access_unit: usize) -> Self {
+        Self {
+            syntax: S::default(),
+            buffer: BytesMut::new(),
+            base: 0,
+            scanned: 0,
+            nal: None,
+            picture: None,
+            parameter_sets: Vec::new(),
+            record_sets: false,
+            lead: None,
+            ended: false,
+            max_access_unit,
+        }
+    }
+
+    /// Forgets what is half read; input goes on at `offset`.
+    pub(super) fn reset(&mut self, offset: u64) {
+        self.syntax.reset();
+        // A new buffer: the old one may still be shared with frames, and may be large.
+        self.buffer = BytesMut::new();
+        self.base = offset;
+        self.scanned = 0;
+        self.nal = None;
+        self.picture = None;
+        self.parameter_sets = Vec::new();
+        self.lead = None;
+        self.ended = false;
+    }
+
+    pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Lets `fill` write up to `max` bytes of input into place and say how many it did.
+    pub(super) fn handle_input_with<E>(
+        &mut self,
+        max: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let before = self.buffer.len();
+        self.buffer.resize(before + max, 0);
+        let result = fill(self.buffer.get_mut(before..).unwrap_or_default());
+        let filled = result.as_ref().map_or(0, |&n| n.min(max));
+        self.buffer.truncate(before + filled);
+        result
+    }
+
+    pub(super) fn record_parameter_sets(&mut self) {
+        self.record_sets = true;
+    }
+
+    pub(super) fn handle_end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether anything that looks like a NAL unit was found.
+    pub(super) fn has_nal_units(&self) -> bool {
+        self.nal.is_some()
+    }
+
+    pub(super) fn poll(&mut self) -> Split {
+        loop {
+            let found = annexb::find_start_code(&self.buffer, self.scanned);
+            let Some(at) = found else {
+                // The last two bytes may be the beginning of a start code.
+                self.scanned = self.scanned.max(self.buffer.len().saturating_sub(2));
+                if self.nal.is_none() {
+                    // And a third the zero byte in front of it.
+                    self.discard(self.buffer.len().saturating_sub(3));
+                }
+                return self.poll_end();
+            };
+            self.scanned = at + 3;
+            let zero_before = at.checked_sub(1).and_then(|i| self.buffer.get(i)) == Some(&0);
+            let Some(nal) = self.nal else {
+                self.discard(if zero_before { at - 1 } else { at });
+                self.nal = Some(OpenNal { code: 0, begin: self.scanned });
+                continue;
+            };
+            let code = if zero_before && at > nal.begin { at - 1 } else { at };
+            let unit = self.close_nal(nal, at);
+            let cut = unit.as_ref().map_or(0, |unit| unit.data.len());
+            self.nal = Some(OpenNal { code: code - cut, begin: at + 3 - cut });
+            self.scanned = at + 3 - cut;
+            if let Some(unit) = unit {
+                return Split::Unit(unit);
+            }
+        }
+    }
+
+    fn poll_end(&mut self) -> Split {
+        if !self.ended {
+            let full = self.buffer.len() > self.max_access_unit;
+            return if full { Split::TooLarge } else { Split::NeedsInput };
+        }
+        if let Some(nal) = self.nal.take() {
+            let len = self.buffer.len();
+            if let Some(unit) = self.close_nal(nal, len) {
+                return Split::Unit(unit);
+            }
+        }
+        match self.picture.take() {
+            // What follows the last slice stays with it.
+            Some(picture) => Split::Unit(self.cut(self.buffer.len(), picture)),
+            None => Split::Ended,
+        }
+    }
+
+    /// Takes in the NAL unit that ends at `end`; gives the access unit before it if it starts one.
+    fn close_nal(&mut self, nal: OpenNal, end: usize) -> Option<AccessUnit> {
+        let bytes = self.buffer.get(nal.begin..end).unwrap_or_default();
+        let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let bytes = bytes.get(..len).filter(|bytes| !bytes.is_empty())?;
+        match self.syntax.handle_nal(bytes) {
+            NalRole::Picture(picture) => {
+                let boundary = self.lead.take().unwrap_or(nal.code);
+                let unit = self.picture.take().map(|before| self.cut(boundary, before));
+                self.picture = Some(picture);
+                if self.record_sets && picture.key {
+                    self.parameter_sets = self.syntax.parameter_sets();
+                }
+                return unit;
+            }
+            NalRole::Continues { breaks_key } => {
+                self.lead = None;
+                if let Some(picture) = self.picture.as_mut() {
+                    picture.key &= !breaks_key;
+                }
+            }
+            NalRole::Leads if self.picture.is_some() => {
+                self.lead.get_or_insert(nal.code);
+            }
+            NalRole::Leads | NalRole::Trails => {}
+        }
+        None
+    }
+
+    /// The access unit up to `boundary`.
+    fn cut(&mut self, boundary: usize, picture: Picture) -> AccessUnit {
+        let offset = self.base;
+        let data = self.buffer.split_to(boundary.min(self.buffer.len())).freeze();
+        self.base += data.len() as u64;
+        let parameter_sets = std::mem::take(&mut self.parameter_sets);
+        AccessUnit { data, offset, picture, parameter_sets }
+    }
+
+    /// Drops the first `n` bytes, which come before the first start code.
+    fn discard(&mut self, n: usize) {
+        let _ = self.buffer.split_to(n.min(self.buffer.len()));
+        self.base += n as u64;
+        self.scanned = self.scanned.saturating_sub(n);
+    }
+}

@@ -1,0 +1,150 @@
+//! [`H26xSource`]: reads a byte stream file and gives its access units.
+
+use super::{CHUNK, Codec, H26xFile, read_at};
+use crate::frame::Frame;
+use crate::framer::annexb;
+use crate::framer::video::VideoFramer;
+use crate::media::access_unit::{leading_units, with_parameter_sets};
+use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads that one call may do before it gives way to others.
+const READS_PER_POLL: usize = 16;
+
+/// One reader of a file.
+#[derive(Debug)]
+pub(super) struct H26xSource<S: Codec> {
+    file: Arc<H26xFile<S>>,
+    framer: VideoFramer<S>,
+    /// Where to read next.
+    offset: u64,
+    /// The framer knows that the file has ended.
+    input_ended: bool,
+    ended: Option<Ending>,
+    after_seek: Option<AfterSeek>,
+}
+
+/// What is to be done with the first frames after a seek.
+#[derive(Debug)]
+struct AfterSeek {
+    /// In front of the key picture, if it does not bring its own.
+    parameter_sets: Option<Vec<Bytes>>,
+    /// Presentation time of the key picture: what is presented earlier refers to pictures that
+    /// nobody got.
+    from: Duration,
+}
+
+impl<S: Codec> H26xSource<S> {
+    pub(super) fn new(file: Arc<H26xFile<S>>) -> Self {
+        let framer = new_framer(&file);
+        Self { file, framer, offset: 0, input_ended: false, ended: None, after_seek: None }
+    }
+
+    /// Reads the next chunk, or tells the framer that there is none.
+    fn read(&mut self) -> Result<(), Ending> {
+        let left = self.file.len.saturating_sub(self.offset);
+        let want = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
+        if want == 0 {
+            self.framer.handle_end();
+            self.input_ended = true;
+            return Ok(());
+        }
+        let (file, offset) = (&self.file.file, self.offset);
+        match self.framer.handle_input_with(want, |into| read_at(file, into, offset)) {
+            Ok(0) => Err(Ending::Failed("the file has become shorter".into())),
+            Ok(got) => {
+                self.offset += got as u64;
+                Ok(())
+            }
+            Err(e) => Err(Ending::Failed(format!("the file cannot be read: {e}"))),
+        }
+    }
+
+    /// The frame as it is to be given out, unless it is to be left out.
+    fn admit(&mut self, mut frame: Frame) -> Option<Frame> {
+        let Some(after) = &mut self.after_seek else { return Some(frame) };
+        if let Some(sets) = after.parameter_sets.take() {
+            let found = leading_units(S::NAL_CODEC, &frame.data);
+            let own = |set: &[u8]| {
+                let ranges = found.vps.iter().chain(&found.sps).chain(&found.pps);
+                ranges.filter_map(|range| frame.data.get(range.clone())).any(|nal| nal == set)
+            };
+            let missing = sets.iter().map(|set| &set[..]).filter(|set| !own(set));
+            let missing = annexb::from_nal_units(missing);
+            if !missing.is_empty() {
+                frame.data = with_parameter_sets(&frame.data, &found, &missing);
+            }
+            return Some(frame);
+        }
+        if frame.pts < after.from {
+            log::trace!("leading picture left out after a seek");
+            return None;
+        }
+        // Leading pictures precede all trailing ones in decoding order.
+        self.after_seek = None;
+        Some(frame)
+    }
+}
+
+fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
+    let mut framer = VideoFramer::new();
+    framer.set_picture_duration(file.picture_duration);
+    framer.set_reorder_delay(file.reorder_delay);
+    framer
+}
+
+impl<S: Codec> FramedSource for H26xSource<S> {
+    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+        if let Some(ending) = &self.ended {
+            return FramePoll::Ended(ending.clone());
+        }
+        let mut reads = 0;
+        let ending = loop {
+            match self.framer.poll_frame() {
+                Ok(Some(frame)) => {
+                    if let Some(frame) = self.admit(frame) {
+                        return FramePoll::Ready(frame);
+                    }
+                    continue;
+                }
+                Ok(None) if self.input_ended => break Ending::EndOfStream,
+                Ok(None) => {}
+                Err(e) => break Ending::Failed(e.to_string()),
+            }
+            if reads == READS_PER_POLL {
+                return FramePoll::Pending(Wait::Work);
+            }
+            reads += 1;
+            if let Err(ending) = self.read() {
+                break ending;
+            }
+        };
+        self.ended = Some(ending.clone());
+        FramePoll::Ended(ending)
+    }
+
+    fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        if npt >= self.file.duration() {
+            return Err(SeekError::OutOfRange);
+        }
+        let wanted = self.file.picture_duration.index_at(npt);
+        let point = *self.file.index.at_or_before(wanted).ok_or(SeekError::NotSeekable)?;
+        let sets = self.file.index.parameter_sets(&point).to_vec();
+        // Anew, so that no parameter set from behind the point is in force.
+        self.framer = new_framer(&self.file);
+        self.framer.handle_parameter_sets(sets.iter().map(|set| &set[..]));
+        self.framer.handle_seek(point.offset, point.decode_index);
+        self.offset = point.offset;
+        self.input_ended = false;
+        self.ended = None;
+        let from = self.file.picture_duration.times(point.output_index);
+        self.after_seek = Some(AfterSeek { parameter_sets: Some(sets), from });
+        Ok(from)
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        Some(self.file.duration())
+    }
+}
