@@ -1,0 +1,284 @@
+//! Bytes of EBML (RFC 8794) and of Matroska blocks (RFC 9559 section 10), without any I/O.
+
+use crate::wire::{ParseError, Reader};
+use std::ops::Range;
+
+/// Element ids with their length marker (RFC 8794 section 5, RFC 9559 section 5).
+pub(super) mod id {
+    pub(crate) const EBML: u32 = 0x1a45_dfa3;
+    pub(crate) const DOC_TYPE: u32 = 0x4282;
+    pub(crate) const SEGMENT: u32 = 0x1853_8067;
+    pub(crate) const SEEK_HEAD: u32 = 0x114d_9b74;
+    pub(crate) const SEEK: u32 = 0x4dbb;
+    pub(crate) const SEEK_ID: u32 = 0x53ab;
+    pub(crate) const SEEK_POSITION: u32 = 0x53ac;
+    pub(crate) const INFO: u32 = 0x1549_a966;
+    pub(crate) const TIMESTAMP_SCALE: u32 = 0x2a_d7b1;
+    pub(crate) const DURATION: u32 = 0x4489;
+    pub(crate) const TRACKS: u32 = 0x1654_ae6b;
+    pub(crate) const TRACK_ENTRY: u32 = 0xae;
+    pub(crate) const CUES: u32 = 0x1c53_bb6b;
+    pub(crate) const CUE_POINT: u32 = 0xbb;
+    pub(crate) const CUE_TIME: u32 = 0xb3;
+    pub(crate) const CUE_TRACK_POSITIONS: u32 = 0xb7;
+    pub(crate) const CUE_TRACK: u32 = 0xf7;
+    pub(crate) const CUE_CLUSTER_POSITION: u32 = 0xf1;
+    pub(crate) const CLUSTER: u32 = 0x1f43_b675;
+    pub(crate) const TIMESTAMP: u32 = 0xe7;
+    pub(crate) const SIMPLE_BLOCK: u32 = 0xa3;
+    pub(crate) const BLOCK_GROUP: u32 = 0xa0;
+    pub(crate) const BLOCK: u32 = 0xa1;
+    pub(crate) const BLOCK_DURATION: u32 = 0x9b;
+    pub(crate) const REFERENCE_BLOCK: u32 = 0xfb;
+}
+
+/// Id and size in front of an element's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ElementHeader {
+    pub(super) id: u32,
+    /// `None`: unknown, the element ends where one follows that cannot be its child.
+    pub(super) size: Option<u64>,
+    /// Bytes of the header itself.
+    pub(super) len: u64,
+}
+
+impl ElementHeader {
+    /// Most bytes that a header has.
+    pub(super) const MAX_LEN: usize = 12;
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(bytes);
+        let id = element_id(&mut r)?;
+        let size = variable_int(&mut r, "element size")?;
+        Ok(Self { id, size, len: r.position() as u64 })
+    }
+}
+
+/// An element id of one to four bytes, marker included.
+fn element_id(r: &mut Reader<'_>) -> Result<u32, ParseError> {
+    let what = "element id";
+    let first = r.u8(what)?;
+    let more = first.leading_zeros();
+    if more > 3 {
+        return Err(r.invalid(what));
+    }
+    let rest = r.take(more as usize, what)?;
+    Ok(rest.iter().fold(u32::from(first), |id, &byte| (id << 8) | u32::from(byte)))
+}
+
+/// A variable-size integer of one to eight bytes (RFC 8794 section 4); `None` if all its bits
+/// are ones, which means "unknown" for a size.
+pub(super) fn variable_int(
+    r: &mut Reader<'_>,
+    what: &'static str,
+) -> Result<Option<u64>, ParseError> {
+    let first = r.u8(what)?;
+    let more = first.leading_zeros();
+    if more > 7 {
+        return Err(r.invalid(what));
+    }
+    let bits = 7 * (u64::from(more) + 1);
+    let rest = r.take(more as usize, what)?;
+    let all = rest.iter().fold(u64::from(first), |n, &byte| (n << 8) | u64::from(byte));
+    let max = (1_u64 << bits) - 1;
+    let value = all & max;
+    Ok((value != max).then_some(value))
+}
+
+/// An unsigned integer element's data: zero to eight bytes, big-endian.
+pub(super) fn unsigned(data: &[u8]) -> Result<u64, ParseError> {
+    if data.len() > 8 {
+        return Err(ParseError::Invalid { what: "unsigned integer", at: 8 });
+    }
+    Ok(data.iter().fold(0, |n, &byte| (n << 8) | u64::from(byte)))
+}
+
+/// A float element's data: zero, four or eight bytes.
+pub(super) fn float(data: &[u8]) -> Result<f64, ParseError> {
+    let mut r = Reader::new(data);
+    match data.len() {
+        0 => Ok(0.0),
+        4 => Ok(f32::from_bits(r.u32("float")?).into()),
+        8 => Ok(f64::from_bits(r.u64("float")?)),
+        _ => Err(r.invalid("float")),
+    }
+}
+
+/// The child elements in a master element's data; stops at what cannot be read.
+pub(super) fn children(data: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut r = Reader::new(data);
+    std::iter::from_fn(move || {
+        let header = ElementHeader::parse(r.remaining()).ok()?;
+        r.take(usize::try_from(header.len).ok()?, "element").ok()?;
+        let child = match header.size {
+            Some(size) => r.take(usize::try_from(size).ok()?, "element").ok()?,
+            None => r.rest(),
+        };
+        Some((header.id, child))
+    })
+}
+
+/// The data of the first child with `wanted` id.
+pub(super) fn child(data: &[u8], wanted: u32) -> Option<&[u8]> {
+    children(data).find(|(id, _)| *id == wanted).map(|(_, data)| data)
+}
+
+/// How several frames lie in one block (RFC 9559 section 10.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lacing {
+    None,
+    Xiph,
+    Fixed,
+    Ebml,
+}
+
+/// What is in front of a block's frames (RFC 9559 sections 10.1 and 10.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHeader {
+    pub(super) track: u64,
+    /// Timestamp relative to the cluster's, in units of the timestamp scale.
+    pub(super) time: i16,
+    /// Only said by simple blocks.
+    pub(super) key: bool,
+    pub(super) lacing: Lacing,
+    /// Bytes of the header itself.
+    pub(super) len: u64,
+}
+
+impl BlockHeader {
+    /// Most bytes that a header has.
+    pub(super) const MAX_LEN: usize = 11;
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let what = "block header";
+        let mut r = Reader::new(bytes);
+        let track = variable_int(&mut r, what)?.ok_or_else(|| r.invalid(what))?;
+        let time = r.u16(what)?.cast_signed();
+        let flags = r.u8(what)?;
+        let lacing = match (flags >> 1) & 3 {
+            0 => Lacing::None,
+            1 => Lacing::Xiph,
+            2 => Lacing::Fixed,
+            _ => Lacing::Ebml,
+        };
+        Ok(Self { track, time, key: flags & 0x80 != 0, lacing, len: r.position() as u64 })
+    }
+}
+
+/// Where the frames lie in `data`, which is what follows the block's header. At most 256.
+pub(super) fn laced_frames(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usize>>, ParseError> {
+    let what = "block lacing";
+    let mut r = Reader::new(data);
+    if lacing == Lacing::None {
+        return Ok(vec![0..data.len()]);
+    }
+    let count = usize::from(r.u8(what)?) + 1;
+    let mut sizes: Vec<usize> = Vec::with_capacity(count);
+    match lacing {
+        Lacing::Xiph => {
+            for _ in 1..count {
+                let mut size = 0;
+                loop {
+                    // At most as many bytes as there are.
+                    let byte = r.u8(what)?;
+                    size += usize::from(byte);
+                    if byte != 255 {
+                        break;
+                    }
+                }
+                sizes.push(size);
+            }
+        }
+        Lacing::Ebml => {
+            for i in 1..count {
+                let before = r.position();
+                let coded = variable_int(&mut r, what)?.ok_or_else(|| r.invalid(what))?;
+                let bytes = r.position() - before;
+                // All sizes but the first are differences, coded with half the range as offset.
+                let size = match sizes.last() {
+                    None => i64::try_from(coded).ok(),
+                    Some(&last) => {
+                        debug_assert!(i > 1);
+                        let offset = (1_i64 << (7 * bytes - 1)) - 1;
+                        i64::try_from(coded)
+                            .ok()
+                            .and_then(|n| n.checked_sub(offset)?.checked_add_unsigned(last as u64))
+                    }
+                };
+                let size = size.and_then(|size| usize::try_from(size).ok());
+                sizes.push(size.ok_or_else(|| r.invalid(what))?);
+            }
+        }
+        Lacing::Fixed | Lacing::None => {
+            let left = r.remaining().len();
+            if left % count != 0 {
+                return Err(r.invalid(what));
+            }
+            sizes.resize(count - 1, left / count);
+        }
+    }
+    let mut frames = Vec::with_capacity(count);
+    for size in sizes {
+        let start = r.position();
+        r.take(size, what)?;
+        frames.push(start..r.position());
+    }
+    frames.push(r.position()..data.len());
+    Ok(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn element_headers_of_all_lengths() {
+        let parse = |bytes: &[u8]| ElementHeader::parse(bytes).map(|h| (h.id, h.size, h.len));
+        assert_eq!(parse(&[0xa3, 0x81, 0]), Ok((id::SIMPLE_BLOCK, Some(1), 2)));
+        assert_eq!(parse(&[0x1f, 0x43, 0xb6, 0x75, 0xff]), Ok((id::CLUSTER, None, 5)));
+        let unknown = [0x1f, 0x43, 0xb6, 0x75, 1, 255, 255, 255, 255, 255, 255, 255];
+        assert_eq!(parse(&unknown), Ok((id::CLUSTER, None, 12)));
+        let huge = [0xec, 1, 255, 255, 255, 255, 255, 255, 254];
+        assert_eq!(parse(&huge), Ok((0xec, Some((1 << 56) - 2), 9)));
+        assert_eq!(parse(&[0x42, 0x86, 0x40, 0x02]), Ok((0x4286, Some(2), 4)));
+        assert!(matches!(parse(&[0x42]), Err(ParseError::Incomplete { .. })));
+        assert!(matches!(parse(&[0x08, 0x81]), Err(ParseError::Invalid { .. })));
+        assert!(matches!(parse(&[0xa3, 0x00]), Err(ParseError::Invalid { .. })));
+    }
+
+    #[test]
+    fn xiph_lacing() {
+        let mut data = vec![2, 255, 45, 0];
+        data.extend([7; 305]);
+        assert_eq!(laced_frames(&data, Lacing::Xiph), Ok(vec![4..304, 304..304, 304..309]));
+        assert!(laced_frames(&[1, 255, 255], Lacing::Xiph).is_err());
+        assert!(laced_frames(&[1, 9, 0], Lacing::Xiph).is_err());
+        assert!(laced_frames(&[], Lacing::Xiph).is_err());
+    }
+
+    #[test]
+    fn ebml_lacing() {
+        // The example of RFC 9559 section 10.3.3: 800, 500 and 1000 bytes.
+        let mut data = vec![2, 0x43, 0x20, 0x5e, 0xd3];
+        data.extend([7; 2300]);
+        assert_eq!(laced_frames(&data, Lacing::Ebml), Ok(vec![5..805, 805..1305, 1305..2305]));
+        assert!(laced_frames(&[2, 0x81, 0x80, 7], Lacing::Ebml).is_err(), "negative size");
+        assert!(laced_frames(&[1, 0xff, 7], Lacing::Ebml).is_err(), "unknown size");
+        assert!(laced_frames(&[1, 0x01, 0xff, 255, 255, 255, 255, 255, 255], Lacing::Ebml).is_err());
+    }
+
+    #[test]
+    fn fixed_lacing() {
+        assert_eq!(laced_frames(&[1, 7, 7, 7, 7], Lacing::Fixed), Ok(vec![1..3, 3..5]));
+        assert!(laced_frames(&[1, 7, 7, 7], Lacing::Fixed).is_err());
+        assert_eq!(laced_frames(&[7], Lacing::None), Ok(vec![0..1]));
+    }
+
+    #[test]
+    fn children_stop_at_the_first_that_overruns() {
+        let data = [0xa3, 0x81, 5, 0xe7, 0x82, 1, 0, 0xa3, 0x85, 1];
+        let found: Vec<_> = children(&data).collect();
+        assert_eq!(found, [(0xa3, &[5][..]), (0xe7, &[1, 0][..])]);
+        assert_eq!(unsigned(child(&data, id::TIMESTAMP).unwrap()), Ok(256));
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Window`]: reads a file at any position through a small buffer, one system call for many
+//! elements, and counts what it reads.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes read at once while positions follow each other.
+const CHUNK: usize = 32 << 10;
+/// Bytes read at once where a walk jumps from element to element.
+const SMALL_CHUNK: usize = 4 << 10;
+
+/// Where the bytes come from; one open file serves all who read it.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    File(Arc<File>),
+    Memory(Bytes),
+}
+
+impl Input {
+    pub(super) fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.metadata().map(|m| m.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    /// Fills `out` from `at` on; returns how much there was.
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => read_file_at(file, at, out),
+            Self::Memory(bytes) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX);
+                let source = bytes.get(from..).unwrap_or_default();
+                let n = source.len().min(out.len());
+                for (to, from) in out.iter_mut().zip(source) {
+                    *to = *from;
+                }
+                Ok(n)
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_file_at(file: &File, at: u64, out: &mut [u8]) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    let mut done = 0;
+    while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at.saturating_add(done as u64)) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+#[cfg(not(unix))]
+fn read_file_at(mut file: &File, at: u64, out: &mut [u8]) -> io::Result<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.take(out.len() as u64).read(out)
+}
+
+/// A buffer over part of an input.
+#[derive(Debug)]
+pub(super) struct Window {
+    input: Input,
+    len: u64,
+    buffer: Vec<u8>,
+    /// Position of the buffer's first byte.
+    start: u64,
+    bytes_read: u64,
+}
+
+impl Window {
+    pub(super) fn new(input: Input) -> io::Result<Self> {
+        let len = input.len()?;
+        Ok(Self { input, len, buffer: Vec::new(), start: 0, bytes_read: 0 })
+    }
+
+    /// Length of the input when it was opened.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) const fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// All bytes read so far: the measure of work done.
+    pub(super) const fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
+    /// `want` bytes from `at` on, fewer only where the input ends.
+    pub(super) fn peek(&mut self, at: u64, want: usize) -> io::Result<&[u8]> {
+        if self.buffered(at).len() < want {
+            self.fill(at, want)?;
+        }
+        let bytes = self.buffered(at);
+        Ok(bytes.get(..want).unwrap_or(bytes))
+    }
+
+    /// Appends `len` bytes from `at` on to `out`. The caller has checked `len` against the
+    /// length of the input and a limit of its own.
+    pub(super) fn read(&mut self, at: u64, len: usize, out: &mut BytesMut) -> io::Result<()> {
+        let end = out.len().saturating_add(len);
+        let ready = self.buffered(at);
+        let ready = ready.get(..len).unwrap_or(ready);
+        out.put_slice(ready);
+        let done = ready.len();
+        let (at, left) = (at.saturating_add(done as u64), len - done);
+        if left == 0 {
+            return Ok(());
+        }
+        if left < CHUNK {
+            let more = self.peek(at, left)?;
+            out.put_slice(more);
+        } else {
+            let from = out.len();
+            out.resize(end, 0);
+            let n = self.input.read_at(at, out.get_mut(from..).unwrap_or_default())?;
+            out.truncate(from + n);
+            self.bytes_read += n as u64;
+            // What follows is read next, so the window moves there.
+            self.buffer.clear();
+            self.start = at.saturating_add(n as u64);
+        }
+        if out.len() < end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    fn buffered(&self, at: u64) -> &[u8] {
+        at.checked_sub(self.start)
+            .and_then(|offset| self.buffer.get(usize::try_from(offset).ok()?..))
+            .unwrap_or_default()
+    }
+
+    fn fill(&mut self, at: u64, want: usize) -> io::Result<()> {
+        let end = self.start.saturating_add(self.buffer.len() as u64);
+        let near = at >= self.start && at <= end.saturating_add(SMALL_CHUNK as u64);
+        let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let n = want.max(if near { CHUNK } else { SMALL_CHUNK }).min(left);
+        self.buffer.resize(n, 0);
+        self.start = at;
+        let n = self.input.read_at(at, &mut self.buffer)?;
+        self.buffer.truncate(n);
+        // Even a read of nothing costs something; a budget must run out some day.
+        self.bytes_read += n.max(1) as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_same_through_the_buffer_and_around_it() {
+        let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+        let mut window = Window::new(Input::Memory(data.clone().into())).unwrap();
+        let mut seed = 7_u64;
+        for _ in 0..2000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = (seed >> 33) as usize % data.len();
+            let len = ((seed >> 13) as usize % 50_000).min(data.len() - at);
+            let mut out = BytesMut::from(&b"x"[..]);
+            window.read(at as u64, len, &mut out).unwrap();
+            assert_eq!(out[1..], data[at..at + len]);
+            assert_eq!(window.peek(at as u64, len.min(20)).unwrap(), &data[at..at + len.min(20)]);
+        }
+        assert_eq!(window.peek(199_999, 10).unwrap().len(), 1);
+        assert_eq!(window.peek(u64::MAX, 10).unwrap().len(), 0);
+        assert!(window.read(199_990, 11, &mut BytesMut::new()).is_err());
+    }
+}
