@@ -264,7 +264,9 @@ mod tests {
         assert_eq!(laced_frames(&data, Lacing::Ebml), Ok(vec![5..805, 805..1305, 1305..2305]));
         assert!(laced_frames(&[2, 0x81, 0x80, 7], Lacing::Ebml).is_err(), "negative size");
         assert!(laced_frames(&[1, 0xff, 7], Lacing::Ebml).is_err(), "unknown size");
-        assert!(laced_frames(&[1, 0x01, 0xff, 255, 255, 255, 255, 255, 255], Lacing::Ebml).is_err());
+        assert!(
+            laced_frames(&[1, 0x01, 0xff, 255, 255, 255, 255, 255, 255], Lacing::Ebml).is_err()
+        );
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl AudioClock {
         Stamp { pts, duration: end.saturating_sub(pts), jump: jump && was_running }
     }
 
+    /// As a stamp for no samples: what follows is counted from `block`.
+    pub(super) fn synchronize(&mut self, block: Option<Duration>, rate: u32, gap: &mut bool) {
+        *gap |= self.stamp(block, 0, rate).jump;
+    }
+
     fn expected(&self) -> Option<Duration> {
         Some(self.anchor?.saturating_add(samples_to_time(self.samples, self.rate)))
     }
@@ -198,8 +203,7 @@ mod tests {
         let pts: Vec<i64> = order.iter().map(|n| 100 + n * 40).collect();
         assert_eq!(reorder_depth(&pts), 2);
         let mut clock = DecodeClock::new(2, ms(40));
-        let dts: Vec<u128> =
-            pts.iter().map(|&t| clock.dts(ms(t as u64)).as_millis()).collect();
+        let dts: Vec<u128> = pts.iter().map(|&t| clock.dts(ms(t as u64)).as_millis()).collect();
         let even: Vec<u128> = (0..13).map(|i| 20 + i * 40).collect();
         assert_eq!(dts, even);
     }

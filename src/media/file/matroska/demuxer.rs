@@ -1,0 +1,374 @@
+//! [`Demuxer`]: reads blocks and turns them into frames for the tracks that are read.
+
+use super::ebml::laced_frames;
+use super::headers::{Coding, TrackInfo};
+use super::timing::{AudioClock, DecodeClock, FrameGrid};
+use super::walker::{Block, Step, Walker};
+use super::window::Window;
+use super::{MAX_BLOCK, MatroskaMedia};
+use crate::codec::mpeg_audio;
+use crate::frame::{Frame, FrameFlags};
+use crate::media::access_unit::{self, NalCodec};
+use crate::media::demux::{Outlets, Produced, Producer};
+use crate::media::{Ending, SeekError, SourceContext};
+use bytes::{BufMut, Bytes, BytesMut};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Elements passed over, and bytes read, in one step.
+const ELEMENTS_A_STEP: usize = 64;
+const BYTES_A_STEP: u64 = 64 << 10;
+/// PCM goes out in frames of this length.
+const PCM_FRAMES_A_SECOND: u32 = 50;
+/// PCM frames that go out in one step.
+const PCM_FRAMES_A_STEP: usize = 16;
+
+/// A position in a file, for one consumer.
+#[derive(Debug)]
+pub(super) struct Demuxer {
+    media: Arc<MatroskaMedia>,
+    window: Window,
+    walker: Walker,
+    tracks: Vec<TrackState>,
+    /// A block of PCM that is only partly cut up: its track, and what is left.
+    pcm: Option<(usize, Bytes)>,
+}
+
+#[derive(Debug)]
+struct TrackState {
+    audio: AudioClock,
+    decode: DecodeClock,
+    grid: FrameGrid,
+    /// Parameter sets in Annex B form.
+    sets: Bytes,
+    /// Frames are dropped up to a key frame.
+    wants_key: bool,
+    /// Frames that are over by then are dropped.
+    from: Duration,
+    /// Something is missing before the next frame.
+    gap: bool,
+}
+
+impl TrackState {
+    fn new(media: &MatroskaMedia, info: &TrackInfo, index: usize) -> Self {
+        let start = media.starts.get(index).copied().unwrap_or_default();
+        Self {
+            audio: AudioClock::default(),
+            decode: DecodeClock::new(start.reorder, start.frame_duration),
+            grid: FrameGrid {
+                origin: start.first,
+                step: info.default_duration.unwrap_or_default(),
+                tolerance: media.time_line.span(1).min(Duration::from_millis(1)),
+            },
+            sets: access_unit::annexb(&info.parameters).freeze(),
+            wants_key: info.is_video(),
+            from: Duration::ZERO,
+            gap: false,
+        }
+    }
+}
+
+impl Demuxer {
+    pub(super) fn new(media: Arc<MatroskaMedia>) -> io::Result<Self> {
+        let window = Window::new(media.input.clone())?;
+        let walker = Walker::new(media.first_cluster, media.segment_end);
+        let tracks =
+            media.infos.iter().enumerate().map(|(i, t)| TrackState::new(&media, t, i)).collect();
+        Ok(Self { media, window, walker, tracks, pcm: None })
+    }
+
+    fn step(&mut self, outlets: &mut Outlets) -> io::Result<Produced> {
+        if self.cut_pcm(outlets) {
+            return Ok(Produced::Progress);
+        }
+        let until = self.window.bytes_read().saturating_add(BYTES_A_STEP);
+        for _ in 0..ELEMENTS_A_STEP {
+            match self.walker.step(&mut self.window)? {
+                Step::End => return Ok(Produced::Ended(Ending::EndOfStream)),
+                Step::Other => {}
+                Step::Block(block) => {
+                    let number = |t: &TrackInfo| t.number == block.track;
+                    let track = self.media.infos.iter().position(number);
+                    if let Some(track) = track.filter(|&t| outlets.wants(t)) {
+                        self.block(track, &block, outlets)?;
+                        return Ok(Produced::Progress);
+                    }
+                }
+            }
+            if self.window.bytes_read() >= until {
+                break;
+            }
+        }
+        Ok(Produced::Progress)
+    }
+
+    fn block(&mut self, track: usize, block: &Block, outlets: &mut Outlets) -> io::Result<()> {
+        let media = Arc::clone(&self.media);
+        let Some(info) = media.infos.get(track) else { return Ok(()) };
+        let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
+        if block.len > MAX_BLOCK {
+            log::warn!("matroska: a block of {} bytes is left out", block.len);
+            state.gap = true;
+            return Ok(());
+        }
+        let len = block.len as usize; // Not above MAX_BLOCK.
+        let npt = media.time_line.npt(block.time, info.codec_delay);
+        let duration = block.duration.map(|d| media.time_line.span(d));
+        // Room in front for the parameter sets, so that putting them there copies nothing.
+        let room = if block.key { state.sets.len() } else { 0 };
+        let laced = block.lacing != super::ebml::Lacing::None;
+        let mut data = BytesMut::with_capacity(room + info.stripped.len() + len);
+        if !laced {
+            data.put_slice(state.sets.get(..room).unwrap_or_default());
+            data.put_slice(&info.stripped);
+        }
+        self.window.read(block.data, len, &mut data)?;
+        if !laced {
+            self.frame(track, data, room, npt, true, block.key, duration, outlets);
+            return Ok(());
+        }
+        let data = data.freeze();
+        let Ok(ranges) = laced_frames(&data, block.lacing) else {
+            log::debug!("matroska: broken lacing");
+            state.gap = true;
+            return Ok(());
+        };
+        let each = duration.map(|d| d / u32::try_from(ranges.len()).unwrap_or(1).max(1));
+        for (i, range) in ranges.into_iter().enumerate() {
+            let piece = data.get(range).unwrap_or_default();
+            let mut one = BytesMut::with_capacity(info.stripped.len() + piece.len());
+            one.put_slice(&info.stripped);
+            one.put_slice(piece);
+            self.frame(track, one, 0, npt, i == 0, block.key, each, outlets);
+        }
+        Ok(())
+    }
+
+    /// Makes a frame of `data`, which begins with `room` bytes of parameter sets. `first`: `npt`
+    /// is this frame's own, not that of an earlier one in the same block.
+    #[expect(clippy::too_many_arguments, reason = "what a block says of a frame")]
+    fn frame(
+        &mut self,
+        track: usize,
+        data: BytesMut,
+        room: usize,
+        npt: Duration,
+        first: bool,
+        key: bool,
+        duration: Option<Duration>,
+        outlets: &mut Outlets,
+    ) {
+        let Some(info) = self.media.infos.get(track) else { return };
+        let Some(state) = self.tracks.get_mut(track) else { return };
+        let npt_if_first = first.then_some(npt);
+        match info.coding {
+            Coding::Nal { codec, length_size } => {
+                let start = self.media.starts.get(track).copied().unwrap_or_default();
+                let duration = duration.or(info.default_duration).unwrap_or(start.frame_duration);
+                if let Some(mut frame) = state.picture(codec, length_size, data, room, npt, key) {
+                    frame.duration = duration;
+                    outlets.push(track, &frame);
+                }
+            }
+            Coding::Aac { samples, rate } => {
+                let sampled = (u64::from(samples), rate);
+                if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
+                    outlets.push(track, &frame);
+                }
+            }
+            Coding::MpegAudio => {
+                let Ok(header) = mpeg_audio::FrameHeader::parse(&data) else {
+                    state.gap = true;
+                    return;
+                };
+                let sampled = (u64::from(header.samples()), header.sampling_rate);
+                if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
+                    outlets.push(track, &frame);
+                }
+            }
+            Coding::Pcm { little_endian, sample, channels, rate } => {
+                let mut data = data;
+                if little_endian && sample > 1 {
+                    data.chunks_exact_mut(sample).for_each(<[u8]>::reverse);
+                }
+                let whole = data.len() - data.len() % (sample * channels).max(1);
+                data.truncate(whole);
+                // Of a laced block, the frame before this one.
+                while self.cut_pcm(outlets) {}
+                let Some(state) = self.tracks.get_mut(track) else { return };
+                // Sets the clock right; the cut-up frames then follow by counting.
+                state.audio.synchronize(npt_if_first, rate, &mut state.gap);
+                self.pcm = Some((track, data.freeze()));
+                self.cut_pcm(outlets);
+            }
+        }
+    }
+
+    /// Cuts some frames off the PCM block that waits; `false` if none does.
+    fn cut_pcm(&mut self, outlets: &mut Outlets) -> bool {
+        let Some((track, mut data)) = self.pcm.take() else { return false };
+        let Some(state) = self.tracks.get_mut(track) else { return false };
+        let Some(Coding::Pcm { sample, channels, rate, .. }) =
+            self.media.infos.get(track).map(|t| t.coding)
+        else {
+            return false;
+        };
+        let block_align = (sample * channels).max(1);
+        let samples = (rate / PCM_FRAMES_A_SECOND).max(1) as usize;
+        for _ in 0..PCM_FRAMES_A_STEP {
+            if data.is_empty() {
+                break;
+            }
+            let left = data.len() / block_align;
+            // The rest of a block goes along with its last frame rather than as a tiny one.
+            let take = if left < samples + samples / 2 { left } else { samples };
+            let bytes = data.split_to((take * block_align).min(data.len()));
+            if let Some(frame) = state.sound(bytes, None, (take as u64, rate)) {
+                outlets.push(track, &frame);
+            }
+        }
+        if !data.is_empty() {
+            self.pcm = Some((track, data));
+        }
+        true
+    }
+}
+
+impl TrackState {
+    fn picture(
+        &mut self,
+        codec: NalCodec,
+        length_size: usize,
+        data: BytesMut,
+        room: usize,
+        npt: Duration,
+        key: bool,
+    ) -> Option<Frame> {
+        let pts = self.grid.snap(npt);
+        let whole = annexb_in_place(data, room, length_size);
+        let Some((whole, intact)) = whole else {
+            log::debug!("matroska: a picture without a whole NAL unit is left out");
+            self.gap = true;
+            return None;
+        };
+        let unit = whole.slice(room..);
+        let found = access_unit::leading_units(codec, &unit);
+        let key = key || found.key;
+        // After a seek also the pictures that precede the key frame in presentation are left
+        // out: they may refer to what comes before it.
+        if (self.wants_key && !key) || npt < self.from {
+            return None;
+        }
+        self.wants_key = false;
+        let data = if key && found.sps.is_empty() && !self.sets.is_empty() {
+            if room > 0 && found.insert_at == 0 {
+                whole
+            } else {
+                access_unit::with_parameter_sets(&unit, &found, &self.sets)
+            }
+        } else {
+            unit
+        };
+        let dts = self.decode.dts(pts);
+        let discontinuity = std::mem::replace(&mut self.gap, !intact);
+        Some(Frame {
+            data,
+            pts,
+            dts,
+            duration: Duration::ZERO,
+            flags: FrameFlags { key, ends_access_unit: true, discontinuity },
+        })
+    }
+
+    fn sound(
+        &mut self,
+        data: Bytes,
+        npt: Option<Duration>,
+        (samples, rate): (u64, u32),
+    ) -> Option<Frame> {
+        let stamp = self.audio.stamp(npt, samples, rate);
+        if data.is_empty() || stamp.pts.saturating_add(stamp.duration) <= self.from {
+            return None;
+        }
+        let discontinuity = std::mem::take(&mut self.gap) | stamp.jump;
+        let flags = FrameFlags { discontinuity, ..FrameFlags::default() };
+        Some(Frame { data, pts: stamp.pts, dts: stamp.pts, duration: stamp.duration, flags })
+    }
+}
+
+impl Producer for Demuxer {
+    fn poll_produce(&mut self, outlets: &mut Outlets, _cx: &mut SourceContext<'_>) -> Produced {
+        self.step(outlets).unwrap_or_else(|e| Produced::Ended(Ending::Failed(e.to_string())))
+    }
+
+    fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        if self.media.duration.is_some_and(|duration| npt > duration) {
+            return Err(SeekError::OutOfRange);
+        }
+        let entry = self.media.index.find(npt);
+        let has_video = self.media.infos.iter().any(TrackInfo::is_video);
+        let landed = match entry {
+            Some(entry) if has_video => entry.npt,
+            None if has_video => Duration::ZERO,
+            // Every frame of audio is one to start at.
+            _ => npt,
+        };
+        // Timestamps are rounded, so the key frame is compared as the file has it, and all else
+        // with what the rounding is taken off.
+        let rounded = landed;
+        let video = self.media.infos.iter().position(TrackInfo::is_video);
+        let grid = video.and_then(|i| self.tracks.get(i)).map(|t| t.grid);
+        let landed = grid.map_or(landed, |grid| grid.snap(landed));
+        let cluster = entry.map_or(self.media.first_cluster, |e| e.cluster);
+        self.walker = Walker::new(cluster, self.media.segment_end);
+        self.pcm = None;
+        for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
+            state.audio = AudioClock::default();
+            state.decode.restart();
+            state.wants_key = info.is_video();
+            state.from = if info.is_video() { rounded } else { landed };
+            state.gap = true;
+        }
+        Ok(landed)
+    }
+}
+
+/// Turns lengths into start codes behind the first `room` bytes. Also tells whether all was
+/// sound; `None` if nothing was.
+pub(super) fn annexb_in_place(
+    mut data: BytesMut,
+    room: usize,
+    length_size: usize,
+) -> Option<(Bytes, bool)> {
+    if length_size != 4 {
+        // Rare, so it may cost a copy.
+        let mut out = BytesMut::with_capacity(data.len() + 64);
+        out.put_slice(data.get(..room)?);
+        let mut rest = data.get(room..)?;
+        while let Some((unit, after)) = split_unit(rest, length_size) {
+            out.put_slice(&[0, 0, 0, 1]);
+            out.put_slice(unit);
+            rest = after;
+        }
+        return (out.len() > room).then(|| (out.freeze(), rest.is_empty()));
+    }
+    let mut at = room;
+    while let Some((unit, _)) = split_unit(data.get(at..)?, 4) {
+        let next = at + 4 + unit.len();
+        for (to, from) in data.get_mut(at..)?.iter_mut().zip([0, 0, 0, 1]) {
+            *to = from;
+        }
+        at = next;
+    }
+    let intact = at == data.len();
+    data.truncate(at);
+    (at > room).then(|| (data.freeze(), intact))
+}
+
+/// The first NAL unit, and what follows it.
+fn split_unit(data: &[u8], length_size: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_at_checked(length_size)?;
+    let length = length.iter().fold(0_usize, |n, &byte| (n << 8) | usize::from(byte));
+    if length_size == 0 { None } else { rest.split_at_checked(length) }
+}

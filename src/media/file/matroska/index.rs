@@ -1,0 +1,77 @@
+//! [`Index`]: where decoding can start, by time.
+
+use std::time::Duration;
+
+/// Most entries; when there are as many, every second one goes.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// A place where decoding can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Normal play time of the key frame.
+    pub(super) npt: Duration,
+    /// Position of its cluster in the file.
+    pub(super) cluster: u64,
+}
+
+/// Places where decoding can start, in the order of time.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: Vec<Entry>,
+    sorted: bool,
+}
+
+impl Index {
+    pub(super) fn insert(&mut self, entry: Entry) {
+        if self.entries.len() >= MAX_ENTRIES {
+            self.finish();
+            let mut keep = false;
+            self.entries.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.entries.push(entry);
+        self.sorted = false;
+    }
+
+    /// Brings the entries in order.
+    pub(super) fn finish(&mut self) {
+        self.entries.sort_by_key(|e| (e.npt, e.cluster));
+        self.entries.dedup_by_key(|e| e.npt);
+        self.sorted = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The last place at or before `npt`.
+    pub(super) fn find(&self, npt: Duration) -> Option<Entry> {
+        debug_assert!(self.sorted || self.entries.is_empty());
+        let after = self.entries.partition_point(|e| e.npt <= npt);
+        self.entries.get(after.checked_sub(1)?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_last_at_or_before_and_stays_bounded() {
+        let mut index = Index::default();
+        for n in (0..200_000_u64).rev() {
+            index.insert(Entry { npt: Duration::from_millis(n * 10), cluster: n });
+        }
+        index.finish();
+        assert!(index.entries.len() <= MAX_ENTRIES);
+        for npt in [0, 1_000_000, 1_999_990, 5_000_000] {
+            let found = index.find(Duration::from_millis(npt));
+            assert!(found.is_none_or(|e| e.npt <= Duration::from_millis(npt)));
+        }
+        let found = index.find(Duration::from_secs(5000)).unwrap();
+        assert!(found.npt > Duration::from_secs(1990), "{found:?}");
+        assert!(Index::default().find(Duration::MAX).is_none());
+    }
+}
