@@ -212,6 +212,11 @@ impl Groupsock {
         self.socket.watch(env, owner, key, interest)
     }
 
+    /// The socket, for who goes on with it alone (the group is joined or not, as it was).
+    pub fn into_socket(self) -> UdpSocket {
+        self.socket
+    }
+
     /// Leaves the group and closes the socket.
     pub fn close(self, env: &mut UsageEnvironment) {
         // The membership ends with the socket.

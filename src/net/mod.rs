@@ -8,6 +8,7 @@
 mod batch;
 mod groupsock;
 mod limits;
+mod own_address;
 mod port_pair;
 mod tcp;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod udp;
 pub use batch::Datagrams;
 pub use groupsock::{Groupsock, MulticastInterface};
 pub use limits::{is_out_of_descriptors, raise_descriptor_limit};
+pub use own_address::own_address;
 pub use port_pair::PortPair;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -1,4 +1,51 @@
 //! The RTSP server and media session management.
+//!
+//! [`RtspServer`] is a [`Medium`](crate::env::Medium) that owns tables: connections, client
+//! sessions (the [`SessionPool`](pool::SessionPool)), server media sessions, streams, sockets.
+//! What stands in a table names others by id; nobody holds a pointer to a peer.
 
+mod answer;
+mod config;
+mod connection;
+mod file_subsession;
+mod hooks;
+mod live_subsession;
+mod media_session;
+mod out_queue;
 pub mod pool;
+mod provider;
+mod requests;
+mod rtsp_server;
 pub mod served_folder;
+mod setup;
+mod sockets;
+mod stream_state;
+mod streams;
+mod subsession;
+
+pub use config::{ServerConfig, UdpPorts};
+pub use file_subsession::{FileSessionOptions, FileTrack, FolderProvider, file_media_session};
+pub use hooks::{Admission, NoHooks, ServerHooks};
+pub use live_subsession::LiveTrack;
+pub use media_session::{Lifecycle, MediaSessionId, ServerMediaSession};
+pub use provider::{SessionPoll, SessionProvider};
+pub use rtsp_server::{InputId, RtspServer};
+pub use setup::SessionMedia;
+pub use stream_state::{StreamId, StreamState};
+pub use subsession::{
+    Delivery, MulticastGroup, OnDemandServerMediaSubsession, PassiveServerMediaSubsession,
+    ServerMediaSubsession, StreamFactory, StreamRequest,
+};
+
+pub(crate) use pool::SessionId as ClientSessionId;
+
+const KEY_LISTENER: u32 = 1;
+const KEY_CONNECTION: u32 = 2;
+const KEY_STREAM: u32 = 3;
+const KEY_STREAM_RTCP: u32 = 4;
+const KEY_RTP_SOCKET: u32 = 5;
+const KEY_RTCP_SOCKET: u32 = 6;
+const KEY_POOL: u32 = 7;
+const KEY_WORK: u32 = 8;
+const KEY_INPUT: u32 = 9;
+const KEY_ACCEPT: u32 = 10;

@@ -2,13 +2,14 @@
 
 use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, probe};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fmt, fs, io};
 
 /// What tells a file from the one that was there before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Identity {
     length: u64,
     modified: Option<SystemTime>,
@@ -189,6 +190,14 @@ impl FileSessions {
     /// Number of files with results.
     pub fn known(&self) -> usize {
         self.known.len()
+    }
+
+    /// A number for the file at `path` as it is now, which changes when the file does; `None` if
+    /// there is none.
+    pub fn identity(path: &Path) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        Identity::of(path).ok()?.hash(&mut hasher);
+        Some(hasher.finish())
     }
 
     /// Number of files that are being looked at.

@@ -1,0 +1,312 @@
+//! [`Connection`]: one RTSP connection: bytes in and out, time-outs. It knows no sessions' inside.
+
+use super::ClientSessionId;
+use super::config::ServerConfig;
+use super::out_queue::{OutQueue, Sent, Write};
+use super::stream_state::{DestinationId, StreamId};
+use crate::arena::Id;
+use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
+use crate::net::TcpStream;
+use crate::wire::rtsp::{Decoder, Request};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Names a connection in its server.
+pub(super) type ConnectionId = Id<Connection>;
+
+/// How long a connection that is being closed may take to send what waits.
+const LINGER: Duration = Duration::from_secs(2);
+/// Capacity of an empty input buffer that is kept.
+const KEPT_INPUT: usize = 1024;
+/// How often a draining connection keeps its sessions alive.
+const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    idle: Duration,
+    request: Duration,
+    write: Duration,
+}
+
+/// One RTSP connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) decoder: Decoder,
+    /// What was read and not looked at.
+    pub(super) input: Vec<u8>,
+    out: OutQueue,
+    owner: MediumHandle,
+    key: EventKey,
+    timeouts: Timeouts,
+    timer: Timer,
+    interest: Interest,
+    /// Sessions that were created, or are streamed, over this connection.
+    pub(super) sessions: Vec<ClientSessionId>,
+    /// Where RTCP that comes in interleaved goes.
+    pub(super) channels: Vec<(u8, (StreamId, DestinationId))>,
+    /// There is input that was read and not looked at yet.
+    pub(super) backlog: bool,
+    /// A request that waits for a probe.
+    pub(super) waiting: Option<Box<Request>>,
+    /// The peer will send no more.
+    pub(super) read_closed: bool,
+    closing: Option<Instant>,
+    /// When the last whole request, or interleaved data, came.
+    pub(super) heard_at: Instant,
+    /// When the request that has not arrived whole began.
+    partial_since: Option<Instant>,
+    /// Since when nothing of what waits was taken.
+    blocked_since: Option<Instant>,
+    drained_at: Option<Instant>,
+}
+
+struct Socket<'a>(&'a mut TcpStream, &'a mut UsageEnvironment);
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(self.1, bytes)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+        owner: MediumHandle,
+        id: ConnectionId,
+        config: &ServerConfig,
+        now: Instant,
+    ) -> Self {
+        Self {
+            owner,
+            key: EventKey { kind: super::KEY_CONNECTION, id: id.raw() },
+            timeouts: Timeouts {
+                idle: config.idle_timeout,
+                request: config.request_timeout,
+                write: config.write_timeout,
+            },
+            interest: Interest::NONE,
+            stream,
+            peer,
+            local,
+            decoder: Decoder::new(),
+            input: Vec::new(),
+            out: OutQueue::new(config.max_queued_media),
+            timer: Timer::default(),
+            sessions: Vec::new(),
+            channels: Vec::new(),
+            backlog: false,
+            waiting: None,
+            read_closed: false,
+            closing: None,
+            heard_at: now,
+            partial_since: None,
+            blocked_since: None,
+            drained_at: None,
+        }
+    }
+
+    /// Begins to be told of input.
+    pub(super) fn open(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        self.interest = Interest::READABLE;
+        self.stream.watch(env, self.owner, self.key, self.interest)?;
+        self.rearm(env);
+        Ok(())
+    }
+
+    /// Brings interest and deadline in line with the connection's state.
+    pub(super) fn settle(&mut self, env: &mut UsageEnvironment) {
+        let interest = match (self.wants_input(), !self.out.is_empty()) {
+            (true, true) => Interest::BOTH,
+            (true, false) => Interest::READABLE,
+            (false, true) => Interest::WRITABLE,
+            (false, false) => Interest::NONE,
+        };
+        if interest != self.interest {
+            self.interest = interest;
+            if let Err(e) = self.stream.watch(env, self.owner, self.key, interest) {
+                log::debug!("{}: {e}", self.peer);
+            }
+        }
+        self.rearm(env);
+    }
+
+    fn rearm(&mut self, env: &mut UsageEnvironment) {
+        if self.backlog && self.waiting.is_none() {
+            let now = env.now();
+            env.arm_timer(&mut self.timer, self.owner, self.key, now);
+        } else if let Some(at) = self.deadline() {
+            env.arm_timer(&mut self.timer, self.owner, self.key, at);
+        } else {
+            env.disarm_timer(&mut self.timer);
+        }
+    }
+
+    /// Input is read unless a request waits or the connection is on its way out.
+    pub(super) const fn wants_input(&self) -> bool {
+        self.waiting.is_none() && !self.backlog && !self.read_closed && self.closing.is_none()
+    }
+
+    pub(super) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(env, buf)
+    }
+
+    /// Queues an answer and sends what can be sent.
+    pub(super) fn send_answer(
+        &mut self,
+        env: &mut UsageEnvironment,
+        bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        self.out.push_control(bytes);
+        self.flush(env)
+    }
+
+    /// Sends interleaved packets, or queues them, or drops them.
+    pub(super) fn send_media(
+        &mut self,
+        env: &mut UsageEnvironment,
+        bytes: &[u8],
+        must: bool,
+    ) -> io::Result<Sent> {
+        if self.closing.is_some() {
+            return Ok(Sent::Dropped);
+        }
+        let sent = self.out.send_media(bytes, must, &mut Socket(&mut self.stream, env))?;
+        if !self.out.is_empty() && self.blocked_since.is_none() {
+            self.blocked_since = Some(env.now());
+            self.settle(env);
+        }
+        Ok(sent)
+    }
+
+    pub(super) fn flush(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        let now = env.now();
+        let written = self.out.flush(&mut Socket(&mut self.stream, env))?;
+        if self.out.is_empty() {
+            self.blocked_since = None;
+        } else if written > 0 || self.blocked_since.is_none() {
+            self.blocked_since = Some(now);
+        }
+        Ok(())
+    }
+
+    pub(super) const fn queued_answers(&self) -> usize {
+        self.out.control_len()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Drops queued media of a pair of channels, unless the peer is to get them yet (a BYE).
+    pub(super) fn forget_channels(&mut self, rtp: u8, rtcp: u8, keep_queued: bool) {
+        if !keep_queued {
+            self.out.forget_channels([rtp, rtcp]);
+        }
+        self.channels.retain(|(c, _)| *c != rtp && *c != rtcp);
+    }
+
+    /// The channels asked for if they are free, or else the first free pair.
+    pub(super) fn allot_channels(&self, wanted: Option<(u8, u8)>) -> Option<(u8, u8)> {
+        let free =
+            |pair: &(u8, u8)| !self.channels.iter().any(|(c, _)| *c == pair.0 || *c == pair.1);
+        let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
+        wanted.filter(free).or_else(|| pairs.into_iter().find(free))
+    }
+
+    /// Whether it is time to note that the connection takes what it is sent.
+    pub(super) fn takes_note_of_draining(&mut self, now: Instant) -> bool {
+        let due = self
+            .drained_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= DRAIN_NOTE_INTERVAL);
+        if due {
+            self.drained_at = Some(now);
+        }
+        due
+    }
+
+    /// No more input is taken; the connection goes when its answers are sent.
+    pub(super) fn begin_close(&mut self, now: Instant) {
+        self.closing.get_or_insert(now);
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Something arrived whole.
+    pub(super) const fn note_whole(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.partial_since = None;
+    }
+
+    /// What there is, is the beginning of something, or nothing.
+    pub(super) fn note_partial(&mut self, partial: bool, now: Instant) {
+        if partial {
+            self.partial_since.get_or_insert(now);
+        } else {
+            self.partial_since = None;
+        }
+    }
+
+    /// Puts back the input that was lent, of which `taken` bytes are done with.
+    pub(super) fn give_back(&mut self, mut input: Vec<u8>, taken: usize) {
+        input.drain(..taken.min(input.len()));
+        if input.is_empty() && input.capacity() > KEPT_INPUT {
+            input = Vec::new();
+        }
+        self.input = input;
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.closing.is_some() && self.out.is_empty()
+    }
+
+    /// When something has to happen by.
+    fn deadline(&self) -> Option<Instant> {
+        let idle = (self.sessions.is_empty() && self.waiting.is_none())
+            .then_some(self.heard_at.checked_add(self.timeouts.idle))
+            .flatten();
+        let head = self.partial_since.and_then(|at| at.checked_add(self.timeouts.request));
+        let blocked = self.blocked_since.and_then(|at| at.checked_add(self.timeouts.write));
+        let linger = self.closing.and_then(|at| at.checked_add(LINGER));
+        [idle, head, blocked, linger].into_iter().flatten().min()
+    }
+
+    /// Why the connection is over at `now`, if it is.
+    pub(super) fn overdue(&self, now: Instant) -> Option<&'static str> {
+        let over = |since: Option<Instant>, limit: Duration| {
+            since.is_some_and(|at| now.saturating_duration_since(at) >= limit)
+        };
+        if over(self.closing, LINGER) {
+            Some("closed")
+        } else if over(self.blocked_since, self.timeouts.write) {
+            Some("the client takes nothing of what it is sent")
+        } else if over(self.partial_since, self.timeouts.request) {
+            Some("a request did not arrive whole in time")
+        } else if self.sessions.is_empty()
+            && self.waiting.is_none()
+            && over(Some(self.heard_at), self.timeouts.idle)
+        {
+            Some("idle")
+        } else {
+            None
+        }
+    }
+
+    /// Closes the socket; returns the sessions that were bound to the connection.
+    pub(super) fn close(mut self, env: &mut UsageEnvironment) -> Vec<ClientSessionId> {
+        env.disarm_timer(&mut self.timer);
+        // A BYE or an answer that fits into the socket's buffer still goes.
+        if let Err(e) = self.out.flush(&mut Socket(&mut self.stream, env)) {
+            log::trace!("{}: {e}", self.peer);
+        }
+        self.stream.close(env);
+        self.sessions
+    }
+}

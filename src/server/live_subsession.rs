@@ -1,0 +1,70 @@
+//! [`LiveTrack`]: a live stream from an encoder's thread as a subsession.
+
+use super::rtsp_server::InputId;
+use super::subsession::{StreamFactory, StreamRequest};
+use crate::error::Error;
+use crate::media::live::LiveStream;
+use crate::media::{FramedSource, SourceContext};
+use crate::payload::{self, PayloadFormat};
+use crate::rtp::sink::RtpSink;
+
+/// Makes streams of a [`LiveStream`].
+#[derive(Debug)]
+pub struct LiveTrack {
+    stream: LiveStream,
+    input: InputId,
+    payload_type: u8,
+    bandwidth_kbps: Option<u32>,
+}
+
+impl LiveTrack {
+    /// `input` is what wakes the loop for `stream`
+    /// (see [`RtspServer::create_live_input`](super::RtspServer::create_live_input)).
+    pub const fn new(stream: LiveStream, input: InputId) -> Self {
+        Self { stream, input, payload_type: 96, bandwidth_kbps: None }
+    }
+
+    /// Uses another dynamic payload type (96–127).
+    pub const fn payload_type(mut self, payload_type: u8) -> Self {
+        self.payload_type = payload_type;
+        self
+    }
+
+    /// Tells clients the bandwidth.
+    pub const fn bandwidth_kbps(mut self, kbps: u32) -> Self {
+        self.bandwidth_kbps = Some(kbps);
+        self
+    }
+}
+
+impl StreamFactory for LiveTrack {
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        Some(payload::format_for(&self.stream.parameters(), self.payload_type))
+    }
+
+    fn create_new_stream_source(
+        &mut self,
+        _: &StreamRequest,
+        _: &mut SourceContext<'_>,
+    ) -> Result<Box<dyn FramedSource>, Error> {
+        Ok(Box::new(self.stream.create_source()))
+    }
+
+    fn create_new_rtp_sink(
+        &mut self,
+        max_packet: usize,
+        random: [u8; 12],
+    ) -> Result<RtpSink, Error> {
+        let parameters = self.stream.parameters();
+        let format = payload::format_for(&parameters, self.payload_type);
+        Ok(RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random))
+    }
+
+    fn live_input(&self) -> Option<InputId> {
+        Some(self.input)
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.bandwidth_kbps
+    }
+}

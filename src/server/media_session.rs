@@ -1,0 +1,332 @@
+//! [`ServerMediaSession`]: a named group of subsessions that clients DESCRIBE, SETUP and PLAY.
+//!
+//! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
+//! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
+
+use super::subsession::{Delivery, ServerMediaSubsession};
+use crate::arena::Id;
+use crate::error::Error;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Names a media session in its server.
+pub type MediaSessionId = Id<ServerMediaSession>;
+
+/// Where a media session stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Made; it has no subsession yet.
+    Created,
+    /// It has subsessions and can be added to a server.
+    Configured,
+    /// In the server's table; no client uses it.
+    Active,
+    /// At least one client uses it.
+    InUse,
+    /// Taken out of the table; it goes with its last client.
+    Removed,
+}
+
+/// A named stream with one or several tracks.
+#[derive(Debug)]
+pub struct ServerMediaSession {
+    stream_name: String,
+    info: String,
+    description: String,
+    misc_sdp_lines: String,
+    source_specific: Option<IpAddr>,
+    subsessions: Vec<Box<dyn ServerMediaSubsession>>,
+    origin_id: u64,
+    aggregate_only: bool,
+    delete_when_unreferenced: bool,
+    references: usize,
+    was_used: bool,
+    in_table: bool,
+    removed: bool,
+    /// The identity of what a provider made it from.
+    pub(super) provided: Option<u64>,
+    /// When it was last looked up: a counter, for eviction.
+    pub(super) last_used: u64,
+}
+
+impl ServerMediaSession {
+    /// A session without subsessions. `stream_name` is what follows the host in its URL, without
+    /// leading slash, not percent-encoded.
+    pub fn new(stream_name: &str, info: &str, description: &str) -> Self {
+        Self {
+            stream_name: stream_name.trim_matches('/').to_owned(),
+            info: info.to_owned(),
+            description: description.to_owned(),
+            misc_sdp_lines: String::new(),
+            source_specific: None,
+            subsessions: Vec::new(),
+            origin_id: 0,
+            aggregate_only: false,
+            delete_when_unreferenced: false,
+            references: 0,
+            was_used: false,
+            in_table: false,
+            removed: false,
+            provided: None,
+            last_used: 0,
+        }
+    }
+
+    /// Adds session-level SDP lines, each ended by CR LF. Refused if a line is not `x=…`.
+    pub fn with_misc_sdp_lines(mut self, lines: &str) -> Result<Self, Error> {
+        for line in lines.lines() {
+            let mut chars = line.chars();
+            let (Some('a'..='z'), Some('=')) = (chars.next(), chars.next()) else {
+                return Err(Error::Usage("an SDP line is a small letter, '=' and a value"));
+            };
+            self.misc_sdp_lines.push_str(line);
+            self.misc_sdp_lines.push_str("\r\n");
+        }
+        Ok(self)
+    }
+
+    /// Says that the stream is multicast from `source` alone (RFC 4570): adds the source filter.
+    pub fn with_source_specific_multicast(mut self, source: IpAddr) -> Self {
+        self.source_specific = Some(source);
+        self
+    }
+
+    /// Lets clients control only all tracks together (460 otherwise).
+    pub fn with_aggregate_control_only(mut self) -> Self {
+        self.aggregate_only = true;
+        self
+    }
+
+    /// Deletes the session when its last client has gone.
+    pub fn with_delete_when_unreferenced(mut self, delete: bool) -> Self {
+        self.delete_when_unreferenced = delete;
+        self
+    }
+
+    /// Fixes the identifier of the SDP `o=` line, which otherwise is drawn when the session is
+    /// added to a server. It stays the same as long as the session lives.
+    pub fn with_origin_id(mut self, id: u64) -> Self {
+        self.origin_id = id;
+        self
+    }
+
+    /// Appends a track. Refused once a client uses the session.
+    pub fn add_subsession(
+        &mut self,
+        subsession: impl ServerMediaSubsession + 'static,
+    ) -> Result<(), Error> {
+        if self.was_used {
+            return Err(Error::Usage("a client uses the session already"));
+        }
+        self.subsessions.push(Box::new(subsession));
+        Ok(())
+    }
+
+    /// As [`add_subsession`](Self::add_subsession), in a chain.
+    pub fn with_subsession(mut self, subsession: impl ServerMediaSubsession + 'static) -> Self {
+        self.subsessions.push(Box::new(subsession));
+        self
+    }
+
+    /// The name under which clients ask for it.
+    pub fn stream_name(&self) -> &str {
+        &self.stream_name
+    }
+
+    /// Number of subsessions.
+    pub fn num_subsessions(&self) -> usize {
+        self.subsessions.len()
+    }
+
+    /// Clients that use it now.
+    pub const fn reference_count(&self) -> usize {
+        self.references
+    }
+
+    /// Whether it goes with its last client.
+    pub const fn delete_when_unreferenced(&self) -> bool {
+        self.delete_when_unreferenced
+    }
+
+    /// Whether only aggregate control is allowed.
+    pub const fn aggregate_control_only(&self) -> bool {
+        self.aggregate_only
+    }
+
+    /// Where it stands in its life.
+    pub fn lifecycle(&self) -> Lifecycle {
+        match self {
+            Self { removed: true, .. } => Lifecycle::Removed,
+            Self { references: 1.., .. } => Lifecycle::InUse,
+            Self { in_table: true, .. } => Lifecycle::Active,
+            _ if self.subsessions.is_empty() => Lifecycle::Created,
+            _ => Lifecycle::Configured,
+        }
+    }
+
+    /// A subsession, counted from 0 (its control is `track` and the number from 1).
+    pub fn subsession(&self, index: usize) -> Option<&dyn ServerMediaSubsession> {
+        self.subsessions.get(index).map(|s| &**s)
+    }
+
+    pub(super) fn subsession_mut(
+        &mut self,
+        index: usize,
+    ) -> Option<&mut (dyn ServerMediaSubsession + 'static)> {
+        self.subsessions.get_mut(index).map(|s| &mut **s)
+    }
+
+    /// The subsession that a control attribute names.
+    pub fn track_index(&self, control: &str) -> Option<usize> {
+        let number: usize = control.strip_prefix("track")?.parse().ok()?;
+        let index = number.checked_sub(1)?;
+        // "track01" is not a name that was given out.
+        (control.len() == format!("track{number}").len() && index < self.subsessions.len())
+            .then_some(index)
+    }
+
+    /// The length that all subsessions agree on; `None` if one has none or they differ.
+    pub fn duration(&self) -> Option<Duration> {
+        let mut durations = self.subsessions.iter().map(|s| s.duration());
+        let first = durations.next()??;
+        durations.all(|d| d == Some(first)).then_some(first)
+    }
+
+    /// The longest length of a subsession.
+    pub fn longest_duration(&self) -> Option<Duration> {
+        self.subsessions.iter().filter_map(|s| s.duration()).max()
+    }
+
+    pub(super) fn enter_table(&mut self, origin_id: u64) {
+        self.in_table = true;
+        if self.origin_id == 0 {
+            // Players parse it as a signed 64-bit number.
+            self.origin_id = origin_id >> 1;
+        }
+    }
+
+    pub(super) fn leave_table(&mut self) {
+        self.in_table = false;
+        self.removed = true;
+    }
+
+    pub(super) fn reference(&mut self) {
+        self.references += 1;
+        self.was_used = true;
+    }
+
+    /// Returns whether the session is to be deleted now.
+    pub(super) fn unreference(&mut self) -> bool {
+        debug_assert!(self.references > 0, "every reference is given back once");
+        self.references = self.references.saturating_sub(1);
+        self.references == 0 && (self.removed || self.delete_when_unreferenced)
+    }
+
+    /// The session's description (RFC 4566) for clients that reach the server at `local`. `None`
+    /// while a subsession does not know its format yet.
+    pub fn sdp(&self, local: IpAddr) -> Option<String> {
+        let family = |ip: IpAddr| if ip.is_ipv6() { "IP6" } else { "IP4" };
+        let ip = local.to_canonical();
+        let mut sdp = String::with_capacity(512);
+        sdp.push_str("v=0\r\n");
+        line(&mut sdp, format_args!("o=- {} 1 IN {} {ip}", self.origin_id, family(ip)));
+        line(&mut sdp, format_args!("s={}", or_dash(&self.description)));
+        line(&mut sdp, format_args!("i={}", or_dash(&self.info)));
+        sdp.push_str("t=0 0\r\n");
+        line(&mut sdp, format_args!("a=tool:riverrun {}", env!("CARGO_PKG_VERSION")));
+        sdp.push_str("a=type:broadcast\r\na=control:*\r\n");
+        if let Some(source) = self.source_specific {
+            let kind = family(source);
+            line(&mut sdp, format_args!("a=source-filter: incl IN {kind} * {source}"));
+            sdp.push_str("a=rtcp-unicast: reflection\r\n");
+        }
+        let common = self.duration();
+        let per_track = common.is_none() && self.longest_duration().is_some();
+        if !per_track {
+            line(&mut sdp, format_args!("a=range:npt=0-{}", Npt(common)));
+        }
+        for field in self.misc_sdp_lines.lines() {
+            line(&mut sdp, format_args!("{field}"));
+        }
+        for (index, subsession) in self.subsessions.iter().enumerate() {
+            self.media_description(&mut sdp, index, &**subsession, ip.is_ipv6(), per_track)?;
+        }
+        Some(sdp)
+    }
+
+    fn media_description(
+        &self,
+        sdp: &mut String,
+        index: usize,
+        subsession: &dyn ServerMediaSubsession,
+        ipv6: bool,
+        per_track: bool,
+    ) -> Option<()> {
+        let format = subsession.payload_format()?;
+        let payload_type = format.payload_type;
+        let delivery = subsession.delivery();
+        let port = match &delivery {
+            Delivery::Multicast(group) => group.rtp.port(),
+            Delivery::OnDemand { .. } => 0,
+        };
+        line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media));
+        match &delivery {
+            Delivery::Multicast(group) => match group.rtp.ip() {
+                IpAddr::V4(ip) => line(sdp, format_args!("c=IN IP4 {ip}/{}", group.ttl)),
+                IpAddr::V6(ip) => line(sdp, format_args!("c=IN IP6 {ip}")),
+            },
+            Delivery::OnDemand { .. } if ipv6 => sdp.push_str("c=IN IP6 ::\r\n"),
+            Delivery::OnDemand { .. } => sdp.push_str("c=IN IP4 0.0.0.0\r\n"),
+        }
+        if let Some(kbps) = subsession.bandwidth_kbps() {
+            line(sdp, format_args!("b=AS:{kbps}"));
+        }
+        let name = format.encoding_name;
+        let rate = format.clock_rate;
+        match format.channels {
+            Some(n) if n > 1 => {
+                line(sdp, format_args!("a=rtpmap:{payload_type} {name}/{rate}/{n}"));
+            }
+            _ => line(sdp, format_args!("a=rtpmap:{payload_type} {name}/{rate}")),
+        }
+        if let Some(fmtp) = &format.fmtp {
+            line(sdp, format_args!("a=fmtp:{payload_type} {fmtp}"));
+        }
+        for aux in subsession.aux_sdp_line().iter().flat_map(|lines| lines.lines()) {
+            line(sdp, format_args!("{aux}"));
+        }
+        if matches!(delivery, Delivery::OnDemand { multiplex_rtcp: true, .. }) {
+            sdp.push_str("a=rtcp-mux\r\n");
+        }
+        if per_track {
+            line(sdp, format_args!("a=range:npt=0-{}", Npt(subsession.duration())));
+        }
+        line(sdp, format_args!("a=control:track{}", index + 1));
+        Some(())
+    }
+}
+
+/// The end of an npt range: empty when open.
+struct Npt(Option<Duration>);
+
+impl std::fmt::Display for Npt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |d| write!(f, "{}.{:03}", d.as_secs(), d.subsec_millis()))
+    }
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// Appends one line. A value cannot start a line of its own.
+fn line(sdp: &mut String, value: std::fmt::Arguments<'_>) {
+    let start = sdp.len();
+    let _ = sdp.write_fmt(value); // writing to a String cannot fail
+    if sdp[start..].contains(['\r', '\n', '\0']) {
+        let clean = sdp[start..].replace(['\r', '\n', '\0'], " ");
+        sdp.replace_range(start.., &clean);
+    }
+    sdp.push_str("\r\n");
+}

@@ -1,0 +1,288 @@
+//! What a connection has yet to send: answers, and interleaved packets (RFC 2326 section 10.12).
+//!
+//! Media is written straight from the shared packet buffer; only what the socket did not take is
+//! copied here. An answer goes ahead of queued media, but never into the middle of an interleaved
+//! packet. When the bound is reached a whole frame is refused, never half a packet.
+
+use crate::wire::Reader;
+use std::collections::VecDeque;
+use std::io;
+
+/// Where bytes go: a non-blocking writer.
+pub(crate) trait Write {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The socket took it.
+    Whole,
+    /// It waits in the queue, in part or whole.
+    Queued,
+    /// There was no room: none of it will be sent.
+    Dropped,
+}
+
+/// The send queue of one connection.
+#[derive(Debug)]
+pub(crate) struct OutQueue {
+    control: VecDeque<Chunk>,
+    media: VecDeque<Chunk>,
+    media_bytes: usize,
+    control_bytes: usize,
+    max_media_bytes: usize,
+}
+
+/// Bytes on their way; `boundary` is the first packet boundary at or after `position`.
+#[derive(Debug)]
+struct Chunk {
+    bytes: Vec<u8>,
+    position: usize,
+    boundary: usize,
+}
+
+impl Chunk {
+    const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, position: 0, boundary: 0 }
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.position += n;
+        while self.boundary < self.position {
+            self.boundary += packet_len(self.bytes.get(self.boundary..).unwrap_or_default());
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.position >= self.bytes.len()
+    }
+
+    const fn in_packet(&self) -> bool {
+        self.position < self.boundary
+    }
+}
+
+/// Bytes of the interleaved packet that `bytes` begins with, its prefix included.
+fn packet_len(bytes: &[u8]) -> usize {
+    let mut reader = Reader::new(bytes);
+    let len = reader
+        .take(2, "interleaved prefix")
+        .and_then(|_| reader.u16("interleaved length"))
+        .map_or(bytes.len(), |n| usize::from(n) + 4);
+    len.max(1)
+}
+
+impl OutQueue {
+    /// A queue that holds at most `max_media_bytes` of media (answers are bounded by the number
+    /// of requests that are read while some wait).
+    pub(crate) const fn new(max_media_bytes: usize) -> Self {
+        Self {
+            control: VecDeque::new(),
+            media: VecDeque::new(),
+            media_bytes: 0,
+            control_bytes: 0,
+            max_media_bytes,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.media.is_empty()
+    }
+
+    /// Bytes that wait.
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.media_bytes + self.control_bytes
+    }
+
+    /// Bytes of answers that wait.
+    pub(crate) const fn control_len(&self) -> usize {
+        self.control_bytes
+    }
+
+    /// Queues an answer; [`flush`](Self::flush) sends it.
+    pub(crate) fn push_control(&mut self, bytes: Vec<u8>) {
+        self.control_bytes += bytes.len();
+        self.control.push_back(Chunk::new(bytes));
+    }
+
+    /// Sends interleaved packets, as many whole ones as `bytes` holds, now or later. `must` goes
+    /// in even when the queue is full (a BYE).
+    pub(crate) fn send_media(
+        &mut self,
+        bytes: &[u8],
+        must: bool,
+        socket: &mut impl Write,
+    ) -> io::Result<Sent> {
+        if bytes.is_empty() {
+            return Ok(Sent::Whole);
+        }
+        if !self.is_empty() {
+            if !must && self.media_bytes + bytes.len() > self.max_media_bytes {
+                return Ok(Sent::Dropped);
+            }
+            self.queue_media(Chunk::new(bytes.to_vec()));
+            return Ok(Sent::Queued);
+        }
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match socket.write(bytes.get(taken..).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => taken += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e),
+            }
+        }
+        if taken >= bytes.len() {
+            return Ok(Sent::Whole);
+        }
+        if taken == 0 && !must && bytes.len() > self.max_media_bytes {
+            return Ok(Sent::Dropped);
+        }
+        let start = last_boundary(bytes, taken);
+        let mut rest = Chunk::new(bytes.get(start..).unwrap_or_default().to_vec());
+        rest.advance(taken - start);
+        self.queue_media(rest);
+        Ok(Sent::Queued)
+    }
+
+    fn queue_media(&mut self, chunk: Chunk) {
+        self.media_bytes += chunk.bytes.len() - chunk.position;
+        self.media.push_back(chunk);
+    }
+
+    /// Writes until the socket takes no more or nothing waits; tells how many bytes went.
+    pub(crate) fn flush(&mut self, socket: &mut impl Write) -> io::Result<usize> {
+        let mut written = 0;
+        loop {
+            let answer_waits = !self.control.is_empty();
+            let answer_first = answer_waits && !self.media.front().is_some_and(Chunk::in_packet);
+            let queue = if answer_first { &mut self.control } else { &mut self.media };
+            let Some(chunk) = queue.front_mut() else { return Ok(written) };
+            // With an answer waiting, a half-sent packet is completed and no more.
+            let end =
+                if answer_waits && !answer_first { chunk.boundary } else { chunk.bytes.len() };
+            let n = match socket.write(chunk.bytes.get(chunk.position..end).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(written),
+                Err(e) => return Err(e),
+            };
+            written += n;
+            if answer_first {
+                chunk.position += n;
+                self.control_bytes -= n;
+            } else {
+                chunk.advance(n);
+                self.media_bytes -= n;
+            }
+            if chunk.is_done() {
+                queue.pop_front();
+            }
+        }
+    }
+
+    /// Drops the media of one pair of channels that has not begun to be sent (TEARDOWN of one
+    /// track). Packets of other channels in the same chunk stay.
+    pub(crate) fn forget_channels(&mut self, channels: [u8; 2]) {
+        for chunk in &mut self.media {
+            if chunk.bytes.get(chunk.boundary + 1).is_some_and(|c| channels.contains(c)) {
+                // A chunk is one frame of one stream, so all its packets have the same channel.
+                self.media_bytes -= chunk.bytes.len() - chunk.boundary;
+                chunk.bytes.truncate(chunk.boundary);
+            }
+        }
+        self.media.retain(|chunk| !chunk.is_done());
+    }
+}
+
+/// Start of the packet that byte `at` lies in.
+fn last_boundary(bytes: &[u8], at: usize) -> usize {
+    let mut start = 0;
+    loop {
+        let next = start + packet_len(bytes.get(start..).unwrap_or_default());
+        if next > at || next >= bytes.len() {
+            return start;
+        }
+        start = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes `room` bytes and then would block.
+    struct Pipe {
+        room: usize,
+        got: Vec<u8>,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(self.room);
+            if n == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.room -= n;
+            self.got.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+    }
+
+    fn packet(channel: u8, len: u8) -> Vec<u8> {
+        let mut p = vec![b'$', channel, 0, len];
+        p.extend((0..len).map(|i| i ^ 0x5a));
+        p
+    }
+
+    #[test]
+    fn answer_goes_between_packets_at_every_cut() {
+        let frame = [packet(0, 10), packet(0, 3), packet(0, 20)].concat();
+        for cut in 0..frame.len() {
+            let mut queue = OutQueue::new(1000);
+            let mut pipe = Pipe { room: cut, got: Vec::new() };
+            assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), Sent::Queued);
+            queue.push_control(b"RTSP".to_vec());
+            // Drips out byte by byte from here.
+            while !queue.is_empty() {
+                pipe.room = 1;
+                queue.flush(&mut pipe).unwrap();
+            }
+            let at = [0, 14, 21, 45].into_iter().find(|&b| b >= cut).unwrap();
+            let mut expected = frame.clone();
+            expected.splice(at..at, *b"RTSP");
+            assert_eq!(pipe.got, expected, "cut at {cut}");
+            assert_eq!(queue.len(), 0);
+        }
+    }
+
+    #[test]
+    fn full_queue_drops_whole_frames_only() {
+        let mut queue = OutQueue::new(60);
+        let mut pipe = Pipe { room: 5, got: Vec::new() };
+        let frame = packet(0, 40);
+        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), Sent::Queued);
+        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), Sent::Dropped);
+        assert_eq!(queue.send_media(&packet(1, 2), false, &mut pipe).unwrap(), Sent::Queued);
+        pipe.room = 1000;
+        queue.flush(&mut pipe).unwrap();
+        assert_eq!(pipe.got, [frame, packet(1, 2)].concat());
+    }
+
+    #[test]
+    fn forgotten_channel_ends_at_a_packet_boundary() {
+        let mut queue = OutQueue::new(1000);
+        let mut pipe = Pipe { room: 3, got: Vec::new() };
+        let frame = [packet(0, 10), packet(0, 10)].concat();
+        queue.send_media(&frame, false, &mut pipe).unwrap();
+        queue.send_media(&packet(2, 5), false, &mut pipe).unwrap();
+        queue.send_media(&packet(0, 5), false, &mut pipe).unwrap();
+        queue.forget_channels([0, 1]);
+        pipe.room = 1000;
+        queue.flush(&mut pipe).unwrap();
+        assert_eq!(pipe.got, [packet(0, 10), packet(2, 5)].concat());
+        assert_eq!(queue.len(), 0);
+    }
+}

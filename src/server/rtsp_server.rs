@@ -1,0 +1,703 @@
+//! [`RtspServer`]: its tables, its connections, and who is told what happens.
+
+use super::config::{ServerConfig, UdpPorts};
+use super::connection::{Connection, ConnectionId};
+use super::hooks::{NoHooks, ServerHooks};
+use super::media_session::{MediaSessionId, ServerMediaSession};
+use super::pool::{RemovalReason, SessionPool};
+use super::provider::SessionProvider;
+use super::setup::SessionMedia;
+use super::sockets::{SocketsId, UdpSockets};
+use super::stream_state::{StreamId, StreamState, Wiring};
+use super::{
+    ClientSessionId, KEY_ACCEPT, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
+    KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
+};
+use crate::arena::{Arena, Id, RawId};
+use crate::env::{
+    Event, EventKey, EventTrigger, Interest, Medium, MediumHandle, MediumId, Readiness, Timer,
+    UsageEnvironment,
+};
+use crate::error::Error;
+use crate::media::Wake;
+use crate::media::demux::DemuxTable;
+use crate::net::{TcpListener, is_out_of_descriptors};
+use crate::wire::rtsp::Incoming;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connections that are taken in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long accepting pauses when descriptors have run out and none comes free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Bytes that are read from one connection in one turn.
+const READ_CHUNK: usize = 16 * 1024;
+/// Sessions that expire in one turn.
+const EXPIRIES_PER_TURN: usize = 256;
+/// Sessions made by a provider that are kept while nobody uses them.
+const MAX_IDLE_PROVIDED: usize = 256;
+
+/// An RTSP server (RFC 2326): finds media sessions by name, manages client sessions, streams.
+pub struct RtspServer {
+    pub(super) config: ServerConfig,
+    pub(super) me: Option<MediumHandle>,
+    listeners: Vec<TcpListener>,
+    accept_paused: bool,
+    accept_timer: Timer,
+    pub(super) connections: Arena<Connection>,
+    connections_of: HashMap<IpAddr, usize>,
+    pub(super) pool: SessionPool<SessionMedia>,
+    pub(super) pool_timer: Timer,
+    pub(super) media_sessions: Arena<ServerMediaSession>,
+    pub(super) names: HashMap<String, MediaSessionId>,
+    lookups: u64,
+    pub(super) streams: Arena<StreamState>,
+    pub(super) shared_streams: HashMap<(MediaSessionId, usize), StreamId>,
+    /// Streams that an event trigger wakes.
+    pub(super) inputs: Arena<Input>,
+    pub(super) sockets: Arena<UdpSockets>,
+    pub(super) shared_sockets: HashMap<IpAddr, SocketsId>,
+    pub(super) demuxers: DemuxTable,
+    pub(super) provider: Option<Box<dyn SessionProvider>>,
+    pub(super) hooks: Box<dyn ServerHooks>,
+    /// Connections with a request that waits for a probe.
+    pub(super) waiting: Vec<ConnectionId>,
+    pub(super) work_timer: Timer,
+    pub(super) probe_budget: usize,
+    broken: Vec<ConnectionId>,
+    drained: Vec<ClientSessionId>,
+    read_buffer: Vec<u8>,
+}
+
+/// What the event trigger of a live input wakes.
+#[derive(Debug, Default)]
+pub struct Input {
+    pub(super) streams: Vec<StreamId>,
+    trigger: Option<EventTrigger>,
+}
+
+/// Names a live input in its server.
+pub type InputId = Id<Input>;
+
+impl fmt::Debug for RtspServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtspServer")
+            .field("connections", &self.connections.len())
+            .field("client_sessions", &self.pool.len())
+            .field("media_sessions", &self.media_sessions.len())
+            .field("streams", &self.streams.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RtspServer {
+    /// Listens on `addresses` (port 0: any) and adds the server to the environment.
+    ///
+    /// # Errors
+    /// An address cannot be listened on.
+    pub fn new(
+        env: &mut UsageEnvironment,
+        config: ServerConfig,
+        addresses: &[SocketAddr],
+    ) -> io::Result<MediumId<Self>> {
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for &address in addresses {
+            listeners.push(TcpListener::bind(env, address)?);
+        }
+        Ok(env.add(Self {
+            pool: SessionPool::new(config.pool.clone()),
+            config,
+            me: None,
+            listeners,
+            accept_paused: false,
+            accept_timer: Timer::default(),
+            connections: Arena::new(),
+            connections_of: HashMap::new(),
+            pool_timer: Timer::default(),
+            media_sessions: Arena::new(),
+            names: HashMap::new(),
+            lookups: 0,
+            streams: Arena::new(),
+            shared_streams: HashMap::new(),
+            inputs: Arena::new(),
+            sockets: Arena::new(),
+            shared_sockets: HashMap::new(),
+            demuxers: DemuxTable::default(),
+            provider: None,
+            hooks: Box::new(NoHooks),
+            waiting: Vec::new(),
+            work_timer: Timer::default(),
+            probe_budget: 0,
+            broken: Vec::new(),
+            drained: Vec::new(),
+            read_buffer: vec![0; READ_CHUNK],
+        }))
+    }
+
+    /// Sets what makes sessions for names that are not in the table.
+    pub fn set_session_provider(&mut self, provider: impl SessionProvider + 'static) {
+        self.provider = Some(Box::new(provider));
+    }
+
+    /// Sets the application's hooks.
+    pub fn set_hooks(&mut self, hooks: impl ServerHooks + 'static) {
+        self.hooks = Box::new(hooks);
+    }
+
+    /// The addresses that it listens on.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+    }
+
+    /// The client sessions.
+    pub const fn pool(&self) -> &SessionPool<SessionMedia> {
+        &self.pool
+    }
+
+    /// Changes the limits on client sessions.
+    pub const fn set_max_sessions(&mut self, limit: usize) {
+        self.pool.set_max_sessions(limit);
+    }
+
+    /// Connections that are open.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Streams that exist.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// A stream.
+    pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
+        self.streams.get(id)
+    }
+
+    /// Makes a live input: what wakes the server's loop, from any thread, when a frame has come.
+    /// A [`StreamFactory`](super::StreamFactory) names the input, so that the server knows which
+    /// streams to ask.
+    pub fn create_live_input(&mut self, env: &mut UsageEnvironment) -> (InputId, Wake) {
+        let id = self.inputs.insert(Input::default());
+        let key = EventKey { kind: KEY_INPUT, id: id.raw() };
+        let wake: Wake = match self.me {
+            Some(me) => {
+                let trigger = env.create_medium_trigger(me, key);
+                if let Some(input) = self.inputs.get_mut(id) {
+                    input.trigger = Some(trigger.clone());
+                }
+                Arc::new(move || trigger.trigger())
+            }
+            None => Arc::new(|| ()),
+        };
+        (id, wake)
+    }
+
+    /// Forgets a live input that is not used any more.
+    pub fn delete_live_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
+        if let Some(trigger) = self.inputs.remove(id).and_then(|input| input.trigger) {
+            env.delete_event_trigger(&trigger);
+        }
+    }
+
+    // Media sessions
+
+    /// Adds a media session. One of the same name is removed first: its clients stream on, and
+    /// newcomers find the new one.
+    ///
+    /// # Errors
+    /// The session has no name or no subsession.
+    pub fn add_server_media_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        mut session: ServerMediaSession,
+    ) -> Result<MediaSessionId, Error> {
+        if session.stream_name().is_empty() {
+            return Err(Error::Usage("a media session needs a stream name"));
+        }
+        if session.num_subsessions() == 0 {
+            return Err(Error::Usage("a media session needs a subsession"));
+        }
+        let name = session.stream_name().to_owned();
+        if let Some(&old) = self.names.get(&name) {
+            self.remove_server_media_session(env, old);
+        }
+        let origin = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
+        session.enter_table(origin);
+        let id = self.media_sessions.insert(session);
+        self.names.insert(name, id);
+        Ok(id)
+    }
+
+    /// Finds a media session by name in the table.
+    pub fn lookup_server_media_session(&self, name: &str) -> Option<MediaSessionId> {
+        self.names.get(name).copied()
+    }
+
+    /// A media session, in the table or still in use.
+    pub fn media_session(&self, id: MediaSessionId) -> Option<&ServerMediaSession> {
+        self.media_sessions.get(id)
+    }
+
+    /// The media sessions that clients can find.
+    pub fn media_sessions(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
+        self.names.values().filter_map(|&id| Some((id, self.media_sessions.get(id)?)))
+    }
+
+    /// Takes a media session out of the table: newcomers do not find it, present clients stream
+    /// on, and it goes with the last of them. Returns whether it was in the table.
+    pub fn remove_server_media_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: MediaSessionId,
+    ) -> bool {
+        let Some(session) = self.media_sessions.get_mut(id) else { return false };
+        let was_in_table = self.names.get(session.stream_name()) == Some(&id);
+        if was_in_table {
+            self.names.remove(session.stream_name());
+        }
+        session.leave_table();
+        if session.reference_count() == 0 {
+            self.drop_media_session(env, id);
+        }
+        was_in_table
+    }
+
+    /// Ends all client sessions that use a media session; it stays in the table. Returns how
+    /// many ended.
+    pub fn close_all_client_sessions(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: MediaSessionId,
+    ) -> usize {
+        let users: Vec<_> = self
+            .pool
+            .iter()
+            .filter(|(_, s)| s.media().any(|(_, m)| m.media_session == id))
+            .map(|(key, _)| key)
+            .collect();
+        for &user in &users {
+            self.end_session(env, user, RemovalReason::Removed);
+        }
+        users.len()
+    }
+
+    /// Removes a media session and ends its clients' sessions.
+    pub fn delete_server_media_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: MediaSessionId,
+    ) -> bool {
+        let existed = self.media_sessions.contains(id);
+        self.remove_server_media_session(env, id);
+        self.close_all_client_sessions(env, id);
+        existed
+    }
+
+    pub(super) fn unreference_media_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: MediaSessionId,
+    ) {
+        let Some(session) = self.media_sessions.get_mut(id) else { return };
+        if session.unreference() {
+            if self.names.get(session.stream_name()) == Some(&id) {
+                self.names.remove(session.stream_name());
+            }
+            session.leave_table();
+            self.drop_media_session(env, id);
+        }
+    }
+
+    fn drop_media_session(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
+        let streams: Vec<_> = self
+            .streams
+            .iter()
+            .filter(|(_, s)| s.origin.is_some_and(|(of, _)| of == id))
+            .map(|(stream, _)| stream)
+            .collect();
+        debug_assert!(streams.is_empty(), "a stream has users, and users hold references");
+        for stream in streams {
+            self.delete_stream(env, stream);
+        }
+        self.media_sessions.remove(id);
+    }
+
+    /// Notes that a session of a provider was used, and drops the one that was not for longest
+    /// when there are too many.
+    pub(super) fn note_use(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
+        self.lookups += 1;
+        if let Some(session) = self.media_sessions.get_mut(id) {
+            session.last_used = self.lookups;
+        }
+        let idle = || {
+            self.media_sessions.iter().filter(|&(other, s)| {
+                other != id && s.provided.is_some() && s.reference_count() == 0
+            })
+        };
+        if self.media_sessions.len() > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
+            let oldest = idle().min_by_key(|(_, s)| s.last_used).map(|(oldest, _)| oldest);
+            if let Some(oldest) = oldest {
+                self.remove_server_media_session(env, oldest);
+            }
+        }
+    }
+
+    // Connections
+
+    fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
+        let Some(me) = self.me else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(l) = self.listeners.get_mut(listener) else { return };
+            let (stream, peer) = match l.accept(env) {
+                Ok(accepted) => accepted,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if is_out_of_descriptors(&e) => {
+                    self.pause_accepting(env);
+                    return;
+                }
+                // The client went away between its SYN and now.
+                Err(e) => {
+                    log::debug!("accept: {e}");
+                    continue;
+                }
+            };
+            let now = env.now();
+            let host = peer.ip().to_canonical();
+            let of_host = self.connections_of.get(&host).copied().unwrap_or(0);
+            let full = |limit: usize, n: usize| limit != 0 && n >= limit;
+            if full(self.config.max_connections, self.connections.len())
+                || full(self.config.max_connections_per_peer, of_host)
+            {
+                log::debug!("{peer}: too many connections");
+                let mut stream = stream;
+                // Best effort: the connection is closed whether the client hears why or not.
+                let _ = stream.write(env, b"RTSP/1.0 503 Service Unavailable\r\n\r\n");
+                stream.close(env);
+                continue;
+            }
+            let local = stream.local_addr().unwrap_or(peer);
+            let config = &self.config;
+            let id = self
+                .connections
+                .insert_with(|id| Connection::new(stream, peer, local, me, id, config, now));
+            *self.connections_of.entry(host).or_insert(0) += 1;
+            let opened = self.connections.get_mut(id).map(|c| c.open(env));
+            if let Some(Err(e)) = opened {
+                log::debug!("{peer}: {e}");
+                self.drop_connection(env, id, "cannot be watched");
+            }
+        }
+    }
+
+    fn pause_accepting(&mut self, env: &mut UsageEnvironment) {
+        let Some(me) = self.me else { return };
+        if !self.accept_paused {
+            log::warn!("out of descriptors: no new connections until some are closed");
+        }
+        self.accept_paused = true;
+        self.watch_listeners(env, Interest::NONE);
+        let at = env.now() + ACCEPT_PAUSE;
+        env.arm_timer(&mut self.accept_timer, me, plain_key(KEY_ACCEPT), at);
+    }
+
+    fn resume_accepting(&mut self, env: &mut UsageEnvironment) {
+        if self.accept_paused {
+            self.accept_paused = false;
+            env.disarm_timer(&mut self.accept_timer);
+            self.watch_listeners(env, Interest::READABLE);
+        }
+    }
+
+    fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
+        let Some(me) = self.me else { return };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let id = RawId { index: index as u32, generation: 0 };
+            let key = EventKey { kind: KEY_LISTENER, id };
+            if let Err(e) = listener.watch(env, me, key, interest) {
+                log::error!("listener {index}: {e}");
+            }
+        }
+    }
+
+    fn handle_connection(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        ready: Readiness,
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if ready.writable && connection.has_output() {
+            if let Err(e) = connection.flush(env) {
+                let why = e.to_string();
+                return self.drop_connection(env, id, &why);
+            }
+        }
+        if ready.readable && connection.wants_input() {
+            match connection.read(env, &mut self.read_buffer) {
+                Ok(0) => {
+                    connection.read_closed = true;
+                }
+                Ok(n) => {
+                    let read = self.read_buffer.get(..n).unwrap_or_default();
+                    connection.input.extend_from_slice(read);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => {
+                    let why = e.to_string();
+                    return self.drop_connection(env, id, &why);
+                }
+            }
+            self.process_input(env, id);
+        }
+        self.settle_connection(env, id);
+    }
+
+    /// Looks at the input of a connection: requests, and RTCP that comes in interleaved.
+    pub(super) fn process_input(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let mut taken = 0;
+        // The input is lent out, so that requests can be answered while it is looked at.
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let input = std::mem::take(&mut connection.input);
+        connection.backlog = false;
+        for round in 0.. {
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if connection.waiting.is_some() || connection.is_closing() {
+                break;
+            }
+            if connection.queued_answers() > self.config.max_queued_answers {
+                log::warn!("{}: takes no answers", connection.peer);
+                return self.drop_connection(env, id, "takes no answers");
+            }
+            if round >= self.config.requests_per_turn {
+                connection.backlog = true;
+                break;
+            }
+            let rest = input.get(taken..).unwrap_or_default();
+            match connection.decoder.decode(rest, &self.config.request_limits) {
+                Ok((Incoming::NeedMore, n)) => {
+                    taken += n;
+                    let partial = input.len() > taken;
+                    connection.note_partial(partial, env.now());
+                    break;
+                }
+                Ok((Incoming::Interleaved { channel, data }, n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                    let to = connection.channels.iter().find(|(c, _)| *c == channel).map(|c| c.1);
+                    if let Some((stream, destination)) = to {
+                        self.handle_rtcp(env, stream, destination, data);
+                    }
+                }
+                Ok((Incoming::Request(request), n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                    self.handle_request(env, id, request);
+                }
+                // The server sends no requests, so nothing waits for it.
+                Ok((Incoming::Response(_), n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                }
+                Err(e) => {
+                    log::debug!("{}: {e}", connection.peer);
+                    taken = input.len();
+                    self.refuse_malformed(env, id, &e);
+                    break;
+                }
+            }
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.give_back(input, taken);
+        if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
+            connection.begin_close(env.now());
+        }
+    }
+
+    /// After anything that happened to a connection: is it over, what does it wait for?
+    pub(super) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.is_finished() {
+            return self.drop_connection(env, id, "closed");
+        }
+        connection.settle(env);
+    }
+
+    fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(why) = connection.overdue(env.now()) {
+            return self.drop_connection(env, id, why);
+        }
+        if connection.backlog {
+            self.process_input(env, id);
+        }
+        self.settle_connection(env, id);
+    }
+
+    /// Closes a connection. What is streamed over it ends at once, and its place is free.
+    pub(super) fn drop_connection(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        why: &str,
+    ) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        log::debug!("{}: connection ends: {why}", connection.peer);
+        let host = connection.peer.ip().to_canonical();
+        if let Some(n) = self.connections_of.get_mut(&host) {
+            *n -= 1;
+            if *n == 0 {
+                self.connections_of.remove(&host);
+            }
+        }
+        let sessions = connection.close(env);
+        for session in sessions {
+            let lost = self.config.end_udp_sessions_on_disconnect
+                && self.pool.session(session).is_some_and(|s| s.connection() == Some(id.raw()))
+                || self.streams_over(session, id);
+            if lost {
+                self.end_session(env, session, RemovalReason::ConnectionLost);
+            }
+        }
+        self.resume_accepting(env);
+    }
+
+    fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
+        self.pool.session(session).is_some_and(|s| {
+            s.media().any(|(_, media)| media.connections().any(|c| c == connection))
+        })
+    }
+
+    // Streams
+
+    /// Calls `f` with a stream and what it needs, then does what the stream's sending brought up.
+    pub(super) fn with_stream<R>(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: StreamId,
+        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut Wiring<'_>) -> R,
+    ) -> Option<R> {
+        let stream = self.streams.get_mut(id)?;
+        let mut wiring = Wiring {
+            connections: &mut self.connections,
+            sockets: &mut self.sockets,
+            demuxers: &mut self.demuxers,
+            broken: &mut self.broken,
+            drained: &mut self.drained,
+        };
+        let result = f(stream, env, &mut wiring);
+        let now = env.now();
+        while let Some(session) = self.drained.pop() {
+            self.pool.touch(session, now);
+        }
+        // Dropping one may break another (a BYE), which is then popped in turn.
+        while let Some(connection) = self.broken.pop() {
+            self.drop_connection(env, connection, "cannot be written to");
+        }
+        Some(result)
+    }
+
+    // Client sessions
+
+    /// Expires sessions whose time has come and arms the timer for the next.
+    fn expire_sessions(&mut self, env: &mut UsageEnvironment) {
+        let now = env.now();
+        let expired = self.pool.cleanup_at_most(now, EXPIRIES_PER_TURN);
+        if expired > 0 {
+            self.release_removed_sessions(env);
+        }
+        self.arm_pool_timer(env);
+    }
+
+    pub(super) fn arm_pool_timer(&mut self, env: &mut UsageEnvironment) {
+        let Some(me) = self.me else { return };
+        match self.pool.next_wakeup() {
+            Some(at) => env.arm_timer(&mut self.pool_timer, me, plain_key(KEY_POOL), at),
+            None => env.disarm_timer(&mut self.pool_timer),
+        }
+    }
+
+    pub(super) fn shared_port(&self) -> Option<u16> {
+        match self.config.udp_ports {
+            UdpPorts::Shared { port } => Some(port),
+            UdpPorts::Pairs { .. } => None,
+        }
+    }
+}
+
+pub(super) fn plain_key(kind: u32) -> EventKey {
+    EventKey { kind, id: RawId::default() }
+}
+
+impl Medium for RtspServer {
+    fn kind(&self) -> &'static str {
+        "RtspServer"
+    }
+
+    fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
+        self.me = Some(me);
+        self.watch_listeners(env, Interest::READABLE);
+    }
+
+    fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
+        match event {
+            Event::Readiness { key, readiness } => match key.kind {
+                KEY_CONNECTION => self.handle_connection(env, Id::from_raw(key.id), readiness),
+                KEY_LISTENER => self.accept(env, key.id.index as usize),
+                KEY_RTP_SOCKET => self.receive(env, Id::from_raw(key.id), false),
+                KEY_RTCP_SOCKET => self.receive(env, Id::from_raw(key.id), true),
+                _ => {}
+            },
+            Event::Timer { key } => match key.kind {
+                KEY_STREAM => self.run_stream(env, Id::from_raw(key.id)),
+                KEY_STREAM_RTCP => self.run_stream_rtcp(env, Id::from_raw(key.id)),
+                KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
+                KEY_POOL => self.expire_sessions(env),
+                KEY_WORK => self.retry_waiting(env),
+                KEY_ACCEPT => self.resume_accepting(env),
+                _ => {}
+            },
+            Event::Trigger { key, .. } if key.kind == KEY_INPUT => {
+                let input = self.inputs.get(Id::from_raw(key.id));
+                for stream in input.map(|input| input.streams.clone()).unwrap_or_default() {
+                    self.run_stream(env, stream);
+                }
+            }
+            Event::Trigger { .. } => {}
+        }
+        #[cfg(debug_assertions)]
+        self.check_references();
+    }
+
+    /// Says goodbye to all clients and closes everything.
+    fn on_close(&mut self, env: &mut UsageEnvironment) {
+        for session in self.pool.keys() {
+            self.end_session(env, session, RemovalReason::ServerClosing);
+        }
+        for stream in self.streams.ids().collect::<Vec<_>>() {
+            self.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
+            self.delete_stream(env, stream);
+        }
+        for connection in self.connections.ids().collect::<Vec<_>>() {
+            self.drop_connection(env, connection, "the server closes");
+        }
+        for sockets in self.sockets.ids().collect::<Vec<_>>() {
+            if let Some(sockets) = self.sockets.remove(sockets) {
+                sockets.close(env);
+            }
+        }
+        for listener in self.listeners.drain(..) {
+            listener.close(env);
+        }
+        for input in self.inputs.ids().collect::<Vec<_>>() {
+            self.delete_live_input(env, input);
+        }
+        for timer in [&mut self.pool_timer, &mut self.work_timer, &mut self.accept_timer] {
+            env.disarm_timer(timer);
+        }
+    }
+}

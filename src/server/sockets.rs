@@ -1,0 +1,117 @@
+//! The UDP sockets that streams leave from: a pair a stream, or one pair for all.
+
+use super::stream_state::{DestinationId, StreamId};
+use crate::arena::Id;
+use crate::env::UsageEnvironment;
+use crate::net::{Datagrams, PortPair, UdpSocket};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// Names a pair of sockets in its server.
+pub(super) type SocketsId = Id<UdpSockets>;
+
+/// An RTP and an RTCP socket on one local address.
+#[derive(Debug)]
+pub(super) struct UdpSockets {
+    pub(super) local: IpAddr,
+    pub(super) pair: PortPair,
+    /// The stream that has them for itself; `None`: shared by all streams.
+    pub(super) owner: Option<StreamId>,
+    /// Where receivers send RTCP from, as they announced it.
+    routes: HashMap<SocketAddr, (StreamId, DestinationId)>,
+}
+
+impl UdpSockets {
+    pub(super) fn new(local: IpAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
+        Self { local, pair, owner, routes: HashMap::new() }
+    }
+
+    pub(super) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
+        self.routes.insert(from, to);
+    }
+
+    pub(super) fn remove_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
+        if self.routes.get(&from) == Some(&to) {
+            self.routes.remove(&from);
+        }
+    }
+
+    /// Whose RTCP this is. Behind an address translator the port is not the announced one; the
+    /// address will do where it is the only one.
+    pub(super) fn route(&self, from: SocketAddr) -> Option<(StreamId, DestinationId)> {
+        if let Some(&to) = self.routes.get(&from) {
+            return Some(to);
+        }
+        let mut same_host =
+            self.routes.iter().filter(|(a, _)| a.ip() == from.ip()).map(|(_, &to)| to);
+        let to = same_host.next()?;
+        same_host.all(|other| other == to).then_some(to)
+    }
+
+    pub(super) const fn socket(&mut self, rtcp: bool) -> &mut UdpSocket {
+        if rtcp { &mut self.pair.rtcp } else { &mut self.pair.rtp }
+    }
+
+    pub(super) fn close(self, env: &mut UsageEnvironment) {
+        self.pair.rtp.close(env);
+        self.pair.rtcp.close(env);
+    }
+}
+
+/// Whom a stream sends to through one pair of sockets.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) sockets: SocketsId,
+    pub(super) rtp_targets: Vec<SocketAddr>,
+    pub(super) rtcp_targets: Vec<SocketAddr>,
+    /// Those of `rtcp_targets` that get RTCP on the RTP port (RFC 5761).
+    pub(super) multiplexed_targets: Vec<SocketAddr>,
+}
+
+impl Leg {
+    pub(super) const fn new(sockets: SocketsId) -> Self {
+        Self {
+            sockets,
+            rtp_targets: Vec::new(),
+            rtcp_targets: Vec::new(),
+            multiplexed_targets: Vec::new(),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rtp_targets.clear();
+        self.rtcp_targets.clear();
+        self.multiplexed_targets.clear();
+    }
+
+    /// Notes a receiver; RTCP goes to the RTP port's socket if both are the same.
+    pub(super) fn add(&mut self, rtp: SocketAddr, rtcp: SocketAddr) {
+        self.rtp_targets.push(rtp);
+        if rtp == rtcp {
+            self.multiplexed_targets.push(rtcp);
+        } else {
+            self.rtcp_targets.push(rtcp);
+        }
+    }
+}
+
+/// Sends to every target; those that fail are logged and left in `failed`.
+pub(super) fn send_to_each(
+    socket: &mut UdpSocket,
+    env: &mut UsageEnvironment,
+    datagrams: &Datagrams<'_>,
+    targets: &[SocketAddr],
+    failed: &mut Vec<(usize, io::Error)>,
+) {
+    failed.clear();
+    if targets.is_empty() {
+        return;
+    }
+    socket.send_batch(env, datagrams, targets, failed);
+    for (i, e) in failed.iter() {
+        if let Some(to) = targets.get(*i) {
+            log::debug!("send to {to}: {e}");
+        }
+    }
+}

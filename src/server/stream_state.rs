@@ -1,0 +1,755 @@
+//! [`StreamState`]: one running stream: source → sink → destinations, with its RTCP.
+//!
+//! Its users are its destinations. Frames go out when they are due on the stream's own time line:
+//! the *running time*, which is locked to the monotonic clock, so that sender reports give every
+//! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
+
+use super::connection::{Connection, ConnectionId};
+use super::media_session::MediaSessionId;
+use super::out_queue::Sent;
+use super::sockets::{Leg, SocketsId, UdpSockets, send_to_each};
+use crate::arena::{Arena, Id};
+use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
+use crate::frame::Frame;
+use crate::media::demux::DemuxTable;
+use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::net::Datagrams;
+use crate::payload::PacketBuffer;
+use crate::rtp::rtcp::{NtpTime, RtcpInstance, SenderFacts};
+use crate::rtp::sink::RtpSink;
+use crate::wire::interleaved;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// Names a stream in its server.
+pub type StreamId = Id<StreamState>;
+/// Names a destination in its stream.
+pub(super) type DestinationId = Id<Destination>;
+
+/// What a stream is made of.
+pub(super) struct StreamParts {
+    pub(super) source: Box<dyn FramedSource>,
+    pub(super) sink: RtpSink,
+    pub(super) rtcp: RtcpInstance,
+    /// Media session and number of the subsession; `None` for a multicast stream.
+    pub(super) origin: Option<(MediaSessionId, usize)>,
+    pub(super) shared: bool,
+    pub(super) live: bool,
+    /// Begin anew this long after the start.
+    pub(super) repeat_period: Option<Duration>,
+}
+
+/// Where a stream's packets go.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// The client session; `None` for a multicast group.
+    pub(super) session: Option<super::ClientSessionId>,
+    pub(super) transport: DestinationTransport,
+    pub(super) playing: bool,
+    /// Frames are dropped until the next key frame.
+    skipping: bool,
+    pub(super) dropped_frames: u64,
+    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
+    packets: u64,
+    octets: u64,
+    /// The stream's totals when this destination began to be sent to.
+    since: Totals,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    packets: u64,
+    octets: u64,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DestinationTransport {
+    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
+    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
+}
+
+/// What a stream needs of the server while it runs.
+pub(super) struct Wiring<'a> {
+    pub(super) connections: &'a mut Arena<Connection>,
+    pub(super) sockets: &'a mut Arena<UdpSockets>,
+    pub(super) demuxers: &'a mut DemuxTable,
+    /// Connections whose write failed.
+    pub(super) broken: &'a mut Vec<ConnectionId>,
+    /// Client sessions whose connection takes what it is sent.
+    pub(super) drained: &'a mut Vec<super::ClientSessionId>,
+}
+
+/// Whether a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunOutcome {
+    Running,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Playing,
+    Ended,
+}
+
+/// Where the source's time line lies on the clock.
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    at: Instant,
+    npt: Duration,
+}
+
+/// One running stream.
+pub struct StreamState {
+    source: Box<dyn FramedSource>,
+    sink: RtpSink,
+    pub(super) rtcp: RtcpInstance,
+    pub(super) origin: Option<(MediaSessionId, usize)>,
+    pub(super) shared: bool,
+    live: bool,
+    repeat_period: Option<Duration>,
+    legs: Vec<Leg>,
+    pub(super) destinations: Arena<Destination>,
+    timer: Timer,
+    rtcp_timer: Timer,
+    phase: Phase,
+    /// Running time 0.
+    epoch: Instant,
+    base: Option<Base>,
+    /// A frame that is not due yet.
+    pending: Option<Frame>,
+    /// Decoding time of the frame sent last.
+    position: Duration,
+    /// Where a client asked it to stop.
+    stop_at: Option<Duration>,
+    sent: Totals,
+    send_errors: u64,
+    targets_changed: bool,
+    ranges: Vec<Range<usize>>,
+    failed: Vec<(usize, io::Error)>,
+    report: Vec<u8>,
+}
+
+impl fmt::Debug for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamState")
+            .field("sink", &self.sink)
+            .field("phase", &self.phase)
+            .field("destinations", &self.destinations.len())
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StreamState {
+    pub(super) fn new(parts: StreamParts, now: Instant) -> Self {
+        Self {
+            source: parts.source,
+            sink: parts.sink,
+            rtcp: parts.rtcp,
+            origin: parts.origin,
+            shared: parts.shared,
+            live: parts.live,
+            repeat_period: parts.repeat_period,
+            legs: Vec::new(),
+            destinations: Arena::new(),
+            timer: Timer::default(),
+            rtcp_timer: Timer::default(),
+            phase: Phase::Idle,
+            epoch: now,
+            base: None,
+            pending: None,
+            position: Duration::ZERO,
+            stop_at: None,
+            sent: Totals::default(),
+            send_errors: 0,
+            targets_changed: true,
+            ranges: Vec::new(),
+            failed: Vec::new(),
+            report: Vec::new(),
+        }
+    }
+
+    /// Synchronization source of its packets.
+    pub const fn ssrc(&self) -> u32 {
+        self.sink.ssrc()
+    }
+
+    /// Whether frames are being sent.
+    pub fn is_playing(&self) -> bool {
+        self.phase == Phase::Playing
+    }
+
+    /// Whether nothing was asked of the source yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.phase == Phase::Idle
+            && self.sent.packets == 0
+            && self.position.is_zero()
+            && self.base.is_none()
+    }
+
+    /// Whether the source has given all.
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Number of destinations.
+    pub fn users(&self) -> usize {
+        self.destinations.len()
+    }
+
+    /// Normal play time of the frame that goes out next, or went out last.
+    pub fn npt(&self) -> Duration {
+        self.pending.as_ref().map_or(self.position, |frame| frame.dts)
+    }
+
+    /// Packets that the operating system refused to send.
+    pub const fn send_errors(&self) -> u64 {
+        self.send_errors
+    }
+
+    pub(super) fn add_destination(
+        &mut self,
+        session: Option<super::ClientSessionId>,
+        transport: DestinationTransport,
+    ) -> DestinationId {
+        self.targets_changed = true;
+        self.destinations.insert(Destination {
+            session,
+            transport,
+            playing: false,
+            skipping: false,
+            dropped_frames: 0,
+            packets: 0,
+            octets: 0,
+            since: Totals::default(),
+        })
+    }
+
+    pub(super) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
+        self.settle(id);
+        let destination = self.destinations.remove(id)?;
+        self.targets_changed = true;
+        self.rtcp.remove_destination(destination_key(id));
+        Some(destination)
+    }
+
+    /// Packets and octets sent to a destination since the last call.
+    pub(super) fn take_counters(&mut self, id: DestinationId) -> (u64, u64) {
+        self.settle(id);
+        self.destinations
+            .get_mut(id)
+            .map_or((0, 0), |d| (std::mem::take(&mut d.packets), std::mem::take(&mut d.octets)))
+    }
+
+    /// Adds what UDP destinations share to the destination's own counters.
+    fn settle(&mut self, id: DestinationId) {
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id) {
+            if d.playing && matches!(d.transport, DestinationTransport::Udp { .. }) {
+                d.packets += sent.packets - d.since.packets;
+                d.octets += sent.octets - d.since.octets;
+                d.since = sent;
+            }
+        }
+    }
+
+    /// Goes to `npt`; returns where it goes on. Shared streams are not moved.
+    pub(super) fn seek_with(
+        &mut self,
+        demuxers: &mut DemuxTable,
+        now: Instant,
+        seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
+    ) -> Result<Duration, SeekError> {
+        let mut cx = SourceContext { now, demuxers };
+        let start = seek(&mut *self.source, &mut cx)?;
+        self.pending = None;
+        self.sink.reset();
+        self.position = start;
+        self.base = None;
+        if self.phase == Phase::Ended {
+            self.phase = Phase::Idle;
+        }
+        Ok(start)
+    }
+
+    pub(super) fn source_mut(&mut self) -> &mut dyn FramedSource {
+        &mut *self.source
+    }
+
+    pub(super) fn set_stop(&mut self, stop_at: Option<Duration>) {
+        self.stop_at = stop_at;
+    }
+
+    /// Fetches the first frame if the source has one at hand, so that its time is known.
+    pub(super) fn prepare(&mut self, wiring: &mut Wiring<'_>, now: Instant) {
+        if self.phase == Phase::Playing {
+            return;
+        }
+        // A demultiplexer may need several bounded steps to find the track's first frame.
+        for _ in 0..64 {
+            if self.pending.is_some() {
+                return;
+            }
+            let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+            match self.source.poll_frame(&mut cx) {
+                FramePoll::Ready(frame) => self.pending = Some(frame),
+                FramePoll::Pending(Wait::Work) => {}
+                FramePoll::Pending(_) | FramePoll::Ended(_) => return,
+            }
+        }
+    }
+
+    /// Starts sending to `id`. `npt` is what the presentation starts with at `now`; all tracks
+    /// that start together are given the same.
+    pub(super) fn start(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        id: DestinationId,
+        npt: Duration,
+    ) {
+        if self.sink.holds_back() {
+            // What follows for the newcomer shall begin with a packet of its own.
+            self.refresh_targets();
+            let batch = self.sink.flush();
+            send_to_all(
+                batch,
+                true,
+                &mut self.destinations,
+                &self.legs,
+                &mut self.sent,
+                &mut self.ranges,
+                &mut self.failed,
+                &mut self.send_errors,
+                env,
+                wiring,
+            );
+        }
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id) {
+            if !d.playing {
+                d.playing = true;
+                d.since = sent;
+                self.targets_changed = true;
+            }
+        }
+        if self.phase == Phase::Idle {
+            self.phase = Phase::Playing;
+            self.base = (!self.live).then_some(Base { at: env.now(), npt });
+        }
+    }
+
+    /// Stops sending to `id`; the source stops with the last destination.
+    pub(super) fn pause(&mut self, env: &mut UsageEnvironment, id: DestinationId) {
+        self.settle(id);
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.playing = false;
+            self.targets_changed = true;
+        }
+        if !self.live && !self.destinations.iter().any(|(_, d)| d.playing) {
+            self.halt(env);
+        }
+    }
+
+    fn halt(&mut self, env: &mut UsageEnvironment) {
+        env.disarm_timer(&mut self.timer);
+        if self.phase == Phase::Playing {
+            self.phase = Phase::Idle;
+            // What the packetizer held back stays in it: `start` sends or the next frame does.
+            self.base = None;
+        }
+    }
+
+    /// Arms the stream's timers for `at`.
+    pub(super) fn wake(
+        &mut self,
+        env: &mut UsageEnvironment,
+        me: MediumHandle,
+        id: StreamId,
+        at: Instant,
+    ) {
+        env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
+        if let Some(due) = self.rtcp.poll_timeout() {
+            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), due);
+        }
+    }
+
+    /// Sequence number and, where the next frame is at hand, RTP timestamp of the packet that
+    /// goes out next (for RTP-Info). `npt` as for [`start`](Self::start).
+    pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (u16, Option<u32>) {
+        let base = self.base.unwrap_or(Base { at: now, npt });
+        let timestamp = self
+            .pending
+            .as_ref()
+            .map(|frame| self.sink.timestamp_at(running_time(self.epoch, base, frame.pts)));
+        (self.sink.next_sequence(), timestamp)
+    }
+
+    /// Sends what is due, at most `budget` frames, and arms the timer for what is not.
+    pub(super) fn run(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        me: MediumHandle,
+        id: StreamId,
+        budget: usize,
+    ) -> RunOutcome {
+        if self.phase != Phase::Playing {
+            return RunOutcome::Running;
+        }
+        self.refresh_targets();
+        let now = env.now();
+        let mut wake_at = now;
+        for _ in 0..budget {
+            let frame = match self.pending.take() {
+                Some(frame) => frame,
+                None => {
+                    let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+                    match self.source.poll_frame(&mut cx) {
+                        FramePoll::Ready(frame) => frame,
+                        FramePoll::Pending(Wait::Until(at)) => {
+                            wake_at = at;
+                            break;
+                        }
+                        FramePoll::Pending(Wait::Input) => return RunOutcome::Running,
+                        FramePoll::Pending(Wait::Work) => continue,
+                        FramePoll::Ended(ending) => match self.begin_anew(wiring, now, &ending) {
+                            Some(()) => continue,
+                            None => return self.end(env, wiring),
+                        },
+                    }
+                }
+            };
+            let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
+            if self.stop_at.is_some_and(|stop| frame.dts >= stop) {
+                self.pending = Some(frame);
+                return self.end(env, wiring);
+            }
+            let due = due_at(base, frame.dts);
+            if due > now && !self.live {
+                self.pending = Some(frame);
+                wake_at = due;
+                break;
+            }
+            self.send_frame(env, wiring, &frame, base);
+        }
+        env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
+        RunOutcome::Running
+    }
+
+    fn send_frame(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        frame: &Frame,
+        base: Base,
+    ) {
+        self.position = frame.dts;
+        let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
+        if batch.is_empty() {
+            return;
+        }
+        send_to_all(
+            batch,
+            frame.flags.key,
+            &mut self.destinations,
+            &self.legs,
+            &mut self.sent,
+            &mut self.ranges,
+            &mut self.failed,
+            &mut self.send_errors,
+            env,
+            wiring,
+        );
+    }
+
+    /// At the end of a repeating stream: lets it begin again one period after its start.
+    fn begin_anew(&mut self, wiring: &mut Wiring<'_>, now: Instant, ending: &Ending) -> Option<()> {
+        if let Ending::Failed(why) = ending {
+            log::warn!("stream {:08x}: {why}", self.sink.ssrc());
+            return None;
+        }
+        let period = self.repeat_period.filter(|p| !p.is_zero())?;
+        let base = self.base?;
+        let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+        self.source.seek(Duration::ZERO, &mut cx).ok()?;
+        let left = period.saturating_sub(base.npt);
+        self.base = Some(Base { at: base.at.checked_add(left)?, npt: Duration::ZERO });
+        Some(())
+    }
+
+    fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
+        let batch = self.sink.flush();
+        send_to_all(
+            batch,
+            true,
+            &mut self.destinations,
+            &self.legs,
+            &mut self.sent,
+            &mut self.ranges,
+            &mut self.failed,
+            &mut self.send_errors,
+            env,
+            wiring,
+        );
+        self.say_goodbye(env, wiring, None);
+        env.disarm_timer(&mut self.timer);
+        self.phase = Phase::Ended;
+        let ids: Vec<_> = self.destinations.ids().collect();
+        for id in ids {
+            self.settle(id);
+            if let Some(d) = self.destinations.get_mut(id) {
+                d.playing = false;
+            }
+        }
+        self.targets_changed = true;
+        RunOutcome::Ended
+    }
+
+    /// Lists anew the UDP addresses that packets go to.
+    fn refresh_targets(&mut self) {
+        if !std::mem::take(&mut self.targets_changed) {
+            return;
+        }
+        self.legs.iter_mut().for_each(Leg::clear);
+        for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
+            if let DestinationTransport::Udp { sockets, rtp, rtcp } = d.transport {
+                if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
+                    leg.add(rtp, rtcp);
+                }
+            }
+        }
+    }
+
+    // RTCP
+
+    /// A report may be due.
+    pub(super) fn run_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        me: MediumHandle,
+        id: StreamId,
+    ) {
+        let (now, ntp) = (env.now(), ntp_now(env));
+        let facts = self.sender_facts(now);
+        self.rtcp.handle_timeout(now, self.destinations.len());
+        let mut report = std::mem::take(&mut self.report);
+        report.clear();
+        if self.rtcp.poll_report(now, ntp, facts, &mut report) {
+            self.refresh_targets();
+            self.send_report(env, wiring, &report, None);
+        }
+        self.report = report;
+        if let Some(due) = self.rtcp.poll_timeout() {
+            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), due);
+        }
+    }
+
+    /// Sends a sender report to one destination at once, so that a newcomer can synchronize.
+    pub(super) fn report_to(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        id: DestinationId,
+    ) {
+        let (now, ntp) = (env.now(), ntp_now(env));
+        let facts = self.sender_facts(now);
+        let mut report = std::mem::take(&mut self.report);
+        report.clear();
+        self.rtcp.report_now(ntp, facts, &mut report);
+        self.send_report(env, wiring, &report, Some(id));
+        self.report = report;
+    }
+
+    /// Tells all, or one destination alone, that no more will come (RFC 3550 section 6.6).
+    pub(super) fn say_goodbye(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        only: Option<DestinationId>,
+    ) {
+        let (now, ntp) = (env.now(), ntp_now(env));
+        let facts = self.sender_facts(now);
+        let mut report = std::mem::take(&mut self.report);
+        report.clear();
+        self.rtcp.bye_for_now(ntp, facts, &mut report);
+        self.refresh_targets();
+        self.send_report(env, wiring, &report, only);
+        self.report = report;
+    }
+
+    fn sender_facts(&self, now: Instant) -> Option<SenderFacts> {
+        Some(SenderFacts {
+            rtp_timestamp_now: self.sink.timestamp_at(now.saturating_duration_since(self.epoch)),
+            packet_count: self.sink.packet_count(),
+            octet_count: self.sink.octet_count(),
+        })
+    }
+
+    fn send_report(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        report: &[u8],
+        only: Option<DestinationId>,
+    ) {
+        if report.is_empty() {
+            return;
+        }
+        let one = only.and_then(|id| self.destinations.get(id)).map(|d| d.transport);
+        if only.is_none() {
+            let whole = 0..report.len();
+            let datagrams = Datagrams { buffer: report, spans: std::slice::from_ref(&whole) };
+            for leg in &self.legs {
+                let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+                for (rtcp, targets) in
+                    [(true, &leg.rtcp_targets), (false, &leg.multiplexed_targets)]
+                {
+                    send_to_each(sockets.socket(rtcp), env, &datagrams, targets, &mut self.failed);
+                    self.send_errors += self.failed.len() as u64;
+                }
+            }
+        }
+        let all = self.destinations.iter().filter(|(_, d)| only.is_none() && d.playing);
+        for transport in all.map(|(_, d)| d.transport).chain(one) {
+            match transport {
+                DestinationTransport::Udp { sockets, rtp, rtcp } if only.is_some() => {
+                    let Some(sockets) = wiring.sockets.get_mut(sockets) else { continue };
+                    if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, report, rtcp) {
+                        log::debug!("RTCP to {rtcp}: {e}");
+                        self.send_errors += 1;
+                    }
+                }
+                DestinationTransport::Udp { .. } => {}
+                DestinationTransport::Tcp { connection, rtcp_channel, .. } => {
+                    let Some(c) = wiring.connections.get_mut(connection) else { continue };
+                    let mut prefixed = Vec::with_capacity(report.len() + interleaved::PREFIX_LEN);
+                    if interleaved::write(rtcp_channel, report, &mut prefixed)
+                        && c.send_media(env, &prefixed, true).is_err()
+                    {
+                        wiring.broken.push(connection);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends through `sockets` from now on, too.
+    pub(super) fn add_leg(&mut self, sockets: SocketsId) {
+        if !self.legs.iter().any(|leg| leg.sockets == sockets) {
+            self.legs.push(Leg::new(sockets));
+        }
+    }
+
+    /// The sockets that it sends through.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = SocketsId> + '_ {
+        self.legs.iter().map(|leg| leg.sockets)
+    }
+
+    /// Releases timers and what the source holds in tables.
+    pub(super) fn close(mut self, env: &mut UsageEnvironment, demuxers: &mut DemuxTable) {
+        env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.rtcp_timer);
+        self.source.close(&mut SourceContext { now: env.now(), demuxers });
+    }
+}
+
+/// Sends one batch to every playing destination. A destination that fails is its own.
+#[allow(clippy::too_many_arguments)] // the fields of a stream that its batch does not borrow
+fn send_to_all(
+    batch: &mut PacketBuffer,
+    key_frame: bool,
+    destinations: &mut Arena<Destination>,
+    legs: &[Leg],
+    sent: &mut Totals,
+    ranges: &mut Vec<Range<usize>>,
+    failed: &mut Vec<(usize, io::Error)>,
+    send_errors: &mut u64,
+    env: &mut UsageEnvironment,
+    wiring: &mut Wiring<'_>,
+) {
+    if batch.is_empty() {
+        return;
+    }
+    let packets = batch.spans().len() as u64;
+    let octets: u64 = batch.spans().iter().map(|s| s.len as u64).sum();
+    sent.packets += packets;
+    sent.octets += octets;
+    if legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
+        ranges.clear();
+        ranges.extend(batch.spans().iter().map(|s| s.range()));
+        let datagrams = Datagrams { buffer: batch.bytes(), spans: ranges };
+        for leg in legs {
+            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            send_to_each(sockets.socket(false), env, &datagrams, &leg.rtp_targets, failed);
+            *send_errors += failed.len() as u64;
+        }
+    }
+    for (_, d) in destinations.iter_mut().filter(|(_, d)| d.playing) {
+        let DestinationTransport::Tcp { connection, rtp_channel, .. } = d.transport else {
+            continue;
+        };
+        if d.skipping && !key_frame {
+            d.dropped_frames += 1;
+            continue;
+        }
+        let Some(c) = wiring.connections.get_mut(connection) else { continue };
+        RtpSink::set_channel(batch, rtp_channel);
+        match c.send_media(env, batch.bytes(), false) {
+            Ok(Sent::Dropped) => {
+                d.skipping = true;
+                d.dropped_frames += 1;
+            }
+            Ok(outcome) => {
+                d.skipping = false;
+                d.packets += packets;
+                d.octets += octets;
+                if outcome == Sent::Whole && c.takes_note_of_draining(env.now()) {
+                    wiring.drained.extend(d.session);
+                }
+            }
+            Err(e) => {
+                log::debug!("connection {connection}: {e}");
+                wiring.broken.push(connection);
+            }
+        }
+    }
+}
+
+/// The key under which a destination's reception statistics are kept.
+pub(super) fn destination_key(id: DestinationId) -> u64 {
+    let raw = id.raw();
+    u64::from(raw.generation) << 32 | u64::from(raw.index)
+}
+
+fn key(kind: u32, id: StreamId) -> EventKey {
+    EventKey { kind, id: id.raw() }
+}
+
+fn ntp_now(env: &UsageEnvironment) -> NtpTime {
+    NtpTime::from_unix(env.wall_clock())
+}
+
+fn due_at(base: Base, dts: Duration) -> Instant {
+    match dts.checked_sub(base.npt) {
+        Some(after) => base.at.checked_add(after).unwrap_or(base.at),
+        None => base.at,
+    }
+}
+
+/// Running time of a presentation time. What lies before the base (a key frame before the
+/// position that was asked for) comes out before it, down to 0.
+fn running_time(epoch: Instant, base: Base, pts: Duration) -> Duration {
+    let at = base.at.saturating_duration_since(epoch);
+    match pts.checked_sub(base.npt) {
+        Some(after) => at.saturating_add(after),
+        None => at.saturating_sub(base.npt - pts),
+    }
+}

@@ -1,0 +1,456 @@
+//! The server's streams: made on demand, shared, run, reclaimed with their last user.
+
+use super::ClientSessionId;
+use super::media_session::MediaSessionId;
+use super::pool::{PoolEvent, RemovalReason, Session};
+use super::rtsp_server::RtspServer;
+use super::setup::{SessionMedia, TrackSetup};
+use super::sockets::{SocketsId, UdpSockets};
+use super::stream_state::{
+    DestinationId, DestinationTransport, RunOutcome, StreamId, StreamParts, StreamState,
+    destination_key,
+};
+use super::subsession::{Delivery, MulticastGroup, StreamRequest};
+use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
+use crate::env::{EventKey, Interest, UsageEnvironment};
+use crate::error::Error;
+use crate::media::{FramedSource, SourceContext};
+use crate::net::{Groupsock, PortPair};
+use crate::rtp::rtcp::{NtpTime, RtcpConfig, RtcpInstance};
+use crate::rtp::sink::RtpSink;
+use std::io;
+use std::net::IpAddr;
+
+/// RTCP packets that are read from one socket in one turn.
+const DATAGRAMS_PER_TURN: usize = 64;
+/// Assumed of a track that does not tell its bandwidth, in kbit/s.
+const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
+
+impl RtspServer {
+    /// The stream of a subsession for a client: the shared one, or a new one.
+    pub(super) fn stream_for(
+        &mut self,
+        env: &mut UsageEnvironment,
+        media_session: MediaSessionId,
+        index: usize,
+        request: &StreamRequest,
+    ) -> Result<StreamId, Error> {
+        let subsession = self
+            .media_sessions
+            .get_mut(media_session)
+            .and_then(|s| s.subsession_mut(index))
+            .ok_or(Error::Usage("no such subsession"))?;
+        let shared = match subsession.delivery() {
+            Delivery::Multicast(group) => return Ok(group.stream),
+            Delivery::OnDemand { reuse_first_source, .. } => reuse_first_source,
+        };
+        if shared {
+            if let Some(&stream) = self.shared_streams.get(&(media_session, index)) {
+                return Ok(stream);
+            }
+        }
+        let kbps = subsession.bandwidth_kbps().unwrap_or(DEFAULT_BANDWIDTH_KBPS);
+        let factory =
+            subsession.factory().ok_or(Error::Usage("the subsession makes no streams"))?;
+        let mut random = [0; 20];
+        env.fill_random(&mut random);
+        let (sink_seed, rtcp_seed) = random.split_at(12);
+        let sink_seed: [u8; 12] = sink_seed.try_into().unwrap_or_default();
+        let rtcp_seed = u64::from_be_bytes(rtcp_seed.try_into().unwrap_or_default());
+        // One number for all tracks of a client's session; all clients of a shared stream are one.
+        let request = StreamRequest {
+            client_session: if shared { 0 } else { request.client_session },
+            ..*request
+        };
+        let now = env.now();
+        let mut cx = SourceContext { now, demuxers: &mut self.demuxers };
+        let mut source = factory.create_new_stream_source(&request, &mut cx)?;
+        let sink = match factory.create_new_rtp_sink(self.config.max_packet, sink_seed) {
+            Ok(sink) => sink,
+            Err(e) => {
+                source.close(&mut cx);
+                return Err(e);
+            }
+        };
+        let config = RtcpConfig {
+            cname: cname(request.local.ip()),
+            session_bandwidth_bps: u64::from(kbps) * 1000,
+            ..RtcpConfig::default()
+        };
+        let rtcp = factory.create_rtcp(config, sink.ssrc(), now, rtcp_seed);
+        let input = factory.live_input();
+        let repeat_period = factory.repeat_period();
+        let id = self.streams.insert(StreamState::new(
+            StreamParts {
+                source,
+                sink,
+                rtcp,
+                origin: Some((media_session, index)),
+                shared,
+                live: input.is_some(),
+                repeat_period,
+            },
+            now,
+        ));
+        if shared {
+            self.shared_streams.insert((media_session, index), id);
+        }
+        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
+            input.streams.push(id);
+        }
+        log::debug!("stream {id} of media session {media_session} track {}", index + 1);
+        Ok(id)
+    }
+
+    /// Starts a stream to a multicast group. It runs until the server is closed. Describe it with
+    /// a [`PassiveServerMediaSubsession`](super::PassiveServerMediaSubsession).
+    ///
+    /// # Errors
+    /// The sockets cannot be made.
+    pub fn add_multicast_stream(
+        &mut self,
+        env: &mut UsageEnvironment,
+        source: Box<dyn FramedSource>,
+        sink: RtpSink,
+        (mut rtp, rtcp): (Groupsock, Groupsock),
+        repeat_period: Option<std::time::Duration>,
+    ) -> io::Result<MulticastGroup> {
+        let now = env.now();
+        let ttl = rtp.ttl();
+        let local = rtp.socket().local_addr()?.ip();
+        let config = RtcpConfig { cname: cname(local), ..RtcpConfig::default() };
+        let seed = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
+        let instance = RtcpInstance::new(config, sink.ssrc(), now, seed);
+        let id = self.streams.insert(StreamState::new(
+            StreamParts {
+                source,
+                sink,
+                rtcp: instance,
+                origin: None,
+                shared: true,
+                live: false,
+                repeat_period,
+            },
+            now,
+        ));
+        let (rtp_to, rtcp_to) = (rtp.destination(), rtcp.destination());
+        let pair = PortPair { rtp: rtp.into_socket(), rtcp: rtcp.into_socket() };
+        let sockets = self.add_sockets(env, local, pair, Some(id))?;
+        let destination = self.with_stream(env, id, |stream, _, _| {
+            stream.add_leg(sockets);
+            let (rtp, rtcp) = (rtp_to, rtcp_to);
+            stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp })
+        });
+        if let Some(destination) = destination {
+            self.start_destination(env, id, destination, std::time::Duration::ZERO);
+        }
+        Ok(MulticastGroup { rtp: rtp_to, rtcp_port: rtcp_to.port(), ttl, stream: id })
+    }
+
+    /// The sockets that `stream` sends from on the local address `local`.
+    pub(super) fn sockets_for(
+        &mut self,
+        env: &mut UsageEnvironment,
+        stream: StreamId,
+        local: IpAddr,
+    ) -> io::Result<SocketsId> {
+        if let Some(port) = self.shared_port() {
+            if let Some(&sockets) = self.shared_sockets.get(&local) {
+                return Ok(sockets);
+            }
+            let tries = if port == 0 { 1024 } else { 1 };
+            let base = if port == 0 { 6970 } else { port };
+            let pair = PortPair::open(env, local, base, tries)?;
+            let id = self.add_sockets(env, local, pair, None)?;
+            self.shared_sockets.insert(local, id);
+            return Ok(id);
+        }
+        let state = self.streams.get(stream).ok_or(io::ErrorKind::NotFound)?;
+        let has = state.sockets().find(|&s| self.sockets.get(s).is_some_and(|s| s.local == local));
+        if let Some(sockets) = has {
+            return Ok(sockets);
+        }
+        let super::UdpPorts::Pairs { base, tries } = self.config.udp_ports else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let factory = state.origin.and_then(|(session, index)| {
+            self.media_sessions.get_mut(session)?.subsession_mut(index)?.factory()
+        });
+        let pair = match factory {
+            Some(factory) => factory.create_groupsock(env, local, base, tries)?,
+            None => PortPair::open(env, local, base, tries)?,
+        };
+        self.add_sockets(env, local, pair, Some(stream))
+    }
+
+    fn add_sockets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        local: IpAddr,
+        pair: PortPair,
+        owner: Option<StreamId>,
+    ) -> io::Result<SocketsId> {
+        let me = self.me.ok_or(io::ErrorKind::NotConnected)?;
+        let id = self.sockets.insert(UdpSockets::new(local, pair, owner));
+        let sockets = self.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
+        for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
+            let key = EventKey { kind, id: id.raw() };
+            let watched = sockets.socket(rtcp).watch(env, me, key, Interest::READABLE);
+            if let Err(e) = watched {
+                if let Some(sockets) = self.sockets.remove(id) {
+                    sockets.close(env);
+                }
+                return Err(e);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Runs a stream; at its end, its clients' sessions are ready to play again.
+    pub(super) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(me) = self.me else { return };
+        let budget = self.config.frames_per_turn;
+        let outcome =
+            self.with_stream(env, id, |stream, env, w| stream.run(env, w, me, id, budget));
+        if outcome == Some(RunOutcome::Ended) {
+            log::debug!("stream {id} has ended");
+        }
+    }
+
+    pub(super) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(me) = self.me else { return };
+        self.with_stream(env, id, |stream, env, w| stream.run_rtcp(env, w, me, id));
+        self.collect_counters(id);
+    }
+
+    /// Adds what a stream sent to its sessions' counters.
+    fn collect_counters(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let of: Vec<_> = stream
+            .destinations
+            .iter()
+            .filter_map(|(destination, d)| Some((destination, d.session?)))
+            .collect();
+        for (destination, session) in of {
+            let (packets, octets) = stream.take_counters(destination);
+            if let Some(session) = self.pool.session_mut(session) {
+                session.count_sent(packets, octets);
+            }
+        }
+    }
+
+    /// Starts sending to a destination, with a sender report first.
+    pub(super) fn start_destination(
+        &mut self,
+        env: &mut UsageEnvironment,
+        stream: StreamId,
+        destination: DestinationId,
+        npt: std::time::Duration,
+    ) {
+        let Some(me) = self.me else { return };
+        self.with_stream(env, stream, |state, env, w| {
+            state.start(env, w, destination, npt);
+            state.report_to(env, w, destination);
+            let now = env.now();
+            state.wake(env, me, stream, now);
+        });
+    }
+
+    // RTCP
+
+    /// Reads what receivers send. RTP that comes in is not for us.
+    pub(super) fn receive(&mut self, env: &mut UsageEnvironment, id: SocketsId, rtcp: bool) {
+        let mut buffer = [0; 2048];
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let Some(sockets) = self.sockets.get_mut(id) else { return };
+            let (n, from) = match sockets.socket(rtcp).recv_from(env, &mut buffer) {
+                Ok(received) => received,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error that a send brought back.
+                Err(e) => {
+                    log::trace!("receive: {e}");
+                    continue;
+                }
+            };
+            let data = buffer.get(..n).unwrap_or_default();
+            // On a shared port RTP and RTCP are told apart by the type (RFC 5761 section 4).
+            let is_rtcp = rtcp || data.get(1).is_some_and(|t| (192..=223).contains(t));
+            if let (true, Some((stream, destination))) = (is_rtcp, sockets.route(from)) {
+                self.handle_rtcp(env, stream, destination, data);
+            }
+        }
+    }
+
+    /// RTCP from the receiver at a destination: a report keeps its session alive.
+    pub(super) fn handle_rtcp(
+        &mut self,
+        env: &UsageEnvironment,
+        stream: StreamId,
+        destination: DestinationId,
+        data: &[u8],
+    ) {
+        let Some(state) = self.streams.get_mut(stream) else { return };
+        let Some(session) = state.destinations.get(destination).map(|d| d.session) else { return };
+        let ntp = NtpTime::from_unix(env.wall_clock());
+        let now = env.now();
+        let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
+        if let (true, Some(session)) = (outcome.is_receiver_report, session) {
+            self.pool.touch(session, now);
+        }
+    }
+
+    // The end
+
+    /// Ends a client session, for whatever reason, and releases all that it holds.
+    pub(super) fn end_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        session: ClientSessionId,
+        reason: RemovalReason,
+    ) {
+        for stream in self.streams_of(session) {
+            self.collect_counters(stream);
+        }
+        if let Some(session) = self.pool.remove(session, reason) {
+            self.release_session(env, session, reason);
+        }
+        self.arm_pool_timer(env);
+    }
+
+    fn streams_of(&self, session: ClientSessionId) -> Vec<StreamId> {
+        let media = self.pool.session(session).into_iter().flat_map(|s| s.media());
+        media.flat_map(|(_, m)| m.tracks().map(|t| t.stream)).collect()
+    }
+
+    /// Releases what the pool took out by itself.
+    pub(super) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
+        while let Some(event) = self.pool.poll_event() {
+            if let PoolEvent::Removed { session, reason } = event {
+                self.release_session(env, session, reason);
+            }
+        }
+    }
+
+    fn release_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        session: Session<SessionMedia>,
+        reason: RemovalReason,
+    ) {
+        let info = session.info();
+        let counters = session.counters();
+        let seconds = env.now().saturating_duration_since(session.created_at()).as_secs_f32();
+        log::info!(
+            "session {} of {} ends: {reason}, {seconds:.1} s, {} packets, {} bytes of {:?}",
+            info.id,
+            info.peer,
+            counters.packets,
+            counters.bytes,
+            info.stream,
+        );
+        let key = session.key();
+        let owner = session.connection();
+        let goodbye = !matches!(reason, RemovalReason::TornDown | RemovalReason::ConnectionLost);
+        let mut connections: Vec<_> = owner.into_iter().map(crate::arena::Id::from_raw).collect();
+        for media in session.into_media() {
+            connections.extend(media.connections());
+            self.release_media(env, media, goodbye);
+        }
+        let now = env.now();
+        for id in connections {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.sessions.retain(|s| *s != key);
+                connection.heard_at = now;
+            }
+            self.settle_connection(env, id);
+        }
+        self.hooks.session_removed(&info, reason);
+    }
+
+    pub(super) fn release_media(
+        &mut self,
+        env: &mut UsageEnvironment,
+        media: SessionMedia,
+        goodbye: bool,
+    ) {
+        for track in media.tracks() {
+            self.release_track(env, track, goodbye);
+        }
+        self.unreference_media_session(env, media.media_session);
+    }
+
+    /// Takes a destination away from its stream, and the stream with its last destination.
+    pub(super) fn release_track(
+        &mut self,
+        env: &mut UsageEnvironment,
+        track: &TrackSetup,
+        goodbye: bool,
+    ) {
+        let TrackSetup { stream, destination, .. } = *track;
+        let removed = self.with_stream(env, stream, |state, env, w| {
+            if goodbye && state.destinations.get(destination).is_some_and(|d| d.playing) {
+                state.say_goodbye(env, w, Some(destination));
+            }
+            state.pause(env, destination);
+            state.remove_destination(destination)
+        });
+        let Some(state) = self.streams.get(stream) else { return };
+        let is_unused = state.users() == 0 && state.origin.is_some();
+        match removed.flatten().map(|d| d.transport) {
+            Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
+                if let Some(sockets) = self.sockets.get_mut(sockets) {
+                    sockets.remove_route(rtcp, (stream, destination));
+                }
+            }
+            Some(DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel }) => {
+                if let Some(connection) = self.connections.get_mut(connection) {
+                    connection.forget_channels(rtp_channel, rtcp_channel, goodbye);
+                }
+            }
+            None => {}
+        }
+        if is_unused {
+            self.delete_stream(env, stream);
+        }
+    }
+
+    pub(super) fn delete_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(stream) = self.streams.remove(id) else { return };
+        if let Some(origin) = stream.origin {
+            if self.shared_streams.get(&origin) == Some(&id) {
+                self.shared_streams.remove(&origin);
+            }
+        }
+        for (_, input) in self.inputs.iter_mut() {
+            input.streams.retain(|s| *s != id);
+        }
+        for sockets in stream.sockets() {
+            let owned = self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));
+            if let Some(sockets) = owned.then(|| self.sockets.remove(sockets)).flatten() {
+                sockets.close(env);
+            }
+        }
+        stream.close(env, &mut self.demuxers);
+    }
+
+    /// Checks the reference counts against what refers to the media sessions.
+    #[cfg(debug_assertions)]
+    pub(super) fn check_references(&self) {
+        let mut counted = std::collections::HashMap::new();
+        for (_, session) in self.pool.iter() {
+            for (_, media) in session.media() {
+                *counted.entry(media.media_session).or_insert(0) += 1;
+            }
+        }
+        for (id, session) in self.media_sessions.iter() {
+            let expected = counted.remove(&id).unwrap_or(0);
+            debug_assert_eq!(session.reference_count(), expected, "references of {id}");
+        }
+        debug_assert!(counted.is_empty(), "a client session refers to what is gone");
+    }
+}
+
+/// A canonical name (RFC 3550 section 6.5.1) that tells nothing of the host but its address.
+fn cname(local: IpAddr) -> String {
+    format!("riverrun@{}", local.to_canonical())
+}

@@ -1,0 +1,278 @@
+//! Subsessions: the tracks of a [`ServerMediaSession`](super::ServerMediaSession).
+//!
+//! A subsession describes itself and makes streams; it returns values and never gets the server.
+//! [`OnDemandServerMediaSubsession`] makes a source and a sink when a client asks for them;
+//! an application usually implements only [`StreamFactory`] and wraps it in one.
+//! [`PassiveServerMediaSubsession`] names a multicast stream that runs anyway.
+
+use crate::env::UsageEnvironment;
+use crate::error::Error;
+use crate::media::{FramedSource, SeekError, SourceContext};
+use crate::net::PortPair;
+use crate::payload::PayloadFormat;
+use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
+use crate::rtp::sink::RtpSink;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::rtsp_server::InputId;
+use super::stream_state::StreamId;
+
+/// How a subsession reaches its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// To each client by itself, over UDP or the RTSP connection.
+    OnDemand {
+        /// All clients share one stream.
+        reuse_first_source: bool,
+        /// RTCP may share the RTP port (RFC 5761).
+        multiplex_rtcp: bool,
+    },
+    /// To a multicast group, whether anybody asked or not.
+    Multicast(MulticastGroup),
+}
+
+/// Where a multicast stream goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MulticastGroup {
+    /// Group and RTP port.
+    pub rtp: SocketAddr,
+    /// RTCP port of the same group.
+    pub rtcp_port: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// The stream in the server's table.
+    pub stream: StreamId,
+}
+
+/// Who asks for a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamRequest {
+    /// The same number for all tracks that one client session sets up; 0 where clients share.
+    pub client_session: u64,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The address at which the client reached the server.
+    pub local: SocketAddr,
+}
+
+/// Makes the source and the sink of an on-demand stream. The methods with a default are
+/// live555's points of extension.
+pub trait StreamFactory {
+    /// The payload format; `None` while it is not known (DESCRIBE waits or answers 503).
+    fn payload_format(&self) -> Option<PayloadFormat>;
+
+    /// Opens the source for one stream.
+    fn create_new_stream_source(
+        &mut self,
+        request: &StreamRequest,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Box<dyn FramedSource>, Error>;
+
+    /// Makes the sink. `random` seeds SSRC, first sequence number and timestamp base.
+    fn create_new_rtp_sink(
+        &mut self,
+        max_packet: usize,
+        random: [u8; 12],
+    ) -> Result<RtpSink, Error>;
+
+    /// Further SDP lines of the track, each ended by CR LF.
+    fn aux_sdp_line(&self) -> Option<String> {
+        None
+    }
+
+    /// Length of the track, if it has one.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether clients may seek.
+    fn is_seekable(&self) -> bool {
+        self.duration().is_some()
+    }
+
+    /// The live input that the source gets its frames from; they are sent when they arrive
+    /// rather than when they are due.
+    fn live_input(&self) -> Option<InputId> {
+        None
+    }
+
+    /// Estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        None
+    }
+
+    /// Begin anew at the end: how long after the start. All tracks of a session need the same.
+    fn repeat_period(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Seeks; returns where the stream goes on.
+    fn seek_stream_source(
+        &mut self,
+        source: &mut dyn FramedSource,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Duration, SeekError> {
+        source.seek(npt, cx)
+    }
+
+    /// Sets the playing speed and returns the one that is used: 1 where others cannot be had.
+    fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
+        let _ = (source, scale);
+        1.0
+    }
+
+    /// Opens the sockets that a UDP stream leaves from.
+    fn create_groupsock(
+        &mut self,
+        env: &mut UsageEnvironment,
+        local: IpAddr,
+        base: u16,
+        tries: u16,
+    ) -> io::Result<PortPair> {
+        PortPair::open(env, local, base, tries)
+    }
+
+    /// Makes the stream's RTCP instance.
+    fn create_rtcp(
+        &mut self,
+        config: RtcpConfig,
+        ssrc: u32,
+        now: Instant,
+        seed: u64,
+    ) -> RtcpInstance {
+        RtcpInstance::new(config, ssrc, now, seed)
+    }
+}
+
+/// A track of a media session.
+pub trait ServerMediaSubsession: fmt::Debug {
+    /// How it reaches its clients.
+    fn delivery(&self) -> Delivery;
+
+    /// The payload format, if it is known yet.
+    fn payload_format(&self) -> Option<PayloadFormat>;
+
+    /// Further SDP lines.
+    fn aux_sdp_line(&self) -> Option<String> {
+        None
+    }
+
+    /// Length of the track, if it has one.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Estimated bandwidth in kbit/s.
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        None
+    }
+
+    /// What makes its streams; `None` if it makes none.
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory>;
+}
+
+/// A track whose streams are made when clients ask for them.
+pub struct OnDemandServerMediaSubsession {
+    factory: Box<dyn StreamFactory>,
+    reuse_first_source: bool,
+    multiplex_rtcp: bool,
+}
+
+impl OnDemandServerMediaSubsession {
+    /// Makes a stream for each client.
+    pub fn new(factory: impl StreamFactory + 'static) -> Self {
+        Self { factory: Box::new(factory), reuse_first_source: false, multiplex_rtcp: false }
+    }
+
+    /// Shares one stream among all clients.
+    pub fn reuse_first_source(mut self, reuse: bool) -> Self {
+        self.reuse_first_source = reuse;
+        self
+    }
+
+    /// Offers RTCP on the RTP port (RFC 5761).
+    pub fn multiplex_rtcp(mut self, multiplex: bool) -> Self {
+        self.multiplex_rtcp = multiplex;
+        self
+    }
+}
+
+impl fmt::Debug for OnDemandServerMediaSubsession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnDemandServerMediaSubsession")
+            .field("format", &self.factory.payload_format())
+            .field("reuse_first_source", &self.reuse_first_source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerMediaSubsession for OnDemandServerMediaSubsession {
+    fn delivery(&self) -> Delivery {
+        Delivery::OnDemand {
+            reuse_first_source: self.reuse_first_source,
+            multiplex_rtcp: self.multiplex_rtcp,
+        }
+    }
+
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        self.factory.payload_format()
+    }
+
+    fn aux_sdp_line(&self) -> Option<String> {
+        self.factory.aux_sdp_line()
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.factory.duration()
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.factory.bandwidth_kbps()
+    }
+
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory> {
+        Some(&mut *self.factory)
+    }
+}
+
+/// A track that is streamed to a multicast group all the time.
+#[derive(Clone, Debug)]
+pub struct PassiveServerMediaSubsession {
+    format: PayloadFormat,
+    group: MulticastGroup,
+    bandwidth_kbps: Option<u32>,
+}
+
+impl PassiveServerMediaSubsession {
+    /// Describes the stream that
+    /// [`RtspServer::add_multicast_stream`](super::RtspServer::add_multicast_stream) started.
+    pub const fn new(
+        format: PayloadFormat,
+        group: MulticastGroup,
+        bandwidth_kbps: Option<u32>,
+    ) -> Self {
+        Self { format, group, bandwidth_kbps }
+    }
+}
+
+impl ServerMediaSubsession for PassiveServerMediaSubsession {
+    fn delivery(&self) -> Delivery {
+        Delivery::Multicast(self.group.clone())
+    }
+
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        Some(self.format.clone())
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.bandwidth_kbps
+    }
+
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory> {
+        None
+    }
+}
