@@ -12,7 +12,7 @@ mod medium;
 mod random;
 mod reactor;
 mod registration;
-pub mod sim;
+mod sim;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -22,7 +22,7 @@ pub use handlers::HandlerId;
 pub use medium::{AsAny, EventKey, Medium, MediumHandle, MediumId};
 pub use reactor::{Event, LoopStatistics};
 pub use registration::{Interest, Readiness};
-pub use sim::{LinkProfile, Simulation};
+pub use sim::{LinkProfile, NetworkStatistics, Simulation};
 pub use trigger::EventTrigger;
 
 pub(crate) use reactor::{Dead, Graveyard, Source, other_world};

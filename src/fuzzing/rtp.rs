@@ -1,1 +1,255 @@
-//! In progress.
+//! Bodies for the `rtp` layer: what arrives, in any order and at any time, and what is sent of
+//! whatever frames.
+
+use crate::codec::{CodecParameters, PcmEncoding};
+use crate::frame::Frame;
+use crate::payload::{
+    DepacketizedFrame, Depacketizer, RTP_HEADER_LEN, TCP_PREFIX_LEN, format_for, packetizer_for,
+};
+use crate::rtp::rtcp::NtpTime;
+use crate::rtp::{RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts};
+use crate::wire::rtcp::Compound;
+use crate::wire::rtp::RtpPacket;
+use crate::wire::{ParseError, Reader};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Each packet is a frame.
+#[derive(Default)]
+struct Whole(VecDeque<DepacketizedFrame>);
+
+impl Depacketizer for Whole {
+    fn handle_payload(
+        &mut self,
+        payload: &[u8],
+        key: bool,
+        timestamp: u32,
+        discontinuity: bool,
+    ) -> Result<(), ParseError> {
+        let data = Bytes::copy_from_slice(payload);
+        self.0.push_back(DepacketizedFrame { data, timestamp, key, discontinuity });
+        Ok(())
+    }
+
+    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
+        self.0.pop_front()
+    }
+}
+
+/// What arrives at a receiver: each step is a number of milliseconds, a length and a packet.
+pub fn source(data: &[u8]) {
+    let config = RtpSourceConfig {
+        max_packets: 8,
+        max_bytes: 400,
+        max_frames: 10,
+        min_sequential: u16::from(data.first().is_some_and(|b| b & 1 == 1)) * 2,
+        ..RtpSourceConfig::new(96, 90_000)
+    };
+    let mut source = RtpSource::new(config, Box::<Whole>::default());
+    let mut now = Instant::now();
+    let mut r = Reader::new(data.get(1..).unwrap_or_default());
+    let mut taken = 0u64;
+    while let (Ok(delay), Ok(len)) = (r.u8("delay"), r.u8("length")) {
+        now += Duration::from_millis(delay.into());
+        let len = usize::from(len % 64).min(r.remaining().len());
+        let packet = r.take(len, "packet").unwrap_or_default();
+        let _ = source.handle_packet(packet, now);
+        match delay % 16 {
+            0 => source.handle_timeout(now),
+            1 => drop(source.report_block(now)),
+            2 => source.handle_bye(source.ssrc().unwrap_or(0), now),
+            3 => {
+                while let Some(frame) = source.poll_frame() {
+                    assert!(frame.data.len() < 64);
+                    taken += 1;
+                }
+            }
+            _ => {}
+        }
+        if delay % 16 == 0 {
+            assert!(source.poll_timeout().is_none_or(|at| at > now), "a timer that stands still");
+        }
+    }
+    now += config.max_delay;
+    source.handle_timeout(now);
+    assert_eq!(source.poll_timeout(), None, "all waiting has an end");
+    while source.poll_frame().is_some() {
+        taken += 1;
+    }
+    let counters = source.counters();
+    assert!(counters.frames <= counters.packets);
+    assert_eq!(taken + counters.dropped_frames, counters.frames);
+}
+
+/// RTCP that arrives at a sender: each step is a number of seconds, a length and a packet.
+pub fn rtcp_instance(data: &[u8]) {
+    const OURS: u32 = 0x0101_0101;
+    let mut now = Instant::now();
+    let config = RtcpConfig {
+        cname: "fuzz".into(),
+        max_destinations: 4,
+        reduced_size: data.first().is_some_and(|b| b & 1 == 1),
+        ..RtcpConfig::default()
+    };
+    let mut rtcp = RtcpInstance::new(config, OURS, now, 1);
+    let mut r = Reader::new(data.get(1..).unwrap_or_default());
+    let mut out = Vec::new();
+    let mut packets = 0;
+    while let (Ok(delay), Ok(len)) = (r.u8("delay"), r.u8("length")) {
+        now += Duration::from_secs(delay.into());
+        let ntp = NtpTime(u64::from(delay) << 40);
+        let len = usize::from(len).min(r.remaining().len());
+        let packet = r.take(len, "packet").unwrap_or_default();
+        let outcome = rtcp.handle_packet(packet, u64::from(delay % 8), now, ntp);
+        packets += 1;
+        assert!(outcome.valid || outcome == crate::rtp::RtcpOutcome::default());
+        rtcp.handle_timeout(now, usize::from(delay));
+        let sender = SenderFacts {
+            rtp_timestamp_now: delay.into(),
+            packet_count: packets,
+            octet_count: packets,
+        };
+        out.clear();
+        if rtcp.poll_report(now, ntp, Some(sender), &mut out) {
+            assert!(Compound::parse(&out).is_ok());
+        }
+        assert!(rtcp.poll_timeout().is_some_and(|at| at > now), "a timer that stands still");
+        assert!(rtcp.all_statistics().count() <= 4);
+    }
+    let counters = rtcp.counters();
+    assert_eq!(counters.received + counters.invalid, u64::from(packets));
+}
+
+/// Frames to send: the first byte chooses the format, the second the size of packets; then each
+/// step is a length, a time step and the frame.
+pub fn sink(data: &[u8]) {
+    let mut r = Reader::new(data);
+    let (Ok(kind), Ok(size)) = (r.u8("format"), r.u8("size")) else { return };
+    let pcm = |encoding| CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 2 };
+    let parameters = match kind % 7 {
+        0 => CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() },
+        1 => CodecParameters::H265 { vps: Vec::new(), sps: Vec::new(), pps: Vec::new() },
+        2 => CodecParameters::Aac {
+            config: Bytes::from_static(&[0x12, 0x10]),
+            sampling_rate: 44_100,
+            channels: 2,
+        },
+        3 => CodecParameters::MpegAudio,
+        4 => pcm(PcmEncoding::L24),
+        5 => pcm(PcmEncoding::Pcmu),
+        _ => CodecParameters::Mp2t,
+    };
+    let format = format_for(&parameters, 96);
+    let max_packet = 220 + usize::from(size) * 8;
+    let mut sink = RtpSink::new(&format, packetizer_for(&parameters), max_packet, [0xff; 12]);
+    let mut at = Duration::ZERO;
+    while let (Ok(len), Ok(step)) = (r.u16("length"), r.u8("step")) {
+        at += Duration::from_millis(step.into());
+        let len = usize::from(len % 4096).min(r.remaining().len());
+        let bytes = Bytes::copy_from_slice(r.take(len, "frame").unwrap_or_default());
+        let mut frame = Frame::new(bytes, at, Duration::ZERO);
+        frame.flags.discontinuity = step & 0x40 != 0;
+        let expected = sink.next_sequence();
+        sink.handle_frame(&frame, at);
+        check_batch(&mut sink, expected, max_packet);
+        if step & 0x80 != 0 {
+            let expected = sink.next_sequence();
+            sink.flush();
+            check_batch(&mut sink, expected, max_packet);
+            assert!(!sink.holds_back());
+        }
+        if step == 0 {
+            sink.reset();
+            assert!(!sink.holds_back());
+        }
+    }
+}
+
+/// The packets lie one behind the other, each whole, of the stream and in sequence.
+fn check_batch(sink: &mut RtpSink, mut sequence: u16, max_packet: usize) {
+    let (ssrc, payload_type, next) = (sink.ssrc(), sink.payload_type(), sink.next_sequence());
+    let batch = sink.batch();
+    let mut end = 0;
+    for i in 0..batch.spans().len() {
+        let span = batch.spans()[i];
+        assert_eq!(span.start, end + TCP_PREFIX_LEN);
+        assert!(span.len <= max_packet && span.len > RTP_HEADER_LEN);
+        let (_, prefixed) = batch.bytes().split_at(end);
+        let [high, low] = (span.len as u16).to_be_bytes();
+        assert!(prefixed.starts_with(&[b'$', 0, high, low]));
+        let packet = RtpPacket::parse(batch.packet(i).unwrap_or_default());
+        let Ok(packet) = packet else { panic!("not RTP: {packet:?}") };
+        assert_eq!((packet.ssrc, packet.payload_type), (ssrc, payload_type));
+        assert_eq!((packet.sequence_number, packet.marker), (sequence, span.marker));
+        sequence = sequence.wrapping_add(1);
+        end = span.range().end;
+    }
+    assert_eq!(end, batch.bytes().len());
+    assert_eq!(sequence, next);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::rtcp::{ReportBlock, write_bye, write_rr, write_sdes_cname};
+    use crate::wire::testing::Random;
+
+    #[test]
+    fn source_survives_what_arrives() {
+        for seed in 0..400 {
+            let mut random = Random::new(seed);
+            let mut data = vec![random.u8()];
+            let mut sequence = random.u16();
+            for _ in 0..60 {
+                sequence = sequence.wrapping_add(random.below(4) as u16);
+                data.extend([random.u8() % 64, 14, 0x80, 96]);
+                data.extend(sequence.to_be_bytes());
+                data.extend(random.u32().to_be_bytes());
+                data.extend([0, 0, 0, u8::from(random.chance(9)), 1, 2]);
+            }
+            if random.chance(2) {
+                random.mutate(&mut data);
+            }
+            source(&data);
+        }
+    }
+
+    #[test]
+    fn rtcp_instance_survives_what_arrives() {
+        for seed in 0..400 {
+            let mut random = Random::new(seed);
+            let mut data = vec![random.u8()];
+            for _ in 0..20 {
+                let mut packet = Vec::new();
+                let block = ReportBlock { ssrc: 0x0101_0101, ..ReportBlock::default() };
+                write_rr(&mut packet, 7, &[block]);
+                write_sdes_cname(&mut packet, 7, "peer");
+                if random.chance(3) {
+                    write_bye(&mut packet, &[7], None);
+                }
+                if random.chance(3) {
+                    random.mutate(&mut packet);
+                }
+                data.extend([random.u8(), packet.len() as u8]);
+                data.extend(packet);
+            }
+            rtcp_instance(&data);
+        }
+    }
+
+    #[test]
+    fn sink_survives_every_frame() {
+        for seed in 0..700 {
+            let mut random = Random::new(seed);
+            let mut data = vec![seed as u8, random.u8()];
+            for _ in 0..10 {
+                let frame = random.bytes(3000);
+                data.extend((frame.len() as u16).to_be_bytes());
+                data.push(random.u8());
+                data.extend(frame);
+            }
+            sink(&data);
+        }
+    }
+}

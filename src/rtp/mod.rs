@@ -5,6 +5,8 @@
 //! * [`RtcpInstance`] writes and reads the reports of a stream at the times RFC 3550 wants them.
 
 pub mod rtcp;
+#[cfg(test)]
+mod simulation;
 pub mod sink;
 pub mod source;
 #[cfg(test)]
