@@ -2,7 +2,7 @@
 
 use crate::wire::ParseError;
 use crate::wire::text::{
-    ParameterValue, digits, hex32, invalid, parameter, split_unquoted, unquote,
+    ParameterValue, digits, hex32, invalid, is_token, parameter, split_unquoted, unquote,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -172,7 +172,12 @@ impl TransportSpec {
             "ssrc" => self.ssrc = hex32(text.trim()),
             "mode" => self.mode = (!text.is_empty()).then(|| text.to_owned()),
             "append" => self.append = true,
-            _ => self.other.push((name.to_owned(), value.map(str::to_owned))),
+            // What is no token is dropped: written without its odd characters it might be a
+            // parameter with a meaning.
+            _ if is_token(name.as_bytes()) => {
+                self.other.push((name.to_owned(), value.map(str::to_owned)));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -257,7 +262,7 @@ impl fmt::Display for TransportSpec {
             write!(f, ";ssrc={ssrc:08X}")?;
         }
         if let Some(mode) = &self.mode {
-            let clean = |c: &char| !c.is_control() && *c != '"';
+            let clean = |c: &char| !c.is_ascii_control() && *c != '"';
             write!(f, ";mode=\"{}\"", mode.chars().filter(clean).collect::<String>())?;
         }
         if self.append {
