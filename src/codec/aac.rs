@@ -80,7 +80,8 @@ impl AudioSpecificConfig {
             }
             let extension = b.take(1)?;
             if channel_configuration == 0 {
-                channels = b.program_config_element(bytes)?;
+                channels = b.program_config_element()?;
+                b.comment()?;
             }
             if matches!(object_type, 6 | 20) {
                 b.take(3)?; // layerNr
@@ -228,6 +229,41 @@ impl AdtsHeader {
     }
 }
 
+/// Configuration and number of channels of the stream that begins with `unit`, an access unit
+/// that came with `header`. Where the header leaves the channels to a program_config_element at
+/// the start of the access unit, that moves into the configuration. `None` if there is none.
+pub fn config_from_unit(header: &AdtsHeader, unit: &[u8]) -> Option<(Bytes, u8)> {
+    /// id_syn_ele of a program_config_element.
+    const ID_PCE: u32 = 5;
+    if header.channel_configuration != 0 {
+        return Some((header.config().to_bytes(), channels_of(header.channel_configuration)));
+    }
+    let mut b = Bits::new(unit);
+    if b.take(3).ok()? != ID_PCE {
+        return None;
+    }
+    let start = b.position;
+    let channels = b.program_config_element().ok().filter(|&n| n > 0)?;
+    let end = b.position;
+    let comment = b.comment().ok()?;
+    let mut w = BitWriter::default();
+    w.object_type(header.object_type);
+    w.sampling_rate(header.sampling_rate);
+    w.put(0, 4 + 3);
+    b.position = start;
+    while b.position < end {
+        w.put(b.take(1).ok()?, 1);
+    }
+    while w.bits % 8 != 0 {
+        w.put(0, 1);
+    }
+    w.put(comment.len() as u32, 8);
+    for &byte in comment {
+        w.put(u32::from(byte), 8);
+    }
+    Some((w.finish(), channels))
+}
+
 /// Reads bits, most significant first.
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -273,8 +309,9 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The number of channels in a program_config_element (table 4.2).
-    fn program_config_element(&mut self, whole: &[u8]) -> Result<u8, ParseError> {
+    /// The number of channels in a program_config_element (table 4.2). Stops where it is to be
+    /// aligned to a byte.
+    fn program_config_element(&mut self) -> Result<u8, ParseError> {
         self.take(4 + 2 + 4)?;
         let front = self.take(4)?;
         let side = self.take(4)?;
@@ -298,13 +335,16 @@ impl<'a> Bits<'a> {
         for _ in 0..coupling {
             self.take(5)?;
         }
-        self.position = self.position.next_multiple_of(8);
-        let comment = self.take(8)? as usize;
-        self.position += comment * 8;
-        if self.position > whole.len() * 8 {
-            return Err(ParseError::Incomplete { what: Self::WHAT });
-        }
         u8::try_from(channels).map_err(|_| self.invalid())
+    }
+
+    /// The comment at the end of a program_config_element.
+    fn comment(&mut self) -> Result<&'a [u8], ParseError> {
+        self.position = self.position.next_multiple_of(8);
+        let len = self.take(8)? as usize;
+        let at = self.position / 8;
+        self.position += len * 8;
+        self.bytes.get(at..at + len).ok_or(ParseError::Incomplete { what: Self::WHAT })
     }
 }
 
@@ -413,6 +453,31 @@ mod tests {
         w.put(0x41, 8);
         let bytes = w.finish();
         assert_eq!(AudioSpecificConfig::parse(&bytes).unwrap().channels, 6);
+        // The same element at the start of an access unit, at another bit.
+        let mut b = Bits::new(&bytes);
+        b.take(16).unwrap();
+        let mut unit = BitWriter::default();
+        unit.put(5, 3);
+        while let Ok(bit) = b.take(1) {
+            unit.put(bit, 1);
+            if b.position == bytes.len() * 8 - 21 {
+                break; // what follows are the comment and the bits that align it
+            }
+        }
+        while unit.bits % 8 != 0 {
+            unit.put(0, 1);
+        }
+        unit.put(0x0141, 16);
+        let header = AdtsHeader {
+            object_type: 2,
+            sampling_rate: 48_000,
+            channel_configuration: 0,
+            header_len: 7,
+            frame_len: 100,
+            raw_data_blocks: 1,
+        };
+        assert_eq!(config_from_unit(&header, &unit.finish()), Some((bytes.clone(), 6)));
+        assert_eq!(config_from_unit(&header, &[0x20]), None);
         assert!(AudioSpecificConfig::parse(&bytes[..bytes.len() - 1]).is_err());
     }
 

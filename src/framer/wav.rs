@@ -38,10 +38,12 @@ impl WavHeader {
         self.encoding.bytes_per_sample() * usize::from(self.channels)
     }
 
-    /// Sampling instants in a frame: those of 20 ms, the packet time of RFC 3551 section 4.2.
-    pub const fn samples_per_frame(&self) -> u32 {
-        let n = self.sampling_rate / 50;
-        if n == 0 { 1 } else { n }
+    /// Sampling instants in a frame: those of 20 ms, the packet time of RFC 3551 section 4.2, or
+    /// fewer if that were more than 64 KiB.
+    pub fn samples_per_frame(&self) -> u32 {
+        const MAX_FRAME: usize = 64 * 1024;
+        let most = MAX_FRAME / self.block_len().max(1);
+        (self.sampling_rate / 50).min(most as u32).max(1)
     }
 
     /// Turns samples as the file has them into samples as they are sent, in place.

@@ -11,10 +11,12 @@ use std::time::Duration;
 use std::{fmt, io};
 
 pub mod adts;
+mod elementary;
 pub mod h26x;
 pub mod matroska;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
+mod shared;
 pub mod wav;
 
 /// One track of a media file.
@@ -129,6 +131,10 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "wav" => wav::probe_wav(path),
         "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
+        "aac" => adts::probe_adts(path),
+        "mp3" | "mp2" => mpeg_audio::probe_mpeg_audio(path),
+        "wav" => wav::probe_wav(path),
+        "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         _ => Err(ProbeError::UnknownType),
     }
 }

@@ -1,10 +1,39 @@
-//! In progress.
+//! MPEG-1, MPEG-2 and MPEG-2.5 audio (.mp3, .mp2).
 
+use super::elementary::{Elementary, ElementaryProbe};
 use super::{Probe, ProbeError};
+use crate::codec::CodecParameters;
+use crate::codec::mpeg_audio::FrameHeader;
+use crate::framer::mpeg_audio::info;
+use crate::framer::sync::Unit;
+use bytes::Bytes;
 use std::path::Path;
 
-/// Starts to look at a file.
+impl Elementary for FrameHeader {
+    const NAME: &'static str = "MPEG audio";
+
+    fn parameters(_first: &Unit<Self>) -> Result<CodecParameters, String> {
+        Ok(CodecParameters::MpegAudio)
+    }
+
+    fn is_info(first: &Unit<Self>) -> bool {
+        info(first).is_some()
+    }
+
+    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
+        Some(unit.data.clone())
+    }
+
+    fn blocks(&self) -> u64 {
+        1
+    }
+
+    fn complaint(start: &[u8]) -> Option<&'static str> {
+        Self::is_free_format(start).then_some("free format is not supported")
+    }
+}
+
+/// Starts to look at an MPEG audio file.
 pub fn probe_mpeg_audio(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    let _ = path;
-    Err(ProbeError::UnknownType)
+    Ok(Box::new(ElementaryProbe::<FrameHeader>::new(path)?))
 }

@@ -1,10 +1,209 @@
-//! In progress.
+//! WAV files (.wav): positions are arithmetic.
 
-use super::{Probe, ProbeError};
+use super::shared::{CUT_SHORT, SharedFile, read_at, read_window};
+use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
+use crate::codec::CodecParameters;
+use crate::frame::Frame;
+use crate::framer::sync::{frame_at, frame_time};
+use crate::framer::wav::{WavHeader, WavParser};
+use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
+use bytes::Bytes;
+use std::fs::File;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Starts to look at a file.
+/// Bytes a probe reads at once: chunks before the samples are small, or skipped.
+const PROBE_READ_LEN: usize = 4 * 1024;
+/// Bytes a source reads at once, if that is no less than a frame.
+const READ_LEN: usize = 32 * 1024;
+
+/// Starts to look at a WAV file.
 pub fn probe_wav(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    let _ = path;
-    Err(ProbeError::UnknownType)
+    let (shared, file) = SharedFile::open_first(path)?;
+    Ok(Box::new(WavProbe { file, shared: Some(shared), parser: WavParser::new(), offset: 0 }))
+}
+
+#[derive(Debug)]
+struct WavProbe {
+    file: Arc<File>,
+    shared: Option<SharedFile>,
+    parser: WavParser,
+    offset: u64,
+}
+
+impl WavProbe {
+    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        let mut left = budget.max(1);
+        while left > 0 {
+            self.offset = self.offset.saturating_add(self.parser.take_skip());
+            let bytes = read_window(&self.file, PROBE_READ_LEN, self.offset)?;
+            if bytes.is_empty() {
+                return Err(ProbeError::Content("no samples in the WAV file".into()));
+            }
+            self.offset += bytes.len() as u64;
+            left = left.saturating_sub(bytes.len());
+            self.parser.handle_bytes(&bytes);
+            match self.parser.poll_header() {
+                Ok(None) => {}
+                Ok(Some(header)) => return self.finish(header).map(Some),
+                Err(e) => return Err(ProbeError::Content(e.to_string())),
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(&mut self, header: WavHeader) -> Result<Arc<dyn MediaFile>, ProbeError> {
+        let Some(file) = self.shared.take() else {
+            return Err(ProbeError::Content("the probe has ended".into()));
+        };
+        let there = file.len().saturating_sub(header.data_offset);
+        let len = header.data_len.map_or(there, |len| len.min(there));
+        let samples = len / header.block_len() as u64;
+        if samples == 0 {
+            return Err(ProbeError::Content("no samples in the WAV file".into()));
+        }
+        let duration = frame_time(samples, 1, header.sampling_rate);
+        let track = Track {
+            parameters: CodecParameters::Pcm {
+                encoding: header.encoding,
+                sampling_rate: header.sampling_rate,
+                channels: header.channels,
+            },
+            duration: Some(duration),
+            seekable: true,
+            bitrate: u32::try_from(header.block_len() as u64 * 8 * u64::from(header.sampling_rate))
+                .ok(),
+        };
+        Ok(Arc::new(WavFile { file, tracks: [track], header, samples, duration }))
+    }
+}
+
+impl Probe for WavProbe {
+    fn poll_probe(&mut self, budget: usize) -> ProbePoll {
+        match self.go_on(budget) {
+            Ok(None) => ProbePoll::Pending,
+            Ok(Some(file)) => ProbePoll::Ready(file),
+            Err(e) => ProbePoll::Failed(e),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct WavFile {
+    file: SharedFile,
+    tracks: [Track; 1],
+    header: WavHeader,
+    /// Sampling instants.
+    samples: u64,
+    duration: Duration,
+}
+
+impl MediaFile for WavFile {
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn open_track(
+        self: Arc<Self>,
+        _track: usize,
+        _consumer: u64,
+        _cx: &mut SourceContext<'_>,
+    ) -> io::Result<Box<dyn FramedSource>> {
+        let file = self.file.open()?;
+        Ok(Box::new(WavSource {
+            of: self,
+            file,
+            chunk: Bytes::new(),
+            next: 0,
+            jumped: false,
+            failed: None,
+        }))
+    }
+}
+
+/// Reads the samples of a file.
+struct WavSource {
+    of: Arc<WavFile>,
+    file: Arc<File>,
+    /// Samples that are read, whole sampling instants, in network byte order.
+    chunk: Bytes,
+    /// Number of the first sampling instant in `chunk`.
+    next: u64,
+    jumped: bool,
+    failed: Option<String>,
+}
+
+impl WavSource {
+    fn time(&self, sample: u64) -> Duration {
+        frame_time(sample, 1, self.of.header.sampling_rate)
+    }
+
+    /// Reads some frames' worth of samples; none are left in `chunk`.
+    fn read(&mut self) -> io::Result<()> {
+        let header = &self.of.header;
+        let block = header.block_len();
+        let frame = header.samples_per_frame() as usize * block;
+        let frames = (READ_LEN / frame).max(1);
+        let left = (self.of.samples - self.next).saturating_mul(block as u64);
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(frames * frame);
+        let offset = header.data_offset + self.next * block as u64;
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match read_at(&self.file, rest, offset + filled as u64)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        bytes.truncate(filled - filled % block);
+        if bytes.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT_SHORT));
+        }
+        header.reorder(&mut bytes);
+        self.chunk = bytes.into();
+        Ok(())
+    }
+}
+
+impl FramedSource for WavSource {
+    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+        if let Some(why) = &self.failed {
+            return FramePoll::Ended(Ending::Failed(why.clone()));
+        }
+        if self.chunk.is_empty() {
+            if self.next >= self.of.samples {
+                return FramePoll::Ended(Ending::EndOfStream);
+            }
+            if let Err(e) = self.read() {
+                self.failed = Some(e.to_string());
+                return FramePoll::Ended(Ending::Failed(e.to_string()));
+            }
+        }
+        let block = self.of.header.block_len();
+        let len = (self.of.header.samples_per_frame() as usize * block).min(self.chunk.len());
+        let data = self.chunk.split_to(len);
+        let pts = self.time(self.next);
+        self.next += (len / block) as u64;
+        let mut frame = Frame::new(data, pts, self.time(self.next) - pts);
+        frame.flags.discontinuity = std::mem::take(&mut self.jumped);
+        FramePoll::Ready(frame)
+    }
+
+    fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
+        let sample = frame_at(npt, 1, self.of.header.sampling_rate);
+        if sample >= self.of.samples {
+            return Err(SeekError::OutOfRange);
+        }
+        self.next = sample;
+        self.chunk = Bytes::new();
+        self.failed = None;
+        self.jumped = true;
+        Ok(self.time(sample))
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        Some(self.of.duration)
+    }
 }

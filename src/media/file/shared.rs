@@ -1,0 +1,110 @@
+//! [`SharedFile`]: one descriptor for all who read the same file, each at its own offset, open as
+//! long as anyone reads.
+
+use super::{ProbeError, open_regular};
+use std::fs::{File, Metadata};
+use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::{FileExt, MetadataExt};
+#[cfg(windows)]
+use std::os::windows::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
+
+/// Names a file and tells it from another that has taken its name.
+#[derive(Debug)]
+pub(super) struct SharedFile {
+    path: PathBuf,
+    len: u64,
+    identity: Identity,
+    open: Mutex<Weak<File>>,
+}
+
+/// A file that was written to or replaced since it was looked at has another identity: what was
+/// found out about it no longer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    inode: (u64, u64),
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            inode: (metadata.dev(), metadata.ino()),
+        }
+    }
+}
+
+impl SharedFile {
+    /// Opens a file for a probe.
+    pub(super) fn open_first(path: &Path) -> Result<(Self, Arc<File>), ProbeError> {
+        let file = Arc::new(open_regular(path)?);
+        let metadata = file.metadata()?;
+        let shared = Self {
+            path: path.to_owned(),
+            len: metadata.len(),
+            identity: Identity::of(&metadata),
+            open: Mutex::new(Arc::downgrade(&file)),
+        };
+        Ok((shared, file))
+    }
+
+    /// Bytes in the file when it was first opened.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The file, opened anew only if nobody reads it.
+    pub(super) fn open(&self) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.upgrade() {
+            return Ok(file);
+        }
+        let file = open_regular(&self.path).map_err(|e| match e {
+            ProbeError::Io(e) => e,
+            other => io::Error::other(other.to_string()),
+        })?;
+        if Identity::of(&file.metadata()?) != self.identity {
+            return Err(io::Error::other("the file has changed since it was probed"));
+        }
+        let file = Arc::new(file);
+        *open = Arc::downgrade(&file);
+        Ok(file)
+    }
+}
+
+/// Reads at `offset`; 0 at the end of the file.
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        #[cfg(unix)]
+        let got = file.read_at(bytes, offset);
+        #[cfg(windows)]
+        let got = file.seek_read(bytes, offset);
+        match got {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads `len` bytes at `offset`, or fewer if the file ends before.
+pub(super) fn read_window(file: &File, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match read_at(file, rest, offset.saturating_add(filled as u64))? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// What to say of a file that ends before the place where it ended when it was probed.
+pub(super) const CUT_SHORT: &str = "the file has become shorter since it was probed";
