@@ -35,6 +35,8 @@ pub struct Pcr {
     pub value: u64,
     /// The packet says that the time base changes with it.
     pub discontinuity: bool,
+    /// The packet says that decoding can start with it.
+    pub random_access: bool,
 }
 
 impl Pcr {
@@ -53,6 +55,7 @@ impl Pcr {
             pid: u16::from(p0 & 0x1f) << 8 | u16::from(p1),
             value: (base * 300 + extension) % PCR_MODULUS,
             discontinuity: adaptation & 0x80 != 0,
+            random_access: adaptation & 0x40 != 0,
         })
     }
 
@@ -124,6 +127,22 @@ fn run(bytes: &[u8], at: usize, stride: usize, ended: bool) -> Run {
     Run::Packets
 }
 
+/// The packets in a piece of a stream, each with its offset; garbage between them is passed over.
+pub(crate) fn packets(bytes: &[u8], stride: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    let mut synced = false;
+    std::iter::from_fn(move || {
+        if !synced || bytes.get(at) != Some(&SYNC) {
+            let rest = bytes.get(at..).filter(|_| stride > 0)?;
+            at += find_sync(rest, &[stride], true).ok()?.0;
+            synced = true;
+        }
+        let packet = (at, bytes.get(at..at + PACKET_LEN)?);
+        at += stride;
+        Some(packet)
+    })
+}
+
 /// Cuts a byte stream into groups of transport stream packets (seven, unless told otherwise).
 /// Their times are interpolated between the PCRs around them, and count from the first PCR; jumps
 /// and wraps of the clock are bridged at the rate so far.
@@ -185,6 +204,11 @@ impl TsFramer {
         *self = Self { stride: self.stride, per_frame: self.per_frame, ..Self::new() };
         self.clock.pid = pid;
         self.clock.last = duration_to_ticks(time);
+    }
+
+    /// Marks the next frame as following a gap.
+    pub(crate) fn mark_gap(&mut self) {
+        self.gap = true;
     }
 
     /// Takes PCRs from this PID; unset, from the PID of the first.
@@ -263,9 +287,11 @@ impl TsFramer {
                     }
                 }
             };
+            // A packet counts as being here when the bytes before the next one are, too.
+            let needed = if self.ended { PACKET_LEN } else { stride };
             let mut n = 0;
             while n < self.per_frame
-                && self.buffer.len() >= n * stride + PACKET_LEN
+                && self.buffer.len() >= n * stride + needed
                 && self.buffer.get(n * stride) == Some(&SYNC)
             {
                 n += 1;
@@ -447,7 +473,7 @@ pub(crate) mod tests {
     #[test]
     fn pcr() {
         let value = 1_234_567_890_123;
-        let expected = Pcr { pid: 257, value, discontinuity: false };
+        let expected = Pcr { pid: 257, value, discontinuity: false, random_access: false };
         assert_eq!(Pcr::parse(&packet(257, Some(value), 0)), Some(expected));
         assert_eq!(Pcr::parse(&packet(257, None, 0xff)), None);
     }

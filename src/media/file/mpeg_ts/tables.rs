@@ -1,0 +1,176 @@
+//! [`Tables`]: the packets that carry program association and program map, kept so that they can
+//! be sent again where playing starts in the middle.
+
+use crate::framer::mpeg_ts::PACKET_LEN;
+use crate::wire::Reader;
+use bytes::Bytes;
+
+/// Programs whose maps are kept.
+const MAX_PROGRAMS: usize = 8;
+/// Packets of one table that are kept.
+const MAX_PACKETS: usize = 8;
+const NO_PCR: u16 = 0x1fff;
+
+/// The first complete program association and the program maps that it names.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    association: Section,
+    maps: Vec<(u16, Section)>,
+    pcr_pid: Option<u16>,
+}
+
+/// Packets of one PID from the start of a section to its end.
+#[derive(Debug, Default)]
+struct Section {
+    packets: Vec<u8>,
+    bytes: Vec<u8>,
+    complete: bool,
+}
+
+impl Section {
+    /// Takes a packet; gives the section when this completes it.
+    fn handle_packet(&mut self, packet: &[u8], unit_start: bool, payload: &[u8]) -> Option<&[u8]> {
+        if self.complete {
+            return None;
+        }
+        if unit_start {
+            let pointer = usize::from(*payload.first()?);
+            self.packets.clear();
+            self.bytes.clear();
+            self.bytes.extend_from_slice(payload.get(1 + pointer..)?);
+        } else if self.packets.is_empty() {
+            return None;
+        } else {
+            self.bytes.extend_from_slice(payload);
+        }
+        if self.packets.len() >= MAX_PACKETS * PACKET_LEN {
+            self.packets.clear();
+            return None;
+        }
+        self.packets.extend_from_slice(packet);
+        let &[_, l0, l1, ..] = &self.bytes[..] else { return None };
+        let len = 3 + (usize::from(l0 & 0x0f) << 8 | usize::from(l1));
+        let section = self.bytes.get(..len)?;
+        self.complete = true;
+        Some(section)
+    }
+}
+
+impl Tables {
+    pub(super) fn handle_packet(&mut self, packet: &[u8]) {
+        let Some((pid, unit_start, payload)) = payload_of(packet) else { return };
+        if pid == 0 {
+            if let Some(section) = self.association.handle_packet(packet, unit_start, payload) {
+                self.maps = map_pids(section).map(|pid| (pid, Section::default())).collect();
+            }
+        } else if let Some((_, map)) = self.maps.iter_mut().find(|(map, _)| *map == pid) {
+            if let Some(section) = map.handle_packet(packet, unit_start, payload) {
+                if self.pcr_pid.is_none() {
+                    self.pcr_pid = pcr_pid(section);
+                }
+            }
+        }
+    }
+
+    /// PID of the PCR, as the first program map says.
+    pub(super) const fn pcr_pid(&self) -> Option<u16> {
+        self.pcr_pid
+    }
+
+    /// The packets of all tables; empty if the association or every map is missing.
+    pub(super) fn packets(&self) -> Bytes {
+        let complete = || self.maps.iter().filter(|(_, map)| map.complete);
+        if !self.association.complete || complete().next().is_none() {
+            return Bytes::new();
+        }
+        let mut all = self.association.packets.clone();
+        complete().for_each(|(_, map)| all.extend_from_slice(&map.packets));
+        all.into()
+    }
+}
+
+/// PID, payload_unit_start_indicator and payload of a packet that has a payload.
+fn payload_of(packet: &[u8]) -> Option<(u16, bool, &[u8])> {
+    const WHAT: &str = "transport stream packet";
+    let mut r = Reader::new(packet);
+    r.u8(WHAT).ok()?;
+    let head = r.u16(WHAT).ok()?;
+    let control = r.u8(WHAT).ok()?;
+    // Scrambled tables do not exist; transport errors are not to be trusted.
+    if head & 0x8000 != 0 || control & 0x10 == 0 {
+        return None;
+    }
+    if control & 0x20 != 0 {
+        let len = r.u8(WHAT).ok()?;
+        r.take(usize::from(len), WHAT).ok()?;
+    }
+    Some((head & 0x1fff, head & 0x4000 != 0, r.rest()))
+}
+
+/// PIDs of the program maps in a program association section.
+fn map_pids(section: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    let programs = section.get(8..section.len().saturating_sub(4)).unwrap_or_default();
+    let is_association = section.first() == Some(&0);
+    programs
+        .chunks_exact(4)
+        .filter_map(move |entry| match entry {
+            // Program 0 names the network information.
+            &[0, 0, ..] => None,
+            &[_, _, p0, p1] if is_association => Some(u16::from(p0 & 0x1f) << 8 | u16::from(p1)),
+            _ => None,
+        })
+        .take(MAX_PROGRAMS)
+}
+
+/// PCR_PID of a program map section.
+fn pcr_pid(section: &[u8]) -> Option<u16> {
+    let &[2, _, _, _, _, _, _, _, p0, p1, ..] = section else { return None };
+    Some(u16::from(p0 & 0x1f) << 8 | u16::from(p1)).filter(|&pid| pid != NO_PCR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(pid: u16, start: bool, payload: &[u8]) -> Vec<u8> {
+        let flags = if start { 0x40 } else { 0 };
+        let mut packet = vec![0x47, flags | (pid >> 8) as u8, pid as u8, 0x10];
+        packet.extend_from_slice(payload);
+        packet.resize(PACKET_LEN, 0xff);
+        packet
+    }
+
+    fn association() -> Vec<u8> {
+        let section = [0, 0, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xe1, 0x00, 1, 2, 3, 4];
+        packet(0, true, &section)
+    }
+
+    #[test]
+    fn finds_the_pcr_pid_and_keeps_the_packets() {
+        let mut tables = Tables::default();
+        let mut long = vec![0, 2, 0xb0, 200, 0, 1, 0xc1, 0, 0, 0xe1, 0x01, 0xf0, 0];
+        long.resize(184, 7);
+        let maps = [packet(0x100, true, &long), packet(0x100, false, &[7; 30])];
+        tables.handle_packet(&maps[0]); // too early: its PID is not known yet
+        tables.handle_packet(&association());
+        assert!(tables.packets().is_empty());
+        for map in &maps {
+            tables.handle_packet(map);
+        }
+        assert_eq!(tables.pcr_pid(), Some(0x101));
+        assert_eq!(&tables.packets()[..], [association(), maps.concat()].concat());
+    }
+
+    #[test]
+    fn a_section_that_never_ends_is_given_up() {
+        let mut tables = Tables::default();
+        tables.handle_packet(&packet(0, true, &[0, 0, 0xbf, 0xff]));
+        for _ in 0..100 {
+            tables.handle_packet(&packet(0, false, &[0; 184]));
+        }
+        assert!(tables.association.packets.len() <= MAX_PACKETS * PACKET_LEN);
+        assert!(tables.packets().is_empty());
+        tables.handle_packet(&packet(0, true, &[200, 1, 2]));
+        tables.handle_packet(&[0x47]);
+    }
+}
