@@ -171,6 +171,9 @@ mod linux {
         message_addresses: Vec<Option<SockaddrStorage>>,
         slices: Vec<IoSlice<'static>>,
         messages: Vec<[IoSlice<'static>; 1]>,
+        /// Calls of `sendmmsg`.
+        #[cfg(test)]
+        pub(crate) calls: usize,
     }
 
     #[derive(Debug)]
@@ -346,6 +349,10 @@ mod linux {
                         .map_while(|index| address(index).filter(|to| !refused(to)))
                         .map(|to| Some(SockaddrStorage::from(to))),
                 );
+                #[cfg(test)]
+                {
+                    self.calls += 1;
+                }
                 let result = if self.addresses.is_empty() {
                     Err(io::ErrorKind::Unsupported.into())
                 } else {
@@ -430,6 +437,10 @@ mod linux {
                 self.message_addresses.extend(
                     chunk.clone().map(|m| self.addresses.get(m / count).copied().flatten()),
                 );
+                #[cfg(test)]
+                {
+                    self.calls += 1;
+                }
                 let result = uninterrupted(|| {
                     send_messages(
                         socket.as_raw_fd(),
