@@ -242,9 +242,9 @@ fn limits_hold_to_the_byte() {
     };
     assert_eq!(ok("OPTIONS *a RTSP/1.0\r\n\r\n"), Ok(()));
     assert_eq!(ok("OPTIONS *ab RTSP/1.0\r\n\r\n"), Err(HeadErrorKind::UriTooLong));
-    assert_eq!(ok("A * RTSP/1.0\n123456789:1\n1234567890123:1\n\n"), Ok(()));
+    assert_eq!(ok("A * RTSP/1.0\n123456789:1\n12345678901234:1\n\n"), Ok(()));
     assert_eq!(
-        ok("A * RTSP/1.0\n123456789:1\n12345678901234567:1\n\n"),
+        ok("A * RTSP/1.0\n123456789:1\n123456789012345:1\n\n"),
         Err(HeadErrorKind::BadRequest)
     );
     assert_eq!(ok("A * RTSP/1.0\na:1\nb:1\n\n"), Ok(()));
@@ -357,24 +357,18 @@ fn mutations_never_panic() {
     }
 }
 
-/// A head that comes byte by byte costs one look at each byte: a megabyte of it, shown in a
-/// million calls, would take hours otherwise.
+/// A head that comes byte by byte costs one look at each byte.
 #[test]
 fn a_dripping_head_is_not_searched_again() {
-    let limits = Limits {
-        request_line: 1 << 20,
-        header_bytes: 1 << 20,
-        header_count: 1 << 20,
-        ..Limits::default()
-    };
-    let mut input = b"OPTIONS * RTSP/1.0\r\n".to_vec();
-    while input.len() < 1 << 19 {
-        input.extend(b"X: abcdefghijklmnopqrstuvwxyz\r\n");
-    }
+    let limits = Limits { request_line: 1 << 17, ..Limits::default() };
+    let mut input = b"OPTIONS ".to_vec();
+    input.resize(1 << 16, b'x');
+    input.extend(b" RTSP/1.0\r\nA: b\r\nC: d");
     let mut decoder = Decoder::new();
     for end in 1..=input.len() {
-        let (incoming, _) = decoder.decode(&input[..end], &limits).unwrap();
-        assert_eq!(incoming, Incoming::NeedMore);
+        let (incoming, consumed) = decoder.decode(&input[..end], &limits).unwrap();
+        assert_eq!((incoming, consumed), (Incoming::NeedMore, 0));
+        assert_eq!(decoder.scanned, end);
     }
     assert!(decoder.is_inside_message());
 }
