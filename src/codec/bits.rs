@@ -128,7 +128,7 @@ mod tests {
     fn reads_fields_across_bytes() {
         let mut r = BitReader::new(&[0b1010_0101, 0xff, 0x00, 0xff, 0x80]);
         assert_eq!(r.bits(3, "a"), Ok(0b101));
-        assert_eq!(r.bits(32, "b"), Ok(0b00101_11111111_00000000_11111111_100));
+        assert_eq!(r.bits(32, "b"), Ok(0b0010_1111_1111_1000_0000_0111_1111_1100));
         assert_eq!(r.skip(5, "c"), Ok(()));
         assert_eq!(r.bits(1, "d"), Err(ParseError::Incomplete { what: "d" }));
     }

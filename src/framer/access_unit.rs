@@ -10,10 +10,7 @@ pub enum NalRole {
     /// Begins a picture, and so an access unit.
     Picture(Picture),
     /// Goes on with the picture.
-    Continues {
-        /// Decoding cannot start with the picture after all: it holds more than intra slices.
-        breaks_key: bool,
-    },
+    Continues,
     /// Begins an access unit if it follows the slices of one.
     Leads,
     /// Belongs to what is before it.
@@ -97,6 +94,8 @@ pub(super) struct Splitter<S> {
     /// Where the next access unit begins if the next slice starts a picture.
     lead: Option<usize>,
     ended: bool,
+    /// All input has been looked at.
+    drained: bool,
     max_access_unit: usize,
 }
 
@@ -113,6 +112,7 @@ impl<S: Syntax> Splitter<S> {
             record_sets: false,
             lead: None,
             ended: false,
+            drained: false,
             max_access_unit,
         }
     }
@@ -129,6 +129,7 @@ impl<S: Syntax> Splitter<S> {
         self.parameter_sets = Vec::new();
         self.lead = None;
         self.ended = false;
+        self.drained = false;
     }
 
     pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
@@ -163,6 +164,9 @@ impl<S: Syntax> Splitter<S> {
     }
 
     pub(super) fn poll(&mut self) -> Split {
+        if self.drained {
+            return self.poll_end();
+        }
         loop {
             let found = annexb::find_start_code(&self.buffer, self.scanned);
             let Some(at) = found else {
@@ -197,6 +201,7 @@ impl<S: Syntax> Splitter<S> {
             let full = self.buffer.len() > self.max_access_unit;
             return if full { Split::TooLarge } else { Split::NeedsInput };
         }
+        self.drained = true;
         if let Some(nal) = self.nal.take() {
             let len = self.buffer.len();
             if let Some(unit) = self.close_nal(nal, len) {
@@ -225,12 +230,7 @@ impl<S: Syntax> Splitter<S> {
                 }
                 return unit;
             }
-            NalRole::Continues { breaks_key } => {
-                self.lead = None;
-                if let Some(picture) = self.picture.as_mut() {
-                    picture.key &= !breaks_key;
-                }
-            }
+            NalRole::Continues => self.lead = None,
             NalRole::Leads if self.picture.is_some() => {
                 self.lead.get_or_insert(nal.code);
             }

@@ -34,16 +34,13 @@ impl H264Syntax {
                 return self.handle_unreadable_slice(nal);
             }
         };
-        let breaks_key = !header.idr && !header.is_intra();
-        let mut role = NalRole::Continues { breaks_key };
+        let mut role = NalRole::Continues;
         match &self.previous {
             Some(previous) if !header.starts_picture_after(previous) => {}
             Some(first) if self.first_field && header.completes_field_of(first) => {
                 self.first_field = false;
                 self.recovery_point = false;
                 self.picture_order(&header);
-                // The second field of an intra field may be predicted from it.
-                role = NalRole::Continues { breaks_key: false };
             }
             _ => role = self.picture(&header),
         }
@@ -59,7 +56,7 @@ impl H264Syntax {
         NalRole::Picture(Picture {
             order: self.picture_order(header),
             restart: header.idr,
-            key: header.idr || (recovery_point && header.is_intra()),
+            key: header.idr || recovery_point,
             reorder_depth,
         })
     }
@@ -73,7 +70,7 @@ impl H264Syntax {
     fn handle_unreadable_slice(&mut self, nal: &[u8]) -> NalRole {
         let first_mb = BitReader::new(nal.get(1..).unwrap_or_default()).ue("first_mb_in_slice");
         if first_mb != Ok(0) {
-            return NalRole::Continues { breaks_key: true };
+            return NalRole::Continues;
         }
         self.previous = None;
         self.first_field = false;

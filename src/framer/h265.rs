@@ -56,7 +56,7 @@ impl Syntax for H265Syntax {
         }
         match nal_unit_type(nal) {
             0..=9 | 16..=21 if SliceHeader::is_first_in_picture(nal) => self.picture(nal),
-            0..=9 | 16..=21 => NalRole::Continues { breaks_key: false },
+            0..=9 | 16..=21 => NalRole::Continues,
             nal_type::VPS | nal_type::SPS | nal_type::PPS => {
                 self.sets.handle_nal(nal);
                 NalRole::Leads

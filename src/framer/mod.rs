@@ -9,5 +9,7 @@ pub mod mpeg_audio;
 pub mod mpeg_ts;
 mod order;
 pub(crate) mod sync;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod video;
 pub mod wav;

@@ -86,6 +86,7 @@ pub struct VideoFramer<S> {
     /// By how many pictures decoding precedes presentation; taken from the first picture.
     reorder_delay: Option<u64>,
     decode_index: u64,
+    last_dts: Duration,
     discontinuity: bool,
     max_access_unit: usize,
 }
@@ -111,6 +112,7 @@ impl<S: Syntax> VideoFramer<S> {
             duration: None,
             reorder_delay: None,
             decode_index: 0,
+            last_dts: Duration::ZERO,
             discontinuity: false,
             max_access_unit,
         }
@@ -177,8 +179,10 @@ impl<S: Syntax> VideoFramer<S> {
         };
         let duration = self.picture_duration();
         let delay = self.reorder_delay.unwrap_or(0);
-        let dts = duration.times(self.decode_index.saturating_sub(delay));
-        // Where the reorder depth grows in the middle of a stream.
+        // The delay is not known before the first parameter sets, and their depth may be exceeded
+        // later: the order holds all the same.
+        let dts = duration.times(self.decode_index.saturating_sub(delay)).max(self.last_dts);
+        self.last_dts = dts;
         let pts = duration.times(rank).max(dts);
         self.decode_index += 1;
         let frame = Frame {
@@ -252,6 +256,7 @@ impl<S: Syntax> VideoFramer<S> {
         // pictures in output order; so those go on with the same count.
         self.order.reset(decode_index);
         self.decode_index = decode_index;
+        self.last_dts = Duration::ZERO;
         self.discontinuity = true;
     }
 }

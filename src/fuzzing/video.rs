@@ -1,1 +1,139 @@
-//! In progress.
+//! Bodies for H.264 and H.265: parameter sets, framers, payload formats.
+
+use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::{h264, h265};
+use crate::frame::Frame;
+use crate::framer::annexb;
+use crate::framer::video::{Syntax, VideoFramer};
+use crate::framer::{h264::H264Syntax, h265::H265Syntax};
+use crate::payload::h264::{H264Depacketizer, H264Packetizer};
+use crate::payload::h265::{H265Depacketizer, H265Packetizer};
+use crate::payload::{Depacketizer, PacketBuffer, Packetizer};
+use std::time::Duration;
+
+/// Parameter sets, slice headers and decoder configurations of both codecs.
+pub fn parameter_sets(data: &[u8]) {
+    let mut of_h264 = h264::ParameterSets::default();
+    let mut of_h265 = h265::ParameterSets::default();
+    for nal in annexb::nal_units(data) {
+        of_h264.handle_nal(nal);
+        of_h265.handle_nal(nal);
+        let _ = h264::SliceHeader::parse(nal, &of_h264);
+        let _ = h265::SliceHeader::parse(nal, &of_h265);
+        h264::has_recovery_point(nal);
+    }
+    let _ = h264::Sps::parse(data);
+    let _ = h264::Pps::parse(data);
+    let _ = h265::Sps::parse(data);
+    let _ = h265::Pps::parse(data);
+    let _ = h265::vps_timing(data);
+    let _ = h264::parse_avcc(data);
+    let _ = h265::parse_hvcc(data);
+    let _ = annexb::from_length_prefixed(data, 1 + data.len() % 4);
+    // The reader that steps over emulation prevention agrees with the copy that lacks it.
+    let mut reader = BitReader::new(data);
+    for &byte in &without_emulation_prevention(data) {
+        assert_eq!(reader.bits(8, "byte"), Ok(u32::from(byte)));
+    }
+    assert!(reader.bits(8, "byte").is_err());
+}
+
+/// An H.264 byte stream.
+pub fn h264_framer(data: &[u8]) {
+    framer::<H264Syntax>(data);
+}
+
+/// An H.265 byte stream.
+pub fn h265_framer(data: &[u8]) {
+    framer::<H265Syntax>(data);
+}
+
+/// As a whole and in pieces whose size the first byte chooses: both give the same, nothing of
+/// the input but what comes before the first start code is missing, and times are in order.
+fn framer<S: Syntax>(data: &[u8]) {
+    let whole = frames::<S>(data, data.len());
+    let pieces = frames::<S>(data, data.first().map_or(1, |&byte| usize::from(byte) % 16 + 1));
+    assert_eq!(whole, pieces);
+    if !whole.is_empty() {
+        let bytes: Vec<u8> = whole.iter().flat_map(|frame| frame.data.iter().copied()).collect();
+        assert!(data.ends_with(&bytes));
+        let before = data.get(..data.len() - bytes.len()).unwrap_or_default();
+        assert_eq!(annexb::nal_units(before).count(), 0);
+    }
+    let mut last = Duration::ZERO;
+    for frame in &whole {
+        assert!(frame.pts >= frame.dts && frame.dts >= last);
+        last = frame.dts;
+    }
+}
+
+fn frames<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
+    let mut framer = VideoFramer::<S>::new();
+    let mut frames = Vec::new();
+    for piece in data.chunks(size.max(1)) {
+        framer.handle_bytes(piece);
+        while let Ok(Some(frame)) = framer.poll_frame() {
+            frames.push(frame);
+        }
+    }
+    framer.handle_end();
+    while let Ok(Some(frame)) = framer.poll_frame() {
+        frames.push(frame);
+    }
+    frames
+}
+
+/// RTP payloads of H.264; see [`depacketizer`].
+pub fn h264_depacketizer(data: &[u8]) {
+    depacketizer(data, &mut H264Depacketizer::new(), || {
+        (Box::new(H264Packetizer::new()), Box::new(H264Depacketizer::new()))
+    });
+}
+
+/// RTP payloads of H.265; see [`depacketizer`].
+pub fn h265_depacketizer(data: &[u8]) {
+    depacketizer(data, &mut H265Depacketizer::new(), || {
+        (Box::new(H265Packetizer::new()), Box::new(H265Depacketizer::new()))
+    });
+}
+
+/// `data` is a row of payloads, each with its length and a byte of flags (1 marker, 2 lost, and
+/// the timestamp in the rest) in front. What comes out is packetized and must come out again.
+fn depacketizer(
+    data: &[u8],
+    first: &mut dyn Depacketizer,
+    again: impl Fn() -> (Box<dyn Packetizer>, Box<dyn Depacketizer>),
+) {
+    let mut rest = data;
+    let mut frames = Vec::new();
+    while let [len, flags, tail @ ..] = rest {
+        let (payload, next) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = next;
+        let timestamp = u32::from(flags >> 2);
+        let _ = first.handle_payload(payload, flags & 1 != 0, timestamp, flags & 2 != 0);
+        frames.extend(std::iter::from_fn(|| first.poll_frame()));
+    }
+    first.handle_end();
+    frames.extend(std::iter::from_fn(|| first.poll_frame()));
+    let (mut packetizer, mut depacketizer) = again();
+    let mut out = PacketBuffer::new(64);
+    for frame in frames {
+        // A NAL unit out of the network may hold start codes, or end in zeros: what counts is what
+        // a reader of the byte stream sees.
+        let wanted: Vec<_> = annexb::nal_units(&frame.data).collect();
+        let data = frame.data.clone();
+        packetizer.packetize(&Frame::new(data, Duration::ZERO, Duration::ZERO), &mut out);
+        for (i, span) in out.spans().iter().enumerate() {
+            let payload = out.payload(i).unwrap_or_default();
+            assert!(payload.len() <= 64);
+            let result = depacketizer.handle_payload(payload, span.marker, 0, false);
+            assert!(result.is_ok());
+        }
+        if let Some(back) = depacketizer.poll_frame() {
+            let mut nals = annexb::nal_units(&back.data);
+            // Those of types that mean something else in RTP are not sent.
+            assert!(nals.all(|nal| wanted.contains(&nal)));
+        }
+        out.clear();
+    }
+}

@@ -82,7 +82,8 @@ impl SliceHeader {
         let first_mb = r.ue("first_mb_in_slice")?;
         let slice_type = (r.ue_max(9, "slice_type")? % 5) as u8;
         let pps_id = r.ue_max(255, "pic_parameter_set_id")? as u8;
-        let (pps, sps) = sets.for_slice(pps_id).ok_or(r.invalid("unknown parameter set"))?;
+        let (pps, sps) =
+            sets.for_slice(pps_id).ok_or_else(|| r.invalid("unknown parameter set"))?;
         if sps.separate_colour_planes {
             r.bits(2, "colour_plane_id")?;
         }
@@ -156,10 +157,5 @@ impl SliceHeader {
         // A non-reference second field may follow a reference field of the same frame_num; an IDR
         // picture's second field is no IDR picture.
         opposite && !self.idr && self.frame_num == first.frame_num
-    }
-
-    /// Whether all macroblocks of the slice are intra coded.
-    pub const fn is_intra(&self) -> bool {
-        matches!(self.slice_type, 2 | 4)
     }
 }

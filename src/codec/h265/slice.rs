@@ -66,7 +66,8 @@ impl SliceHeader {
             r.flag("no_output_of_prior_pics_flag")?;
         }
         let pps_id = r.ue_max(63, "slice_pic_parameter_set_id")? as u8;
-        let (pps, sps) = sets.for_slice(pps_id).ok_or(r.invalid("unknown parameter set"))?;
+        let (pps, sps) =
+            sets.for_slice(pps_id).ok_or_else(|| r.invalid("unknown parameter set"))?;
         r.skip(pps.extra_slice_header_bits, "slice_reserved_flag")?;
         r.ue_max(2, "slice_type")?;
         if pps.output_flag_present {

@@ -1,1 +1,226 @@
+use super::*;
+use crate::codec::h264::{nal_type, nal_unit_type};
+use crate::frame::Frame;
+use crate::framer::annexb;
+use crate::framer::testing::{H264Slice, H264Sps, h264_pps, h265_parameter_sets, h265_slice};
+use crate::media::demux::DemuxTable;
+use crate::media::{Ending, FramePoll, SeekError, Wait};
+use std::io::Write;
+use std::time::Instant;
+use tempfile::NamedTempFile;
 
+fn file_of(bytes: &[u8]) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn probed(mut probe: Box<dyn Probe>, budget: usize) -> Result<Arc<dyn MediaFile>, ProbeError> {
+    for _ in 0..100_000 {
+        match probe.poll_probe(budget) {
+            ProbePoll::Pending => {}
+            ProbePoll::Ready(file) => return Ok(file),
+            ProbePoll::Failed(e) => return Err(e),
+        }
+    }
+    panic!("the probe does not end");
+}
+
+fn h264(bytes: &[u8]) -> Result<Arc<dyn MediaFile>, ProbeError> {
+    probed(probe_h264(file_of(bytes).path()).unwrap(), 1 << 20)
+}
+
+/// Opens the track and runs `f` with a context.
+fn with_source<R>(
+    file: &Arc<dyn MediaFile>,
+    f: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> R,
+) -> R {
+    let mut demuxers = DemuxTable::default();
+    let mut cx = SourceContext { now: Instant::now(), demuxers: &mut demuxers };
+    let mut source = Arc::clone(file).open_track(0, 1, &mut cx).unwrap();
+    f(&mut *source, &mut cx)
+}
+
+fn rest(source: &mut dyn FramedSource, cx: &mut SourceContext<'_>) -> (Vec<Frame>, Ending) {
+    let mut frames = Vec::new();
+    loop {
+        match source.poll_frame(cx) {
+            FramePoll::Ready(frame) => frames.push(frame),
+            FramePoll::Pending(Wait::Work) => {}
+            FramePoll::Pending(wait) => panic!("a file waits for nothing, not {wait:?}"),
+            FramePoll::Ended(ending) => return (frames, ending),
+        }
+    }
+}
+
+/// Groups of ten pictures, I P B P B …, at 30 a second; parameter sets in front of the first.
+fn stream(groups: u32, padding: usize) -> Vec<u8> {
+    let mut nals = vec![H264Sps::default().nal(), h264_pps(0)];
+    for group in 0..groups {
+        nals.push(H264Slice::idr(group).nal());
+        for n in 0..9u32 {
+            let (frame_num, reference) = (n / 2 + 1 + n % 2, n % 2 == 0);
+            let order = if n == 8 { 2 * n + 2 } else { 2 * (n + 2 - 2 * (n % 2)) };
+            nals.push(H264Slice::other(reference, frame_num, order).nal());
+        }
+    }
+    for nal in &mut nals[2..] {
+        nal.resize(nal.len() + padding, 0xaa);
+    }
+    annexb::from_nal_units(nals.iter().map(Vec::as_slice))
+}
+
+fn at(picture: u64) -> Duration {
+    Duration::from_nanos(picture * 1_000_000_000 / 30)
+}
+
+#[test]
+fn plays_a_file_from_end_to_end() {
+    let bytes = stream(12, 3000);
+    let on_disk = file_of(&bytes);
+    for budget in [10, 1000, 1 << 20] {
+        let file = probed(probe_h264(on_disk.path()).unwrap(), budget).unwrap();
+        let [track] = file.tracks() else { panic!("one track") };
+        assert_eq!(track.duration, Some(Duration::from_secs(4)));
+        assert!(track.seekable);
+        assert_eq!(track.bitrate, Some(bytes.len() as u32 * 2));
+        let CodecParameters::H264 { sps, pps } = &track.parameters else { panic!("H.264") };
+        assert_eq!((sps.len(), pps.len()), (1, 1));
+        let (frames, ending) = with_source(&file, |source, cx| {
+            assert_eq!(source.duration(), Some(Duration::from_secs(4)));
+            rest(source, cx)
+        });
+        assert_eq!(ending, Ending::EndOfStream);
+        assert_eq!(frames.len(), 120);
+        let sent: Vec<u8> = frames.iter().flat_map(|frame| frame.data.iter().copied()).collect();
+        assert!(sent == bytes, "every byte is sent");
+        assert_eq!(frames[0].pts, Duration::ZERO);
+        assert_eq!(frames[119].pts, at(119));
+        let mut shown: Vec<_> = frames.iter().map(|frame| frame.pts).collect();
+        shown.sort_unstable();
+        assert!(shown.iter().enumerate().all(|(n, &pts)| pts == at(n as u64)));
+        assert_eq!(frames.iter().filter(|frame| frame.flags.key).count(), 12);
+    }
+}
+
+#[test]
+fn seeks_to_the_key_picture_before() {
+    let file = h264(&stream(12, 3000)).unwrap();
+    with_source(&file, |source, cx| {
+        for (npt, key) in [(2.5, 70), (0.0, 0), (0.3, 0), (1.0, 30), (3.999, 110), (0.34, 10)] {
+            let from = source.seek(Duration::from_secs_f64(npt), cx).unwrap();
+            assert_eq!(from, at(key), "npt {npt}");
+            let (frames, ending) = rest(source, cx);
+            assert_eq!(ending, Ending::EndOfStream);
+            assert_eq!(frames.len() as u64, 120 - key);
+            let first = &frames[0];
+            assert!(first.flags.key && first.flags.discontinuity);
+            assert_eq!(first.pts, from);
+            // The file has its parameter sets only once; a receiver may have missed them.
+            let types: Vec<_> = annexb::nal_units(&first.data).map(nal_unit_type).collect();
+            assert_eq!(types, [nal_type::SPS, nal_type::PPS, nal_type::IDR]);
+            assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
+            assert_eq!(frames.iter().map(|frame| frame.pts).max(), Some(at(119)));
+        }
+        let end = Duration::from_secs(4);
+        assert_eq!(source.seek(end, cx), Err(SeekError::OutOfRange));
+        assert_eq!(source.seek(Duration::MAX, cx), Err(SeekError::OutOfRange));
+    });
+}
+
+#[test]
+fn seek_brings_the_parameter_sets_of_its_place() {
+    let mut bytes = stream(2, 10);
+    let other = H264Sps { timing: Some((1, 120)), ..H264Sps::default() }.nal();
+    bytes.extend(annexb::from_nal_units([&[9, 0xf0][..], &other, &H264Slice::idr(9).nal()]));
+    bytes.extend(annexb::from_nal_units([&H264Slice::idr(10).nal()[..]]));
+    let file = h264(&bytes).unwrap();
+    with_source(&file, |source, cx| {
+        for (picture, sps) in [(10, H264Sps::default().nal()), (20, other.clone()), (21, other)] {
+            source.seek(at(picture) + Duration::from_nanos(1), cx).unwrap();
+            let FramePoll::Ready(frame) = source.poll_frame(cx) else { panic!("a frame") };
+            let sets: Vec<_> = annexb::nal_units(&frame.data)
+                .filter(|nal| nal_unit_type(nal) == nal_type::SPS)
+                .collect();
+            assert_eq!(sets, [sps]);
+            assert!(annexb::nal_units(&frame.data).any(|nal| nal_unit_type(nal) == nal_type::PPS));
+        }
+    });
+}
+
+#[test]
+fn leading_pictures_are_left_out_after_a_seek() {
+    let sets = h265_parameter_sets(2);
+    let mut nals = sets.to_vec();
+    for (nal_type, poc) in
+        [(20, 0), (1, 2), (0, 1), (21, 6), (9, 4), (8, 3), (8, 5), (1, 8), (0, 7), (1, 9)]
+    {
+        nals.push(h265_slice(nal_type, true, poc));
+    }
+    let on_disk = file_of(&annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
+    let file = probed(probe_h265(on_disk.path()).unwrap(), 100).unwrap();
+    assert_eq!(file.tracks()[0].duration, Some(Duration::from_millis(200)));
+    with_source(&file, |source, cx| {
+        let npt = Duration::from_millis(130);
+        assert_eq!(source.seek(npt, cx), Ok(Duration::from_millis(120)));
+        let (frames, _) = rest(source, cx);
+        let shown: Vec<_> = frames.iter().map(|frame| frame.pts.as_millis()).collect();
+        assert_eq!(shown, [120, 160, 140, 180]);
+        // From the start, all are sent.
+        assert_eq!(source.seek(Duration::ZERO, cx), Ok(Duration::ZERO));
+        assert_eq!(rest(source, cx).0.len(), 10);
+    });
+}
+
+#[test]
+fn what_is_no_byte_stream_is_refused_with_a_reason() {
+    let sps = annexb::from_nal_units([&H264Sps::default().nal()[..], &h264_pps(0)]);
+    let slice = annexb::from_nal_units([&H264Slice::idr(0).nal()[..]]);
+    for (bytes, reason) in [
+        (vec![], "H.264: no start code found"),
+        (vec![0; 3_000_000], "H.264: no start code found"),
+        (vec![7; 3_000_000], "H.264: no start code found"),
+        (sps, "H.264: no picture found"),
+        (slice, "H.264: no parameter sets found"),
+        ([0, 0, 1].repeat(1000), "H.264: no picture found"),
+        ([&[0, 0, 1, 0x65][..], &[0xff; 20 << 20]].concat(), "limit reached"),
+    ] {
+        match h264(&bytes) {
+            Err(ProbeError::Content(text)) => assert!(text.contains(reason), "{text}"),
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+    assert!(probe_h264(Path::new("/nonexistent/a.264")).is_err());
+    assert!(probe_h264(Path::new("/")).is_err());
+}
+
+#[test]
+fn a_file_cut_anywhere_is_served_or_refused() {
+    let bytes = stream(1, 5);
+    for len in 0..bytes.len() {
+        match h264(&bytes[..len]) {
+            Ok(file) => {
+                let (frames, ending) = with_source(&file, |source, cx| rest(source, cx));
+                assert_eq!(ending, Ending::EndOfStream);
+                assert!(!frames.is_empty());
+            }
+            Err(e) => assert!(matches!(e, ProbeError::Content(_))),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_ends_with_its_reason() {
+    let on_disk = file_of(&stream(12, 3000));
+    let file = probed(probe_h264(on_disk.path()).unwrap(), 1 << 20).unwrap();
+    with_source(&file, |source, cx| {
+        assert!(matches!(source.poll_frame(cx), FramePoll::Ready(_)));
+        on_disk.as_file().set_len(200_000).unwrap();
+        let (frames, ending) = rest(source, cx);
+        assert!(frames.len() < 70);
+        assert_eq!(ending, Ending::Failed("the file has become shorter".into()));
+        assert_eq!(rest(source, cx), (vec![], ending), "asking again is harmless");
+        assert!(source.seek(Duration::from_secs(3), cx).is_ok());
+        assert!(matches!(rest(source, cx).1, Ending::Failed(_)));
+    });
+}

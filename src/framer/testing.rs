@@ -1,0 +1,206 @@
+//! Writes small bitstreams for tests: parameter sets and slices of nothing, with true headers.
+
+/// Writes bit fields and Exp-Golomb codes.
+#[derive(Debug, Default)]
+pub(crate) struct BitWriter {
+    bytes: Vec<u8>,
+    used: u32,
+}
+
+impl BitWriter {
+    pub(crate) fn bits(&mut self, n: u32, value: u32) -> &mut Self {
+        for i in (0..n).rev() {
+            if self.used % 8 == 0 {
+                self.bytes.push(0);
+            }
+            let bit = ((value >> i) & 1) as u8;
+            *self.bytes.last_mut().unwrap() |= bit << (7 - self.used % 8);
+            self.used += 1;
+        }
+        self
+    }
+
+    pub(crate) fn ue(&mut self, value: u32) -> &mut Self {
+        let code = value + 1;
+        let len = 32 - code.leading_zeros();
+        self.bits(len - 1, 0).bits(len, code)
+    }
+
+    pub(crate) fn se(&mut self, value: i32) -> &mut Self {
+        let magnitude = value.unsigned_abs();
+        self.ue(if value > 0 { magnitude * 2 - 1 } else { magnitude * 2 })
+    }
+
+    /// The NAL unit: `header`, what was written, stop bit, emulation prevention.
+    pub(crate) fn nal(&mut self, header: &[u8]) -> Vec<u8> {
+        self.bits(1, 1);
+        let mut nal = header.to_vec();
+        let mut zeros = 0;
+        for byte in std::mem::take(&mut self.bytes) {
+            if zeros >= 2 && byte <= 3 {
+                nal.push(3);
+                zeros = 0;
+            }
+            zeros = if byte == 0 { zeros + 1 } else { 0 };
+            nal.push(byte);
+        }
+        self.used = 0;
+        nal
+    }
+}
+
+/// An H.264 SPS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct H264Sps {
+    pub(crate) poc_type: u32,
+    pub(crate) fields: bool,
+    /// `num_units_in_tick` and `time_scale`.
+    pub(crate) timing: Option<(u32, u32)>,
+    pub(crate) reorder: Option<u32>,
+}
+
+impl Default for H264Sps {
+    fn default() -> Self {
+        Self { poc_type: 0, fields: false, timing: Some((1, 60)), reorder: Some(2) }
+    }
+}
+
+impl H264Sps {
+    /// Main profile, 192 by 108 after cropping, `frame_num` of 4 bits, order of 6 bits.
+    pub(crate) fn nal(self) -> Vec<u8> {
+        let mut w = BitWriter::default();
+        w.bits(8, 77).bits(8, 0).bits(8, 30).ue(0).ue(0).ue(self.poc_type);
+        match self.poc_type {
+            0 => _ = w.ue(2),
+            1 => _ = w.bits(1, 0).se(-1).se(1).ue(2).se(4).se(2),
+            _ => {}
+        }
+        w.ue(2).bits(1, 0).ue(11);
+        if self.fields {
+            w.ue(3).bits(1, 0).bits(1, 0).bits(1, 1);
+            w.bits(1, 1).ue(0).ue(0).ue(0).ue(5);
+        } else {
+            w.ue(6).bits(1, 1).bits(1, 1);
+            w.bits(1, 1).ue(0).ue(0).ue(0).ue(2);
+        }
+        w.bits(1, 1).bits(4, 0);
+        match self.timing {
+            Some((tick, scale)) => _ = w.bits(1, 1).bits(32, tick).bits(32, scale).bits(1, 1),
+            None => _ = w.bits(1, 0),
+        }
+        w.bits(3, 0);
+        match self.reorder {
+            Some(depth) => _ = w.bits(1, 1).bits(1, 1).ue(0).ue(0).ue(0).ue(0).ue(depth).ue(4),
+            None => _ = w.bits(1, 0),
+        }
+        w.nal(&[0x67])
+    }
+}
+
+/// An H.264 PPS with this id, of SPS 0.
+pub(crate) fn h264_pps(id: u32) -> Vec<u8> {
+    BitWriter::default().ue(id).ue(0).bits(2, 0).ue(0).nal(&[0x68])
+}
+
+/// An H.264 slice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct H264Slice {
+    pub(crate) header: u8,
+    pub(crate) first_mb: u32,
+    pub(crate) frame_num: u32,
+    /// `pic_order_cnt_lsb` if the type is 0.
+    pub(crate) poc_lsb: Option<u32>,
+    pub(crate) idr_pic_id: u32,
+    /// `bottom_field_flag` of a field; `None` for a frame.
+    pub(crate) bottom: Option<bool>,
+    /// Whether the SPS allows fields.
+    pub(crate) fields: bool,
+}
+
+impl H264Slice {
+    /// A slice of an IDR picture.
+    pub(crate) const fn idr(idr_pic_id: u32) -> Self {
+        Self {
+            header: 0x65,
+            first_mb: 0,
+            frame_num: 0,
+            poc_lsb: Some(0),
+            idr_pic_id,
+            bottom: None,
+            fields: false,
+        }
+    }
+
+    /// A slice of another picture, referred to or not.
+    pub(crate) const fn other(reference: bool, frame_num: u32, poc: u32) -> Self {
+        Self {
+            header: if reference { 0x41 } else { 0x01 },
+            frame_num: frame_num % 16,
+            poc_lsb: Some(poc % 64),
+            ..Self::idr(0)
+        }
+    }
+
+    pub(crate) fn nal(self) -> Vec<u8> {
+        let mut w = BitWriter::default();
+        w.ue(self.first_mb).ue(7).ue(0).bits(4, self.frame_num);
+        if self.fields {
+            match self.bottom {
+                Some(bottom) => _ = w.bits(1, 1).bits(1, u32::from(bottom)),
+                None => _ = w.bits(1, 0),
+            }
+        }
+        if self.header == 0x65 {
+            w.ue(self.idr_pic_id);
+        }
+        if let Some(lsb) = self.poc_lsb {
+            w.bits(6, lsb);
+        }
+        // As much as a small slice holds.
+        w.bits(32, 0x5a00_0001).bits(32, 0x0000_0300).nal(&[self.header])
+    }
+}
+
+/// VPS, SPS and PPS of H.265: 192 by 108, order of 8 bits, 50 pictures a second.
+pub(crate) fn h265_parameter_sets(reorder: u32) -> [Vec<u8>; 3] {
+    let profile = |w: &mut BitWriter| {
+        w.bits(8, 1).bits(32, 0x6000_0000).bits(24, 0x90_0000).bits(24, 0).bits(8, 93);
+    };
+    let mut w = BitWriter::default();
+    w.bits(12, 0x0c0).bits(3, 0).bits(1, 1).bits(16, 0xffff);
+    profile(&mut w);
+    w.bits(1, 1).ue(4).ue(reorder).ue(0).bits(6, 0).ue(0);
+    let vps = w.bits(1, 0).bits(1, 0).nal(&[0x40, 1]);
+    w.bits(4, 0).bits(3, 0).bits(1, 1);
+    profile(&mut w);
+    w.ue(0).ue(1).ue(192).ue(112).bits(1, 1).ue(0).ue(0).ue(0).ue(2);
+    w.ue(0).ue(0).ue(4).bits(1, 1).ue(4).ue(reorder).ue(0);
+    // Block sizes; no scaling lists, amp, sao, pcm.
+    w.ue(0).ue(3).ue(0).ue(3).ue(0).ue(0).bits(4, 0);
+    // Two reference picture sets, the second predicted from the first of three pictures.
+    w.ue(2).ue(2).ue(1).ue(0).bits(1, 1).ue(1).bits(1, 1).ue(0).bits(1, 1);
+    w.bits(1, 1).bits(1, 0).ue(0).bits(1, 1).bits(2, 0).bits(2, 1).bits(1, 1);
+    // Long-term reference pictures, then the VUI with its timing.
+    w.bits(1, 1).ue(1).bits(8, 0).bits(1, 0).bits(2, 0).bits(1, 1);
+    w.bits(4, 0).bits(3, 0).bits(1, 0).bits(1, 1).bits(32, 1).bits(32, 50).bits(4, 0);
+    let sps = w.nal(&[0x42, 1]);
+    let pps = w.ue(0).ue(0).bits(1, 0).bits(1, 0).bits(3, 2).bits(8, 0).nal(&[0x44, 1]);
+    [vps, sps, pps]
+}
+
+/// A slice segment of H.265 for these parameter sets.
+pub(crate) fn h265_slice(nal_type: u8, first: bool, poc: u32) -> Vec<u8> {
+    let mut w = BitWriter::default();
+    w.bits(1, u32::from(first));
+    if (16..=23).contains(&nal_type) {
+        w.bits(1, 0);
+    }
+    w.ue(0);
+    if first {
+        w.bits(2, 0).ue(2);
+        if !matches!(nal_type, 19 | 20) {
+            w.bits(8, poc % 256);
+        }
+    }
+    w.bits(32, 0x5a00_0001).nal(&[nal_type << 1, 1])
+}
