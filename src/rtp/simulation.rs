@@ -7,6 +7,7 @@ use super::testing::{FORMAT, Random, TestDepacketizer, TestPacketizer, ms, some_
 use super::{DEFAULT_MAX_PACKET, RtpSink};
 use crate::frame::Frame;
 use crate::payload::PayloadFormat;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ struct World {
     receiver: RtcpInstance,
     /// For when the source's timer has been scheduled last.
     armed: Option<Instant>,
+    /// What the frames' bytes are slices of.
+    pattern: Bytes,
     sent: Vec<Frame>,
     /// Frames with a packet that the link has lost.
     spoiled: usize,
@@ -98,6 +101,7 @@ impl World {
             source,
             receiver,
             armed: None,
+            pattern: (0..7000u32).map(|i| (i * i >> 5) as u8).collect(),
             sent: Vec::new(),
             spoiled: 0,
             net_lost: 0,
@@ -163,9 +167,8 @@ impl World {
 
     fn send_frame(&mut self) {
         let len = 1 + self.random.below(6000);
-        let number = self.sent.len() as u8;
-        let data: Vec<u8> = (0..len).map(|i| number.wrapping_add(i as u8)).collect();
-        let frame = Frame::new(data, self.running(), FRAME_TIME);
+        let from = self.sent.len() % 251;
+        let frame = Frame::new(self.pattern.slice(from..from + len), self.running(), FRAME_TIME);
         let batch = self.sink.handle_frame(&frame, self.now - self.start);
         let count = batch.spans().len();
         let packets: Vec<_> = (0..count).map(|i| batch.packet(i).unwrap().to_vec()).collect();

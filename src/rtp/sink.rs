@@ -36,8 +36,19 @@ pub struct RtpSink {
     timestamp_base: u32,
     /// Timestamp of the frame packetized last, to which the lags of a flush refer.
     timestamp: u32,
+    alignment: Option<Alignment>,
     packet_count: u32,
     octet_count: u32,
+}
+
+/// Where the source's time line lies on the stream's, until the next seek.
+#[derive(Clone, Copy)]
+struct Alignment {
+    /// Running time less presentation time, nanoseconds.
+    offset: i128,
+    /// The same in timestamp units, timestamp base included, rounded once: rounded for each frame
+    /// anew, the timestamps of audio would be a unit off its samples now and then.
+    shift: u32,
 }
 
 impl fmt::Debug for RtpSink {
@@ -75,6 +86,7 @@ impl RtpSink {
             sequence: BigEndian::read_u16(&random[8..10]) & 0x7fff,
             timestamp_base,
             timestamp: timestamp_base,
+            alignment: None,
             packet_count: 0,
             octet_count: 0,
         }
@@ -125,19 +137,35 @@ impl RtpSink {
     /// RTP timestamp of an instant, told in running time: the stream's own time since its
     /// creation, continuous through seeks and pauses.
     pub fn timestamp_at(&self, running_time: Duration) -> u32 {
-        // To the nearest unit: times in nanoseconds are themselves rounded, and cutting them
-        // off would make every third frame of 44.1 kHz audio overlap its neighbour by a sample.
+        self.timestamp_base.wrapping_add(self.units(running_time))
+    }
+
+    /// To the nearest unit: times in nanoseconds are themselves rounded, and cutting them off
+    /// would make every third frame of 44.1 kHz audio overlap its neighbour by a sample.
+    fn units(&self, time: Duration) -> u32 {
         let rate = u64::from(self.clock_rate);
-        let whole = running_time.as_secs().wrapping_mul(rate);
-        let part = (u64::from(running_time.subsec_nanos()) * rate + 500_000_000) / 1_000_000_000;
-        self.timestamp_base.wrapping_add(whole.wrapping_add(part) as u32)
+        let whole = time.as_secs().wrapping_mul(rate);
+        let part = (u64::from(time.subsec_nanos()) * rate + 500_000_000) / 1_000_000_000;
+        whole.wrapping_add(part) as u32
+    }
+
+    fn timestamp_of(&mut self, pts: Duration, running_time: Duration) -> u32 {
+        let nanos = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
+        let offset = nanos(running_time).saturating_sub(nanos(pts));
+        let units = self.units(pts);
+        let shift = match self.alignment {
+            Some(alignment) if alignment.offset == offset => alignment.shift,
+            _ => self.timestamp_at(running_time).wrapping_sub(units),
+        };
+        self.alignment = Some(Alignment { offset, shift });
+        units.wrapping_add(shift)
     }
 
     /// Packetizes a frame that is presented at `running_time`. The batch is ready to send, with
     /// the interleaving prefixes filled in for channel 0 (see [`set_channel`](Self::set_channel)),
     /// valid until the next call, and empty if the packetizer holds the frame back.
     pub fn handle_frame(&mut self, frame: &Frame, running_time: Duration) -> &mut PacketBuffer {
-        self.timestamp = self.timestamp_at(running_time);
+        self.timestamp = self.timestamp_of(frame.pts, running_time);
         self.batch.clear();
         self.packetizer.packetize(frame, &mut self.batch);
         self.fill_in_headers();
@@ -210,6 +238,8 @@ impl RtpSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::CodecParameters;
+    use crate::payload::packetizer_for;
     use crate::rtp::testing::{FORMAT, TestPacketizer, frame, ms};
 
     /// SSRC 0xa1b2c3d4, timestamp base 2³² − 90, first sequence number 0x7ffe.
@@ -273,6 +303,38 @@ mod tests {
             let at = Duration::from_nanos(i * 1024 * 1_000_000_000 / 44_100);
             let expected = sink.timestamp_base.wrapping_add((i * 1024) as u32);
             assert_eq!(sink.timestamp_at(at), expected, "frame {i}");
+        }
+    }
+
+    #[test]
+    fn audio_frames_stay_contiguous_wherever_the_time_line_begins() {
+        let format = PayloadFormat { clock_rate: 44_100, ..FORMAT };
+        let parameters = CodecParameters::Aac {
+            config: bytes::Bytes::from_static(&[0x12, 0x10]),
+            sampling_rate: 44_100,
+            channels: 2,
+        };
+        let packetizer = packetizer_for(&parameters);
+        let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM);
+        // 11,338 ns are half a sample, where the nearest unit is a matter of the last digit.
+        for offset in (0..20).map(|i| Duration::from_nanos(11_338 + i * 100_123_000_000)) {
+            let mut expected = None;
+            sink.reset();
+            for i in 0..4000u64 {
+                let at = |i: u64| Duration::from_nanos(i * 1024 * 1_000_000_000 / 44_100);
+                let frame = Frame::new(vec![0; 300], at(i), at(i + 1) - at(i));
+                let now = sink.timestamp_at(at(i) + offset);
+                let batch = sink.handle_frame(&frame, at(i) + offset);
+                for span in batch.spans() {
+                    let packet = batch.bytes().get(span.range()).unwrap();
+                    let timestamp = BigEndian::read_u32(&packet[4..]);
+                    assert_eq!(timestamp, expected.unwrap_or(timestamp), "frame {i}");
+                    // Two octets of length, and two for each unit's header.
+                    let units = BigEndian::read_u16(&packet[12..]) / 16;
+                    expected = Some(timestamp.wrapping_add(u32::from(units) * 1024));
+                    assert!(now.wrapping_sub(timestamp) < 5000);
+                }
+            }
         }
     }
 
