@@ -4,6 +4,8 @@
 //! * [`RtpSource`] makes frames of packets: order, loss, statistics.
 //! * [`RtcpInstance`] writes and reads the reports of a stream at the times RFC 3550 wants them.
 
+#[cfg(test)]
+mod formats_tests;
 pub mod rtcp;
 #[cfg(test)]
 mod simulation;

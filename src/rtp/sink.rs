@@ -26,6 +26,25 @@ const PACKET_RANGE: (usize, usize) = (RTP_HEADER_LEN + 64, u16::MAX as usize);
 ///
 /// [`handle_frame`](Self::handle_frame) for every frame; [`flush`](Self::flush) before a pause
 /// and at the end; [`reset`](Self::reset) at a seek.
+///
+/// ```
+/// use riverrun::Frame;
+/// use riverrun::codec::CodecParameters;
+/// use riverrun::payload::{format_for, packetizer_for};
+/// use riverrun::rtp::{DEFAULT_MAX_PACKET, RtpSink};
+/// use std::time::Duration;
+///
+/// let track = CodecParameters::Mp2t;
+/// let random = [7; 12]; // of the operating system
+/// let format = format_for(&track, 96);
+/// let mut sink = RtpSink::new(&format, packetizer_for(&track), DEFAULT_MAX_PACKET, random);
+/// let at = Duration::from_millis(40);
+/// let frame = Frame::new(vec![0x47; 14 * 188], at, at);
+/// let batch = sink.handle_frame(&frame, at);
+/// assert_eq!(batch.spans().len(), 2);
+/// let datagram = batch.packet(0).expect("the first of two");
+/// assert_eq!(datagram.len(), 12 + 7 * 188);
+/// ```
 pub struct RtpSink {
     packetizer: Box<dyn Packetizer>,
     batch: PacketBuffer,

@@ -13,6 +13,9 @@ use crate::wire::rtcp::{
 };
 use std::time::Instant;
 
+/// Most octets that a packet counts for in the average: one peer's giants would otherwise stretch
+/// the interval for all.
+const MAX_COUNTED: usize = 1500;
 /// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
 const MAX_APP_DATA: usize = 1024;
 
@@ -21,6 +24,27 @@ const MAX_APP_DATA: usize = 1024;
 /// When [`poll_timeout`](Self::poll_timeout) has come: [`handle_timeout`](Self::handle_timeout),
 /// then [`poll_report`](Self::poll_report), and what that wrote goes to every destination. What
 /// arrives goes to [`handle_packet`](Self::handle_packet). At the end: [`bye`](Self::bye).
+///
+/// ```
+/// use riverrun::rtp::rtcp::NtpTime;
+/// use riverrun::rtp::{RtcpConfig, RtcpInstance, SenderFacts};
+/// use std::time::{Duration, Instant};
+///
+/// let mut now = Instant::now();
+/// let config = RtcpConfig { cname: "camera@example.org".into(), ..RtcpConfig::default() };
+/// let mut rtcp = RtcpInstance::new(config, 0x1234_5678, now, 42);
+/// let mut report = Vec::new();
+/// loop {
+///     now = rtcp.poll_timeout().expect("it has not ended"); // sleep until then
+///     rtcp.handle_timeout(now, 3);
+///     let ntp = NtpTime::from_unix(Duration::from_secs(1_767_225_600));
+///     let facts = SenderFacts { rtp_timestamp_now: 90_000, packet_count: 9, octet_count: 9_000 };
+///     if rtcp.poll_report(now, ntp, Some(facts), &mut report) {
+///         break; // `report` goes to all three
+///     }
+/// }
+/// assert_eq!(report[1], 200);
+/// ```
 #[derive(Debug)]
 pub struct RtcpInstance {
     config: RtcpConfig,
@@ -168,6 +192,9 @@ impl RtcpInstance {
 
     /// Appends the last packet to `out`: report, SDES and BYE with a reason (at most 255 bytes).
     /// Nothing, and false, if a BYE was written before or nothing has ever been sent (6.3.7).
+    ///
+    /// It is written at once: the back-off of 6.3.7 is for a crowd that leaves together, while the
+    /// end of a stream is one sender's.
     pub fn bye(
         &mut self,
         ntp: NtpTime,
@@ -346,7 +373,7 @@ impl RtcpInstance {
 
     /// The running average of packet sizes (6.3.3).
     fn count_size(&mut self, len: usize) {
-        let size = (len + LOWER_LAYER_OVERHEAD) as f64;
+        let size = (len + LOWER_LAYER_OVERHEAD).min(MAX_COUNTED) as f64;
         self.average_size += (size - self.average_size) / 16.0;
     }
 }

@@ -422,6 +422,23 @@ fn interval_of_a_receiver_grows_with_the_session() {
 }
 
 #[test]
+fn giants_do_not_stretch_the_interval() {
+    let now = some_instant();
+    let mut rtcp = sender(now);
+    let mut giant = receiver_report(block(0, 0, 0, 0));
+    giant.extend(words(&[0x80cc_2fff]));
+    giant.extend(vec![0; 0x2fff * 4]);
+    for _ in 0..200 {
+        assert!(rtcp.handle_packet(&giant, 1, now, NTP).valid);
+    }
+    // 49,000 octets at 1,562 a second would be half a minute.
+    next_report(&mut rtcp, Some(facts(1)));
+    let (first, _) = next_report(&mut rtcp, Some(facts(2)));
+    let (second, _) = next_report(&mut rtcp, Some(facts(3)));
+    assert!(second - first < ms(6200), "{:?}", second - first);
+}
+
+#[test]
 fn garbage_neither_panics_nor_grows() {
     let now = some_instant();
     let mut rtcp = RtcpInstance::new(

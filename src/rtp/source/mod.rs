@@ -149,6 +149,20 @@ struct Candidate {
 /// [`RtcpInstance`](super::RtcpInstance) reads go to
 /// [`handle_sender_report`](Self::handle_sender_report), and [`report_block`](Self::report_block)
 /// to its next report.
+///
+/// ```
+/// use riverrun::payload::mp2t::Mp2tDepacketizer;
+/// use riverrun::rtp::{RtpSource, RtpSourceConfig};
+/// use std::time::Instant;
+///
+/// let config = RtpSourceConfig::new(33, 90_000);
+/// let mut source = RtpSource::new(config, Box::new(Mp2tDepacketizer::new()));
+/// let mut packet = vec![0x80, 33, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+/// packet.extend([0x47; 188]);
+/// source.handle_packet(&packet, Instant::now()).expect("it is one of the stream's");
+/// let frame = source.poll_frame().expect("a transport packet needs no other");
+/// assert_eq!(frame.data.len(), 188);
+/// ```
 pub struct RtpSource {
     config: RtpSourceConfig,
     depacketizer: Box<dyn Depacketizer>,
