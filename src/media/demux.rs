@@ -115,10 +115,12 @@ impl Outlets {
         wake
     }
 
-    /// Whether an outlet other than `own` is full and its reader still plays.
+    /// Whether an outlet other than `own` is full, its reader still plays, and it is a queue whose
+    /// overflow nobody would ask for: a track's, not a replica's.
     fn a_reader_is_behind(&self, own: usize, now: Instant) -> bool {
         self.outlets.iter().any(|(key, o)| {
             key != own
+                && o.queue.overflow() == Overflow::DropOldest
                 && o.queue.is_full()
                 && o.polled_at.is_some_and(|at| now.saturating_duration_since(at) < STILL_READING)
         })
@@ -355,3 +357,6 @@ impl FramedSource for OutletSource {
         DemuxTable::release(cx, id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,11 @@ impl FrameQueue {
         self.frames.len() >= self.limits.frames || self.bytes >= self.limits.bytes
     }
 
+    /// What is dropped when it is full.
+    pub const fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
     /// Bytes of frame data that wait.
     pub const fn bytes(&self) -> usize {
         self.bytes

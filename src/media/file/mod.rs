@@ -124,8 +124,6 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     match extension.as_str() {
         "264" | "h264" => h26x::probe_h264(path),
         "265" | "h265" | "hevc" => h26x::probe_h265(path),
-        "264" | "h264" => h26x::probe_h264(path),
-        "265" | "h265" | "hevc" => h26x::probe_h265(path),
         "aac" => adts::probe_adts(path),
         "mp3" | "mp2" => mpeg_audio::probe_mpeg_audio(path),
         "wav" => wav::probe_wav(path),

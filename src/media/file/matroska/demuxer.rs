@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Elements passed over, and bytes read, in one step.
 const ELEMENTS_A_STEP: usize = 64;
 const BYTES_A_STEP: u64 = 64 << 10;
+/// A timestamp further behind the end of the file is taken for damaged; waiting for it would
+/// stop the stream.
+const BEYOND_THE_END: Duration = Duration::from_secs(10);
 /// PCM goes out in frames of this length.
 const PCM_FRAMES_A_SECOND: u32 = 50;
 /// PCM frames that go out in one step.
@@ -48,6 +51,8 @@ struct TrackState {
     from: Duration,
     /// Something is missing before the next frame.
     gap: bool,
+    /// Of audio: when the last frame was due.
+    last_due: Duration,
 }
 
 impl TrackState {
@@ -65,6 +70,7 @@ impl TrackState {
             wants_key: info.is_video(),
             from: Duration::ZERO,
             gap: false,
+            last_due: Duration::ZERO,
         }
     }
 }
@@ -114,6 +120,11 @@ impl Demuxer {
         }
         let len = block.len as usize; // Not above MAX_BLOCK.
         let npt = media.time_line.npt(block.time, info.codec_delay);
+        if media.duration.is_some_and(|end| npt > end.saturating_add(BEYOND_THE_END)) {
+            log::debug!("matroska: a block at {npt:?} lies beyond the end");
+            state.gap = true;
+            return Ok(());
+        }
         let duration = block.duration.map(|d| media.time_line.span(d));
         // Room in front for the parameter sets, so that putting them there copies nothing.
         let room = if block.key { state.sets.len() } else { 0 };
@@ -293,7 +304,9 @@ impl TrackState {
         }
         let discontinuity = std::mem::take(&mut self.gap) | stamp.jump;
         let flags = FrameFlags { discontinuity, ..FrameFlags::default() };
-        Some(Frame { data, pts: stamp.pts, dts: stamp.pts, duration: stamp.duration, flags })
+        // A broken file may go back in time.
+        self.last_due = self.last_due.max(stamp.pts);
+        Some(Frame { data, pts: stamp.pts, dts: self.last_due, duration: stamp.duration, flags })
     }
 }
 
@@ -329,6 +342,7 @@ impl Producer for Demuxer {
             state.wants_key = info.is_video();
             state.from = if info.is_video() { rounded } else { landed };
             state.gap = true;
+            state.last_due = Duration::ZERO;
         }
         Ok(landed)
     }
