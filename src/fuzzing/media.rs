@@ -73,3 +73,38 @@ fn play(sources: &mut [Box<dyn FramedSource>], len: usize, cx: &mut SourceContex
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Real files, bad ones, and real ones with damage.
+    #[test]
+    fn matroska_files() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed as usize
+        };
+        for name in ["media/no_cues.mkv", "media/h265_mp3.mkv", "bad/cut.mkv", "bad/vp8.webm"] {
+            let sound = std::fs::read(folder.join(name)).unwrap();
+            matroska(&sound);
+            for _ in 0..10 {
+                let mut bytes = sound.clone();
+                // The head is where one byte changes most.
+                for area in [1000, bytes.len()] {
+                    let at = random() % area.min(bytes.len());
+                    bytes[at] = random() as u8;
+                }
+                matroska(&bytes);
+                matroska(&bytes[random() % bytes.len()..]);
+            }
+        }
+        for name in ["garbage.mkv", "garbage.webm", "huge_header.mkv", "empty.mkv"] {
+            matroska(&std::fs::read(folder.join("bad").join(name)).unwrap());
+        }
+    }
+}

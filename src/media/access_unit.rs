@@ -203,8 +203,8 @@ mod tests {
         let found = leading_units(NalCodec::H264, &data);
         assert!(found.key);
         assert_eq!(found.insert_at, 6);
-        assert_eq!(found.sps, [10..13]);
-        assert_eq!(found.pps, [16..18]);
+        assert_eq!((found.sps.len(), found.sps[0].clone()), (1, 10..13));
+        assert_eq!((found.pps.len(), found.pps[0].clone()), (1, 16..18));
         let mut parameters = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
         assert!(!is_complete(&parameters));
         remember(&mut parameters, &data, &found, false);

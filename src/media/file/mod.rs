@@ -129,10 +129,6 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "wav" => wav::probe_wav(path),
         "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
-        "aac" => adts::probe_adts(path),
-        "mp3" | "mp2" => mpeg_audio::probe_mpeg_audio(path),
-        "wav" => wav::probe_wav(path),
-        "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         _ => Err(ProbeError::UnknownType),
     }
 }

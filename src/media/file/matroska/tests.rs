@@ -249,7 +249,8 @@ fn laced_audio_is_timed_by_its_samples() {
     };
     for (flags, sizes) in [(2, &[3, 3][..]), (4, &[]), (6, &[0x83, 0xbf])] {
         let block = element(id::SIMPLE_BLOCK, &lace(flags | 0x80, sizes));
-        let bytes = file(&[info(None), tracks(&[track.clone()]), cluster(5000, &[block])]);
+        let bytes =
+            file(&[info(None), tracks(std::slice::from_ref(&track)), cluster(5000, &[block])]);
         let frames = play(bytes);
         let data: Vec<_> = frames[0].iter().map(|f| &f.data[..]).collect();
         assert_eq!(data, [[1; 3], [2; 3], [3; 3]]);
@@ -265,7 +266,7 @@ fn stripped_headers_are_put_back() {
     let encodings = element(0x6d80, &element(0x6240, &encoding));
     let track = audio_track(1, "A_PCM/INT/BIG", 1000.0, &encodings);
     let clusters = cluster(0, &[simple(1, 0, 0x80, &[7, 6])]);
-    let frames = play(file(&[info(None), tracks(&[track.clone()]), clusters]));
+    let frames = play(file(&[info(None), tracks(std::slice::from_ref(&track)), clusters]));
     assert_eq!(frames[0][0].data, [9, 8, 7, 6][..]);
     // Any other compression leaves the track out.
     let zlib = element(0x6d80, &element(0x6240, &element(0x5034, &number(0x4254, 0))));

@@ -130,7 +130,7 @@ impl Walker {
     /// that looks like a cluster.
     fn lose(&mut self) -> Step {
         let after = self.cluster.take().and_then(|c| c.end).filter(|&end| end > self.at);
-        self.at = after.filter(|&end| end < self.end).unwrap_or(self.at.saturating_add(1));
+        self.at = after.filter(|&end| end < self.end).unwrap_or_else(|| self.at.saturating_add(1));
         self.lost = true;
         Step::Other
     }
