@@ -83,6 +83,10 @@ pub(super) struct Wiring<'a> {
     pub(super) drained: &'a mut Vec<super::ClientSessionId>,
 }
 
+/// The end is told this long after the last packet at the earliest: a receiver that finds both
+/// at once may look at RTCP first, and drop what it has not read.
+const END_DELAY: Duration = Duration::from_millis(100);
+
 /// Whether a stream goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunOutcome {
@@ -94,6 +98,8 @@ pub(super) enum RunOutcome {
 enum Phase {
     Idle,
     Playing,
+    /// All is sent; the end is told at that time.
+    Ending(Instant),
     Ended,
 }
 
@@ -125,6 +131,8 @@ pub struct StreamState {
     pending: Option<Frame>,
     /// Decoding time of the frame sent last.
     position: Duration,
+    /// Where the frame sent last ends.
+    source_end: Duration,
     /// Where a client asked it to stop.
     stop_at: Option<Duration>,
     sent: Totals,
@@ -165,6 +173,7 @@ impl StreamState {
             base: None,
             pending: None,
             position: Duration::ZERO,
+            source_end: Duration::ZERO,
             stop_at: None,
             sent: Totals::default(),
             send_errors: 0,
@@ -182,7 +191,7 @@ impl StreamState {
 
     /// Whether frames are being sent.
     pub fn is_playing(&self) -> bool {
-        self.phase == Phase::Playing
+        matches!(self.phase, Phase::Playing | Phase::Ending(_))
     }
 
     /// Whether nothing was asked of the source yet.
@@ -317,19 +326,7 @@ impl StreamState {
         if self.sink.holds_back() {
             // What follows for the newcomer shall begin with a packet of its own.
             self.refresh_targets();
-            let batch = self.sink.flush();
-            send_to_all(
-                batch,
-                true,
-                &mut self.destinations,
-                &self.legs,
-                &mut self.sent,
-                &mut self.ranges,
-                &mut self.failed,
-                &mut self.send_errors,
-                env,
-                wiring,
-            );
+            self.flush_to_all(env, wiring);
         }
         let sent = self.sent;
         if let Some(d) = self.destinations.get_mut(id) {
@@ -359,7 +356,7 @@ impl StreamState {
 
     fn halt(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
-        if self.phase == Phase::Playing {
+        if self.is_playing() {
             self.phase = Phase::Idle;
             // What the packetizer held back stays in it: `start` sends or the next frame does.
             self.base = None;
@@ -400,11 +397,17 @@ impl StreamState {
         id: StreamId,
         budget: usize,
     ) -> RunOutcome {
-        if self.phase != Phase::Playing {
-            return RunOutcome::Running;
-        }
         self.refresh_targets();
         let now = env.now();
+        match self.phase {
+            Phase::Playing => {}
+            Phase::Ending(at) if now >= at => return self.end(env, wiring),
+            Phase::Ending(at) => {
+                env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
+                return RunOutcome::Running;
+            }
+            Phase::Idle | Phase::Ended => return RunOutcome::Running,
+        }
         let mut wake_at = now;
         for _ in 0..budget {
             let frame = match self.pending.take() {
@@ -421,15 +424,20 @@ impl StreamState {
                         FramePoll::Pending(Wait::Work) => continue,
                         FramePoll::Ended(ending) => match self.begin_anew(wiring, now, &ending) {
                             Some(()) => continue,
-                            None => return self.end(env, wiring),
+                            None => {
+                                let over = self.source_end;
+                                wake_at = self.begin_end(env, wiring, over);
+                                break;
+                            }
                         },
                     }
                 }
             };
             let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
-            if self.stop_at.is_some_and(|stop| frame.dts >= stop) {
+            if let Some(stop) = self.stop_at.filter(|stop| frame.dts >= *stop) {
                 self.pending = Some(frame);
-                return self.end(env, wiring);
+                wake_at = self.begin_end(env, wiring, stop);
+                break;
             }
             let due = due_at(base, frame.dts);
             if due > now && !self.live {
@@ -451,6 +459,7 @@ impl StreamState {
         base: Base,
     ) {
         self.position = frame.dts;
+        self.source_end = frame.dts.saturating_add(frame.duration);
         let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
         if batch.is_empty() {
             return;
@@ -484,7 +493,22 @@ impl StreamState {
         Some(())
     }
 
-    fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
+    /// Sends what the packetizer holds back; returns when the end is to be told.
+    fn begin_end(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        npt: Duration,
+    ) -> Instant {
+        self.flush_to_all(env, wiring);
+        let now = env.now();
+        let over = self.base.filter(|_| !self.live).map_or(now, |base| due_at(base, npt));
+        let at = over.max(now + END_DELAY);
+        self.phase = Phase::Ending(at);
+        at
+    }
+
+    fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let batch = self.sink.flush();
         send_to_all(
             batch,
@@ -498,6 +522,9 @@ impl StreamState {
             env,
             wiring,
         );
+    }
+
+    fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
         self.say_goodbye(env, wiring, None);
         env.disarm_timer(&mut self.timer);
         self.phase = Phase::Ended;
