@@ -125,6 +125,16 @@ impl PacketBuffer {
         &mut self.bytes
     }
 
+    /// Exchanges the memory of two buffers; both are empty afterwards, and each keeps its
+    /// [`max_payload`](Self::max_payload). Many streams that send one after the other can so do
+    /// with the memory of one.
+    pub fn swap_memory(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.bytes, &mut other.bytes);
+        std::mem::swap(&mut self.spans, &mut other.spans);
+        self.clear();
+        other.clear();
+    }
+
     /// Forgets all packets and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

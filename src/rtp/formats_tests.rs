@@ -89,7 +89,7 @@ fn video_access_units_arrive_whole() {
     let h265 = CodecParameters::H265 { vps: Vec::new(), sps: Vec::new(), pps: Vec::new() };
     for seed in 0..10 {
         let mut random = Random::new(seed);
-        let mut frames = |header: &[u8]| -> Vec<_> {
+        let frames = |header: &[u8]| -> Vec<_> {
             let mut random = Random::new(seed + 100);
             (0..60)
                 .map(|i| Frame::new(access_unit(&mut random, header), ms(i * 40), ms(40)))

@@ -101,7 +101,7 @@ impl World {
             source,
             receiver,
             armed: None,
-            pattern: (0..7000u32).map(|i| (i * i >> 5) as u8).collect(),
+            pattern: (0..7000u32).map(|i| ((i * i) >> 5) as u8).collect(),
             sent: Vec::new(),
             spoiled: 0,
             net_lost: 0,
@@ -340,7 +340,7 @@ fn the_receiver_knows_the_senders_wall_clock() {
         let units = frame.timestamp.wrapping_sub(world.sink.timestamp_at(ms(0)));
         let sent = WALL_START + Duration::from_secs_f64(f64::from(units) / 44_100.0);
         let told = frame.wall_clock.unwrap();
-        let off = told.0.wrapping_sub(NtpTime::from_unix(sent).0).cast_signed();
+        let off = told.0.wrapping_sub(NtpTime::from_unix(sent).0) as i64;
         // To a unit of the RTP clock, 22.7 µs.
         assert!(off.unsigned_abs() < (1 << 32) / 44_100 + 10, "{off}");
     }

@@ -168,23 +168,29 @@ impl RtpSink {
         whole.wrapping_add(part) as u32
     }
 
-    fn timestamp_of(&mut self, pts: Duration, running_time: Duration) -> u32 {
+    /// RTP timestamp that a frame presented at `pts` and at `running_time` gets if it is the next
+    /// (for RTP-Info). It may be a unit off [`timestamp_at`](Self::timestamp_at): between two
+    /// seeks timestamps are as far apart as the `pts` are, which are nearer to the samples.
+    pub fn timestamp_of(&self, pts: Duration, running_time: Duration) -> u32 {
+        self.units(pts).wrapping_add(self.align(pts, running_time).shift)
+    }
+
+    fn align(&self, pts: Duration, running_time: Duration) -> Alignment {
         let nanos = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
         let offset = nanos(running_time).saturating_sub(nanos(pts));
-        let units = self.units(pts);
-        let shift = match self.alignment {
-            Some(alignment) if alignment.offset == offset => alignment.shift,
-            _ => self.timestamp_at(running_time).wrapping_sub(units),
-        };
-        self.alignment = Some(Alignment { offset, shift });
-        units.wrapping_add(shift)
+        self.alignment.filter(|alignment| alignment.offset == offset).unwrap_or_else(|| {
+            let shift = self.timestamp_at(running_time).wrapping_sub(self.units(pts));
+            Alignment { offset, shift }
+        })
     }
 
     /// Packetizes a frame that is presented at `running_time`. The batch is ready to send, with
     /// the interleaving prefixes filled in for channel 0 (see [`set_channel`](Self::set_channel)),
     /// valid until the next call, and empty if the packetizer holds the frame back.
     pub fn handle_frame(&mut self, frame: &Frame, running_time: Duration) -> &mut PacketBuffer {
-        self.timestamp = self.timestamp_of(frame.pts, running_time);
+        let alignment = self.align(frame.pts, running_time);
+        self.alignment = Some(alignment);
+        self.timestamp = self.units(frame.pts).wrapping_add(alignment.shift);
         self.batch.clear();
         self.packetizer.packetize(frame, &mut self.batch);
         self.fill_in_headers();
@@ -209,6 +215,13 @@ impl RtpSink {
     /// The packets of the last call that made any.
     pub const fn batch(&mut self) -> &mut PacketBuffer {
         &mut self.batch
+    }
+
+    /// Exchanges the memory of the sink's batch for that of `spare`; what was in them is gone.
+    /// A batch keeps the size of its largest frame: a server of many streams lends each the same
+    /// memory while it sends, by one call before and one after.
+    pub fn swap_memory(&mut self, spare: &mut PacketBuffer) {
+        self.batch.swap_memory(spare);
     }
 
     /// Writes `channel` in the interleaving prefixes of all packets. Looks at one byte and does
@@ -342,7 +355,9 @@ mod tests {
             for i in 0..4000u64 {
                 let at = |i: u64| Duration::from_nanos(i * 1024 * 1_000_000_000 / 44_100);
                 let frame = Frame::new(vec![0; 300], at(i), at(i + 1) - at(i));
-                let now = sink.timestamp_at(at(i) + offset);
+                let now = sink.timestamp_of(at(i), at(i) + offset);
+                let nearest = sink.timestamp_at(at(i) + offset);
+                assert!(now.wrapping_sub(nearest).wrapping_add(1) <= 2);
                 let batch = sink.handle_frame(&frame, at(i) + offset);
                 for span in batch.spans() {
                     let packet = batch.bytes().get(span.range()).unwrap();
@@ -402,6 +417,24 @@ mod tests {
             let frame = if i % 50 == 0 { &largest } else { &small };
             assert_eq!(memory(sink.handle_frame(frame, ms(i * 40))), before);
         }
+    }
+
+    #[test]
+    fn sinks_can_share_the_memory_of_one() {
+        let mut spare = PacketBuffer::new(0);
+        let mut sinks: Vec<_> = (0..3).map(|i| sink(1000 + i)).collect();
+        let mut memory = Vec::new();
+        for i in 0..30 {
+            let sink = &mut sinks[i % 3];
+            sink.swap_memory(&mut spare);
+            assert!(sink.batch().is_empty());
+            let batch = sink.handle_frame(&frame(100_000, ms(0)), ms(0));
+            assert_eq!(batch.spans()[0].len, 1000 + i % 3);
+            memory.push((batch.bytes().as_ptr(), batch.spans().as_ptr()));
+            sink.swap_memory(&mut spare);
+        }
+        memory.dedup();
+        assert_eq!(memory.len(), 1);
     }
 
     #[test]
