@@ -23,6 +23,8 @@ pub struct H264Syntax {
     first_field: bool,
     /// A recovery point message came with the picture that follows.
     recovery_point: bool,
+    /// A NAL unit that begins an access unit came after the previous slice.
+    led: bool,
 }
 
 impl H264Syntax {
@@ -35,8 +37,9 @@ impl H264Syntax {
             }
         };
         let mut role = NalRole::Continues;
+        let begins_again = self.begins_again(&header);
         match &self.previous {
-            Some(previous) if !header.starts_picture_after(previous) => {}
+            Some(previous) if !begins_again && !header.starts_picture_after(previous) => {}
             Some(first) if self.first_field && header.completes_field_of(first) => {
                 self.first_field = false;
                 self.recovery_point = false;
@@ -46,6 +49,21 @@ impl H264Syntax {
         }
         self.previous = Some(header);
         role
+    }
+
+    /// Whether a slice must be of another picture although its header tells no difference: some
+    /// encoders write nothing but IDR pictures, all with the same `idr_pic_id`.
+    fn begins_again(&mut self, header: &SliceHeader) -> bool {
+        let led = std::mem::take(&mut self.led);
+        if header.first_mb != 0 {
+            return false;
+        }
+        // Redundant slices and arbitrary slice order, which only the Baseline and Extended
+        // profiles have, and separate colour planes bring a first macroblock more than once.
+        led || self.sets.for_slice(header.pps_id).is_some_and(|(_, sps)| {
+            let constrained = sps.constraint_flags & 0x40 != 0;
+            !sps.separate_colour_planes && (constrained || !matches!(sps.profile_idc, 66 | 88))
+        })
     }
 
     fn picture(&mut self, header: &SliceHeader) -> NalRole {
@@ -81,7 +99,10 @@ impl H264Syntax {
 
 impl Syntax for H264Syntax {
     fn handle_nal(&mut self, nal: &[u8]) -> NalRole {
-        match nal_unit_type(nal) {
+        let nal_type = nal_unit_type(nal);
+        // A prefix NAL unit precedes each slice, not only the first.
+        self.led |= matches!(nal_type, nal_type::SEI..=nal_type::AUD);
+        match nal_type {
             nal_type::SLICE | nal_type::PARTITION_A | nal_type::IDR => self.handle_slice(nal),
             nal_type::SEI => {
                 self.recovery_point |= has_recovery_point(nal);

@@ -78,6 +78,19 @@ pub struct PicturePosition {
 /// The decoding time is the place in decoding order less the reorder depth, but not below zero;
 /// so where pictures are reordered, as many as that depth are due at once at the beginning, and
 /// none is due after its presentation.
+///
+/// ```
+/// use riverrun::framer::h264::H264Framer;
+/// let mut framer = H264Framer::new();
+/// framer.handle_bytes(&[0, 0, 0, 1, 0x65, 0xb8, 0x40]);
+/// framer.handle_bytes(&[0, 0, 1, 0x65, 0xb8, 0x41]);
+/// let first = framer.poll_frame()?;
+/// assert!(first.is_none(), "it may go on");
+/// framer.handle_end();
+/// let first = framer.poll_frame()?.expect("an access unit");
+/// assert_eq!(first.data, &[0, 0, 0, 1, 0x65, 0xb8, 0x40][..]);
+/// # Ok::<(), riverrun::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct VideoFramer<S> {
     splitter: Splitter<S>,

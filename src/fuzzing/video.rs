@@ -83,14 +83,14 @@ fn frames<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
     frames
 }
 
-/// RTP payloads of H.264; see [`depacketizer`].
+/// RTP payloads of H.264, as rows of length, flags and payload.
 pub fn h264_depacketizer(data: &[u8]) {
     depacketizer(data, &mut H264Depacketizer::new(), || {
         (Box::new(H264Packetizer::new()), Box::new(H264Depacketizer::new()))
     });
 }
 
-/// RTP payloads of H.265; see [`depacketizer`].
+/// RTP payloads of H.265, as rows of length, flags and payload.
 pub fn h265_depacketizer(data: &[u8]) {
     depacketizer(data, &mut H265Depacketizer::new(), || {
         (Box::new(H265Packetizer::new()), Box::new(H265Depacketizer::new()))

@@ -74,6 +74,15 @@ fn slices_sei_and_delimiters_find_their_access_unit() {
 }
 
 #[test]
+fn identical_idr_pictures_are_several() {
+    let slice = |first_mb| H264Slice { first_mb, ..H264Slice::idr(0) }.nal();
+    let mut first = sets(H264Sps::default());
+    first.extend([slice(0), slice(30)]);
+    let units = [first, vec![slice(0)], vec![slice(0), slice(30)], vec![AUD.to_vec(), slice(0)]];
+    assert!(assert_units(&units).iter().all(|frame| frame.flags.key));
+}
+
+#[test]
 fn both_fields_of_a_frame_are_one_access_unit() {
     let field =
         |base: H264Slice, bottom| H264Slice { bottom: Some(bottom), fields: true, ..base }.nal();

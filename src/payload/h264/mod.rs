@@ -20,6 +20,27 @@ const FU_END: u8 = 0x40;
 
 /// Cuts access units into RTP payloads: NAL units that fit a packet together are aggregated,
 /// those larger than a packet are cut into fragments that fill it.
+///
+/// ```
+/// use riverrun::Frame;
+/// use riverrun::payload::h264::{H264Depacketizer, H264Packetizer};
+/// use riverrun::payload::{Depacketizer, PacketBuffer, Packetizer};
+/// use std::time::Duration;
+///
+/// let slice = [&[0, 0, 0, 1, 0x65][..], &[0xaa; 3000]].concat();
+/// let frame = Frame::new(slice, Duration::ZERO, Duration::ZERO);
+/// let mut packets = PacketBuffer::new(1400);
+/// H264Packetizer::new().packetize(&frame, &mut packets);
+/// assert_eq!(packets.spans().len(), 3);
+///
+/// let mut depacketizer = H264Depacketizer::new();
+/// for (i, span) in packets.spans().iter().enumerate() {
+///     let payload = packets.payload(i).unwrap();
+///     depacketizer.handle_payload(payload, span.marker, 90_000, false)?;
+/// }
+/// assert_eq!(depacketizer.poll_frame().unwrap().data, frame.data);
+/// # Ok::<(), riverrun::wire::ParseError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct H264Packetizer {
     nals: NalTable,
