@@ -1,10 +1,11 @@
 //! Media files: whatever is in them, probing and playing them come to an end.
 
+use crate::env::UsageEnvironment;
 use crate::media::demux::DemuxTable;
 use crate::media::file::{Probe, ProbePoll, matroska};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A Matroska file: probe, play, seek, play.
 pub fn matroska(data: &[u8]) {
@@ -26,7 +27,8 @@ fn file(mut probe: Box<dyn Probe>, len: usize) {
         assert!(calls < 100 + len, "the probe does not come to an end");
     };
     let mut demuxers = DemuxTable::default();
-    let mut cx = SourceContext { now: Instant::now(), demuxers: &mut demuxers };
+    let now = UsageEnvironment::simulated(0).now();
+    let mut cx = SourceContext { now, demuxers: &mut demuxers };
     let tracks = media.tracks().len();
     assert!(tracks > 0);
     let mut sources: Vec<_> =

@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Steps of a producer in one poll of a source.
-const STEPS_A_POLL: usize = 64;
+const STEPS_A_POLL: usize = 16;
 /// A reader that was asked for a frame this recently still plays: a sibling that runs ahead (for
 /// want of frames of its own) waits for it rather than making its queue overflow.
 const STILL_READING: Duration = Duration::from_secs(1);
@@ -104,11 +104,16 @@ impl Outlets {
 
     /// Gives `frame` to all who read `track`. Returns whether one of them had been told to wait
     /// for input and now has some.
-    pub fn push(&mut self, track: usize, frame: &Frame) -> bool {
+    pub fn push(&mut self, track: usize, frame: Frame) -> bool {
         let mut wake = false;
-        for (_, outlet) in self.outlets.iter_mut().filter(|(_, o)| o.track == track) {
+        let mut frame = Some(frame);
+        let mut readers = self.outlets.iter_mut().filter(|(_, o)| o.track == track).peekable();
+        while let Some((_, outlet)) = readers.next() {
+            // The last takes the frame itself: as a rule there is but one.
+            let own = if readers.peek().is_some() { frame.clone() } else { frame.take() };
+            let Some(own) = own else { break };
             let before = outlet.queue.dropped();
-            outlet.queue.push(frame.clone());
+            outlet.queue.push(own);
             outlet.moved_on |= outlet.queue.dropped() != before;
             wake |= !outlet.queue.is_empty() && std::mem::take(&mut outlet.waiting);
         }

@@ -206,8 +206,13 @@ impl State {
         }
         let mut wake = false;
         let mut dropped = false;
-        for (_, reader) in &mut self.sources {
-            match reader.queue.push(frame.clone()) {
+        let mut frame = Some(frame);
+        let mut readers = self.sources.iter_mut().peekable();
+        while let Some((_, reader)) = readers.next() {
+            // The last takes the frame itself: as a rule there is but one.
+            let own = if readers.peek().is_some() { frame.clone() } else { frame.take() };
+            let Some(own) = own else { break };
+            match reader.queue.push(own) {
                 Pushed::Queued => wake |= std::mem::take(&mut reader.waiting),
                 // A source that has just been made waits for its first key frame: no loss.
                 Pushed::Dropped => dropped |= reader.started,

@@ -63,7 +63,7 @@ impl Producer for Input {
     fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced {
         match self.source.poll_frame(cx) {
             FramePoll::Ready(frame) => {
-                let somebody_waited = outlets.push(0, &frame);
+                let somebody_waited = outlets.push(0, frame);
                 if let (true, Some(wake)) = (somebody_waited, &self.wake) {
                     wake();
                 }

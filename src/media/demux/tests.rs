@@ -21,10 +21,10 @@ impl Producer for Interleaved {
         if self.at % 40 == 0 {
             let mut frame = Frame::new(vec![0; 10], pts, Duration::from_millis(40));
             frame.flags.key = self.at % 400 == 0;
-            outlets.push(0, &frame);
+            outlets.push(0, frame);
         }
         if self.at < self.audio_until {
-            outlets.push(1, &Frame::new(vec![1; 10], pts, Duration::from_millis(20)));
+            outlets.push(1, Frame::new(vec![1; 10], pts, Duration::from_millis(20)));
         }
         self.at += 20;
         Produced::Progress

@@ -147,3 +147,48 @@ pub(crate) fn open_regular(path: &Path) -> Result<File, ProbeError> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_known_in_any_case() {
+        for name in ["a.mkv", "b.WebM", "c.d.H264", "e.M2ts", "/f/g h.aac"] {
+            assert!(is_known(Path::new(name)), "{name}");
+        }
+        for name in ["mkv", ".mkv", "a.mp4", "b.", "c.mkv/d", "e.h264x"] {
+            assert!(!is_known(Path::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("folder.mkv")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("device.ts")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(path("fifo.h264")).status();
+        let mut names = vec!["folder.mkv", "device.ts"];
+        if made.is_ok_and(|status| status.success()) {
+            names.push("fifo.h264");
+            // Even where what the name stands for has changed since it was looked at.
+            assert!(matches!(open_regular(&path("fifo.h264")), Err(ProbeError::Content(_))));
+        }
+        for name in names {
+            assert!(matches!(probe(&path(name)), Err(ProbeError::Content(_))), "{name}");
+        }
+        assert!(matches!(probe(&path("none.mkv")), Err(ProbeError::Io(_))));
+        assert!(matches!(probe(&path("a.txt")), Err(ProbeError::UnknownType)));
+    }
+
+    #[test]
+    fn every_known_ending_has_a_probe() {
+        let folder = tempfile::tempdir().unwrap();
+        for ending in KNOWN {
+            let path = folder.path().join(format!("empty.{ending}"));
+            std::fs::write(&path, b"").unwrap();
+            assert!(!matches!(probe(&path), Err(ProbeError::UnknownType)), "{ending}");
+        }
+    }
+}

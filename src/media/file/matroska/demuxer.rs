@@ -11,7 +11,7 @@ use crate::frame::{Frame, FrameFlags};
 use crate::media::access_unit::{self, NalCodec};
 use crate::media::demux::{Outlets, Produced, Producer};
 use crate::media::{Ending, SeekError, SourceContext};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,13 +179,13 @@ impl Demuxer {
                 let duration = duration.or(info.default_duration).unwrap_or(start.frame_duration);
                 if let Some(mut frame) = state.picture(codec, length_size, data, room, npt, key) {
                     frame.duration = duration;
-                    outlets.push(track, &frame);
+                    outlets.push(track, frame);
                 }
             }
             Coding::Aac { samples, rate } => {
                 let sampled = (u64::from(samples), rate);
                 if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
-                    outlets.push(track, &frame);
+                    outlets.push(track, frame);
                 }
             }
             Coding::MpegAudio => {
@@ -195,7 +195,7 @@ impl Demuxer {
                 };
                 let sampled = (u64::from(header.samples()), header.sampling_rate);
                 if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
-                    outlets.push(track, &frame);
+                    outlets.push(track, frame);
                 }
             }
             Coding::Pcm { little_endian, sample, channels, rate } => {
@@ -236,7 +236,7 @@ impl Demuxer {
             let take = if left < samples + samples / 2 { left } else { samples };
             let bytes = data.split_to((take * block_align).min(data.len()));
             if let Some(frame) = state.sound(bytes, None, (take as u64, rate)) {
-                outlets.push(track, &frame);
+                outlets.push(track, frame);
             }
         }
         if !data.is_empty() {
@@ -258,13 +258,12 @@ impl TrackState {
     ) -> Option<Frame> {
         let pts = self.grid.snap(npt);
         let whole = annexb_in_place(data, room, length_size);
-        let Some((whole, intact)) = whole else {
+        let Some((mut whole, intact)) = whole else {
             log::debug!("matroska: a picture without a whole NAL unit is left out");
             self.gap = true;
             return None;
         };
-        let unit = whole.slice(room..);
-        let found = access_unit::leading_units(codec, &unit);
+        let found = access_unit::leading_units(codec, whole.get(room..).unwrap_or_default());
         let key = key || found.key;
         // After a seek also the pictures that precede the key frame in presentation are left
         // out: they may refer to what comes before it.
@@ -272,15 +271,14 @@ impl TrackState {
             return None;
         }
         self.wants_key = false;
-        let data = if key && found.sps.is_empty() && !self.sets.is_empty() {
-            if room > 0 && found.insert_at == 0 {
-                whole
-            } else {
-                access_unit::with_parameter_sets(&unit, &found, &self.sets)
+        let wants_sets = key && found.sps.is_empty() && !self.sets.is_empty();
+        if !(wants_sets && room > 0 && found.insert_at == 0) {
+            whole.advance(room.min(whole.len()));
+            if wants_sets {
+                whole = access_unit::with_parameter_sets(&whole, &found, &self.sets);
             }
-        } else {
-            unit
-        };
+        }
+        let data = whole;
         let dts = self.decode.dts(pts);
         let discontinuity = std::mem::replace(&mut self.gap, !intact);
         Some(Frame {
