@@ -9,8 +9,6 @@ use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::file::{MediaFile, Track};
 use crate::media::{FramedSource, SourceContext};
-use crate::payload::{self, PayloadFormat};
-use crate::rtp::sink::RtpSink;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,20 +43,16 @@ impl FileTrack {
     fn facts(&self) -> Option<&Track> {
         self.file.tracks().get(self.track)
     }
+}
 
-    fn parameters(&self) -> Result<&CodecParameters, Error> {
-        Ok(&self.facts().ok_or(Error::Usage("the file has no such track"))?.parameters)
+impl StreamFactory for FileTrack {
+    fn parameters(&self) -> Option<CodecParameters> {
+        Some(self.facts()?.parameters.clone())
     }
 
     fn dynamic_payload_type(&self) -> u8 {
         let offset = u8::try_from(self.track).unwrap_or(u8::MAX);
         FIRST_DYNAMIC.saturating_add(offset).min(LAST_DYNAMIC)
-    }
-}
-
-impl StreamFactory for FileTrack {
-    fn payload_format(&self) -> Option<PayloadFormat> {
-        Some(payload::format_for(&self.facts()?.parameters, self.dynamic_payload_type()))
     }
 
     fn create_new_stream_source(
@@ -68,16 +62,6 @@ impl StreamFactory for FileTrack {
     ) -> Result<Box<dyn FramedSource>, Error> {
         let consumer = request.client_session;
         Ok(Arc::clone(&self.file).open_track(self.track, consumer, cx)?)
-    }
-
-    fn create_new_rtp_sink(
-        &mut self,
-        max_packet: usize,
-        random: [u8; 12],
-    ) -> Result<RtpSink, Error> {
-        let parameters = self.parameters()?;
-        let format = payload::format_for(parameters, self.dynamic_payload_type());
-        Ok(RtpSink::new(&format, payload::packetizer_for(parameters), max_packet, random))
     }
 
     fn duration(&self) -> Option<Duration> {

@@ -2,11 +2,10 @@
 
 use super::rtsp_server::InputId;
 use super::subsession::{StreamFactory, StreamRequest};
+use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::live::LiveStream;
 use crate::media::{FramedSource, SourceContext};
-use crate::payload::{self, PayloadFormat};
-use crate::rtp::sink::RtpSink;
 
 /// Makes streams of a [`LiveStream`].
 #[derive(Debug)]
@@ -38,8 +37,12 @@ impl LiveTrack {
 }
 
 impl StreamFactory for LiveTrack {
-    fn payload_format(&self) -> Option<PayloadFormat> {
-        Some(payload::format_for(&self.stream.parameters(), self.payload_type))
+    fn parameters(&self) -> Option<CodecParameters> {
+        Some(self.stream.parameters())
+    }
+
+    fn dynamic_payload_type(&self) -> u8 {
+        self.payload_type
     }
 
     fn create_new_stream_source(
@@ -48,16 +51,6 @@ impl StreamFactory for LiveTrack {
         _: &mut SourceContext<'_>,
     ) -> Result<Box<dyn FramedSource>, Error> {
         Ok(Box::new(self.stream.create_source()))
-    }
-
-    fn create_new_rtp_sink(
-        &mut self,
-        max_packet: usize,
-        random: [u8; 12],
-    ) -> Result<RtpSink, Error> {
-        let parameters = self.stream.parameters();
-        let format = payload::format_for(&parameters, self.payload_type);
-        Ok(RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random))
     }
 
     fn live_input(&self) -> Option<InputId> {

@@ -11,6 +11,7 @@ mod file_subsession;
 mod hooks;
 mod live_subsession;
 mod media_session;
+mod multicast;
 mod out_queue;
 pub mod pool;
 mod provider;
@@ -28,6 +29,7 @@ pub use file_subsession::{FileSessionOptions, FileTrack, FolderProvider, file_me
 pub use hooks::{Admission, NoHooks, ServerHooks};
 pub use live_subsession::LiveTrack;
 pub use media_session::{Lifecycle, MediaSessionId, ServerMediaSession};
+pub use multicast::MulticastTrack;
 pub use provider::{SessionPoll, SessionProvider};
 pub use rtsp_server::{InputId, RtspServer};
 pub use setup::SessionMedia;

@@ -62,6 +62,8 @@ pub struct RtspServer {
     pub(super) sockets: Arena<UdpSockets>,
     pub(super) shared_sockets: HashMap<IpAddr, SocketsId>,
     pub(super) demuxers: DemuxTable,
+    /// Multicast presentations that were started.
+    pub(super) presentations: u64,
     pub(super) provider: Option<Box<dyn SessionProvider>>,
     pub(super) hooks: Box<dyn ServerHooks>,
     /// Connections with a request that waits for a probe.
@@ -127,6 +129,7 @@ impl RtspServer {
             sockets: Arena::new(),
             shared_sockets: HashMap::new(),
             demuxers: DemuxTable::default(),
+            presentations: 0,
             provider: None,
             hooks: Box::new(NoHooks),
             waiting: Vec::new(),

@@ -10,14 +10,14 @@ use super::stream_state::{
     DestinationId, DestinationTransport, RunOutcome, StreamId, StreamParts, StreamState,
     destination_key,
 };
-use super::subsession::{Delivery, MulticastGroup, StreamRequest};
+use super::subsession::{Delivery, StreamFactory, StreamRequest};
 use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::error::Error;
-use crate::media::{FramedSource, SourceContext};
-use crate::net::{Groupsock, PortPair};
-use crate::rtp::rtcp::{NtpTime, RtcpConfig, RtcpInstance};
-use crate::rtp::sink::RtpSink;
+use crate::media::SourceContext;
+use crate::media::demux::DemuxTable;
+use crate::net::PortPair;
+use crate::rtp::rtcp::{NtpTime, RtcpConfig};
 use std::io;
 use std::net::IpAddr;
 
@@ -49,49 +49,25 @@ impl RtspServer {
                 return Ok(stream);
             }
         }
-        let kbps = subsession.bandwidth_kbps().unwrap_or(DEFAULT_BANDWIDTH_KBPS);
+        let kbps = subsession.bandwidth_kbps();
         let factory =
             subsession.factory().ok_or(Error::Usage("the subsession makes no streams"))?;
-        let mut random = [0; 20];
-        env.fill_random(&mut random);
-        let (sink_seed, rtcp_seed) = random.split_at(12);
-        let sink_seed: [u8; 12] = sink_seed.try_into().unwrap_or_default();
-        let rtcp_seed = u64::from_be_bytes(rtcp_seed.try_into().unwrap_or_default());
         // One number for all tracks of a client's session; all clients of a shared stream are one.
         let request = StreamRequest {
             client_session: if shared { 0 } else { request.client_session },
             ..*request
         };
-        let now = env.now();
-        let mut cx = SourceContext { now, demuxers: &mut self.demuxers };
-        let mut source = factory.create_new_stream_source(&request, &mut cx)?;
-        let sink = match factory.create_new_rtp_sink(self.config.max_packet, sink_seed) {
-            Ok(sink) => sink,
-            Err(e) => {
-                source.close(&mut cx);
-                return Err(e);
-            }
-        };
-        let config = RtcpConfig {
+        let rtcp = RtcpConfig {
             cname: cname(request.local.ip()),
-            session_bandwidth_bps: u64::from(kbps) * 1000,
+            session_bandwidth_bps: bandwidth_bps(kbps),
             ..RtcpConfig::default()
         };
-        let rtcp = factory.create_rtcp(config, sink.ssrc(), now, rtcp_seed);
+        let (config, demuxers) = (&self.config, &mut self.demuxers);
+        let mut stream = new_stream(env, factory, &request, demuxers, (config.max_packet, rtcp))?;
         let input = factory.live_input();
-        let repeat_period = factory.repeat_period();
-        let id = self.streams.insert(StreamState::new(
-            StreamParts {
-                source,
-                sink,
-                rtcp,
-                origin: Some((media_session, index)),
-                shared,
-                live: input.is_some(),
-                repeat_period,
-            },
-            now,
-        ));
+        stream.origin = Some((media_session, index));
+        stream.shared = shared;
+        let id = self.streams.insert(stream);
         if shared {
             self.shared_streams.insert((media_session, index), id);
         }
@@ -100,51 +76,6 @@ impl RtspServer {
         }
         log::debug!("stream {id} of media session {media_session} track {}", index + 1);
         Ok(id)
-    }
-
-    /// Starts a stream to a multicast group. It runs until the server is closed. Describe it with
-    /// a [`PassiveServerMediaSubsession`](super::PassiveServerMediaSubsession).
-    ///
-    /// # Errors
-    /// The sockets cannot be made.
-    pub fn add_multicast_stream(
-        &mut self,
-        env: &mut UsageEnvironment,
-        source: Box<dyn FramedSource>,
-        sink: RtpSink,
-        (mut rtp, rtcp): (Groupsock, Groupsock),
-        repeat_period: Option<std::time::Duration>,
-    ) -> io::Result<MulticastGroup> {
-        let now = env.now();
-        let ttl = rtp.ttl();
-        let local = rtp.socket().local_addr()?.ip();
-        let config = RtcpConfig { cname: cname(local), ..RtcpConfig::default() };
-        let seed = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
-        let instance = RtcpInstance::new(config, sink.ssrc(), now, seed);
-        let id = self.streams.insert(StreamState::new(
-            StreamParts {
-                source,
-                sink,
-                rtcp: instance,
-                origin: None,
-                shared: true,
-                live: false,
-                repeat_period,
-            },
-            now,
-        ));
-        let (rtp_to, rtcp_to) = (rtp.destination(), rtcp.destination());
-        let pair = PortPair { rtp: rtp.into_socket(), rtcp: rtcp.into_socket() };
-        let sockets = self.add_sockets(env, local, pair, Some(id))?;
-        let destination = self.with_stream(env, id, |stream, _, _| {
-            stream.add_leg(sockets);
-            let (rtp, rtcp) = (rtp_to, rtcp_to);
-            stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp })
-        });
-        if let Some(destination) = destination {
-            self.start_destination(env, id, destination, std::time::Duration::ZERO);
-        }
-        Ok(MulticastGroup { rtp: rtp_to, rtcp_port: rtcp_to.port(), ttl, stream: id })
     }
 
     /// The sockets that `stream` sends from on the local address `local`.
@@ -183,7 +114,7 @@ impl RtspServer {
         self.add_sockets(env, local, pair, Some(stream))
     }
 
-    fn add_sockets(
+    pub(super) fn add_sockets(
         &mut self,
         env: &mut UsageEnvironment,
         local: IpAddr,
@@ -448,6 +379,47 @@ impl RtspServer {
         }
         debug_assert!(counted.is_empty(), "a client session refers to what is gone");
     }
+}
+
+/// Makes the source, the sink and the RTCP instance of a stream, which nobody owns yet.
+pub(super) fn new_stream(
+    env: &mut UsageEnvironment,
+    factory: &mut dyn StreamFactory,
+    request: &StreamRequest,
+    demuxers: &mut DemuxTable,
+    (max_packet, rtcp): (usize, RtcpConfig),
+) -> Result<StreamState, Error> {
+    let mut random = [0; 20];
+    env.fill_random(&mut random);
+    let (sink_seed, rtcp_seed) = random.split_at(12);
+    let sink_seed: [u8; 12] = sink_seed.try_into().unwrap_or_default();
+    let rtcp_seed = u64::from_be_bytes(rtcp_seed.try_into().unwrap_or_default());
+    let now = env.now();
+    let mut cx = SourceContext { now, demuxers };
+    let mut source = factory.create_new_stream_source(request, &mut cx)?;
+    let sink = match factory.create_new_rtp_sink(max_packet, sink_seed) {
+        Ok(sink) => sink,
+        Err(e) => {
+            source.close(&mut cx);
+            return Err(e);
+        }
+    };
+    let rtcp = factory.create_rtcp(rtcp, sink.ssrc(), now, rtcp_seed);
+    let parts = StreamParts {
+        source,
+        sink,
+        rtcp,
+        origin: None,
+        shared: true,
+        live: factory.live_input().is_some(),
+        repeat_period: factory.repeat_period(),
+    };
+    Ok(StreamState::new(parts, now))
+}
+
+/// What RTCP may reckon with, from what a track tells of its bandwidth.
+pub(super) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
+    u64::from(kbps.unwrap_or(DEFAULT_BANDWIDTH_KBPS)) * 1000
 }
 
 /// A canonical name (RFC 3550 section 6.5.1) that tells nothing of the host but its address.

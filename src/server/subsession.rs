@@ -5,11 +5,12 @@
 //! an application usually implements only [`StreamFactory`] and wraps it in one.
 //! [`PassiveServerMediaSubsession`] names a multicast stream that runs anyway.
 
+use crate::codec::CodecParameters;
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::media::{FramedSource, SeekError, SourceContext};
 use crate::net::PortPair;
-use crate::payload::PayloadFormat;
+use crate::payload::{self, PayloadFormat};
 use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
 use crate::rtp::sink::RtpSink;
 use std::fmt;
@@ -58,13 +59,78 @@ pub struct StreamRequest {
     pub local: SocketAddr,
 }
 
-/// Makes the source and the sink of an on-demand stream. The methods with a default are
-/// live555's points of extension.
+/// Makes the source and the sink of a stream. The methods with a default are live555's points of
+/// extension.
+///
+/// A track of a known codec names its [`parameters`](Self::parameters) and opens its source; of
+/// another codec it has [`payload_format`](Self::payload_format) and
+/// [`create_new_rtp_sink`](Self::create_new_rtp_sink) instead of the parameters.
+///
+/// # Example
+///
+/// A track that whistles, made for each client anew:
+///
+/// ```
+/// use riverrun::codec::{CodecParameters, PcmEncoding};
+/// use riverrun::media::{FramePoll, FramedSource, SourceContext};
+/// use riverrun::server::{OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
+/// use riverrun::{Error, Frame};
+/// use std::time::Duration;
+///
+/// struct Whistle(u32);
+///
+/// impl FramedSource for Whistle {
+///     fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+///         let pts = Duration::from_millis(20) * self.0;
+///         self.0 += 1;
+///         let samples: Vec<u8> = [0x80, 0x00].repeat(80); // mu-law, 160 samples of 4 kHz
+///         FramePoll::Ready(Frame::new(samples, pts, Duration::from_millis(20)))
+///     }
+/// }
+///
+/// struct WhistleTrack;
+///
+/// impl StreamFactory for WhistleTrack {
+///     fn parameters(&self) -> Option<CodecParameters> {
+///         let encoding = PcmEncoding::Pcmu;
+///         Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
+///     }
+///
+///     fn create_new_stream_source(
+///         &mut self,
+///         _: &StreamRequest,
+///         _: &mut SourceContext<'_>,
+///     ) -> Result<Box<dyn FramedSource>, Error> {
+///         Ok(Box::new(Whistle(0)))
+///     }
+/// }
+///
+/// let format = WhistleTrack.payload_format().expect("the parameters are known");
+/// assert_eq!((format.encoding_name, format.payload_type), ("PCMU", 0));
+/// let track = OnDemandServerMediaSubsession::new(WhistleTrack);
+/// # drop(track);
+/// ```
 pub trait StreamFactory {
-    /// The payload format; `None` while it is not known (DESCRIBE waits or answers 503).
-    fn payload_format(&self) -> Option<PayloadFormat>;
+    /// What receivers must know of the track; `None` while it is not known, or where the codec is
+    /// none of this crate's.
+    fn parameters(&self) -> Option<CodecParameters> {
+        None
+    }
+
+    /// The dynamic payload type (96–127), which is used where RFC 3551 assigns no number.
+    fn dynamic_payload_type(&self) -> u8 {
+        96
+    }
+
+    /// The payload format; `None` while it is not known (DESCRIBE is answered with 503).
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        Some(payload::format_for(&self.parameters()?, self.dynamic_payload_type()))
+    }
 
     /// Opens the source for one stream.
+    ///
+    /// # Errors
+    /// Those of the source. The client's SETUP fails with a fitting status.
     fn create_new_stream_source(
         &mut self,
         request: &StreamRequest,
@@ -72,11 +138,18 @@ pub trait StreamFactory {
     ) -> Result<Box<dyn FramedSource>, Error>;
 
     /// Makes the sink. `random` seeds SSRC, first sequence number and timestamp base.
+    ///
+    /// # Errors
+    /// The [`parameters`](Self::parameters) are not known.
     fn create_new_rtp_sink(
         &mut self,
         max_packet: usize,
         random: [u8; 12],
-    ) -> Result<RtpSink, Error>;
+    ) -> Result<RtpSink, Error> {
+        let parameters = self.parameters().ok_or(Error::Usage("the track has no parameters"))?;
+        let format = payload::format_for(&parameters, self.dynamic_payload_type());
+        Ok(RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random))
+    }
 
     /// Further SDP lines of the track, each ended by CR LF.
     fn aux_sdp_line(&self) -> Option<String> {
@@ -249,13 +322,18 @@ pub struct PassiveServerMediaSubsession {
 
 impl PassiveServerMediaSubsession {
     /// Describes the stream that
-    /// [`RtspServer::add_multicast_stream`](super::RtspServer::add_multicast_stream) started.
+    /// [`RtspServer::add_multicast_streams`](super::RtspServer::add_multicast_streams) started.
     pub const fn new(
         format: PayloadFormat,
         group: MulticastGroup,
         bandwidth_kbps: Option<u32>,
     ) -> Self {
         Self { format, group, bandwidth_kbps }
+    }
+
+    /// The stream that it describes.
+    pub const fn stream(&self) -> StreamId {
+        self.group.stream
     }
 }
 
