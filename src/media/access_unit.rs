@@ -2,7 +2,7 @@
 //! whether its picture is one that decoding can start at (ITU-T H.264 section 7.4.1, ITU-T H.265
 //! section 7.4.2).
 
-use crate::codec::CodecParameters;
+use crate::codec::{CodecParameters, h264};
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
 use std::ops::Range;
@@ -14,14 +14,18 @@ const MAX_SETS: usize = 64;
 /// NAL units before the first slice that are looked at.
 const MAX_LEADING_UNITS: usize = 128;
 
-/// Kinds of parameter sets.
+/// What matters of a NAL unit's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Vps,
     Sps,
     Pps,
     Delimiter,
-    Slice { key: bool },
+    /// Supplemental enhancement information of H.264.
+    Sei,
+    Slice {
+        key: bool,
+    },
     Other,
 }
 
@@ -47,6 +51,7 @@ impl NalCodec {
             Self::H264 => match header & 0x1f {
                 1..=4 => Unit::Slice { key: false },
                 5 => Unit::Slice { key: true },
+                6 => Unit::Sei,
                 7 => Unit::Sps,
                 8 => Unit::Pps,
                 9 => Unit::Delimiter,
@@ -70,8 +75,9 @@ pub(crate) struct LeadingUnits {
     pub(crate) vps: Vec<Range<usize>>,
     pub(crate) sps: Vec<Range<usize>>,
     pub(crate) pps: Vec<Range<usize>>,
-    /// The first slice is of an IDR (H.264) or IRAP (H.265) picture, or the unit brings its own
-    /// SPS, which encoders with gradual refresh write where decoding can start.
+    /// The first slice is of an IDR (H.264) or IRAP (H.265) picture, or the unit says that
+    /// decoding can start here: by a recovery point (H.264 section D.2.8), or by bringing its own
+    /// SPS, as encoders with gradual refresh do.
     pub(crate) key: bool,
     /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
     pub(crate) insert_at: usize,
@@ -97,6 +103,9 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
             Unit::Sps => found.sps.push(range),
             Unit::Pps => found.pps.push(range),
             Unit::Delimiter => found.insert_at = range.end,
+            Unit::Sei => {
+                found.key |= h264::has_recovery_point(data.get(range).unwrap_or_default());
+            }
             Unit::Slice { .. } | Unit::Other => {}
         }
     }

@@ -249,7 +249,8 @@ impl OutletSource {
                 queue,
                 polled_at: None,
                 seek_generation: 0,
-                moved_on: false,
+                // The seeks that there were are not this reader's.
+                moved_on: true,
                 waiting: false,
             };
             (id, shared.outlets.outlets.insert(outlet))

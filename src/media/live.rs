@@ -22,6 +22,26 @@ use std::time::Duration;
 /// Makes a live stream: the sending end for the encoder's thread and the receiving end for the
 /// loop's. `parameters` say which codec, and the parameter sets if they are known already.
 /// `wake` is called, on the sender's thread, when a source that waits gets a frame or its end.
+///
+/// ```
+/// use riverrun::codec::CodecParameters;
+/// use riverrun::media::live::{Sent, live_stream};
+/// use riverrun::media::queue::QueueLimits;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// // The parameter sets will be seen in the stream.
+/// let h264 = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
+/// let wake = Arc::new(|| { /* an event trigger's trigger() */ });
+/// let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
+/// let encoder = std::thread::spawn(move || {
+///     let access_unit = vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 3];
+///     sender.send_access_unit(access_unit, Duration::ZERO)
+/// });
+/// assert_eq!(encoder.join().unwrap(), Sent::NoReceiver);
+/// assert!(stream.is_described());
+/// let source = stream.create_source(); // Starts at the next key frame.
+/// ```
 pub fn live_stream(
     parameters: CodecParameters,
     limits: QueueLimits,

@@ -32,6 +32,7 @@ mod window;
 use demuxer::Demuxer;
 use headers::TrackInfo;
 use index::Index;
+use probe::MatroskaProbe;
 use window::Input;
 
 /// Blocks that are larger are left out.
@@ -40,12 +41,12 @@ const MAX_BLOCK: u64 = 32 << 20;
 /// Starts a probe of a Matroska file.
 pub fn probe_matroska(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     let file = super::open_regular(path)?;
-    Ok(Box::new(probe::MatroskaProbe::new(Input::File(Arc::new(file)))?))
+    Ok(Box::new(MatroskaProbe::new(Input::File(Arc::new(file)), path.display().to_string())?))
 }
 
 /// As [`probe_matroska`], for a file in memory.
 pub fn probe_matroska_bytes(bytes: Bytes) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(probe::MatroskaProbe::new(Input::Memory(bytes))?))
+    Ok(Box::new(MatroskaProbe::new(Input::Memory(bytes), "in memory".into())?))
 }
 
 /// The time line of a segment.

@@ -53,6 +53,8 @@ struct TrackState {
     gap: bool,
     /// Of audio: when the last frame was due.
     last_due: Duration,
+    /// Blocks were passed over because nobody read the track.
+    idle: bool,
 }
 
 impl TrackState {
@@ -71,7 +73,18 @@ impl TrackState {
             from: Duration::ZERO,
             gap: false,
             last_due: Duration::ZERO,
+            idle: false,
         }
+    }
+
+    /// What follows does not continue what was.
+    fn restart(&mut self, info: &TrackInfo) {
+        self.audio = AudioClock::default();
+        self.decode.restart();
+        self.wants_key = info.is_video();
+        self.gap = true;
+        self.last_due = Duration::ZERO;
+        self.idle = false;
     }
 }
 
@@ -95,10 +108,13 @@ impl Demuxer {
                 Step::Other => {}
                 Step::Block(block) => {
                     let number = |t: &TrackInfo| t.number == block.track;
-                    let track = self.media.infos.iter().position(number);
-                    if let Some(track) = track.filter(|&t| outlets.wants(t)) {
+                    let Some(track) = self.media.infos.iter().position(number) else { continue };
+                    if outlets.wants(track) {
                         self.block(track, &block, outlets)?;
                         return Ok(Produced::Progress);
+                    }
+                    if let Some(state) = self.tracks.get_mut(track) {
+                        state.idle = true;
                     }
                 }
             }
@@ -113,6 +129,9 @@ impl Demuxer {
         let media = Arc::clone(&self.media);
         let Some(info) = media.infos.get(track) else { return Ok(()) };
         let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
+        if state.idle {
+            state.restart(info);
+        }
         if block.len > MAX_BLOCK {
             log::warn!("matroska: a block of {} bytes is left out", block.len);
             state.gap = true;
@@ -335,12 +354,8 @@ impl Producer for Demuxer {
         self.walker = Walker::new(cluster, self.media.segment_end);
         self.pcm = None;
         for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
-            state.audio = AudioClock::default();
-            state.decode.restart();
-            state.wants_key = info.is_video();
+            state.restart(info);
             state.from = if info.is_video() { rounded } else { landed };
-            state.gap = true;
-            state.last_due = Duration::ZERO;
         }
         Ok(landed)
     }

@@ -32,6 +32,8 @@ const MAX_DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// A probe under way.
 #[derive(Debug)]
 pub(super) struct MatroskaProbe {
+    /// For the log.
+    name: String,
     window: Window,
     phase: Phase,
     segment_data: u64,
@@ -77,10 +79,11 @@ enum Phase {
 }
 
 impl MatroskaProbe {
-    pub(super) fn new(input: Input) -> Result<Self, ProbeError> {
+    pub(super) fn new(input: Input, name: String) -> Result<Self, ProbeError> {
         let window = Window::new(input)?;
         let segment_end = window.len();
         Ok(Self {
+            name,
             window,
             phase: Phase::EbmlHeader,
             segment_data: 0,
@@ -223,10 +226,10 @@ impl MatroskaProbe {
         for (i, (_, entry)) in entries.take(MAX_TRACK_ENTRIES).enumerate() {
             match headers::track(entry) {
                 Ok(info) if tracks.iter().any(|t| t.number == info.number) => {
-                    log::info!("matroska: track {} is left out: its number is taken", i + 1);
+                    log::info!("{}: track {} is left out: its number is taken", self.name, i + 1);
                 }
                 Ok(info) => tracks.push(info),
-                Err(why) => log::info!("matroska: track {} is left out: {why}", i + 1),
+                Err(why) => log::info!("{}: track {} is left out: {why}", self.name, i + 1),
             }
         }
         self.tracks = Some(tracks);
@@ -244,7 +247,7 @@ impl MatroskaProbe {
         if let Some(at) = self.info_at {
             match self.named_element(at, id::INFO, MAX_INFO) {
                 Ok(content) => self.info(&content),
-                Err(e) => log::debug!("matroska: goes on without Info: {e}"),
+                Err(e) => log::debug!("{}: goes on without Info: {e}", self.name),
             }
         }
         if let (None, Some(at)) = (&self.tracks, self.tracks_at) {
@@ -287,7 +290,7 @@ impl MatroskaProbe {
                 let end = data.saturating_add(size).min(self.window.len());
                 return Ok(Phase::Cues(data, end));
             }
-            log::debug!("matroska: no Cues where they should be");
+            log::debug!("{}: no Cues where they should be", self.name);
         }
         Ok(self.after_cues())
     }
@@ -366,7 +369,7 @@ impl MatroskaProbe {
         if !self.index.is_empty() && self.info_duration.is_some() {
             return Phase::Done;
         }
-        log::debug!("matroska: no Cues or no duration, the file is walked through");
+        log::debug!("{}: no Cues or no duration, so it is walked through", self.name);
         self.index = Index::default();
         self.scanned_end = Some(Duration::ZERO);
         Phase::Scan(Walker::new(self.first_cluster.unwrap_or(0), self.segment_end), u64::MAX)

@@ -383,6 +383,26 @@ fn damaged_bytes_lose_frames_and_nothing_else() {
 }
 
 #[test]
+fn a_track_that_is_opened_late_starts_at_a_key_frame() {
+    let media = probe(file(&[info(None), two_tracks(), ten_seconds().concat()])).unwrap();
+    let mut player = Player::new(&media);
+    let cx = &mut SourceContext { now: player.now, demuxers: &mut player.demuxers };
+    player.sources[0].close(cx);
+    for _ in 0..130 {
+        player.next(1).unwrap();
+    }
+    let cx = &mut SourceContext { now: player.now, demuxers: &mut player.demuxers };
+    player.sources[0] = Arc::clone(&media).open_track(0, 1, cx).unwrap();
+    let frame = player.next(0).unwrap();
+    assert_eq!((frame.pts, frame.dts), (ms(3000), ms(3000)));
+    assert!(frame.flags.key && frame.flags.discontinuity);
+    assert_eq!(player.next(1).unwrap().pts, ms(2600), "the other lost nothing");
+    // Its first seek moves, even to where another has been.
+    assert_eq!(player.seek(ms(0)), Ok(ms(0)));
+    assert_eq!((player.next(0).unwrap().pts, player.next(1).unwrap().pts), (ms(0), ms(0)));
+}
+
+#[test]
 fn real_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media");
     for (name, tracks) in [
