@@ -199,6 +199,12 @@ impl Connection {
         self.out.control_len()
     }
 
+    /// Bytes that wait to be sent.
+    #[cfg(test)]
+    pub(super) const fn queued(&self) -> usize {
+        self.out.len()
+    }
+
     pub(super) fn has_output(&self) -> bool {
         !self.out.is_empty()
     }

@@ -23,6 +23,8 @@ mod sockets;
 mod stream_state;
 mod streams;
 mod subsession;
+#[cfg(test)]
+mod tests;
 
 pub use config::{ServerConfig, UdpPorts};
 pub use file_subsession::{FileSessionOptions, FileTrack, FolderProvider, file_media_session};

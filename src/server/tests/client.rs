@@ -1,0 +1,325 @@
+//! [`Client`]: a player in the simulated world, which takes nothing on trust: every answer must
+//! come in order with the `CSeq` of its request, every byte of an interleaved stream must belong
+//! to an answer or to a packet of a channel that was agreed on.
+
+use super::media::frame_in;
+use crate::env::UsageEnvironment;
+use crate::net::{TcpStream, UdpSocket};
+use crate::wire::interleaved;
+use crate::wire::rtcp::{Compound, Packet, SenderInfo};
+use crate::wire::rtp::RtpPacket;
+use crate::wire::rtsp::{Incoming, Limits, Response, RtpInfo, Transport, TransportSpec, parse};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// An answer, for tests.
+#[derive(Clone, Debug)]
+pub(super) struct Answer(pub(super) Response);
+
+impl Answer {
+    pub(super) fn status(&self) -> u16 {
+        self.0.status.code()
+    }
+
+    #[track_caller]
+    pub(super) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status(), status, "{:?}", self.0);
+        self
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.0.headers.value(name)
+    }
+
+    #[track_caller]
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.value(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.0))
+    }
+
+    #[track_caller]
+    pub(super) fn transport(&self) -> TransportSpec {
+        let transport: Transport = self.header("Transport").parse().unwrap();
+        assert_eq!(transport.specs.len(), 1);
+        transport.specs[0].clone()
+    }
+
+    #[track_caller]
+    pub(super) fn rtp_info(&self) -> RtpInfo {
+        RtpInfo::parse(self.header("RTP-Info"))
+    }
+
+    pub(super) fn body(&self) -> String {
+        String::from_utf8(self.0.body.to_vec()).unwrap()
+    }
+}
+
+/// An RTP packet that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rtp {
+    pub(super) at: Instant,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) ssrc: u32,
+    pub(super) marker: bool,
+    /// Number and tag of the frame that begins in it.
+    pub(super) frame: Option<(u32, u8)>,
+    pub(super) len: usize,
+}
+
+/// An RTCP compound packet that was received.
+#[derive(Clone, Debug)]
+pub(super) struct Rtcp {
+    pub(super) at: Instant,
+    pub(super) ssrc: u32,
+    pub(super) info: Option<SenderInfo>,
+    pub(super) cname: Option<String>,
+    pub(super) bye: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Way {
+    Udp { rtp: UdpSocket, rtcp: UdpSocket, server: Option<(SocketAddr, SocketAddr)> },
+    Tcp { rtp: u8, rtcp: u8 },
+}
+
+/// A track that was set up, and what came of it.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) number: usize,
+    pub(super) way: Way,
+    pub(super) rtp: Vec<Rtp>,
+    pub(super) rtcp: Vec<Rtcp>,
+    pub(super) torn_down: bool,
+}
+
+impl Track {
+    /// Numbers of the frames that began to arrive.
+    pub(super) fn frames(&self) -> Vec<u32> {
+        self.rtp.iter().filter_map(|p| p.frame).map(|(number, _)| number).collect()
+    }
+
+    pub(super) fn byes(&self) -> usize {
+        self.rtcp.iter().filter(|r| r.bye).count()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.rtp.clear();
+        self.rtcp.clear();
+    }
+}
+
+/// A player.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) stream: Option<TcpStream>,
+    pub(super) address: SocketAddr,
+    /// What it has to send when the connection takes it.
+    pub(super) out: Vec<u8>,
+    input: Vec<u8>,
+    pub(super) cseq: u32,
+    /// CSeq of the requests that wait for an answer; `None`: an answer must have none.
+    pub(super) asked: VecDeque<Option<u32>>,
+    pub(super) answers: VecDeque<Answer>,
+    pub(super) tracks: Vec<Track>,
+    pub(super) session: Option<String>,
+    /// It reads nothing.
+    pub(super) stalled: bool,
+    /// The server has ended the connection.
+    pub(super) ended: bool,
+    /// The connection was reset or refused.
+    pub(super) failed: bool,
+    /// Do not look at what is answered: garbage was sent.
+    pub(super) lenient: bool,
+    /// Packets that came interleaved on all channels.
+    pub(super) packets: usize,
+}
+
+impl Client {
+    pub(super) fn new(stream: TcpStream, address: SocketAddr) -> Self {
+        Self {
+            stream: Some(stream),
+            address,
+            out: Vec::new(),
+            input: Vec::new(),
+            cseq: 0,
+            asked: VecDeque::new(),
+            answers: VecDeque::new(),
+            tracks: Vec::new(),
+            session: None,
+            stalled: false,
+            ended: false,
+            failed: false,
+            lenient: false,
+            packets: 0,
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn track(&self, number: usize) -> &Track {
+        self.tracks.iter().rfind(|t| t.number == number).expect("the track is set up")
+    }
+
+    pub(super) fn forget_media(&mut self) {
+        self.tracks.iter_mut().for_each(Track::forget);
+    }
+
+    /// Sends and receives what can be.
+    pub(super) fn pump(&mut self, env: &mut UsageEnvironment) {
+        if !self.out.is_empty() {
+            if let Some(stream) = &mut self.stream {
+                match stream.write(env, &self.out) {
+                    Ok(n) => drop(self.out.drain(..n)),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => self.failed = true,
+                }
+            }
+        }
+        if self.stalled {
+            return;
+        }
+        self.read_stream(env);
+        self.read_datagrams(env);
+    }
+
+    fn read_stream(&mut self, env: &mut UsageEnvironment) {
+        let mut buf = [0; 16 * 1024];
+        while let Some(stream) = self.stream.as_mut().filter(|_| !self.ended && !self.failed) {
+            match stream.read(env, &mut buf) {
+                Ok(0) => self.ended = true,
+                Ok(n) => self.input.extend_from_slice(&buf[..n]),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => self.failed = true,
+            }
+        }
+        let input = std::mem::take(&mut self.input);
+        let mut rest = &input[..];
+        while let Some(taken) = self.take_one(rest, env.now()) {
+            rest = &rest[taken..];
+        }
+        self.input = rest.to_vec();
+    }
+
+    /// Takes one answer or packet from the front.
+    fn take_one(&mut self, input: &[u8], now: Instant) -> Option<usize> {
+        if input.first() == Some(&b'$') {
+            let (frame, len) = interleaved::decode(input)?;
+            self.packets += 1;
+            self.take_interleaved(frame.channel, frame.data, now);
+            return Some(len);
+        }
+        let limits = Limits { request_line: 300, ..Limits::default() };
+        match parse(input, &limits) {
+            Ok((Incoming::NeedMore, _)) => None,
+            Ok((Incoming::Response(response), len)) => {
+                assert!(input.starts_with(b"RTSP/1.0 "), "empty lines before an answer");
+                self.take_answer(Answer(response));
+                Some(len)
+            }
+            other => panic!(
+                "neither answer nor packet: {other:?} at {:?}",
+                String::from_utf8_lossy(&input[..input.len().min(80)])
+            ),
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer) {
+        if !self.lenient {
+            let asked = self.asked.pop_front().expect("an answer to something");
+            let cseq = answer.value("CSeq").map(|v| v.parse().expect("CSeq is a number"));
+            assert_eq!(cseq, asked, "answers come in order: {answer:?}");
+        }
+        assert!(answer.value("Server").is_some() && answer.header("Date").ends_with(" GMT"));
+        assert_eq!(answer.0.headers.values("CSeq").count(), answer.value("CSeq").iter().count());
+        self.answers.push_back(answer);
+    }
+
+    fn take_interleaved(&mut self, channel: u8, data: &[u8], now: Instant) {
+        let of = |t: &&mut Track| match t.way {
+            Way::Tcp { rtp, rtcp } => rtp == channel || rtcp == channel,
+            Way::Udp { .. } => false,
+        };
+        let Some(track) = self.tracks.iter_mut().rev().find(of) else {
+            assert!(self.lenient, "a packet on channel {channel}, which was not agreed on");
+            return;
+        };
+        assert!(!track.torn_down || self.lenient, "a packet after TEARDOWN was answered");
+        match track.way {
+            Way::Tcp { rtp, .. } if rtp == channel => track.rtp.push(read_rtp(data, now)),
+            _ => track.rtcp.push(read_rtcp(data, now)),
+        }
+    }
+
+    fn read_datagrams(&mut self, env: &mut UsageEnvironment) {
+        let now = env.now();
+        let mut buf = [0; 2048];
+        for track in &mut self.tracks {
+            let Way::Udp { rtp, rtcp, server } = &mut track.way else { continue };
+            while let Ok((n, from)) = rtp.recv_from(env, &mut buf) {
+                assert!(server.is_none_or(|s| s.0 == from), "RTP from where it was announced");
+                // Multiplexed RTCP is told apart by its type (RFC 5761).
+                if (192..=223).contains(&buf[1]) {
+                    track.rtcp.push(read_rtcp(&buf[..n], now));
+                } else {
+                    track.rtp.push(read_rtp(&buf[..n], now));
+                }
+            }
+            while let Ok((n, from)) = rtcp.recv_from(env, &mut buf) {
+                assert!(server.is_none_or(|s| s.1 == from), "RTCP from where it was announced");
+                track.rtcp.push(read_rtcp(&buf[..n], now));
+            }
+        }
+    }
+
+    /// Leaves without a word of RTSP.
+    pub(super) fn leave(&mut self, env: &mut UsageEnvironment) {
+        if let Some(stream) = self.stream.take() {
+            stream.close(env);
+        }
+        self.asked.clear();
+        self.out.clear();
+    }
+
+    /// Closes the media sockets too.
+    pub(super) fn vanish(&mut self, env: &mut UsageEnvironment) {
+        self.leave(env);
+        for track in self.tracks.drain(..) {
+            if let Way::Udp { rtp, rtcp, .. } = track.way {
+                rtp.close(env);
+                rtcp.close(env);
+            }
+        }
+    }
+}
+
+fn read_rtp(data: &[u8], at: Instant) -> Rtp {
+    let packet = RtpPacket::parse(data).expect("a valid RTP packet");
+    Rtp {
+        at,
+        sequence: packet.sequence_number,
+        timestamp: packet.timestamp,
+        ssrc: packet.ssrc,
+        marker: packet.marker,
+        frame: frame_in(packet.payload),
+        len: data.len(),
+    }
+}
+
+fn read_rtcp(data: &[u8], at: Instant) -> Rtcp {
+    let mut rtcp = Rtcp { at, ssrc: 0, info: None, cname: None, bye: false };
+    for packet in Compound::parse(data).expect("a valid compound packet").packets() {
+        match packet.expect("each packet is valid") {
+            Packet::SenderReport(report) => {
+                (rtcp.ssrc, rtcp.info) = (report.ssrc, Some(report.info));
+            }
+            Packet::ReceiverReport(report) => rtcp.ssrc = report.ssrc,
+            Packet::Bye(_) => rtcp.bye = true,
+            Packet::Sdes(sdes) => {
+                rtcp.cname = sdes.cname(rtcp.ssrc).map(|c| String::from_utf8_lossy(c).into_owned());
+            }
+            _ => {}
+        }
+    }
+    rtcp
+}

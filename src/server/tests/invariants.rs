@@ -1,0 +1,96 @@
+//! What must be true of a server's tables between any two turns.
+
+use super::world::World;
+use crate::arena::Id;
+use crate::server::stream_state::DestinationTransport;
+
+impl World {
+    /// Checks that all that refers to something refers to what is there, and that nothing is left
+    /// that nobody uses.
+    #[track_caller]
+    pub(super) fn check(&mut self) {
+        let server = self.server();
+        server.check_references();
+        let mut destinations = 0;
+        for (key, session) in server.pool().iter() {
+            assert!(session.media_len() > 0, "a session without media");
+            for (_, media) in session.media() {
+                assert!(server.media_session(media.media_session()).is_some());
+                for track in media.tracks() {
+                    destinations += 1;
+                    let stream = server.streams.get(track.stream).expect("a track has a stream");
+                    assert_eq!(
+                        stream.origin.map(|o| o.0),
+                        Some(media.media_session()),
+                        "of the session's media"
+                    );
+                    let destination =
+                        stream.destinations.get(track.destination).expect("a destination");
+                    assert_eq!(destination.session, Some(key));
+                    match destination.transport {
+                        DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
+                            let c = server.connections.get(connection).expect("a connection");
+                            assert!(c.sessions.contains(&key));
+                            for channel in [rtp_channel, rtcp_channel] {
+                                let to = (track.stream, track.destination);
+                                assert!(c.channels.contains(&(channel, to)));
+                            }
+                        }
+                        DestinationTransport::Udp { sockets, .. } => {
+                            assert!(server.sockets.contains(sockets));
+                            assert!(stream.sockets().any(|s| s == sockets));
+                        }
+                    }
+                }
+            }
+        }
+        let mut users = 0;
+        for (id, stream) in server.streams.iter() {
+            users += stream.users();
+            if let Some(origin) = stream.origin {
+                assert!(stream.users() > 0, "stream {id} has no users");
+                let known = server.shared_streams.get(&origin) == Some(&id);
+                assert_eq!(known, stream.shared, "stream {id} is shared");
+            }
+        }
+        assert_eq!(users, destinations, "every destination is some session's");
+        for (_, stream) in server.shared_streams.iter() {
+            assert!(server.streams.contains(*stream));
+        }
+        for (id, sockets) in server.sockets.iter() {
+            match sockets.owner {
+                Some(owner) => {
+                    let stream = server.streams.get(owner).expect("sockets have their stream");
+                    assert!(stream.sockets().any(|s| s == id));
+                }
+                None => assert_eq!(server.shared_sockets.get(&sockets.local), Some(&id)),
+            }
+        }
+        for (name, id) in &server.names {
+            let session = server.media_session(*id).expect("a name has its session");
+            assert_eq!(session.stream_name(), name);
+        }
+        for (id, session) in server.media_sessions.iter() {
+            let in_table = server.names.get(session.stream_name()) == Some(&id);
+            assert!(in_table || session.reference_count() > 0, "{session:?} is nobody's");
+        }
+        let config = &server.config;
+        for (id, connection) in server.connections.iter() {
+            for &session in &connection.sessions {
+                assert!(server.pool().session(session).is_some(), "{id} names a session");
+            }
+            for (_, (stream, destination)) in &connection.channels {
+                let stream = server.streams.get(*stream).expect("a channel has a stream");
+                let destination = stream.destinations.get(*destination).expect("a destination");
+                let to = match destination.transport {
+                    DestinationTransport::Tcp { connection, .. } => Some(connection),
+                    DestinationTransport::Udp { .. } => None,
+                };
+                assert_eq!(to, Some(Id::from_raw(id.raw())));
+            }
+            assert!(connection.input.len() <= config.request_limits.buffer_bound() + 16 * 1024);
+            let most = config.max_queued_media + config.max_queued_answers + (256 << 10);
+            assert!(connection.queued() <= most, "{} bytes wait", connection.queued());
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the whole server, in a simulated world.
+//!
+//! [`world`] has the words in which they are written, [`client`] the players, [`media`] what they
+//! play, [`invariants`] what must be true of the server at any time.
+
+mod client;
+mod invariants;
+mod media;
+mod requests;
+mod world;
