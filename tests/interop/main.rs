@@ -1,0 +1,18 @@
+//! Plays the files of `testdata/media` from the `media_server` example: with a small RTSP client
+//! of its own ([`client`]), and with FFmpeg, GStreamer, VLC and openRTSP where they are installed.
+//!
+//! `RIVERRUN_INTEROP` says how much: unset, the players that are there play a few files;
+//! `require`, all players play all files, and one that is missing is a failure; `skip`, no player
+//! is started. Streams run in real time, so a few play at once.
+#![allow(clippy::print_stderr)]
+
+mod client;
+mod ffmpeg;
+mod gstreamer;
+mod live555;
+mod media;
+mod server;
+mod sessions;
+mod streams;
+mod tools;
+mod vlc;

@@ -1,0 +1,127 @@
+//! The files of `testdata/media` and what players must find in them.
+
+use crate::tools::{Extent, extent};
+
+/// What one track holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    H264,
+    H265,
+    Aac,
+    Mp3,
+    Mp2,
+    /// Bits a sample.
+    Pcm(u8),
+    Mulaw,
+    Alaw,
+}
+
+impl Kind {
+    pub(crate) fn is_video(self) -> bool {
+        matches!(self, Self::H264 | Self::H265)
+    }
+
+    /// FFmpeg's name of the codec as it arrives over RTP (PCM is big-endian there).
+    pub(crate) fn codec_name(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "hevc",
+            Self::Aac => "aac",
+            Self::Mp3 => "mp3",
+            Self::Mp2 => "mp2",
+            Self::Pcm(8) => "pcm_u8",
+            Self::Pcm(24) => "pcm_s24be",
+            Self::Pcm(_) => "pcm_s16be",
+            Self::Mulaw => "pcm_mulaw",
+            Self::Alaw => "pcm_alaw",
+        }
+    }
+}
+
+/// How the tracks are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carriage {
+    /// Each as a stream of its own.
+    Tracks,
+    /// All in one transport stream; bytes in the file between its packets of 188.
+    TransportStream { gap: usize },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Media {
+    pub(crate) file: &'static str,
+    pub(crate) carriage: Carriage,
+    pub(crate) tracks: &'static [Kind],
+    /// Among the few that are played where the extent is not "all".
+    few: bool,
+}
+
+impl Media {
+    /// H.264 or H.265 as a byte stream: the file itself is what must arrive.
+    pub(crate) fn is_annex_b(&self) -> bool {
+        self.file.ends_with("264") || self.file.ends_with("265")
+    }
+}
+
+const fn tracks(file: &'static str, tracks: &'static [Kind]) -> Media {
+    Media { file, carriage: Carriage::Tracks, tracks, few: false }
+}
+
+const fn few(media: Media) -> Media {
+    Media { few: true, ..media }
+}
+
+const MEDIA: [Media; 21] = [
+    few(tracks("bframes.h264", &[Kind::H264])),
+    tracks("slices.264", &[Kind::H264]),
+    few(tracks("bframes.h265", &[Kind::H265])),
+    tracks("slices.265", &[Kind::H265]),
+    tracks("stereo.aac", &[Kind::Aac]),
+    tracks("vbr.mp3", &[Kind::Mp3]),
+    tracks("cbr.mp3", &[Kind::Mp3]),
+    tracks("layer2.mp2", &[Kind::Mp2]),
+    tracks("pcm16.wav", &[Kind::Pcm(16)]),
+    tracks("pcm24.wav", &[Kind::Pcm(24)]),
+    tracks("pcm8.wav", &[Kind::Pcm(8)]),
+    tracks("mulaw.wav", &[Kind::Mulaw]),
+    tracks("alaw.wav", &[Kind::Alaw]),
+    few(Media {
+        carriage: Carriage::TransportStream { gap: 0 },
+        ..tracks("program.ts", &[Kind::H264, Kind::Aac])
+    }),
+    Media {
+        carriage: Carriage::TransportStream { gap: 4 },
+        ..tracks("program.m2ts", &[Kind::H264, Kind::Aac])
+    },
+    few(tracks("h264_aac.mkv", &[Kind::H264, Kind::Aac])),
+    tracks("h265_mp3.mkv", &[Kind::H265, Kind::Mp3]),
+    tracks("h264_pcm.mkv", &[Kind::H264, Kind::Pcm(16)]),
+    tracks("h264_opus.mkv", &[Kind::H264]),
+    tracks("no_cues.mkv", &[Kind::H264, Kind::Aac]),
+    tracks("a file.mkv", &[Kind::H264, Kind::Aac]),
+];
+
+/// The files to play.
+pub(crate) fn to_play() -> Vec<Media> {
+    MEDIA.into_iter().filter(|m| m.few || extent() == Extent::All).collect()
+}
+
+/// Each file to play with each transport, named.
+pub(crate) fn jobs() -> Vec<(String, (Media, &'static str))> {
+    to_play()
+        .into_iter()
+        .flat_map(|m| ["udp", "tcp"].map(|over| (format!("{} over {over}", m.file), (m, over))))
+        .collect()
+}
+
+#[test]
+fn every_file_is_in_the_table() {
+    let mut there: Vec<String> = std::fs::read_dir(crate::server::testdata("media"))
+        .expect("testdata/media is there")
+        .map(|entry| entry.expect("read it").file_name().to_string_lossy().into_owned())
+        .collect();
+    there.sort();
+    let mut listed: Vec<&str> = MEDIA.iter().map(|m| m.file).collect();
+    listed.sort_unstable();
+    assert_eq!(there, listed);
+}

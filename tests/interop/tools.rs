@@ -1,0 +1,152 @@
+//! Running players: whether they are there, a few at a time, none for ever.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Players that run at the same time, over all tests of this program.
+const AT_ONCE: usize = 4;
+
+/// How much is asked for, by `RIVERRUN_INTEROP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// No player.
+    Skip,
+    /// Players that are installed, a few files.
+    Some,
+    /// All players, all files.
+    All,
+}
+
+pub(crate) fn extent() -> Extent {
+    match std::env::var("RIVERRUN_INTEROP").as_deref() {
+        Ok("require" | "all") => Extent::All,
+        Ok("skip" | "0") => Extent::Skip,
+        _ => Extent::Some,
+    }
+}
+
+/// Whether a player can be used; `probe` is a command that succeeds if it is there. Says why not,
+/// or panics if it must be there.
+pub(crate) fn have(what: &str, probe: &[&str]) -> bool {
+    if extent() == Extent::Skip {
+        eprintln!("SKIPPED: {what}: RIVERRUN_INTEROP=skip");
+        return false;
+    }
+    let there = Command::new(probe[0])
+        .args(&probe[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !there {
+        assert!(extent() != Extent::All, "{what} is not installed and RIVERRUN_INTEROP=require");
+        eprintln!("SKIPPED: {what} is not installed");
+    }
+    there
+}
+
+/// What a player left behind.
+pub(crate) struct Played {
+    pub(crate) succeeded: bool,
+    pub(crate) stdout: String,
+    /// The end of what it wrote to standard error.
+    pub(crate) complaints: String,
+}
+
+/// Runs a command to its end, or kills it after `patience`. Waits for its turn first.
+pub(crate) fn run(command: &mut Command, folder: &Path, patience: Duration) -> Played {
+    let _turn = Turn::wait();
+    run_now(command, folder, patience)
+}
+
+/// Runs a command that needs no turn (it plays nothing).
+pub(crate) fn run_now(command: &mut Command, folder: &Path, patience: Duration) -> Played {
+    // Into files: a pipe that nobody reads would stop the player.
+    let (out, err) = (folder.join("stdout"), folder.join("stderr"));
+    let file = |path: &Path| std::fs::File::create(path).expect("make a file");
+    let mut process = command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(file(&out))
+        .stderr(file(&err))
+        .spawn()
+        .unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
+    let until = Instant::now() + patience;
+    let mut status = None;
+    while status.is_none() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+        status = process.try_wait().expect("wait for the player");
+    }
+    if status.is_none() {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+    let text = |path: &Path| {
+        String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+    };
+    let complaints = text(&err);
+    let lines: Vec<&str> = complaints.lines().collect();
+    let mut complaints = lines[lines.len().saturating_sub(12)..].join("\n");
+    if status.is_none() {
+        complaints.push_str("\n(killed: it did not end by itself)");
+    }
+    Played { succeeded: status.is_some_and(|s| s.success()), stdout: text(&out), complaints }
+}
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+struct Turn;
+
+impl Turn {
+    fn wait() -> Self {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = ENDED
+            .wait_while(running, |running| *running >= AT_ONCE)
+            .unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
+}
+
+/// Does all jobs side by side, and fails with all that went wrong.
+pub(crate) fn all<J: Send>(jobs: Vec<(String, J)>, job: impl Fn(J) -> Result<(), String> + Sync) {
+    let count = jobs.len();
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let job = &job;
+        let running: Vec<_> =
+            jobs.into_iter().map(|(name, input)| (name, scope.spawn(move || job(input)))).collect();
+        running
+            .into_iter()
+            .filter_map(|(name, thread)| match thread.join() {
+                Ok(Ok(())) => None,
+                Ok(Err(fault)) => Some(format!("{name}: {fault}")),
+                Err(_) => Some(format!("{name}: panicked")),
+            })
+            .collect()
+    });
+    assert!(faults.is_empty(), "{} of {count} failed:\n{}", faults.len(), faults.join("\n\n"));
+}
+
+/// A folder for a job's files, which anybody may write to (VLC runs as nobody).
+pub(crate) fn scratch() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("make a folder");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let anybody = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(folder.path(), anybody).expect("open the folder to all");
+    }
+    let path = folder.path().to_owned();
+    (folder, path)
+}
