@@ -245,7 +245,7 @@ impl Client {
                 return Some(packet);
             }
             if Instant::now() >= until || !self.read() {
-                return None;
+                return self.arrived.pop_front();
             }
         }
     }
@@ -270,12 +270,13 @@ impl Client {
     /// Reads what there is; false when the connection is closed.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(n) => self.input.extend_from_slice(&buffer[..n]),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(_) => return false,
-        }
+        let open = match self.stream.read(&mut buffer) {
+            Ok(n) => {
+                self.input.extend_from_slice(&buffer[..n]);
+                n > 0
+            }
+            Err(e) => matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        };
         self.take_frames();
         for (index, track) in self.tracks.iter().enumerate() {
             let Some((rtp, rtcp)) = &track.sockets else { continue };
@@ -285,7 +286,7 @@ impl Client {
                 }
             }
         }
-        true
+        open
     }
 
     /// Takes the interleaved packets at the front of the input.

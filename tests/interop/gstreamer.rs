@@ -1,9 +1,9 @@
 //! GStreamer's rtspsrc: every file, both transports, compared with the file.
 
-use crate::ffmpeg::tracks_of_file;
+use crate::ffmpeg::{compare, tracks_of_file};
 use crate::media::{Carriage, Kind, Media, jobs};
 use crate::server::{Server, testdata};
-use crate::streams::{adts_frames, same, same_bytes};
+use crate::streams::{adts_frames, same_bytes};
 use crate::tools::{all, have, run, scratch};
 use std::path::Path;
 use std::process::Command;
@@ -95,7 +95,7 @@ fn gstreamer_receives_every_file_whole() {
         for ((&kind, sent), arrived) in media.tracks.iter().zip(sent).zip(&arrived) {
             let sent = expected(kind, sent)?;
             let verdict = if kind.is_video() {
-                same(kind, &sent, arrived)
+                compare(&media, kind, &sent, arrived)
             } else {
                 same_bytes(&sent, arrived)
             };

@@ -3,7 +3,7 @@
 //!
 //! `RIVERRUN_INTEROP` says how much: unset, the players that are there play a few files;
 //! `require`, all players play all files, and one that is missing is a failure; `skip`, no player
-//! is started. Streams run in real time, so a few play at once.
+//! is started; names of files with commas between, these are played. Streams run in real time, so a few play at once.
 #![allow(clippy::print_stderr)]
 
 mod client;

@@ -103,7 +103,12 @@ const MEDIA: [Media; 21] = [
 
 /// The files to play.
 pub(crate) fn to_play() -> Vec<Media> {
-    MEDIA.into_iter().filter(|m| m.few || extent() == Extent::All).collect()
+    let wanted = |media: &Media| match extent() {
+        Extent::All => true,
+        Extent::Named(names) => names.split(',').any(|name| name == media.file),
+        Extent::Some | Extent::Skip => media.few,
+    };
+    MEDIA.into_iter().filter(wanted).collect()
 }
 
 /// Each file to play with each transport, named.

