@@ -37,7 +37,7 @@ fn depayloader(kind: Kind) -> &'static [&'static str] {
 }
 
 /// The bytes that come out of the depayloader if all of `sent` (as FFmpeg writes it) arrives.
-fn expected(kind: Kind, sent: Vec<u8>) -> Result<Vec<u8>, String> {
+pub(crate) fn expected(kind: Kind, sent: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(match kind {
         Kind::Aac => adts_frames(&sent)?.concat(),
         Kind::Pcm(bits) => {
@@ -51,7 +51,7 @@ fn expected(kind: Kind, sent: Vec<u8>) -> Result<Vec<u8>, String> {
 }
 
 /// The transport stream packets of a file.
-fn ts_packets(file: &str, gap: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn ts_packets(file: &str, gap: usize) -> Result<Vec<u8>, String> {
     let bytes = std::fs::read(testdata("media").join(file)).map_err(|e| e.to_string())?;
     Ok(bytes.chunks_exact(188 + gap).flat_map(|packet| &packet[gap..]).copied().collect())
 }

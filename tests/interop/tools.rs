@@ -33,6 +33,14 @@ pub(crate) fn extent() -> Extent {
 /// Whether a player can be used; `probe` is a command that succeeds if it is there. Says why not,
 /// or panics if it must be there.
 pub(crate) fn have(what: &str, probe: &[&str]) -> bool {
+    let there = have_optional(what, probe);
+    let required = extent() == Extent::All;
+    assert!(there || !required, "{what} is not installed and RIVERRUN_INTEROP=require");
+    there
+}
+
+/// The same for one that need not be there.
+pub(crate) fn have_optional(what: &str, probe: &[&str]) -> bool {
     if extent() == Extent::Skip {
         eprintln!("SKIPPED: {what}: RIVERRUN_INTEROP=skip");
         return false;
@@ -45,7 +53,6 @@ pub(crate) fn have(what: &str, probe: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success());
     if !there {
-        assert!(extent() != Extent::All, "{what} is not installed and RIVERRUN_INTEROP=require");
         eprintln!("SKIPPED: {what} is not installed");
     }
     there
