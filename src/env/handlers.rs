@@ -8,6 +8,7 @@
 use super::UsageEnvironment;
 use super::reactor::World;
 use super::registration::{Interest, Readiness, Registration, Target};
+use super::system::System;
 use crate::arena::RawId;
 use std::io;
 use std::os::fd::AsFd;
@@ -89,10 +90,7 @@ impl UsageEnvironment {
         self.registrations.remove(id.0).is_some()
     }
 
-    fn descriptor(
-        &mut self,
-        id: HandlerId,
-    ) -> Option<(&super::reactor::System, &mut Registration)> {
+    fn descriptor(&mut self, id: HandlerId) -> Option<(&System, &mut Registration)> {
         let World::System(system) = &self.world else { return None };
         let registration = self.registrations.get_mut(id.0)?;
         matches!(registration.target, Target::Handler { .. }).then_some((system, registration))

@@ -79,8 +79,15 @@ enum State {
 }
 
 /// Names a medium without its type.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediumHandle(RawId);
+
+impl Default for MediumHandle {
+    /// The handle of no medium.
+    fn default() -> Self {
+        Self(RawId { index: u32::MAX, generation: u32::MAX })
+    }
+}
 
 impl fmt::Debug for MediumHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,15 +4,64 @@
 //! with it, the delayed tasks, the [`Medium`] objects, the event triggers, the clock and the
 //! randomness. [`UsageEnvironment::new`] is the operating system; [`UsageEnvironment::simulated`]
 //! is a virtual clock with an in-memory network, in which the same code runs unchanged.
+//!
+//! What happens to the sockets, timers and triggers of a [`Medium`] comes to it as an [`Event`]
+//! with the [`EventKey`] that it chose:
+//!
+//! ```
+//! use riverrun::env::{
+//!     Event, EventKey, Interest, Medium, MediumHandle, UsageEnvironment,
+//! };
+//! use riverrun::net::UdpSocket;
+//! use std::time::Duration;
+//!
+//! /// Sends back what it receives.
+//! struct Echo {
+//!     socket: UdpSocket,
+//! }
+//!
+//! impl Medium for Echo {
+//!     fn kind(&self) -> &'static str {
+//!         "echo"
+//!     }
+//!
+//!     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
+//!         self.socket.watch(env, me, EventKey::default(), Interest::READABLE).unwrap();
+//!     }
+//!
+//!     fn handle_event(&mut self, env: &mut UsageEnvironment, _: Event) {
+//!         let mut datagram = [0; 1500];
+//!         if let Ok((n, from)) = self.socket.recv_from(env, &mut datagram) {
+//!             let _ = self.socket.send_to(env, &datagram[..n], from);
+//!         }
+//!     }
+//! }
+//!
+//! let mut env = UsageEnvironment::simulated(1);
+//! let echo = "10.0.0.1:7".parse().unwrap();
+//! let socket = UdpSocket::bind(&mut env, echo).unwrap();
+//! env.add(Echo { socket });
+//!
+//! // A client on another host of the simulated network.
+//! let mut client = UdpSocket::bind(&mut env, "10.0.0.7:0".parse().unwrap()).unwrap();
+//! client.send_to(&mut env, b"hello", echo).unwrap();
+//! for _ in 0..4 {
+//!     env.turn(Some(Duration::from_millis(10))).unwrap();
+//! }
+//! let mut answer = [0; 1500];
+//! assert_eq!(client.recv_from(&mut env, &mut answer).unwrap(), (5, echo));
+//! ```
 
 mod clock;
 mod delay_queue;
+mod graveyard;
 mod handlers;
 mod medium;
 mod random;
 mod reactor;
 mod registration;
 mod sim;
+mod system;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -25,18 +74,20 @@ pub use registration::{Interest, Readiness};
 pub use sim::{LinkProfile, NetworkStatistics, Simulation};
 pub use trigger::EventTrigger;
 
-pub(crate) use reactor::{Dead, Graveyard, Source, other_world};
+pub(crate) use graveyard::{Dead, Graveyard};
+pub(crate) use reactor::{Source, other_world};
 pub(crate) use registration::Registrations;
 
 use clock::Clock;
 use delay_queue::DelayQueue;
 use medium::Media;
 use random::Random;
-use reactor::{System, World};
+use reactor::World;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use system::System;
 use trigger::{Hub, Triggers};
 
 /// What is done when a deadline comes.
@@ -110,7 +161,7 @@ impl UsageEnvironment {
         let simulation = Simulation::new(seed, clock.now());
         // The network draws from a stream of its own: what the code under test draws does not
         // change which packets are lost.
-        let random = Random::seeded(seed ^ 0x5eed_0f_c0de);
+        let random = Random::seeded(seed ^ 0x005e_ed0f_c0de);
         Self::of(World::Simulated(Box::new(simulation)), clock, random, None)
     }
 

@@ -9,7 +9,7 @@ use std::io;
 const BOUGHT: usize = 512;
 
 pub(crate) enum Random {
-    System(SystemRandom),
+    System(Box<SystemRandom>),
     Seeded(Seeded),
 }
 
@@ -33,7 +33,7 @@ impl Random {
         let mut buffer = [0; BOUGHT];
         getrandom::fill(&mut buffer).map_err(|e| io::Error::other(e.to_string()))?;
         let spare = RandomState::new();
-        Ok(Self::System(SystemRandom { buffer, used: 0, spare, counter: 0 }))
+        Ok(Self::System(Box::new(SystemRandom { buffer, used: 0, spare, counter: 0 })))
     }
 
     pub(crate) fn seeded(seed: u64) -> Self {

@@ -3,23 +3,20 @@
 //! What a turn does is bounded: triggers and ready registrations that were there when it began,
 //! each once, and timers that were armed before it began.
 
-use super::registration::{self, Interest, Readiness, Registration, Target};
+use super::graveyard::{Dead, Graveyard};
+use super::registration::{Interest, Readiness, Target};
 use super::sim::Simulation;
+use super::system::System;
 use super::{EventKey, MediumHandle, UsageEnvironment};
 use crate::arena::RawId;
-use mio::unix::SourceFd;
-use nix::poll::{PollFd, PollFlags};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many timers fire in one turn at most; the rest fires in the next, which does not wait.
 const TIMERS_A_TURN: usize = 65_536;
-
-/// How many events one call of the poll returns at most.
-const EVENTS_A_POLL: usize = 1024;
 
 /// What has happened to something that a medium registered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,146 +56,9 @@ pub struct LoopStatistics {
     pub events: u64,
 }
 
-/// Things whose owner dropped them without the environment at hand.
-#[derive(Debug, Default)]
-pub(crate) struct Graveyard {
-    used: AtomicBool,
-    dead: Mutex<Vec<Dead>>,
-}
-
-/// What a dropped socket leaves behind.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Dead {
-    Registration(RawId),
-    SimulatedSocket(RawId),
-}
-
-impl Graveyard {
-    pub(crate) fn bury(&self, dead: Dead) {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner).push(dead);
-        self.used.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> Vec<Dead> {
-        if !self.used.swap(false, Ordering::Acquire) {
-            return Vec::new();
-        }
-        std::mem::take(&mut *self.dead.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 pub(super) enum World {
     System(System),
     Simulated(Box<Simulation>),
-}
-
-/// The operating system's poll.
-pub(super) struct System {
-    poll: mio::Poll,
-    events: mio::Events,
-}
-
-impl System {
-    pub(super) fn new() -> io::Result<(Self, mio::Waker)> {
-        let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), mio::Token(registration::WAKE))?;
-        Ok((Self { poll, events: mio::Events::with_capacity(EVENTS_A_POLL) }, waker))
-    }
-
-    /// Registers a library socket: once, and for both directions.
-    fn watch_socket(&self, id: RawId, fd: RawFd) -> io::Result<()> {
-        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        self.poll.registry().register(&mut SourceFd(&fd), mio::Token(registration::token(id)), both)
-    }
-
-    pub(super) fn forget(&self, fd: &impl AsRawFd) {
-        // It fails only if the descriptor is not registered, which is what is wanted.
-        let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
-    }
-
-    /// Registers an application's descriptor for exactly what it wants: every call of its handler
-    /// registers anew, which would otherwise report the other direction each time.
-    pub(super) fn watch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
-        self.with_descriptor(r, |registry, mut source, interest| {
-            registry.register(&mut source, mio::Token(registration::token(id)), interest)
-        })
-    }
-
-    pub(super) fn rewatch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
-        self.with_descriptor(r, |registry, mut source, interest| {
-            registry.reregister(&mut source, mio::Token(registration::token(id)), interest)
-        })
-    }
-
-    pub(super) fn forget_descriptor(&self, r: &Registration) {
-        if let Target::Handler { fd, .. } = &r.target {
-            if !r.interest.is_none() {
-                self.forget(fd);
-            }
-        }
-    }
-
-    fn with_descriptor(
-        &self,
-        registration: &Registration,
-        f: impl FnOnce(&mio::Registry, SourceFd<'_>, mio::Interest) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Target::Handler { fd, .. } = &registration.target else { return Ok(()) };
-        match mio_interest(registration.interest) {
-            Some(interest) => {
-                let fd: &OwnedFd = fd;
-                f(self.poll.registry(), SourceFd(&fd.as_raw_fd()), interest)
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Waits for events or the end of `wait` (`None`: for ever). An interruption by a signal ends
-    /// the wait without events.
-    fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let wait = match wait {
-            // The poll counts milliseconds, timers count finer: sleep on the poll's own
-            // descriptor, which can be done to the microsecond, then look without sleeping.
-            Some(wait) if !wait.is_zero() && sleep_on(self.poll.registry().as_fd(), wait)? => {
-                Some(Duration::ZERO)
-            }
-            wait => wait,
-        };
-        match self.poll.poll(&mut self.events, wait) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
-            }
-            result => result,
-        }
-    }
-}
-
-/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over. False where the
-/// system has no such call.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
-    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-    // A wait of many years is cut to one; the turn then ends early, as it may.
-    let wait = wait.min(Duration::from_secs(365 * 86_400));
-    match nix::poll::ppoll(&mut fds, Some(wait.into()), None) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(true),
-        Err(e) => Err(e.into()),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<bool> {
-    Ok(false)
-}
-
-fn mio_interest(interest: Interest) -> Option<mio::Interest> {
-    match (interest.readable, interest.writable) {
-        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
-        (true, false) => Some(mio::Interest::READABLE),
-        (false, true) => Some(mio::Interest::WRITABLE),
-        (false, false) => None,
-    }
 }
 
 impl UsageEnvironment {
@@ -265,7 +125,7 @@ impl UsageEnvironment {
     /// `Unsupported` in the simulated world.
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.world {
-            World::System(system) => Ok(system.poll.registry().as_fd()),
+            World::System(system) => Ok(system.descriptor()),
             World::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -297,24 +157,10 @@ impl UsageEnvironment {
                 system.wait(wait)?;
                 self.clock.read();
                 let timer_due = next_timer.is_some_and(|at| at <= self.clock.now());
-                if !busy && (timer_due || !system.events.is_empty()) {
+                if !busy && (timer_due || system.any_event()) {
                     self.statistics.wakeups += 1;
                 }
-                for event in &system.events {
-                    let Some(id) = self.registrations.resolve(event.token().0) else { continue };
-                    // An error shows as both: whatever the owner tries next will report it.
-                    let error = event.is_error();
-                    let ready = Readiness {
-                        readable: event.is_readable() || event.is_read_closed() || error,
-                        writable: event.is_writable() || event.is_write_closed() || error,
-                    };
-                    if event.is_read_closed() || error {
-                        if let Some(registration) = self.registrations.get_mut(id) {
-                            registration.read_closed = true;
-                        }
-                    }
-                    self.registrations.add_readiness(id, ready);
-                }
+                system.copy_readiness(&mut self.registrations);
             }
             World::Simulated(simulation) => {
                 let now = self.clock.now();

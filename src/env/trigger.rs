@@ -170,6 +170,11 @@ impl UsageEnvironment {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn triggers_alive(&self) -> usize {
+        self.triggers.table.len()
+    }
+
     /// Runs the handlers of what was triggered up to now.
     pub(super) fn dispatch_triggers(&mut self) {
         let hub = &self.triggers.hub;

@@ -1,0 +1,148 @@
+//! [`System`]: the operating system's poll. The only file that speaks to mio's registry.
+
+use super::registration::{self, Interest, Readiness, Registration, Registrations, Target};
+use crate::arena::RawId;
+use mio::unix::SourceFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// How many events one call of the poll returns at most.
+const EVENTS_A_POLL: usize = 1024;
+
+/// The operating system's poll.
+pub(super) struct System {
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+impl System {
+    pub(super) fn new() -> io::Result<(Self, mio::Waker)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(registration::WAKE))?;
+        Ok((Self { poll, events: mio::Events::with_capacity(EVENTS_A_POLL) }, waker))
+    }
+
+    /// Registers a library socket: once, and for both directions.
+    pub(super) fn watch_socket(&self, id: RawId, fd: RawFd) -> io::Result<()> {
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        self.poll.registry().register(&mut SourceFd(&fd), mio::Token(registration::token(id)), both)
+    }
+
+    pub(super) fn forget(&self, fd: &impl AsRawFd) {
+        // It fails only if the descriptor is not registered, which is what is wanted.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
+    }
+
+    /// Registers an application's descriptor for exactly what it wants: every call of its handler
+    /// registers anew, which would otherwise report the other direction each time.
+    pub(super) fn watch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+        self.with_descriptor(r, |registry, mut source, interest| {
+            registry.register(&mut source, mio::Token(registration::token(id)), interest)
+        })
+    }
+
+    pub(super) fn rewatch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+        self.with_descriptor(r, |registry, mut source, interest| {
+            registry.reregister(&mut source, mio::Token(registration::token(id)), interest)
+        })
+    }
+
+    pub(super) fn forget_descriptor(&self, r: &Registration) {
+        if let Target::Handler { fd, .. } = &r.target {
+            if !r.interest.is_none() {
+                self.forget(fd);
+            }
+        }
+    }
+
+    fn with_descriptor(
+        &self,
+        registration: &Registration,
+        f: impl FnOnce(&mio::Registry, SourceFd<'_>, mio::Interest) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Target::Handler { fd, .. } = &registration.target else { return Ok(()) };
+        match mio_interest(registration.interest) {
+            Some(interest) => {
+                let fd: &OwnedFd = fd;
+                f(self.poll.registry(), SourceFd(&fd.as_raw_fd()), interest)
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.poll.registry().as_fd()
+    }
+
+    pub(super) fn any_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Copies what the last wait brought into the registrations that are still there.
+    pub(super) fn copy_readiness(&self, registrations: &mut Registrations) {
+        for event in &self.events {
+            let Some(id) = registrations.resolve(event.token().0) else { continue };
+            // An error shows as both: whatever the owner tries next will report it.
+            let error = event.is_error();
+            let ready = Readiness {
+                readable: event.is_readable() || event.is_read_closed() || error,
+                writable: event.is_writable() || event.is_write_closed() || error,
+            };
+            if event.is_read_closed() || error {
+                if let Some(registration) = registrations.get_mut(id) {
+                    registration.read_closed = true;
+                }
+            }
+            registrations.add_readiness(id, ready);
+        }
+    }
+
+    /// Waits for events or the end of `wait` (`None`: for ever). An interruption by a signal ends
+    /// the wait without events.
+    pub(super) fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        let wait = match wait {
+            // The poll counts milliseconds, timers count finer: sleep on the poll's own
+            // descriptor, which can be done to the microsecond, then look without sleeping.
+            Some(wait) if !wait.is_zero() && sleep_on(self.poll.registry().as_fd(), wait)? => {
+                Some(Duration::ZERO)
+            }
+            wait => wait,
+        };
+        match self.poll.poll(&mut self.events, wait) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over. False where the
+/// system has no such call.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
+    use nix::poll::{PollFd, PollFlags};
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    // A wait of many years is cut to one; the turn then ends early, as it may.
+    let wait = wait.min(Duration::from_secs(365 * 86_400));
+    match nix::poll::ppoll(&mut fds, Some(wait.into()), None) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(true),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<bool> {
+    Ok(false)
+}
+
+fn mio_interest(interest: Interest) -> Option<mio::Interest> {
+    match (interest.readable, interest.writable) {
+        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
+        (true, false) => Some(mio::Interest::READABLE),
+        (false, true) => Some(mio::Interest::WRITABLE),
+        (false, false) => None,
+    }
+}
