@@ -1,1 +1,223 @@
-//! In progress.
+//! Bodies for audio and transport streams: framers give the same for any way to cut the input and
+//! never more than went in; depacketizers never give more than went in.
+
+use crate::codec::PcmEncoding;
+use crate::codec::aac::AudioSpecificConfig;
+use crate::frame::Frame;
+use crate::framer::adts::AdtsFramer;
+use crate::framer::mpeg_audio::MpegAudioFramer;
+use crate::framer::mpeg_ts::TsFramer;
+use crate::framer::wav::WavFramer;
+use crate::payload::aac::{AacDepacketizer, format, samples_per_unit};
+use crate::payload::mp2t::Mp2tDepacketizer;
+use crate::payload::mpa::MpaDepacketizer;
+use crate::payload::pcm::PcmDepacketizer;
+use crate::payload::{Depacketizer, PayloadFormat};
+use crate::wire::Reader;
+use bytes::Bytes;
+
+/// What a framer does, to try all in the same way.
+trait Framer {
+    fn new() -> Self;
+    fn handle_bytes(&mut self, bytes: &[u8]);
+    fn handle_end(&mut self);
+    fn poll_frame(&mut self) -> Option<Frame>;
+}
+
+macro_rules! framer {
+    ($framer:ty) => {
+        impl Framer for $framer {
+            fn new() -> Self {
+                Self::new()
+            }
+            fn handle_bytes(&mut self, bytes: &[u8]) {
+                self.handle_bytes(bytes);
+            }
+            fn handle_end(&mut self) {
+                self.handle_end();
+            }
+            fn poll_frame(&mut self) -> Option<Frame> {
+                self.poll_frame()
+            }
+        }
+    };
+}
+framer!(AdtsFramer);
+framer!(MpegAudioFramer);
+framer!(WavFramer);
+framer!(TsFramer);
+
+fn frames_of<F: Framer>(data: &[u8], piece: usize) -> Vec<Frame> {
+    let mut framer = F::new();
+    let mut frames = Vec::new();
+    for piece in data.chunks(piece) {
+        framer.handle_bytes(piece);
+        frames.extend(std::iter::from_fn(|| framer.poll_frame()));
+    }
+    framer.handle_end();
+    frames.extend(std::iter::from_fn(|| framer.poll_frame()));
+    assert!(framer.poll_frame().is_none(), "the end is final");
+    frames
+}
+
+/// The first byte says how the rest is cut.
+fn framer<F: Framer>(data: &[u8]) {
+    let Some((&piece, data)) = data.split_first() else { return };
+    let whole = frames_of::<F>(data, data.len().max(1));
+    let pieces = frames_of::<F>(data, usize::from(piece) + 1);
+    assert!(whole == pieces, "pieces of {} bytes", usize::from(piece) + 1);
+    assert!(whole.iter().map(|frame| frame.data.len()).sum::<usize>() <= data.len());
+    assert!(whole.iter().all(|frame| !frame.data.is_empty()));
+    assert!(whole.iter().zip(whole.iter().skip(1)).all(|(a, b)| a.dts <= b.dts));
+}
+
+/// ADTS.
+pub fn adts_framer(data: &[u8]) {
+    framer::<AdtsFramer>(data);
+}
+
+/// MPEG audio.
+pub fn mpeg_audio_framer(data: &[u8]) {
+    framer::<MpegAudioFramer>(data);
+}
+
+/// WAV.
+pub fn wav_header(data: &[u8]) {
+    framer::<WavFramer>(data);
+}
+
+/// Transport streams.
+pub fn mpeg_ts_framer(data: &[u8]) {
+    framer::<TsFramer>(data);
+}
+
+/// AudioSpecificConfig: what can be written means the same when it is read again.
+pub fn audio_specific_config(data: &[u8]) {
+    let sdp: PayloadFormat = format(&Bytes::copy_from_slice(data), 48_000, 2, 96);
+    assert!(sdp.fmtp.is_some());
+    let _ = samples_per_unit(data, u32::MAX);
+    let Ok(config) = AudioSpecificConfig::parse(data) else { return };
+    if matches!(config.object_type, 1..=4) && config.channel_configuration != 0 {
+        assert_eq!(AudioSpecificConfig::parse(&config.to_bytes()), Ok(config));
+    }
+}
+
+/// Packets: a byte of flags, a byte of length, a payload.
+fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
+    let mut r = Reader::new(data);
+    let mut timestamp = 0u32;
+    let mut given = 0;
+    while let (Ok(flags), Ok(len)) = (r.u8("flags"), r.u8("length")) {
+        let len = (usize::from(len) * (1 + usize::from(flags >> 6))).min(r.remaining().len());
+        let payload = r.take(len, "payload").unwrap_or_default();
+        if flags & 4 != 0 {
+            timestamp = timestamp.wrapping_add(u32::from(flags) << 20);
+        }
+        let _ = depacketizer.handle_payload(payload, flags & 1 != 0, timestamp, flags & 2 != 0);
+        if flags & 8 != 0 {
+            given += take(depacketizer);
+        }
+    }
+    depacketizer.handle_end();
+    given += take(depacketizer);
+    assert!(given <= data.len());
+}
+
+fn take(depacketizer: &mut dyn Depacketizer) -> usize {
+    std::iter::from_fn(|| depacketizer.poll_frame())
+        .map(|frame| {
+            assert!(!frame.data.is_empty());
+            frame.data.len()
+        })
+        .sum()
+}
+
+/// RFC 3640.
+pub fn aac_depacketizer(data: &[u8]) {
+    depacketizer(data, &mut AacDepacketizer::new(1024));
+}
+
+/// RFC 2250, MPA.
+pub fn mpa_depacketizer(data: &[u8]) {
+    depacketizer(data, &mut MpaDepacketizer::new());
+}
+
+/// RFC 2250, MP2T.
+pub fn mp2t_depacketizer(data: &[u8]) {
+    depacketizer(data, &mut Mp2tDepacketizer::new());
+}
+
+/// RFC 3551. The first byte says how many channels.
+pub fn pcm_depacketizer(data: &[u8]) {
+    let Some((&channels, data)) = data.split_first() else { return };
+    depacketizer(data, &mut PcmDepacketizer::new(PcmEncoding::L24, channels));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framer::{adts, mpeg_audio, mpeg_ts, wav};
+    use crate::payload::testing::XorShift;
+
+    const BODIES: [fn(&[u8]); 9] = [
+        adts_framer,
+        mpeg_audio_framer,
+        wav_header,
+        mpeg_ts_framer,
+        audio_specific_config,
+        aac_depacketizer,
+        mpa_depacketizer,
+        mp2t_depacketizer,
+        pcm_depacketizer,
+    ];
+
+    /// Valid inputs, damaged at random.
+    #[test]
+    fn damaged_streams() {
+        let seeds: Vec<Vec<u8>> = vec![
+            adts::tests::stream(12, 1).0,
+            mpeg_audio::tests::stream(8, 2).concat(),
+            [mpeg_audio::tests::xing(), mpeg_audio::tests::stream(4, 3).concat()].concat(),
+            mpeg_ts::tests::stream(40, 5_000_000, 30_000),
+            wav::tests::riff(&[
+                (b"LIST", vec![1; 33]),
+                wav::tests::fmt(1, 2, 8000, 16),
+                (b"data", vec![7; 3000]),
+            ]),
+            vec![0xff; 300],
+            vec![0; 300],
+            vec![0x47; 900],
+        ];
+        let mut random = XorShift::new(42);
+        for round in 0..400 {
+            let seed = &seeds[round % seeds.len()];
+            let mut data = vec![random.next() as u8];
+            data.extend_from_slice(seed);
+            for _ in 0..random.below(6) {
+                let at = random.below(data.len() as u64) as usize;
+                match random.below(4) {
+                    0 => data[at] = random.next() as u8,
+                    1 => data[at] ^= 1 << random.below(8),
+                    2 => drop(data.drain(at..(at + random.below(40) as usize).min(data.len()))),
+                    _ => {
+                        let extra = random.below(300) as usize;
+                        data.splice(at..at, random.bytes(extra));
+                    }
+                }
+                if data.is_empty() {
+                    break;
+                }
+            }
+            BODIES.iter().for_each(|body| body(&data));
+        }
+    }
+
+    #[test]
+    fn noise() {
+        let mut random = XorShift::new(7);
+        for n in 0..300 {
+            let data = random.bytes(n);
+            BODIES.iter().for_each(|body| body(&data));
+        }
+    }
+}
