@@ -445,7 +445,10 @@ mod tests {
         w.put(1, 4); // back: a pair
         w.put(1, 2); // one LFE
         w.put(0, 3 + 4 + 3);
-        w.put(0b0_0000_1_0000_1_0000_0000, 5 + 5 + 5 + 4);
+        w.put(0, 5); // front: one channel
+        w.put(0b1_0000, 5); // front: a pair
+        w.put(0b1_0000, 5); // back: a pair
+        w.put(0, 4); // LFE
         while w.bits % 8 != 0 {
             w.put(0, 1);
         }

@@ -385,20 +385,4 @@ impl<H: Elementary> FramedSource for ElementarySource<H> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_stays_small_and_finds_the_way() {
-        let mut index = Index::new();
-        for n in 0..1_000_000 {
-            index.push(n, n * 10);
-        }
-        assert!(index.entries.len() <= Index::MAX_ENTRIES);
-        for n in (0..1_000_000).step_by(997) {
-            let (number, offset) = index.before(n).unwrap();
-            assert!(number <= n && n - number < 2 * index.every);
-            assert_eq!(offset, number * 10);
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ pub mod matroska;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
 mod shared;
+#[cfg(test)]
+mod testing;
 pub mod wav;
 
 /// One track of a media file.

@@ -207,3 +207,6 @@ impl FramedSource for WavSource {
         Some(self.of.duration)
     }
 }
+
+#[cfg(test)]
+mod tests;

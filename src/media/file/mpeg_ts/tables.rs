@@ -72,6 +72,13 @@ impl Tables {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn from_packets(packets: &[u8]) -> Self {
+        let mut tables = Self::default();
+        packets.chunks(PACKET_LEN).for_each(|packet| tables.handle_packet(packet));
+        tables
+    }
+
     /// PID of the PCR, as the first program map says.
     pub(super) const fn pcr_pid(&self) -> Option<u16> {
         self.pcr_pid
@@ -113,10 +120,10 @@ fn map_pids(section: &[u8]) -> impl Iterator<Item = u16> + '_ {
     let is_association = section.first() == Some(&0);
     programs
         .chunks_exact(4)
-        .filter_map(move |entry| match entry {
+        .filter_map(move |entry| match *entry {
             // Program 0 names the network information.
-            &[0, 0, ..] => None,
-            &[_, _, p0, p1] if is_association => Some(u16::from(p0 & 0x1f) << 8 | u16::from(p1)),
+            [0, 0, ..] => None,
+            [_, _, p0, p1] if is_association => Some(u16::from(p0 & 0x1f) << 8 | u16::from(p1)),
             _ => None,
         })
         .take(MAX_PROGRAMS)

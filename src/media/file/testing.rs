@@ -1,0 +1,158 @@
+//! Helpers of the file sources' tests.
+
+use super::{MediaFile, Probe, ProbeError, ProbePoll};
+use crate::frame::Frame;
+use crate::media::demux::DemuxTable;
+use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A file of the test media.
+pub(super) fn media(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media").join(name)
+}
+
+/// A file with this content, removed when dropped.
+pub(super) fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+type ProbeFn = fn(&Path) -> Result<Box<dyn Probe>, ProbeError>;
+
+/// Probes with a small budget; the number of calls is bounded by the size of the file.
+pub(super) fn probed(probe: ProbeFn, path: &Path) -> Result<Arc<dyn MediaFile>, ProbeError> {
+    let len = std::fs::metadata(path).unwrap().len();
+    let mut probe = probe(path)?;
+    for _ in 0..1000 + len / 1000 {
+        match probe.poll_probe(8000) {
+            ProbePoll::Pending => {}
+            ProbePoll::Ready(file) => return Ok(file),
+            ProbePoll::Failed(e) => return Err(e),
+        }
+    }
+    panic!("the probe does not come to an end");
+}
+
+/// Plays a file's only track.
+pub(super) struct Player {
+    pub(super) source: Box<dyn FramedSource>,
+    demuxers: DemuxTable,
+    now: Instant,
+}
+
+impl Player {
+    pub(super) fn new(file: &Arc<dyn MediaFile>) -> Self {
+        let (mut demuxers, now) = (DemuxTable::default(), Instant::now());
+        let mut cx = SourceContext { now, demuxers: &mut demuxers };
+        let source = Arc::clone(file).open_track(0, 1, &mut cx).unwrap();
+        Self { source, demuxers, now }
+    }
+
+    pub(super) fn poll(&mut self) -> Result<Frame, Ending> {
+        let mut cx = SourceContext { now: self.now, demuxers: &mut self.demuxers };
+        for _ in 0..10_000 {
+            match self.source.poll_frame(&mut cx) {
+                FramePoll::Ready(frame) => return Ok(frame),
+                FramePoll::Ended(ending) => return Err(ending),
+                FramePoll::Pending(_) => {}
+            }
+        }
+        panic!("the source neither gives nor ends");
+    }
+
+    pub(super) fn seek(&mut self, npt: Duration) -> Result<Duration, SeekError> {
+        self.source.seek(npt, &mut SourceContext { now: self.now, demuxers: &mut self.demuxers })
+    }
+
+    /// What is left, which must end well.
+    pub(super) fn rest(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        loop {
+            match self.poll() {
+                Ok(frame) => frames.push(frame),
+                Err(ending) => {
+                    assert_eq!(ending, Ending::EndOfStream);
+                    assert_eq!(self.poll(), Err(Ending::EndOfStream), "asking again is harmless");
+                    return frames;
+                }
+            }
+        }
+    }
+}
+
+/// Seeks to places all over the file: what follows is what a player from the start gets there.
+pub(super) fn check_seeks(file: &Arc<dyn MediaFile>) {
+    let duration = file.tracks()[0].duration.unwrap();
+    let mut player = Player::new(file);
+    let all = player.rest();
+    for i in (0..40).rev() {
+        let npt = duration * i / 40 + Duration::from_millis(3);
+        let at = player.seek(npt).unwrap();
+        assert!(at <= npt && npt - at < Duration::from_millis(100), "{npt:?} → {at:?}");
+        let mut first = player.poll().unwrap();
+        assert_eq!(first.pts, at);
+        assert!(std::mem::take(&mut first.flags.discontinuity));
+        let n = all.iter().position(|frame| frame.pts == at).unwrap();
+        assert_eq!(first, all[n]);
+        assert!(player.rest() == all[n + 1..], "after a seek to {npt:?}");
+    }
+    assert_eq!(player.seek(Duration::ZERO), Ok(Duration::ZERO));
+    assert_eq!(player.seek(duration), Err(SeekError::OutOfRange));
+    assert_eq!(player.seek(Duration::MAX), Err(SeekError::OutOfRange));
+}
+
+/// Damages a file in many ways; each ends in an error or in a file that plays to an end.
+pub(super) fn check_damage(probe: ProbeFn, whole: &[u8]) {
+    let mut random = crate::payload::testing::XorShift::new(whole.len() as u64);
+    let play = |bytes: &[u8]| {
+        let file = file_of(bytes);
+        let Ok(found) = probed(probe, file.path()) else { return };
+        let mut player = Player::new(&found);
+        let frames = player.rest();
+        assert!(frames.iter().map(|f| f.data.len()).sum::<usize>() <= bytes.len());
+        if let Some(duration) = found.tracks()[0].duration {
+            let _ = player.seek(duration / 2);
+            player.rest();
+        }
+    };
+    play(&[]);
+    play(&[0; 100_000]);
+    play(&random.bytes(50_000));
+    for len in [1, 2, 3, 7, 10, 11, 12, 36, 44, 187, 188, 189, 400, 1000] {
+        play(&whole[..len.min(whole.len())]);
+    }
+    for _ in 0..60 {
+        let mut bytes = whole.to_vec();
+        bytes.truncate(random.below(whole.len() as u64) as usize + 1);
+        for _ in 0..random.below(50) {
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] = random.next() as u8;
+        }
+        play(&bytes);
+    }
+}
+
+/// Cuts a file short under a player.
+pub(super) fn check_shrinking(probe: ProbeFn, whole: &[u8]) {
+    let file = file_of(whole);
+    let found = probed(probe, file.path()).unwrap();
+    let mut player = Player::new(&found);
+    player.poll().unwrap();
+    file.as_file().set_len(whole.len() as u64 / 2).unwrap();
+    let ending = loop {
+        if let Err(ending) = player.poll() {
+            break ending;
+        }
+    };
+    assert!(matches!(ending, Ending::Failed(_)), "{ending:?}");
+    let _ = player.seek(Duration::from_secs(1));
+    drop(player);
+    // And what was found out is not believed of what the file has become.
+    let (mut demuxers, now) = (DemuxTable::default(), Instant::now());
+    let mut cx = SourceContext { now, demuxers: &mut demuxers };
+    assert!(found.open_track(0, 1, &mut cx).is_err());
+}
