@@ -3,7 +3,8 @@
 use super::ClientSessionId;
 use super::config::ServerConfig;
 use super::out_queue::{OutQueue, Sent, Write};
-use super::stream_state::{DestinationId, StreamId};
+use super::outlets::DestinationId;
+use super::stream_state::StreamId;
 use crate::arena::Id;
 use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
 use crate::net::TcpStream;

@@ -7,12 +7,15 @@
 mod answer;
 mod config;
 mod connection;
+mod connections;
 mod file_subsession;
 mod hooks;
 mod live_subsession;
 mod media_session;
 mod multicast;
 mod out_queue;
+mod outlets;
+mod play;
 pub mod pool;
 mod provider;
 mod requests;
@@ -20,9 +23,11 @@ mod rtsp_server;
 pub mod served_folder;
 mod setup;
 mod sockets;
+mod stream_rtcp;
 mod stream_state;
 mod streams;
 mod subsession;
+mod targets;
 #[cfg(test)]
 mod tests;
 

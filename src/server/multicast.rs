@@ -1,7 +1,8 @@
 //! Streams to multicast groups, which run whether anybody asked for them or not.
 
 use super::rtsp_server::RtspServer;
-use super::stream_state::{DestinationTransport, StreamId};
+use super::outlets::DestinationTransport;
+use super::stream_state::StreamId;
 use super::streams::{bandwidth_bps, new_stream};
 use super::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
@@ -123,7 +124,6 @@ impl RtspServer {
             }
         };
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.add_leg(sockets);
             stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
         }
         if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {

@@ -5,10 +5,12 @@ use super::answer::{Answer, Refusal};
 use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
 use super::pool::{CreateError, RemovalReason, Requester};
-use super::requests::{Outcome, split_control};
+use super::requests::Outcome;
 use super::rtsp_server::RtspServer;
-use super::stream_state::{DestinationId, DestinationTransport, StreamId};
+use super::outlets::{DestinationId, DestinationTransport};
+use super::stream_state::StreamId;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
+use super::targets::{Target, split_control};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::is_out_of_descriptors;
@@ -93,10 +95,8 @@ impl RtspServer {
         user: Option<&str>,
     ) -> Result<Outcome, Refusal> {
         let (media_session, name, track) = match self.find_target(env, request)? {
-            super::requests::Target::Pending => return Ok(Outcome::Wait),
-            super::requests::Target::Found { media_session, name, track } => {
-                (media_session, name, track)
-            }
+            Target::Pending => return Ok(Outcome::Wait),
+            Target::Found { media_session, name, track } => (media_session, name, track),
         };
         let state = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let track = match track {
@@ -173,7 +173,7 @@ impl RtspServer {
     pub(super) fn is_track_playing(&self, track: &TrackSetup) -> bool {
         self.streams
             .get(track.stream)
-            .and_then(|s| s.destinations.get(track.destination))
+            .and_then(|s| s.outlets.destinations.get(track.destination))
             .is_some_and(|d| d.playing)
     }
 
@@ -270,9 +270,6 @@ impl RtspServer {
             }
         };
         let destination = self.with_stream(env, stream, |s, _, _| {
-            if let DestinationTransport::Udp { sockets, .. } = transport {
-                s.add_leg(sockets);
-            }
             s.add_destination(Some(session), transport)
         });
         let destination = destination.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;

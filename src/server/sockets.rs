@@ -1,6 +1,7 @@
 //! The UDP sockets that streams leave from: a pair a stream, or one pair for all.
 
-use super::stream_state::{DestinationId, StreamId};
+use super::outlets::DestinationId;
+use super::stream_state::StreamId;
 use crate::arena::Id;
 use crate::env::UsageEnvironment;
 use crate::net::{Datagrams, PortPair, UdpSocket};

@@ -6,8 +6,8 @@
 
 use super::connection::{Connection, ConnectionId};
 use super::media_session::MediaSessionId;
-use super::out_queue::Sent;
-use super::sockets::{Leg, SocketsId, UdpSockets, send_to_each};
+use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
+use super::sockets::{SocketsId, UdpSockets};
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
@@ -15,9 +15,8 @@ use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
-use crate::rtp::rtcp::{NtpTime, RtcpInstance, SenderFacts};
+use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
-use crate::wire::interleaved;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -26,8 +25,6 @@ use std::time::{Duration, Instant};
 
 /// Names a stream in its server.
 pub type StreamId = Id<StreamState>;
-/// Names a destination in its stream.
-pub(super) type DestinationId = Id<Destination>;
 
 /// What a stream is made of.
 pub(super) struct StreamParts {
@@ -40,36 +37,6 @@ pub(super) struct StreamParts {
     pub(super) live: bool,
     /// Begin anew this long after the start.
     pub(super) repeat_period: Option<Duration>,
-}
-
-/// Where a stream's packets go.
-#[derive(Debug)]
-pub(super) struct Destination {
-    /// The client session; `None` for a multicast group.
-    pub(super) session: Option<super::ClientSessionId>,
-    pub(super) transport: DestinationTransport,
-    pub(super) playing: bool,
-    /// Frames are dropped until the next key frame.
-    skipping: bool,
-    pub(super) dropped_frames: u64,
-    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
-    packets: u64,
-    octets: u64,
-    /// The stream's totals when this destination began to be sent to.
-    since: Totals,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    packets: u64,
-    octets: u64,
-}
-
-/// How packets reach a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DestinationTransport {
-    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
-    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
 }
 
 /// What a stream needs of the server while it runs.
@@ -113,19 +80,18 @@ struct Base {
 /// One running stream.
 pub struct StreamState {
     source: Box<dyn FramedSource>,
-    sink: RtpSink,
+    pub(super) sink: RtpSink,
     pub(super) rtcp: RtcpInstance,
     pub(super) origin: Option<(MediaSessionId, usize)>,
     pub(super) shared: bool,
     live: bool,
     repeat_period: Option<Duration>,
-    legs: Vec<Leg>,
-    pub(super) destinations: Arena<Destination>,
+    pub(super) outlets: Outlets,
     timer: Timer,
-    rtcp_timer: Timer,
+    pub(super) rtcp_timer: Timer,
     phase: Phase,
     /// Running time 0.
-    epoch: Instant,
+    pub(super) epoch: Instant,
     base: Option<Base>,
     /// A frame that is not due yet.
     pending: Option<Frame>,
@@ -135,12 +101,7 @@ pub struct StreamState {
     source_end: Duration,
     /// Where a client asked it to stop.
     stop_at: Option<Duration>,
-    sent: Totals,
-    send_errors: u64,
-    targets_changed: bool,
-    ranges: Vec<Range<usize>>,
-    failed: Vec<(usize, io::Error)>,
-    report: Vec<u8>,
+    pub(super) report: Vec<u8>,
 }
 
 impl fmt::Debug for StreamState {
@@ -148,7 +109,7 @@ impl fmt::Debug for StreamState {
         f.debug_struct("StreamState")
             .field("sink", &self.sink)
             .field("phase", &self.phase)
-            .field("destinations", &self.destinations.len())
+            .field("destinations", &self.outlets.destinations.len())
             .field("position", &self.position)
             .finish_non_exhaustive()
     }
@@ -164,8 +125,7 @@ impl StreamState {
             shared: parts.shared,
             live: parts.live,
             repeat_period: parts.repeat_period,
-            legs: Vec::new(),
-            destinations: Arena::new(),
+            outlets: Outlets::default(),
             timer: Timer::default(),
             rtcp_timer: Timer::default(),
             phase: Phase::Idle,
@@ -175,11 +135,6 @@ impl StreamState {
             position: Duration::ZERO,
             source_end: Duration::ZERO,
             stop_at: None,
-            sent: Totals::default(),
-            send_errors: 0,
-            targets_changed: true,
-            ranges: Vec::new(),
-            failed: Vec::new(),
             report: Vec::new(),
         }
     }
@@ -197,7 +152,7 @@ impl StreamState {
     /// Whether nothing was asked of the source yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.phase == Phase::Idle
-            && self.sent.packets == 0
+            && !self.outlets.has_sent()
             && self.position.is_zero()
             && self.base.is_none()
     }
@@ -209,7 +164,7 @@ impl StreamState {
 
     /// Number of destinations.
     pub fn users(&self) -> usize {
-        self.destinations.len()
+        self.outlets.destinations.len()
     }
 
     /// Normal play time of the frame that goes out next, or went out last.
@@ -219,7 +174,7 @@ impl StreamState {
 
     /// Packets that the operating system refused to send.
     pub const fn send_errors(&self) -> u64 {
-        self.send_errors
+        self.outlets.send_errors
     }
 
     pub(super) fn add_destination(
@@ -227,45 +182,12 @@ impl StreamState {
         session: Option<super::ClientSessionId>,
         transport: DestinationTransport,
     ) -> DestinationId {
-        self.targets_changed = true;
-        self.destinations.insert(Destination {
-            session,
-            transport,
-            playing: false,
-            skipping: false,
-            dropped_frames: 0,
-            packets: 0,
-            octets: 0,
-            since: Totals::default(),
-        })
+        self.outlets.add(session, transport)
     }
 
     pub(super) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
-        self.settle(id);
-        let destination = self.destinations.remove(id)?;
-        self.targets_changed = true;
         self.rtcp.remove_destination(destination_key(id));
-        Some(destination)
-    }
-
-    /// Packets and octets sent to a destination since the last call.
-    pub(super) fn take_counters(&mut self, id: DestinationId) -> (u64, u64) {
-        self.settle(id);
-        self.destinations
-            .get_mut(id)
-            .map_or((0, 0), |d| (std::mem::take(&mut d.packets), std::mem::take(&mut d.octets)))
-    }
-
-    /// Adds what UDP destinations share to the destination's own counters.
-    fn settle(&mut self, id: DestinationId) {
-        let sent = self.sent;
-        if let Some(d) = self.destinations.get_mut(id) {
-            if d.playing && matches!(d.transport, DestinationTransport::Udp { .. }) {
-                d.packets += sent.packets - d.since.packets;
-                d.octets += sent.octets - d.since.octets;
-                d.since = sent;
-            }
-        }
+        self.outlets.remove(id)
     }
 
     /// Goes to `npt`; returns where it goes on. Shared streams are not moved.
@@ -325,17 +247,9 @@ impl StreamState {
     ) {
         if self.sink.holds_back() {
             // What follows for the newcomer shall begin with a packet of its own.
-            self.refresh_targets();
             self.flush_to_all(env, wiring);
         }
-        let sent = self.sent;
-        if let Some(d) = self.destinations.get_mut(id) {
-            if !d.playing {
-                d.playing = true;
-                d.since = sent;
-                self.targets_changed = true;
-            }
-        }
+        self.outlets.set_playing(id, true);
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
             self.base = (!self.live).then_some(Base { at: env.now(), npt });
@@ -344,12 +258,8 @@ impl StreamState {
 
     /// Stops sending to `id`; the source stops with the last destination.
     pub(super) fn pause(&mut self, env: &mut UsageEnvironment, id: DestinationId) {
-        self.settle(id);
-        if let Some(d) = self.destinations.get_mut(id) {
-            d.playing = false;
-            self.targets_changed = true;
-        }
-        if !self.live && !self.destinations.iter().any(|(_, d)| d.playing) {
+        self.outlets.set_playing(id, false);
+        if !self.live && !self.outlets.is_anyone_playing() {
             self.halt(env);
         }
     }
@@ -384,7 +294,7 @@ impl StreamState {
         let timestamp = self
             .pending
             .as_ref()
-            .map(|frame| self.sink.timestamp_at(running_time(self.epoch, base, frame.pts)));
+            .map(|frame| self.sink.timestamp_of(frame.pts, running_time(self.epoch, base, frame.pts)));
         (self.sink.next_sequence(), timestamp)
     }
 
@@ -397,7 +307,6 @@ impl StreamState {
         id: StreamId,
         budget: usize,
     ) -> RunOutcome {
-        self.refresh_targets();
         let now = env.now();
         match self.phase {
             Phase::Playing => {}
@@ -464,18 +373,7 @@ impl StreamState {
         if batch.is_empty() {
             return;
         }
-        send_to_all(
-            batch,
-            frame.flags.key,
-            &mut self.destinations,
-            &self.legs,
-            &mut self.sent,
-            &mut self.ranges,
-            &mut self.failed,
-            &mut self.send_errors,
-            env,
-            wiring,
-        );
+        self.outlets.send(batch, frame.flags.key, env, wiring);
     }
 
     /// At the end of a repeating stream: lets it begin again one period after its start.
@@ -510,174 +408,22 @@ impl StreamState {
 
     fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let batch = self.sink.flush();
-        send_to_all(
-            batch,
-            true,
-            &mut self.destinations,
-            &self.legs,
-            &mut self.sent,
-            &mut self.ranges,
-            &mut self.failed,
-            &mut self.send_errors,
-            env,
-            wiring,
-        );
+        self.outlets.send(batch, true, env, wiring);
     }
 
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
         self.say_goodbye(env, wiring, None);
         env.disarm_timer(&mut self.timer);
         self.phase = Phase::Ended;
-        let ids: Vec<_> = self.destinations.ids().collect();
-        for id in ids {
-            self.settle(id);
-            if let Some(d) = self.destinations.get_mut(id) {
-                d.playing = false;
-            }
+        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
+            self.outlets.set_playing(id, false);
         }
-        self.targets_changed = true;
         RunOutcome::Ended
-    }
-
-    /// Lists anew the UDP addresses that packets go to.
-    fn refresh_targets(&mut self) {
-        if !std::mem::take(&mut self.targets_changed) {
-            return;
-        }
-        self.legs.iter_mut().for_each(Leg::clear);
-        for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
-            if let DestinationTransport::Udp { sockets, rtp, rtcp } = d.transport {
-                if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
-                    leg.add(rtp, rtcp);
-                }
-            }
-        }
-    }
-
-    // RTCP
-
-    /// A report may be due.
-    pub(super) fn run_rtcp(
-        &mut self,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-        me: MediumHandle,
-        id: StreamId,
-    ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
-        self.rtcp.handle_timeout(now, self.destinations.len());
-        let mut report = std::mem::take(&mut self.report);
-        report.clear();
-        if self.rtcp.poll_report(now, ntp, facts, &mut report) {
-            self.refresh_targets();
-            self.send_report(env, wiring, &report, None);
-        }
-        self.report = report;
-        if let Some(due) = self.rtcp.poll_timeout() {
-            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), due);
-        }
-    }
-
-    /// Sends a sender report to one destination at once, so that a newcomer can synchronize.
-    pub(super) fn report_to(
-        &mut self,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-        id: DestinationId,
-    ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
-        let mut report = std::mem::take(&mut self.report);
-        report.clear();
-        self.rtcp.report_now(ntp, facts, &mut report);
-        self.send_report(env, wiring, &report, Some(id));
-        self.report = report;
-    }
-
-    /// Tells all, or one destination alone, that no more will come (RFC 3550 section 6.6).
-    pub(super) fn say_goodbye(
-        &mut self,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-        only: Option<DestinationId>,
-    ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
-        let mut report = std::mem::take(&mut self.report);
-        report.clear();
-        self.rtcp.bye_for_now(ntp, facts, &mut report);
-        self.refresh_targets();
-        self.send_report(env, wiring, &report, only);
-        self.report = report;
-    }
-
-    fn sender_facts(&self, now: Instant) -> Option<SenderFacts> {
-        Some(SenderFacts {
-            rtp_timestamp_now: self.sink.timestamp_at(now.saturating_duration_since(self.epoch)),
-            packet_count: self.sink.packet_count(),
-            octet_count: self.sink.octet_count(),
-        })
-    }
-
-    fn send_report(
-        &mut self,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-        report: &[u8],
-        only: Option<DestinationId>,
-    ) {
-        if report.is_empty() {
-            return;
-        }
-        let one = only.and_then(|id| self.destinations.get(id)).map(|d| d.transport);
-        if only.is_none() {
-            let whole = 0..report.len();
-            let datagrams = Datagrams { buffer: report, spans: std::slice::from_ref(&whole) };
-            for leg in &self.legs {
-                let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
-                for (rtcp, targets) in
-                    [(true, &leg.rtcp_targets), (false, &leg.multiplexed_targets)]
-                {
-                    send_to_each(sockets.socket(rtcp), env, &datagrams, targets, &mut self.failed);
-                    self.send_errors += self.failed.len() as u64;
-                }
-            }
-        }
-        let all = self.destinations.iter().filter(|(_, d)| only.is_none() && d.playing);
-        for transport in all.map(|(_, d)| d.transport).chain(one) {
-            match transport {
-                DestinationTransport::Udp { sockets, rtp, rtcp } if only.is_some() => {
-                    let Some(sockets) = wiring.sockets.get_mut(sockets) else { continue };
-                    if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, report, rtcp) {
-                        log::debug!("RTCP to {rtcp}: {e}");
-                        self.send_errors += 1;
-                    }
-                }
-                DestinationTransport::Udp { .. } => {}
-                DestinationTransport::Tcp { connection, rtcp_channel, .. } => {
-                    let Some(c) = wiring.connections.get_mut(connection) else { continue };
-                    let mut prefixed = Vec::with_capacity(report.len() + interleaved::PREFIX_LEN);
-                    if interleaved::write(rtcp_channel, report, &mut prefixed)
-                        && c.send_media(env, &prefixed, true).is_err()
-                    {
-                        wiring.broken.push(connection);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends through `sockets` from now on, too.
-    pub(super) fn add_leg(&mut self, sockets: SocketsId) {
-        if !self.legs.iter().any(|leg| leg.sockets == sockets) {
-            self.legs.push(Leg::new(sockets));
-        }
     }
 
     /// The sockets that it sends through.
     pub(super) fn sockets(&self) -> impl Iterator<Item = SocketsId> + '_ {
-        self.legs.iter().map(|leg| leg.sockets)
+        self.outlets.legs.iter().map(|leg| leg.sockets)
     }
 
     /// Releases timers and what the source holds in tables.
@@ -688,80 +434,14 @@ impl StreamState {
     }
 }
 
-/// Sends one batch to every playing destination. A destination that fails is its own.
-#[allow(clippy::too_many_arguments)] // the fields of a stream that its batch does not borrow
-fn send_to_all(
-    batch: &mut PacketBuffer,
-    key_frame: bool,
-    destinations: &mut Arena<Destination>,
-    legs: &[Leg],
-    sent: &mut Totals,
-    ranges: &mut Vec<Range<usize>>,
-    failed: &mut Vec<(usize, io::Error)>,
-    send_errors: &mut u64,
-    env: &mut UsageEnvironment,
-    wiring: &mut Wiring<'_>,
-) {
-    if batch.is_empty() {
-        return;
-    }
-    let packets = batch.spans().len() as u64;
-    let octets: u64 = batch.spans().iter().map(|s| s.len as u64).sum();
-    sent.packets += packets;
-    sent.octets += octets;
-    if legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
-        ranges.clear();
-        ranges.extend(batch.spans().iter().map(|s| s.range()));
-        let datagrams = Datagrams { buffer: batch.bytes(), spans: ranges };
-        for leg in legs {
-            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
-            send_to_each(sockets.socket(false), env, &datagrams, &leg.rtp_targets, failed);
-            *send_errors += failed.len() as u64;
-        }
-    }
-    for (_, d) in destinations.iter_mut().filter(|(_, d)| d.playing) {
-        let DestinationTransport::Tcp { connection, rtp_channel, .. } = d.transport else {
-            continue;
-        };
-        if d.skipping && !key_frame {
-            d.dropped_frames += 1;
-            continue;
-        }
-        let Some(c) = wiring.connections.get_mut(connection) else { continue };
-        RtpSink::set_channel(batch, rtp_channel);
-        match c.send_media(env, batch.bytes(), false) {
-            Ok(Sent::Dropped) => {
-                d.skipping = true;
-                d.dropped_frames += 1;
-            }
-            Ok(outcome) => {
-                d.skipping = false;
-                d.packets += packets;
-                d.octets += octets;
-                if outcome == Sent::Whole && c.takes_note_of_draining(env.now()) {
-                    wiring.drained.extend(d.session);
-                }
-            }
-            Err(e) => {
-                log::debug!("connection {connection}: {e}");
-                wiring.broken.push(connection);
-            }
-        }
-    }
-}
-
 /// The key under which a destination's reception statistics are kept.
 pub(super) fn destination_key(id: DestinationId) -> u64 {
     let raw = id.raw();
     u64::from(raw.generation) << 32 | u64::from(raw.index)
 }
 
-fn key(kind: u32, id: StreamId) -> EventKey {
+pub(super) fn key(kind: u32, id: StreamId) -> EventKey {
     EventKey { kind, id: id.raw() }
-}
-
-fn ntp_now(env: &UsageEnvironment) -> NtpTime {
-    NtpTime::from_unix(env.wall_clock())
 }
 
 fn due_at(base: Base, dts: Duration) -> Instant {

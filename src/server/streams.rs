@@ -6,9 +6,9 @@ use super::pool::{PoolEvent, RemovalReason, Session};
 use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
 use super::sockets::{SocketsId, UdpSockets};
+use super::outlets::{DestinationId, DestinationTransport};
 use super::stream_state::{
-    DestinationId, DestinationTransport, RunOutcome, StreamId, StreamParts, StreamState,
-    destination_key,
+    RunOutcome, StreamId, StreamParts, StreamState, destination_key,
 };
 use super::subsession::{Delivery, StreamFactory, StreamRequest};
 use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
@@ -158,14 +158,15 @@ impl RtspServer {
     fn collect_counters(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let of: Vec<_> = stream
+            .outlets
             .destinations
             .iter()
             .filter_map(|(destination, d)| Some((destination, d.session?)))
             .collect();
         for (destination, session) in of {
-            let (packets, octets) = stream.take_counters(destination);
+            let sent = stream.outlets.take_totals(destination);
             if let Some(session) = self.pool.session_mut(session) {
-                session.count_sent(packets, octets);
+                session.count_sent(sent.packets, sent.octets);
             }
         }
     }
@@ -221,7 +222,7 @@ impl RtspServer {
         data: &[u8],
     ) {
         let Some(state) = self.streams.get_mut(stream) else { return };
-        let Some(session) = state.destinations.get(destination).map(|d| d.session) else { return };
+        let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else { return };
         let ntp = NtpTime::from_unix(env.wall_clock());
         let now = env.now();
         let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
@@ -319,7 +320,7 @@ impl RtspServer {
     ) {
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
-            if goodbye && state.destinations.get(destination).is_some_and(|d| d.playing) {
+            if goodbye && state.outlets.destinations.get(destination).is_some_and(|d| d.playing) {
                 state.say_goodbye(env, w, Some(destination));
             }
             state.pause(env, destination);

@@ -1,0 +1,242 @@
+//! The server's connections: taking, reading, time-outs, the end.
+
+use super::connection::{Connection, ConnectionId};
+use super::pool::RemovalReason;
+use super::rtsp_server::{RtspServer, plain_key};
+use super::{ClientSessionId, KEY_ACCEPT, KEY_LISTENER};
+use crate::arena::RawId;
+use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
+use crate::net::is_out_of_descriptors;
+use crate::wire::rtsp::Incoming;
+use std::io;
+use std::time::Duration;
+
+/// Connections that are taken in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long accepting pauses when descriptors have run out and none comes free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+impl RtspServer {
+    pub(super) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
+        let Some(me) = self.me else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(l) = self.listeners.get_mut(listener) else { return };
+            let (stream, peer) = match l.accept(env) {
+                Ok(accepted) => accepted,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if is_out_of_descriptors(&e) => {
+                    self.pause_accepting(env);
+                    return;
+                }
+                // The client went away between its SYN and now.
+                Err(e) => {
+                    log::debug!("accept: {e}");
+                    continue;
+                }
+            };
+            let now = env.now();
+            let host = peer.ip().to_canonical();
+            let of_host = self.connections_of.get(&host).copied().unwrap_or(0);
+            let full = |limit: usize, n: usize| limit != 0 && n >= limit;
+            if full(self.config.max_connections, self.connections.len())
+                || full(self.config.max_connections_per_peer, of_host)
+            {
+                log::debug!("{peer}: too many connections");
+                let mut stream = stream;
+                // Best effort: the connection is closed whether the client hears why or not.
+                let _ = stream.write(env, b"RTSP/1.0 503 Service Unavailable\r\n\r\n");
+                stream.close(env);
+                continue;
+            }
+            let local = stream.local_addr().unwrap_or(peer);
+            let config = &self.config;
+            let id = self
+                .connections
+                .insert_with(|id| Connection::new(stream, peer, local, me, id, config, now));
+            *self.connections_of.entry(host).or_insert(0) += 1;
+            let opened = self.connections.get_mut(id).map(|c| c.open(env));
+            if let Some(Err(e)) = opened {
+                log::debug!("{peer}: {e}");
+                self.drop_connection(env, id, "cannot be watched");
+            }
+        }
+    }
+
+    fn pause_accepting(&mut self, env: &mut UsageEnvironment) {
+        let Some(me) = self.me else { return };
+        if !self.accept_paused {
+            log::warn!("out of descriptors: no new connections until some are closed");
+        }
+        self.accept_paused = true;
+        self.watch_listeners(env, Interest::NONE);
+        let at = env.now() + ACCEPT_PAUSE;
+        env.arm_timer(&mut self.accept_timer, me, plain_key(KEY_ACCEPT), at);
+    }
+
+    pub(super) fn resume_accepting(&mut self, env: &mut UsageEnvironment) {
+        if self.accept_paused {
+            self.accept_paused = false;
+            env.disarm_timer(&mut self.accept_timer);
+            self.watch_listeners(env, Interest::READABLE);
+        }
+    }
+
+    pub(super) fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
+        let Some(me) = self.me else { return };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let id = RawId { index: index as u32, generation: 0 };
+            let key = EventKey { kind: KEY_LISTENER, id };
+            if let Err(e) = listener.watch(env, me, key, interest) {
+                log::error!("listener {index}: {e}");
+            }
+        }
+    }
+
+    pub(super) fn handle_connection(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        ready: Readiness,
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if ready.writable && connection.has_output() {
+            if let Err(e) = connection.flush(env) {
+                let why = e.to_string();
+                return self.drop_connection(env, id, &why);
+            }
+        }
+        if ready.readable && connection.wants_input() {
+            match connection.read(env, &mut self.read_buffer) {
+                Ok(0) => {
+                    connection.read_closed = true;
+                }
+                Ok(n) => {
+                    let read = self.read_buffer.get(..n).unwrap_or_default();
+                    connection.input.extend_from_slice(read);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => {
+                    let why = e.to_string();
+                    return self.drop_connection(env, id, &why);
+                }
+            }
+            self.process_input(env, id);
+        }
+        self.settle_connection(env, id);
+    }
+
+    /// Looks at the input of a connection: requests, and RTCP that comes in interleaved.
+    pub(super) fn process_input(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let mut taken = 0;
+        // The input is lent out, so that requests can be answered while it is looked at.
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let input = std::mem::take(&mut connection.input);
+        connection.backlog = false;
+        for round in 0.. {
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if connection.waiting.is_some() || connection.is_closing() {
+                break;
+            }
+            if connection.queued_answers() > self.config.max_queued_answers {
+                log::warn!("{}: takes no answers", connection.peer);
+                return self.drop_connection(env, id, "takes no answers");
+            }
+            if round >= self.config.requests_per_turn {
+                connection.backlog = true;
+                break;
+            }
+            let rest = input.get(taken..).unwrap_or_default();
+            match connection.decoder.decode(rest, &self.config.request_limits) {
+                Ok((Incoming::NeedMore, n)) => {
+                    taken += n;
+                    let partial = input.len() > taken;
+                    connection.note_partial(partial, env.now());
+                    break;
+                }
+                Ok((Incoming::Interleaved { channel, data }, n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                    let to = connection.channels.iter().find(|(c, _)| *c == channel).map(|c| c.1);
+                    if let Some((stream, destination)) = to {
+                        self.handle_rtcp(env, stream, destination, data);
+                    }
+                }
+                Ok((Incoming::Request(request), n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                    self.handle_request(env, id, request);
+                }
+                // The server sends no requests, so nothing waits for it.
+                Ok((Incoming::Response(_), n)) => {
+                    taken += n;
+                    connection.note_whole(env.now());
+                }
+                Err(e) => {
+                    log::debug!("{}: {e}", connection.peer);
+                    taken = input.len();
+                    self.refuse_malformed(env, id, &e);
+                    break;
+                }
+            }
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.give_back(input, taken);
+        if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
+            connection.begin_close(env.now());
+        }
+    }
+
+    /// After anything that happened to a connection: is it over, what does it wait for?
+    pub(super) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.is_finished() {
+            return self.drop_connection(env, id, "closed");
+        }
+        connection.settle(env);
+    }
+
+    pub(super) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(why) = connection.overdue(env.now()) {
+            return self.drop_connection(env, id, why);
+        }
+        if connection.backlog {
+            self.process_input(env, id);
+        }
+        self.settle_connection(env, id);
+    }
+
+    /// Closes a connection. What is streamed over it ends at once, and its place is free.
+    pub(super) fn drop_connection(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        why: &str,
+    ) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        log::debug!("{}: connection ends: {why}", connection.peer);
+        let host = connection.peer.ip().to_canonical();
+        if let Some(n) = self.connections_of.get_mut(&host) {
+            *n -= 1;
+            if *n == 0 {
+                self.connections_of.remove(&host);
+            }
+        }
+        let sessions = connection.close(env);
+        for session in sessions {
+            let lost = self.config.end_udp_sessions_on_disconnect
+                && self.pool.session(session).is_some_and(|s| s.connection() == Some(id.raw()))
+                || self.streams_over(session, id);
+            if lost {
+                self.end_session(env, session, RemovalReason::ConnectionLost);
+            }
+        }
+        self.resume_accepting(env);
+    }
+
+    fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
+        self.pool.session(session).is_some_and(|s| {
+            s.media().any(|(_, media)| media.connections().any(|c| c == connection))
+        })
+    }
+}

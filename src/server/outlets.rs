@@ -1,0 +1,267 @@
+//! [`Outlets`]: the destinations of one stream, and sending to all of them.
+
+use super::connection::ConnectionId;
+use super::out_queue::Sent;
+use super::sockets::{Leg, SocketsId, send_to_each};
+use super::stream_state::Wiring;
+use crate::arena::{Arena, Id};
+use crate::env::UsageEnvironment;
+use crate::net::Datagrams;
+use crate::payload::PacketBuffer;
+use crate::rtp::sink::RtpSink;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+/// Names a destination in its stream.
+pub(super) type DestinationId = Id<Destination>;
+
+/// Where a stream's packets go.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// The client session; `None` for a multicast group.
+    pub(super) session: Option<super::ClientSessionId>,
+    pub(super) transport: DestinationTransport,
+    pub(super) playing: bool,
+    /// Frames are dropped until the next key frame.
+    skipping: bool,
+    pub(super) dropped_frames: u64,
+    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
+    sent: Totals,
+    /// The stream's totals up to which UDP packets are in `sent`.
+    since: Totals,
+}
+
+/// Packets, and their bytes from the RTP header on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) packets: u64,
+    pub(super) octets: u64,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DestinationTransport {
+    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
+    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
+}
+
+/// Where one stream goes.
+#[derive(Debug, Default)]
+pub(super) struct Outlets {
+    pub(super) destinations: Arena<Destination>,
+    pub(super) legs: Vec<Leg>,
+    /// Packets that the operating system refused.
+    pub(super) send_errors: u64,
+    /// What went to each destination that played all along.
+    sent: Totals,
+    /// The legs' targets are not up to date.
+    stale: bool,
+    ranges: Vec<Range<usize>>,
+    failed: Vec<(usize, io::Error)>,
+}
+
+impl Outlets {
+    pub(super) fn add(
+        &mut self,
+        session: Option<super::ClientSessionId>,
+        transport: DestinationTransport,
+    ) -> DestinationId {
+        if let DestinationTransport::Udp { sockets, .. } = transport {
+            if !self.legs.iter().any(|leg| leg.sockets == sockets) {
+                self.legs.push(Leg::new(sockets));
+            }
+        }
+        self.destinations.insert(Destination {
+            session,
+            transport,
+            playing: false,
+            skipping: false,
+            dropped_frames: 0,
+            sent: Totals::default(),
+            since: Totals::default(),
+        })
+    }
+
+    pub(super) fn remove(&mut self, id: DestinationId) -> Option<Destination> {
+        self.stale = true;
+        self.destinations.remove(id)
+    }
+
+    /// Packets that were sent before count for nobody who starts now.
+    pub(super) fn set_playing(&mut self, id: DestinationId, playing: bool) {
+        self.settle(id);
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
+            d.playing = playing;
+            d.since = sent;
+            self.stale = true;
+        }
+    }
+
+    pub(super) fn is_anyone_playing(&self) -> bool {
+        self.destinations.iter().any(|(_, d)| d.playing)
+    }
+
+    pub(super) const fn has_sent(&self) -> bool {
+        self.sent.packets > 0
+    }
+
+    /// What was sent to a destination since the last call.
+    pub(super) fn take_totals(&mut self, id: DestinationId) -> Totals {
+        self.settle(id);
+        self.destinations.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
+    }
+
+    /// Adds what UDP destinations share to the destination's own count.
+    fn settle(&mut self, id: DestinationId) {
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id) {
+            if d.playing && matches!(d.transport, DestinationTransport::Udp { .. }) {
+                d.sent.packets += sent.packets - d.since.packets;
+                d.sent.octets += sent.octets - d.since.octets;
+                d.since = sent;
+            }
+        }
+    }
+
+    /// Lists anew the UDP addresses that packets go to.
+    fn refresh(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        self.legs.iter_mut().for_each(Leg::clear);
+        for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
+            if let DestinationTransport::Udp { sockets, rtp, rtcp } = d.transport {
+                if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
+                    leg.add(rtp, rtcp);
+                }
+            }
+        }
+    }
+
+    /// Sends one batch to every playing destination. A destination that fails is its own.
+    pub(super) fn send(
+        &mut self,
+        batch: &mut PacketBuffer,
+        key_frame: bool,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        if batch.is_empty() {
+            return;
+        }
+        self.refresh();
+        let packets = batch.spans().len() as u64;
+        let octets: u64 = batch.spans().iter().map(|s| s.len as u64).sum();
+        self.sent.packets += packets;
+        self.sent.octets += octets;
+        if self.legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
+            self.ranges.clear();
+            self.ranges.extend(batch.spans().iter().map(|s| s.range()));
+            let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+            for leg in &self.legs {
+                let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+                let socket = sockets.socket(false);
+                send_to_each(socket, env, &datagrams, &leg.rtp_targets, &mut self.failed);
+                self.send_errors += self.failed.len() as u64;
+            }
+        }
+        for (_, d) in self.destinations.iter_mut().filter(|(_, d)| d.playing) {
+            let DestinationTransport::Tcp { connection, rtp_channel, .. } = d.transport else {
+                continue;
+            };
+            if d.skipping && !key_frame {
+                d.dropped_frames += 1;
+                continue;
+            }
+            let Some(c) = wiring.connections.get_mut(connection) else { continue };
+            RtpSink::set_channel(batch, rtp_channel);
+            match c.send_media(env, batch.bytes(), false) {
+                Ok(Sent::Dropped) => {
+                    if !d.skipping {
+                        log::debug!("{}: does not keep up, frames are dropped", c.peer);
+                    }
+                    d.skipping = true;
+                    d.dropped_frames += 1;
+                }
+                Ok(outcome) => {
+                    d.skipping = false;
+                    d.sent.packets += packets;
+                    d.sent.octets += octets;
+                    if outcome == Sent::Whole && c.takes_note_of_draining(env.now()) {
+                        wiring.drained.extend(d.session);
+                    }
+                }
+                Err(e) => {
+                    log::debug!("{}: {e}", c.peer);
+                    wiring.broken.push(connection);
+                }
+            }
+        }
+    }
+
+    /// Sends an RTCP packet to every playing destination, or to one alone.
+    pub(super) fn send_rtcp(
+        &mut self,
+        packet: &[u8],
+        only: Option<DestinationId>,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        if packet.is_empty() {
+            return;
+        }
+        self.refresh();
+        match only.map(|id| self.destinations.get(id).map(|d| d.transport)) {
+            None => {
+                self.send_rtcp_over_udp(packet, env, wiring);
+                for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
+                    send_rtcp_over_tcp(packet, d.transport, env, wiring);
+                }
+            }
+            Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
+                let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+                if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, packet, rtcp) {
+                    log::debug!("RTCP to {rtcp}: {e}");
+                    self.send_errors += 1;
+                }
+            }
+            Some(Some(transport)) => send_rtcp_over_tcp(packet, transport, env, wiring),
+            Some(None) => {}
+        }
+    }
+
+    fn send_rtcp_over_udp(
+        &mut self,
+        packet: &[u8],
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let whole = 0..packet.len();
+        let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
+        for leg in &self.legs {
+            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            for (rtcp, targets) in [(true, &leg.rtcp_targets), (false, &leg.multiplexed_targets)] {
+                send_to_each(sockets.socket(rtcp), env, &datagrams, targets, &mut self.failed);
+                self.send_errors += self.failed.len() as u64;
+            }
+        }
+    }
+}
+
+fn send_rtcp_over_tcp(
+    packet: &[u8],
+    transport: DestinationTransport,
+    env: &mut UsageEnvironment,
+    wiring: &mut Wiring<'_>,
+) {
+    let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
+    let Some(c) = wiring.connections.get_mut(connection) else { return };
+    let mut prefixed = Vec::with_capacity(packet.len() + crate::wire::interleaved::PREFIX_LEN);
+    if crate::wire::interleaved::write(rtcp_channel, packet, &mut prefixed)
+        && c.send_media(env, &prefixed, true).is_err()
+    {
+        wiring.broken.push(connection);
+    }
+}

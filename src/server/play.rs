@@ -1,0 +1,204 @@
+//! PLAY (RFC 2326 section 10.5): where to start, what RTP-Info says, and starting.
+
+use super::ClientSessionId;
+use super::answer::{Answer, Refusal, Then};
+use super::connection::ConnectionId;
+use super::media_session::MediaSessionId;
+use super::rtsp_server::RtspServer;
+use super::setup::TrackSetup;
+use super::targets::Scope;
+use crate::env::UsageEnvironment;
+use crate::media::SeekError;
+use crate::wire::rtsp::numbers::{Scale, parse_scale};
+use crate::wire::rtsp::{
+    NptTime, Range, RangeError, RangeHeader, Request, RtpInfo, RtpInfoEntry, StatusCode,
+};
+use std::time::Duration;
+
+impl RtspServer {
+    pub(super) fn play(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        request: &Request,
+        user: Option<&str>,
+    ) -> Result<Answer, Refusal> {
+        let scope = self.scope(env, id, request, user)?;
+        self.check_aggregate(&scope)?;
+        let scale = match request.headers.value("Scale") {
+            None => None,
+            Some(value) => {
+                let wanted = parse_scale(value).map_err(|_| StatusCode::BAD_REQUEST)?;
+                Some(self.set_scale(&scope, wanted))
+            }
+        };
+        let range = match request.headers.value("Range") {
+            None => None,
+            Some(value) => Some(value.parse::<RangeHeader>().map_err(|e| match e {
+                RangeError::Invalid => StatusCode::BAD_REQUEST,
+                RangeError::Unsupported => StatusCode::INVALID_RANGE,
+            })?),
+        };
+        let (start, stop) = self.asked_range(&scope, range.as_ref())?;
+        let npt = self.position_tracks(env, &scope, start, stop)?;
+        let now = env.now();
+        let mut info = RtpInfo::default();
+        for (_, track) in &scope.tracks {
+            if let Some(stream) = self.streams.get(track.stream) {
+                let (seq, rtptime) = stream.next_packet(now, npt);
+                info.entries.push(RtpInfoEntry { url: track.url.clone(), seq: Some(seq), rtptime });
+            }
+        }
+        if let Some(media) = self.pool.session_mut(scope.session) {
+            if let Some((media, _)) = media.lookup_mut(&scope.name) {
+                media.was_played = true;
+            }
+        }
+        let duration = self.media_sessions.get(scope.media_session).and_then(|s| s.duration());
+        let end = stop.or(duration);
+        let mut answer = Answer::ok().header("Range", RangeHeader::from(Range::npt(npt, end)));
+        if let Some(scale) = scale {
+            answer = answer.header("Scale", Scale(scale));
+        }
+        Ok(answer
+            .header("Session", self.session_header(scope.session))
+            .header("RTP-Info", info)
+            .then(Then::Start {
+                session: scope.session,
+                path: scope.name,
+                track: scope.track,
+                npt,
+            }))
+    }
+
+    /// Start (`None`: where it stands) and end of a Range, or 457.
+    fn asked_range(
+        &self,
+        scope: &Scope,
+        range: Option<&RangeHeader>,
+    ) -> Result<(Option<Duration>, Option<Duration>), Refusal> {
+        let Some(RangeHeader { range, .. }) = range else { return Ok((None, None)) };
+        let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
+        // Recorded media have no universal time here.
+        let (mut start, stop) = range.as_npt().ok_or_else(invalid)?;
+        let session = self.media_sessions.get(scope.media_session).ok_or_else(invalid)?;
+        let length = session.longest_duration();
+        match length {
+            Some(length) if start.is_some_and(|s| s > length) => return Err(invalid()),
+            // Live: only the beginning, which is now.
+            None if start.is_some_and(|s| !s.is_zero()) => return Err(invalid()),
+            None => start = None,
+            Some(_) => {}
+        }
+        if stop.is_some_and(|stop| start.is_some_and(|start| stop < start)) {
+            return Err(invalid());
+        }
+        if matches!(range, Range::Npt { start: Some(NptTime::Now), .. }) {
+            start = None;
+        }
+        Ok((start, stop))
+    }
+
+    fn set_scale(&mut self, scope: &Scope, wanted: f32) -> f32 {
+        let mut used = 1.0;
+        for (index, track) in &scope.tracks {
+            let Some(stream) = self.streams.get_mut(track.stream).filter(|s| !s.shared) else {
+                continue;
+            };
+            let factory = self
+                .media_sessions
+                .get_mut(scope.media_session)
+                .and_then(|s| s.subsession_mut(*index)?.factory());
+            if let Some(factory) = factory {
+                used = factory.set_stream_source_scale(stream.source_mut(), wanted);
+            }
+        }
+        used
+    }
+
+    /// Brings the tracks to where they are to start, and tells where that is.
+    fn position_tracks(
+        &mut self,
+        env: &mut UsageEnvironment,
+        scope: &Scope,
+        start: Option<Duration>,
+        stop: Option<Duration>,
+    ) -> Result<Duration, Refusal> {
+        let now = env.now();
+        // Where one has ended, all begin anew.
+        let over = |s: &Self| {
+            scope.tracks.iter().all(|(_, t)| s.streams.get(t.stream).is_none_or(|s| s.has_ended()))
+        };
+        let start = start.or_else(|| over(self).then_some(Duration::ZERO));
+        let mut npt = None;
+        for (index, track) in &scope.tracks {
+            let Some(stream) = self.streams.get(track.stream) else { continue };
+            // Nobody moves a shared stream; one that has ended begins anew.
+            if (stream.shared && !stream.has_ended()) || track.is_multicast {
+                self.with_stream(env, track.stream, |s, _, w| s.prepare(w, now));
+                let at = self.streams.get(track.stream).map(|s| s.npt());
+                npt = npt.into_iter().chain(at).min();
+                continue;
+            }
+            if let Some(start) = start {
+                self.seek_track(env, scope.media_session, *index, track, start)?;
+            }
+            let at = self.with_stream(env, track.stream, |s, _, w| {
+                s.set_stop(stop);
+                s.prepare(w, now);
+                s.npt()
+            });
+            npt = npt.into_iter().chain(at).min();
+        }
+        Ok(npt.unwrap_or_default())
+    }
+
+    fn seek_track(
+        &mut self,
+        env: &mut UsageEnvironment,
+        media_session: MediaSessionId,
+        index: usize,
+        track: &TrackSetup,
+        npt: Duration,
+    ) -> Result<(), Refusal> {
+        let fresh = self.streams.get(track.stream).is_some_and(|s| s.is_fresh());
+        if npt.is_zero() && fresh {
+            return Ok(());
+        }
+        let now = env.now();
+        let Some(stream) = self.streams.get_mut(track.stream) else { return Ok(()) };
+        stream.pause(env, track.destination);
+        let session = self.media_sessions.get_mut(media_session);
+        let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+        let sought = stream.seek_with(&mut self.demuxers, now, |source, cx| match factory {
+            Some(factory) => factory.seek_stream_source(source, npt, cx),
+            None => source.seek(npt, cx),
+        });
+        match sought {
+            Ok(_) => Ok(()),
+            Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
+            Err(SeekError::NotSeekable | SeekError::OutOfRange) => {
+                Err(StatusCode::INVALID_RANGE.into())
+            }
+            Err(SeekError::Failed(why)) => {
+                log::warn!("seek to {npt:?}: {why}");
+                Err(StatusCode::INTERNAL_SERVER_ERROR.into())
+            }
+        }
+    }
+
+    pub(super) fn start_tracks(
+        &mut self,
+        env: &mut UsageEnvironment,
+        session: ClientSessionId,
+        path: &str,
+        track: Option<usize>,
+        npt: Duration,
+    ) {
+        let Some(found) = self.pool.session(session).and_then(|s| s.lookup(path)) else { return };
+        let tracks: Vec<_> = found.media.selected(track).map(|(_, t)| t.clone()).collect();
+        for track in tracks.iter().filter(|t| !t.is_multicast) {
+            self.start_destination(env, track.stream, track.destination, npt);
+        }
+    }
+}
