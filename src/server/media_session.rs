@@ -3,6 +3,7 @@
 //! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
+use super::stream_state::Base;
 use super::subsession::{Delivery, ServerMediaSubsession};
 use crate::arena::Id;
 use crate::error::Error;
@@ -46,6 +47,8 @@ pub struct ServerMediaSession {
     removed: bool,
     /// The identity of what a provider made it from.
     pub(super) provided: Option<u64>,
+    /// Where the time line of its live tracks lies on the clock.
+    pub(super) live_base: Option<Base>,
     /// When it was last looked up: a counter, for eviction.
     pub(super) last_used: u64,
 }
@@ -69,6 +72,7 @@ impl ServerMediaSession {
             in_table: false,
             removed: false,
             provided: None,
+            live_base: None,
             last_used: 0,
         }
     }
@@ -220,6 +224,10 @@ impl ServerMediaSession {
     pub(super) fn unreference(&mut self) -> bool {
         debug_assert!(self.references > 0, "every reference is given back once");
         self.references = self.references.saturating_sub(1);
+        if self.references == 0 {
+            // Whoever comes next begins a time line of its own.
+            self.live_base = None;
+        }
         self.references == 0 && (self.removed || self.delete_when_unreferenced)
     }
 

@@ -1,7 +1,7 @@
 //! Streams to multicast groups, which run whether anybody asked for them or not.
 
-use super::rtsp_server::RtspServer;
 use super::outlets::DestinationTransport;
+use super::rtsp_server::RtspServer;
 use super::stream_state::StreamId;
 use super::streams::{bandwidth_bps, new_stream};
 use super::subsession::{
@@ -71,7 +71,7 @@ impl RtspServer {
             }
         }
         for stream in started {
-            let only = self.streams.get(stream).and_then(|s| s.destinations.ids().next());
+            let only = self.streams.get(stream).and_then(|s| s.outlets.destinations.ids().next());
             if let Some(destination) = only {
                 self.start_destination(env, stream, destination, Duration::ZERO);
             }

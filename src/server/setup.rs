@@ -4,10 +4,10 @@ use super::ClientSessionId;
 use super::answer::{Answer, Refusal};
 use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
+use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{CreateError, RemovalReason, Requester};
 use super::requests::Outcome;
 use super::rtsp_server::RtspServer;
-use super::outlets::{DestinationId, DestinationTransport};
 use super::stream_state::StreamId;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
 use super::targets::{Target, split_control};
@@ -269,9 +269,8 @@ impl RtspServer {
                 return Err(answer);
             }
         };
-        let destination = self.with_stream(env, stream, |s, _, _| {
-            s.add_destination(Some(session), transport)
-        });
+        let destination =
+            self.with_stream(env, stream, |s, _, _| s.add_destination(Some(session), transport));
         let destination = destination.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
         let mut setup =
             TrackSetup { stream, destination, is_multicast: false, connection: None, url };

@@ -13,14 +13,9 @@ use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
-use crate::net::Datagrams;
-use crate::payload::PacketBuffer;
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Names a stream in its server.
@@ -70,9 +65,9 @@ enum Phase {
     Ended,
 }
 
-/// Where the source's time line lies on the clock.
+/// Where a source's time line lies on the clock.
 #[derive(Clone, Copy, Debug)]
-struct Base {
+pub(super) struct Base {
     at: Instant,
     npt: Duration,
 }
@@ -209,6 +204,19 @@ impl StreamState {
         Ok(start)
     }
 
+    pub(super) const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Takes the base of another live track of the session, so that the two are in step; returns
+    /// its own for the others.
+    pub(super) fn share_live_base(&mut self, others: Option<Base>) -> Option<Base> {
+        if self.base.is_none() {
+            self.base = others;
+        }
+        self.base
+    }
+
     pub(super) fn source_mut(&mut self) -> &mut dyn FramedSource {
         &mut *self.source
     }
@@ -291,10 +299,9 @@ impl StreamState {
     /// goes out next (for RTP-Info). `npt` as for [`start`](Self::start).
     pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (u16, Option<u32>) {
         let base = self.base.unwrap_or(Base { at: now, npt });
-        let timestamp = self
-            .pending
-            .as_ref()
-            .map(|frame| self.sink.timestamp_of(frame.pts, running_time(self.epoch, base, frame.pts)));
+        let timestamp = self.pending.as_ref().map(|frame| {
+            self.sink.timestamp_of(frame.pts, running_time(self.epoch, base, frame.pts))
+        });
         (self.sink.next_sequence(), timestamp)
     }
 

@@ -2,14 +2,12 @@
 
 use super::ClientSessionId;
 use super::media_session::MediaSessionId;
+use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{PoolEvent, RemovalReason, Session};
 use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
 use super::sockets::{SocketsId, UdpSockets};
-use super::outlets::{DestinationId, DestinationTransport};
-use super::stream_state::{
-    RunOutcome, StreamId, StreamParts, StreamState, destination_key,
-};
+use super::stream_state::{RunOutcome, StreamId, StreamParts, StreamState, destination_key};
 use super::subsession::{Delivery, StreamFactory, StreamRequest};
 use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::env::{EventKey, Interest, UsageEnvironment};
@@ -141,10 +139,21 @@ impl RtspServer {
     pub(super) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
         let budget = self.config.frames_per_turn;
+        self.share_live_base(id);
         let outcome =
             self.with_stream(env, id, |stream, env, w| stream.run(env, w, me, id, budget));
+        self.share_live_base(id);
         if outcome == Some(RunOutcome::Ended) {
             log::debug!("stream {id} has ended");
+        }
+    }
+
+    /// Keeps the tracks of a live presentation on one time line.
+    fn share_live_base(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id).filter(|s| s.is_live()) else { return };
+        let session = stream.origin.and_then(|(of, _)| self.media_sessions.get_mut(of));
+        if let Some(session) = session {
+            session.live_base = stream.share_live_base(session.live_base);
         }
     }
 
@@ -222,7 +231,9 @@ impl RtspServer {
         data: &[u8],
     ) {
         let Some(state) = self.streams.get_mut(stream) else { return };
-        let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else { return };
+        let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else {
+            return;
+        };
         let ntp = NtpTime::from_unix(env.wall_clock());
         let now = env.now();
         let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
