@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::arena::Id;
-use crate::server::stream_state::DestinationTransport;
+use crate::server::outlets::DestinationTransport;
 
 impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
@@ -25,7 +25,7 @@ impl World {
                         "of the session's media"
                     );
                     let destination =
-                        stream.destinations.get(track.destination).expect("a destination");
+                        stream.outlets.destinations.get(track.destination).expect("a destination");
                     assert_eq!(destination.session, Some(key));
                     match destination.transport {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
@@ -81,7 +81,8 @@ impl World {
             }
             for (_, (stream, destination)) in &connection.channels {
                 let stream = server.streams.get(*stream).expect("a channel has a stream");
-                let destination = stream.destinations.get(*destination).expect("a destination");
+                let destination =
+                    stream.outlets.destinations.get(*destination).expect("a destination");
                 let to = match destination.transport {
                     DestinationTransport::Tcp { connection, .. } => Some(connection),
                     DestinationTransport::Udp { .. } => None,
