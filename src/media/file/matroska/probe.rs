@@ -18,7 +18,7 @@ use std::time::Duration;
 const MAX_EBML_HEADER: u64 = 4 << 10;
 const MAX_SEEK_HEAD: u64 = 64 << 10;
 const MAX_INFO: u64 = 1 << 20;
-const MAX_TRACKS_ELEMENT: u64 = 4 << 20;
+const MAX_TRACKS_ELEMENT: u64 = 1 << 20;
 const MAX_CUE_POINT: u64 = 16 << 10;
 /// Track entries that are looked at.
 const MAX_TRACK_ENTRIES: usize = 64;

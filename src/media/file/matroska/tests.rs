@@ -344,6 +344,10 @@ fn files_that_point_in_circles_or_lie_about_sizes_come_to_an_end() {
         }
         assert!(probe([ebml_header(), lying(id::SEGMENT, size, &head)].concat()).is_err());
     }
+    // A file behind a file of unknown size is not played.
+    let open_end = unknown_size(id::SEGMENT, &[head.clone(), clusters.clone()].concat());
+    let twice = [ebml_header(), open_end].concat().repeat(2);
+    assert_eq!(play(twice)[0].len(), 250);
     let zeros = [head.clone(), vec![0; 100_000], clusters].concat();
     let _ = probe(file(&[zeros]));
     assert!(probe(Vec::new()).is_err());

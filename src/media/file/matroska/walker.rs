@@ -92,6 +92,10 @@ impl Walker {
             self.at = data;
             return Ok(Step::Other);
         }
+        if matches!(header.id, id::EBML | id::SEGMENT) {
+            // Another file behind this one, with its own tracks and time line.
+            return Ok(self.finish());
+        }
         let Some(size) = header.size else { return Ok(self.lose()) };
         let end = data.saturating_add(size);
         let Some(cluster) = self.cluster else {
