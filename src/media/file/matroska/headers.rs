@@ -114,7 +114,8 @@ fn stripped(entry: &TrackEntry) -> Result<Bytes, String> {
 }
 
 fn codec(entry: &TrackEntry) -> Result<(CodecParameters, Coding), String> {
-    let name = entry.codec_id();
+    // RFC 8794 section 7.4: a string may end in zero bytes, and those that GStreamer writes do.
+    let name = entry.codec_id().trim_end_matches('\0');
     let private = entry.codec_private().unwrap_or_default();
     let unusable = |e| format!("{name}: {e}");
     match (entry.track_type(), name) {

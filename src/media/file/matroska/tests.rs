@@ -286,6 +286,13 @@ fn large_blocks_of_pcm_are_cut_up() {
 }
 
 #[test]
+fn strings_may_end_in_zero_bytes() {
+    let entries = tracks(&[audio_track(2, "A_PCM/INT/LIT\0", 1000.0, &[])]);
+    let frames = play(file(&[info(None), entries, ten_seconds().concat()]));
+    assert_eq!(frames[0].len(), 500);
+}
+
+#[test]
 fn other_tracks_are_left_out() {
     let opus = audio_track(3, "A_OPUS", 48_000.0, &[]);
     let broken = element(id::TRACK_ENTRY, &[number(0xd7, 4), element(0x86, &[0xff])].concat());
