@@ -40,6 +40,20 @@ pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
 ///
 /// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
+///
+/// ```
+/// use riverrun::framer::adts::AdtsFramer;
+///
+/// let mut framer = AdtsFramer::new();
+/// for unit in [[1u8, 2, 3], [4, 5, 6]] {
+///     framer.handle_bytes(&[0xff, 0xf1, 0x50, 0x80, 0x01, 0x5f, 0xfc]); // 44.1 kHz stereo
+///     framer.handle_bytes(&unit);
+/// }
+/// framer.handle_end();
+/// assert_eq!(framer.poll_frame().unwrap().data, &[1, 2, 3][..]);
+/// let second = framer.poll_frame().unwrap();
+/// assert_eq!(second.pts.as_nanos(), 1024 * 1_000_000_000 / 44_100);
+/// ```
 #[derive(Debug)]
 pub struct AdtsFramer {
     sync: SyncFramer<AdtsHeader>,

@@ -25,6 +25,8 @@ const MAX_PCR_STEP: u64 = 10 * 27_000_000;
 const MAX_LOOKAHEAD: usize = 512 * 1024;
 /// Packets without a PCR of the chosen PID after which another PID may replace it.
 const PCR_PID_PATIENCE: u64 = 50_000;
+/// Ticks in so many packets until two PCRs tell better: 10 Mbit/s.
+const ASSUMED_RATE: (u64, u64) = (4061, 1);
 
 /// A program clock reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -389,12 +391,16 @@ impl Clock {
             jump = true;
         }
         let step = pcr.since(value);
+        if step == 0 && !jump {
+            // A clock that stands says nothing; taken at its word, all would be sent at once.
+            return false;
+        }
         let time = if jump || step > MAX_PCR_STEP {
             time.saturating_add(self.ticks(packets))
         } else {
-            self.rate = (packets > 0).then_some((step, packets));
-            // The packets between are interpolated from where the last PCR was, before the anchor
-            // moves here: `time_of` counts backwards from it, which is the same line.
+            // The packets between lie on the line from the last PCR to this; `time_of` counts
+            // backwards from here, on the same line.
+            self.rate = (packets > 0).then_some((step, packets)).or(self.rate);
             time.saturating_add(step)
         };
         self.anchor = Some((pcr.value, time, index));
@@ -403,10 +409,9 @@ impl Clock {
 
     /// Ticks of `packets` packets at the rate so far.
     fn ticks(&self, packets: u64) -> u64 {
-        self.rate.map_or(0, |(ticks, per)| {
-            let ticks = u128::from(ticks) * u128::from(packets) / u128::from(per.max(1));
-            u64::try_from(ticks).unwrap_or(u64::MAX)
-        })
+        let (ticks, per) = self.rate.unwrap_or(ASSUMED_RATE);
+        let ticks = u128::from(ticks) * u128::from(packets) / u128::from(per.max(1));
+        u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
     fn time_of(&mut self, index: u64) -> Duration {
@@ -538,6 +543,16 @@ pub(crate) mod tests {
         for (i, frame) in frames.iter().enumerate() {
             assert_eq!(frame.pts, Duration::from_micros(i as u64 * 3500));
         }
+    }
+
+    #[test]
+    fn a_clock_that_stands_or_never_comes_back_does_not_let_all_go_at_once() {
+        let mut bytes = stream(10, 0, 27_000);
+        for _ in 0..5000 {
+            bytes.extend_from_slice(&packet(256, Some(0), 3));
+        }
+        let frames = whole(&bytes, 10_000);
+        assert!(frames.last().unwrap().pts > Duration::from_millis(700));
     }
 
     #[test]

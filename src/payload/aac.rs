@@ -49,7 +49,22 @@ pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
     u32::try_from(units).unwrap_or(1024)
 }
 
-/// Cuts access units into payloads.
+/// Cuts access units into payloads: as many in a packet as fit and span at most 0.1 s.
+///
+/// ```
+/// use riverrun::Frame;
+/// use riverrun::payload::aac::AacPacketizer;
+/// use riverrun::payload::{PacketBuffer, Packetizer};
+/// use std::time::Duration;
+///
+/// let mut packetizer = AacPacketizer::new(48_000);
+/// let mut packets = PacketBuffer::new(1400);
+/// let unit = Frame::new(vec![0; 300], Duration::ZERO, Duration::from_nanos(21_333_333));
+/// packetizer.packetize(&unit, &mut packets);
+/// assert!(packets.is_empty() && packetizer.holds_back());
+/// packetizer.flush(&mut packets);
+/// assert_eq!(packets.payload(0).unwrap().len(), 2 + 2 + 300);
+/// ```
 #[derive(Debug)]
 pub struct AacPacketizer {
     gather: Gather,

@@ -55,10 +55,12 @@ impl Gather {
     /// Whether `frame` follows the frames that wait without a gap, so that a receiver can count
     /// its time from theirs, and soon enough.
     pub(super) fn continues_with(&self, frame: &Frame) -> bool {
+        /// Containers round times to milliseconds, and durations as well.
+        const SLACK: Duration = Duration::from_millis(2);
         let Some((first, last)) = self.frames.first().zip(self.frames.last()) else { return true };
         let due = last.pts + last.duration;
         !frame.flags.discontinuity
-            && frame.pts.abs_diff(due) < Duration::from_millis(1)
+            && frame.pts.abs_diff(due) <= SLACK
             && frame.pts.saturating_sub(first.pts) + frame.duration <= MAX_SPAN
     }
 
