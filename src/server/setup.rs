@@ -187,6 +187,8 @@ impl RtspServer {
     ) -> Result<ClientSessionId, Refusal> {
         let now = env.now();
         let created = self.pool.create(now, peer, name, &mut |bytes| env.fill_random(bytes));
+        // A full pool takes out those whose time has come; their media are released here.
+        self.release_removed_sessions(env);
         let session = created.map_err(|e| {
             Box::new(match e {
                 CreateError::AtLimit { which, retry_after, .. } => {
@@ -206,8 +208,6 @@ impl RtspServer {
     }
 
     fn announce_session(&mut self, session: ClientSessionId) {
-        // The events of creation are told by the hook below.
-        while self.pool.poll_event().is_some() {}
         if let Some(state) = self.pool.session(session) {
             let info = state.info();
             log::info!("session {} of {} starts: {:?}", info.id, info.peer, info.stream);

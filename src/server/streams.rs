@@ -329,6 +329,10 @@ impl RtspServer {
         track: &TrackSetup,
         goodbye: bool,
     ) {
+        if track.is_multicast {
+            // The stream and its destination are everybody's.
+            return;
+        }
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
             if goodbye && state.outlets.destinations.get(destination).is_some_and(|d| d.playing) {

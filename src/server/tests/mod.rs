@@ -7,4 +7,5 @@ mod client;
 mod invariants;
 mod media;
 mod requests;
+mod setup;
 mod world;

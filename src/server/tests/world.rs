@@ -386,6 +386,7 @@ impl World {
         for client in &mut self.clients {
             client.vanish(&mut self.env);
         }
+        self.tick = secs(0.1);
         self.run_secs(70.0);
         self.check();
         assert_eq!(self.census(), (0, 0, 0), "sessions, streams, connections");
