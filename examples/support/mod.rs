@@ -1,22 +1,241 @@
-//! What the programs share: stopping on a signal, logging.
+//! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code)] // not every program uses all of it
 
-use std::io;
+use riverrun::env::{MediumId, UsageEnvironment};
+use riverrun::media::file::{MediaFile, ProbePoll, probe};
+use riverrun::server::{RtspServer, ServerConfig};
+use riverrun::{net, wire};
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use std::{fmt, io};
+
+/// Why a program does not go on, as its user is told.
+pub(crate) type Failure = Box<dyn Error>;
+
+/// Bytes of a file that are looked at in one step of a probe.
+const PROBE_STEP: usize = 1 << 20;
+
+/// The whole of a program: reads its arguments, runs it, says on standard error what went wrong.
+pub(crate) fn run<O>(
+    name: &str,
+    help: &str,
+    options: impl FnOnce(&mut Arguments) -> Result<O, Stop>,
+    program: impl FnOnce(O) -> Result<(), Failure>,
+) -> ExitCode {
+    start_logging();
+    let result = match options(&mut Arguments(lexopt::Parser::from_env())) {
+        Ok(options) => program(options),
+        Err(Stop::Help) => io::stdout().write_all(help.as_bytes()).map_err(Into::into),
+        Err(Stop::Wrong(e)) => Err(format!("{e}\nTry --help.").into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // Where standard error is closed there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "{name}: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to standard error: sessions and warnings, or what `RUST_LOG` says.
+fn start_logging() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format_timestamp_millis()
+        .init();
+}
+
+// Arguments
+
+/// Why arguments do not become options.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The help text is asked for.
+    Help,
+    /// They are wrong.
+    Wrong(lexopt::Error),
+}
+
+impl From<lexopt::Error> for Stop {
+    fn from(e: lexopt::Error) -> Self {
+        Self::Wrong(e)
+    }
+}
+
+/// The arguments of the program, one after the other.
+#[derive(Debug)]
+pub(crate) struct Arguments(lexopt::Parser);
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) enum Argument {
+    /// An option, with its dashes.
+    Option(String),
+    /// No option.
+    Value(OsString),
+}
+
+impl Argument {
+    /// The option's name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Option(name) => Some(name),
+            Self::Value(_) => None,
+        }
+    }
+
+    /// Its text.
+    pub(crate) fn into_value(self) -> OsString {
+        match self {
+            Self::Option(name) => name.into(),
+            Self::Value(value) => value,
+        }
+    }
+
+    /// It should not be here.
+    pub(crate) fn unexpected(self) -> Stop {
+        Stop::Wrong(match self {
+            Self::Option(name) => lexopt::Error::UnexpectedOption(name),
+            Self::Value(value) => lexopt::Error::UnexpectedArgument(value),
+        })
+    }
+}
+
+impl Arguments {
+    /// The next argument that is not of those that all programs have, which are dealt with here.
+    pub(crate) fn next(&mut self, listen: &mut Listen) -> Result<Option<Argument>, Stop> {
+        loop {
+            let argument = match self.0.next()? {
+                None => return Ok(None),
+                Some(lexopt::Arg::Value(value)) => return Ok(Some(Argument::Value(value))),
+                Some(lexopt::Arg::Long(name)) => format!("--{name}"),
+                Some(lexopt::Arg::Short(name)) => format!("-{name}"),
+            };
+            match argument.as_str() {
+                "--help" | "-h" => return Err(Stop::Help),
+                "--bind" => listen.bind = self.parsed("--bind", "an IP address")?,
+                port if port == listen.port_option => {
+                    listen.port = self.number(listen.port_option)?;
+                }
+                _ => return Ok(Some(Argument::Option(argument))),
+            }
+        }
+    }
+
+    /// The value of an option.
+    pub(crate) fn value(&mut self) -> Result<OsString, Stop> {
+        Ok(self.0.value()?)
+    }
+
+    /// The value of an option as a number.
+    pub(crate) fn number<T: FromStr>(&mut self, option: &str) -> Result<T, Stop> {
+        self.parsed(option, "a number in range")
+    }
+
+    /// The value of an option, which is `what`.
+    pub(crate) fn parsed<T: FromStr>(&mut self, option: &str, what: &str) -> Result<T, Stop> {
+        let value = self.0.value()?;
+        let parsed = value.to_str().and_then(|text| text.parse().ok());
+        parsed.ok_or_else(|| wrong(format!("{option}: {value:?} is not {what}")))
+    }
+}
+
+/// Arguments that contradict each other or lack something.
+pub(crate) fn wrong(message: impl Into<String>) -> Stop {
+    Stop::Wrong(message.into().into())
+}
+
+// The server
+
+/// Where the RTSP server listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listen {
+    bind: IpAddr,
+    port: u16,
+    port_option: &'static str,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::with_port_option("--port")
+    }
+}
+
+impl Listen {
+    /// At port 8554 of all IPv4 addresses, or the port that this option says.
+    pub(crate) const fn with_port_option(port_option: &'static str) -> Self {
+        Self { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 8554, port_option }
+    }
+}
+
+/// An environment, and a server in it that listens.
+pub(crate) struct Program {
+    pub(crate) env: UsageEnvironment,
+    pub(crate) server: MediumId<RtspServer>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Program {
+    /// Listens; from here on SIGINT and SIGTERM end the program in order.
+    pub(crate) fn new(config: ServerConfig, listen: Listen) -> Result<Self, Failure> {
+        if let Err(e) = net::raise_descriptor_limit() {
+            log::warn!("the limit on descriptors stays as it is: {e}");
+        }
+        let mut env = UsageEnvironment::new()?;
+        let address = SocketAddr::new(listen.bind, listen.port);
+        let server = RtspServer::new(&mut env, config, &[address])
+            .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+        let wake = env.create_event_trigger(|_, _| ());
+        let stop = stop_on_signal(wake)?;
+        Ok(Self { env, server, stop })
+    }
+
+    /// Lends the server and its environment.
+    pub(crate) fn with<R>(
+        &mut self,
+        f: impl FnOnce(&mut RtspServer, &mut UsageEnvironment) -> R,
+    ) -> Result<R, Failure> {
+        self.env.with(self.server, f).ok_or_else(|| "the server is closed".into())
+    }
+
+    /// Writes a line to standard output for each address that the server listens on.
+    pub(crate) fn print_url(&mut self, name: &str, about: impl fmt::Display) -> io::Result<()> {
+        let addresses = self.env.with(self.server, |server, _| server.local_addrs());
+        let mut out = io::stdout().lock();
+        for local in addresses.unwrap_or_default() {
+            writeln!(out, "{}{about}", url(local, name))?;
+        }
+        out.flush()
+    }
+
+    /// Serves until a signal comes; then the clients are told.
+    pub(crate) fn serve(mut self) -> Result<(), Failure> {
+        self.env.do_event_loop(&self.stop)?;
+        self.env.close(self.server);
+        // What was sent at the end goes out.
+        self.env.turn(Some(Duration::ZERO))?;
+        Ok(())
+    }
+}
 
 /// Turns true on the first SIGINT or SIGTERM; a second one ends the program at once.
-pub(crate) fn stop_on_signal(trigger: riverrun::env::EventTrigger) -> io::Result<Arc<AtomicBool>> {
+fn stop_on_signal(trigger: riverrun::env::EventTrigger) -> io::Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     // A handler may do next to nothing; a thread that waits for the signal wakes the loop.
-    let mut signals = signal_hook::iterator::Signals::new([
-        signal_hook::consts::SIGINT,
-        signal_hook::consts::SIGTERM,
-    ])?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
             trigger.trigger();
@@ -25,21 +244,31 @@ pub(crate) fn stop_on_signal(trigger: riverrun::env::EventTrigger) -> io::Result
     Ok(stop)
 }
 
-/// Logs to standard error: sessions and warnings, or what `RUST_LOG` says.
-pub(crate) fn start_logging() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format_timestamp_millis()
-        .init();
+fn url(local: SocketAddr, name: &str) -> String {
+    let host = match local.ip() {
+        ip if ip.is_unspecified() => net::own_address(ip.is_ipv6()),
+        ip => ip,
+    };
+    let path: Vec<_> = name.split('/').map(wire::url::encode_segment).collect();
+    format!("rtsp://{}/{}", SocketAddr::new(host, local.port()), path.join("/"))
 }
 
-/// The value of an option as a number, or an error that names the option.
-pub(crate) fn number<T: std::str::FromStr>(
-    option: &str,
-    parser: &mut lexopt::Parser,
-) -> Result<T, lexopt::Error> {
-    let value = parser.value()?;
-    value
-        .to_str()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| format!("{option}: {value:?} is not a number in range").into())
+// Files
+
+/// Finds out what a file holds, before anything is served.
+pub(crate) fn probe_file(path: &Path) -> Result<Arc<dyn MediaFile>, Failure> {
+    let failed = |e| format!("{}: {e}", path.display());
+    let mut probe = probe(path).map_err(failed)?;
+    loop {
+        match probe.poll_probe(PROBE_STEP) {
+            ProbePoll::Pending => {}
+            ProbePoll::Ready(file) => return Ok(file),
+            ProbePoll::Failed(e) => return Err(failed(e).into()),
+        }
+    }
+}
+
+/// The name of a file without its folders.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -1,0 +1,173 @@
+//! A live stream from another thread: a stand-in for an encoder hands frames over as they come,
+//! and clients start at any key frame.
+
+mod support;
+
+use riverrun::Frame;
+use riverrun::codec::CodecParameters;
+use riverrun::media::demux::DemuxTable;
+use riverrun::media::file::MediaFile;
+use riverrun::media::live::{LiveSender, Sent, live_stream};
+use riverrun::media::queue::QueueLimits;
+use riverrun::media::{FramePoll, SourceContext, Wait};
+use riverrun::server::{
+    LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Arguments, Failure, Listen, Program, Stop};
+
+const HELP: &str = "\
+Feeds a live stream from another thread, which stands in for an encoder: it reads a file at its
+frame rate, over and over.
+
+Usage: live_source [OPTIONS] [FILE]
+
+  FILE                  H.264, H.265 or AAC (default: testdata/media/bframes.h264); of a file with
+                        several tracks, the first
+  --bind ADDR           listen on this address only (default: all, IPv4)
+  --port N              listen on this port (default: 8554; 0: any)
+  --reuse-first-source  all clients share one stream; who comes later waits for a key frame
+  --queue N             frames that wait for a client before frames are dropped (default: 60)
+  --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
+  --name NAME           stream name (default: live)
+  --help                this text
+
+Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
+";
+
+struct Options {
+    listen: Listen,
+    file: PathBuf,
+    reuse_first_source: bool,
+    limits: QueueLimits,
+    report: Duration,
+    name: String,
+}
+
+fn main() -> std::process::ExitCode {
+    support::run("live_source", HELP, options, serve)
+}
+
+fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
+    let mut file = None;
+    let mut options = Options {
+        listen: Listen::default(),
+        file: "testdata/media/bframes.h264".into(),
+        reuse_first_source: false,
+        limits: QueueLimits { frames: 60, ..QueueLimits::default() },
+        report: Duration::from_secs(5),
+        name: "live".into(),
+    };
+    while let Some(argument) = arguments.next(&mut options.listen)? {
+        match argument.name() {
+            Some("--reuse-first-source") => options.reuse_first_source = true,
+            Some(name @ "--queue") => options.limits.frames = arguments.number(name)?,
+            Some(name @ "--report") => {
+                options.report = Duration::from_secs(arguments.number(name)?);
+            }
+            Some(name @ "--name") => options.name = arguments.parsed(name, "text")?,
+            None if file.is_none() => file = Some(PathBuf::from(argument.into_value())),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    options.file = file.unwrap_or(options.file);
+    Ok(options)
+}
+
+fn serve(options: Options) -> Result<(), Failure> {
+    let file = support::probe_file(&options.file)?;
+    let track = file.tracks().first().ok_or("the file has no track")?;
+    // Parameter sets of video are picked up from the stream, as those of a camera would be.
+    let parameters = match &track.parameters {
+        CodecParameters::H264 { .. } => CodecParameters::H264 { sps: vec![], pps: vec![] },
+        CodecParameters::H265 { .. } => {
+            CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] }
+        }
+        others => others.clone(),
+    };
+    let kbps = track.bitrate.map(|bits| bits.div_ceil(1000));
+    let mut program = Program::new(ServerConfig::default(), options.listen)?;
+    let (input, wake) = program.with(|server, env| server.create_live_input(env))?;
+    let (sender, stream) = live_stream(parameters, options.limits, wake);
+    let mut track = LiveTrack::new(stream, input);
+    if let Some(kbps) = kbps {
+        track = track.bandwidth_kbps(kbps);
+    }
+    let session = ServerMediaSession::new(&options.name, &options.name, "A live stream")
+        .with_subsession(
+            OnDemandServerMediaSubsession::new(track)
+                .reuse_first_source(options.reuse_first_source),
+        );
+    program.with(|server, env| server.add_server_media_session(env, session))??;
+    let encoder = Encoder { file, sender, report: options.report };
+    let encoder = thread::Builder::new().name("encoder".into()).spawn(move || encoder.run())?;
+    program.print_url(&options.name, "")?;
+    program.serve()?;
+    // With the server the receiving end has gone, and the encoder has seen that.
+    encoder.join().map_err(|_| "the encoder's thread has panicked".into())
+}
+
+/// Stands in for an encoder.
+struct Encoder {
+    file: Arc<dyn MediaFile>,
+    sender: LiveSender,
+    report: Duration,
+}
+
+impl Encoder {
+    /// Hands frames over when they are due, until nobody will take them any more.
+    fn run(&self) {
+        let mut demuxers = DemuxTable::default();
+        let mut cx = SourceContext { now: Instant::now(), demuxers: &mut demuxers };
+        let mut source = match Arc::clone(&self.file).open_track(0, 0, &mut cx) {
+            Ok(source) => source,
+            Err(e) => return log::error!("the encoder has no input: {e}"),
+        };
+        let start = Instant::now();
+        let mut reported_at = start;
+        // Where the time line of the present round begins, and where it ends by what came so far.
+        let (mut offset, mut end) = (Duration::ZERO, Duration::ZERO);
+        loop {
+            cx.now = Instant::now();
+            match source.poll_frame(&mut cx) {
+                FramePoll::Ready(frame) => {
+                    let frame = Frame { pts: offset + frame.pts, dts: offset + frame.dts, ..frame };
+                    end = end.max(frame.dts + frame.duration);
+                    let due = start + frame.dts;
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    match self.sender.send(frame) {
+                        // An encoder would lower its rate here, or make a key frame.
+                        Sent::Dropped => log::debug!("the loop is behind: frame dropped"),
+                        Sent::Accepted | Sent::NoReceiver => {}
+                        Sent::Closed => return,
+                    }
+                }
+                FramePoll::Pending(Wait::Until(at)) => {
+                    thread::sleep(at.saturating_duration_since(Instant::now()));
+                }
+                FramePoll::Pending(Wait::Work) => {}
+                FramePoll::Pending(Wait::Input) => return log::error!("a file waits for nothing"),
+                FramePoll::Ended(ending) => {
+                    if end == offset || source.seek(Duration::ZERO, &mut cx).is_err() {
+                        return log::error!("the encoder's input is over: {ending:?}");
+                    }
+                    offset = end;
+                }
+            }
+            if !self.report.is_zero() && reported_at.elapsed() >= self.report {
+                reported_at = Instant::now();
+                let stats = self.sender.stats();
+                log::info!(
+                    "encoder: {} frames sent, {} dropped, {} viewers, {} frames wait",
+                    stats.sent,
+                    stats.dropped,
+                    stats.sources,
+                    stats.queued,
+                );
+            }
+        }
+    }
+}
