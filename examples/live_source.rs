@@ -135,7 +135,7 @@ impl Encoder {
             match source.poll_frame(&mut cx) {
                 FramePoll::Ready(frame) => {
                     let frame = Frame { pts: offset + frame.pts, dts: offset + frame.dts, ..frame };
-                    end = end.max(frame.dts + frame.duration);
+                    end = end.max(frame.pts + frame.duration);
                     let due = start + frame.dts;
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                     match self.sender.send(frame) {
