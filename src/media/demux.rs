@@ -28,6 +28,12 @@ pub trait Producer: fmt::Debug {
     /// Does a bounded step and puts the frames that come out of it in `outlets`.
     fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced;
 
+    /// Where [`seek`](Self::seek) would land.
+    fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
+        let _ = npt;
+        Err(SeekError::NotSeekable)
+    }
+
     /// As [`FramedSource::seek`], for all outlets, which are empty then.
     fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let _ = (npt, cx);
@@ -94,6 +100,29 @@ struct Outlet {
     moved_on: bool,
     /// The reader has been told to wait for input.
     waiting: bool,
+    /// What the reader has been told of the end; holds until it seeks.
+    ended: Option<Ending>,
+    /// The reader has sought this place, but its siblings have not played to the end yet.
+    pending_seek: Option<Duration>,
+}
+
+impl Outlet {
+    fn is_read(&self, now: Instant) -> bool {
+        self.polled_at.is_some_and(|at| now.saturating_duration_since(at) < STILL_READING)
+    }
+
+    /// The reader goes on from where the producer was moved to.
+    fn join(&mut self, generation: u64) {
+        self.seek_generation = generation;
+        self.ended = None;
+        self.pending_seek = None;
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
+        let frame = self.queue.pop()?;
+        self.moved_on = true;
+        Some(frame)
+    }
 }
 
 impl Outlets {
@@ -127,7 +156,14 @@ impl Outlets {
             key != own
                 && o.queue.overflow() == Overflow::DropOldest
                 && o.queue.is_full()
-                && o.polled_at.is_some_and(|at| now.saturating_duration_since(at) < STILL_READING)
+                && o.is_read(now)
+        })
+    }
+
+    /// Whether an outlet other than `own` still plays what is left before the end.
+    fn a_reader_finishes(&self, own: usize, now: Instant) -> bool {
+        self.outlets.iter().any(|(key, o)| {
+            key != own && o.ended.is_none() && o.pending_seek.is_none() && o.is_read(now)
         })
     }
 }
@@ -204,6 +240,30 @@ impl DemuxTable {
         }
     }
 
+    /// Moves producer `id` for outlet `own`, and for those that wait to go to the same place.
+    fn seek(
+        cx: &mut SourceContext<'_>,
+        id: ProducerId,
+        own: usize,
+        npt: Duration,
+    ) -> Result<Duration, SeekError> {
+        let gone = || SeekError::Failed("the producer has gone".into());
+        let moved = Self::with(cx, id, |producer, _, cx| producer.seek(npt, cx));
+        let landed = moved.unwrap_or_else(|| Err(gone()))?;
+        let shared = cx.demuxers.shared.get_mut(id).ok_or_else(gone)?;
+        shared.ended = None;
+        let generation = shared.last_seek.map_or(0, |l| l.generation) + 1;
+        shared.last_seek = Some(LastSeek { npt, landed, generation });
+        for (key, outlet) in &mut shared.outlets.outlets {
+            outlet.queue.clear();
+            outlet.moved_on = false;
+            if key == own || outlet.pending_seek == Some(npt) {
+                outlet.join(generation);
+            }
+        }
+        Ok(landed)
+    }
+
     /// Calls `f` with the producer and its outlets, taken out of the table meanwhile.
     fn with<R>(
         cx: &mut SourceContext<'_>,
@@ -252,6 +312,8 @@ impl OutletSource {
                 // The seeks that there were are not this reader's.
                 moved_on: true,
                 waiting: false,
+                ended: None,
+                pending_seek: None,
             };
             (id, shared.outlets.outlets.insert(outlet))
         });
@@ -283,12 +345,21 @@ impl FramedSource for OutletSource {
             let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
             outlet.polled_at = Some(now);
             outlet.waiting = false;
-            if let Some(frame) = outlet.queue.pop() {
-                outlet.moved_on = true;
+            if let Some(npt) = outlet.pending_seek {
+                if shared.outlets.a_reader_finishes(own, now) {
+                    return FramePoll::Pending(Wait::Until(now + SIBLING_WAIT));
+                }
+                if let Err(e) = DemuxTable::seek(cx, id, own, npt) {
+                    return FramePoll::Ended(Ending::Failed(format!("{e:?}")));
+                }
+                continue;
+            }
+            if let Some(frame) = outlet.pop() {
                 return FramePoll::Ready(frame);
             }
-            if let Some(ending) = ended {
-                return FramePoll::Ended(ending);
+            outlet.ended = outlet.ended.take().or(ended);
+            if let Some(ending) = &outlet.ended {
+                return FramePoll::Ended(ending.clone());
             }
             if shared.outlets.a_reader_is_behind(own, now) {
                 return FramePoll::Pending(Wait::Until(now + SIBLING_WAIT));
@@ -303,8 +374,7 @@ impl FramedSource for OutletSource {
                 Some(Produced::Pending(wait)) => {
                     let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
                     let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
-                    if let Some(frame) = outlet.queue.pop() {
-                        outlet.moved_on = true;
+                    if let Some(frame) = outlet.pop() {
                         return FramePoll::Ready(frame);
                     }
                     outlet.waiting = wait == Wait::Input;
@@ -328,27 +398,21 @@ impl FramedSource for OutletSource {
         // first moves the producer; the others join, as long as they have missed nothing.
         if let Some(last) = shared.last_seek {
             if last.npt == npt && outlet.seek_generation != last.generation && !outlet.moved_on {
-                outlet.seek_generation = last.generation;
+                outlet.join(last.generation);
                 return Ok(last.landed);
             }
         }
-        let landed = DemuxTable::with(cx, id, |producer, outlets, cx| {
-            let landed = producer.seek(npt, cx)?;
-            for (_, outlet) in &mut outlets.outlets {
-                outlet.queue.clear();
-                outlet.moved_on = false;
+        outlet.queue.clear();
+        // A stream that repeats: its tracks come to their ends one after the other, and the
+        // first must not take from the others what they have not played yet.
+        if shared.ended.is_some() && shared.outlets.a_reader_finishes(own, cx.now) {
+            let landed = shared.producer.as_ref().ok_or_else(gone)?.locate(npt)?;
+            if let Some(outlet) = shared.outlets.outlets.get_mut(own) {
+                outlet.pending_seek = Some(npt);
             }
-            Ok(landed)
-        })
-        .unwrap_or_else(|| Err(gone()))?;
-        let shared = cx.demuxers.shared.get_mut(id).ok_or_else(gone)?;
-        shared.ended = None;
-        let generation = shared.last_seek.map_or(0, |l| l.generation) + 1;
-        shared.last_seek = Some(LastSeek { npt, landed, generation });
-        if let Some(outlet) = shared.outlets.outlets.get_mut(own) {
-            outlet.seek_generation = generation;
+            return Ok(landed);
         }
-        Ok(landed)
+        DemuxTable::seek(cx, id, own, npt)
     }
 
     fn duration(&self) -> Option<Duration> {

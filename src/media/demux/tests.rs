@@ -6,7 +6,6 @@ use super::*;
 struct Interleaved {
     at: u64,
     audio_until: u64,
-    seeks: usize,
     closed: std::rc::Rc<std::cell::Cell<bool>>,
 }
 
@@ -30,10 +29,14 @@ impl Producer for Interleaved {
         Produced::Progress
     }
 
+    fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
+        Ok(Duration::from_millis(npt.as_millis() as u64 / 400 * 400))
+    }
+
     fn seek(&mut self, npt: Duration, _: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
-        self.at = npt.as_millis() as u64 / 400 * 400;
-        self.seeks += 1;
-        Ok(Duration::from_millis(self.at))
+        let landed = self.locate(npt)?;
+        self.at = landed.as_millis() as u64;
+        Ok(landed)
     }
 
     fn close(&mut self, _: &mut SourceContext<'_>) {
@@ -177,4 +180,44 @@ fn siblings_seek_once() {
     while w.next(&mut audio).is_some() {}
     assert_eq!(to(&mut w, &mut audio, 0), 0);
     assert_eq!((w.next(&mut audio), w.next(&mut video)), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_repeating_stream_plays_all_tracks_to_their_ends() {
+    // Audio that ends with the video, and audio that ends before it.
+    for audio_until in [END, END - 1000] {
+        let mut w = World::new();
+        let mut sources =
+            [w.open(1, 0, Interleaved { audio_until, ..both() }), w.open(1, 1, both())];
+        let mut laps = [0, 0];
+        let mut expected = [0, 0];
+        let mut due = [w.now; 2];
+        while laps.iter().any(|&n| n < 3) {
+            w.now += Duration::from_millis(10);
+            for track in 0..2 {
+                if w.now < due[track] {
+                    continue;
+                }
+                match w.poll(&mut sources[track]) {
+                    FramePoll::Ready(frame) => {
+                        let (step, until) = if track == 0 { (40, END) } else { (20, audio_until) };
+                        assert_eq!(frame.pts.as_millis() as u64, expected[track], "track {track}");
+                        expected[track] = (expected[track] + step) % until;
+                        due[track] = w.now + Duration::from_millis(step);
+                    }
+                    FramePoll::Pending(Wait::Until(at)) => due[track] = at,
+                    FramePoll::Pending(_) => {}
+                    FramePoll::Ended(_) => {
+                        laps[track] += 1;
+                        assert_eq!(expected[track], 0, "track {track} is not over");
+                        // Asking again does not bring the next lap.
+                        assert!(matches!(w.poll(&mut sources[track]), FramePoll::Ended(_)));
+                        let landed = sources[track].seek(Duration::ZERO, &mut w.cx());
+                        assert_eq!(landed, Ok(Duration::ZERO));
+                    }
+                }
+            }
+        }
+        assert_eq!(sources[0].dropped(&w.demuxers) + sources[1].dropped(&w.demuxers), 0);
+    }
 }

@@ -38,6 +38,15 @@ pub(super) struct Demuxer {
     pcm: Option<(usize, Bytes)>,
 }
 
+/// Where to start from.
+struct Place {
+    cluster: u64,
+    /// The key frame's time as the file has it, rounded.
+    rounded: Duration,
+    /// The same with the rounding taken off.
+    landed: Duration,
+}
+
 #[derive(Debug)]
 struct TrackState {
     audio: AudioClock,
@@ -95,6 +104,22 @@ impl Demuxer {
         let tracks =
             media.infos.iter().enumerate().map(|(i, t)| TrackState::new(&media, t, i)).collect();
         Ok(Self { media, window, walker, tracks, pcm: None })
+    }
+
+    /// Where to go for `npt`.
+    fn place(&self, npt: Duration) -> Result<Place, SeekError> {
+        if self.media.duration.is_some_and(|duration| npt > duration) {
+            return Err(SeekError::OutOfRange);
+        }
+        let entry = self.media.index.find(npt);
+        let cluster = entry.map_or(self.media.first_cluster, |e| e.cluster);
+        let Some(video) = self.media.infos.iter().position(TrackInfo::is_video) else {
+            // Every frame of audio is one to start at.
+            return Ok(Place { cluster, rounded: npt, landed: npt });
+        };
+        let rounded = entry.map_or(Duration::ZERO, |e| e.npt);
+        let landed = self.tracks.get(video).map_or(rounded, |t| t.grid.snap(rounded));
+        Ok(Place { cluster, rounded, landed })
     }
 
     fn step(&mut self, outlets: &mut Outlets) -> io::Result<Produced> {
@@ -332,25 +357,12 @@ impl Producer for Demuxer {
         self.step(outlets).unwrap_or_else(|e| Produced::Ended(Ending::Failed(e.to_string())))
     }
 
+    fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
+        self.place(npt).map(|place| place.landed)
+    }
+
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
-        if self.media.duration.is_some_and(|duration| npt > duration) {
-            return Err(SeekError::OutOfRange);
-        }
-        let entry = self.media.index.find(npt);
-        let has_video = self.media.infos.iter().any(TrackInfo::is_video);
-        let landed = match entry {
-            Some(entry) if has_video => entry.npt,
-            None if has_video => Duration::ZERO,
-            // Every frame of audio is one to start at.
-            _ => npt,
-        };
-        // Timestamps are rounded, so the key frame is compared as the file has it, and all else
-        // with what the rounding is taken off.
-        let rounded = landed;
-        let video = self.media.infos.iter().position(TrackInfo::is_video);
-        let grid = video.and_then(|i| self.tracks.get(i)).map(|t| t.grid);
-        let landed = grid.map_or(landed, |grid| grid.snap(landed));
-        let cluster = entry.map_or(self.media.first_cluster, |e| e.cluster);
+        let Place { cluster, rounded, landed } = self.place(npt)?;
         self.walker = Walker::new(cluster, self.media.segment_end);
         self.pcm = None;
         for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
