@@ -58,7 +58,7 @@ impl Default for ServerConfig {
             max_queued_media: 1 << 20,
             max_queued_answers: 256 << 10,
             max_packet: crate::rtp::sink::DEFAULT_MAX_PACKET,
-            udp_ports: UdpPorts::Pairs { base: 6970, tries: 2048 },
+            udp_ports: UdpPorts::Pairs { base: 6970, tries: 128 },
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,
             frames_per_turn: 32,

@@ -20,8 +20,6 @@ pub(super) type ConnectionId = Id<Connection>;
 const LINGER: Duration = Duration::from_secs(2);
 /// Capacity of an empty input buffer that is kept.
 const KEPT_INPUT: usize = 1024;
-/// How often a draining connection keeps its sessions alive.
-const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Timeouts {
@@ -62,7 +60,6 @@ pub(super) struct Connection {
     partial_since: Option<Instant>,
     /// Since when nothing of what waits was taken.
     blocked_since: Option<Instant>,
-    drained_at: Option<Instant>,
 }
 
 struct Socket<'a>(&'a mut TcpStream, &'a mut UsageEnvironment);
@@ -108,7 +105,6 @@ impl Connection {
             heard_at: now,
             partial_since: None,
             blocked_since: None,
-            drained_at: None,
         }
     }
 
@@ -224,17 +220,6 @@ impl Connection {
             |pair: &(u8, u8)| !self.channels.iter().any(|(c, _)| *c == pair.0 || *c == pair.1);
         let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
         wanted.filter(free).or_else(|| pairs.into_iter().find(free))
-    }
-
-    /// Whether it is time to note that the connection takes what it is sent.
-    pub(super) fn takes_note_of_draining(&mut self, now: Instant) -> bool {
-        let due = self
-            .drained_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= DRAIN_NOTE_INTERVAL);
-        if due {
-            self.drained_at = Some(now);
-        }
-        due
     }
 
     /// No more input is taken; the connection goes when its answers are sent.

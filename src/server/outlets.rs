@@ -12,6 +12,10 @@ use crate::rtp::sink::RtpSink;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// How often a connection that takes what it is sent keeps a session alive.
+const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Names a destination in its stream.
 pub(super) type DestinationId = Id<Destination>;
@@ -26,6 +30,8 @@ pub(super) struct Destination {
     /// Frames are dropped until the next key frame.
     skipping: bool,
     pub(super) dropped_frames: u64,
+    /// When its session was last kept alive because its connection takes what it is sent.
+    drained_at: Option<Instant>,
     /// Counted when sent (TCP) or added up from the stream's totals (UDP).
     sent: Totals,
     /// The stream's totals up to which UDP packets are in `sent`.
@@ -78,6 +84,7 @@ impl Outlets {
             playing: false,
             skipping: false,
             dropped_frames: 0,
+            drained_at: None,
             sent: Totals::default(),
             since: Totals::default(),
         })
@@ -189,7 +196,10 @@ impl Outlets {
                     d.skipping = false;
                     d.sent.packets += packets;
                     d.sent.octets += octets;
-                    if outcome == Sent::Whole && c.takes_note_of_draining(env.now()) {
+                    let now = env.now();
+                    let noted = d.drained_at.map(|at| now.saturating_duration_since(at));
+                    if outcome == Sent::Whole && noted.is_none_or(|d| d >= DRAIN_NOTE_INTERVAL) {
+                        d.drained_at = Some(now);
                         wiring.drained.extend(d.session);
                     }
                 }
