@@ -36,6 +36,10 @@ fn depayloader(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+/// A sink leaves out what lies past the end of the range that PLAY announced, and putting tracks
+/// in step may move the last picture there. All that arrives is of interest here.
+const TO_FILE: [&str; 5] = ["!", "identity", "single-segment=true", "!", "filesink"];
+
 /// The bytes that come out of the depayloader if all of `sent` (as FFmpeg writes it) arrives.
 pub(crate) fn expected(kind: Kind, sent: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(match kind {
@@ -66,11 +70,11 @@ fn launch(media: &Media, url: &str, over: &str, folder: &Path) -> Result<Vec<Vec
         for (index, &kind) in media.tracks.iter().enumerate() {
             let which = if kind.is_video() { "video" } else { "audio" };
             command.args(["s.", "!", &format!("application/x-rtp,media={which}"), "!", "queue"]);
-            command.arg("!").args(depayloader(kind)).args(["!", "filesink"]);
+            command.arg("!").args(depayloader(kind)).args(TO_FILE);
             command.arg(format!("location=arrived{index}"));
         }
     } else {
-        command.args(["s.", "!", "rtpmp2tdepay", "!", "filesink", "location=arrived0"]);
+        command.args(["s.", "!", "rtpmp2tdepay"]).args(TO_FILE).arg("location=arrived0");
     }
     let played = run(&mut command, folder, Duration::from_secs(40));
     if !played.succeeded || !played.complaints.is_empty() {
