@@ -19,7 +19,8 @@ fn arrived(folder: &Path) -> Vec<Vec<u8>> {
         .map(|entry| entry.expect("read it").path())
         .filter_map(|path| {
             let name = path.file_name()?.to_str()?.to_owned();
-            let number = number(name.strip_prefix("video-").or(name.strip_prefix("audio-"))?)?;
+            let number =
+                number(name.strip_prefix("video-").or_else(|| name.strip_prefix("audio-"))?)?;
             Some((number, std::fs::read(path).ok()?))
         })
         .collect();

@@ -51,6 +51,22 @@ fn check_rtp_info(client: &Client, play: &Response, packets: &[Packet]) -> HashM
         .collect()
 }
 
+/// Checks that the marker is on the last packet of each picture and nowhere else.
+fn check_markers(packets: &[Packet], track: usize) {
+    let arrived: Vec<(u32, bool)> = packets
+        .iter()
+        .filter(|p| p.track == track)
+        .filter_map(|p| match p.content {
+            Content::Rtp { timestamp, marker, .. } => Some((timestamp, marker)),
+            _ => None,
+        })
+        .collect();
+    for (i, (timestamp, marker)) in arrived.iter().enumerate() {
+        let last = arrived.get(i + 1).is_none_or(|next| next.0 != *timestamp);
+        assert_eq!(*marker, last, "marker of packet {i}");
+    }
+}
+
 /// The first sender report of each track: the moment at which its `rtptime` falls.
 fn starts_by_reports(
     client: &Client,
@@ -100,6 +116,7 @@ fn a_file_plays_from_start_to_end_with_its_tracks_in_step() {
                 assert!((-0.8..1.5).contains(&early), "track {track}: {due} s came at {came} s");
             }
         }
+        check_markers(&packets, 0);
         let starts = starts_by_reports(&client, &packets, &rtptimes);
         assert_eq!(starts.len(), 2, "each track has a sender report over {over:?}");
         // RTP-Info tells of the first packets, and the first picture of this file is shown 23 ms

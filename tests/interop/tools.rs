@@ -85,15 +85,17 @@ pub(crate) fn run_now(command: &mut Command, folder: &Path, patience: Duration) 
         .spawn()
         .unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
     let until = Instant::now() + patience;
-    let mut status = None;
-    while status.is_none() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(20));
-        status = process.try_wait().expect("wait for the player");
-    }
-    if status.is_none() {
-        let _ = process.kill();
-        let _ = process.wait();
-    }
+    let status = loop {
+        match process.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            _ => {
+                let _ = process.kill();
+                let _ = process.wait();
+                break None;
+            }
+        }
+    };
     let text = |path: &Path| {
         String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
     };
