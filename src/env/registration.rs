@@ -196,7 +196,7 @@ impl Registrations {
         self.enqueue_if_ready(id);
     }
 
-    pub(super) fn set_interest(&mut self, id: RawId, interest: Interest) -> bool {
+    pub(crate) fn set_interest(&mut self, id: RawId, interest: Interest) -> bool {
         let Some(registration) = self.get_mut(id) else { return false };
         registration.interest = interest;
         self.enqueue_if_ready(id);

@@ -17,6 +17,9 @@ pub struct PortPair {
 /// The highest port that a pair may begin with.
 const LAST: u16 = 65_534;
 
+/// Asked for the socket that sends the media.
+const SEND_BUFFER: usize = 1 << 20;
+
 impl PortPair {
     /// Opens a pair at or above `base` (made even). The search begins where the last one for this
     /// base ended, starts again from the base past the last port, and ends after `tries` pairs.
@@ -41,7 +44,11 @@ impl PortPair {
     fn at(env: &mut UsageEnvironment, ip: IpAddr, port: u16) -> io::Result<Self> {
         let rtp = UdpSocket::bind(env, SocketAddr::new(ip, port))?;
         match UdpSocket::bind(env, SocketAddr::new(ip, port + 1)) {
-            Ok(rtcp) => Ok(Self { rtp, rtcp }),
+            Ok(rtcp) => {
+                // A frame for many comes in one burst. The system gives what it allows.
+                let _ = rtp.set_send_buffer_size(SEND_BUFFER);
+                Ok(Self { rtp, rtcp })
+            }
             Err(e) => {
                 rtp.close(env);
                 Err(e)

@@ -1,6 +1,6 @@
 //! UDP: [`UdpSocket`].
 
-use super::batch::{self, Datagrams, Offload};
+use super::batch::{self, Backlog, Datagrams, Offload, Report};
 use super::groupsock::MulticastInterface;
 use super::{Endpoint, Io, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
@@ -13,7 +13,10 @@ use std::net::{self, IpAddr, SocketAddr};
 pub struct UdpSocket {
     endpoint: Endpoint<net::UdpSocket>,
     offload: Offload,
-    dropped: u64,
+    backlog: Backlog,
+    /// What the owner asked for, and whether the poll is asked for more: for room to write.
+    asked: Interest,
+    widened: bool,
 }
 
 impl UdpSocket {
@@ -50,7 +53,13 @@ impl UdpSocket {
             socket.bind(&addr.into())?;
             Endpoint::system(socket.into())
         };
-        Ok(Self { endpoint, offload: Offload::default(), dropped: 0 })
+        Ok(Self {
+            endpoint,
+            offload: Offload::default(),
+            backlog: Backlog::default(),
+            asked: Interest::NONE,
+            widened: false,
+        })
     }
 
     /// The address that it is bound to.
@@ -64,7 +73,8 @@ impl UdpSocket {
         }
     }
 
-    /// Takes a datagram that has come; what does not fit in `buf` is lost.
+    /// Takes a datagram that has come; what does not fit in `buf` is lost. If datagrams of a batch
+    /// wait for room, tries them first.
     ///
     /// # Errors
     /// `WouldBlock` when none has.
@@ -73,6 +83,7 @@ impl UdpSocket {
         env: &mut UsageEnvironment,
         buf: &mut [u8],
     ) -> io::Result<(usize, SocketAddr)> {
+        self.flush(env);
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| io.recv_from(buf)),
             Io::Simulated(socket) => env.network().and_then(|n| n.udp_recv(socket.id, buf)),
@@ -100,9 +111,14 @@ impl UdpSocket {
     }
 
     /// Sends every datagram to every destination, each destination's in order, with as few system
-    /// calls as the system allows. Returns how many datagrams it took, over all destinations. A
-    /// destination that fails is told once in `failed`, with its index, and the others go on.
-    /// Never waits: what finds the socket's buffer full is lost, and counted by
+    /// calls as the system allows. Returns how many datagrams the system took, over all
+    /// destinations. A destination that fails is told once in `failed`, with its index, and the
+    /// others go on.
+    ///
+    /// Never waits: what finds the socket's buffer full is kept, up to 4 MiB. It goes out before
+    /// the next batch, or with [`flush`](Self::flush) or [`recv_from`](Self::recv_from); the owner
+    /// of a watched socket is told when there is room, as if it had asked for
+    /// [`Interest::WRITABLE`]. What finds no room even here is lost, and counted by
     /// [`dropped`](Self::dropped).
     pub fn send_batch(
         &mut self,
@@ -111,24 +127,70 @@ impl UdpSocket {
         destinations: &[SocketAddr],
         failed: &mut Vec<(usize, io::Error)>,
     ) -> usize {
-        let sent = match &self.endpoint.io {
-            Io::System(io) => {
-                env.net.batch.send(io, &mut self.offload, datagrams, destinations, failed)
-            }
-            Io::Simulated(socket) => {
-                let id = socket.id;
-                batch::one_by_one(datagrams, destinations, failed, |datagram, to| {
-                    env.network().and_then(|network| network.udp_send(id, datagram, to))
-                })
-            }
-        };
-        self.dropped = self.dropped.saturating_add(sent.dropped as u64);
-        sent.sent
+        if !self.flush(env) {
+            // Nothing overtakes what waits.
+            let all = (0..destinations.len()).map(|index| (index, 0));
+            self.backlog.push(datagrams, destinations, all);
+            return 0;
+        }
+        let mut late = Vec::new();
+        let mut report = Report { sent: 0, failed, late: &mut late };
+        let (endpoint, offload) = (&self.endpoint, &mut self.offload);
+        send_now(env, endpoint, offload, datagrams, destinations, &mut report);
+        let sent = report.sent;
+        if !late.is_empty() {
+            self.backlog.push(datagrams, destinations, late.into_iter());
+            self.ask(env);
+        }
+        sent
     }
 
-    /// How many datagrams of batches were lost because the socket's buffer was full.
+    /// Whether something of a batch waits for room in the socket's buffer.
+    pub fn is_behind(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Sends what waits; true if nothing waits any more. A destination that fails meanwhile loses
+    /// what it should have got.
+    pub fn flush(&mut self, env: &mut UsageEnvironment) -> bool {
+        if self.backlog.is_empty() {
+            return true;
+        }
+        let (endpoint, offload) = (&self.endpoint, &mut self.offload);
+        let (mut failed, mut late) = (Vec::new(), Vec::new());
+        self.backlog.flush(|datagrams, to| {
+            late.clear();
+            let mut report = Report { sent: 0, failed: &mut failed, late: &mut late };
+            send_now(env, endpoint, offload, datagrams, &[to], &mut report);
+            late.first().map_or(datagrams.spans.len(), |(_, number)| *number)
+        });
+        for (_, e) in failed {
+            log::debug!("a late datagram: {e}");
+        }
+        self.ask(env);
+        self.backlog.is_empty()
+    }
+
+    /// What the registration should say: what the owner asked for, and room to write while
+    /// something waits for it. An owner that wants to hear nothing is left alone.
+    fn interest(&self) -> Interest {
+        let waits = self.is_behind() && !self.asked.is_none();
+        Interest { writable: self.asked.writable || waits, ..self.asked }
+    }
+
+    fn ask(&mut self, env: &mut UsageEnvironment) {
+        if let Some(registered) = &self.endpoint.registered {
+            if self.widened || self.is_behind() {
+                let interest = self.interest();
+                env.registrations().set_interest(registered.id, interest);
+                self.widened = interest != self.asked;
+            }
+        }
+    }
+
+    /// How many datagrams of batches were lost because too many were waiting.
     pub const fn dropped(&self) -> u64 {
-        self.dropped
+        self.backlog.dropped()
     }
 
     /// Whether batches may use the system's segmentation offload where it has one. On by
@@ -243,11 +305,39 @@ impl UdpSocket {
         key: EventKey,
         interest: Interest,
     ) -> io::Result<()> {
+        self.asked = interest;
+        let interest = self.interest();
+        self.widened = interest != self.asked;
         self.endpoint.watch(env, owner, key, interest)
     }
 
     /// Closes the socket.
     pub fn close(self, env: &mut UsageEnvironment) {
         self.endpoint.close(env);
+    }
+}
+
+/// Sends a batch, as far as the socket takes it.
+fn send_now(
+    env: &mut UsageEnvironment,
+    endpoint: &Endpoint<net::UdpSocket>,
+    offload: &mut Offload,
+    datagrams: &Datagrams<'_>,
+    destinations: &[SocketAddr],
+    report: &mut Report<'_>,
+) {
+    match &endpoint.io {
+        Io::System(io) => env.net.batch.send(io, offload, datagrams, destinations, report),
+        Io::Simulated(socket) => {
+            let id = socket.id;
+            batch::one_by_one(datagrams, destinations, report, |datagram, to| {
+                env.network().and_then(|network| network.udp_send(id, datagram, to))
+            });
+        }
+    }
+    if !report.late.is_empty() {
+        let full: io::Result<()> = Err(io::ErrorKind::WouldBlock.into());
+        // What comes back is what went in: this is for the cached readiness.
+        let _ = endpoint.note(env, Readiness::WRITABLE, full);
     }
 }

@@ -26,6 +26,9 @@ pub struct LinkProfile {
     pub reset: f64,
     /// Bytes a second that one direction of a TCP connection carries.
     pub bandwidth: Option<u64>,
+    /// Bytes a second that a UDP socket sends; beyond, its send buffer of 208 KiB fills and it
+    /// says `WouldBlock`.
+    pub udp_bandwidth: Option<u64>,
     /// Bytes that may be written to a TCP connection before the peer's application reads.
     pub tcp_window: usize,
 }
@@ -42,6 +45,7 @@ impl Default for LinkProfile {
             partial: 0.0,
             reset: 0.0,
             bandwidth: None,
+            udp_bandwidth: None,
             tcp_window: 256 * 1024,
         }
     }
@@ -71,12 +75,21 @@ impl LinkProfile {
 
     /// How long one direction is busy with so many bytes.
     pub(super) fn transmission(&self, bytes: usize) -> Duration {
-        match self.bandwidth {
-            Some(rate) if rate > 0 => {
-                Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate)
-            }
-            _ => Duration::ZERO,
+        duration(bytes, self.bandwidth)
+    }
+
+    /// How long a UDP socket is busy with so many bytes.
+    pub(super) fn udp_transmission(&self, bytes: usize) -> Duration {
+        duration(bytes, self.udp_bandwidth)
+    }
+}
+
+fn duration(bytes: usize, rate: Option<u64>) -> Duration {
+    match rate {
+        Some(rate) if rate > 0 => {
+            Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate)
         }
+        _ => Duration::ZERO,
     }
 }
 

@@ -131,6 +131,10 @@ enum Body {
         socket: Option<SocketId>,
         bytes: Vec<u8>,
     },
+    /// A UDP socket's send buffer has room again; goes nowhere.
+    Drained {
+        socket: SocketId,
+    },
     Syn {
         client: SocketId,
         tries: u8,
@@ -316,6 +320,7 @@ impl Simulation {
         let Packet { from, to, body } = packet;
         match body {
             Body::Datagram { socket, bytes } => self.datagram_arrives(from, to, socket, bytes),
+            Body::Drained { socket } => self.edge(socket, Readiness::WRITABLE),
             Body::Syn { client, tries } => self.syn_arrives(from, to, client, tries),
             Body::Accepted { client, server } => self.accepted_arrives(client, server),
             Body::Refused { client } => {

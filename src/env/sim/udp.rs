@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// What a receive buffer holds before datagrams are lost; Linux's default.
 const RECEIVE_BUFFER: usize = 212_992;
 
+/// What a send buffer holds; Linux's default.
+const SEND_BUFFER: usize = 212_992;
+
 /// What a datagram occupies besides its bytes.
 const OVERHEAD: usize = 256;
 
@@ -24,6 +27,8 @@ pub(super) struct Udp {
     /// When the last datagram that kept its order arrives at each destination.
     last: BTreeMap<SocketAddr, Instant>,
     shared: bool,
+    /// When all that was sent has left the socket.
+    line_free: Option<Instant>,
 }
 
 impl Udp {
@@ -124,6 +129,7 @@ impl Simulation {
         if datagram.len() > LONGEST {
             return Err(nix::errno::Errno::EMSGSIZE.into());
         }
+        self.take_line(id, from, to, datagram.len())?;
         if to.ip().is_multicast() {
             let members: Vec<SocketId> = self
                 .groups
@@ -151,6 +157,32 @@ impl Simulation {
         Ok(datagram.len())
     }
 
+    /// Puts a datagram behind those that have not left the socket, if there is room.
+    fn take_line(
+        &mut self,
+        id: SocketId,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: usize,
+    ) -> io::Result<()> {
+        let profile = self.hosts.profile(from.ip(), to.ip());
+        if profile.udp_bandwidth.is_none() {
+            return Ok(());
+        }
+        let now = self.now;
+        let Some(Kind::Udp(udp)) = self.sockets.get_mut(id).map(|socket| &mut socket.kind) else {
+            return Err(invalid());
+        };
+        let free = udp.line_free.map_or(now, |free| free.max(now));
+        if free - now > profile.udp_transmission(SEND_BUFFER) {
+            let half = now + (free - now) / 2;
+            self.schedule(half, Packet { from, to: from, body: Body::Drained { socket: id } });
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        udp.line_free = Some(free + profile.udp_transmission(bytes + OVERHEAD));
+        Ok(())
+    }
+
     fn send_datagram(
         &mut self,
         sender: SocketId,
@@ -165,9 +197,13 @@ impl Simulation {
             self.statistics.datagrams_lost += 1;
             return;
         }
+        let leaves = match self.sockets.get(sender).map(|socket| &socket.kind) {
+            Some(Kind::Udp(udp)) => udp.line_free.map_or(self.now, |free| free.max(self.now)),
+            _ => self.now,
+        };
         let copies = 1 + usize::from(self.random.chance(profile.duplication));
         for _ in 0..copies {
-            let mut at = self.now + profile.latency(&mut self.random);
+            let mut at = leaves + profile.latency(&mut self.random);
             if self.random.chance(profile.reordering) {
                 // Long enough for those that follow closely to overtake it.
                 let spread = profile.latency_max.max(Duration::from_millis(10));

@@ -2,11 +2,12 @@
 
 use super::super::uninterrupted;
 use super::runs::first_run;
-use super::{Datagrams, Offload, Sent, is_full};
+use super::{Datagrams, Offload, Report, is_full};
 use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, sockopt,
 };
+use std::cmp::Ordering;
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
@@ -16,9 +17,6 @@ const MESSAGES: usize = 64;
 
 /// From how many destinations on a run is copied together.
 const GATHER_FROM: usize = 4;
-
-/// Full-buffer answers in a row after which the rest of the batch is given up.
-const FULL_IN_A_ROW: usize = 8;
 
 /// Room for batches, kept from one to the next: in the steady state nothing is allocated.
 #[derive(Debug, Default)]
@@ -88,97 +86,96 @@ impl Batch {
         offload: &mut Offload,
         datagrams: &Datagrams<'_>,
         destinations: &[SocketAddr],
-        failed: &mut Vec<(usize, io::Error)>,
-    ) -> Sent {
-        let mut total = Sent::default();
+        report: &mut Report<'_>,
+    ) {
         let mut lone = datagrams.iter();
         if let (Some(datagram), None, [destination]) = (lone.next(), lone.next(), destinations) {
-            plain(socket, datagram, *destination, 0, failed, &mut total);
-            return total;
+            plain(socket, datagram, *destination, 0, 0, report);
+            return;
         }
         self.indices.clear();
         self.indices.extend(0..destinations.len());
         let known = *self.offload.get_or_insert_with(|| {
             nix::sys::socket::getsockopt(socket, sockopt::UdpGsoSegment).is_ok()
         });
-        let mut rest = datagrams.spans;
-        while !rest.is_empty() && !self.indices.is_empty() {
-            let lengths = rest.iter().map(|span| span.len());
-            let run = first_run(lengths, known && offload.on);
+        let mut start = 0;
+        while let Some(rest) = datagrams.spans.get(start..).filter(|rest| !rest.is_empty()) {
+            let run = first_run(rest.iter().map(|span| span.len()), known && offload.on);
             let (now, later) = rest.split_at(run.count.clamp(1, rest.len()));
-            rest = later;
-            let part = Datagrams { buffer: datagrams.buffer, spans: now };
-            let failures = failed.len();
-            if run.segment > 0 {
-                self.send_segmented(
-                    socket,
-                    offload,
-                    &part,
-                    run.segment,
-                    destinations,
-                    failed,
-                    &mut total,
-                );
+            let part = Part {
+                datagrams: Datagrams { buffer: datagrams.buffer, spans: now },
+                start,
+                segment: run.segment,
+            };
+            start += now.len();
+            let failures = report.failed.len();
+            let served = if run.segment > 0 {
+                self.send_segmented(socket, offload, &part, destinations, report)
             } else {
-                self.send_plain(socket, &part, destinations, failed, &mut total);
-            }
+                self.send_plain(socket, &part, destinations, report)
+            };
             // Who failed is out for the rest of the batch.
-            for (gone, _) in failed.get(failures..).unwrap_or_default() {
+            for (gone, _) in report.failed.get(failures..).unwrap_or_default() {
                 self.indices.retain(|index| index != gone);
             }
+            if let Err(Full { index, datagram }) = served {
+                // The socket takes no more: for those before this one the rest of the batch is
+                // late, for those after it this part too.
+                for other in &self.indices {
+                    match other.cmp(&index) {
+                        Ordering::Less if later.is_empty() => {}
+                        Ordering::Less => report.late.push((*other, start)),
+                        Ordering::Equal => report.late.push((*other, datagram)),
+                        Ordering::Greater => report.late.push((*other, part.start)),
+                    }
+                }
+                return;
+            }
         }
-        total
     }
 
     /// Sends one run to every destination, a message each.
-    #[allow(clippy::too_many_arguments)]
     fn send_segmented(
         &mut self,
         socket: &UdpSocket,
         offload: &mut Offload,
-        run: &Datagrams<'_>,
-        segment: u16,
+        run: &Part<'_>,
         destinations: &[SocketAddr],
-        failed: &mut Vec<(usize, io::Error)>,
-        total: &mut Sent,
-    ) {
+        report: &mut Report<'_>,
+    ) -> Result<(), Full> {
         let mut slices = recycle(std::mem::take(&mut self.slices));
         // The kernel walks the list of slices for every destination: for many of them one copy
         // is cheaper (measured: 6 % at 50 destinations and 14 datagrams).
         self.gathered.clear();
         if self.indices.len() >= GATHER_FROM {
-            run.iter().for_each(|datagram| self.gathered.extend_from_slice(datagram));
+            run.datagrams.iter().for_each(|datagram| self.gathered.extend_from_slice(datagram));
             slices.push(IoSlice::new(&self.gathered));
         } else {
-            slices.extend(run.iter().map(IoSlice::new));
+            slices.extend(run.datagrams.iter().map(IoSlice::new));
         }
-        let count = run.spans.len();
         let headers = self.headers.get_or_insert_with(Headers::new);
-        let control = [ControlMessage::UdpGsoSegments(&segment)];
-
-        self.addresses.clear();
-        self.message_addresses.clear();
+        let control = [ControlMessage::UdpGsoSegments(&run.segment)];
+        let mut outcome = Ok(());
         let mut next = 0;
-        let mut full = 0;
-        while let Some(waiting) = self.indices.get(next..).filter(|w| !w.is_empty()) {
-            let address = |index: &usize| destinations.get(*index).copied();
+        while let Some(waiting) = self.indices.get(next..) {
+            let Some(&index) = waiting.first() else { break };
+            let Some(&to) = destinations.get(index) else { break };
             let refused = |to: &SocketAddr| !offload.on || offload.refusing.contains(to);
-            self.addresses.clear();
-            self.addresses.extend(
-                waiting
-                    .iter()
-                    .take(MESSAGES)
-                    .map_while(|index| address(index).filter(|to| !refused(to)))
-                    .map(|to| Some(SockaddrStorage::from(to))),
-            );
-            #[cfg(test)]
-            {
-                self.calls += 1;
-            }
-            let result = if self.addresses.is_empty() {
-                Err(io::ErrorKind::Unsupported.into())
-            } else {
-                uninterrupted(|| {
+            let mut refusal = None;
+            if !refused(&to) {
+                self.addresses.clear();
+                self.addresses.extend(
+                    waiting
+                        .iter()
+                        .take(MESSAGES)
+                        .map_while(|index| destinations.get(*index).filter(|to| !refused(to)))
+                        .map(|to| Some(SockaddrStorage::from(*to))),
+                );
+                #[cfg(test)]
+                {
+                    self.calls += 1;
+                }
+                let result = uninterrupted(|| {
                     send_messages(
                         socket.as_raw_fd(),
                         &mut headers.segmented,
@@ -186,61 +183,58 @@ impl Batch {
                         &self.addresses,
                         &control,
                     )
-                })
-            };
-            match result {
-                Ok(taken) => {
-                    full = 0;
-                    next += taken.max(1);
-                    total.sent += taken * count;
-                }
-                Err(e) if is_full(&e) => {
-                    next += 1;
-                    full += 1;
-                    total.dropped += count;
-                    if full == FULL_IN_A_ROW {
-                        let given_up = self.indices.len().saturating_sub(next);
-                        total.dropped += given_up * count;
-                        break;
-                    }
-                }
-                Err(e) => {
-                    // A refusal of the segmentation or a destination that is wrong in itself:
-                    // plain datagrams tell.
-                    let Some(&index) = waiting.first() else { break };
-                    next += 1;
-                    let Some(to) = address(&index) else { continue };
-                    let known = e.kind() == io::ErrorKind::Unsupported && refused(&to);
-                    if !known && !is_refusal(&e) {
-                        failed.push((index, e));
+                });
+                match result {
+                    Ok(taken) => {
+                        next += taken.max(1);
+                        report.sent += taken * run.datagrams.spans.len();
                         continue;
                     }
-                    let before = total.sent;
-                    for datagram in run.iter() {
-                        if !plain(socket, datagram, to, index, failed, total) {
-                            break;
-                        }
+                    Err(e) if is_full(&e) => {
+                        outcome = Err(Full { index, datagram: run.start });
+                        break;
                     }
-                    if !known && total.sent > before {
-                        offload.refuse(to, !is_about_size(&e));
+                    Err(e) if !is_refusal(&e) => {
+                        report.failed.push((index, e));
+                        next += 1;
+                        continue;
                     }
+                    Err(e) => refusal = Some(e),
                 }
+            }
+            // Segmentation is refused, or the destination is wrong in itself: plain datagrams
+            // tell.
+            next += 1;
+            let before = report.sent;
+            let late = report.late.len();
+            for (k, datagram) in run.datagrams.iter().enumerate() {
+                if !plain(socket, datagram, to, index, run.start + k, report) {
+                    break;
+                }
+            }
+            if let (Some(e), true) = (refusal, report.sent > before) {
+                offload.refuse(to, !is_about_size(&e));
+            }
+            if let Some((index, datagram)) = report.late.get(late).copied() {
+                report.late.truncate(late);
+                outcome = Err(Full { index, datagram });
+                break;
             }
         }
         self.slices = recycle(slices);
+        outcome
     }
 
     /// Sends every datagram to every destination, a message each.
     fn send_plain(
         &mut self,
         socket: &UdpSocket,
-        datagrams: &Datagrams<'_>,
+        part: &Part<'_>,
         destinations: &[SocketAddr],
-        failed: &mut Vec<(usize, io::Error)>,
-        total: &mut Sent,
-    ) {
+        report: &mut Report<'_>,
+    ) -> Result<(), Full> {
         let mut messages = recycle_messages(std::mem::take(&mut self.messages));
-        messages.extend(datagrams.iter().map(|datagram| [IoSlice::new(datagram)]));
+        messages.extend(part.datagrams.iter().map(|datagram| [IoSlice::new(datagram)]));
         let count = messages.len();
         let headers = self.headers.get_or_insert_with(Headers::new);
         self.addresses.clear();
@@ -249,15 +243,15 @@ impl Batch {
                 .iter()
                 .map(|index| destinations.get(*index).map(|to| SockaddrStorage::from(*to))),
         );
+        let mut outcome = Ok(());
         // Message `m` is datagram `m % count` for destination `m / count`.
         let end = count.saturating_mul(self.indices.len());
         let mut next = 0;
-        let mut full = 0;
         while next < end {
             let chunk = next..end.min(next + MESSAGES);
             self.message_addresses.clear();
             self.message_addresses
-                .extend(chunk.clone().map(|m| self.addresses.get(m / count).copied().flatten()));
+                .extend(chunk.map(|m| self.addresses.get(m / count).copied().flatten()));
             #[cfg(test)]
             {
                 self.calls += 1;
@@ -271,52 +265,58 @@ impl Batch {
                     &[],
                 )
             });
+            let index = self.indices.get(next / count).copied().unwrap_or_default();
             match result {
                 Ok(taken) => {
-                    full = 0;
                     next += taken.max(1);
-                    total.sent += taken;
+                    report.sent += taken;
                 }
                 Err(e) if is_full(&e) => {
-                    next += 1;
-                    full += 1;
-                    total.dropped += 1;
-                    if full == FULL_IN_A_ROW {
-                        total.dropped += end.saturating_sub(next);
-                        break;
-                    }
+                    outcome = Err(Full { index, datagram: part.start + next % count });
+                    break;
                 }
                 Err(e) => {
-                    let destination = next / count;
-                    if let Some(index) = self.indices.get(destination) {
-                        failed.push((*index, e));
-                    }
-                    next = (destination + 1).saturating_mul(count);
+                    report.failed.push((index, e));
+                    next = (next / count + 1).saturating_mul(count);
                 }
             }
         }
         self.messages = recycle_messages(messages);
+        outcome
     }
 }
 
-/// Sends one datagram; false if the destination has failed.
+/// Datagrams that go out in the same way, and where in the batch they begin.
+struct Part<'a> {
+    datagrams: Datagrams<'a>,
+    start: usize,
+    segment: u16,
+}
+
+/// The socket's buffer is full: the destination and the datagram that found it so.
+struct Full {
+    index: usize,
+    datagram: usize,
+}
+
+/// Sends one datagram, the `number`th of its batch; false if it did not go.
 fn plain(
     socket: &UdpSocket,
     datagram: &[u8],
     to: SocketAddr,
     index: usize,
-    failed: &mut Vec<(usize, io::Error)>,
-    total: &mut Sent,
+    number: usize,
+    report: &mut Report<'_>,
 ) -> bool {
     match uninterrupted(|| socket.send_to(datagram, to)) {
-        Ok(_) => total.sent += 1,
-        Err(e) if is_full(&e) => total.dropped += 1,
-        Err(e) => {
-            failed.push((index, e));
-            return false;
+        Ok(_) => {
+            report.sent += 1;
+            return true;
         }
+        Err(e) if is_full(&e) => report.late.push((index, number)),
+        Err(e) => report.failed.push((index, e)),
     }
-    true
+    false
 }
 
 /// Whether an error may mean that the kernel does not segment this message.

@@ -9,11 +9,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 
+mod backlog;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod runs;
 
+pub(super) use backlog::Backlog;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use linux::Batch;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -36,13 +38,16 @@ impl<'a> Datagrams<'a> {
     }
 }
 
-/// What became of a batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Sent {
+/// What becomes of a batch.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
     /// Datagrams that the system took.
     pub(super) sent: usize,
-    /// Datagrams that found the socket's buffer full.
-    pub(super) dropped: usize,
+    /// Destinations that failed, each once.
+    pub(super) failed: &'a mut Vec<(usize, io::Error)>,
+    /// The socket's buffer is full: which destinations did not get all, and from which datagram
+    /// on.
+    pub(super) late: &'a mut Vec<(usize, usize)>,
 }
 
 /// How many destinations may refuse segmentation before the socket does without.
@@ -95,29 +100,30 @@ fn is_full(e: &io::Error) -> bool {
 pub(super) fn one_by_one(
     datagrams: &Datagrams<'_>,
     destinations: &[SocketAddr],
-    failed: &mut Vec<(usize, io::Error)>,
+    report: &mut Report<'_>,
     mut send: impl FnMut(&[u8], SocketAddr) -> io::Result<usize>,
-) -> Sent {
-    let mut total = Sent::default();
+) {
     for (index, destination) in destinations.iter().enumerate() {
-        for datagram in datagrams.iter() {
+        for (number, datagram) in datagrams.iter().enumerate() {
             match send(datagram, *destination) {
-                Ok(_) => total.sent += 1,
-                Err(e) if is_full(&e) => total.dropped += 1,
+                Ok(_) => report.sent += 1,
+                Err(e) if is_full(&e) => {
+                    report.late.push((index, number));
+                    report.late.extend((index + 1..destinations.len()).map(|other| (other, 0)));
+                    return;
+                }
                 Err(e) => {
-                    failed.push((index, e));
+                    report.failed.push((index, e));
                     break;
                 }
             }
         }
     }
-    total
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod portable {
-    use super::{Datagrams, Offload, Sent, one_by_one};
-    use std::io;
+    use super::{Datagrams, Offload, Report, one_by_one};
     use std::net::{SocketAddr, UdpSocket};
 
     #[derive(Debug, Default)]
@@ -130,11 +136,11 @@ mod portable {
             _: &mut Offload,
             datagrams: &Datagrams<'_>,
             destinations: &[SocketAddr],
-            failed: &mut Vec<(usize, io::Error)>,
-        ) -> Sent {
-            one_by_one(datagrams, destinations, failed, |datagram, to| {
+            report: &mut Report<'_>,
+        ) {
+            one_by_one(datagrams, destinations, report, |datagram, to| {
                 super::super::uninterrupted(|| socket.send_to(datagram, to))
-            })
+            });
         }
     }
 }
