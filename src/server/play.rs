@@ -44,6 +44,7 @@ impl RtspServer {
         let now = env.now();
         let mut info = RtpInfo::default();
         for (_, track) in &scope.tracks {
+            self.with_stream(env, track.stream, |s, env, w| s.begin_packet(env, w));
             if let Some(stream) = self.streams.get(track.stream) {
                 let (seq, rtptime) = stream.next_packet(now, npt);
                 info.entries.push(RtpInfoEntry { url: track.url.clone(), seq: Some(seq), rtptime });
@@ -130,7 +131,9 @@ impl RtspServer {
             scope.tracks.iter().all(|(_, t)| s.streams.get(t.stream).is_none_or(|s| s.has_ended()))
         };
         let start = start.or_else(|| over(self).then_some(Duration::ZERO));
-        let mut npt = None;
+        let mut npt: Option<Duration> = None;
+        // Of tracks that have no frame to start with: they are over, or not there yet.
+        let mut elsewhere: Option<Duration> = None;
         for (index, track) in &scope.tracks {
             let Some(stream) = self.streams.get(track.stream) else { continue };
             // Nobody moves a shared stream; one that has ended begins anew.
@@ -146,11 +149,13 @@ impl RtspServer {
             let at = self.with_stream(env, track.stream, |s, _, w| {
                 s.set_stop(stop);
                 s.prepare(w, now);
-                s.npt()
+                (s.npt(), s.has_frame())
             });
-            npt = npt.into_iter().chain(at).min();
+            let Some((at, has_frame)) = at else { continue };
+            let of = if has_frame { &mut npt } else { &mut elsewhere };
+            *of = Some(of.map_or(at, |other| other.min(at)));
         }
-        Ok(npt.unwrap_or_default())
+        Ok(npt.or(elsewhere).unwrap_or_default())
     }
 
     fn seek_track(
@@ -167,15 +172,21 @@ impl RtspServer {
         }
         let now = env.now();
         let Some(stream) = self.streams.get_mut(track.stream) else { return Ok(()) };
-        stream.pause(env, track.destination);
         let session = self.media_sessions.get_mut(media_session);
         let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+        // Where another track is longer, this one is at its end.
+        let length = factory.as_ref().and_then(|f| f.duration());
+        let npt = length.map_or(npt, |length| npt.min(length));
         let sought = stream.seek_with(&mut self.demuxers, now, |source, cx| match factory {
             Some(factory) => factory.seek_stream_source(source, npt, cx),
             None => source.seek(npt, cx),
         });
         match sought {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // Not before: what is refused changes nothing.
+                stream.pause(env, track.destination);
+                Ok(())
+            }
             Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
             Err(SeekError::NotSeekable | SeekError::OutOfRange) => {
                 Err(StatusCode::INVALID_RANGE.into())

@@ -287,7 +287,10 @@ impl RtspServer {
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }
         for (_, track) in scope.tracks.iter().filter(|(_, t)| !t.is_multicast) {
-            self.with_stream(env, track.stream, |s, env, _| s.pause(env, track.destination));
+            self.with_stream(env, track.stream, |s, env, w| {
+                s.begin_packet(env, w);
+                s.pause(env, track.destination);
+            });
         }
         let npt = self.position(&scope);
         Ok(Answer::ok()

@@ -94,6 +94,8 @@ pub struct StreamState {
     position: Duration,
     /// Where the frame sent last ends.
     source_end: Duration,
+    /// The source gave a frame since it began anew.
+    gave_frame: bool,
     /// Where a client asked it to stop.
     stop_at: Option<Duration>,
     pub(super) report: Vec<u8>,
@@ -129,6 +131,7 @@ impl StreamState {
             pending: None,
             position: Duration::ZERO,
             source_end: Duration::ZERO,
+            gave_frame: false,
             stop_at: None,
             report: Vec::new(),
         }
@@ -165,6 +168,11 @@ impl StreamState {
     /// Normal play time of the frame that goes out next, or went out last.
     pub fn npt(&self) -> Duration {
         self.pending.as_ref().map_or(self.position, |frame| frame.dts)
+    }
+
+    /// Whether the frame that goes out next is at hand.
+    pub(super) const fn has_frame(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Packets that the operating system refused to send.
@@ -253,14 +261,19 @@ impl StreamState {
         id: DestinationId,
         npt: Duration,
     ) {
-        if self.sink.holds_back() {
-            // What follows for the newcomer shall begin with a packet of its own.
-            self.flush_to_all(env, wiring);
-        }
+        self.begin_packet(env, wiring);
         self.outlets.set_playing(id, true);
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
             self.base = (!self.live).then_some(Base { at: env.now(), npt });
+        }
+    }
+
+    /// Sends what waits in the packetizer, so that what follows begins with a packet of its own:
+    /// for a newcomer, and because what is held back does not outlast a pause.
+    pub(super) fn begin_packet(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        if self.sink.holds_back() {
+            self.flush_to_all(env, wiring);
         }
     }
 
@@ -276,7 +289,6 @@ impl StreamState {
         env.disarm_timer(&mut self.timer);
         if self.is_playing() {
             self.phase = Phase::Idle;
-            // What the packetizer held back stays in it: `start` sends or the next frame does.
             self.base = None;
         }
     }
@@ -376,6 +388,7 @@ impl StreamState {
     ) {
         self.position = frame.dts;
         self.source_end = frame.dts.saturating_add(frame.duration);
+        self.gave_frame = true;
         let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
         if batch.is_empty() {
             return;
@@ -389,10 +402,12 @@ impl StreamState {
             log::warn!("stream {:08x}: {why}", self.sink.ssrc());
             return None;
         }
-        let period = self.repeat_period.filter(|p| !p.is_zero())?;
+        // A source that has nothing (any more) would begin anew all the time.
+        let period = self.repeat_period.filter(|p| !p.is_zero() && self.gave_frame)?;
         let base = self.base?;
         let mut cx = SourceContext { now, demuxers: wiring.demuxers };
         self.source.seek(Duration::ZERO, &mut cx).ok()?;
+        self.gave_frame = false;
         let left = period.saturating_sub(base.npt);
         self.base = Some(Base { at: base.at.checked_add(left)?, npt: Duration::ZERO });
         Some(())

@@ -25,6 +25,7 @@ pub(super) struct TestTrack {
     key_every: u32,
     seekable: bool,
     repeat: bool,
+    empty: bool,
     open: Arc<AtomicUsize>,
     tag: u8,
 }
@@ -43,6 +44,7 @@ impl TestTrack {
             key_every: 25,
             seekable: true,
             repeat: false,
+            empty: false,
             open: Arc::default(),
             tag: 1,
         }
@@ -64,16 +66,16 @@ impl TestTrack {
         }
     }
 
-    /// AAC, 16 kHz, 64 ms a frame: several frames share a packet.
+    /// AAC, 32 kHz, 32 ms a frame: three frames share a packet.
     pub(super) fn aac() -> Self {
         Self {
             parameters: CodecParameters::Aac {
-                config: Bytes::from_static(&[0x14, 0x08]),
-                sampling_rate: 16_000,
+                config: Bytes::from_static(&[0x12, 0x88]),
+                sampling_rate: 32_000,
                 channels: 1,
             },
-            interval: Duration::from_millis(64),
-            frames: Some(160),
+            interval: Duration::from_millis(32),
+            frames: Some(320),
             size: 100,
             key_every: 1,
             ..Self::video()
@@ -113,6 +115,12 @@ impl TestTrack {
 
     pub(super) fn repeating(mut self) -> Self {
         self.repeat = true;
+        self
+    }
+
+    /// Repeats every second what has no frames (a file that was cut while it was served).
+    pub(super) fn empty_repeating(mut self) -> Self {
+        (self.frames, self.repeat, self.empty) = (Some(25), true, true);
         self
     }
 
@@ -198,7 +206,7 @@ struct TestSource {
 impl FramedSource for TestSource {
     fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
         let track = &self.track;
-        if track.frames.is_some_and(|n| self.next >= n) {
+        if track.empty || track.frames.is_some_and(|n| self.next >= n) {
             return FramePoll::Ended(Ending::EndOfStream);
         }
         let number = self.next;

@@ -6,6 +6,7 @@
 mod client;
 mod invariants;
 mod media;
+mod play;
 mod requests;
 mod setup;
 mod world;
