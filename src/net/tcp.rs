@@ -39,6 +39,8 @@ impl TcpListener {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
+        // What is accepted inherits it on Linux, which saves a call a connection.
+        socket.set_tcp_nodelay(true)?;
         socket.listen(BACKLOG)?;
         Ok(Self { endpoint: Endpoint::system(socket.into()) })
     }
@@ -100,8 +102,10 @@ fn accept(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         match uninterrupted(|| listener.accept()) {
             Ok((stream, peer)) => {
                 stream.set_nonblocking(true)?;
-                // Fails only for one that is dead already, which the first read will tell.
-                let _ = stream.set_nodelay(true);
+                if !cfg!(target_os = "linux") {
+                    // Fails only for one that is dead already, which the first read will tell.
+                    let _ = stream.set_nodelay(true);
+                }
                 return Ok((TcpStream { endpoint: Endpoint::system(stream), peer }, peer));
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -9,7 +9,7 @@ use crate::arena::Id;
 use crate::error::Error;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names a media session in its server.
 pub type MediaSessionId = Id<ServerMediaSession>;
@@ -47,6 +47,8 @@ pub struct ServerMediaSession {
     removed: bool,
     /// The identity of what a provider made it from.
     pub(super) provided: Option<u64>,
+    /// When its provider last said that it is up to date.
+    pub(super) checked_at: Option<Instant>,
     /// Where the time line of its live tracks lies on the clock.
     pub(super) live_base: Option<Base>,
     /// When it was last looked up: a counter, for eviction.
@@ -72,6 +74,7 @@ impl ServerMediaSession {
             in_table: false,
             removed: false,
             provided: None,
+            checked_at: None,
             live_base: None,
             last_used: 0,
         }

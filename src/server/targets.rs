@@ -10,6 +10,10 @@ use super::setup::TrackSetup;
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::{Request, StatusCode};
 use crate::wire::url::RequestTarget;
+use std::time::{Duration, Instant};
+
+/// How long a provider's word that nothing has changed holds.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a URL names.
 #[derive(Debug)]
@@ -75,10 +79,9 @@ impl RtspServer {
 
     /// By name in the table, then through the application's provider.
     fn look_up(&mut self, env: &mut UsageEnvironment, name: &str) -> Lookup {
+        let now = env.now();
         if let Some(&id) = self.names.get(name) {
-            let made_from = self.media_sessions.get(id).and_then(|s| s.provided);
-            let now = made_from.and_then(|_| self.provider.as_mut()?.identity(name));
-            if made_from == now {
+            if self.is_current(id, name, now) {
                 self.note_use(env, id);
                 return Lookup::Found(id);
             }
@@ -92,6 +95,7 @@ impl RtspServer {
         match provider.poll_session(name, &mut self.probe_budget) {
             SessionPoll::Found(mut session) => {
                 session.provided = provider.identity(name);
+                session.checked_at = Some(now);
                 match self.add_server_media_session(env, *session) {
                     Ok(id) if self.names.get(name) == Some(&id) => {
                         self.note_use(env, id);
@@ -111,6 +115,19 @@ impl RtspServer {
             }
             SessionPoll::Pending => Lookup::Pending,
         }
+    }
+
+    /// Whether a media session is still what its provider would make. Asked of the provider once
+    /// in a while only: it may mean several system calls, and every DESCRIBE and SETUP wants it.
+    fn is_current(&mut self, id: MediaSessionId, name: &str, now: Instant) -> bool {
+        let Some(session) = self.media_sessions.get_mut(id) else { return false };
+        let Some(made_from) = session.provided else { return true };
+        let checked = session.checked_at.map(|at| now.saturating_duration_since(at));
+        if checked.is_some_and(|ago| ago < CHECK_INTERVAL) {
+            return true;
+        }
+        session.checked_at = Some(now);
+        self.provider.as_mut().and_then(|p| p.identity(name)) == Some(made_from)
     }
 
     /// What a request with a session is about.
