@@ -1,0 +1,412 @@
+//! The programs of `examples/`, run as their users run them: help, wrong arguments, serving and
+//! the end on SIGINT. A program that is not built (`cargo test --test programs` alone builds
+//! none) is left out, with a note.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whoever takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// RTCP packet type of a BYE (RFC 3550 section 6.6).
+const BYE: u8 = 203;
+
+/// A program, its source, the option for its RTSP port, and what is served by default.
+struct Program {
+    name: &'static str,
+    source: &'static str,
+    port_option: &'static str,
+}
+
+macro_rules! program {
+    ($name:literal, $port_option:literal) => {
+        Program {
+            name: $name,
+            source: include_str!(concat!("../examples/", $name, ".rs")),
+            port_option: $port_option,
+        }
+    };
+}
+
+const MEDIA_SERVER: Program = program!("media_server", "--port");
+const ON_DEMAND_SERVER: Program = program!("on_demand_server", "--port");
+const MULTICAST_STREAMER: Program = program!("multicast_streamer", "--rtsp-port");
+const LIVE_SOURCE: Program = program!("live_source", "--port");
+const CUSTOM_SUBSESSION: Program = program!("custom_subsession", "--port");
+const PROGRAMS: [Program; 5] =
+    [MEDIA_SERVER, ON_DEMAND_SERVER, MULTICAST_STREAMER, LIVE_SOURCE, CUSTOM_SUBSESSION];
+
+impl Program {
+    /// Where it lies beside the tests, if it is built.
+    fn path(&self) -> Option<PathBuf> {
+        let tests = std::env::current_exe().expect("a test has an executable");
+        let path = tests.parent()?.parent()?.join("examples").join(self.name);
+        let built = path.exists();
+        if !built {
+            let _ = writeln!(io::stderr(), "{} is not built: not tested", self.name);
+        }
+        built.then_some(path)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Option<Command> {
+        let mut command = Command::new(self.path()?);
+        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        Some(command)
+    }
+
+    fn output(&self, arguments: &[&str]) -> Option<Output> {
+        let output = self.command(arguments)?.output();
+        Some(output.unwrap_or_else(|e| panic!("{} does not run: {e}", self.name)))
+    }
+
+    /// The options that its source knows.
+    fn options(&self) -> BTreeSet<String> {
+        let code = self.source.split_once("fn options").map_or("", |(_, code)| code);
+        let names = code.match_indices("\"--").filter_map(|(at, _)| {
+            let name = code.get(at + 1..)?;
+            Some(name.split(['"', ' ', ':']).next()?.to_owned())
+        });
+        names.chain(["--bind", "--help", self.port_option].map(str::to_owned)).collect()
+    }
+
+    /// Starts it on a free port of this host.
+    fn start(&self, arguments: &[&str]) -> Option<Running> {
+        let place = ["--bind", "127.0.0.1", self.port_option, "0"];
+        let mut command = self.command(&[&place, arguments].concat())?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{} does not start: {e}", self.name));
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        Some(Running { child, out })
+    }
+}
+
+/// A program that runs; killed with the test.
+struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    /// The next URL that it prints.
+    fn url(&mut self) -> String {
+        let line = self.line();
+        let url = line.split_whitespace().next().unwrap_or_default();
+        assert!(url.starts_with("rtsp://127.0.0.1:"), "{line:?}");
+        url.to_owned()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("standard output is text");
+        line
+    }
+
+    fn interrupt(&self) {
+        let id = i32::try_from(self.child.id()).expect("process ids are small");
+        kill(Pid::from_raw(id), Signal::SIGINT).expect("it runs");
+    }
+
+    /// How it ends, and what it has said on standard error.
+    fn wait(mut self) -> (ExitStatus, String) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut log = String::new();
+        let mut err = self.child.stderr.take().expect("piped");
+        err.read_to_string(&mut log).expect("the log is text");
+        (status, log)
+    }
+}
+
+/// A client that streams over its connection.
+struct Client {
+    stream: BufReader<TcpStream>,
+    url: String,
+    cseq: u32,
+}
+
+impl Client {
+    fn connect(url: &str) -> Self {
+        let host = url.strip_prefix("rtsp://").and_then(|rest| rest.split('/').next());
+        let address: SocketAddr = host.and_then(|host| host.parse().ok()).expect("an address");
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        Self { stream: BufReader::new(stream), url: url.to_owned(), cseq: 0 }
+    }
+
+    /// Sends a request and waits for its answer, which must be 200: head and body.
+    fn request(&mut self, method: &str, control: &str, headers: &str) -> (String, String) {
+        self.cseq += 1;
+        let Self { url, cseq, .. } = self;
+        let request = format!("{method} {url}{control} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n");
+        self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let n = self.stream.read_line(&mut head).expect("an answer");
+            assert_ne!(n, 0, "closed after {head:?}");
+        }
+        assert!(head.starts_with("RTSP/1.0 200 "), "{request}{head}");
+        let length = header(&head, "Content-Length").map_or(0, |n| n.parse().expect("a number"));
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).expect("a whole body");
+        (head, String::from_utf8(body).expect("SDP is text"))
+    }
+
+    fn describe(&mut self) -> String {
+        self.request("DESCRIBE", "", "Accept: application/sdp\r\n").1
+    }
+
+    /// Plays the first track.
+    fn play(&mut self) {
+        let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+        let (head, _) = self.request("SETUP", "/track1", transport);
+        let session = header(&head, "Session").expect("a session");
+        let session = session.split(';').next().unwrap_or_default();
+        self.request("PLAY", "", &format!("Session: {session}\r\n"));
+    }
+
+    /// The next interleaved packet and its channel; `None` at the end.
+    fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut prefix = [0; 4];
+        match self.stream.read_exact(&mut prefix) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return None,
+            Err(e) => panic!("{e}"),
+        }
+        assert_eq!(prefix[0], b'$');
+        let mut packet = vec![0; usize::from(u16::from_be_bytes([prefix[2], prefix[3]]))];
+        self.stream.read_exact(&mut packet).expect("a whole packet");
+        Some((prefix[1], packet))
+    }
+
+    fn wait_for_rtp(&mut self) {
+        while let Some((channel, _)) = self.packet() {
+            if channel == 0 {
+                return;
+            }
+        }
+        panic!("closed before the first RTP packet");
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().filter_map(|l| l.split_once(':')).find(|(n, _)| *n == name).map(|(_, v)| v.trim())
+}
+
+/// Whether a compound RTCP packet has a BYE.
+fn has_bye(mut packet: &[u8]) -> bool {
+    while let [_, kind, high, low, ..] = *packet {
+        if kind == BYE {
+            return true;
+        }
+        let words = usize::from(u16::from_be_bytes([high, low]));
+        packet = packet.get((words + 1) * 4..).unwrap_or_default();
+    }
+    false
+}
+
+/// Describes and plays what the program serves first, with as many viewers; then interrupts it:
+/// each viewer gets a BYE and the end, and the program ends in order. Returns the SDP.
+fn serves_and_ends(program: &Program, arguments: &[&str], viewers: usize) -> Option<String> {
+    let mut running = program.start(arguments)?;
+    let url = running.url();
+    let mut clients: Vec<_> = (0..viewers).map(|_| Client::connect(&url)).collect();
+    let mut sdp = String::new();
+    for client in &mut clients {
+        sdp = client.describe();
+        client.play();
+        client.wait_for_rtp();
+    }
+    running.interrupt();
+    for mut client in clients {
+        let mut bye = false;
+        while let Some((channel, packet)) = client.packet() {
+            bye |= channel == 1 && has_bye(&packet);
+        }
+        assert!(bye, "{}: the connection ends without a BYE", program.name);
+    }
+    let (status, log) = running.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    for what in ["starts: ", "ends: "] {
+        let lines = log.lines().filter(|line| line.contains(what)).count();
+        assert_eq!(lines, viewers, "one line a session that {what}\n{log}");
+    }
+    Some(sdp)
+}
+
+#[test]
+fn help_tells_every_option() {
+    for program in PROGRAMS {
+        for flag in ["--help", "-h"] {
+            let Some(output) = program.output(&[flag]) else { continue };
+            assert!(output.status.success(), "{}", program.name);
+            let help = String::from_utf8(output.stdout).expect("help is text");
+            for option in program.options() {
+                let told = help.lines().any(|l| l.split_whitespace().any(|word| word == option));
+                assert!(told, "{} does not tell of {option}", program.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let wrong: [(&Program, &[&str], &str); 15] = [
+        (&MEDIA_SERVER, &["--bogus"], "--bogus"),
+        (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
+        (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
+        (&LIVE_SOURCE, &["--bogus"], "--bogus"),
+        (&CUSTOM_SUBSESSION, &["surplus"], "surplus"),
+        (&MEDIA_SERVER, &["--port", "65536"], "--port"),
+        (&MEDIA_SERVER, &["--port"], "--port"),
+        (&MEDIA_SERVER, &["--loop=yes"], "--loop"),
+        (&MEDIA_SERVER, &["--bind", "somewhere"], "--bind"),
+        (&MEDIA_SERVER, &["no/such/folder"], "no/such/folder"),
+        (&ON_DEMAND_SERVER, &["--port", "0", "--dir", "src"], "src"),
+        (&MULTICAST_STREAMER, &[], "FILE"),
+        (&MULTICAST_STREAMER, &["--group", "10.0.0.1", "x.ts"], "10.0.0.1"),
+        (&MULTICAST_STREAMER, &["--port", "18889", "x.ts"], "--port"),
+        (&LIVE_SOURCE, &["no/such/file.h264"], "no/such/file.h264"),
+    ];
+    for (program, arguments, named) in wrong {
+        let Some(output) = program.output(arguments) else { continue };
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{} {arguments:?}: {message}", program.name);
+        assert!(message.contains(named), "{} {arguments:?}: {message}", program.name);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let arguments = ["--bind", "127.0.0.1", "--port", &port];
+    let Some(output) = CUSTOM_SUBSESSION.output(&arguments) else { return };
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains(&port), "{message}");
+}
+
+#[test]
+fn media_server_serves_a_folder() {
+    let Some(mut running) = MEDIA_SERVER.start(&[]) else { return };
+    let mut urls = vec![running.url()];
+    while !urls.iter().any(|url| url.ends_with("/vbr.mp3")) {
+        urls.push(running.url());
+    }
+    assert!(urls.iter().any(|url| url.ends_with("/a%20file.mkv")), "{urls:?}");
+    drop(running);
+    serves_and_ends(&MEDIA_SERVER, &["--loop", "testdata/media"], 1);
+}
+
+#[test]
+fn on_demand_server_serves_each_format() {
+    let Some(mut running) = ON_DEMAND_SERVER.start(&[]) else { return };
+    for (name, encoding) in [
+        ("h264ESVideoTest", "H264/90000"),
+        ("h265ESVideoTest", "H265/90000"),
+        ("aacAudioTest", "MPEG4-GENERIC/44100/2"),
+        ("mp3AudioTest", "MPA/90000"),
+        ("wavAudioTest", "L16/44100/2"),
+        ("mpeg2TransportStreamTest", "MP2T/90000"),
+        ("matroskaFileTest", "H264/90000"),
+    ] {
+        let line = running.line();
+        let url = line.split_whitespace().next().unwrap_or_default();
+        assert!(url.ends_with(name) && line.contains("testdata/media/"), "{line}");
+        let sdp = Client::connect(url).describe();
+        assert!(sdp.to_ascii_uppercase().contains(encoding), "{name}: {sdp}");
+    }
+    drop(running);
+    serves_and_ends(&ON_DEMAND_SERVER, &["--reuse-first-source"], 2);
+}
+
+#[test]
+fn live_source_serves_two_viewers_from_key_frames() {
+    for shared in [&["--report", "1"][..], &["--reuse-first-source"]] {
+        let Some(sdp) = serves_and_ends(&LIVE_SOURCE, shared, 2) else { return };
+        // Picked up from the stream: the program was not told them.
+        assert!(sdp.contains("sprop-parameter-sets="), "{sdp}");
+    }
+}
+
+#[test]
+fn custom_subsession_serves_its_tone() {
+    let sdp = serves_and_ends(&CUSTOM_SUBSESSION, &[], 1);
+    assert!(sdp.is_none_or(|sdp| sdp.contains("L16/8000")));
+}
+
+#[test]
+fn multicast_streamer_describes_its_group_and_says_goodbye() {
+    // Ports of a group are shared, so those of other programs are no trouble.
+    let group = Ipv4Addr::new(239, 255, 77, 1);
+    let rtcp_port = 26_001;
+    let place = ["--interface", "127.0.0.1", "--ttl", "0", "--loop", "--port", "26000"];
+    let arguments = [&place[..], &["--group", "239.255.77.1", "testdata/media/slices.264"]];
+    let member = join(group, rtcp_port);
+    let Some(mut running) = MULTICAST_STREAMER.start(&arguments.concat()) else { return };
+    let sdp = Client::connect(&running.url()).describe();
+    assert!(sdp.contains("m=video 26000 RTP/AVP 96"), "{sdp}");
+    assert!(sdp.contains("c=IN IP4 239.255.77.1/0"), "{sdp}");
+    let mut buffer = [0; 2048];
+    let first = member.and_then(|mut member| Ok((member.read(&mut buffer)?, member)));
+    running.interrupt();
+    // Not every sandbox lets multicast through.
+    match first {
+        Ok((n, mut member)) => {
+            let mut bye = buffer.get(..n).is_some_and(has_bye);
+            while !bye {
+                let n = member.read(&mut buffer).expect("a BYE comes before the patience ends");
+                bye = buffer.get(..n).is_some_and(has_bye);
+            }
+        }
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "no multicast here, BYE not tested: {e}");
+        }
+    }
+    let (status, log) = running.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn multicast_streamer_ends_with_its_file() {
+    let place = ["--interface", "127.0.0.1", "--ttl", "0", "--port", "26010", "--ssm"];
+    let arguments = [&place[..], &["testdata/media/alaw.wav"]].concat();
+    let Some(mut running) = MULTICAST_STREAMER.start(&arguments) else { return };
+    let sdp = Client::connect(&running.url()).describe();
+    assert!(sdp.contains("a=source-filter: incl IN IP4 * 127.0.0.1"), "{sdp}");
+    assert!(sdp.contains("m=audio 26010 RTP/AVP 8"), "{sdp}");
+    let (status, log) = running.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// A member of the group on the loopback interface.
+fn join(group: Ipv4Addr, port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(SocketAddr::from((group, port))))?;
+    socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(socket)
+}
