@@ -117,6 +117,27 @@ impl Timer {
 }
 
 /// The event loop with all that lives in it. See the [module](self).
+///
+/// # Example
+///
+/// Delayed tasks, and a trigger that another thread pulls:
+///
+/// ```
+/// use riverrun::env::UsageEnvironment;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+///
+/// let mut env = UsageEnvironment::new()?;
+/// let stop = Arc::new(AtomicBool::new(false));
+/// let told = Arc::clone(&stop);
+/// let trigger = env.create_event_trigger(move |_, _| told.store(true, Ordering::Relaxed));
+/// env.schedule_delayed_task(Duration::from_millis(2), move |_| {
+///     std::thread::spawn(move || trigger.trigger());
+/// });
+/// env.do_event_loop(&stop)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UsageEnvironment {
     world: World,
     clock: Clock,

@@ -30,6 +30,37 @@ pub enum Lifecycle {
 }
 
 /// A named stream with one or several tracks.
+///
+/// # Example
+///
+/// A file under a name of one's choice:
+///
+/// ```no_run
+/// use riverrun::env::UsageEnvironment;
+/// use riverrun::media::file::{ProbePoll, probe};
+/// use riverrun::server::{
+///     FileTrack, OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerMediaSession,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut probe = probe("film.264".as_ref())?;
+/// let file = loop {
+///     match probe.poll_probe(1 << 20) {
+///         ProbePoll::Pending => {} // a server in its loop would go on next turn
+///         ProbePoll::Ready(file) => break file,
+///         ProbePoll::Failed(e) => return Err(e.into()),
+///     }
+/// };
+/// let mut session = ServerMediaSession::new("lobby", "", "The film in the lobby");
+/// let track = FileTrack::new(file, 0).repeat(true);
+/// session.add_subsession(OnDemandServerMediaSubsession::new(track).reuse_first_source(true))?;
+///
+/// let mut env = UsageEnvironment::new()?;
+/// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:8554".parse()?])?;
+/// env.with(server, |server, env| server.add_server_media_session(env, session));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ServerMediaSession {
     stream_name: String,

@@ -36,6 +36,31 @@ const EXPIRIES_PER_TURN: usize = 256;
 const MAX_IDLE_PROVIDED: usize = 256;
 
 /// An RTSP server (RFC 2326): finds media sessions by name, manages client sessions, streams.
+///
+/// It is a [`Medium`]: [`new`](Self::new) puts it in an environment, whose loop then serves by
+/// itself; [`UsageEnvironment::with`] lends it to the application.
+///
+/// # Example
+///
+/// ```
+/// use riverrun::env::UsageEnvironment;
+/// use riverrun::server::{FileSessionOptions, FolderProvider, RtspServer, ServerConfig};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut env = UsageEnvironment::new()?;
+/// let mut config = ServerConfig::default();
+/// config.pool.max_sessions = 100;
+/// let server = RtspServer::new(&mut env, config, &["127.0.0.1:0".parse()?])?;
+/// let folder = FolderProvider::new("testdata/media".as_ref(), FileSessionOptions::default())?;
+/// env.with(server, |server, _| server.set_session_provider(folder));
+/// env.turn(Some(Duration::ZERO))?; // or do_event_loop
+/// let served = env.medium(server).expect("nobody has closed it");
+/// assert_eq!((served.local_addrs().len(), served.connection_count()), (1, 0));
+/// env.close(server); // clients would be told
+/// # Ok(())
+/// # }
+/// ```
 pub struct RtspServer {
     pub(super) config: ServerConfig,
     pub(super) me: Option<MediumHandle>,
