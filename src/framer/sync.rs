@@ -201,8 +201,10 @@ impl<H: SyncHeader> SyncFramer<H> {
                     (true, false) => Candidate::No,
                 };
             }
-            if matches!(tag(next), Tag::Skip(_) | Tag::NeedMore) {
-                break;
+            match tag(next) {
+                Tag::Skip(_) => break,
+                Tag::NeedMore if !self.ended => return Candidate::NeedMore,
+                Tag::NeedMore | Tag::No => {}
             }
             let Some(follower) = H::parse(next).filter(|f| f.same_stream(&header)) else {
                 return Candidate::No;
