@@ -20,6 +20,8 @@ pub(super) type ConnectionId = Id<Connection>;
 const LINGER: Duration = Duration::from_secs(2);
 /// Capacity of an empty input buffer that is kept.
 const KEPT_INPUT: usize = 1024;
+/// How often a connection that drains keeps its sessions alive.
+const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Timeouts {
@@ -60,6 +62,7 @@ pub(super) struct Connection {
     partial_since: Option<Instant>,
     /// Since when nothing of what waits was taken.
     blocked_since: Option<Instant>,
+    drained_at: Option<Instant>,
 }
 
 struct Socket<'a>(&'a mut TcpStream, &'a mut UsageEnvironment);
@@ -105,6 +108,7 @@ impl Connection {
             heard_at: now,
             partial_since: None,
             blocked_since: None,
+            drained_at: None,
         }
     }
 
@@ -160,7 +164,7 @@ impl Connection {
         bytes: Vec<u8>,
     ) -> io::Result<()> {
         self.out.push_control(bytes);
-        self.flush(env)
+        self.flush(env).map(drop)
     }
 
     /// Sends interleaved packets, or queues them, or drops them.
@@ -181,7 +185,8 @@ impl Connection {
         Ok(sent)
     }
 
-    pub(super) fn flush(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+    /// Sends what waits and can be sent; tells how many bytes went.
+    pub(super) fn flush(&mut self, env: &mut UsageEnvironment) -> io::Result<usize> {
         let now = env.now();
         let written = self.out.flush(&mut Socket(&mut self.stream, env))?;
         if self.out.is_empty() {
@@ -189,7 +194,7 @@ impl Connection {
         } else if written > 0 || self.blocked_since.is_none() {
             self.blocked_since = Some(now);
         }
-        Ok(())
+        Ok(written)
     }
 
     pub(super) const fn queued_answers(&self) -> usize {
@@ -220,6 +225,16 @@ impl Connection {
             |pair: &(u8, u8)| !self.channels.iter().any(|(c, _)| *c == pair.0 || *c == pair.1);
         let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
         wanted.filter(free).or_else(|| pairs.into_iter().find(free))
+    }
+
+    /// Whether it is time to note that the connection takes what waits for it.
+    pub(super) fn takes_note_of_draining(&mut self, now: Instant) -> bool {
+        let since = self.drained_at.map(|at| now.saturating_duration_since(at));
+        let due = since.is_none_or(|since| since >= DRAIN_NOTE_INTERVAL);
+        if due {
+            self.drained_at = Some(now);
+        }
+        due
     }
 
     /// No more input is taken; the connection goes when its answers are sent.

@@ -100,11 +100,16 @@ impl RtspServer {
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if ready.writable && connection.has_output() {
-            if let Err(e) = connection.flush(env) {
-                let why = e.to_string();
-                return self.drop_connection(env, id, &why);
+            match connection.flush(env) {
+                Ok(0) => {}
+                Ok(_) => self.note_draining(env, id),
+                Err(e) => {
+                    let why = e.to_string();
+                    return self.drop_connection(env, id, &why);
+                }
             }
         }
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if ready.readable && connection.wants_input() {
             match connection.read(env, &mut self.read_buffer) {
                 Ok(0) => {
@@ -123,6 +128,25 @@ impl RtspServer {
             self.process_input(env, id);
         }
         self.settle_connection(env, id);
+    }
+
+    /// A connection that takes what waits for it keeps the sessions that stream over it alive,
+    /// though it may never catch up.
+    fn note_draining(&mut self, env: &UsageEnvironment, id: ConnectionId) {
+        let now = env.now();
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.takes_note_of_draining(now) {
+            return;
+        }
+        for session in connection.sessions.clone() {
+            let media = self.pool.session(session).into_iter().flat_map(|s| s.media());
+            let mut tracks = media.flat_map(|(_, m)| m.tracks());
+            let drains = tracks.any(|t| t.connection == Some(id) && self.is_track_playing(t));
+            drop(tracks);
+            if drains {
+                self.pool.touch(session, now);
+            }
+        }
     }
 
     /// Looks at the input of a connection: requests, and RTCP that comes in interleaved.

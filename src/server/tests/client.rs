@@ -230,7 +230,8 @@ impl Client {
             let cseq = answer.value("CSeq").map(|v| v.parse().expect("CSeq is a number"));
             assert_eq!(cseq, asked, "answers come in order: {answer:?}");
         }
-        assert!(answer.value("Server").is_some() && answer.header("Date").ends_with(" GMT"));
+        let dated = answer.value("Date").is_some_and(|d| d.ends_with(" GMT"));
+        assert!(self.lenient || dated && answer.value("Server").is_some(), "{answer:?}");
         assert_eq!(answer.0.headers.values("CSeq").count(), answer.value("CSeq").iter().count());
         self.answers.push_back(answer);
     }

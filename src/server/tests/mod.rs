@@ -5,8 +5,10 @@
 
 mod client;
 mod invariants;
+mod life;
 mod media;
 mod play;
 mod requests;
 mod setup;
+mod shared;
 mod world;
