@@ -40,7 +40,7 @@ use std::time::Duration;
 /// });
 /// assert_eq!(encoder.join().unwrap(), Sent::NoReceiver);
 /// assert!(stream.is_described());
-/// let source = stream.create_source(); // Starts at the next key frame.
+/// let source = stream.create_source(); // Starts at a key frame.
 /// ```
 pub fn live_stream(
     parameters: CodecParameters,
@@ -113,6 +113,9 @@ struct State {
 
 struct Reader {
     queue: FrameQueue,
+    /// It has been asked for a frame. Until then it gets none, or a client between SETUP and PLAY
+    /// would be sent what has grown old meanwhile.
+    asked: bool,
     /// It has got its first frame.
     started: bool,
     /// It has been told to wait for input.
@@ -267,14 +270,17 @@ impl State {
     /// Gives the frame to every source. Also tells whether one of them waited for it.
     fn distribute(&mut self, frame: Frame) -> (Sent, bool) {
         self.stats.sent += 1;
-        if self.sources.is_empty() {
-            return (if self.open { Sent::NoReceiver } else { Sent::Closed }, false);
+        if self.sources.is_empty() && !self.open {
+            return (Sent::Closed, false);
         }
         let mut wake = false;
         let mut dropped = false;
         let mut frame = Some(frame);
-        let mut readers = self.sources.iter_mut().peekable();
-        while let Some((_, reader)) = readers.next() {
+        let mut readers = self.sources.iter_mut().map(|(_, r)| r).filter(|r| r.asked).peekable();
+        if readers.peek().is_none() {
+            return (Sent::NoReceiver, false);
+        }
+        while let Some(reader) = readers.next() {
             // The last takes the frame itself: as a rule there is but one.
             let own = if readers.peek().is_some() { frame.clone() } else { frame.take() };
             let Some(own) = own else { break };
@@ -300,11 +306,12 @@ pub struct LiveStream {
 }
 
 impl LiveStream {
-    /// A source that starts at the next key frame. Each has its own queue.
+    /// A source that starts at the first key frame that comes after it was first asked for one.
+    /// Each has its own queue.
     pub fn create_source(&self) -> LiveSource {
         let mut state = self.shared.lock();
         let queue = FrameQueue::new(state.limits, Overflow::DropNewest).start_at_key_frame();
-        let reader = Reader { queue, started: false, waiting: false };
+        let reader = Reader { queue, asked: false, started: false, waiting: false };
         let key = Some(state.sources.insert(reader));
         drop(state);
         LiveSource { shared: Arc::clone(&self.shared), key }
@@ -378,6 +385,7 @@ impl FramedSource for LiveSource {
         let Some(reader) = self.key.and_then(|key| state.sources.get_mut(key)) else {
             return FramePoll::Ended(Ending::EndOfStream);
         };
+        reader.asked = true;
         if let Some(frame) = reader.queue.pop() {
             return FramePoll::Ready(frame);
         }
@@ -442,6 +450,13 @@ mod tests {
         source.poll_frame(&mut SourceContext { now: Instant::now(), demuxers: &mut demuxers })
     }
 
+    /// A source that waits for its first frame.
+    fn reading(stream: &LiveStream) -> LiveSource {
+        let mut source = stream.create_source();
+        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
+        source
+    }
+
     fn bytes(source: &mut LiveSource) -> Option<Bytes> {
         match poll(source) {
             FramePoll::Ready(frame) => Some(frame.data),
@@ -455,7 +470,7 @@ mod tests {
         let whole = [&SPS[..], &PPS, &IDR].concat();
         assert_eq!(sender.send_access_unit(whole.clone(), Duration::ZERO), Sent::NoReceiver);
         assert!(stream.is_described());
-        let mut source = stream.create_source();
+        let mut source = reading(&stream);
         assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
         assert_eq!(sender.send_access_unit(IDR.to_vec(), Duration::ZERO), Sent::Accepted);
         assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
@@ -467,7 +482,7 @@ mod tests {
     #[test]
     fn parameter_sets_sent_in_pieces_are_not_repeated() {
         let (sender, stream, _) = stream(h264());
-        let mut source = stream.create_source();
+        let mut source = reading(&stream);
         for (piece, last) in [(&SPS[..], false), (&PPS, false), (&IDR, true)] {
             let mut frame = Frame::new(piece.to_vec(), Duration::ZERO, Duration::ZERO);
             frame.flags.ends_access_unit = last;
@@ -483,7 +498,7 @@ mod tests {
     #[test]
     fn a_slow_source_drops_to_the_next_key_frame_and_the_sender_sees_it() {
         let (sender, stream, _) = stream(h264());
-        let mut source = stream.create_source();
+        let mut source = reading(&stream);
         let idr = [&SPS[..], &PPS, &IDR].concat();
         assert_eq!(sender.send_access_unit(idr.clone(), Duration::ZERO), Sent::Accepted);
         for _ in 0..2 {
@@ -505,21 +520,23 @@ mod tests {
     #[test]
     fn wakes_only_a_source_that_waits() {
         let (sender, stream, woken) = stream(PCM);
-        let mut source = stream.create_source();
+        let mut source = reading(&stream);
         let send = || assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
-        send();
-        assert_eq!(woken.load(Ordering::SeqCst), 0);
-        assert!(bytes(&mut source).is_some());
-        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
         send();
         send();
         assert_eq!(woken.load(Ordering::SeqCst), 1);
+        assert!(bytes(&mut source).is_some());
+        send();
+        assert_eq!(woken.load(Ordering::SeqCst), 1, "it has not been told to wait again");
+        while bytes(&mut source).is_some() {}
+        send();
+        assert_eq!(woken.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn ends_when_the_last_sender_is_gone_and_all_is_read() {
         let (sender, stream, woken) = stream(PCM);
-        let mut source = stream.create_source();
+        let mut source = reading(&stream);
         let other = sender.clone();
         let thread = std::thread::spawn(move || {
             let _ = other.send_access_unit(vec![1], Duration::ZERO);
@@ -536,10 +553,23 @@ mod tests {
     #[test]
     fn the_sender_sees_that_the_receiving_end_is_gone() {
         let (sender, stream, _) = stream(PCM);
-        let source = stream.create_source();
+        let source = reading(&stream);
         drop(stream);
         assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
         drop(source);
         assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Closed);
+    }
+
+    #[test]
+    fn a_source_that_was_not_asked_yet_collects_nothing() {
+        let (sender, stream, _) = stream(PCM);
+        let mut source = stream.create_source();
+        for n in 0..9 {
+            assert_eq!(sender.send_access_unit(vec![n], Duration::ZERO), Sent::NoReceiver);
+        }
+        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
+        assert_eq!(sender.send_access_unit(vec![9], Duration::ZERO), Sent::Accepted);
+        assert_eq!(bytes(&mut source).as_deref(), Some(&[9][..]));
+        assert_eq!(sender.stats().dropped, 0);
     }
 }
