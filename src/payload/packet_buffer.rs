@@ -37,7 +37,7 @@ impl PacketSpan {
 ///
 /// A packetizer calls [`begin_packet`](Self::begin_packet), [`put`](Self::put) and
 /// [`finish_packet`](Self::finish_packet); the RTP sink fills the headers in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PacketBuffer {
     bytes: Vec<u8>,
     spans: Vec<PacketSpan>,

@@ -31,6 +31,13 @@ pub struct ServerConfig {
     pub max_queued_answers: usize,
     /// Largest RTP packet, header included, in bytes.
     pub max_packet: usize,
+    /// Packets that are sent over UDP at once. The rest of a larger frame follows in a few
+    /// milliseconds, so that a large key frame does not overrun a receiver's or a switch's
+    /// buffer. 0: no limit.
+    pub max_burst: usize,
+    /// Bytes that are kept of a shared stream since its last key frame
+    /// ([`FastStart::KeyFrameCache`](super::FastStart)).
+    pub max_cached: usize,
     /// UDP ports for RTP and RTCP.
     pub udp_ports: UdpPorts,
     /// Whether the end of a connection ends the UDP sessions that were set up over it. What is
@@ -58,6 +65,8 @@ impl Default for ServerConfig {
             max_queued_media: 1 << 20,
             max_queued_answers: 256 << 10,
             max_packet: crate::rtp::sink::DEFAULT_MAX_PACKET,
+            max_burst: 64,
+            max_cached: 4 << 20,
             udp_ports: UdpPorts::Pairs { base: 6970, tries: 128 },
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,

@@ -4,7 +4,7 @@
 use super::media_session::ServerMediaSession;
 use super::provider::{SessionPoll, SessionProvider};
 use super::served_folder::{FileLimits, FileSessionPoll, FileSessions, ServedFolder};
-use super::subsession::{OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
+use super::subsession::{FastStart, OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
 use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::file::{MediaFile, Track};
@@ -90,6 +90,8 @@ pub struct FileSessionOptions {
     pub reuse_first_source: bool,
     /// Streams begin anew at the end.
     pub repeat: bool,
+    /// What who joins a shared stream of video gets first.
+    pub fast_start: FastStart,
 }
 
 /// The media session for a file.
@@ -108,7 +110,8 @@ pub fn file_media_session(
         let factory = FileTrack::new(Arc::clone(file), track).repeat(options.repeat);
         session = session.with_subsession(
             OnDemandServerMediaSubsession::new(factory)
-                .reuse_first_source(options.reuse_first_source),
+                .reuse_first_source(options.reuse_first_source)
+                .fast_start(options.fast_start),
         );
     }
     session

@@ -10,6 +10,7 @@ mod connection;
 mod connections;
 mod file_subsession;
 mod hooks;
+mod key_frame_cache;
 mod live_subsession;
 mod media_session;
 mod multicast;
@@ -42,8 +43,8 @@ pub use rtsp_server::{InputId, RtspServer};
 pub use setup::SessionMedia;
 pub use stream_state::{StreamId, StreamState};
 pub use subsession::{
-    Delivery, MulticastGroup, OnDemandServerMediaSubsession, PassiveServerMediaSubsession,
-    ServerMediaSubsession, StreamFactory, StreamRequest,
+    Delivery, FastStart, MulticastGroup, OnDemandServerMediaSubsession,
+    PassiveServerMediaSubsession, ServerMediaSubsession, StreamFactory, StreamRequest,
 };
 
 pub(crate) use pool::SessionId as ClientSessionId;

@@ -61,6 +61,8 @@ pub(super) struct Outlets {
     pub(super) send_errors: u64,
     /// What went to each destination that played all along.
     sent: Totals,
+    /// A UDP destination waits for a key frame.
+    anyone_waits: bool,
     /// The legs' targets are not up to date.
     stale: bool,
     ranges: Vec<Range<usize>>,
@@ -124,7 +126,8 @@ impl Outlets {
     fn settle(&mut self, id: DestinationId) {
         let sent = self.sent;
         if let Some(d) = self.destinations.get_mut(id) {
-            if d.playing && matches!(d.transport, DestinationTransport::Udp { .. }) {
+            let is_udp = matches!(d.transport, DestinationTransport::Udp { .. });
+            if d.playing && is_udp && !d.skipping {
                 d.sent.packets += sent.packets - d.since.packets;
                 d.sent.octets += sent.octets - d.since.octets;
                 d.since = sent;
@@ -141,39 +144,39 @@ impl Outlets {
         for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
             if let DestinationTransport::Udp { sockets, rtp, rtcp } = d.transport {
                 if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
-                    leg.add(rtp, rtcp);
+                    leg.add((!d.skipping).then_some(rtp), rtcp, rtp == rtcp);
                 }
             }
         }
     }
 
-    /// Sends one batch to every playing destination. A destination that fails is its own.
+    /// Sends one batch to every playing destination, over UDP at most its first `max_burst`
+    /// packets. A destination that fails is its own. Returns how many packets are done with;
+    /// [`send_over_udp`](Self::send_over_udp) sends the rest.
     pub(super) fn send(
         &mut self,
         batch: &mut PacketBuffer,
         key_frame: bool,
+        max_burst: usize,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
-    ) {
+    ) -> usize {
         if batch.is_empty() {
-            return;
+            return 0;
+        }
+        if key_frame && std::mem::take(&mut self.anyone_waits) {
+            self.end_waiting();
         }
         self.refresh();
         let packets = batch.spans().len() as u64;
         let octets: u64 = batch.spans().iter().map(|s| s.len as u64).sum();
         self.sent.packets += packets;
         self.sent.octets += octets;
-        if self.legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
-            self.ranges.clear();
-            self.ranges.extend(batch.spans().iter().map(|s| s.range()));
-            let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
-            for leg in &self.legs {
-                let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
-                let socket = sockets.socket(false);
-                send_to_each(socket, env, &datagrams, &leg.rtp_targets, &mut self.failed);
-                self.send_errors += self.failed.len() as u64;
-            }
-        }
+        let done = if self.legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
+            self.send_over_udp(batch, 0..max_burst.min(batch.spans().len()), env, wiring)
+        } else {
+            batch.spans().len()
+        };
         for (_, d) in self.destinations.iter_mut().filter(|(_, d)| d.playing) {
             let DestinationTransport::Tcp { connection, rtp_channel, .. } = d.transport else {
                 continue;
@@ -207,6 +210,82 @@ impl Outlets {
                     log::debug!("{}: {e}", c.peer);
                     wiring.broken.push(connection);
                 }
+            }
+        }
+        done
+    }
+
+    /// Sends some packets of a batch to the UDP destinations; returns the end of their range.
+    pub(super) fn send_over_udp(
+        &mut self,
+        batch: &PacketBuffer,
+        packets: Range<usize>,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> usize {
+        let end = packets.end;
+        self.ranges.clear();
+        let spans = batch.spans().get(packets).unwrap_or_default();
+        self.ranges.extend(spans.iter().map(|s| s.range()));
+        let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+        for leg in &self.legs {
+            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            let socket = sockets.socket(false);
+            send_to_each(socket, env, &datagrams, &leg.rtp_targets, &mut self.failed);
+            self.send_errors += self.failed.len() as u64;
+        }
+        end
+    }
+
+    /// Sends a batch to one destination that gets what others have had.
+    pub(super) fn send_to(
+        &mut self,
+        id: DestinationId,
+        batch: &mut PacketBuffer,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let Some(d) = self.destinations.get_mut(id) else { return };
+        d.sent.packets += batch.spans().len() as u64;
+        d.sent.octets += batch.spans().iter().map(|s| s.len as u64).sum::<u64>();
+        match d.transport {
+            DestinationTransport::Udp { sockets, rtp, .. } => {
+                let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+                self.ranges.clear();
+                self.ranges.extend(batch.spans().iter().map(|s| s.range()));
+                let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+                let socket = sockets.socket(false);
+                send_to_each(socket, env, &datagrams, &[rtp], &mut self.failed);
+                self.send_errors += self.failed.len() as u64;
+            }
+            DestinationTransport::Tcp { connection, rtp_channel, .. } => {
+                let Some(c) = wiring.connections.get_mut(connection) else { return };
+                RtpSink::set_channel(batch, rtp_channel);
+                match c.send_media(env, batch.bytes(), false) {
+                    Ok(Sent::Dropped) => d.skipping = true,
+                    Ok(_) => {}
+                    Err(_) => wiring.broken.push(connection),
+                }
+            }
+        }
+    }
+
+    /// Sends nothing to a destination before the next key frame.
+    pub(super) fn wait_for_key_frame(&mut self, id: DestinationId) {
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.skipping = true;
+            self.anyone_waits = true;
+            self.stale = true;
+        }
+    }
+
+    fn end_waiting(&mut self) {
+        let sent = self.sent;
+        for (_, d) in self.destinations.iter_mut() {
+            if d.skipping && matches!(d.transport, DestinationTransport::Udp { .. }) {
+                d.skipping = false;
+                d.since = sent;
+                self.stale = true;
             }
         }
     }

@@ -47,7 +47,7 @@ impl RtspServer {
             self.with_stream(env, track.stream, |s, env, w| s.begin_packet(env, w));
             if let Some(stream) = self.streams.get(track.stream) {
                 let (seq, rtptime) = stream.next_packet(now, npt);
-                info.entries.push(RtpInfoEntry { url: track.url.clone(), seq: Some(seq), rtptime });
+                info.entries.push(RtpInfoEntry { url: track.url.clone(), seq, rtptime });
             }
         }
         if let Some(media) = self.pool.session_mut(scope.session) {

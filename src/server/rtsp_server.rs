@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::media::Wake;
 use crate::media::demux::DemuxTable;
 use crate::net::TcpListener;
+use crate::payload::PacketBuffer;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -89,6 +90,8 @@ pub struct RtspServer {
     pub(super) waiting: Vec<ConnectionId>,
     pub(super) work_timer: Timer,
     pub(super) probe_budget: usize,
+    /// Memory for the packets of one frame.
+    spare: PacketBuffer,
     broken: Vec<ConnectionId>,
     drained: Vec<ClientSessionId>,
     pub(super) read_buffer: Vec<u8>,
@@ -154,6 +157,7 @@ impl RtspServer {
             waiting: Vec::new(),
             work_timer: Timer::default(),
             probe_budget: 0,
+            spare: PacketBuffer::new(0),
             broken: Vec::new(),
             drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
@@ -383,6 +387,7 @@ impl RtspServer {
             connections: &mut self.connections,
             sockets: &mut self.sockets,
             demuxers: &mut self.demuxers,
+            spare: &mut self.spare,
             broken: &mut self.broken,
             drained: &mut self.drained,
         };

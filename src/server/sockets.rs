@@ -86,10 +86,10 @@ impl Leg {
         self.multiplexed_targets.clear();
     }
 
-    /// Notes a receiver; RTCP goes to the RTP port's socket if both are the same.
-    pub(super) fn add(&mut self, rtp: SocketAddr, rtcp: SocketAddr) {
-        self.rtp_targets.push(rtp);
-        if rtp == rtcp {
+    /// Notes a receiver, who may want no RTP for now.
+    pub(super) fn add(&mut self, rtp: Option<SocketAddr>, rtcp: SocketAddr, multiplexed: bool) {
+        self.rtp_targets.extend(rtp);
+        if multiplexed {
             self.multiplexed_targets.push(rtcp);
         } else {
             self.rtcp_targets.push(rtcp);

@@ -5,14 +5,17 @@
 //! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
 
 use super::connection::{Connection, ConnectionId};
+use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
 use super::sockets::{SocketsId, UdpSockets};
+use super::subsession::FastStart;
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::payload::PacketBuffer;
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
 use std::fmt;
@@ -34,11 +37,31 @@ pub(super) struct StreamParts {
     pub(super) repeat_period: Option<Duration>,
 }
 
+/// How a stream sends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendPolicy {
+    /// What who joins gets first.
+    pub(super) fast_start: FastStart,
+    /// Packets that go out over UDP at once.
+    pub(super) max_burst: usize,
+}
+
+/// A frame of which part has been sent over UDP.
+#[derive(Debug)]
+struct Burst {
+    batch: PacketBuffer,
+    /// Packets that are done with.
+    done: usize,
+    interval: Duration,
+}
+
 /// What a stream needs of the server while it runs.
 pub(super) struct Wiring<'a> {
     pub(super) connections: &'a mut Arena<Connection>,
     pub(super) sockets: &'a mut Arena<UdpSockets>,
     pub(super) demuxers: &'a mut DemuxTable,
+    /// Memory for packets, lent to each stream while it sends.
+    pub(super) spare: &'a mut PacketBuffer,
     /// Connections whose write failed.
     pub(super) broken: &'a mut Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
@@ -48,6 +71,8 @@ pub(super) struct Wiring<'a> {
 /// The end is told this long after the last packet at the earliest: a receiver that finds both
 /// at once may look at RTCP first, and drop what it has not read.
 const END_DELAY: Duration = Duration::from_millis(100);
+/// Between the parts of a frame that is too large to be sent at once.
+const BURST_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Whether a stream goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +107,9 @@ pub struct StreamState {
     live: bool,
     repeat_period: Option<Duration>,
     pub(super) outlets: Outlets,
+    pub(super) policy: SendPolicy,
+    pub(super) cache: Option<KeyFrameCache>,
+    burst: Option<Burst>,
     timer: Timer,
     pub(super) rtcp_timer: Timer,
     phase: Phase,
@@ -123,6 +151,9 @@ impl StreamState {
             live: parts.live,
             repeat_period: parts.repeat_period,
             outlets: Outlets::default(),
+            policy: SendPolicy { fast_start: FastStart::Off, max_burst: usize::MAX },
+            cache: None,
+            burst: None,
             timer: Timer::default(),
             rtcp_timer: Timer::default(),
             phase: Phase::Idle,
@@ -262,6 +293,18 @@ impl StreamState {
         npt: Duration,
     ) {
         self.begin_packet(env, wiring);
+        let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
+        if is_new && self.phase == Phase::Playing {
+            match (self.policy.fast_start, &mut self.cache) {
+                (FastStart::KeyFrameCache, Some(cache)) => {
+                    for batch in cache.batches_mut() {
+                        self.outlets.send_to(id, batch, env, wiring);
+                    }
+                }
+                (FastStart::WaitForKeyFrame, _) => self.outlets.wait_for_key_frame(id),
+                _ => {}
+            }
+        }
         self.outlets.set_playing(id, true);
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
@@ -272,6 +315,10 @@ impl StreamState {
     /// Sends what waits in the packetizer, so that what follows begins with a packet of its own:
     /// for a newcomer, and because what is held back does not outlast a pause.
     pub(super) fn begin_packet(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        if let Some(Burst { batch, done, .. }) = self.burst.take() {
+            let rest = done..batch.spans().len();
+            self.outlets.send_over_udp(&batch, rest, env, wiring);
+        }
         if self.sink.holds_back() {
             self.flush_to_all(env, wiring);
         }
@@ -287,6 +334,10 @@ impl StreamState {
 
     fn halt(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
+        self.burst = None;
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+        }
         if self.is_playing() {
             self.phase = Phase::Idle;
             self.base = None;
@@ -309,12 +360,24 @@ impl StreamState {
 
     /// Sequence number and, where the next frame is at hand, RTP timestamp of the packet that
     /// goes out next (for RTP-Info). `npt` as for [`start`](Self::start).
-    pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (u16, Option<u32>) {
+    ///
+    /// A newcomer to a running stream may get older packets first, or none for a while.
+    pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (Option<u16>, Option<u32>) {
+        if self.phase == Phase::Playing {
+            let cached = self.cache.as_ref().and_then(KeyFrameCache::first_packet);
+            match self.policy.fast_start {
+                FastStart::WaitForKeyFrame => return (None, None),
+                FastStart::KeyFrameCache if cached.is_some() => {
+                    return cached.map_or((None, None), |(seq, time)| (Some(seq), Some(time)));
+                }
+                _ => {}
+            }
+        }
         let base = self.base.unwrap_or(Base { at: now, npt });
         let timestamp = self.pending.as_ref().map(|frame| {
             self.sink.timestamp_of(frame.pts, running_time(self.epoch, base, frame.pts))
         });
-        (self.sink.next_sequence(), timestamp)
+        (Some(self.sink.next_sequence()), timestamp)
     }
 
     /// Sends what is due, at most `budget` frames, and arms the timer for what is not.
@@ -337,6 +400,10 @@ impl StreamState {
             Phase::Idle | Phase::Ended => return RunOutcome::Running,
         }
         let mut wake_at = now;
+        if let Some(next) = self.go_on_with_burst(env, wiring) {
+            env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), next);
+            return RunOutcome::Running;
+        }
         for _ in 0..budget {
             let frame = match self.pending.take() {
                 Some(frame) => frame,
@@ -374,6 +441,10 @@ impl StreamState {
                 break;
             }
             self.send_frame(env, wiring, &frame, base);
+            if let Some(burst) = &self.burst {
+                wake_at = now + burst.interval;
+                break;
+            }
         }
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
         RunOutcome::Running
@@ -389,11 +460,43 @@ impl StreamState {
         self.position = frame.dts;
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
+        self.sink.swap_memory(wiring.spare);
         let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
-        if batch.is_empty() {
-            return;
+        let packets = batch.spans().len();
+        if let Some(cache) = &mut self.cache {
+            cache.push(batch, frame.flags.key);
         }
-        self.outlets.send(batch, frame.flags.key, env, wiring);
+        let max_burst = self.policy.max_burst;
+        let done = self.outlets.send(batch, frame.flags.key, max_burst, env, wiring);
+        if done < packets {
+            // The rest is over before the next frame is due.
+            let pieces = u32::try_from(packets / max_burst.max(1)).unwrap_or(u32::MAX);
+            let interval = BURST_INTERVAL.min(frame.duration / 2 / pieces.max(1));
+            let mut batch = PacketBuffer::new(0);
+            self.sink.swap_memory(&mut batch);
+            self.burst = Some(Burst { batch, done, interval });
+        } else {
+            self.sink.swap_memory(wiring.spare);
+        }
+    }
+
+    /// Sends the next packets of a frame that is too large to be sent at once. Returns when the
+    /// ones after them are to go; `None` if there are none.
+    fn go_on_with_burst(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Instant> {
+        let mut burst = self.burst.take()?;
+        let packets = burst.batch.spans().len();
+        let end = burst.done.saturating_add(self.policy.max_burst).min(packets);
+        burst.done = self.outlets.send_over_udp(&burst.batch, burst.done..end, env, wiring);
+        if burst.done >= packets {
+            return None;
+        }
+        let next = env.now() + burst.interval;
+        self.burst = Some(burst);
+        Some(next)
     }
 
     /// At the end of a repeating stream: lets it begin again one period after its start.
@@ -430,7 +533,7 @@ impl StreamState {
 
     fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let batch = self.sink.flush();
-        self.outlets.send(batch, true, env, wiring);
+        self.outlets.send(batch, true, usize::MAX, env, wiring);
     }
 
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {

@@ -1,6 +1,7 @@
 //! The server's streams: made on demand, shared, run, reclaimed with their last user.
 
 use super::ClientSessionId;
+use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{PoolEvent, RemovalReason, Session};
@@ -8,7 +9,7 @@ use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{RunOutcome, StreamId, StreamParts, StreamState, destination_key};
-use super::subsession::{Delivery, StreamFactory, StreamRequest};
+use super::subsession::{Delivery, FastStart, StreamFactory, StreamRequest};
 use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::error::Error;
@@ -38,9 +39,11 @@ impl RtspServer {
             .get_mut(media_session)
             .and_then(|s| s.subsession_mut(index))
             .ok_or(Error::Usage("no such subsession"))?;
-        let shared = match subsession.delivery() {
+        let (shared, fast_start) = match subsession.delivery() {
             Delivery::Multicast(group) => return Ok(group.stream),
-            Delivery::OnDemand { reuse_first_source, .. } => reuse_first_source,
+            Delivery::OnDemand { reuse_first_source, fast_start, .. } => {
+                (reuse_first_source, fast_start)
+            }
         };
         if shared {
             if let Some(&stream) = self.shared_streams.get(&(media_session, index)) {
@@ -65,6 +68,16 @@ impl RtspServer {
         let input = factory.live_input();
         stream.origin = Some((media_session, index));
         stream.shared = shared;
+        let is_video = factory.payload_format().is_some_and(|f| f.media == "video");
+        if shared && is_video {
+            stream.policy.fast_start = fast_start;
+            if fast_start == FastStart::KeyFrameCache {
+                stream.cache = Some(KeyFrameCache::new(self.config.max_cached));
+            }
+        }
+        if self.config.max_burst > 0 {
+            stream.policy.max_burst = self.config.max_burst;
+        }
         let id = self.streams.insert(stream);
         if shared {
             self.shared_streams.insert((media_session, index), id);

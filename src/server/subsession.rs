@@ -21,6 +21,18 @@ use std::time::{Duration, Instant};
 use super::rtsp_server::InputId;
 use super::stream_state::StreamId;
 
+/// What a client that joins a shared stream of video gets first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FastStart {
+    /// The next packet, whatever it is.
+    #[default]
+    Off,
+    /// At once, all packets since the last key frame, as they were sent to the others.
+    KeyFrameCache,
+    /// Nothing before the next key frame.
+    WaitForKeyFrame,
+}
+
 /// How a subsession reaches its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -30,6 +42,8 @@ pub enum Delivery {
         reuse_first_source: bool,
         /// RTCP may share the RTP port (RFC 5761).
         multiplex_rtcp: bool,
+        /// What who joins a shared stream of video gets first.
+        fast_start: FastStart,
     },
     /// To a multicast group, whether anybody asked or not.
     Multicast(MulticastGroup),
@@ -253,17 +267,29 @@ pub struct OnDemandServerMediaSubsession {
     factory: Box<dyn StreamFactory>,
     reuse_first_source: bool,
     multiplex_rtcp: bool,
+    fast_start: FastStart,
 }
 
 impl OnDemandServerMediaSubsession {
     /// Makes a stream for each client.
     pub fn new(factory: impl StreamFactory + 'static) -> Self {
-        Self { factory: Box::new(factory), reuse_first_source: false, multiplex_rtcp: false }
+        Self {
+            factory: Box::new(factory),
+            reuse_first_source: false,
+            multiplex_rtcp: false,
+            fast_start: FastStart::Off,
+        }
     }
 
     /// Shares one stream among all clients.
     pub fn reuse_first_source(mut self, reuse: bool) -> Self {
         self.reuse_first_source = reuse;
+        self
+    }
+
+    /// Chooses what who joins a shared stream gets first.
+    pub fn fast_start(mut self, fast_start: FastStart) -> Self {
+        self.fast_start = fast_start;
         self
     }
 
@@ -288,6 +314,7 @@ impl ServerMediaSubsession for OnDemandServerMediaSubsession {
         Delivery::OnDemand {
             reuse_first_source: self.reuse_first_source,
             multiplex_rtcp: self.multiplex_rtcp,
+            fast_start: self.fast_start,
         }
     }
 
