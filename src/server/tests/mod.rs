@@ -4,6 +4,7 @@
 //! play, [`invariants`] what must be true of the server at any time.
 
 mod client;
+mod fast_start;
 mod invariants;
 mod life;
 mod media;
