@@ -2,7 +2,7 @@
 
 mod support;
 
-use riverrun::server::{FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
+use riverrun::server::{FastStart, FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
 use support::{Arguments, Failure, Listen, Program, Stop};
 
@@ -18,6 +18,9 @@ Usage: media_server [OPTIONS] [DIR]
   --reuse-first-source  all clients of a file share one stream
   --loop                begin anew at the end; with --reuse-first-source a file is one live
                         stream for all
+  --fast-start MODE     what who joins such a stream of video gets first: off (the next packet,
+                        default), cache (all since the last key frame), wait (nothing before the
+                        next one)
   --max-sessions N      client sessions at once (default: 0, no limit)
   --shared-ports        send all UDP streams from one pair of ports
   --help                this text
@@ -42,6 +45,14 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
+            Some(name @ "--fast-start") => {
+                options.files.fast_start = match arguments.value()?.to_str() {
+                    Some("off") => FastStart::Off,
+                    Some("cache") => FastStart::KeyFrameCache,
+                    Some("wait") => FastStart::WaitForKeyFrame,
+                    _ => return Err(support::wrong(format!("{name}: off, cache or wait"))),
+                };
+            }
             Some("--loop") => options.files.repeat = true,
             Some(name @ "--max-sessions") => {
                 options.config.pool.max_sessions = arguments.number(name)?;
