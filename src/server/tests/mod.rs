@@ -4,12 +4,14 @@
 //! play, [`invariants`] what must be true of the server at any time.
 
 mod client;
+mod dialogues;
 mod fast_start;
 mod invariants;
 mod life;
 mod media;
 mod play;
 mod requests;
+mod sessions;
 mod setup;
 mod shared;
 mod world;
