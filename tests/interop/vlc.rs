@@ -67,7 +67,10 @@ fn job(server: &Server, media: &Media, over: &str) -> Result<(), String> {
     if over == "tcp" {
         command.arg("--rtsp-tcp");
     }
-    command.arg("--sout").arg(format!("#standard{{access=file,mux={mux},dst={}}}", file.display()));
+    // VLC writes WAV in the byte order of the wire under a number that no reader knows.
+    let turn = if mux == "wav" { "transcode{acodec=s16l}:" } else { "" };
+    let output = format!("#{turn}standard{{access=file,mux={mux},dst={}}}", file.display());
+    command.arg("--sout").arg(output);
     command.arg(server.url(media.file)).arg("vlc://quit");
     let played = run(&mut command, &folder, Duration::from_secs(40));
     if !played.succeeded {
@@ -75,15 +78,23 @@ fn job(server: &Server, media: &Media, over: &str) -> Result<(), String> {
     }
     let (found, seconds) =
         look(&file, &folder).map_err(|e| format!("{e}\n{}", played.complaints))?;
-    let family = |name: &str| match name {
-        // Which layer it is, and which byte order, is for the container to say.
-        "mp2" => "mp3".to_owned(),
-        name => name.trim_end_matches("le").trim_end_matches("be").to_owned(),
+    let family = |kind: &Kind| match kind {
+        // MPEG audio of either layer has one number in MPEG-2.
+        Kind::Mp2 => "mp3",
+        _ if mux == "wav" => "pcm_s16le",
+        Kind::Pcm(_) => "pcm_s16be",
+        kind => kind.codec_name(),
     };
-    let mut expected: Vec<String> = media.tracks.iter().map(|k| family(k.codec_name())).collect();
-    expected.sort();
-    let found: Vec<String> = found.iter().map(|name| family(name)).collect();
-    if found != expected {
+    let mut expected: Vec<&str> = media.tracks.iter().map(family).collect();
+    if media.file.ends_with("m2ts") {
+        // VLC does not find AAC in such a file itself either.
+        expected.retain(|name| *name == "h264");
+    }
+    expected.sort_unstable();
+    let found: Vec<&str> =
+        found.iter().map(|name| if name == "mp2" { "mp3" } else { name.as_str() }).collect();
+    let order = |name: &str| name.replace("s16be", "s16").replace("s16le", "s16");
+    if !found.iter().map(|n| order(n)).eq(expected.iter().map(|n| order(n))) {
         return Err(format!("found {found:?}, not {expected:?}"));
     }
     let short = media.file == "a file.mkv";
