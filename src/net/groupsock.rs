@@ -131,6 +131,7 @@ impl Groupsock {
             socket.set_multicast_interface(interface)?;
         }
         socket.set_multicast_loop(true)?;
+        socket.ignore_groups_of_others();
         Ok(Self { socket, destination, ttl, interface, source, joined: false })
     }
 
@@ -221,5 +222,38 @@ impl Groupsock {
     pub fn close(self, env: &mut UsageEnvironment) {
         // The membership ends with the socket.
         self.socket.close(env);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn receive(env: &mut UsageEnvironment, socket: &mut Groupsock, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            if socket.recv_from(env, &mut [0; 16]).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        false
+    }
+
+    #[test]
+    fn who_has_not_joined_receives_nothing() {
+        let mut env = UsageEnvironment::new().unwrap();
+        let interface = MulticastInterface::Address(Ipv4Addr::LOCALHOST);
+        let group = SocketAddr::from((Ipv4Addr::new(239, 255, 91, 7), 46_002));
+        let mut open = || Groupsock::open(&mut env, group, 0, interface, None).unwrap();
+        let (mut sender, mut member) = (open(), open());
+        // Not every sandbox lets multicast through.
+        if member.join(&mut env).is_err() || sender.send(&mut env, b"?").is_err() {
+            return;
+        }
+        if receive(&mut env, &mut member, Duration::from_secs(1)) {
+            assert!(!receive(&mut env, &mut sender, Duration::from_millis(50)));
+        }
     }
 }

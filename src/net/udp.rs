@@ -270,6 +270,16 @@ impl UdpSocket {
         })
     }
 
+    /// Leaves out what comes for groups that others on this host have joined, and this socket not.
+    /// Linux delivers it otherwise.
+    pub(super) fn ignore_groups_of_others(&self) {
+        #[cfg(target_os = "linux")]
+        // A kernel that does not know the option delivers too much, as it always did.
+        let _ = self.option(|socket, v6| {
+            if v6 { socket.set_multicast_all_v6(false) } else { socket.set_multicast_all_v4(false) }
+        });
+    }
+
     /// Asks for a send buffer of `size` bytes; the system may give less.
     ///
     /// # Errors

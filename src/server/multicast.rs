@@ -2,6 +2,7 @@
 
 use super::outlets::DestinationTransport;
 use super::rtsp_server::RtspServer;
+use super::sockets::{Reflect, SocketsId};
 use super::stream_state::StreamId;
 use super::streams::{bandwidth_bps, new_stream};
 use super::subsession::{
@@ -10,8 +11,9 @@ use super::subsession::{
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::{Groupsock, PortPair};
-use crate::rtp::rtcp::RtcpConfig;
+use crate::rtp::rtcp::{NtpTime, RtcpConfig};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ pub struct MulticastTrack {
     pub factory: Box<dyn StreamFactory>,
     /// Group and port of RTP.
     pub rtp: Groupsock,
-    /// The same group, the port of RTCP; joined, if reports of the group are to be heard.
+    /// The same group, the port of RTCP; joined, if reports of the group are to be heard. Those of
+    /// a source-specific group come without, and are passed on to the group.
     pub rtcp: Groupsock,
 }
 
@@ -110,6 +113,10 @@ impl RtspServer {
             peer: rtp,
             local: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
         };
+        let reflect = track
+            .rtcp
+            .source()
+            .map(|source| Reflect { to: rtcp, source: SocketAddr::new(source, rtcp.port()) });
         let max_packet = self.config.max_packet;
         let demuxers = &mut self.demuxers;
         let stream = new_stream(env, factory, &request, demuxers, (max_packet, config))?;
@@ -123,6 +130,9 @@ impl RtspServer {
                 return Err(e.into());
             }
         };
+        if let Some(sockets) = self.sockets.get_mut(sockets) {
+            sockets.reflect = reflect;
+        }
         if let Some(stream) = self.streams.get_mut(id) {
             stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
         }
@@ -132,5 +142,193 @@ impl RtspServer {
         log::debug!("stream {id} to {rtp}");
         let group = MulticastGroup { rtp, rtcp_port: rtcp.port(), ttl, stream: id };
         Ok(PassiveServerMediaSubsession::new(format, group, kbps))
+    }
+
+    /// RTCP of a group's member, to the group or, where the group is source-specific, to us alone.
+    pub(super) fn handle_group_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        (sockets, stream): (SocketsId, StreamId),
+        from: SocketAddr,
+        data: &[u8],
+    ) {
+        let Some(state) = self.streams.get_mut(stream).filter(|s| s.origin.is_none()) else {
+            return;
+        };
+        if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
+            return; // our own, come back
+        }
+        let (now, ntp) = (env.now(), NtpTime::from_unix(env.wall_clock()));
+        if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
+            return;
+        }
+        let host = from.ip().to_canonical();
+        let reporting: Vec<_> = self
+            .pool
+            .iter()
+            .filter(|(_, session)| session.peer().ip().to_canonical() == host)
+            .filter(|(_, s)| s.media().any(|(_, m)| m.tracks().any(|t| t.stream == stream)))
+            .map(|(key, _)| key)
+            .collect();
+        for session in reporting {
+            self.pool.touch(session, now);
+        }
+        let Some(sockets) = self.sockets.get_mut(sockets) else { return };
+        if let Some(Reflect { to, .. }) = sockets.reflect.filter(|r| r.source != from) {
+            if let Err(e) = sockets.socket(true).send_to(env, data, to) {
+                log::debug!("reflect to {to}: {e}");
+            }
+        }
+    }
+}
+
+/// Under which a member's reception statistics are kept; how many, the instance limits.
+fn member_key(from: SocketAddr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    from.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{CodecParameters, PcmEncoding};
+    use crate::env::MediumId;
+    use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
+    use crate::net::{MulticastInterface, UdpSocket};
+    use crate::rtp::rtcp::ReportBlock;
+    use crate::server::ServerConfig;
+    use std::net::IpAddr;
+
+    const GROUP: &str = "232.1.1.1";
+    const SERVER: &str = "10.0.0.1";
+
+    #[derive(Debug)]
+    struct Silence;
+
+    impl FramedSource for Silence {
+        fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+            FramePoll::Pending(Wait::Input)
+        }
+    }
+
+    /// A track that has a source or not.
+    struct Track(bool);
+
+    impl StreamFactory for Track {
+        fn parameters(&self) -> Option<CodecParameters> {
+            let encoding = PcmEncoding::Pcmu;
+            Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
+        }
+
+        fn create_new_stream_source(
+            &mut self,
+            _: &StreamRequest,
+            _: &mut SourceContext<'_>,
+        ) -> Result<Box<dyn FramedSource>, Error> {
+            if self.0 { Ok(Box::new(Silence)) } else { Err(Error::Usage("no source")) }
+        }
+    }
+
+    fn track(env: &mut UsageEnvironment, port: u16, has_source: bool) -> MulticastTrack {
+        let (group, source): (IpAddr, IpAddr) = (GROUP.parse().unwrap(), SERVER.parse().unwrap());
+        let mut open = |port| {
+            let to = SocketAddr::new(group, port);
+            Groupsock::open(env, to, 1, MulticastInterface::Any, Some(source)).unwrap()
+        };
+        let (rtp, rtcp) = (open(port), open(port + 1));
+        MulticastTrack { factory: Box::new(Track(has_source)), rtp, rtcp }
+    }
+
+    fn server(env: &mut UsageEnvironment) -> MediumId<RtspServer> {
+        RtspServer::new(env, ServerConfig::default(), &[]).unwrap()
+    }
+
+    fn member(env: &mut UsageEnvironment, host: &str, port: u16) -> UdpSocket {
+        let at = SocketAddr::new(host.parse().unwrap(), port);
+        let mut socket = UdpSocket::bind_shared(env, at).unwrap();
+        let (group, source) = (GROUP.parse().unwrap(), SERVER.parse().unwrap());
+        socket.join_multicast(env, group, MulticastInterface::Any, Some(source)).unwrap();
+        socket
+    }
+
+    fn run(env: &mut UsageEnvironment, time: Duration) {
+        let end = env.now() + time;
+        while env.now() < end {
+            env.turn(Some(end - env.now())).unwrap();
+        }
+    }
+
+    fn received(env: &mut UsageEnvironment, socket: &mut UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut buffer = [0; 2048];
+        std::iter::from_fn(|| {
+            let (n, from) = socket.recv_from(env, &mut buffer).ok()?;
+            Some((from, buffer[..n].to_vec()))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn reports_to_the_source_are_counted_and_passed_on_to_the_group() {
+        let mut env = UsageEnvironment::simulated(1);
+        let id = server(&mut env);
+        let tracks = vec![track(&mut env, 5004, true)];
+        let started = env.with(id, |server, env| server.add_multicast_streams(env, tracks));
+        let stream = started.unwrap().unwrap()[0].stream();
+        let mut reporter = member(&mut env, "10.0.0.7", 5005);
+        let mut other = member(&mut env, "10.0.0.8", 5005);
+        let ssrc = env.medium(id).unwrap().stream(stream).unwrap().ssrc();
+        let block = ReportBlock {
+            ssrc,
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            highest_sequence: 0,
+            jitter: 0,
+            last_sr: 0,
+            delay_since_last_sr: 0,
+        };
+        let mut report = Vec::new();
+        crate::wire::rtcp::write_rr(&mut report, 77, &[block]);
+        let to = SocketAddr::new(SERVER.parse().unwrap(), 5005);
+        reporter.send_to(&mut env, &report, to).unwrap();
+        reporter.send_to(&mut env, b"garbage", to).unwrap();
+        run(&mut env, Duration::from_millis(200));
+        let heard = received(&mut env, &mut other);
+        let from: Vec<_> = heard.iter().filter(|(_, d)| *d == report).map(|(a, _)| *a).collect();
+        assert_eq!(from, [to], "from the source, or no member would get it");
+        assert!(!heard.iter().any(|(_, d)| d == b"garbage"));
+        let server = env.medium(id).unwrap();
+        let stream = server.streams.get(stream).unwrap();
+        assert_eq!(stream.rtcp.all_statistics().count(), 1);
+    }
+
+    #[test]
+    fn a_stream_that_is_deleted_says_goodbye() {
+        let mut env = UsageEnvironment::simulated(2);
+        let id = server(&mut env);
+        let tracks = vec![track(&mut env, 5004, true)];
+        let mut listener = member(&mut env, "10.0.0.7", 5005);
+        let deleted = env.with(id, |server, env| {
+            let stream = server.add_multicast_streams(env, tracks).unwrap()[0].stream();
+            [(); 2].map(|()| server.delete_multicast_stream(env, stream))
+        });
+        assert_eq!(deleted, Some([true, false]));
+        run(&mut env, Duration::from_millis(200));
+        let heard = received(&mut env, &mut listener);
+        assert!(heard.iter().any(|(_, d)| d.windows(2).any(|w| w == [0x81, 203])), "{heard:?}");
+        assert_eq!(env.delayed_tasks(), 0);
+    }
+
+    #[test]
+    fn where_one_track_cannot_start_none_does() {
+        let mut env = UsageEnvironment::simulated(3);
+        let id = server(&mut env);
+        let tracks = vec![track(&mut env, 5004, true), track(&mut env, 5006, false)];
+        let counts = env.with(id, |server, env| {
+            assert!(server.add_multicast_streams(env, tracks).is_err());
+            (server.stream_count(), server.sockets.len())
+        });
+        assert_eq!(counts, Some((0, 0)));
+        assert_eq!(env.delayed_tasks(), 0);
     }
 }

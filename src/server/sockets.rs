@@ -19,13 +19,24 @@ pub(super) struct UdpSockets {
     pub(super) pair: PortPair,
     /// The stream that has them for itself; `None`: shared by all streams.
     pub(super) owner: Option<StreamId>,
+    /// The source-specific group that reports of its members are passed on to, and its source.
+    pub(super) reflect: Option<Reflect>,
     /// Where receivers send RTCP from, as they announced it.
     routes: HashMap<SocketAddr, (StreamId, DestinationId)>,
 }
 
+/// Where reports of receivers go, so that all members of a group see them (RFC 5760 section 4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reflect {
+    /// The group, RTCP port.
+    pub(super) to: SocketAddr,
+    /// Our own address in it, from which nothing is passed on.
+    pub(super) source: SocketAddr,
+}
+
 impl UdpSockets {
     pub(super) fn new(local: IpAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
-        Self { local, pair, owner, routes: HashMap::new() }
+        Self { local, pair, owner, reflect: None, routes: HashMap::new() }
     }
 
     pub(super) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {

@@ -229,8 +229,15 @@ impl RtspServer {
             let data = buffer.get(..n).unwrap_or_default();
             // On a shared port RTP and RTCP are told apart by the type (RFC 5761 section 4).
             let is_rtcp = rtcp || data.get(1).is_some_and(|t| (192..=223).contains(t));
-            if let (true, Some((stream, destination))) = (is_rtcp, sockets.route(from)) {
-                self.handle_rtcp(env, stream, destination, data);
+            if !is_rtcp {
+                continue;
+            }
+            match (sockets.route(from), sockets.owner) {
+                (Some((stream, destination)), _) => {
+                    self.handle_rtcp(env, stream, destination, data);
+                }
+                (None, Some(stream)) => self.handle_group_rtcp(env, (id, stream), from, data),
+                (None, None) => {}
             }
         }
     }
