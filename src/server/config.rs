@@ -67,7 +67,7 @@ impl Default for ServerConfig {
             max_packet: crate::rtp::sink::DEFAULT_MAX_PACKET,
             max_burst: 64,
             max_cached: 4 << 20,
-            udp_ports: UdpPorts::Pairs { base: 6970, tries: 128 },
+            udp_ports: UdpPorts::Pairs { base: 6970, tries: 2048 },
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,
             frames_per_turn: 32,
