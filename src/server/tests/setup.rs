@@ -334,6 +334,16 @@ fn multicast_is_for_passive_tracks_alone() {
     w.play(c, "/group");
     w.run_secs(3.0);
     assert!(w[c].track(1).rtp.len() >= 74, "{}", w[c].track(1).rtp.len());
+    // A member that reports is alive.
+    let at = (w[c].address.ip(), 6001).into();
+    let mut member = crate::net::UdpSocket::bind(&mut w.env, at).unwrap();
+    let mut report = Vec::new();
+    crate::wire::rtcp::write_rr(&mut report, 1, &[]);
+    for _ in 0..8 {
+        w.run_secs(15.0);
+        member.send_to(&mut w.env, &report, "10.0.0.1:5005".parse().unwrap()).unwrap();
+    }
+    assert_eq!(w.census().0, 1);
     // The stream is nobody's: neither PAUSE nor TEARDOWN stops it.
     w.pause(c, "/group");
     w.teardown(c, "/group");
