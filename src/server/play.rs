@@ -2,8 +2,8 @@
 
 use super::ClientSessionId;
 use super::answer::{Answer, Refusal, Then};
-use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
+use super::requests::Call;
 use super::rtsp_server::RtspServer;
 use super::setup::TrackSetup;
 use super::targets::Scope;
@@ -11,7 +11,7 @@ use crate::env::UsageEnvironment;
 use crate::media::SeekError;
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{
-    NptTime, Range, RangeError, RangeHeader, Request, RtpInfo, RtpInfoEntry, StatusCode,
+    NptTime, Range, RangeError, RangeHeader, RtpInfo, RtpInfoEntry, StatusCode,
 };
 use std::time::Duration;
 
@@ -19,20 +19,18 @@ impl RtspServer {
     pub(super) fn play(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Answer, Refusal> {
-        let scope = self.scope(env, id, request, user)?;
+        let scope = self.scope(env, call)?;
         self.check_aggregate(&scope)?;
-        let scale = match request.headers.value("Scale") {
+        let scale = match call.request.headers.value("Scale") {
             None => None,
             Some(value) => {
                 let wanted = parse_scale(value).map_err(|_| StatusCode::BAD_REQUEST)?;
                 Some(self.set_scale(&scope, wanted))
             }
         };
-        let range = match request.headers.value("Range") {
+        let range = match call.request.headers.value("Range") {
             None => None,
             Some(value) => Some(value.parse::<RangeHeader>().map_err(|e| match e {
                 RangeError::Invalid => StatusCode::BAD_REQUEST,

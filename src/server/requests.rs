@@ -15,6 +15,14 @@ use crate::wire::rtsp::{
 };
 use std::time::Duration;
 
+/// A request, and who makes it.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) connection: ConnectionId,
+    pub(super) request: &'a Request,
+    pub(super) user: Option<&'a str>,
+}
+
 /// What handling a request led to.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -35,7 +43,9 @@ impl RtspServer {
         let peer = connection.peer;
         let answer = match self.hooks.admit(&request, peer) {
             Admission::Refuse(status) => status.into(),
-            Admission::Allow(user) => match self.dispatch(env, id, &request, user.as_deref()) {
+            Admission::Allow(user) => match self
+                .dispatch(env, &Call { connection: id, request: &request, user: user.as_deref() })
+            {
                 Ok(Outcome::Answer(answer)) => answer,
                 Err(refusal) => *refusal,
                 Ok(Outcome::Wait) => {
@@ -111,16 +121,14 @@ impl RtspServer {
     fn dispatch(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Outcome, Refusal> {
-        if request.headers.cseq().is_none() {
+        if call.request.headers.cseq().is_none() {
             return Err(StatusCode::BAD_REQUEST.into());
         }
         let required: Vec<_> = ["Require", "Proxy-Require"]
             .into_iter()
-            .filter_map(|name| request.headers.joined(name))
+            .filter_map(|name| call.request.headers.joined(name))
             .collect();
         let required = required.join(", ");
         let unknown: Vec<_> = unsupported(&required, &[]).collect();
@@ -129,15 +137,15 @@ impl RtspServer {
                 .header("Unsupported", unknown.join(", "))
                 .into());
         }
-        let answer = match &request.method {
-            Method::Options => self.options(env, id, request, user)?,
-            Method::Describe => return self.describe(env, id, request, user),
-            Method::Setup => return self.setup(env, id, request, user),
-            Method::Play => self.play(env, id, request, user)?,
-            Method::Pause => self.pause(env, id, request, user)?,
-            Method::Teardown => self.teardown(env, id, request, user)?,
-            Method::GetParameter => self.parameter(env, id, request, user, false)?,
-            Method::SetParameter => self.parameter(env, id, request, user, true)?,
+        let answer = match &call.request.method {
+            Method::Options => self.options(env, call)?,
+            Method::Describe => return self.describe(env, call),
+            Method::Setup => return self.setup(env, call),
+            Method::Play => self.play(env, call)?,
+            Method::Pause => self.pause(env, call)?,
+            Method::Teardown => self.teardown(env, call)?,
+            Method::GetParameter => self.parameter(env, call, false)?,
+            Method::SetParameter => self.parameter(env, call, true)?,
             Method::Announce | Method::Record | Method::Redirect => {
                 Answer::new(StatusCode::METHOD_NOT_ALLOWED).header("Allow", method_list(&METHODS))
             }
@@ -153,15 +161,14 @@ impl RtspServer {
     pub(super) fn session_of(
         &mut self,
         env: &UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Option<ClientSessionId>, Refusal> {
-        let Some(header) = request.headers.value("Session") else { return Ok(None) };
+        let Some(header) = call.request.headers.value("Session") else { return Ok(None) };
         let unknown = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
         let header: SessionHeader = header.parse().map_err(|_| unknown())?;
-        let peer = self.connections.get(id).ok_or_else(unknown)?.peer;
-        let requester = Requester { peer, connection: Some(id.raw()), user };
+        let peer = self.connections.get(call.connection).ok_or_else(unknown)?.peer;
+        let requester =
+            Requester { peer, connection: Some(call.connection.raw()), user: call.user };
         let session = self.pool.find_entitled(&header.id, &requester, env.now());
         session.map(Some).ok_or_else(unknown)
     }
@@ -172,14 +179,8 @@ impl RtspServer {
 
     // OPTIONS, GET_PARAMETER, SET_PARAMETER
 
-    fn options(
-        &mut self,
-        env: &UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
-    ) -> Result<Answer, Refusal> {
-        let session = self.session_of(env, id, request, user)?;
+    fn options(&mut self, env: &UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let session = self.session_of(env, call)?;
         let answer = Answer::ok().header("Public", method_list(&METHODS));
         Ok(match session {
             Some(session) => answer.header("Session", self.session_header(session)),
@@ -191,29 +192,27 @@ impl RtspServer {
     fn parameter(
         &mut self,
         env: &UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
         set: bool,
     ) -> Result<Answer, Refusal> {
-        let session = self.session_of(env, id, request, user)?;
+        let session = self.session_of(env, call)?;
         let mut answer = Answer::ok();
         if let Some(session) = session {
             answer = answer.header("Session", self.session_header(session));
         }
-        let body = String::from_utf8_lossy(&request.body);
+        let body = String::from_utf8_lossy(&call.request.body);
         if body.trim().is_empty() {
             return Ok(answer);
         }
         if set {
-            let understood = self.hooks.set_parameter(&request.body);
+            let understood = self.hooks.set_parameter(&call.request.body);
             return if understood {
                 Ok(answer)
             } else {
                 Err(StatusCode::PARAMETER_NOT_UNDERSTOOD.into())
             };
         }
-        let scope = self.scope(env, id, request, user)?;
+        let scope = self.scope(env, call)?;
         let mut values = String::new();
         for name in body.lines().map(|l| l.trim().trim_end_matches(':')).filter(|l| !l.is_empty()) {
             match name.to_ascii_lowercase().as_str() {
@@ -243,29 +242,27 @@ impl RtspServer {
     fn describe(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Outcome, Refusal> {
-        self.session_of(env, id, request, user)?;
-        if let Some(accept) = request.headers.joined("Accept") {
+        self.session_of(env, call)?;
+        if let Some(accept) = call.request.headers.joined("Accept") {
             if !accepts(&accept, "application/sdp") {
                 return Err(StatusCode::NOT_ACCEPTABLE.into());
             }
         }
-        let (media_session, track) = match self.find_target(env, request)? {
+        let (media_session, track) = match self.find_target(env, call.request)? {
             Target::Pending => return Ok(Outcome::Wait),
             Target::Found { media_session, track, .. } => (media_session, track),
         };
         if track.is_some() {
             return Err(StatusCode::NOT_FOUND.into());
         }
-        let local = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?.local;
+        let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
         let session = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let sdp = session
             .sdp(local.ip())
             .ok_or_else(|| Answer::new(StatusCode::SERVICE_UNAVAILABLE).header("Retry-After", 1))?;
-        let base = format!("{}/", request.url.as_str().trim_end_matches('/'));
+        let base = format!("{}/", call.request.url.as_str().trim_end_matches('/'));
         Ok(Outcome::Answer(Answer {
             body: Some(("application/sdp", sdp.into_bytes())),
             ..Answer::ok().header("Content-Base", base)
@@ -274,14 +271,8 @@ impl RtspServer {
 
     // PAUSE and TEARDOWN
 
-    fn pause(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
-    ) -> Result<Answer, Refusal> {
-        let scope = self.scope(env, id, request, user)?;
+    fn pause(&mut self, env: &mut UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let scope = self.scope(env, call)?;
         self.check_aggregate(&scope)?;
         if !scope.was_played {
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
@@ -298,14 +289,8 @@ impl RtspServer {
             .header("Session", self.session_header(scope.session)))
     }
 
-    fn teardown(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
-    ) -> Result<Answer, Refusal> {
-        let scope = self.scope(env, id, request, user)?;
+    fn teardown(&mut self, env: &mut UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let scope = self.scope(env, call)?;
         let state = self.pool.session_mut(scope.session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let others = state.media_len() > 1;
         let (media, _) = state.lookup_mut(&scope.name).ok_or(StatusCode::NOT_FOUND)?;

@@ -6,7 +6,7 @@ use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
 use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{CreateError, RemovalReason, Requester};
-use super::requests::Outcome;
+use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
 use super::stream_state::StreamId;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
@@ -14,9 +14,7 @@ use super::targets::{Target, split_control};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::is_out_of_descriptors;
-use crate::wire::rtsp::{
-    Delivery as Cast, Protocol, Request, StatusCode, Transport, TransportSpec,
-};
+use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, Transport, TransportSpec};
 use std::net::{IpAddr, SocketAddr};
 
 /// What a client session has of one media session.
@@ -90,11 +88,9 @@ impl RtspServer {
     pub(super) fn setup(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Outcome, Refusal> {
-        let (media_session, name, track) = match self.find_target(env, request)? {
+        let (media_session, name, track) = match self.find_target(env, call.request)? {
             Target::Pending => return Ok(Outcome::Wait),
             Target::Found { media_session, name, track } => (media_session, name, track),
         };
@@ -106,10 +102,10 @@ impl RtspServer {
             None => return Err(StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED.into()),
         };
         let delivery = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.delivery();
-        let existing = self.session_of(env, id, request, user)?;
-        let connection = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
+        let existing = self.session_of(env, call)?;
+        let connection = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
         let (peer, local) = (connection.peer, connection.local);
-        let header = request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
+        let header = call.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
         let transport: Transport = header.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
         let (spec, choice) =
             choose(&transport, &delivery, peer).ok_or(StatusCode::UNSUPPORTED_TRANSPORT)?;
@@ -118,11 +114,12 @@ impl RtspServer {
         }
         let (session, is_new) = match existing {
             Some(session) => (session, false),
-            None => (self.create_session(env, id, peer, &name, user)?, true),
+            None => (self.create_session(env, call.connection, peer, &name, call.user)?, true),
         };
-        let url = track_url(request.url.as_str(), track);
+        let url = track_url(call.request.url.as_str(), track);
         let parts = (media_session, name.as_str(), track);
-        let result = self.set_up_track(env, id, session, parts, (peer, local), choice, url);
+        let result =
+            self.set_up_track(env, call.connection, session, parts, (peer, local), choice, url);
         match result {
             Ok(used) => {
                 let header = self.pool.session(session).map(|s| s.header()).unwrap_or_default();
@@ -139,7 +136,7 @@ impl RtspServer {
                 if is_new {
                     // Nothing was set up, so it has no media to release.
                     drop(self.pool.remove(session, RemovalReason::Removed));
-                    self.unbind_session(id, session);
+                    self.unbind_session(call.connection, session);
                 }
                 self.arm_pool_timer(env);
                 Err(answer)

@@ -2,9 +2,9 @@
 
 use super::ClientSessionId;
 use super::answer::Refusal;
-use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
 use super::provider::SessionPoll;
+use super::requests::Call;
 use super::rtsp_server::RtspServer;
 use super::setup::TrackSetup;
 use crate::env::UsageEnvironment;
@@ -134,14 +134,11 @@ impl RtspServer {
     pub(super) fn scope(
         &mut self,
         env: &UsageEnvironment,
-        id: ConnectionId,
-        request: &Request,
-        user: Option<&str>,
+        call: &Call<'_>,
     ) -> Result<Scope, Refusal> {
-        let session =
-            self.session_of(env, id, request, user)?.ok_or(StatusCode::SESSION_NOT_FOUND)?;
+        let session = self.session_of(env, call)?.ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let state = self.pool.session(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
-        let (base, control) = split_control(request.url.as_str());
+        let (base, control) = split_control(call.request.url.as_str());
         let (name, media) = if base == "*" {
             state.media().next().ok_or(StatusCode::NOT_FOUND)?
         } else {
