@@ -76,6 +76,20 @@ impl SessionMedia {
     }
 }
 
+/// A track that is asked for, and by whom.
+#[derive(Debug)]
+struct Asked<'a> {
+    connection: ConnectionId,
+    session: ClientSessionId,
+    media_session: MediaSessionId,
+    name: &'a str,
+    track: usize,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// The track's URL.
+    url: String,
+}
+
 /// A transport that can be served.
 #[derive(Clone, Debug)]
 enum Choice {
@@ -116,11 +130,17 @@ impl RtspServer {
             Some(session) => (session, false),
             None => (self.create_session(env, call.connection, peer, &name, call.user)?, true),
         };
-        let url = track_url(call.request.url.as_str(), track);
-        let parts = (media_session, name.as_str(), track);
-        let result =
-            self.set_up_track(env, call.connection, session, parts, (peer, local), choice, url);
-        match result {
+        let asked = Asked {
+            connection: call.connection,
+            session,
+            media_session,
+            name: &name,
+            track,
+            peer,
+            local,
+            url: track_url(call.request.url.as_str(), track),
+        };
+        match self.set_up_track(env, asked, choice) {
             Ok(used) => {
                 let header = self.pool.session(session).map(|s| s.header()).unwrap_or_default();
                 if is_new {
@@ -226,16 +246,11 @@ impl RtspServer {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // each is a fact of the request
     fn set_up_track(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        session: ClientSessionId,
-        (media_session, name, track): (MediaSessionId, &str, usize),
-        (peer, local): (SocketAddr, SocketAddr),
+        asked: Asked<'_>,
         choice: Choice,
-        url: String,
     ) -> Result<Used, Refusal> {
         if let Choice::Multicast(group) = choice {
             let setup = TrackSetup {
@@ -243,34 +258,41 @@ impl RtspServer {
                 destination: DestinationId::from_raw(Default::default()),
                 is_multicast: true,
                 connection: None,
-                url,
+                url: asked.url.clone(),
             };
-            self.put_track(env, session, (media_session, name, track), setup)?;
+            self.put_track(env, &asked, setup)?;
             let ssrc = self.streams.get(group.stream).map(|s| s.ssrc());
             return Ok(Used { ssrc, kind: UsedKind::Multicast(group) });
         }
-        let raw = session.raw();
+        let raw = asked.session.raw();
         let request = StreamRequest {
             // Never 0, which stands for the clients of a shared stream.
             client_session: (u64::from(raw.generation) << 32 | u64::from(raw.index)) + 1,
-            peer,
-            local,
+            peer: asked.peer,
+            local: asked.local,
         };
-        let stream =
-            self.stream_for(env, media_session, track, &request).map_err(|e| refusal(peer, &e))?;
-        let prepared = self.prepare_destination(env, id, stream, local.ip(), &choice);
-        let (transport, kind) = match prepared {
+        let stream = self
+            .stream_for(env, asked.media_session, asked.track, &request)
+            .map_err(|e| refusal(asked.peer, &e))?;
+        let (transport, kind) = match self.prepare_destination(env, &asked, stream, &choice) {
             Ok(prepared) => prepared,
             Err(answer) => {
                 self.reclaim_if_unused(env, stream);
                 return Err(answer);
             }
         };
-        let destination =
-            self.with_stream(env, stream, |s, _, _| s.add_destination(Some(session), transport));
-        let destination = destination.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-        let mut setup =
-            TrackSetup { stream, destination, is_multicast: false, connection: None, url };
+        let destination = self
+            .streams
+            .get_mut(stream)
+            .map(|s| s.add_destination(Some(asked.session), transport))
+            .ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        let mut setup = TrackSetup {
+            stream,
+            destination,
+            is_multicast: false,
+            connection: None,
+            url: asked.url.clone(),
+        };
         match transport {
             DestinationTransport::Udp { sockets, rtcp, .. } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
@@ -283,12 +305,10 @@ impl RtspServer {
                     let to = (stream, destination);
                     c.channels.extend([(rtp_channel, to), (rtcp_channel, to)]);
                 }
-                self.bind_session(connection, session);
+                self.bind_session(connection, asked.session);
             }
         }
-        if let Err(answer) =
-            self.put_track(env, session, (media_session, name, track), setup.clone())
-        {
+        if let Err(answer) = self.put_track(env, &asked, setup.clone()) {
             self.release_track(env, &setup, false);
             return Err(answer);
         }
@@ -306,14 +326,13 @@ impl RtspServer {
     fn prepare_destination(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
+        asked: &Asked<'_>,
         stream: StreamId,
-        local: IpAddr,
         choice: &Choice,
     ) -> Result<(DestinationTransport, UsedKind), Refusal> {
         match *choice {
             Choice::Udp { rtp, rtcp } => {
-                let sockets = self.sockets_for(env, stream, local).map_err(|e| {
+                let sockets = self.sockets_for(env, stream, asked.local.ip()).map_err(|e| {
                     log::warn!("no UDP ports for {rtp}: {e}");
                     Box::new(Answer::new(StatusCode::SERVICE_UNAVAILABLE).header("Retry-After", 1))
                 })?;
@@ -331,6 +350,7 @@ impl RtspServer {
                 Ok((DestinationTransport::Udp { sockets, rtp, rtcp }, kind))
             }
             Choice::Tcp { channels } => {
+                let id = asked.connection;
                 let connection = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
                 let (rtp_channel, rtcp_channel) =
                     connection.allot_channels(channels).ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
@@ -346,10 +366,10 @@ impl RtspServer {
     fn put_track(
         &mut self,
         env: &mut UsageEnvironment,
-        session: ClientSessionId,
-        (media_session, name, track): (MediaSessionId, &str, usize),
+        asked: &Asked<'_>,
         setup: TrackSetup,
     ) -> Result<(), Refusal> {
+        let &Asked { session, media_session, name, track, .. } = asked;
         let tracks = self.media_sessions.get(media_session).map_or(0, |s| s.num_subsessions());
         let state = self.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let is_managed = state.media().any(|(path, _)| path == name);
