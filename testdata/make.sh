@@ -61,6 +61,10 @@ ff -f lavfi -i "$(video 4)" -f lavfi -i "$(stereo 48000 4)" -map 0:v -map 1:a \
 ff -f lavfi -i "$(video 4)" -f lavfi -i "$(mono 44100 4)" -map 0:v -map 1:a \
     "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f matroska -cluster_time_limit 1000 - \
     | cat > media/no_cues.mkv
+# As some browsers record: H.264 in WebM, which FFmpeg does not write under that name.
+ff -f lavfi -i "$(video 3)" -f lavfi -i "$(mono 48000 3)" -map 0:v -map 1:a \
+    "${x264[@]}" -g 25 -bf 0 -c:a libopus -b:a 24k "${exact[@]}" -f matroska - \
+    | LC_ALL=C sed '1s/matroska/webm\x00\x00\x00\x00/' > media/video.webm
 ff -f lavfi -i "$(video 2)" -f lavfi -i "$(mono 44100 2)" -map 0:v -map 1:a \
     "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f matroska "media/a file.mkv"
 

@@ -71,7 +71,7 @@ const fn few(media: Media) -> Media {
     Media { few: true, ..media }
 }
 
-const MEDIA: [Media; 21] = [
+const MEDIA: [Media; 22] = [
     few(tracks("bframes.h264", &[Kind::H264])),
     tracks("slices.264", &[Kind::H264]),
     few(tracks("bframes.h265", &[Kind::H265])),
@@ -98,6 +98,7 @@ const MEDIA: [Media; 21] = [
     tracks("h264_pcm.mkv", &[Kind::H264, Kind::Pcm(16)]),
     tracks("h264_opus.mkv", &[Kind::H264]),
     tracks("no_cues.mkv", &[Kind::H264, Kind::Aac]),
+    tracks("video.webm", &[Kind::H264]),
     tracks("a file.mkv", &[Kind::H264, Kind::Aac]),
 ];
 
