@@ -134,6 +134,10 @@ pub(super) struct Client {
     pub(super) lenient: bool,
     /// Packets that came interleaved on all channels.
     pub(super) packets: usize,
+    /// The connection may be refused with an answer to nothing.
+    pub(super) refusable: bool,
+    /// SETUPs without anybody waiting for the answer: CSeq, track, sockets.
+    pub(super) setups: Vec<(u32, usize, Option<(UdpSocket, UdpSocket)>)>,
 }
 
 impl Client {
@@ -153,7 +157,20 @@ impl Client {
             failed: false,
             lenient: false,
             packets: 0,
+            refusable: false,
+            setups: Vec::new(),
         }
+    }
+
+    /// Goes on over a new connection. What was set up over UDP stays.
+    pub(super) fn reconnect(&mut self, stream: TcpStream) {
+        self.address = stream.local_addr().unwrap();
+        self.stream = Some(stream);
+        self.input.clear();
+        self.answers.clear();
+        self.setups.clear();
+        self.tracks.retain(|t| matches!(t.way, Way::Udp { .. }));
+        (self.stalled, self.ended, self.failed, self.lenient) = (false, false, false, false);
     }
 
     #[track_caller]
@@ -225,6 +242,11 @@ impl Client {
     }
 
     fn take_answer(&mut self, answer: Answer) {
+        let refused = self.refusable && answer.status() == 503 && answer.value("CSeq").is_none();
+        if refused {
+            self.lenient = true;
+        }
+        self.refusable = false;
         if !self.lenient {
             let asked = self.asked.pop_front().expect("an answer to something");
             let cseq = answer.value("CSeq").map(|v| v.parse().expect("CSeq is a number"));
@@ -233,7 +255,32 @@ impl Client {
         let dated = answer.value("Date").is_some_and(|d| d.ends_with(" GMT"));
         assert!(self.lenient || dated && answer.value("Server").is_some(), "{answer:?}");
         assert_eq!(answer.0.headers.values("CSeq").count(), answer.value("CSeq").iter().count());
+        self.note_setup(&answer);
         self.answers.push_back(answer);
+    }
+
+    fn note_setup(&mut self, answer: &Answer) {
+        let cseq = answer.value("CSeq").and_then(|v| v.parse::<u32>().ok());
+        let Some(i) = self.setups.iter().position(|s| Some(s.0) == cseq) else { return };
+        let (_, number, sockets) = self.setups.swap_remove(i);
+        // Behind half a request a SETUP is not what it seems to be.
+        if answer.status() != 200 || self.lenient && answer.value("Transport").is_none() {
+            return;
+        }
+        let spec = answer.transport();
+        let way = match (sockets, spec.interleaved) {
+            (_, Some((rtp, rtcp))) => Way::Tcp { rtp, rtcp },
+            (Some((rtp, rtcp)), None) => {
+                let host = "10.0.0.1".parse().unwrap();
+                let at = |port| SocketAddr::new(host, port);
+                let server = spec.server_port.map(|(rtp, rtcp)| (at(rtp), at(rtcp)));
+                Way::Udp { rtp, rtcp, server }
+            }
+            (None, None) => return,
+        };
+        let (rtp, rtcp) = (Vec::new(), Vec::new());
+        self.tracks.push(Track { number, way, rtp, rtcp, torn_down: false });
+        self.session = answer.header("Session").split(';').next().map(str::to_owned);
     }
 
     fn take_interleaved(&mut self, channel: u8, data: &[u8], now: Instant) {

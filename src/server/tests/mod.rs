@@ -14,4 +14,5 @@ mod requests;
 mod sessions;
 mod setup;
 mod shared;
+mod simulation;
 mod world;
