@@ -258,7 +258,7 @@ impl RtspServer {
         self.resume_accepting(env);
     }
 
-    fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
+    pub(super) fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
         self.pool.session(session).is_some_and(|s| {
             s.media().any(|(_, media)| media.connections().any(|c| c == connection))
         })

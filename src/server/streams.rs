@@ -1,6 +1,7 @@
 //! The server's streams: made on demand, shared, run, reclaimed with their last user.
 
 use super::ClientSessionId;
+use super::connection::ConnectionId;
 use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{DestinationId, DestinationTransport};
@@ -363,15 +364,20 @@ impl RtspServer {
         });
         let Some(state) = self.streams.get(stream) else { return };
         let is_unused = state.users() == 0 && state.origin.is_some();
-        match removed.flatten().map(|d| d.transport) {
+        let removed = removed.flatten();
+        let session = removed.as_ref().and_then(|d| d.session);
+        match removed.map(|d| d.transport) {
             Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
                     sockets.remove_route(rtcp, (stream, destination));
                 }
             }
-            Some(DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel }) => {
-                if let Some(connection) = self.connections.get_mut(connection) {
+            Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
+                if let Some(connection) = self.connections.get_mut(id) {
                     connection.forget_channels(rtp_channel, rtcp_channel, goodbye);
+                }
+                if let Some(session) = session {
+                    self.unbind_if_unused(env, id, session);
                 }
             }
             None => {}
@@ -379,6 +385,25 @@ impl RtspServer {
         if is_unused {
             self.delete_stream(env, stream);
         }
+    }
+
+    /// A connection over which a session streams no more, and which it was not made over, may
+    /// go its own way.
+    fn unbind_if_unused(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        session: ClientSessionId,
+    ) {
+        let owner = self.pool.session(session).and_then(|s| s.connection());
+        if owner == Some(id.raw()) || self.streams_over(session, id) {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.sessions.retain(|s| *s != session);
+            connection.heard_at = env.now();
+        }
+        self.settle_connection(env, id);
     }
 
     pub(super) fn delete_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {

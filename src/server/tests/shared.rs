@@ -298,3 +298,27 @@ fn tracks_of_one_session_may_come_over_different_connections() {
     assert_eq!(w.census().0, 0, "a session ends with a connection that it streams over");
     w.expect_nothing_left();
 }
+
+#[test]
+fn a_connection_that_a_track_was_moved_from_may_end() {
+    let mut w = World::new();
+    w.add(film("film"));
+    let a = w.client();
+    w.setup_udp(a, "/film", 1);
+    let b = w.beside(a);
+    w[b].session = w[a].session.clone();
+    w.setup_tcp(b, "/film", 2);
+    w.check();
+    w.setup_udp(a, "/film", 2);
+    w.check();
+    w.play(a, "/film");
+    for _ in 0..3 {
+        w.run_secs(25.0);
+        w.options(a).expect(200);
+    }
+    assert_eq!(w.census().2, 1, "nothing keeps it any more");
+    assert!(w[b].ended);
+    w.teardown(a, "/film");
+    w.check();
+    w.expect_nothing_left();
+}

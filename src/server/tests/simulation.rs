@@ -10,7 +10,7 @@ use crate::env::LinkProfile;
 use crate::net::TcpStream;
 use crate::server::{ServerConfig, ServerMediaSession, UdpPorts};
 use crate::wire::testing::Random;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -34,6 +34,13 @@ struct Simulated {
     players: Vec<C>,
     trail: Trail,
     tag: u8,
+    /// What each player set up last.
+    watching: Vec<String>,
+    /// Client sessions after the last step.
+    sessions: usize,
+    /// RTP packets that arrived, and answers by status.
+    packets: usize,
+    answers: BTreeMap<u16, usize>,
 }
 
 fn media(name: &str, tag: u8) -> ServerMediaSession {
@@ -45,7 +52,7 @@ fn media(name: &str, tag: u8) -> ServerMediaSession {
             .with_subsession(video().endless().shared().multiplex_rtcp(true))
             .with_subsession(audio().repeating().shared()),
         "heavy" => session(name)
-            .with_subsession(video().size(30_000).repeating().shared())
+            .with_subsession(video().size(10_000).repeating().shared())
             .with_aggregate_control_only(),
         _ => session(name)
             .with_subsession(TestTrack::audio().interval_ms(500).frames(60).tag(tag).alone())
@@ -61,7 +68,7 @@ impl Simulated {
             config.udp_ports = UdpPorts::Shared { port: 0 };
         }
         config.end_udp_sessions_on_disconnect = random.chance(4);
-        config.max_queued_media = *random.pick(&[50_000, 200_000, 1 << 20]);
+        config.max_queued_media = *random.pick(&[20_000, 100_000, 1 << 20]);
         config.max_queued_answers = 64 << 10;
         config.max_burst = *random.pick(&[0, 8, 64]);
         config.max_connections_per_peer = *random.pick(&[0, 3]);
@@ -69,12 +76,14 @@ impl Simulated {
         config.pool.max_sessions = *random.pick(&[0, 5, 30]);
         config.pool.max_sessions_per_peer = *random.pick(&[0, 4]);
         let mut w = World::seeded(seed, config);
-        w.tick = secs(0.1);
+        w.tick = secs(0.25);
         for name in ["film", "camera", "heavy", "radio"] {
             w.add(media(name, 1));
         }
         let players = (0..PLAYERS).map(|_| w.client()).collect();
-        Self { w, random, players, trail, tag: 1 }
+        let (sessions, packets, answers) = (0, 0, BTreeMap::new());
+        let watching = vec![PATHS[0].to_owned(); PLAYERS];
+        Self { w, random, players, trail, tag: 1, watching, sessions, packets, answers }
     }
 
     fn note(&self, what: impl FnOnce(&mut String)) {
@@ -90,7 +99,7 @@ impl Simulated {
     fn run(&mut self) {
         let end = self.w.now() + LENGTH;
         while self.w.now() < end {
-            if self.random.chance(25) {
+            if self.random.chance(40) {
                 self.change_the_world();
             } else {
                 let c = self.players[self.random.below(PLAYERS)];
@@ -114,13 +123,21 @@ impl Simulated {
         self.w.set_profile(|_| {});
         self.w.serve(|server, _| server.set_max_sessions(0));
         self.w.expect_nothing_left();
+        // That something happened at all.
+        assert!(self.packets > 5000, "{} packets", self.packets);
+        for status in [200, 404, 454, 461, 501] {
+            assert!(self.answers.contains_key(&status), "{status}: {:?}", self.answers);
+        }
+        log::info!("{} packets, answers {:?}", self.packets, self.answers);
     }
 
     fn check(&mut self) {
         self.w.check();
         let server = self.w.server();
         let max = server.pool().max_sessions();
-        assert!(max == 0 || server.pool().len() <= max.max(30));
+        let sessions = server.pool().len();
+        assert!(max == 0 || sessions <= max.max(self.sessions), "{sessions}, at most {max}");
+        self.sessions = sessions;
         assert!(server.connection_count() <= 4 * PLAYERS);
         assert!(server.stream_count() <= server.pool().len() * 6);
         for &c in &self.players {
@@ -132,16 +149,19 @@ impl Simulated {
                     }
                 }
                 let keep = track.rtp.len().saturating_sub(1);
+                self.packets += keep;
                 track.rtp.drain(..keep);
                 track.rtcp.clear();
             }
-            self.w.clients[c.0].answers.clear();
+            for answer in self.w.clients[c.0].answers.drain(..) {
+                *self.answers.entry(answer.status()).or_default() += 1;
+            }
         }
     }
 
     fn change_the_world(&mut self) {
         let host: IpAddr = "10.0.0.1".parse().unwrap();
-        let what = self.random.below(8);
+        let what = self.random.below(12);
         self.note(|s| _ = write!(s, "the world changes: {what}"));
         let Self { w, random, .. } = self;
         let name = *random.pick(&["film", "camera", "heavy", "radio"]);
@@ -149,11 +169,11 @@ impl Simulated {
         match (what, found) {
             (0, _) => w.env.jump_wall_clock(random.u32() as i32 as i64),
             (1, _) => {
-                let limit = random.option(|r| 5 + r.below(30));
+                let limit = random.chance(3).then(|| 5 + random.below(30));
                 w.network().set_host_descriptor_limit(host, limit);
             }
             (2, _) => {
-                let limit = random.below(12);
+                let limit = *random.pick(&[0, 0, 20, 3]);
                 w.serve(|server, _| server.set_max_sessions(limit));
             }
             (3, Some(id)) => drop(w.serve(|s, env| s.remove_server_media_session(env, id))),
@@ -165,7 +185,7 @@ impl Simulated {
                     1 => LinkProfile::mobile(),
                     _ => LinkProfile { reset: 0.002, partial: 0.5, ..LinkProfile::mobile() },
                 };
-                profile.tcp_window = *random.pick(&[8 << 10, 64 << 10, 256 << 10]);
+                profile.tcp_window = *random.pick(&[4 << 10, 32 << 10, 256 << 10]);
                 w.network().set_profile(profile);
             }
             _ => {
@@ -181,17 +201,17 @@ impl Simulated {
         if client.stream.is_none() || client.ended || client.failed {
             return self.reconnect(c);
         }
-        let what = self.random.below(24);
+        let what = self.random.below(28);
         self.note(|s| _ = write!(s, "{c:?} acts: {what}"));
         match what {
             0..4 => self.setup(c),
             4..7 => {
                 let range = *self.random.pick(&["", "", "npt=0-", "npt=10-20", "npt=99-", "x=1"]);
-                self.request(c, "PLAY", &[("Range", range)]);
+                self.control(c, "PLAY", &[("Range", range)]);
             }
-            7 => self.request(c, "PAUSE", &[]),
+            7 => self.control(c, "PAUSE", &[]),
             8 | 9 => {
-                self.request(c, "TEARDOWN", &[]);
+                self.control(c, "TEARDOWN", &[]);
                 if self.random.chance(2) {
                     self.w[c].session = None;
                 }
@@ -199,7 +219,7 @@ impl Simulated {
             10 => self.request(c, "DESCRIBE", &[]),
             11 => self.request(c, "OPTIONS", &[]),
             12 => self.request(c, "GET_PARAMETER", &[]),
-            13 => self.play_it_through(c),
+            13 | 24.. => self.play_it_through(c),
             14 => {
                 for _ in 0..=self.random.below(40) {
                     let method =
@@ -296,14 +316,28 @@ impl Simulated {
         self.w.ask(c, method, &path, headers);
     }
 
+    /// Mostly of what was set up.
+    fn control(&mut self, c: C, method: &str, headers: &[(&str, &str)]) {
+        if self.random.chance(4) {
+            return self.request(c, method, headers);
+        }
+        let mut path = self.watching[c.0].clone();
+        if self.random.chance(6) {
+            path.push_str("/track1");
+        }
+        self.note(|s| _ = write!(s, "  {c:?} {method} {path} {headers:?}"));
+        self.w.ask(c, method, &path, headers);
+    }
+
     fn setup(&mut self, c: C) {
         let path = self.path();
         let path = path.trim_end_matches("/track1").to_owned();
-        self.setup_of(c, &path);
+        let number = 1 + self.random.below(2);
+        self.setup_of(c, &path, number);
     }
 
-    fn setup_of(&mut self, c: C, path: &str) {
-        let number = 1 + self.random.below(2);
+    fn setup_of(&mut self, c: C, path: &str, number: usize) {
+        self.watching[c.0] = path.to_owned();
         let (mut sockets, mut offer) = (None, String::new());
         match self.random.below(8) {
             0..4 => {
@@ -329,9 +363,9 @@ impl Simulated {
         self.w[c].session = None;
         let path = PATHS[self.random.below(4)];
         self.w.ask(c, "DESCRIBE", path, &[]);
-        self.setup_of(c, path);
+        self.setup_of(c, path, 1);
         self.w.run_secs(0.5);
-        self.setup_of(c, path);
+        self.setup_of(c, path, 2);
         self.w.run_secs(0.5);
         self.w.ask(c, "PLAY", path, &[]);
     }
