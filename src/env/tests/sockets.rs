@@ -265,8 +265,8 @@ impl Chaos {
             9 => env.create_medium_trigger(self.me, key(0)).trigger(),
             10 => {
                 let population = self.population.clone();
-                env.schedule_delayed_task(Duration::from_micros(50), move |_| {
-                    assert!(population.get() > 0);
+                env.schedule_delayed_task(Duration::from_micros(50), move |env| {
+                    assert_eq!(env.media(), population.get());
                 });
             }
             11 => {
