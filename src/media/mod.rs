@@ -68,11 +68,27 @@ pub enum SeekError {
     Failed(String),
 }
 
+/// When a frame is presented and when it is due, as in the [`Frame`] itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameTimes {
+    /// Presentation time.
+    pub pts: Duration,
+    /// When it is due to be sent.
+    pub dts: Duration,
+}
+
 /// Gives frames to whoever asks.
 pub trait FramedSource {
     /// The next frame. Asking again while pending or after the end is harmless. One call does a
     /// bounded amount of work.
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll;
+
+    /// Times of the frame that comes next, where they are known without fetching it. Whoever sends
+    /// frames when they are due need not fetch the next one, and hold it, before it is. Where this
+    /// is `None`, only [`poll_frame`](Self::poll_frame) can tell.
+    fn next_times(&self) -> Option<FrameTimes> {
+        None
+    }
 
     /// Goes to the last point at or before `npt` at which decoding can start, and returns where
     /// that is. Frames that follow have presentation times counted from the start of the media.

@@ -14,7 +14,7 @@ use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
-use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
 use crate::payload::PacketBuffer;
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
@@ -198,12 +198,18 @@ impl StreamState {
 
     /// Normal play time of the frame that goes out next, or went out last.
     pub fn npt(&self) -> Duration {
-        self.pending.as_ref().map_or(self.position, |frame| frame.dts)
+        self.next_times().map_or(self.position, |next| next.dts)
     }
 
-    /// Whether the frame that goes out next is at hand.
-    pub(super) const fn has_frame(&self) -> bool {
-        self.pending.is_some()
+    /// Times of the frame that goes out next, if it is at hand or the source knows them.
+    fn next_times(&self) -> Option<FrameTimes> {
+        let of = |frame: &Frame| FrameTimes { pts: frame.pts, dts: frame.dts };
+        self.pending.as_ref().map(of).or_else(|| self.source.next_times())
+    }
+
+    /// Whether it is known when the next frame is to go out.
+    pub(super) fn has_frame(&self) -> bool {
+        self.next_times().is_some()
     }
 
     /// Packets that the operating system refused to send.
@@ -264,14 +270,14 @@ impl StreamState {
         self.stop_at = stop_at;
     }
 
-    /// Fetches the first frame if the source has one at hand, so that its time is known.
+    /// Makes the time of the first frame known, by fetching it if need be.
     pub(super) fn prepare(&mut self, wiring: &mut Wiring<'_>, now: Instant) {
         if self.phase == Phase::Playing {
             return;
         }
         // A demultiplexer may need several bounded steps to find the track's first frame.
         for _ in 0..64 {
-            if self.pending.is_some() {
+            if self.has_frame() {
                 return;
             }
             let mut cx = SourceContext { now, demuxers: wiring.demuxers };
@@ -374,9 +380,9 @@ impl StreamState {
             }
         }
         let base = self.base.unwrap_or(Base { at: now, npt });
-        let timestamp = self.pending.as_ref().map(|frame| {
-            self.sink.timestamp_of(frame.pts, running_time(self.epoch, base, frame.pts))
-        });
+        let timestamp = self
+            .next_times()
+            .map(|next| self.sink.timestamp_of(next.pts, running_time(self.epoch, base, next.pts)));
         (Some(self.sink.next_sequence()), timestamp)
     }
 
@@ -408,6 +414,10 @@ impl StreamState {
             let frame = match self.pending.take() {
                 Some(frame) => frame,
                 None => {
+                    if let Some(due) = self.not_before(now) {
+                        wake_at = due;
+                        break;
+                    }
                     let mut cx = SourceContext { now, demuxers: wiring.demuxers };
                     match self.source.poll_frame(&mut cx) {
                         FramePoll::Ready(frame) => frame,
@@ -448,6 +458,15 @@ impl StreamState {
         }
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
         RunOutcome::Running
+    }
+
+    /// When there is something to do again, if that is known without fetching the next frame: a
+    /// frame of a thousand streams each that waits to be due is much memory.
+    fn not_before(&self, now: Instant) -> Option<Instant> {
+        let base = self.base.filter(|_| !self.live)?;
+        let dts = self.source.next_times()?.dts;
+        let due = due_at(base, dts);
+        (due > now && self.stop_at.is_none_or(|stop| dts < stop)).then_some(due)
     }
 
     fn send_frame(

@@ -1,28 +1,32 @@
 //! H.264 and H.265 byte stream files (`.264`, `.h264`, `.265`, `.h265`, `.hevc`).
 //!
-//! The probe reads the whole file once, for its length and an index of the pictures that decoding
-//! can start at; sources then read it through one shared descriptor.
+//! The probe reads the whole file once, for its length, the pictures that decoding can start at
+//! and a table of all access units; sources then read it through one shared descriptor.
 
 mod index;
+mod indexed;
 mod source;
+mod units;
 
-use super::{MediaFile, Probe, ProbeError, ProbePoll, Track, open_regular};
+use super::shared::{SharedFile, read_at};
+use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::{CodecParameters, h264, h265};
 use crate::framer::h264::H264Syntax;
 use crate::framer::h265::H265Syntax;
 use crate::framer::video::{PictureDuration, Syntax, VideoFramer};
 use crate::media::access_unit::NalCodec;
-use crate::media::{FramedSource, SourceContext};
+use crate::media::{FramedSource, SeekError, SourceContext};
 use bytes::Bytes;
 use index::{Index, Point};
-use source::H26xSource;
+use indexed::IndexedSource;
+use source::ParsingSource;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use units::{Unit, Units};
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
@@ -78,30 +82,39 @@ impl Codec for H265Syntax {
 /// Looks at a byte stream file.
 #[derive(Debug)]
 struct H26xProbe<S: Codec> {
-    file: Option<File>,
+    file: Arc<File>,
+    shared: Option<SharedFile>,
     /// Size when the probe began; what is written behind it later is not served.
     len: u64,
     read: u64,
     framer: VideoFramer<S>,
     index: Index,
+    units: Units,
     pictures: u64,
 }
 
 impl<S: Codec> H26xProbe<S> {
     fn open(path: &Path) -> Result<Self, ProbeError> {
-        let file = open_regular(path)?;
-        let len = file.metadata()?.len();
+        let (shared, file) = SharedFile::open_first(path)?;
         let mut framer = VideoFramer::new();
         framer.record_parameter_sets();
-        Ok(Self { file: Some(file), len, read: 0, framer, index: Index::default(), pictures: 0 })
+        Ok(Self {
+            file,
+            len: shared.len(),
+            shared: Some(shared),
+            read: 0,
+            framer,
+            index: Index::default(),
+            units: Units::default(),
+            pictures: 0,
+        })
     }
 
-    fn step(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+    fn step(&mut self, budget: usize) -> Result<Option<Arc<H26xFile<S>>>, ProbeError> {
         let mut left = budget.max(1);
         while left > 0 && self.read < self.len {
-            let Some(file) = &self.file else { break };
             let want = CHUNK.min(left).min(usize::try_from(self.len - self.read).unwrap_or(CHUNK));
-            let offset = self.read;
+            let (file, offset) = (&self.file, self.read);
             let got = self.framer.handle_input_with(want, |into| read_at(file, into, offset))?;
             if got == 0 {
                 // It got shorter; what there was decides.
@@ -129,6 +142,9 @@ impl<S: Codec> H26xProbe<S> {
         let broken = |e: crate::Error| ProbeError::Content(format!("{}: {e}", S::NAME));
         while let Some((frame, position)) = self.framer.poll_positioned().map_err(broken)? {
             self.pictures += 1;
+            let (len, key) = (frame.data.len(), frame.flags.key);
+            let unit = Unit { len, key, output_index: position.output_index };
+            self.units.push(position.offset, unit);
             if frame.flags.key {
                 let version = self.index.version_of(position.parameter_sets, MAX_SETS);
                 self.index.push(Point {
@@ -142,8 +158,8 @@ impl<S: Codec> H26xProbe<S> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<Arc<dyn MediaFile>, ProbeError> {
-        let Some(file) = self.file.take() else {
+    fn finish(&mut self) -> Result<Arc<H26xFile<S>>, ProbeError> {
+        let Some(file) = self.shared.take() else {
             return Err(content::<S>("probe has ended"));
         };
         if self.pictures == 0 {
@@ -151,7 +167,7 @@ impl<S: Codec> H26xProbe<S> {
         }
         let index = std::mem::take(&mut self.index);
         let sets = match index.points().first() {
-            Some(point) => index.parameter_sets(point).to_vec(),
+            Some(point) => index.version(point.version).to_vec(),
             // Gradual refresh without a word about where it begins can be played from the start.
             None => self.framer.parameter_sets(),
         };
@@ -173,6 +189,7 @@ impl<S: Codec> H26xProbe<S> {
             len: self.len,
             tracks: [track],
             index,
+            units: std::mem::take(&mut self.units).finish().map(Arc::new),
             pictures: self.pictures,
             picture_duration,
             reorder_delay: self.framer.reorder_depth_seen(),
@@ -195,24 +212,15 @@ fn content<S: Codec>(what: &str) -> ProbeError {
     ProbeError::Content(format!("{}: {what}", S::NAME))
 }
 
-/// Reads at `offset`, again if a signal came in between.
-fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(into, offset) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 /// A byte stream file that was looked at.
 #[derive(Debug)]
 struct H26xFile<S> {
-    /// Shared by all sources: positions are theirs.
-    file: File,
+    file: SharedFile,
     len: u64,
     tracks: [Track; 1],
     index: Index,
+    /// Unless there are too many.
+    units: Option<Arc<Units>>,
     pictures: u64,
     picture_duration: PictureDuration,
     reorder_delay: u32,
@@ -222,6 +230,20 @@ struct H26xFile<S> {
 impl<S: Codec> H26xFile<S> {
     fn duration(&self) -> Duration {
         self.picture_duration.times(self.pictures)
+    }
+
+    /// Where to start decoding for what is presented at `npt`.
+    fn point_for(&self, npt: Duration) -> Result<Point, SeekError> {
+        if npt >= self.duration() {
+            return Err(SeekError::OutOfRange);
+        }
+        let wanted = self.picture_duration.index_at(npt);
+        self.index.at_or_before(wanted).copied().ok_or(SeekError::NotSeekable)
+    }
+
+    fn parsing_source(self: Arc<Self>) -> io::Result<ParsingSource<S>> {
+        let file = self.file.open()?;
+        Ok(ParsingSource::new(self, file))
     }
 }
 
@@ -239,7 +261,11 @@ impl<S: Codec> MediaFile for H26xFile<S> {
         if track != 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Box::new(H26xSource::new(self)))
+        let Some(units) = self.units.clone() else {
+            return Ok(Box::new(self.parsing_source()?));
+        };
+        let file = self.file.open()?;
+        Ok(Box::new(IndexedSource::new(self, units, file)))
     }
 }
 

@@ -62,9 +62,9 @@ impl Index {
         })
     }
 
-    /// The parameter sets in force at a point.
-    pub(super) fn parameter_sets(&self, point: &Point) -> &[Bytes] {
-        self.versions.get(point.version).map_or(&[], Vec::as_slice)
+    /// The parameter sets that points refer to by that number.
+    pub(super) fn version(&self, version: usize) -> &[Bytes] {
+        self.versions.get(version).map_or(&[], Vec::as_slice)
     }
 
     /// The last point that is presented at or before `output_index`; the first if there is none.
@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(index.version_of(set(2), 2), 1);
         assert_eq!(index.version_of(set(1), 2), 0);
         assert_eq!(index.version_of(set(3), 2), 1);
-        assert_eq!(index.parameter_sets(&point(0)), set(1));
+        assert_eq!(index.version(0), set(1));
     }
 }

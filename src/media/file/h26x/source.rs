@@ -1,22 +1,33 @@
-//! [`H26xSource`]: reads a byte stream file and gives its access units.
+//! [`ParsingSource`]: reads a byte stream file from one end to the other and finds its access
+//! units anew. For files with more of them than a table may hold.
 
-use super::{CHUNK, Codec, H26xFile, read_at};
+use super::{CHUNK, Codec, H26xFile};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::video::VideoFramer;
 use crate::media::access_unit::{leading_units, with_parameter_sets};
+use crate::media::file::shared::read_at;
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(super) const BECAME_SHORTER: &str = "the file has become shorter";
+
+pub(super) fn cannot_be_read(e: io::Error) -> Ending {
+    Ending::Failed(format!("the file cannot be read: {e}"))
+}
 
 /// Reads that one call may do before it gives way to others.
 const READS_PER_POLL: usize = 16;
 
 /// One reader of a file.
 #[derive(Debug)]
-pub(super) struct H26xSource<S: Codec> {
-    file: Arc<H26xFile<S>>,
+pub(super) struct ParsingSource<S: Codec> {
+    of: Arc<H26xFile<S>>,
+    file: Arc<File>,
     framer: VideoFramer<S>,
     /// Where to read next.
     offset: u64,
@@ -36,29 +47,29 @@ struct AfterSeek {
     from: Duration,
 }
 
-impl<S: Codec> H26xSource<S> {
-    pub(super) fn new(file: Arc<H26xFile<S>>) -> Self {
-        let framer = new_framer(&file);
-        Self { file, framer, offset: 0, input_ended: false, ended: None, after_seek: None }
+impl<S: Codec> ParsingSource<S> {
+    pub(super) fn new(of: Arc<H26xFile<S>>, file: Arc<File>) -> Self {
+        let framer = new_framer(&of);
+        Self { of, file, framer, offset: 0, input_ended: false, ended: None, after_seek: None }
     }
 
     /// Reads the next chunk, or tells the framer that there is none.
     fn read(&mut self) -> Result<(), Ending> {
-        let left = self.file.len.saturating_sub(self.offset);
+        let left = self.of.len.saturating_sub(self.offset);
         let want = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
         if want == 0 {
             self.framer.handle_end();
             self.input_ended = true;
             return Ok(());
         }
-        let (file, offset) = (&self.file.file, self.offset);
+        let (file, offset) = (&self.file, self.offset);
         match self.framer.handle_input_with(want, |into| read_at(file, into, offset)) {
-            Ok(0) => Err(Ending::Failed("the file has become shorter".into())),
+            Ok(0) => Err(Ending::Failed(BECAME_SHORTER.into())),
             Ok(got) => {
                 self.offset += got as u64;
                 Ok(())
             }
-            Err(e) => Err(Ending::Failed(format!("the file cannot be read: {e}"))),
+            Err(e) => Err(cannot_be_read(e)),
         }
     }
 
@@ -66,16 +77,7 @@ impl<S: Codec> H26xSource<S> {
     fn admit(&mut self, mut frame: Frame) -> Option<Frame> {
         let Some(after) = &mut self.after_seek else { return Some(frame) };
         if let Some(sets) = after.parameter_sets.take() {
-            let found = leading_units(S::NAL_CODEC, &frame.data);
-            let own = |set: &[u8]| {
-                let ranges = found.vps.iter().chain(&found.sps).chain(&found.pps);
-                ranges.filter_map(|range| frame.data.get(range.clone())).any(|nal| nal == set)
-            };
-            let missing = sets.iter().map(|set| &set[..]).filter(|set| !own(set));
-            let missing = annexb::from_nal_units(missing);
-            if !missing.is_empty() {
-                frame.data = with_parameter_sets(&frame.data, &found, &missing);
-            }
+            frame.data = with_missing_sets::<S>(frame.data, &sets);
             return Some(frame);
         }
         if frame.pts < after.from {
@@ -88,6 +90,18 @@ impl<S: Codec> H26xSource<S> {
     }
 }
 
+/// `data` with those of `sets` in front that it does not bring itself.
+pub(super) fn with_missing_sets<S: Codec>(data: Bytes, sets: &[Bytes]) -> Bytes {
+    let found = leading_units(S::NAL_CODEC, &data);
+    let own = |set: &[u8]| {
+        let ranges = found.vps.iter().chain(&found.sps).chain(&found.pps);
+        ranges.filter_map(|range| data.get(range.clone())).any(|nal| nal == set)
+    };
+    let missing = sets.iter().map(|set| &set[..]).filter(|set| !own(set));
+    let missing = annexb::from_nal_units(missing);
+    if missing.is_empty() { data } else { with_parameter_sets(&data, &found, &missing) }
+}
+
 fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
     let mut framer = VideoFramer::new();
     framer.set_picture_duration(file.picture_duration);
@@ -95,7 +109,7 @@ fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
     framer
 }
 
-impl<S: Codec> FramedSource for H26xSource<S> {
+impl<S: Codec> FramedSource for ParsingSource<S> {
     fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());
@@ -126,25 +140,21 @@ impl<S: Codec> FramedSource for H26xSource<S> {
     }
 
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
-        if npt >= self.file.duration() {
-            return Err(SeekError::OutOfRange);
-        }
-        let wanted = self.file.picture_duration.index_at(npt);
-        let point = *self.file.index.at_or_before(wanted).ok_or(SeekError::NotSeekable)?;
-        let sets = self.file.index.parameter_sets(&point).to_vec();
+        let point = self.of.point_for(npt)?;
+        let sets = self.of.index.version(point.version).to_vec();
         // Anew, so that no parameter set from behind the point is in force.
-        self.framer = new_framer(&self.file);
+        self.framer = new_framer(&self.of);
         self.framer.handle_parameter_sets(sets.iter().map(|set| &set[..]));
         self.framer.handle_seek(point.offset, point.decode_index);
         self.offset = point.offset;
         self.input_ended = false;
         self.ended = None;
-        let from = self.file.picture_duration.times(point.output_index);
+        let from = self.of.picture_duration.times(point.output_index);
         self.after_seek = Some(AfterSeek { parameter_sets: Some(sets), from });
         Ok(from)
     }
 
     fn duration(&self) -> Option<Duration> {
-        Some(self.file.duration())
+        Some(self.of.duration())
     }
 }

@@ -4,16 +4,11 @@ use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::testing::{H264Slice, H264Sps, h264_pps, h265_parameter_sets, h265_slice};
 use crate::media::demux::DemuxTable;
-use crate::media::{Ending, FramePoll, SeekError, Wait};
-use std::io::Write;
+use crate::media::file::testing::{file_of, media};
+use crate::media::{Ending, FramePoll, FrameTimes, SeekError, Wait};
+use std::os::unix::fs::FileExt;
 use std::time::Instant;
 use tempfile::NamedTempFile;
-
-fn file_of(bytes: &[u8]) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    file
-}
 
 fn probed(mut probe: Box<dyn Probe>, budget: usize) -> Result<Arc<dyn MediaFile>, ProbeError> {
     for _ in 0..100_000 {
@@ -26,8 +21,25 @@ fn probed(mut probe: Box<dyn Probe>, budget: usize) -> Result<Arc<dyn MediaFile>
     panic!("the probe does not end");
 }
 
-fn h264(bytes: &[u8]) -> Result<Arc<dyn MediaFile>, ProbeError> {
-    probed(probe_h264(file_of(bytes).path()).unwrap(), 1 << 20)
+/// A probed file that is on disk as long as this lives.
+#[derive(Debug)]
+struct Clip {
+    file: Arc<dyn MediaFile>,
+    _on_disk: NamedTempFile,
+}
+
+impl std::ops::Deref for Clip {
+    type Target = Arc<dyn MediaFile>;
+
+    fn deref(&self) -> &Arc<dyn MediaFile> {
+        &self.file
+    }
+}
+
+fn h264(bytes: &[u8]) -> Result<Clip, ProbeError> {
+    let on_disk = file_of(bytes);
+    let file = probed(probe_h264(on_disk.path()).unwrap(), 1 << 20)?;
+    Ok(Clip { file, _on_disk: on_disk })
 }
 
 /// Opens the track and runs `f` with a context.
@@ -222,5 +234,89 @@ fn a_file_that_becomes_shorter_ends_with_its_reason() {
         assert_eq!(rest(source, cx), (vec![], ending), "asking again is harmless");
         assert!(source.seek(Duration::from_secs(3), cx).is_ok());
         assert!(matches!(rest(source, cx).1, Ending::Failed(_)));
+    });
+}
+
+/// Whether a file plays the same with and without its table of access units, from the start and
+/// from anywhere.
+fn check_both_sources<S: Codec>(path: &Path) {
+    let mut probe = H26xProbe::<S>::open(path).unwrap();
+    let file = loop {
+        if let Some(file) = probe.step(100_000).unwrap() {
+            break file;
+        }
+    };
+    assert!(file.units.is_some());
+    let (mut demuxers, now) = (DemuxTable::default(), Instant::now());
+    let mut cx = SourceContext { now, demuxers: &mut demuxers };
+    let mut indexed = Arc::clone(&file).open_track(0, 1, &mut cx).unwrap();
+    let mut parsing = Arc::clone(&file).parsing_source().unwrap();
+    let mut check = |seek: Option<Duration>| {
+        if let Some(npt) = seek {
+            let at = indexed.seek(npt, &mut cx);
+            assert_eq!(at, parsing.seek(npt, &mut cx), "{} at {npt:?}", path.display());
+            if at.is_err() {
+                return;
+            }
+        }
+        let (wanted, ending) = rest(&mut parsing, &mut cx);
+        for (n, frame) in wanted.iter().enumerate() {
+            let (pts, dts) = (frame.pts, frame.dts);
+            assert_eq!(indexed.next_times(), Some(FrameTimes { pts, dts }));
+            let FramePoll::Ready(got) = indexed.poll_frame(&mut cx) else { panic!("frame {n}") };
+            assert!(got == *frame, "{}: frame {n} after {seek:?}", path.display());
+        }
+        assert_eq!(indexed.next_times(), None);
+        assert_eq!(rest(&mut *indexed, &mut cx), (vec![], ending));
+    };
+    check(None);
+    let end = file.duration();
+    for n in 0..=30 {
+        check(Some(end * n / 30));
+    }
+}
+
+#[test]
+fn the_table_changes_nothing_of_what_is_played() {
+    for name in ["bframes.h264", "slices.264"] {
+        check_both_sources::<H264Syntax>(&media(name));
+    }
+    for name in ["bframes.h265", "slices.265"] {
+        check_both_sources::<H265Syntax>(&media(name));
+    }
+    let bytes = stream(20, 700);
+    check_both_sources::<H264Syntax>(file_of(&bytes).path());
+    // What is in front of the first start code is not sent, and what breaks off in the middle is.
+    let odd = [&[7; 1000][..], &bytes[..bytes.len() - 800]].concat();
+    check_both_sources::<H264Syntax>(file_of(&odd).path());
+}
+
+#[test]
+fn an_access_unit_too_large_for_the_table_is_played_all_the_same() {
+    let mut bytes = stream(2, 10);
+    let len = bytes.len() + (9 << 20);
+    bytes.resize(len, 0xaa);
+    let file = h264(&bytes).unwrap();
+    with_source(&file, |source, cx| {
+        assert_eq!(source.next_times(), None, "it has to be read to be known");
+        let (frames, ending) = rest(source, cx);
+        assert_eq!(ending, Ending::EndOfStream);
+        assert_eq!(frames.iter().map(|frame| frame.data.len()).sum::<usize>(), len);
+        assert!(source.seek(Duration::from_millis(500), cx).is_ok());
+    });
+}
+
+#[test]
+fn a_file_that_is_written_to_ends_with_its_reason() {
+    let bytes = stream(12, 3000);
+    let on_disk = file_of(&bytes);
+    let file = probed(probe_h264(on_disk.path()).unwrap(), 1 << 20).unwrap();
+    with_source(&file, |source, cx| {
+        assert!(matches!(source.poll_frame(cx), FramePoll::Ready(_)));
+        on_disk.as_file().write_all_at(&[0xaa; 100_000], 100_000).unwrap();
+        let (frames, ending) = rest(source, cx);
+        assert!(frames.len() < 70);
+        assert_eq!(ending, Ending::Failed("the file has changed since it was probed".into()));
+        assert_eq!(source.next_times(), None);
     });
 }
