@@ -83,7 +83,7 @@ fn launch(media: &Media, url: &str, over: &str, folder: &Path) -> Result<Launche
     if played.killed {
         return Err(format!("gst-launch-1.0: {}", played.complaints));
     }
-    // Seen once in some hundred runs: PAUSE could not be sent at the end, after all was written.
+    // Seen in a few runs of a hundred: PAUSE could not be sent at the end, after all was written.
     // What counts is what was written; the complaint is shown.
     if !played.complaints.is_empty() {
         eprintln!("NOTE: {} over {over}: gst-launch-1.0: {}", media.file, played.complaints);
