@@ -146,7 +146,7 @@ impl Shared {
 /// use std::sync::atomic::AtomicBool;
 /// use std::time::Duration;
 ///
-/// # fn encode() -> (Vec<u8>, Duration) { unimplemented!() }
+/// # fn encode() -> (Vec<u8>, Duration) { (vec![0], Duration::ZERO) }
 /// # fn lower_the_rate() {}
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut env = UsageEnvironment::new()?;

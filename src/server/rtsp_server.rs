@@ -75,6 +75,8 @@ pub struct RtspServer {
     pub(super) media_sessions: Arena<ServerMediaSession>,
     pub(super) names: HashMap<String, MediaSessionId>,
     lookups: u64,
+    /// Media sessions that a provider made, in the table or in use.
+    provided: usize,
     pub(super) streams: Arena<StreamState>,
     pub(super) shared_streams: HashMap<(MediaSessionId, usize), StreamId>,
     /// Streams that an event trigger wakes.
@@ -145,6 +147,7 @@ impl RtspServer {
             media_sessions: Arena::new(),
             names: HashMap::new(),
             lookups: 0,
+            provided: 0,
             streams: Arena::new(),
             shared_streams: HashMap::new(),
             inputs: Arena::new(),
@@ -254,6 +257,7 @@ impl RtspServer {
         }
         let origin = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
         session.enter_table(origin);
+        self.provided += usize::from(session.provided.is_some());
         let id = self.media_sessions.insert(session);
         self.names.insert(name, id);
         Ok(id)
@@ -350,7 +354,8 @@ impl RtspServer {
         for stream in streams {
             self.delete_stream(env, stream);
         }
-        self.media_sessions.remove(id);
+        let gone = self.media_sessions.remove(id);
+        self.provided -= usize::from(gone.is_some_and(|s| s.provided.is_some()));
     }
 
     /// Notes that a session of a provider was used, and drops the one that was not for longest
@@ -365,7 +370,7 @@ impl RtspServer {
                 other != id && s.provided.is_some() && s.reference_count() == 0
             })
         };
-        if self.media_sessions.len() > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
+        if self.provided > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
             let oldest = idle().min_by_key(|(_, s)| s.last_used).map(|(oldest, _)| oldest);
             if let Some(oldest) = oldest {
                 self.remove_server_media_session(env, oldest);

@@ -5,7 +5,7 @@ use super::stream_state::StreamId;
 use crate::arena::Id;
 use crate::env::UsageEnvironment;
 use crate::net::{Datagrams, PortPair, UdpSocket};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ pub(super) struct UdpSockets {
     /// The source-specific group that reports of its members are passed on to, and its source.
     pub(super) reflect: Option<Reflect>,
     /// Where receivers send RTCP from, as they announced it.
-    routes: HashMap<SocketAddr, (StreamId, DestinationId)>,
+    routes: BTreeMap<SocketAddr, (StreamId, DestinationId)>,
 }
 
 /// Where reports of receivers go, so that all members of a group see them (RFC 5760 section 4).
@@ -36,7 +36,7 @@ pub(super) struct Reflect {
 
 impl UdpSockets {
     pub(super) fn new(local: IpAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
-        Self { local, pair, owner, reflect: None, routes: HashMap::new() }
+        Self { local, pair, owner, reflect: None, routes: BTreeMap::new() }
     }
 
     pub(super) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
@@ -55,8 +55,8 @@ impl UdpSockets {
         if let Some(&to) = self.routes.get(&from) {
             return Some(to);
         }
-        let mut same_host =
-            self.routes.iter().filter(|(a, _)| a.ip() == from.ip()).map(|(_, &to)| to);
+        let host = |port| SocketAddr::new(from.ip(), port);
+        let mut same_host = self.routes.range(host(0)..=host(u16::MAX)).map(|(_, &to)| to);
         let to = same_host.next()?;
         same_host.all(|other| other == to).then_some(to)
     }
