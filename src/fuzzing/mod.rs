@@ -3,5 +3,6 @@
 pub mod audio;
 pub mod media;
 pub mod rtp;
+pub mod server;
 pub mod video;
 pub mod wire;
