@@ -4,6 +4,7 @@ mod support;
 
 use riverrun::server::{FastStart, FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
+use std::time::Duration;
 use support::{Arguments, Failure, Listen, Program, Stop};
 
 const HELP: &str = "\
@@ -22,6 +23,8 @@ Usage: media_server [OPTIONS] [DIR]
                         default), cache (all since the last key frame), wait (nothing before the
                         next one)
   --max-sessions N      client sessions at once (default: 0, no limit)
+  --session-timeout N   seconds after which a silent client's session ends, and a grace of as
+                        many, 5 at most (default: 60)
   --shared-ports        send all UDP streams from one pair of ports
   --help                this text
 
@@ -56,6 +59,12 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some("--loop") => options.files.repeat = true,
             Some(name @ "--max-sessions") => {
                 options.config.pool.max_sessions = arguments.number(name)?;
+            }
+            Some(name @ "--session-timeout") => {
+                let timeout = Duration::from_secs(arguments.number::<u32>(name)?.into());
+                let pool = &mut options.config.pool;
+                pool.timeout = timeout;
+                pool.grace = pool.grace.min(timeout);
             }
             Some("--shared-ports") => options.config.udp_ports = UdpPorts::Shared { port: 0 },
             None if options.folder.is_none() => options.folder = Some(argument.into_value().into()),

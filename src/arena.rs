@@ -1,6 +1,7 @@
 //! [`Arena`]: a slab whose ids carry a generation, so that a stale id finds nothing instead of
 //! a stranger.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use std::marker::PhantomData;
 pub struct RawId {
     /// Slot number.
     pub index: u32,
-    /// How often the slot had been used before.
+    /// Tells the objects that have been in a slot from each other.
     pub generation: u32,
 }
 
@@ -70,12 +71,64 @@ impl<T> fmt::Display for Id<T> {
     }
 }
 
-/// A table of `T` with generational ids. Insertion, removal and look-up are O(1).
+/// A table of `T` with generational ids. Insertion, removal (on average) and look-up are O(1).
+/// When most of a crowd has gone, so does the memory it took, as far as slot numbers allow.
 #[derive(Debug)]
 pub struct Arena<T> {
     slots: slab::Slab<Slot<T>>,
-    /// Generations of the slots that exist, used or free; wraps after 2³² reuses of one slot.
-    generations: Vec<u32>,
+    /// The generation of the next object; one count for all slots, so that none has to be kept
+    /// for slots that are given back. An id is reused after 2³² insertions at the earliest.
+    next: u32,
+    thinning: Thinning,
+}
+
+/// Capacity that a table keeps in any case.
+const KEPT_CAPACITY: usize = 64;
+
+/// When a table gives memory back: most of it is vacant, and either half of the rest has gone
+/// since it was tried last, or many have come and gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Thinning {
+    removals: usize,
+    capacity: usize,
+    tried_at: usize,
+}
+
+impl Thinning {
+    pub(crate) const fn new() -> Self {
+        Self { removals: 0, capacity: 0, tried_at: 0 }
+    }
+
+    /// To be called after a removal; whether it is time to give memory back.
+    pub(crate) const fn is_due(&mut self, len: usize, capacity: usize) -> bool {
+        self.removals += 1;
+        if capacity <= KEPT_CAPACITY || len > capacity / 4 {
+            return false;
+        }
+        if capacity != self.capacity {
+            self.capacity = capacity;
+            self.tried_at = usize::MAX;
+        }
+        let due = len <= self.tried_at / 2 || self.removals >= capacity / 8;
+        if due {
+            self.removals = 0;
+            self.tried_at = len;
+        }
+        due
+    }
+}
+
+/// Moves what is left of a crowd to memory of its size. (Shrunk where it lies, at the end of the
+/// crowd's memory, it would keep the allocator from giving that back.)
+pub(crate) fn thin<T>(slots: &mut slab::Slab<T>) {
+    *slots = std::mem::take(slots).into_iter().collect();
+}
+
+/// Gives back what a map has kept of a former crowd; to be called after removals.
+pub(crate) fn shrink_map<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > KEPT_CAPACITY && map.len() <= map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
 }
 
 #[derive(Debug)]
@@ -93,7 +146,7 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { slots: slab::Slab::new(), generations: Vec::new() }
+        Self { slots: slab::Slab::new(), next: 0, thinning: Thinning::new() }
     }
 
     /// Puts `value` in the table and names it.
@@ -105,10 +158,8 @@ impl<T> Arena<T> {
     pub fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Id<T> {
         let entry = self.slots.vacant_entry();
         let index = entry.key();
-        if self.generations.len() <= index {
-            self.generations.resize(index + 1, 0);
-        }
-        let generation = self.generations[index];
+        let generation = self.next;
+        self.next = generation.wrapping_add(1);
         let raw = RawId { index: u32::try_from(index).expect("fewer than 2^32 slots"), generation };
         let id = Id::from_raw(raw);
         entry.insert(Slot { generation, value: make(id) });
@@ -121,8 +172,11 @@ impl<T> Arena<T> {
         if !self.contains(id) {
             return None;
         }
-        self.generations[index] = self.generations[index].wrapping_add(1);
-        Some(self.slots.remove(index).value)
+        let slot = self.slots.try_remove(index)?;
+        if self.thinning.is_due(self.slots.len(), self.slots.capacity()) {
+            thin(&mut self.slots);
+        }
+        Some(slot.value)
     }
 
     /// The object, unless it has left the table.
@@ -135,6 +189,11 @@ impl<T> Arena<T> {
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.raw.index as usize)?;
         (slot.generation == id.raw.generation).then_some(&mut slot.value)
+    }
+
+    /// The id of the object in a slot, if there is one.
+    pub(crate) fn id_at(&self, index: usize) -> Option<Id<T>> {
+        Some(Self::id(index, self.slots.get(index)?.generation))
     }
 
     /// Whether the object is still in the table.
@@ -189,5 +248,35 @@ mod tests {
         assert_eq!(arena.get(first), None);
         assert_eq!(arena.remove(first), None);
         assert_eq!(arena.get(second), Some(&"second"));
+    }
+
+    #[test]
+    fn memory_of_a_crowd_is_given_back_and_its_ids_stay_stale() {
+        let mut arena = Arena::new();
+        let first = arena.insert(0);
+        let crowd: Vec<_> = (1..10_000).map(|i| arena.insert(i)).collect();
+        for id in &crowd {
+            assert!(arena.remove(*id).is_some());
+        }
+        assert!(arena.slots.capacity() <= KEPT_CAPACITY, "{}", arena.slots.capacity());
+        let again: Vec<_> = (1..10_000).map(|i| arena.insert(-i)).collect();
+        assert!(crowd.iter().all(|id| arena.get(*id).is_none()));
+        assert!(again.iter().all(|id| arena.contains(*id)));
+        assert_eq!(arena.get(first), Some(&0));
+        assert_eq!(arena.len(), 10_000);
+        assert!(again.iter().all(|id| arena.remove(*id).is_some()));
+        assert!(arena.remove(first).is_some());
+        assert!(arena.slots.capacity() <= KEPT_CAPACITY);
+    }
+
+    #[test]
+    fn maps_shrink_with_their_crowd() {
+        let mut map: HashMap<_, _> = (0..10_000).map(|i| (i, i)).collect();
+        for i in 1..10_000 {
+            map.remove(&i);
+            shrink_map(&mut map);
+        }
+        assert!(map.capacity() <= KEPT_CAPACITY);
+        assert_eq!(map.get(&0), Some(&0));
     }
 }

@@ -3,6 +3,7 @@
 //! Each entry knows its place in the heap, so cancelling and re-arming are O(log n) and leave no
 //! dead entry behind. Deadlines that are equal fire in the order in which they were armed.
 
+use crate::arena::{Thinning, thin};
 use std::time::Instant;
 
 /// Names an entry of the queue; stale once the entry has fired or been cancelled.
@@ -39,14 +40,12 @@ pub(crate) struct DelayQueue<T> {
     heap: Vec<Node>,
     slots: slab::Slab<Slot<T>>,
     next: u64,
+    thinning: Thinning,
 }
-
-/// Below this number of entries the memory of a former crowd is given back.
-const KEPT_CAPACITY: usize = 1024;
 
 impl<T> DelayQueue<T> {
     pub(crate) const fn new() -> Self {
-        Self { heap: Vec::new(), slots: slab::Slab::new(), next: 0 }
+        Self { heap: Vec::new(), slots: slab::Slab::new(), next: 0, thinning: Thinning::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -125,9 +124,9 @@ impl<T> DelayQueue<T> {
             self.sift_down(position);
         }
         let slot = self.slots.try_remove(node.slot as usize)?;
-        if self.heap.is_empty() && self.heap.capacity() > KEPT_CAPACITY {
-            self.heap.shrink_to(KEPT_CAPACITY);
-            self.slots = slab::Slab::new();
+        if self.thinning.is_due(self.heap.len(), self.heap.capacity()) {
+            self.heap = self.heap.drain(..).collect();
+            thin(&mut self.slots);
         }
         Some(slot.value)
     }
@@ -266,6 +265,6 @@ mod tests {
         }
         assert_eq!(queue.len(), 0);
         assert_eq!(queue.slots.len(), 0);
-        assert!(queue.heap.capacity() <= KEPT_CAPACITY);
+        assert!(queue.heap.capacity() < 100);
     }
 }

@@ -231,7 +231,7 @@ impl UsageEnvironment {
             // What the owner did not use up it is told again, after everybody else's turn.
             self.registrations.enqueue_if_ready(id);
         }
-        self.registrations.spare = queue;
+        self.registrations.keep_queue(queue);
     }
 
     fn dispatch_timers(&mut self, armed: u64) {

@@ -7,7 +7,7 @@
 
 use super::handlers::Handler;
 use super::medium::{EventKey, MediumHandle};
-use crate::arena::RawId;
+use crate::arena::{Arena, Id, RawId};
 use std::ops::{BitAnd, BitOr};
 use std::os::fd::OwnedFd;
 
@@ -107,14 +107,12 @@ pub(super) struct Registration {
     queued: bool,
 }
 
-struct Slot {
-    generation: u32,
-    used: Option<Registration>,
-}
-
 /// Half of a token's bits: index below, generation above.
 const HALF: u32 = usize::BITS / 2;
 const HALF_MASK: usize = (1 << HALF) - 1;
+
+/// Capacity of a queue from the beginning, and for good: a poll returns no more events.
+const QUEUE_CAPACITY: usize = 1024;
 
 /// The token of the waker: an index that no registration has.
 pub(super) const WAKE: usize = usize::MAX;
@@ -124,69 +122,52 @@ pub(super) const fn token(id: RawId) -> usize {
 }
 
 /// The table of registrations, and the queue of those with something to tell.
-#[derive(Default)]
 pub(crate) struct Registrations {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    slots: Arena<Registration>,
     pub(super) queue: Vec<RawId>,
     /// The queue of the turn before, emptied: its memory serves the next one.
     pub(super) spare: Vec<RawId>,
 }
 
+impl Default for Registrations {
+    fn default() -> Self {
+        let queue = || Vec::with_capacity(QUEUE_CAPACITY);
+        Self { slots: Arena::new(), queue: queue(), spare: queue() }
+    }
+}
+
 impl Registrations {
     /// `None` when there are more than a token can tell apart (65,535 where pointers have 32 bit).
     pub(super) fn insert(&mut self, target: Target, interest: Interest) -> Option<RawId> {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => {
-                let index = self.slots.len();
-                if index >= HALF_MASK {
-                    return None;
-                }
-                self.slots.push(Slot { generation: 0, used: None });
-                u32::try_from(index).ok()?
-            }
-        };
-        let slot = self.slots.get_mut(index as usize)?;
-        slot.used = Some(Registration {
-            target,
-            interest,
-            ready: Readiness::NONE,
-            read_closed: false,
-            queued: false,
-        });
-        Some(RawId { index, generation: slot.generation })
+        // A slot is used again before a new one is made: numbers are below the count.
+        if self.slots.len() >= HALF_MASK {
+            return None;
+        }
+        let ready = Readiness::NONE;
+        let registration =
+            Registration { target, interest, ready, read_closed: false, queued: false };
+        Some(self.slots.insert(registration).raw())
     }
 
     pub(super) fn remove(&mut self, id: RawId) -> Option<Registration> {
-        let slot = self.slots.get_mut(id.index as usize)?;
-        if slot.generation != id.generation {
-            return None;
-        }
-        let registration = slot.used.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(id.index);
-        Some(registration)
+        self.slots.remove(Id::from_raw(id))
     }
 
     pub(super) fn get_mut(&mut self, id: RawId) -> Option<&mut Registration> {
-        let slot = self.slots.get_mut(id.index as usize)?;
-        if slot.generation == id.generation { slot.used.as_mut() } else { None }
+        self.slots.get_mut(Id::from_raw(id))
     }
 
     /// The id that an event's token means, if what it meant is still there.
     pub(super) fn resolve(&self, token: usize) -> Option<RawId> {
         let index = token & HALF_MASK;
-        let slot = self.slots.get(index)?;
-        slot.used.as_ref()?;
-        (slot.generation as usize & HALF_MASK == token >> HALF)
-            .then_some(RawId { index: index as u32, generation: slot.generation })
+        let id = self.slots.id_at(index)?.raw();
+        (id.generation as usize & HALF_MASK == token >> HALF).then_some(id)
     }
 
     /// Number of registrations.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len()
     }
 
     /// Adds to what is cached and queues the owner's event if it wants to hear.
@@ -233,6 +214,12 @@ impl Registrations {
     /// Takes the queue of this turn; what is queued from here on is the next one's.
     pub(super) fn take_queue(&mut self) -> Vec<RawId> {
         std::mem::replace(&mut self.queue, std::mem::take(&mut self.spare))
+    }
+
+    /// Keeps the memory of a turn's queue for the next one, unless it was that of a crowd.
+    pub(super) fn keep_queue(&mut self, emptied: Vec<RawId>) {
+        let is_usual = emptied.capacity() <= QUEUE_CAPACITY;
+        self.spare = if is_usual { emptied } else { Vec::with_capacity(QUEUE_CAPACITY) };
     }
 
     /// Takes a queued registration's event: what it has to tell at this moment.

@@ -18,12 +18,12 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(hard.into())
 }
 
-/// Whether an operation failed because the process (or the system) has no descriptor left.
+/// Whether an operation failed because the process (or the system) has no descriptor, or the
+/// system no memory for one, left.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error
-        .raw_os_error()
-        .map(Errno::from_raw)
-        .is_some_and(|e| matches!(e, Errno::EMFILE | Errno::ENFILE))
+    error.raw_os_error().map(Errno::from_raw).is_some_and(|e| {
+        matches!(e, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+    })
 }
 
 #[cfg(test)]
@@ -34,6 +34,7 @@ mod tests {
     fn knows_exhaustion() {
         assert!(is_out_of_descriptors(&Errno::EMFILE.into()));
         assert!(is_out_of_descriptors(&Errno::ENFILE.into()));
+        assert!(is_out_of_descriptors(&Errno::ENOBUFS.into()));
         assert!(!is_out_of_descriptors(&Errno::EAGAIN.into()));
         assert!(!is_out_of_descriptors(&io::ErrorKind::Other.into()));
     }

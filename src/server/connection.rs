@@ -9,6 +9,7 @@ use crate::arena::Id;
 use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
 use crate::net::TcpStream;
 use crate::wire::rtsp::{Decoder, Request};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -46,7 +47,8 @@ pub(super) struct Connection {
     timer: Timer,
     interest: Interest,
     /// Sessions that were created, or are streamed, over this connection.
-    pub(super) sessions: Vec<ClientSessionId>,
+    /// A set, since one connection may set up very many.
+    pub(super) sessions: BTreeSet<ClientSessionId>,
     /// Where RTCP that comes in interleaved goes.
     pub(super) channels: Vec<(u8, (StreamId, DestinationId))>,
     /// There is input that was read and not looked at yet.
@@ -99,7 +101,7 @@ impl Connection {
             input: Vec::new(),
             out: OutQueue::new(config.max_queued_media),
             timer: Timer::default(),
-            sessions: Vec::new(),
+            sessions: BTreeSet::new(),
             channels: Vec::new(),
             backlog: false,
             waiting: None,
@@ -307,7 +309,7 @@ impl Connection {
     }
 
     /// Closes the socket; returns the sessions that were bound to the connection.
-    pub(super) fn close(mut self, env: &mut UsageEnvironment) -> Vec<ClientSessionId> {
+    pub(super) fn close(mut self, env: &mut UsageEnvironment) -> BTreeSet<ClientSessionId> {
         env.disarm_timer(&mut self.timer);
         // A BYE or an answer that fits into the socket's buffer still goes.
         if let Err(e) = self.out.flush(&mut Socket(&mut self.stream, env)) {

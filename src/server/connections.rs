@@ -4,7 +4,7 @@ use super::connection::{Connection, ConnectionId};
 use super::pool::RemovalReason;
 use super::rtsp_server::{RtspServer, plain_key};
 use super::{ClientSessionId, KEY_ACCEPT, KEY_LISTENER};
-use crate::arena::RawId;
+use crate::arena::{RawId, shrink_map};
 use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
 use crate::net::is_out_of_descriptors;
 use crate::wire::rtsp::Incoming;
@@ -15,6 +15,8 @@ use std::time::Duration;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long accepting pauses when descriptors have run out and none comes free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// How often the log is told that they have run out.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 impl RtspServer {
     pub(super) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
@@ -64,12 +66,15 @@ impl RtspServer {
 
     fn pause_accepting(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
-        if !self.accept_paused {
+        let now = env.now();
+        let warned = self.accept_warned_at.map(|at| now.saturating_duration_since(at));
+        if warned.is_none_or(|ago| ago >= WARNING_INTERVAL) {
+            self.accept_warned_at = Some(now);
             log::warn!("out of descriptors: no new connections until some are closed");
         }
         self.accept_paused = true;
         self.watch_listeners(env, Interest::NONE);
-        let at = env.now() + ACCEPT_PAUSE;
+        let at = now + ACCEPT_PAUSE;
         env.arm_timer(&mut self.accept_timer, me, plain_key(KEY_ACCEPT), at);
     }
 
@@ -244,6 +249,7 @@ impl RtspServer {
             *n -= 1;
             if *n == 0 {
                 self.connections_of.remove(&host);
+                shrink_map(&mut self.connections_of);
             }
         }
         let sessions = connection.close(env);

@@ -301,9 +301,9 @@ impl Outlets {
         if packet.is_empty() {
             return;
         }
-        self.refresh();
         match only.map(|id| self.destinations.get(id).map(|d| d.transport)) {
             None => {
+                self.refresh();
                 self.send_rtcp_over_udp(packet, env, wiring);
                 for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
                     send_rtcp_over_tcp(packet, d.transport, env, wiring);

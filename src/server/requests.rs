@@ -31,6 +31,10 @@ pub(super) enum Outcome {
     Wait,
 }
 
+/// Requests that wait for probes and are asked about again in one turn; each may cost some calls
+/// of the file system.
+const WAITING_PER_TURN: usize = 64;
+
 impl RtspServer {
     pub(super) fn handle_request(
         &mut self,
@@ -51,7 +55,7 @@ impl RtspServer {
                 Ok(Outcome::Wait) => {
                     if let Some(connection) = self.connections.get_mut(id) {
                         connection.waiting = Some(Box::new(request));
-                        self.waiting.push(id);
+                        self.waiting.push_back(id);
                     }
                     if let Some(me) = self.me {
                         let now = env.now();
@@ -67,7 +71,8 @@ impl RtspServer {
     /// Asks again what waits for probes.
     pub(super) fn retry_waiting(&mut self, env: &mut UsageEnvironment) {
         self.probe_budget = self.config.probe_budget;
-        for id in std::mem::take(&mut self.waiting) {
+        for _ in 0..self.waiting.len().min(WAITING_PER_TURN) {
+            let Some(id) = self.waiting.pop_front() else { break };
             let Some(connection) = self.connections.get_mut(id) else { continue };
             let Some(request) = connection.waiting.take() else { continue };
             self.handle_request(env, id, *request);
@@ -76,6 +81,10 @@ impl RtspServer {
                 self.process_input(env, id);
             }
             self.settle_connection(env, id);
+        }
+        if let (false, Some(me)) = (self.waiting.is_empty(), self.me) {
+            let now = env.now();
+            env.arm_timer(&mut self.work_timer, me, plain_key(super::KEY_WORK), now);
         }
         // What does not come from a timer of this kind has the next turn's budget.
         self.probe_budget = self.config.probe_budget;

@@ -23,11 +23,12 @@ use crate::media::Wake;
 use crate::media::demux::DemuxTable;
 use crate::net::TcpListener;
 use crate::payload::PacketBuffer;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes that are read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;
@@ -68,6 +69,8 @@ pub struct RtspServer {
     pub(super) listeners: Vec<TcpListener>,
     pub(super) accept_paused: bool,
     pub(super) accept_timer: Timer,
+    /// When the log was last told that descriptors have run out.
+    pub(super) accept_warned_at: Option<Instant>,
     pub(super) connections: Arena<Connection>,
     pub(super) connections_of: HashMap<IpAddr, usize>,
     pub(super) pool: SessionPool<SessionMedia>,
@@ -89,7 +92,7 @@ pub struct RtspServer {
     pub(super) provider: Option<Box<dyn SessionProvider>>,
     pub(super) hooks: Box<dyn ServerHooks>,
     /// Connections with a request that waits for a probe.
-    pub(super) waiting: Vec<ConnectionId>,
+    pub(super) waiting: VecDeque<ConnectionId>,
     pub(super) work_timer: Timer,
     pub(super) probe_budget: usize,
     /// Memory for the packets of one frame.
@@ -141,6 +144,7 @@ impl RtspServer {
             listeners,
             accept_paused: false,
             accept_timer: Timer::default(),
+            accept_warned_at: None,
             connections: Arena::new(),
             connections_of: HashMap::new(),
             pool_timer: Timer::default(),
@@ -157,7 +161,7 @@ impl RtspServer {
             presentations: 0,
             provider: None,
             hooks: Box::new(NoHooks),
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             work_timer: Timer::default(),
             probe_budget: 0,
             spare: PacketBuffer::new(0),
@@ -476,8 +480,13 @@ impl Medium for RtspServer {
             }
             Event::Trigger { .. } => {}
         }
+        // Streams and their timers refer to nothing that is counted.
         #[cfg(debug_assertions)]
-        self.check_references();
+        if matches!(event, Event::Readiness { key, .. } | Event::Timer { key }
+            if matches!(key.kind, KEY_CONNECTION | KEY_POOL | KEY_WORK))
+        {
+            self.check_references();
+        }
     }
 
     /// Says goodbye to all clients and closes everything.

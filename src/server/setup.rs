@@ -234,15 +234,13 @@ impl RtspServer {
 
     fn bind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            if !connection.sessions.contains(&session) {
-                connection.sessions.push(session);
-            }
+            connection.sessions.insert(session);
         }
     }
 
     fn unbind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.sessions.retain(|s| *s != session);
+            connection.sessions.remove(&session);
         }
     }
 

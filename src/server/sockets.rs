@@ -55,6 +55,7 @@ impl UdpSockets {
         if let Some(&to) = self.routes.get(&from) {
             return Some(to);
         }
+        // In the order of addresses those of one host stand together: strangers cost no search.
         let host = |port| SocketAddr::new(from.ip(), port);
         let mut same_host = self.routes.range(host(0)..=host(u16::MAX)).map(|(_, &to)| to);
         let to = same_host.next()?;

@@ -272,18 +272,10 @@ impl RtspServer {
         session: ClientSessionId,
         reason: RemovalReason,
     ) {
-        for stream in self.streams_of(session) {
-            self.collect_counters(stream);
-        }
         if let Some(session) = self.pool.remove(session, reason) {
             self.release_session(env, session, reason);
         }
         self.arm_pool_timer(env);
-    }
-
-    fn streams_of(&self, session: ClientSessionId) -> Vec<StreamId> {
-        let media = self.pool.session(session).into_iter().flat_map(|s| s.media());
-        media.flat_map(|(_, m)| m.tracks().map(|t| t.stream)).collect()
     }
 
     /// Releases what the pool took out by itself.
@@ -298,9 +290,19 @@ impl RtspServer {
     fn release_session(
         &mut self,
         env: &mut UsageEnvironment,
-        session: Session<SessionMedia>,
+        mut session: Session<SessionMedia>,
         reason: RemovalReason,
     ) {
+        let last: Vec<_> = session
+            .media()
+            .flat_map(|(_, media)| media.tracks())
+            .filter_map(|t| {
+                Some(self.streams.get_mut(t.stream)?.outlets.take_totals(t.destination))
+            })
+            .collect();
+        for sent in last {
+            session.count_sent(sent.packets, sent.octets);
+        }
         let info = session.info();
         let counters = session.counters();
         let seconds = env.now().saturating_duration_since(session.created_at()).as_secs_f32();
@@ -323,7 +325,7 @@ impl RtspServer {
         let now = env.now();
         for id in connections {
             if let Some(connection) = self.connections.get_mut(id) {
-                connection.sessions.retain(|s| *s != key);
+                connection.sessions.remove(&key);
                 connection.heard_at = now;
             }
             self.settle_connection(env, id);

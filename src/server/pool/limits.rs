@@ -1,5 +1,6 @@
 //! How many sessions there may be, and how many there are, by peer address and by stream.
 
+use crate::arena::shrink_map;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -105,6 +106,7 @@ fn decrement<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
         *count = count.saturating_sub(1);
         if *count == 0 {
             counts.remove(key);
+            shrink_map(counts);
         }
     }
 }

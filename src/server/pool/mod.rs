@@ -8,7 +8,7 @@
 //! A change that the pool makes is complete before anyone is told of it: hooks are called, and
 //! [events](SessionPool::poll_event) queued, when the tables are consistent again.
 
-use crate::arena::{Arena, Id, RawId};
+use crate::arena::{Arena, Id, RawId, shrink_map};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -371,6 +371,7 @@ impl<M> SessionPool<M> {
             self.deadlines.remove(&(at, key));
         }
         self.by_id.remove(session.id());
+        shrink_map(&mut self.by_id);
         self.census.subtract(session.peer(), session.shared_stream());
         log::debug!("{key} of {} {reason}, {} left", session.peer(), self.len());
         Some(session)
