@@ -501,8 +501,9 @@ fn ten_thousand_connections_at_once_are_answered() {
     );
 }
 
-/// Share of a processor, in percent, that nothing but idle or stuck clients may cost.
-const IDLE_LOAD: f64 = 6.0;
+/// Share of a processor, in percent, that players which do not read may cost: what it takes to
+/// packetize for them, but a spinning loop would take all.
+const STUCK_LOAD: f64 = if cfg!(debug_assertions) { 50.0 } else { 6.0 };
 
 #[test]
 fn idle_and_stuck_clients_cost_nothing() {
@@ -526,7 +527,7 @@ fn idle_and_stuck_clients_cost_nothing() {
     }
     let load = scene.server.load_over(Duration::from_secs(4));
     eprintln!("and 20 players that do not read: {load:.2} % of a processor");
-    assert!(load < IDLE_LOAD, "players that do not read take {load} %");
+    assert!(load < STUCK_LOAD, "players that do not read take {load} %");
     scene.assert_serves("players that do not read");
     drop(idle);
     // They are given up in the end.
