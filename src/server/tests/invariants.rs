@@ -10,6 +10,7 @@ impl World {
     #[track_caller]
     pub(super) fn check(&mut self) {
         let server = self.server();
+        #[cfg(debug_assertions)]
         server.check_references();
         let mut destinations = 0;
         for (key, session) in server.pool().iter() {
