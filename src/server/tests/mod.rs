@@ -3,9 +3,11 @@
 //! [`world`] has the words in which they are written, [`client`] the players, [`media`] what they
 //! play, [`invariants`] what must be true of the server at any time.
 
+mod abuse;
 mod client;
 mod dialogues;
 mod fast_start;
+mod files;
 mod invariants;
 mod life;
 mod media;

@@ -282,7 +282,7 @@ impl Shelf {
 #[test]
 fn a_slow_probe_stops_nobody_else() {
     let (mut w, shelf) = Shelf::world();
-    shelf.put("big.ts", 300_000, 1);
+    shelf.put("big.ts", 100_000, 1);
     let watching = w.playing("/camera", 1, true);
     let (asks, other) = (w.client(), w.client());
     w.run_secs(0.5);
@@ -293,7 +293,7 @@ fn a_slow_probe_stops_nobody_else() {
     let frames = w[watching].track(1).frames().len();
     for _ in 0..10 {
         // The probe takes a turn each, a microsecond: time passes slowly.
-        w.run(std::time::Duration::from_millis(10));
+        w.run(std::time::Duration::from_millis(4));
         w.options(other).expect(200);
     }
     assert!(w[asks].answers.is_empty(), "answers come in order");

@@ -204,9 +204,9 @@ fn a_reader_that_is_always_behind_keeps_its_session() {
     w.tick = super::world::secs(0.02);
     w.setup_tcp(slow, "/heavy", 1);
     w.play(slow, "/heavy");
-    w.run_secs(200.0);
+    w.run_secs(100.0);
     assert_eq!(w.census(), (1, 1, 1), "for TCP a connection that drains is a sign of life");
-    assert!(w[slow].track(1).frames().len() > 1500);
+    assert!(w[slow].track(1).frames().len() > 750);
     w.expect_nothing_left();
 }
 
