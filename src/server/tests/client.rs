@@ -79,6 +79,7 @@ pub(super) struct Rtcp {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a test has few of them")]
 pub(super) enum Way {
     Udp { rtp: UdpSocket, rtcp: UdpSocket, server: Option<(SocketAddr, SocketAddr)> },
     Tcp { rtp: u8, rtcp: u8 },
@@ -136,8 +137,16 @@ pub(super) struct Client {
     pub(super) packets: usize,
     /// The connection may be refused with an answer to nothing.
     pub(super) refusable: bool,
-    /// SETUPs without anybody waiting for the answer: CSeq, track, sockets.
-    pub(super) setups: Vec<(u32, usize, Option<(UdpSocket, UdpSocket)>)>,
+    /// SETUPs without anybody waiting for the answer.
+    pub(super) setups: Vec<AskedSetup>,
+}
+
+/// A SETUP that was asked for.
+#[derive(Debug)]
+pub(super) struct AskedSetup {
+    pub(super) cseq: u32,
+    pub(super) track: usize,
+    pub(super) sockets: Option<(UdpSocket, UdpSocket)>,
 }
 
 impl Client {
@@ -261,8 +270,8 @@ impl Client {
 
     fn note_setup(&mut self, answer: &Answer) {
         let cseq = answer.value("CSeq").and_then(|v| v.parse::<u32>().ok());
-        let Some(i) = self.setups.iter().position(|s| Some(s.0) == cseq) else { return };
-        let (_, number, sockets) = self.setups.swap_remove(i);
+        let Some(i) = self.setups.iter().position(|s| Some(s.cseq) == cseq) else { return };
+        let AskedSetup { track: number, sockets, .. } = self.setups.swap_remove(i);
         // Behind half a request a SETUP is not what it seems to be.
         if answer.status() != 200 || self.lenient && answer.value("Transport").is_none() {
             return;

@@ -8,7 +8,7 @@ impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
     /// that nobody uses.
     #[track_caller]
-    pub(super) fn check(&mut self) {
+    pub(super) fn check(&self) {
         let server = self.server();
         #[cfg(debug_assertions)]
         server.check_references();

@@ -282,7 +282,7 @@ impl Shelf {
 #[test]
 fn a_slow_probe_stops_nobody_else() {
     let (mut w, shelf) = Shelf::world();
-    shelf.put("big.ts", 100_000, 1);
+    shelf.put("big.ts", 240_000, 1);
     let watching = w.playing("/camera", 1, true);
     let (asks, other) = (w.client(), w.client());
     w.run_secs(0.5);

@@ -4,6 +4,7 @@
 //!
 //! `RIVERRUN_SEEDS=100` runs the seeds 1 to 100, `RIVERRUN_SEEDS=7-7` the seventh alone.
 
+use super::client::AskedSetup;
 use super::media::{TestTrack, session};
 use super::world::{C, World, secs};
 use crate::env::LinkProfile;
@@ -355,7 +356,7 @@ impl Simulated {
         self.note(|s| _ = write!(s, "  {c:?} SETUP {url} {offer}"));
         self.w.ask(c, "SETUP", &url, &[("Transport", &offer)]);
         let cseq = self.w[c].cseq;
-        self.w[c].setups.push((cseq, number, sockets));
+        self.w[c].setups.push(AskedSetup { cseq, track: number, sockets });
     }
 
     /// As a well-behaved player does.
