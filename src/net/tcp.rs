@@ -300,6 +300,22 @@ impl TcpStream {
         }
     }
 
+    /// Limits what the system holds without having sent it (`TCP_NOTSENT_LOWAT`, Linux;
+    /// nothing elsewhere and in the simulated network).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_notsent_lowat(&self, bytes: u32) -> io::Result<()> {
+        match &self.endpoint.io {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Io::System(io) => SockRef::from(io).set_tcp_notsent_lowat(bytes),
+            _ => {
+                let _ = bytes;
+                Ok(())
+            }
+        }
+    }
+
     /// Asks for a send buffer of `size` bytes; the system may give less.
     ///
     /// # Errors

@@ -51,6 +51,11 @@ impl RtspServer {
                 continue;
             }
             let local = stream.local_addr().unwrap_or(peer);
+            if let Some(bytes) = self.config.tcp_notsent_lowat {
+                if let Err(e) = stream.set_notsent_lowat(bytes) {
+                    log::debug!("{peer}: {e}");
+                }
+            }
             let config = &self.config;
             let id = self
                 .connections

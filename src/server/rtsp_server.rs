@@ -77,6 +77,7 @@ pub struct RtspServer {
     pub(super) pool_timer: Timer,
     pub(super) media_sessions: Arena<ServerMediaSession>,
     pub(super) names: HashMap<String, MediaSessionId>,
+    pub(super) started_at: Instant,
     lookups: u64,
     /// Media sessions that a provider made, in the table or in use.
     provided: usize,
@@ -150,6 +151,7 @@ impl RtspServer {
             pool_timer: Timer::default(),
             media_sessions: Arena::new(),
             names: HashMap::new(),
+            started_at: env.now(),
             lookups: 0,
             provided: 0,
             streams: Arena::new(),
