@@ -16,12 +16,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes a source reads at once: about a second of music.
-const READ_LEN: usize = 16 * 1024;
+/// Bytes a source reads at once, and about what it holds: a quarter of a second of music.
+const READ_LEN: usize = 4 * 1024;
 /// Bytes a probe reads at once.
 const PROBE_READ_LEN: usize = 64 * 1024;
 /// Reads in one `poll_frame`, on the way to a position or through garbage.
-const READS_PER_POLL: usize = 8;
+const READS_PER_POLL: usize = 32;
 /// A file without a frame in so many bytes holds none.
 const MAX_GARBAGE: u64 = 4 * 1024 * 1024;
 

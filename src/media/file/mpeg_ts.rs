@@ -23,7 +23,9 @@ use std::time::Duration;
 mod tables;
 use tables::Tables;
 
-/// Bytes read at once.
+/// Bytes that a source reads at once, and about what it holds.
+const READ_LEN: usize = 16 * 1024;
+/// Bytes looked at at once, in search of a place.
 const WINDOW: usize = 64 * 1024;
 /// Windows at the start and at the end in which there must be a PCR.
 const MAX_WINDOWS: u64 = 64;
@@ -426,7 +428,7 @@ struct TsSource {
 impl TsSource {
     fn read(&mut self) -> io::Result<()> {
         let left = self.of.file.len().saturating_sub(self.offset);
-        let want = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
+        let want = usize::try_from(left).unwrap_or(READ_LEN).min(READ_LEN);
         if want == 0 {
             self.framer.handle_end();
             self.drained = true;

@@ -16,8 +16,10 @@ use std::time::Duration;
 
 /// Bytes a probe reads at once: chunks before the samples are small, or skipped.
 const PROBE_READ_LEN: usize = 4 * 1024;
-/// Bytes a source reads at once, if that is no less than a frame.
-const READ_LEN: usize = 32 * 1024;
+/// Bytes a source reads at once, if that is no less than a frame, and what it holds.
+const READ_LEN: usize = 8 * 1024;
+/// Frames that it reads at once: a third of a second.
+const READ_FRAMES: usize = 16;
 
 /// Starts to look at a WAV file.
 pub fn probe_wav(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
@@ -145,7 +147,7 @@ impl WavSource {
         let header = &self.of.header;
         let block = header.block_len();
         let frame = header.samples_per_frame() as usize * block;
-        let frames = (READ_LEN / frame).max(1);
+        let frames = (READ_LEN / frame).clamp(1, READ_FRAMES);
         let left = (self.of.samples - self.next).saturating_mul(block as u64);
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(frames * frame);
         let offset = header.data_offset + self.next * block as u64;

@@ -4,7 +4,7 @@ use super::ebml::laced_frames;
 use super::headers::{Coding, TrackInfo};
 use super::timing::{AudioClock, DecodeClock, FrameGrid};
 use super::walker::{Block, Step, Walker};
-use super::window::Window;
+use super::window::{PLAY_CHUNK, Window};
 use super::{MAX_BLOCK, MatroskaMedia};
 use crate::codec::mpeg_audio;
 use crate::frame::{Frame, FrameFlags};
@@ -99,7 +99,7 @@ impl TrackState {
 
 impl Demuxer {
     pub(super) fn new(media: Arc<MatroskaMedia>) -> io::Result<Self> {
-        let window = Window::new(media.input.clone())?;
+        let window = Window::new(media.input.clone(), PLAY_CHUNK)?;
         let walker = Walker::new(media.first_cluster, media.segment_end);
         let tracks =
             media.infos.iter().enumerate().map(|(i, t)| TrackState::new(&media, t, i)).collect();

@@ -5,7 +5,7 @@ use super::headers::{self, Coding, TrackInfo};
 use super::index::{Entry, Index};
 use super::timing::reorder_depth;
 use super::walker::{Block, Step, Walker};
-use super::window::{Input, Window};
+use super::window::{Input, SEARCH_CHUNK, Window};
 use super::{MAX_BLOCK, MatroskaMedia, TimeLine, TrackStart};
 use crate::codec::CodecParameters;
 use crate::media::access_unit;
@@ -80,7 +80,7 @@ enum Phase {
 
 impl MatroskaProbe {
     pub(super) fn new(input: Input, name: String) -> Result<Self, ProbeError> {
-        let window = Window::new(input)?;
+        let window = Window::new(input, SEARCH_CHUNK)?;
         let segment_end = window.len();
         Ok(Self {
             name,

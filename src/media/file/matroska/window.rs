@@ -6,8 +6,11 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes read at once while positions follow each other.
-const CHUNK: usize = 32 << 10;
+/// Bytes read at once while positions follow each other, where all of them are looked at.
+pub(super) const SEARCH_CHUNK: usize = 32 << 10;
+/// The same for playing, where it is what each player holds. Most of a large picture is read past
+/// the buffer.
+pub(super) const PLAY_CHUNK: usize = 8 << 10;
 /// Bytes read at once where a walk jumps from element to element.
 const SMALL_CHUNK: usize = 4 << 10;
 
@@ -69,6 +72,7 @@ fn read_file_at(mut file: &File, at: u64, out: &mut [u8]) -> io::Result<usize> {
 #[derive(Debug)]
 pub(super) struct Window {
     input: Input,
+    chunk: usize,
     len: u64,
     buffer: Vec<u8>,
     /// Position of the buffer's first byte.
@@ -77,9 +81,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(input: Input) -> io::Result<Self> {
+    /// `chunk`: bytes read at once while positions follow each other.
+    pub(super) fn new(input: Input, chunk: usize) -> io::Result<Self> {
         let len = input.len()?;
-        Ok(Self { input, len, buffer: Vec::new(), start: 0, bytes_read: 0 })
+        Ok(Self { input, chunk, len, buffer: Vec::new(), start: 0, bytes_read: 0 })
     }
 
     /// Length of the input when it was opened.
@@ -117,7 +122,7 @@ impl Window {
         if left == 0 {
             return Ok(());
         }
-        if left < CHUNK {
+        if left < self.chunk {
             let more = self.peek(at, left)?;
             out.put_slice(more);
         } else {
@@ -143,7 +148,7 @@ impl Window {
         let end = self.start.saturating_add(self.buffer.len() as u64);
         let near = at >= self.start && at <= end.saturating_add(SMALL_CHUNK as u64);
         let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
-        let n = want.max(if near { CHUNK } else { SMALL_CHUNK }).min(left);
+        let n = want.max(if near { self.chunk } else { SMALL_CHUNK }).min(left);
         self.buffer.resize(n, 0);
         self.start = at;
         let n = self.input.read_at(at, &mut self.buffer)?;
@@ -161,7 +166,8 @@ mod tests {
     #[test]
     fn reads_the_same_through_the_buffer_and_around_it() {
         let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
-        let mut window = Window::new(Input::Memory(data.clone().into())).unwrap();
+        let input = Input::Memory(data.clone().into());
+        let mut window = Window::new(input, PLAY_CHUNK).unwrap();
         let mut seed = 7_u64;
         for _ in 0..2000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
