@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use support::dialogue::{PATIENCE, Talk, port_of, port_pair};
 use support::process::{Server, extent, testdata};
 
+/// Abusive connections, unless more are asked for.
+const SOME: usize = 3000;
 /// How long a well-behaved client may take for everything it does. It is some milliseconds on an
 /// idle machine; others may be busy on this one.
 const SERVICE: Duration = Duration::from_secs(5);
@@ -404,7 +406,7 @@ fn folder() -> tempfile::TempDir {
 
 #[test]
 fn abuse_of_every_kind_leaves_nothing_behind() {
-    let total = extent("RIVERRUN_ABUSE", 3000);
+    let total = extent("RIVERRUN_ABUSE", SOME);
     let only = std::env::var("RIVERRUN_ABUSE_KIND").unwrap_or_default();
     let kinds: Vec<_> = KINDS.iter().filter(|(what, _)| what.contains(&*only)).collect();
     let each = total.div_ceil(kinds.len());
@@ -462,7 +464,7 @@ fn connections_at_once(wanted: usize) -> usize {
 
 #[test]
 fn ten_thousand_connections_at_once_are_answered() {
-    let wanted = if extent("RIVERRUN_ABUSE", 3000) >= 10_000 { 10_000 } else { 2000 };
+    let wanted = if extent("RIVERRUN_ABUSE", SOME) > SOME { 10_000 } else { 2000 };
     let count = connections_at_once(wanted);
     let mut scene = Scene::new(&testdata("media"), &[]);
     scene.assert_serves("the start");
@@ -530,8 +532,11 @@ fn idle_and_stuck_clients_cost_nothing() {
     assert!(load < STUCK_LOAD, "players that do not read take {load} %");
     scene.assert_serves("players that do not read");
     drop(idle);
-    // They are given up in the end.
-    let given_up = scene.server.await_descriptors(baseline, Duration::from_secs(25));
+    if extent("RIVERRUN_ABUSE", SOME) <= SOME {
+        return;
+    }
+    // They are given up in the end, some time after the system's buffers are full.
+    let given_up = scene.server.await_descriptors(baseline, Duration::from_secs(60));
     eprintln!("they are closed after {:.1} s more", given_up.as_secs_f32());
     drop(stuck);
 }

@@ -269,15 +269,31 @@ fn hooks_are_told_why_a_session_left() {
     expect(RemovalReason::ServerClosing);
 }
 
+/// Keeps packets and bytes of the sessions that have ended.
+struct Counting(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl ServerHooks for Counting {
+    fn session_removed(&mut self, info: &SessionInfo, _: RemovalReason) {
+        self.0.lock().unwrap().push((info.counters.packets, info.counters.bytes));
+    }
+}
+
+#[test]
+fn a_session_that_expires_has_its_last_packets_counted() {
+    let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let mut w = world();
+    let hooks = Counting(Arc::clone(&told));
+    w.serve(|server, _| server.set_hooks(hooks));
+    let c = w.playing("/camera", 1, false);
+    w.run_secs(70.0);
+    let rtp = &w[c].track(1).rtp;
+    let got = (rtp.len() as u64, rtp.iter().map(|p| p.len as u64).sum::<u64>());
+    assert_eq!(*told.lock().unwrap(), [got]);
+}
+
 #[test]
 fn counters_tell_what_was_sent() {
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
-    struct Counting(Arc<Mutex<Vec<(u64, u64)>>>);
-    impl ServerHooks for Counting {
-        fn session_removed(&mut self, info: &SessionInfo, _: RemovalReason) {
-            self.0.lock().unwrap().push((info.counters.packets, info.counters.bytes));
-        }
-    }
     for (path, tcp) in [("/film", false), ("/film", true), ("/camera", false), ("/camera", true)] {
         let mut w = world();
         let hooks = Counting(Arc::clone(&told));
