@@ -104,9 +104,14 @@ impl System {
         let wait = match wait {
             // The poll counts milliseconds, timers count finer: sleep on the poll's own
             // descriptor, which can be done to the microsecond, then look without sleeping.
-            Some(wait) if !wait.is_zero() && sleep_on(self.poll.registry().as_fd(), wait)? => {
-                Some(Duration::ZERO)
-            }
+            Some(wait) if !wait.is_zero() => match sleep_on(self.poll.registry().as_fd(), wait)? {
+                Some(true) => Some(Duration::ZERO),
+                Some(false) => {
+                    self.events.clear();
+                    return Ok(());
+                }
+                None => Some(wait),
+            },
             wait => wait,
         };
         match self.poll.poll(&mut self.events, wait) {
@@ -119,23 +124,24 @@ impl System {
     }
 }
 
-/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over. False where the
-/// system has no such call.
+/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over; says whether it is
+/// readable. `None` where the system has no such call.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
+fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<Option<bool>> {
     use nix::poll::{PollFd, PollFlags};
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
     // A wait of many years is cut to one; the turn then ends early, as it may.
     let wait = wait.min(Duration::from_secs(365 * 86_400));
     match nix::poll::ppoll(&mut fds, Some(wait.into()), None) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(true),
+        Ok(ready) => Ok(Some(ready > 0)),
+        Err(nix::errno::Errno::EINTR) => Ok(Some(false)),
         Err(e) => Err(e.into()),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<bool> {
-    Ok(false)
+fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<Option<bool>> {
+    Ok(None)
 }
 
 fn mio_interest(interest: Interest) -> Option<mio::Interest> {

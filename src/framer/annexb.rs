@@ -3,16 +3,17 @@
 
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// The start code that this crate writes in front of a NAL unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// Offset of the first `00 00 01` at or after `from`.
 pub(crate) fn find_start_code(data: &[u8], from: usize) -> Option<usize> {
-    // A Finder is cheap to build for so short a needle and makes the search vectorized.
-    memmem::find(data.get(from..)?, &[0, 0, 1]).map(|at| from + at)
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&[0, 0, 1]));
+    FINDER.find(data.get(from..)?).map(|at| from + at)
 }
 
 /// The NAL units of an Annex B byte stream, without start codes, leading and trailing zero bytes.
