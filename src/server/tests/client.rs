@@ -280,7 +280,7 @@ impl Client {
         let way = match (sockets, spec.interleaved) {
             (_, Some((rtp, rtcp))) => Way::Tcp { rtp, rtcp },
             (Some((rtp, rtcp)), None) => {
-                let host = "10.0.0.1".parse().unwrap();
+                let host = super::world::server_for(self.address).ip();
                 let at = |port| SocketAddr::new(host, port);
                 let server = spec.server_port.map(|(rtp, rtcp)| (at(rtp), at(rtcp)));
                 Way::Udp { rtp, rtcp, server }

@@ -302,6 +302,30 @@ fn one_session_may_have_several_media() {
 }
 
 #[test]
+fn clients_may_come_over_ipv6() {
+    let mut w = world();
+    w.add(camera("camera"));
+    let old = w.playing("/camera", 1, false);
+    for (i, tcp) in [false, true].into_iter().enumerate() {
+        let c = w.client_at(&format!("[fd00::{}]:0", i + 7));
+        let sdp = w.describe(c, "/camera").expect(200).body();
+        assert!(sdp.contains(" IN IP6 fd00::1\r\n") && sdp.contains("c=IN IP6 ::\r\n"), "{sdp}");
+        let spec = w.setup_over(c, "/camera", 1, tcp).transport();
+        assert_eq!(spec.source.as_deref(), (!tcp).then_some("fd00::1"));
+        w.play(c, "/camera");
+        w.run_secs(6.0);
+        // One stream for all, whatever they come over.
+        let (new, old) = (w[c].track(1), w[old].track(1));
+        assert!(new.frames().len() >= 149 && new.rtcp.len() >= 2);
+        assert_eq!(new.frames().last(), old.frames().last());
+        assert_eq!(new.rtp[0].ssrc, old.rtp[0].ssrc);
+        w.check();
+    }
+    assert_eq!(w.server().stream_count(), 1);
+    w.expect_nothing_left();
+}
+
+#[test]
 fn multicast_is_for_passive_tracks_alone() {
     let mut w = World::new();
     let group: IpAddr = "232.1.2.3".parse().unwrap();

@@ -81,7 +81,11 @@ impl Simulated {
         for name in ["film", "camera", "heavy", "radio"] {
             w.add(media(name, 1));
         }
-        let players = (0..PLAYERS).map(|_| w.client()).collect();
+        let players = (0..PLAYERS).map(|i| match i % 5 {
+            4 => w.client_at(&format!("[fd00::{}]:0", 2 + i)),
+            _ => w.client(),
+        });
+        let players = players.collect();
         let (sessions, packets, answers) = (0, 0, BTreeMap::new());
         let watching = vec![PATHS[0].to_owned(); PLAYERS];
         Self { w, random, players, trail, tag: 1, watching, sessions, packets, answers }
@@ -294,9 +298,8 @@ impl Simulated {
         }
         let from = Some(SocketAddr::new(client.address.ip(), 0));
         // The refusal of a full server asks for no request; anything else would be one's own.
-        if let Ok(stream) =
-            TcpStream::connect_from(env, from, super::world::SERVER.parse().unwrap())
-        {
+        let to = super::world::server_for(client.address);
+        if let Ok(stream) = TcpStream::connect_from(env, from, to) {
             client.reconnect(stream);
             client.refusable = true;
         }

@@ -5,11 +5,12 @@ use super::client::{Answer, Client, Track, Way};
 use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use crate::net::{TcpStream, UdpSocket};
 use crate::server::{MediaSessionId, RtspServer, ServerConfig, ServerMediaSession};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
 pub(super) const SERVER: &str = "10.0.0.1:554";
+const SERVER_V6: &str = "[fd00::1]:554";
 
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,6 +43,11 @@ impl IndexMut<C> for World {
     }
 }
 
+/// The server's address for clients of a family.
+pub(super) fn server_for(client: SocketAddr) -> SocketAddr {
+    if client.is_ipv4() { SERVER } else { SERVER_V6 }.parse().unwrap()
+}
+
 pub(super) fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
@@ -64,7 +70,8 @@ impl World {
 
     pub(super) fn seeded(seed: u64, config: ServerConfig) -> Self {
         let mut env = UsageEnvironment::simulated(seed);
-        let server = RtspServer::new(&mut env, config, &[SERVER.parse().unwrap()]).unwrap();
+        let addresses = [SERVER, SERVER_V6].map(|address| address.parse().unwrap());
+        let server = RtspServer::new(&mut env, config, &addresses).unwrap();
         let tick = Duration::from_millis(5);
         Self { env, server, clients: Vec::new(), tick, hosts: 1 }
     }
@@ -148,8 +155,8 @@ impl World {
 
     pub(super) fn client_at(&mut self, address: &str) -> C {
         let from: SocketAddr = address.parse().unwrap();
-        let stream =
-            TcpStream::connect_from(&mut self.env, Some(from), SERVER.parse().unwrap()).unwrap();
+        let to = server_for(from);
+        let stream = TcpStream::connect_from(&mut self.env, Some(from), to).unwrap();
         let address = stream.local_addr().unwrap();
         self.clients.push(Client::new(stream, address));
         C(self.clients.len() - 1)
@@ -285,7 +292,7 @@ impl World {
         let transport = format!("RTP/AVP;unicast;client_port={ports}");
         let answer = self.setup(c, path, track, &transport).expect(200);
         let (rtp_port, rtcp_port) = answer.transport().server_port.unwrap();
-        let host: IpAddr = "10.0.0.1".parse().unwrap();
+        let host = server_for(self[c].address).ip();
         let at = |port| SocketAddr::new(host, port);
         let server = Some((at(rtp_port), at(rtcp_port)));
         self.add_track(c, track, Way::Udp { rtp, rtcp, server });
@@ -393,7 +400,8 @@ impl World {
         assert_eq!(self.env.delayed_tasks(), 0, "timers");
         let shared = self.server().shared_sockets.len();
         let open = self.network().open_sockets("10.0.0.1".parse().unwrap());
-        assert_eq!(open, 1 + 2 * shared, "sockets");
+        let open_v6 = self.network().open_sockets("fd00::1".parse().unwrap());
+        assert_eq!(open + open_v6, 2 + 2 * shared, "sockets");
         let turns = self.env.statistics().turns;
         self.tick = Duration::from_secs(100);
         self.run_secs(1000.0);
