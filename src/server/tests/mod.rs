@@ -10,6 +10,7 @@ mod fast_start;
 mod files;
 mod invariants;
 mod life;
+mod live;
 mod media;
 mod play;
 mod requests;

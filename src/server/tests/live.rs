@@ -1,0 +1,106 @@
+//! Live input: frames that an encoder sends come out at once, and its end is everybody's.
+
+use super::world::{C, World, secs};
+use crate::codec::CodecParameters;
+use crate::media::live::{LiveSender, Sent, live_stream};
+use crate::media::queue::QueueLimits;
+use crate::server::{InputId, LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use std::time::Duration;
+
+struct Encoder {
+    sender: LiveSender,
+    input: InputId,
+    frames: u32,
+}
+
+impl Encoder {
+    fn new(w: &mut World, shared: bool) -> Self {
+        let (input, wake) = w.serve(|server, env| server.create_live_input(env));
+        let h264 = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
+        let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
+        let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
+        let session = ServerMediaSession::new("live", "", "")
+            .with_subsession(track.reuse_first_source(shared));
+        w.add(session);
+        Self { sender, input, frames: 0 }
+    }
+
+    /// A frame each 40 ms for so long; each tenth is a key frame with its parameter sets.
+    fn run(&mut self, w: &mut World, seconds: f64) {
+        for _ in 0..(seconds * 25.0) as u32 {
+            let n = self.frames;
+            self.frames += 1;
+            let mark = [0x80, 0x80, 0x80, 0x80 | (n >> 7) as u8, 0x80 | (n & 0x7f) as u8, 0x81];
+            let mut unit = Vec::new();
+            if n % 10 == 0 {
+                unit.extend([0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9]);
+                unit.extend([0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
+            }
+            unit.extend([0, 0, 0, 1, if n % 10 == 0 { 0x65 } else { 0x41 }]);
+            unit.extend(mark);
+            let _ = self.sender.send_access_unit(unit, Duration::from_millis(40) * n);
+            w.run(Duration::from_millis(40));
+        }
+    }
+}
+
+fn frames(w: &World, c: C) -> Vec<u32> {
+    w[c].track(1).frames()
+}
+
+#[test]
+fn frames_come_out_when_they_go_in() {
+    for (shared, tcp) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut w = World::new();
+        let mut encoder = Encoder::new(&mut w, shared);
+        encoder.run(&mut w, 1.0);
+        let c = w.client();
+        let sdp = w.describe(c, "/live").expect(200).body();
+        assert!(sdp.contains("sprop-parameter-sets="), "picked up from the stream: {sdp}");
+        w.setup_over(c, "/live", 1, tcp);
+        encoder.run(&mut w, 1.0);
+        assert!(w[c].track(1).rtp.is_empty());
+        let answer = w.play(c, "/live");
+        encoder.run(&mut w, 2.0);
+        let (other, first) = (w.playing("/live", 1, !tcp), w[c].track(1).rtp[0]);
+        if let Some(seq) = answer.rtp_info().entries[0].seq {
+            assert_eq!(seq, first.sequence);
+        }
+        encoder.run(&mut w, 2.0);
+        let (all, late) = (frames(&w, c), frames(&w, other));
+        assert!(all.last() == Some(&(encoder.frames - 1)), "no frame waits");
+        assert_eq!(all.last(), late.last());
+        w.pause(c, "/live");
+        encoder.run(&mut w, 2.0);
+        w.play(c, "/live");
+        encoder.run(&mut w, 1.0);
+        assert_eq!(frames(&w, c).last(), frames(&w, other).last());
+        // The encoder goes, and everybody hears it.
+        drop(encoder.sender);
+        w.run_secs(1.0);
+        assert_eq!((w[c].track(1).byes(), w[other].track(1).byes()), (1, 1));
+        w.teardown(c, "/live");
+        w.serve(|server, env| server.delete_live_input(env, encoder.input));
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
+fn an_encoder_without_viewers_costs_nothing() {
+    let mut w = World::new();
+    let mut encoder = Encoder::new(&mut w, true);
+    let c = w.playing("/live", 1, false);
+    encoder.run(&mut w, 1.0);
+    w.teardown(c, "/live");
+    encoder.run(&mut w, 1.0);
+    assert_eq!(
+        encoder.sender.send_access_unit(vec![0, 0, 0, 1, 0x41], secs(9.0)),
+        Sent::NoReceiver
+    );
+    assert_eq!(w.server().stream_count(), 0);
+    let again = w.playing("/live", 1, true);
+    encoder.run(&mut w, 1.0);
+    assert!(frames(&w, again).len() >= 15);
+    drop(encoder);
+    w.expect_nothing_left();
+}
