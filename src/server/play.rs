@@ -128,17 +128,25 @@ impl RtspServer {
         let over = |s: &Self| {
             scope.tracks.iter().all(|(_, t)| s.streams.get(t.stream).is_none_or(|s| s.has_ended()))
         };
-        let start = start.or_else(|| over(self).then_some(Duration::ZERO));
+        let all_over = over(self);
+        let start = start.or_else(|| all_over.then_some(Duration::ZERO));
         let mut npt: Option<Duration> = None;
         // Of tracks that have no frame to start with: they are over, or not there yet.
         let mut elsewhere: Option<Duration> = None;
         for (index, track) in &scope.tracks {
             let Some(stream) = self.streams.get(track.stream) else { continue };
-            // Nobody moves a shared stream; one that has ended begins anew.
-            if (stream.shared && !stream.has_ended()) || track.is_multicast {
+            if stream.shared || track.is_multicast {
+                // Nobody moves or stops what others watch. When all has ended it begins anew.
+                let (is_over, begins_anew) = (stream.has_ended(), all_over && !track.is_multicast);
+                if begins_anew {
+                    let start = Duration::ZERO;
+                    self.seek_track(env, scope.media_session, *index, track, start)?;
+                }
                 self.with_stream(env, track.stream, |s, _, w| s.prepare(w, now));
-                let at = self.streams.get(track.stream).map(|s| s.npt());
-                npt = npt.into_iter().chain(at).min();
+                if !is_over || begins_anew {
+                    let at = self.streams.get(track.stream).map(|s| s.npt());
+                    npt = npt.into_iter().chain(at).min();
+                }
                 continue;
             }
             if let Some(start) = start {

@@ -113,6 +113,39 @@ fn a_range_does_not_move_or_stop_what_others_watch() {
     w.play_range(b, "/film", "npt=0-1").expect(200);
     w.run_secs(12.0);
     assert_eq!(w[a].track(1).frames().len(), 500);
+    w.play_range(b, "/film", "npt=5-6").expect(200);
+    w.play(a, "/film");
+    w[a].forget_media();
+    w.run_secs(12.0);
+    assert_eq!(w[a].track(1).frames().last(), Some(&249), "whoever asked first");
+    assert!(w[a].track(1).frames().len() > 240);
+    w.expect_nothing_left();
+}
+
+#[test]
+fn a_track_that_has_ended_before_the_others_stays_ended_for_newcomers() {
+    let mut w = World::new();
+    w.add(
+        session("film")
+            .with_subsession(TestTrack::video().shared())
+            .with_subsession(TestTrack::audio().frames(100).shared()),
+    );
+    let a = w.playing("/film", 2, false);
+    w.run_secs(5.0);
+    assert_eq!(w[a].track(2).byes(), 1);
+    let b = w.client();
+    w.setup_udp(b, "/film", 1);
+    w.setup_udp(b, "/film", 2);
+    w.play_range(b, "/film", "npt=0-").expect(200);
+    w.run_secs(1.0);
+    assert!((124..128).contains(&w[b].track(1).frames()[0]));
+    assert!(w[b].track(2).rtp.is_empty(), "it would be out of step");
+    w.run_secs(6.0);
+    // When all is over, all begins anew.
+    w[b].forget_media();
+    w.play_range(b, "/film", "npt=0-").expect(200);
+    w.run_secs(1.0);
+    assert_eq!((w[b].track(1).frames()[0], w[b].track(2).frames()[0]), (0, 0));
     w.expect_nothing_left();
 }
 
