@@ -38,8 +38,6 @@ pub struct ServerConfig {
     /// Bytes that are kept of a shared stream since its last key frame
     /// ([`FastStart::KeyFrameCache`](super::FastStart)).
     pub max_cached: usize,
-    /// Frames may be late by this much, so that one wake-up of the loop serves several streams.
-    pub timer_slack: Duration,
     /// Bytes that the system may hold of a connection without having sent them
     /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as
     /// the socket's buffer takes.
@@ -73,7 +71,6 @@ impl Default for ServerConfig {
             max_packet: crate::rtp::sink::DEFAULT_MAX_PACKET,
             max_burst: 64,
             max_cached: 4 << 20,
-            timer_slack: Duration::from_millis(1),
             tcp_notsent_lowat: None,
             udp_ports: UdpPorts::Pairs { base: 6970, tries: 2048 },
             end_udp_sessions_on_disconnect: false,

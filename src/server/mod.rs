@@ -21,7 +21,6 @@ pub mod pool;
 mod provider;
 mod requests;
 mod rtsp_server;
-mod send_policy;
 pub mod served_folder;
 mod setup;
 mod sockets;

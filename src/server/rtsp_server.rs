@@ -28,7 +28,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Bytes that are read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;
@@ -77,7 +76,6 @@ pub struct RtspServer {
     pub(super) pool_timer: Timer,
     pub(super) media_sessions: Arena<ServerMediaSession>,
     pub(super) names: HashMap<String, MediaSessionId>,
-    pub(super) started_at: Instant,
     lookups: u64,
     /// Media sessions that a provider made, in the table or in use.
     provided: usize,
@@ -151,7 +149,6 @@ impl RtspServer {
             pool_timer: Timer::default(),
             media_sessions: Arena::new(),
             names: HashMap::new(),
-            started_at: env.now(),
             lookups: 0,
             provided: 0,
             streams: Arena::new(),

@@ -8,7 +8,6 @@ use super::connection::{Connection, ConnectionId};
 use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
-use super::send_policy::SendPolicy;
 use super::sockets::{SocketsId, UdpSockets};
 use super::subsession::FastStart;
 use crate::arena::{Arena, Id};
@@ -36,6 +35,15 @@ pub(super) struct StreamParts {
     pub(super) live: bool,
     /// Begin anew this long after the start.
     pub(super) repeat_period: Option<Duration>,
+}
+
+/// How a stream sends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendPolicy {
+    /// What who joins gets first.
+    pub(super) fast_start: FastStart,
+    /// Packets that go out over UDP at once.
+    pub(super) max_burst: usize,
 }
 
 /// A frame of which part has been sent over UDP.
@@ -143,12 +151,7 @@ impl StreamState {
             live: parts.live,
             repeat_period: parts.repeat_period,
             outlets: Outlets::default(),
-            policy: SendPolicy {
-                fast_start: FastStart::Off,
-                max_burst: usize::MAX,
-                slack: Duration::ZERO,
-                origin: now,
-            },
+            policy: SendPolicy { fast_start: FastStart::Off, max_burst: usize::MAX },
             cache: None,
             burst: None,
             timer: Timer::default(),
@@ -412,7 +415,7 @@ impl StreamState {
                 Some(frame) => frame,
                 None => {
                     if let Some(due) = self.not_before(now) {
-                        wake_at = self.policy.wake_at(due);
+                        wake_at = due;
                         break;
                     }
                     let mut cx = SourceContext { now, demuxers: wiring.demuxers };
@@ -444,7 +447,7 @@ impl StreamState {
             let due = due_at(base, frame.dts);
             if due > now && !self.live {
                 self.pending = Some(frame);
-                wake_at = self.policy.wake_at(due);
+                wake_at = due;
                 break;
             }
             self.send_frame(env, wiring, &frame, base);

@@ -79,8 +79,6 @@ impl RtspServer {
         if self.config.max_burst > 0 {
             stream.policy.max_burst = self.config.max_burst;
         }
-        stream.policy.slack = self.config.timer_slack;
-        stream.policy.origin = self.started_at;
         let id = self.streams.insert(stream);
         if shared {
             self.shared_streams.insert((media_session, index), id);
