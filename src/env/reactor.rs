@@ -151,7 +151,12 @@ impl UsageEnvironment {
                 let wait = if busy {
                     Some(Duration::ZERO)
                 } else {
-                    let timer = next_timer.map(|at| at.saturating_duration_since(Instant::now()));
+                    let slack = self.timer_slack;
+                    let timer = next_timer.map(|at| {
+                        // What is late already waits no longer.
+                        let until = at.saturating_duration_since(Instant::now());
+                        if until.is_zero() { until } else { until.saturating_add(slack) }
+                    });
                     [max_wait, timer].into_iter().flatten().min()
                 };
                 system.wait(wait)?;

@@ -28,6 +28,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes that are read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;

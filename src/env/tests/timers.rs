@@ -125,3 +125,21 @@ fn loops_do_not_nest() {
     assert_eq!(env.medium(id).unwrap().events.len(), 1);
     assert!(env.with(id, |_, env| env.turn(None).is_err()).unwrap());
 }
+
+#[test]
+fn with_slack_one_wake_up_serves_several_timers() {
+    let mut env = UsageEnvironment::new().unwrap();
+    env.set_timer_slack(Duration::from_millis(30));
+    assert_eq!(env.timer_slack(), Duration::from_millis(30));
+    let start = env.now();
+    for ms in [20, 25, 30] {
+        env.schedule_delayed_task(Duration::from_millis(ms), |_| {});
+    }
+    let mut turns = 0;
+    while env.delayed_tasks() > 0 {
+        env.turn(None).unwrap();
+        turns += 1;
+        assert!(env.delayed_tasks() == 0 || env.now() - start < Duration::from_millis(20));
+    }
+    assert!(env.now() - start >= Duration::from_millis(30), "none is early, {turns} turns");
+}
