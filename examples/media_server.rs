@@ -25,6 +25,7 @@ Usage: media_server [OPTIONS] [DIR]
   --max-sessions N      client sessions at once (default: 0, no limit)
   --session-timeout N   seconds after which a silent client's session ends, and a grace of as
                         many, 5 at most (default: 60)
+  --no-gso              send UDP without the system's segmentation offload
   --shared-ports        send all UDP streams from one pair of ports
   --help                this text
 
@@ -66,6 +67,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 pool.timeout = timeout;
                 pool.grace = pool.grace.min(timeout);
             }
+            Some("--no-gso") => options.config.udp_segmentation = false,
             Some("--shared-ports") => options.config.udp_ports = UdpPorts::Shared { port: 0 },
             None if options.folder.is_none() => options.folder = Some(argument.into_value().into()),
             _ => return Err(argument.unexpected()),

@@ -42,6 +42,9 @@ pub struct ServerConfig {
     /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as
     /// the socket's buffer takes.
     pub tcp_notsent_lowat: Option<u32>,
+    /// Whether UDP is sent with the system's segmentation offload where it has one. A socket that
+    /// meets a refusal does without by itself.
+    pub udp_segmentation: bool,
     /// UDP ports for RTP and RTCP.
     pub udp_ports: UdpPorts,
     /// Whether the end of a connection ends the UDP sessions that were set up over it. What is
@@ -72,6 +75,7 @@ impl Default for ServerConfig {
             max_burst: 64,
             max_cached: 4 << 20,
             tcp_notsent_lowat: None,
+            udp_segmentation: true,
             udp_ports: UdpPorts::Pairs { base: 6970, tries: 2048 },
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,

@@ -137,6 +137,7 @@ impl RtspServer {
         let id = self.sockets.insert(UdpSockets::new(local, pair, owner));
         let sockets = self.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
         for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
+            sockets.socket(rtcp).set_gso(self.config.udp_segmentation);
             let key = EventKey { kind, id: id.raw() };
             let watched = sockets.socket(rtcp).watch(env, me, key, Interest::READABLE);
             if let Err(e) = watched {

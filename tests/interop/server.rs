@@ -24,9 +24,11 @@ impl Server {
     /// Serves `folder` with further options.
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
         let program = example("media_server");
+        let more = std::env::var("RIVERRUN_SERVER_OPTIONS").unwrap_or_default();
         let mut process = Command::new(&program)
             .args(["--bind", "127.0.0.1", "--port", "0"])
             .args(options)
+            .args(more.split_whitespace())
             .arg(folder)
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
