@@ -6,7 +6,7 @@
 use super::graveyard::{Dead, Graveyard};
 use super::registration::{Interest, Readiness, Target};
 use super::sim::Simulation;
-use super::system::System;
+use super::system::{Sleep, System};
 use super::{EventKey, MediumHandle, UsageEnvironment};
 use crate::arena::RawId;
 use std::io;
@@ -148,18 +148,22 @@ impl UsageEnvironment {
         let next_timer = self.tasks.next_deadline();
         match &mut self.world {
             World::System(system) => {
-                let wait = if busy {
-                    Some(Duration::ZERO)
+                let sleep = if busy {
+                    Some(Sleep::exactly(Duration::ZERO))
                 } else {
                     let slack = self.timer_slack;
                     let timer = next_timer.map(|at| {
+                        let least = at.saturating_duration_since(Instant::now());
                         // What is late already waits no longer.
-                        let until = at.saturating_duration_since(Instant::now());
-                        if until.is_zero() { until } else { until.saturating_add(slack) }
+                        let slack = if least.is_zero() { Duration::ZERO } else { slack };
+                        Sleep { least, most: least.saturating_add(slack) }
                     });
-                    [max_wait, timer].into_iter().flatten().min()
+                    match (timer, max_wait) {
+                        (Some(timer), Some(wait)) => Some(timer.at_most(wait)),
+                        (timer, wait) => timer.or_else(|| wait.map(Sleep::exactly)),
+                    }
                 };
-                system.wait(wait)?;
+                system.wait(sleep)?;
                 self.clock.read();
                 let timer_due = next_timer.is_some_and(|at| at <= self.clock.now());
                 if !busy && (timer_due || system.any_event()) {
@@ -269,7 +273,15 @@ impl UsageEnvironment {
         let target = Target::Medium { owner, key };
         let id = self.registrations.insert(target, interest).ok_or(io::ErrorKind::OutOfMemory)?;
         let result = match (&mut self.world, source) {
-            (World::System(system), Source::Descriptor(fd)) => system.watch_socket(id, fd),
+            (World::System(system), Source::Stream(fd)) => {
+                system.watch_socket(id, fd, Interest::BOTH)
+            }
+            (World::System(system), Source::Datagram(fd)) => {
+                if let Some(registration) = self.registrations.get_mut(id) {
+                    registration.polls_writable = interest.writable;
+                }
+                system.watch_socket(id, fd, datagram_interest(interest))
+            }
             (World::Simulated(simulation), Source::Simulated(socket)) => {
                 simulation.watch(socket, id)
             }
@@ -288,20 +300,44 @@ impl UsageEnvironment {
     pub(crate) fn change_registration(
         &mut self,
         id: RawId,
+        source: Source,
         owner: MediumHandle,
         key: EventKey,
         interest: Interest,
-    ) {
-        if let Some(registration) = self.registrations.get_mut(id) {
-            registration.target = Target::Medium { owner, key };
-            self.registrations.set_interest(id, interest);
+    ) -> io::Result<()> {
+        let Some(registration) = self.registrations.get_mut(id) else { return Ok(()) };
+        registration.target = Target::Medium { owner, key };
+        self.set_socket_interest(id, source, interest)
+    }
+
+    /// Changes what the owner of a registered socket wants to hear of.
+    pub(crate) fn set_socket_interest(
+        &mut self,
+        id: RawId,
+        source: Source,
+        interest: Interest,
+    ) -> io::Result<()> {
+        if !self.registrations.set_interest(id, interest) {
+            return Ok(());
+        }
+        match (&mut self.world, source, self.registrations.get_mut(id)) {
+            (World::System(system), Source::Datagram(fd), Some(registration))
+                if registration.polls_writable != interest.writable =>
+            {
+                registration.polls_writable = interest.writable;
+                // What is ready now is told anew.
+                system.rewatch_socket(id, fd, datagram_interest(interest))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Ends a registration before its socket is closed.
     pub(crate) fn deregister_socket(&mut self, id: RawId, source: Source) {
         if self.registrations.remove(id).is_some() {
-            if let (World::System(system), Source::Descriptor(fd)) = (&self.world, source) {
+            if let (World::System(system), Source::Stream(fd) | Source::Datagram(fd)) =
+                (&self.world, source)
+            {
                 system.forget(&fd);
             }
         }
@@ -315,8 +351,17 @@ impl UsageEnvironment {
 /// A library socket as the loop sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    Descriptor(RawFd),
+    /// A stream tells that there is room once after it was full: it costs nothing to be told.
+    Stream(RawFd),
+    /// A datagram socket tells it whenever a datagram has left, which would wake the loop after
+    /// each send. So the poll is asked for it only while somebody wants to know.
+    Datagram(RawFd),
     Simulated(RawId),
+}
+
+/// What the poll is asked for a datagram socket. It must be asked for something.
+const fn datagram_interest(interest: Interest) -> Interest {
+    Interest { readable: true, ..interest }
 }
 
 /// A socket of one world was used with an environment of the other.

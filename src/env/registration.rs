@@ -104,6 +104,8 @@ pub(super) struct Registration {
     pub(super) ready: Readiness,
     /// The peer has ended its direction: a short read does not mean that nothing more will come.
     pub(super) read_closed: bool,
+    /// The poll is asked for room to write too.
+    pub(super) polls_writable: bool,
     queued: bool,
 }
 
@@ -144,8 +146,14 @@ impl Registrations {
             return None;
         }
         let ready = Readiness::NONE;
-        let registration =
-            Registration { target, interest, ready, read_closed: false, queued: false };
+        let registration = Registration {
+            target,
+            interest,
+            ready,
+            read_closed: false,
+            polls_writable: true,
+            queued: false,
+        };
         Some(self.slots.insert(registration).raw())
     }
 
@@ -177,7 +185,7 @@ impl Registrations {
         self.enqueue_if_ready(id);
     }
 
-    pub(crate) fn set_interest(&mut self, id: RawId, interest: Interest) -> bool {
+    pub(super) fn set_interest(&mut self, id: RawId, interest: Interest) -> bool {
         let Some(registration) = self.get_mut(id) else { return false };
         registration.interest = interest;
         self.enqueue_if_ready(id);

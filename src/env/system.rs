@@ -23,10 +23,23 @@ impl System {
         Ok((Self { poll, events: mio::Events::with_capacity(EVENTS_A_POLL) }, waker))
     }
 
-    /// Registers a library socket: once, and for both directions.
-    pub(super) fn watch_socket(&self, id: RawId, fd: RawFd) -> io::Result<()> {
-        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        self.poll.registry().register(&mut SourceFd(&fd), mio::Token(registration::token(id)), both)
+    /// Registers a library socket.
+    pub(super) fn watch_socket(&self, id: RawId, fd: RawFd, interest: Interest) -> io::Result<()> {
+        let interest = mio_interest(interest).ok_or(io::ErrorKind::InvalidInput)?;
+        let token = mio::Token(registration::token(id));
+        self.poll.registry().register(&mut SourceFd(&fd), token, interest)
+    }
+
+    /// Changes what a library socket is registered for.
+    pub(super) fn rewatch_socket(
+        &self,
+        id: RawId,
+        fd: RawFd,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let interest = mio_interest(interest).ok_or(io::ErrorKind::InvalidInput)?;
+        let token = mio::Token(registration::token(id));
+        self.poll.registry().reregister(&mut SourceFd(&fd), token, interest)
     }
 
     pub(super) fn forget(&self, fd: &impl AsRawFd) {
@@ -98,21 +111,22 @@ impl System {
         }
     }
 
-    /// Waits for events or the end of `wait` (`None`: for ever). An interruption by a signal ends
+    /// Waits for events or the end of `sleep` (`None`: for ever). An interruption by a signal ends
     /// the wait without events.
-    pub(super) fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let wait = match wait {
+    pub(super) fn wait(&mut self, sleep: Option<Sleep>) -> io::Result<()> {
+        let wait = match sleep.map(|sleep| (sleep, sleep.whole_millis())) {
+            None => None,
+            Some((_, Some(wait))) => Some(wait),
             // The poll counts milliseconds, timers count finer: sleep on the poll's own
             // descriptor, which can be done to the microsecond, then look without sleeping.
-            Some(wait) if !wait.is_zero() => match sleep_on(self.poll.registry().as_fd(), wait)? {
+            Some((sleep, None)) => match sleep_on(self.poll.registry().as_fd(), sleep.most)? {
                 Some(true) => Some(Duration::ZERO),
                 Some(false) => {
                     self.events.clear();
                     return Ok(());
                 }
-                None => Some(wait),
+                None => Some(sleep.most),
             },
-            wait => wait,
         };
         match self.poll.poll(&mut self.events, wait) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {
@@ -121,6 +135,31 @@ impl System {
             }
             result => result,
         }
+    }
+}
+
+/// How long to sleep if nothing happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sleep {
+    pub(super) least: Duration,
+    pub(super) most: Duration,
+}
+
+impl Sleep {
+    pub(super) const fn exactly(wait: Duration) -> Self {
+        Self { least: wait, most: wait }
+    }
+
+    pub(super) fn at_most(self, wait: Duration) -> Self {
+        Self { least: self.least.min(wait), most: self.most.min(wait) }
+    }
+
+    /// The longest sleep in whole milliseconds that will do, which the poll can count itself: one
+    /// system call where it is two otherwise.
+    fn whole_millis(self) -> Option<Duration> {
+        let fraction = self.most.subsec_nanos() % 1_000_000;
+        let whole = self.most - Duration::from_nanos(fraction.into());
+        (whole >= self.least).then_some(whole)
     }
 }
 
@@ -150,5 +189,25 @@ fn mio_interest(interest: Interest) -> Option<mio::Interest> {
         (true, false) => Some(mio::Interest::READABLE),
         (false, true) => Some(mio::Interest::WRITABLE),
         (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_poll_sleeps_by_itself_where_whole_milliseconds_will_do() {
+        let micros = Duration::from_micros;
+        let sleep = |least, most| Sleep { least: micros(least), most: micros(most) };
+        assert_eq!(sleep(39_300, 40_300).whole_millis(), Some(micros(40_000)));
+        assert_eq!(sleep(39_000, 40_000).whole_millis(), Some(micros(40_000)));
+        assert_eq!(sleep(0, 0).whole_millis(), Some(micros(0)));
+        // Not a timer's time too early, nor more than its slack too late.
+        assert_eq!(sleep(39_300, 39_900).whole_millis(), None);
+        assert_eq!(sleep(200, 700).whole_millis(), None);
+        assert_eq!(Sleep::exactly(micros(1_500)).whole_millis(), None);
+        let cut = sleep(39_300, 40_300).at_most(micros(5_000));
+        assert_eq!(cut, Sleep::exactly(micros(5_000)));
     }
 }

@@ -27,9 +27,10 @@ use crate::arena::RawId;
 use crate::env::{
     Dead, EventKey, Graveyard, Interest, MediumHandle, Readiness, Source, UsageEnvironment,
 };
+use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -81,7 +82,30 @@ impl Drop for Registered {
     }
 }
 
-impl<T: AsRawFd> Endpoint<T> {
+/// A socket of the operating system, as the loop is to see it.
+trait SystemSocket {
+    fn source(&self) -> Source;
+}
+
+impl SystemSocket for net::TcpListener {
+    fn source(&self) -> Source {
+        Source::Stream(self.as_raw_fd())
+    }
+}
+
+impl SystemSocket for net::TcpStream {
+    fn source(&self) -> Source {
+        Source::Stream(self.as_raw_fd())
+    }
+}
+
+impl SystemSocket for net::UdpSocket {
+    fn source(&self) -> Source {
+        Source::Datagram(self.as_raw_fd())
+    }
+}
+
+impl<T: SystemSocket> Endpoint<T> {
     const fn system(io: T) -> Self {
         Self { io: Io::System(io), registered: None }
     }
@@ -93,7 +117,7 @@ impl<T: AsRawFd> Endpoint<T> {
 
     fn source(&self) -> Source {
         match &self.io {
-            Io::System(io) => Source::Descriptor(io.as_raw_fd()),
+            Io::System(io) => io.source(),
             Io::Simulated(socket) => Source::Simulated(socket.id),
         }
     }
@@ -106,8 +130,7 @@ impl<T: AsRawFd> Endpoint<T> {
         interest: Interest,
     ) -> io::Result<()> {
         if let Some(registered) = &self.registered {
-            env.change_registration(registered.id, owner, key, interest);
-            return Ok(());
+            return env.change_registration(registered.id, self.source(), owner, key, interest);
         }
         let id = env.register_socket(self.source(), owner, key, interest)?;
         self.registered = Some(Registered { id, graveyard: env.graveyard() });
@@ -136,6 +159,19 @@ impl<T: AsRawFd> Endpoint<T> {
             }
         }
         result
+    }
+}
+
+/// A socket that never blocks.
+fn new_socket(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let domain = Domain::for_address(addr);
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    return Socket::new(domain, kind.nonblocking(), Some(protocol));
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let socket = Socket::new(domain, kind, Some(protocol))?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
     }
 }
 

@@ -1,9 +1,9 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
-use super::{Endpoint, Io, uninterrupted};
+use super::{Endpoint, Io, new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Protocol, SockRef, Type};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 
@@ -18,6 +18,8 @@ const ABORTED_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct TcpListener {
     endpoint: Endpoint<net::TcpListener>,
+    /// The address of this end of what is accepted, where that is known beforehand.
+    local: Option<SocketAddr>,
 }
 
 impl TcpListener {
@@ -29,20 +31,21 @@ impl TcpListener {
     pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
         if env.is_simulated() {
             let (id, local) = env.network()?.tcp_listen(addr)?;
-            return Ok(Self { endpoint: Endpoint::simulated(env, id, local) });
+            return Ok(Self { endpoint: Endpoint::simulated(env, id, local), local: None });
         }
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = new_socket(addr, Type::STREAM, Protocol::TCP)?;
         if addr.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         // A restarted server takes its port back while old connections linger.
         socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         // What is accepted inherits it on Linux, which saves a call a connection.
         socket.set_tcp_nodelay(true)?;
         socket.listen(BACKLOG)?;
-        Ok(Self { endpoint: Endpoint::system(socket.into()) })
+        let io: net::TcpListener = socket.into();
+        let local = io.local_addr().ok().filter(|local| !local.ip().is_unspecified());
+        Ok(Self { endpoint: Endpoint::system(io), local })
     }
 
     /// The address that it listens at.
@@ -64,13 +67,13 @@ impl TcpListener {
     /// waits: withdraw the interest until one is free.
     pub fn accept(&mut self, env: &mut UsageEnvironment) -> io::Result<(TcpStream, SocketAddr)> {
         let result = match &self.endpoint.io {
-            Io::System(io) => accept(io),
+            Io::System(io) => accept(io, self.local),
             Io::Simulated(socket) => {
                 let id = socket.id;
                 let accepted = env.network().and_then(|network| network.tcp_accept(id));
                 accepted.map(|(id, local, peer)| {
                     let endpoint = Endpoint::simulated(env, id, local);
-                    (TcpStream { endpoint, peer }, peer)
+                    (TcpStream { endpoint, local: Some(local), peer }, peer)
                 })
             }
         };
@@ -97,7 +100,10 @@ impl TcpListener {
     }
 }
 
-fn accept(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+fn accept(
+    listener: &net::TcpListener,
+    local: Option<SocketAddr>,
+) -> io::Result<(TcpStream, SocketAddr)> {
     for _ in 0..ABORTED_AT_ONCE {
         match uninterrupted(|| listener.accept()) {
             Ok((stream, peer)) => {
@@ -106,7 +112,8 @@ fn accept(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
                     // Fails only for one that is dead already, which the first read will tell.
                     let _ = stream.set_nodelay(true);
                 }
-                return Ok((TcpStream { endpoint: Endpoint::system(stream), peer }, peer));
+                let endpoint = Endpoint::system(stream);
+                return Ok((TcpStream { endpoint, local, peer }, peer));
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(e) => return Err(e),
@@ -120,6 +127,7 @@ fn accept(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 #[derive(Debug)]
 pub struct TcpStream {
     endpoint: Endpoint<net::TcpStream>,
+    local: Option<SocketAddr>,
     peer: SocketAddr,
 }
 
@@ -145,10 +153,10 @@ impl TcpStream {
     ) -> io::Result<Self> {
         if env.is_simulated() {
             let (id, local) = env.network()?.tcp_connect(local, addr)?;
-            return Ok(Self { endpoint: Endpoint::simulated(env, id, local), peer: addr });
+            let endpoint = Endpoint::simulated(env, id, local);
+            return Ok(Self { endpoint, local: Some(local), peer: addr });
         }
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
+        let socket = new_socket(addr, Type::STREAM, Protocol::TCP)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(local) = local {
             socket.bind(&local.into())?;
@@ -160,7 +168,7 @@ impl TcpStream {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
-        Ok(Self { endpoint: Endpoint::system(socket.into()), peer: addr })
+        Ok(Self { endpoint: Endpoint::system(socket.into()), local: None, peer: addr })
     }
 
     /// Reads what there is, up to the length of `buf`. 0: the peer has ended.
@@ -278,9 +286,10 @@ impl TcpStream {
     /// # Errors
     /// The system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.endpoint.io {
-            Io::System(io) => io.local_addr(),
-            Io::Simulated(socket) => Ok(socket.local),
+        match (&self.endpoint.io, self.local) {
+            (_, Some(local)) => Ok(local),
+            (Io::System(io), None) => io.local_addr(),
+            (Io::Simulated(socket), None) => Ok(socket.local),
         }
     }
 

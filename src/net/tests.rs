@@ -32,12 +32,12 @@ fn datagrams(lengths: &[usize]) -> (Vec<u8>, Vec<Range<usize>>) {
     (buffer, spans)
 }
 
-struct Receivers(Vec<std::net::UdpSocket>);
+struct Receivers(Vec<net::UdpSocket>);
 
 impl Receivers {
     fn new(ip: IpAddr, count: usize) -> Self {
         let open = |_| {
-            let socket = std::net::UdpSocket::bind(SocketAddr::new(ip, 0)).unwrap();
+            let socket = net::UdpSocket::bind(SocketAddr::new(ip, 0)).unwrap();
             let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 20);
             socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
             socket
@@ -52,7 +52,7 @@ impl Receivers {
     /// What each got, when `count` were sent to it.
     fn receive(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
         let mut buf = vec![0; 65_536];
-        let mut receive = |socket: &std::net::UdpSocket| {
+        let mut receive = |socket: &net::UdpSocket| {
             (0..count)
                 .map(|_| {
                     let n = socket.recv(&mut buf).expect("a datagram is missing");

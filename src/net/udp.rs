@@ -2,9 +2,9 @@
 
 use super::batch::{self, Backlog, Datagrams, Offload, Report};
 use super::groupsock::MulticastInterface;
-use super::{Endpoint, Io, uninterrupted};
+use super::{Endpoint, Io, new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{self, IpAddr, SocketAddr};
 
@@ -12,6 +12,8 @@ use std::net::{self, IpAddr, SocketAddr};
 #[derive(Debug)]
 pub struct UdpSocket {
     endpoint: Endpoint<net::UdpSocket>,
+    /// Where it is bound, unless the system chose the port.
+    local: Option<SocketAddr>,
     offload: Offload,
     backlog: Backlog,
     /// What the owner asked for, and whether the poll is asked for more: for room to write.
@@ -42,11 +44,10 @@ impl UdpSocket {
             let (id, local) = env.network()?.udp_bind(addr, shared)?;
             Endpoint::simulated(env, id, local)
         } else {
-            let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+            let socket = new_socket(addr, Type::DGRAM, Protocol::UDP)?;
             if addr.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
-            socket.set_nonblocking(true)?;
             if shared {
                 socket.set_reuse_address(true)?;
             }
@@ -55,6 +56,7 @@ impl UdpSocket {
         };
         Ok(Self {
             endpoint,
+            local: (addr.port() != 0).then_some(addr),
             offload: Offload::default(),
             backlog: Backlog::default(),
             asked: Interest::NONE,
@@ -67,9 +69,10 @@ impl UdpSocket {
     /// # Errors
     /// The system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.endpoint.io {
-            Io::System(io) => io.local_addr(),
-            Io::Simulated(socket) => Ok(socket.local),
+        match (&self.endpoint.io, self.local) {
+            (Io::System(_), Some(local)) => Ok(local),
+            (Io::System(io), None) => io.local_addr(),
+            (Io::Simulated(socket), _) => Ok(socket.local),
         }
     }
 
@@ -181,9 +184,12 @@ impl UdpSocket {
     fn ask(&mut self, env: &mut UsageEnvironment) {
         if let Some(registered) = &self.endpoint.registered {
             if self.widened || self.is_behind() {
-                let interest = self.interest();
-                env.registrations().set_interest(registered.id, interest);
-                self.widened = interest != self.asked;
+                let (interest, source) = (self.interest(), self.endpoint.source());
+                match env.set_socket_interest(registered.id, source, interest) {
+                    Ok(()) => self.widened = interest != self.asked,
+                    // What waits goes out before the next batch.
+                    Err(e) => log::warn!("a UDP socket cannot wait for room: {e}"),
+                }
             }
         }
     }
@@ -299,7 +305,7 @@ impl UdpSocket {
     /// Sets an option of the system's socket; the simulated network has none.
     fn option(&self, set: impl FnOnce(&Socket, bool) -> io::Result<()>) -> io::Result<()> {
         match &self.endpoint.io {
-            Io::System(io) => set(&SockRef::from(io), io.local_addr()?.is_ipv6()),
+            Io::System(io) => set(&SockRef::from(io), self.local_addr()?.is_ipv6()),
             Io::Simulated(_) => Ok(()),
         }
     }

@@ -338,3 +338,29 @@ fn chaos_leaves_nothing_behind() {
         assert_eq!(env.delayed_tasks(), 0);
     }
 }
+
+#[test]
+fn sending_datagrams_does_not_wake_the_loop() {
+    let mut env = UsageEnvironment::new().unwrap();
+    let id = env.add(Probe::quiet());
+    let receiver = std::net::UdpSocket::bind(localhost()).unwrap();
+    let to = receiver.local_addr().unwrap();
+    let mut socket = UdpSocket::bind(&mut env, localhost()).unwrap();
+    socket.watch(&mut env, id.handle(), key(1), Interest::READABLE).unwrap();
+    env.turn(Some(Duration::ZERO)).unwrap();
+    let before = env.statistics().wakeups;
+    for _ in 0..5 {
+        socket.send_to(&mut env, b"x", to).unwrap();
+        env.turn(Some(millis(1))).unwrap();
+    }
+    assert_eq!(env.statistics().wakeups, before);
+    // Who asks for room is told, again and again as it asks.
+    for n in 1..3 {
+        socket.watch(&mut env, id.handle(), key(n), Interest::BOTH).unwrap();
+        turn_until(&mut env, |env| {
+            let told = Event::Readiness { key: key(n), readiness: Readiness::WRITABLE };
+            env.medium(id).unwrap().events.contains(&told)
+        });
+        socket.watch(&mut env, id.handle(), key(n), Interest::READABLE).unwrap();
+    }
+}
