@@ -7,6 +7,7 @@
 
 mod batch;
 mod groupsock;
+mod inbox;
 mod limits;
 mod own_address;
 mod port_pair;
@@ -17,6 +18,7 @@ mod udp;
 
 pub use batch::Datagrams;
 pub use groupsock::{Groupsock, MulticastInterface};
+pub use inbox::Inbox;
 pub use limits::{is_out_of_descriptors, raise_descriptor_limit};
 pub use own_address::own_address;
 pub use port_pair::PortPair;

@@ -2,7 +2,7 @@
 
 use super::batch::{self, Backlog, Datagrams, Offload, Report};
 use super::groupsock::MulticastInterface;
-use super::{Endpoint, Io, new_socket, uninterrupted};
+use super::{Endpoint, Inbox, Io, new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use socket2::{Protocol, SockRef, Socket, Type};
 use std::io;
@@ -91,6 +91,35 @@ impl UdpSocket {
             Io::System(io) => uninterrupted(|| io.recv_from(buf)),
             Io::Simulated(socket) => env.network().and_then(|n| n.udp_recv(socket.id, buf)),
         };
+        self.endpoint.note(env, Readiness::READABLE, result)
+    }
+
+    /// Takes what has come, as many datagrams as the inbox has room for, in one system call where
+    /// the system can; returns how many. What waits to be sent is tried first.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has come; an error that a datagram sent earlier has brought back.
+    pub fn recv_batch(
+        &mut self,
+        env: &mut UsageEnvironment,
+        inbox: &mut Inbox,
+    ) -> io::Result<usize> {
+        self.flush(env);
+        let result = match &self.endpoint.io {
+            Io::System(io) => {
+                let is_ipv6 = self.local_addr()?.is_ipv6();
+                uninterrupted(|| inbox.fill_from(io, is_ipv6))
+            }
+            Io::Simulated(socket) => {
+                env.network().and_then(|n| inbox.fill(|slot| n.udp_recv(socket.id, slot)))
+            }
+        };
+        // The system looked for more and found none.
+        if let (Ok(n), Some(registered)) = (&result, &self.endpoint.registered) {
+            if *n < Inbox::SLOTS {
+                env.registrations().clear_readiness(registered.id, Readiness::READABLE);
+            }
+        }
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 

@@ -9,6 +9,7 @@ use super::provider::SessionProvider;
 use super::setup::SessionMedia;
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{StreamId, StreamState, Wiring};
+use super::streams::DATAGRAM_LEN;
 use super::{
     ClientSessionId, KEY_ACCEPT, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
@@ -21,7 +22,7 @@ use crate::env::{
 use crate::error::Error;
 use crate::media::Wake;
 use crate::media::demux::DemuxTable;
-use crate::net::TcpListener;
+use crate::net::{Inbox, TcpListener};
 use crate::payload::PacketBuffer;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -100,6 +101,8 @@ pub struct RtspServer {
     broken: Vec<ConnectionId>,
     drained: Vec<ClientSessionId>,
     pub(super) read_buffer: Vec<u8>,
+    /// Memory for the RTCP packets that came at once.
+    pub(super) inbox: Inbox,
 }
 
 /// What the event trigger of a live input wakes.
@@ -168,6 +171,7 @@ impl RtspServer {
             broken: Vec::new(),
             drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
+            inbox: Inbox::new(DATAGRAM_LEN),
         }))
     }
 

@@ -21,8 +21,8 @@ use crate::rtp::rtcp::{NtpTime, RtcpConfig};
 use std::io;
 use std::net::IpAddr;
 
-/// RTCP packets that are read from one socket in one turn.
-const DATAGRAMS_PER_TURN: usize = 64;
+/// What is read of an RTCP packet: none that stays whole on the way is longer.
+pub(super) const DATAGRAM_LEN: usize = 2048;
 /// Assumed of a track that does not tell its bandwidth, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
 
@@ -216,19 +216,17 @@ impl RtspServer {
 
     /// Reads what receivers send. RTP that comes in is not for us.
     pub(super) fn receive(&mut self, env: &mut UsageEnvironment, id: SocketsId, rtcp: bool) {
-        let mut buffer = [0; 2048];
-        for _ in 0..DATAGRAMS_PER_TURN {
-            let Some(sockets) = self.sockets.get_mut(id) else { return };
-            let (n, from) = match sockets.socket(rtcp).recv_from(env, &mut buffer) {
-                Ok(received) => received,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error that a send brought back.
-                Err(e) => {
-                    log::trace!("receive: {e}");
-                    continue;
-                }
-            };
-            let data = buffer.get(..n).unwrap_or_default();
+        let Some(sockets) = self.sockets.get_mut(id) else { return };
+        match sockets.socket(rtcp).recv_batch(env, &mut self.inbox) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+            // An ICMP error that a send brought back; there may be more behind it.
+            Err(e) => return log::trace!("receive: {e}"),
+        }
+        // Lent out, so that the server can be asked about each.
+        let inbox = std::mem::take(&mut self.inbox);
+        for (data, from) in inbox.iter() {
+            let Some(sockets) = self.sockets.get(id) else { break };
             // On a shared port RTP and RTCP are told apart by the type (RFC 5761 section 4).
             let is_rtcp = rtcp || data.get(1).is_some_and(|t| (192..=223).contains(t));
             if !is_rtcp {
@@ -242,6 +240,7 @@ impl RtspServer {
                 (None, None) => {}
             }
         }
+        self.inbox = inbox;
     }
 
     /// RTCP from the receiver at a destination: a report keeps its session alive.

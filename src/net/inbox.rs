@@ -1,0 +1,216 @@
+//! [`Inbox`]: datagrams that have come, many a system call (recvmmsg(2)).
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::io::IoSliceMut;
+
+/// Room for datagrams, to be used again and again. Nothing is allocated before the first
+/// datagram, and nothing after it.
+pub struct Inbox {
+    slot_len: usize,
+    bytes: Vec<u8>,
+    received: Vec<(usize, SocketAddr)>,
+    /// For IPv4 and for IPv6: a header keeps the length of the address that came last as the room
+    /// for the next.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    headers: [Option<MultiHeaders<SockaddrStorage>>; 2],
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("slot_len", &self.slot_len)
+            .field("received", &self.received.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Inbox {
+    /// Room for nothing.
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Inbox {
+    /// How many datagrams it takes at once.
+    pub const SLOTS: usize = 32;
+
+    /// Room for datagrams of at most `slot_len` bytes; what is longer is cut off.
+    pub const fn new(slot_len: usize) -> Self {
+        Self {
+            slot_len,
+            bytes: Vec::new(),
+            received: Vec::new(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            headers: [None, None],
+        }
+    }
+
+    /// The datagrams that came last, in their order, and where each came from.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+        let slots = self.bytes.chunks_exact(self.slot_len.max(1));
+        slots.zip(&self.received).filter_map(|(slot, &(len, from))| Some((slot.get(..len)?, from)))
+    }
+
+    fn make_room(&mut self) {
+        self.received.clear();
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; Self::SLOTS.saturating_mul(self.slot_len)];
+            self.received.reserve_exact(Self::SLOTS);
+        }
+    }
+
+    /// Fills the inbox one datagram at a time; the error of the first if there is none.
+    pub(super) fn fill(
+        &mut self,
+        mut receive: impl FnMut(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
+    ) -> io::Result<usize> {
+        self.make_room();
+        for slot in self.bytes.chunks_exact_mut(self.slot_len.max(1)) {
+            match receive(slot) {
+                Ok(received) => self.received.push(received),
+                Err(e) if self.received.is_empty() => return Err(e),
+                // Whatever it is, it will be there the next time.
+                Err(_) => break,
+            }
+        }
+        Ok(self.received.len())
+    }
+
+    /// Fills the inbox in one call.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn fill_from(&mut self, socket: &UdpSocket, is_ipv6: bool) -> io::Result<usize> {
+        use std::os::fd::AsRawFd;
+        self.make_room();
+        let mut slots = self.bytes.chunks_exact_mut(self.slot_len.max(1));
+        let mut slices: [_; Self::SLOTS] =
+            std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
+        let [v4, v6] = &mut self.headers;
+        let headers = (if is_ipv6 { v6 } else { v4 })
+            .get_or_insert_with(|| MultiHeaders::preallocate(Self::SLOTS, None));
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let messages = recvmmsg(socket.as_raw_fd(), headers, &mut slices, flags, None)?;
+        self.received.extend(messages.map(|m| (m.bytes, address(m.address))));
+        Ok(self.received.len())
+    }
+
+    /// Fills the inbox.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) fn fill_from(&mut self, socket: &UdpSocket, _: bool) -> io::Result<usize> {
+        self.fill(|slot| socket.recv_from(slot))
+    }
+}
+
+/// The system gives every datagram of a UDP socket an address; one that is none is nobody's.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn address(address: Option<SockaddrStorage>) -> SocketAddr {
+    let v4 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in);
+    let v6 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in6);
+    match (v4, v6) {
+        (Some(v4), _) => SocketAddr::V4((*v4).into()),
+        (None, Some(v6)) => SocketAddr::V6((*v6).into()),
+        (None, None) => SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
+    use crate::net;
+
+    fn receive(
+        env: &mut UsageEnvironment,
+        socket: &mut net::UdpSocket,
+        inbox: &mut Inbox,
+    ) -> Vec<(Vec<u8>, SocketAddr)> {
+        match socket.recv_batch(env, inbox) {
+            Ok(n) => {
+                let all: Vec<_> = inbox.iter().map(|(d, from)| (d.to_vec(), from)).collect();
+                assert_eq!(all.len(), n);
+                all
+            }
+            Err(e) => {
+                assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+                Vec::new()
+            }
+        }
+    }
+
+    /// One inbox for sockets of both families, in both worlds.
+    #[test]
+    fn what_has_come_is_taken_at_once_with_its_senders() {
+        let mut env = UsageEnvironment::new().unwrap();
+        let mut inbox = Inbox::new(8);
+        let open = |env: &mut UsageEnvironment, ip: &str| {
+            net::UdpSocket::bind(env, SocketAddr::new(ip.parse().unwrap(), 0)).ok()
+        };
+        for ip in ["127.0.0.1", "::1", "127.0.0.1", "::1"] {
+            let Some(mut socket) = open(&mut env, ip) else { continue };
+            let to = socket.local_addr().unwrap();
+            let mut senders: Vec<_> =
+                (0..Inbox::SLOTS + 1).map(|_| open(&mut env, ip).unwrap()).collect();
+            let addresses: Vec<_> = senders.iter().map(|s| s.local_addr().unwrap()).collect();
+            assert!(receive(&mut env, &mut socket, &mut inbox).is_empty());
+            for (i, sender) in senders.iter_mut().enumerate() {
+                sender.send_to(&mut env, &[i as u8; 12][..i % 12], to).unwrap();
+            }
+            let expected: Vec<_> = addresses
+                .iter()
+                .enumerate()
+                .map(|(i, from)| (vec![i as u8; (i % 12).min(8)], *from))
+                .collect();
+            assert_eq!(receive(&mut env, &mut socket, &mut inbox), expected[..Inbox::SLOTS]);
+            assert_eq!(receive(&mut env, &mut socket, &mut inbox), expected[Inbox::SLOTS..]);
+            assert!(receive(&mut env, &mut socket, &mut inbox).is_empty());
+            assert_eq!(inbox.iter().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_not_full_was_all() {
+        let mut env = UsageEnvironment::new().unwrap();
+        let mut inbox = Inbox::new(8);
+        let localhost: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut socket = net::UdpSocket::bind(&mut env, localhost).unwrap();
+        let to = socket.local_addr().unwrap();
+        let owner = env.add(Counter::default());
+        socket.watch(&mut env, owner.handle(), EventKey::default(), Interest::READABLE).unwrap();
+        let told = |env: &mut UsageEnvironment| {
+            env.turn(Some(std::time::Duration::from_millis(20))).unwrap();
+            std::mem::take(&mut env.medium_mut(owner).unwrap().0)
+        };
+        let sender = UdpSocket::bind(localhost).unwrap();
+        for _ in 0..Inbox::SLOTS + 1 {
+            sender.send_to(b"x", to).unwrap();
+        }
+        assert_eq!(told(&mut env), 1);
+        assert_eq!(socket.recv_batch(&mut env, &mut inbox).unwrap(), Inbox::SLOTS);
+        assert_eq!(told(&mut env), 1, "it was full: there may be more");
+        assert_eq!(socket.recv_batch(&mut env, &mut inbox).unwrap(), 1);
+        assert_eq!(told(&mut env), 0);
+        sender.send_to(b"x", to).unwrap();
+        assert_eq!(told(&mut env), 1);
+    }
+
+    #[derive(Default)]
+    struct Counter(usize);
+
+    impl crate::env::Medium for Counter {
+        fn kind(&self) -> &'static str {
+            "counter"
+        }
+
+        fn handle_event(&mut self, _: &mut UsageEnvironment, event: crate::env::Event) {
+            if let crate::env::Event::Readiness { readiness: Readiness::READABLE, .. } = event {
+                self.0 += 1;
+            }
+        }
+    }
+}
