@@ -388,7 +388,9 @@ impl RtspServer {
 
     // Streams
 
-    /// Calls `f` with a stream and what it needs, then does what the stream's sending brought up.
+    /// Calls `f` with a stream and what it needs, and notes which sessions its sending keeps alive.
+    /// Connections that it found broken are dropped at the end of the event: done here, each
+    /// would say goodbye to others that are broken too, and so on, as deep as there are clients.
     pub(super) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -409,11 +411,14 @@ impl RtspServer {
         while let Some(session) = self.drained.pop() {
             self.pool.touch(session, now);
         }
-        // Dropping one may break another (a BYE), which is then popped in turn.
+        Some(result)
+    }
+
+    /// Drops the connections that were found broken, and those that this breaks (a BYE).
+    fn drop_broken(&mut self, env: &mut UsageEnvironment) {
         while let Some(connection) = self.broken.pop() {
             self.drop_connection(env, connection, "cannot be written to");
         }
-        Some(result)
     }
 
     // Client sessions
@@ -484,6 +489,7 @@ impl Medium for RtspServer {
             }
             Event::Trigger { .. } => {}
         }
+        self.drop_broken(env);
         // Streams and their timers refer to nothing that is counted.
         #[cfg(debug_assertions)]
         if matches!(event, Event::Readiness { key, .. } | Event::Timer { key }

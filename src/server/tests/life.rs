@@ -439,3 +439,32 @@ fn jumps_of_the_wall_clock_change_nothing() {
     assert_eq!(w.census().0, 2);
     w.expect_nothing_left();
 }
+
+/// A camera's viewers behind one router that restarts. On a small stack, so that few are enough to
+/// overflow it where one is dropped from within the other.
+#[test]
+fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
+    let viewers = || {
+        let mut w = world();
+        let first = w.playing("/camera", 1, true);
+        for _ in 1..400 {
+            let c = w.beside(first);
+            w.setup_tcp(c, "/camera", 1);
+            w.play(c, "/camera");
+        }
+        assert_eq!(w.census().0, 400);
+        let host = w[first].address.ip();
+        w.network().reset_connections(host);
+        // They are found broken in the middle of a send to all.
+        w.serve(|server, env| {
+            for stream in server.streams.ids().collect::<Vec<_>>() {
+                server.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
+            }
+        });
+        w.run_secs(0.1);
+        assert_eq!(w.census(), (0, 0, 0));
+        w.expect_nothing_left();
+    };
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(viewers).unwrap();
+    thread.join().unwrap();
+}
