@@ -52,7 +52,8 @@ pub trait Packetizer {
     /// Forgets what was held back (seek).
     fn reset(&mut self) {}
 
-    /// Whether frames wait inside to share a packet with later ones.
+    /// Whether frames wait inside to share a packet with later ones. A call of
+    /// [`packetize`](Self::packetize) that appends packets leaves at most its own frame waiting.
     fn holds_back(&self) -> bool {
         false
     }

@@ -55,6 +55,8 @@ pub struct RtpSink {
     timestamp_base: u32,
     /// Timestamp of the frame packetized last, to which the lags of a flush refer.
     timestamp: u32,
+    /// Timestamp of the first frame that waits in the packetizer.
+    held: Option<u32>,
     alignment: Option<Alignment>,
     packet_count: u32,
     octet_count: u32,
@@ -105,6 +107,7 @@ impl RtpSink {
             sequence: BigEndian::read_u16(&random[8..10]) & 0x7fff,
             timestamp_base,
             timestamp: timestamp_base,
+            held: None,
             alignment: None,
             packet_count: 0,
             octet_count: 0,
@@ -153,6 +156,11 @@ impl RtpSink {
         self.packetizer.holds_back()
     }
 
+    /// RTP timestamp of the packet that is being gathered, if frames wait in the packetizer.
+    pub const fn held_timestamp(&self) -> Option<u32> {
+        self.held
+    }
+
     /// RTP timestamp of an instant, told in running time: the stream's own time since its
     /// creation, continuous through seeks and pauses.
     pub fn timestamp_at(&self, running_time: Duration) -> u32 {
@@ -193,6 +201,9 @@ impl RtpSink {
         self.timestamp = self.units(frame.pts).wrapping_add(alignment.shift);
         self.batch.clear();
         self.packetizer.packetize(frame, &mut self.batch);
+        // What waited before this frame is in the batch, if there is one.
+        let waited = self.held.take().filter(|_| self.batch.is_empty());
+        self.held = self.packetizer.holds_back().then(|| waited.unwrap_or(self.timestamp));
         self.fill_in_headers();
         &mut self.batch
     }
@@ -201,6 +212,7 @@ impl RtpSink {
     /// packets are counted from the frame given last.
     pub fn flush(&mut self) -> &mut PacketBuffer {
         self.batch.clear();
+        self.held = None;
         self.packetizer.flush(&mut self.batch);
         self.fill_in_headers();
         &mut self.batch
@@ -209,6 +221,7 @@ impl RtpSink {
     /// Forgets what was held back: at a seek.
     pub fn reset(&mut self) {
         self.batch.clear();
+        self.held = None;
         self.packetizer.reset();
     }
 
@@ -379,8 +392,11 @@ mod tests {
         let timestamp = |batch: &PacketBuffer| BigEndian::read_u32(&batch.packet(0).unwrap()[4..]);
         assert!(sink.handle_frame(&frame(9, ms(0)), ms(1)).is_empty());
         assert!(sink.holds_back());
+        assert_eq!(sink.held_timestamp(), Some(0));
         assert_eq!(timestamp(sink.handle_frame(&frame(9, ms(40)), ms(41))), 0);
+        assert_eq!(sink.held_timestamp(), Some(3600));
         assert_eq!(timestamp(sink.flush()), 3600);
+        assert_eq!(sink.held_timestamp(), None);
         assert!(sink.flush().is_empty());
         sink.handle_frame(&frame(9, ms(80)), ms(81));
         sink.reset();

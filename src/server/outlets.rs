@@ -112,6 +112,10 @@ impl Outlets {
         self.destinations.iter().any(|(_, d)| d.playing)
     }
 
+    pub(super) fn is_anyone_else_playing(&self, id: DestinationId) -> bool {
+        self.destinations.iter().any(|(other, d)| d.playing && other != id)
+    }
+
     pub(super) const fn has_sent(&self) -> bool {
         self.sent.packets > 0
     }

@@ -42,7 +42,9 @@ impl RtspServer {
         let now = env.now();
         let mut info = RtpInfo::default();
         for (_, track) in &scope.tracks {
-            self.with_stream(env, track.stream, |s, env, w| s.begin_packet(env, w));
+            self.with_stream(env, track.stream, |s, env, w| {
+                s.begin_packet(env, w, track.destination);
+            });
             if let Some(stream) = self.streams.get(track.stream) {
                 let (seq, rtptime) = stream.next_packet(now, npt);
                 info.entries.push(RtpInfoEntry { url: track.url.clone(), seq, rtptime });

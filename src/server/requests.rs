@@ -288,7 +288,7 @@ impl RtspServer {
         }
         for (_, track) in scope.tracks.iter().filter(|(_, t)| !t.is_multicast) {
             self.with_stream(env, track.stream, |s, env, w| {
-                s.begin_packet(env, w);
+                s.begin_packet(env, w, track.destination);
                 s.pause(env, track.destination);
             });
         }

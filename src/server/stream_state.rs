@@ -298,7 +298,7 @@ impl StreamState {
         id: DestinationId,
         npt: Duration,
     ) {
-        self.begin_packet(env, wiring);
+        self.begin_packet(env, wiring, id);
         let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
         if is_new && self.phase == Phase::Playing {
             match (self.policy.fast_start, &mut self.cache) {
@@ -318,14 +318,21 @@ impl StreamState {
         }
     }
 
-    /// Sends what waits in the packetizer, so that what follows begins with a packet of its own:
-    /// for a newcomer, and because what is held back does not outlast a pause.
-    pub(super) fn begin_packet(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+    /// Sends what waits in the packetizer, so that what follows begins with a packet of its own,
+    /// and because what is held back does not outlast a pause. Not while others than `except`
+    /// play: a packet more for all of them is a high price for what one joins or leaves, and the
+    /// newcomer's first packet begins a tenth of a second early at most.
+    pub(super) fn begin_packet(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        except: DestinationId,
+    ) {
         if let Some(Burst { batch, done, .. }) = self.burst.take() {
             let rest = done..batch.spans().len();
             self.outlets.send_over_udp(&batch, rest, env, wiring);
         }
-        if self.sink.holds_back() {
+        if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
             self.flush_to_all(env, wiring);
         }
     }
@@ -380,9 +387,11 @@ impl StreamState {
             }
         }
         let base = self.base.unwrap_or(Base { at: now, npt });
-        let timestamp = self
-            .next_times()
-            .map(|next| self.sink.timestamp_of(next.pts, running_time(self.epoch, base, next.pts)));
+        let of_next = || {
+            let next = self.next_times()?;
+            Some(self.sink.timestamp_of(next.pts, running_time(self.epoch, base, next.pts)))
+        };
+        let timestamp = self.sink.held_timestamp().or_else(of_next);
         (Some(self.sink.next_sequence()), timestamp)
     }
 

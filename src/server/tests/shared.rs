@@ -355,3 +355,29 @@ fn a_connection_that_a_track_was_moved_from_may_end() {
     w.check();
     w.expect_nothing_left();
 }
+
+#[test]
+fn who_joins_or_leaves_costs_the_others_no_packet() {
+    for tcp in [false, true] {
+        let mut w = World::new();
+        w.add(session("radio").with_subsession(TestTrack::aac().endless().shared()));
+        let a = w.playing("/radio", 1, tcp);
+        w.run_secs(1.0);
+        w[a].forget_media();
+        for _ in 0..20 {
+            let other = w.playing("/radio", 1, tcp);
+            w.run_secs(0.04);
+            w.pause(other, "/radio");
+            w.run_secs(0.01);
+        }
+        let began = w[a].track(1).rtp.first().unwrap().at;
+        let time = w[a].track(1).rtp.last().unwrap().at - began;
+        // Three frames of 32 ms a packet, as before.
+        let packets = w[a].track(1).rtp.len() - 1;
+        assert!((time.as_millis() / 96).abs_diff(packets as u128) <= 1, "{packets} in {time:?}");
+        assert!(packets > 10);
+        // The last to go takes with it what was gathered for it.
+        w.pause(a, "/radio");
+        w.expect_nothing_left();
+    }
+}
