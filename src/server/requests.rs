@@ -267,13 +267,13 @@ impl RtspServer {
             return Err(StatusCode::NOT_FOUND.into());
         }
         let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
-        let session = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let sdp = session
-            .sdp(local.ip())
+            .describe(local.ip())
             .ok_or_else(|| Answer::new(StatusCode::SERVICE_UNAVAILABLE).header("Retry-After", 1))?;
         let base = format!("{}/", call.request.url.as_str().trim_end_matches('/'));
         Ok(Outcome::Answer(Answer {
-            body: Some(("application/sdp", sdp.into_bytes())),
+            body: Some(("application/sdp", sdp.into_owned().into_bytes())),
             ..Answer::ok().header("Content-Base", base)
         }))
     }
