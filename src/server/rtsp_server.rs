@@ -1,5 +1,6 @@
 //! [`RtspServer`]: its tables, its connections, and who is told what happens.
 
+use super::answer::StandingFields;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
 use super::hooks::{NoHooks, ServerHooks};
@@ -100,6 +101,12 @@ pub struct RtspServer {
     broken: Vec<ConnectionId>,
     drained: Vec<ClientSessionId>,
     pub(super) read_buffer: Vec<u8>,
+    /// The answer that is being written.
+    pub(super) answer: Vec<u8>,
+    pub(super) standing_fields: StandingFields,
+    /// Memory of the check of references.
+    #[cfg(debug_assertions)]
+    pub(super) counted: HashMap<MediaSessionId, usize>,
 }
 
 /// What the event trigger of a live input wakes.
@@ -139,6 +146,8 @@ impl RtspServer {
         }
         Ok(env.add(Self {
             pool: SessionPool::new(config.pool.clone()),
+            answer: Vec::new(),
+            standing_fields: StandingFields::new(&config.server_name),
             config,
             me: None,
             listeners,
@@ -168,6 +177,8 @@ impl RtspServer {
             broken: Vec::new(),
             drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
+            #[cfg(debug_assertions)]
+            counted: HashMap::new(),
         }))
     }
 

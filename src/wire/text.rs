@@ -53,6 +53,12 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
 }
 
+/// Whether there is a character that cannot stand in a line. Looks at all of it, as that many at
+/// a time as the machine can.
+pub(crate) fn has_control(text: &str) -> bool {
+    text.bytes().fold(false, |found, b| found | (b.is_ascii_control() & (b != b'\t')))
+}
+
 /// Takes one pair of surrounding quotes off. Backslash escapes stay as they are.
 pub(crate) fn unquote(text: &str) -> &str {
     text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)
