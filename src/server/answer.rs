@@ -42,7 +42,7 @@ impl StandingFields {
             self.lines.clear();
             let mut response = ResponseWriter::resume(&mut self.lines);
             response.field("Date", Rfc1123(second));
-            response.field("Server", &self.server_name);
+            response.text("Server", &self.server_name);
         }
         &self.lines
     }
@@ -68,7 +68,7 @@ impl<'o> Answer<'o> {
         out.clear();
         let mut response = ResponseWriter::new(out, status);
         if let Some(cseq) = cseq {
-            response.field("CSeq", cseq);
+            response.text("CSeq", cseq);
         }
         response.lines(standing);
         Self { response, ended: false, then: Then::Nothing }
@@ -78,6 +78,12 @@ impl<'o> Answer<'o> {
     pub(super) fn field(&mut self, name: &str, value: impl Display) {
         debug_assert!(!self.ended, "a field after the body");
         self.response.field(name, value);
+    }
+
+    /// Adds a field whose value is text already.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.text(name, value);
     }
 
     /// Adds a field with a list.
@@ -96,7 +102,7 @@ impl<'o> Answer<'o> {
     /// Adds what a refusal says beside its status.
     pub(super) fn refuse(&mut self, refusal: &Refused) {
         for (name, value) in &refusal.fields {
-            self.field(name, value);
+            self.text(name, value);
         }
         if let Some(body) = &refusal.body {
             self.body("text/parameters", body.as_bytes());

@@ -13,6 +13,7 @@ use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{
     HeadError, Method, Range, RangeHeader, Request, SessionHeader, StatusCode,
 };
+use crate::wire::text::digits;
 use std::time::Duration;
 
 /// A request, and who makes it.
@@ -21,6 +22,7 @@ pub(super) struct Call<'a> {
     pub(super) connection: ConnectionId,
     pub(super) request: &'a Request<'a>,
     pub(super) user: Option<&'a str>,
+    cseq: Option<&'a str>,
 }
 
 /// What handling a request led to.
@@ -53,7 +55,8 @@ impl RtspServer {
         let outcome = match self.hooks.admit(&request, peer) {
             Admission::Refuse(status) => Err(status.into()),
             Admission::Allow(user) => {
-                let call = Call { connection: id, request: &request, user: user.as_deref() };
+                let user = user.as_deref();
+                let call = Call { connection: id, request: &request, user, cseq };
                 self.dispatch(env, &call, &mut answer)
             }
         };
@@ -164,10 +167,10 @@ impl RtspServer {
         call: &Call<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
-        let headers = &call.request.headers;
-        if headers.cseq().is_none() {
+        if call.cseq.and_then(digits::<u32>).is_none() {
             return Err(StatusCode::BAD_REQUEST.into());
         }
+        let headers = &call.request.headers;
         let required = headers.values("Require").chain(headers.values("Proxy-Require"));
         let unknown: Vec<_> = required.flat_map(|value| unsupported(value, &[])).collect();
         if !unknown.is_empty() {
@@ -230,7 +233,7 @@ impl RtspServer {
         answer: &mut Answer<'_>,
     ) -> Result<(), Refusal> {
         let session = self.session_of(env, call)?;
-        answer.field("Public", PUBLIC);
+        answer.text("Public", PUBLIC);
         if let Some(session) = session {
             self.name_session(answer, session);
         }

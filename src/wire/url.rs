@@ -78,6 +78,12 @@ impl Scheme {
     }
 }
 
+/// Those of Latin-1 too, which take a second look where there is other text than ASCII.
+fn has_control(text: &str) -> bool {
+    text.bytes().fold(false, |found, b| found | b.is_ascii_control())
+        || !text.is_ascii() && text.chars().any(char::is_control)
+}
+
 /// A path and a query, percent-encoded as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UrlPath<'a> {
@@ -91,7 +97,7 @@ impl<'a> UrlPath<'a> {
     /// # Errors
     /// [`UrlError::Control`].
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        if text.chars().any(|c| c.is_control()) {
+        if has_control(text) {
             return Err(UrlError::Control);
         }
         Ok(match text.split_once('?') {
@@ -132,7 +138,9 @@ impl<'a> UrlPath<'a> {
     /// See [`decode_segment`].
     pub fn decoded_path(&self) -> Result<Cow<'a, str>, UrlError> {
         let path = self.path.trim_matches('/');
-        if !path.contains('%') && !path.contains("//") {
+        // Nothing encoded, no slash after a slash.
+        let plain = |(before, b)| b != b'%' && (b, before) != (b'/', b'/');
+        if std::iter::once(b' ').chain(path.bytes()).zip(path.bytes()).all(plain) {
             return Ok(Cow::Borrowed(path));
         }
         let mut decoded = String::with_capacity(path.len());
@@ -234,12 +242,13 @@ impl<'a> RtspUrl<'a> {
     /// # Errors
     /// It is none, or of another scheme.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
+        let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
         let scheme = [Scheme::Rtsp, Scheme::Rtspu, Scheme::Rtsps]
             .into_iter()
             .find(|s| s.as_str().eq_ignore_ascii_case(scheme))
             .ok_or(UrlError::Scheme)?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let end = memchr::memchr2(b'/', b'?', rest.as_bytes()).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).ok_or(UrlError::Host)?;
         // The last `@`: passwords with one in them are common, hosts with one do not exist.
         let (user_info, host_port) = match authority.rsplit_once('@') {
@@ -251,7 +260,7 @@ impl<'a> RtspUrl<'a> {
             Some(Err(user)) => (Some(user), None),
             None => (None, None),
         };
-        if authority.chars().any(|c| c.is_control()) {
+        if has_control(authority) {
             return Err(UrlError::Control);
         }
         let (host, port) = split_host(host_port)?;
@@ -394,6 +403,9 @@ mod tests {
             "rtsp://[zz]/x",
             "rtsp://[::1]x/",
             "rtsp://h/a\0b",
+            "rtsp://h/a\tb",
+            "rtsp://h/a\u{85}b",
+            "rtsp://h\u{85}/a",
             "rtsp://a b/",
         ] {
             assert!(RequestTarget::parse(bad).is_err(), "{bad}");

@@ -122,11 +122,11 @@ impl<'a> Headers<'a> {
     pub(super) fn write(&self, out: &mut Vec<u8>, body_len: usize) {
         let is_cseq = |name: &str| name.eq_ignore_ascii_case("CSeq");
         if let Some(cseq) = self.value("CSeq") {
-            write_field(out, "CSeq", cseq);
+            write_text(out, "CSeq", cseq);
         }
         for (name, value) in self.iter() {
             if !is_cseq(name) && !name.eq_ignore_ascii_case("Content-Length") {
-                write_field(out, name, value);
+                write_text(out, name, value);
             }
         }
         if body_len > 0 {
@@ -174,6 +174,13 @@ pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: impl Display) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// As [`write_field`], for a value that is text already.
+pub(super) fn write_text(out: &mut Vec<u8>, name: &str, value: &str) {
+    begin_field(out, name);
+    let _ = LineWriter(out).write_str(value);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends a field with a list, without spaces, which some players take for part of an entry.
 pub(super) fn write_list(
     out: &mut Vec<u8>,
@@ -198,7 +205,7 @@ fn begin_field(out: &mut Vec<u8>, name: &str) {
 }
 
 /// Writes text with control characters replaced by spaces.
-struct LineWriter<'a>(&'a mut Vec<u8>);
+pub(super) struct LineWriter<'a>(pub(super) &'a mut Vec<u8>);
 
 const fn clean(b: u8) -> u8 {
     if b.is_ascii_control() && b != b'\t' { b' ' } else { b }

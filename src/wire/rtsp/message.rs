@@ -3,12 +3,12 @@
 //! A message that was received borrows from the received bytes; one that has to outlive them is
 //! made [owned](Request::into_owned).
 
-use super::headers::{Headers, write_field, write_list};
+use super::headers::{Headers, LineWriter, write_field, write_list, write_text};
 use super::status::StatusCode;
 use crate::wire::text::OneLine;
 use crate::wire::url::{RequestTarget, UrlError};
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::io::Write as _;
 
 /// A method (RFC 2326 section 10). Case-sensitive.
@@ -240,7 +240,11 @@ impl Response<'_> {
 }
 
 fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &str) {
-    let _ = write!(out, "RTSP/1.0 {} {}\r\n", status.code(), OneLine(reason));
+    out.extend_from_slice(b"RTSP/1.0 ");
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{} ", status.code());
+    let _ = LineWriter(out).write_str(reason);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes a response field by field to where it is sent from.
@@ -282,6 +286,11 @@ impl<'o> ResponseWriter<'o> {
         write_field(self.out, name, value);
     }
 
+    /// Appends a field whose value is text already.
+    pub fn text(&mut self, name: &str, value: &str) {
+        write_text(self.out, name, value);
+    }
+
     /// Appends a field with a list, whose entries are separated by commas alone.
     pub fn list(&mut self, name: &str, entries: impl Iterator<Item = impl Display>) {
         write_list(self.out, name, entries);
@@ -300,7 +309,7 @@ impl<'o> ResponseWriter<'o> {
     /// Ends a response with a body: its `Content-Type`, its `Content-Length` unless that is 0, and
     /// itself.
     pub fn end_with(&mut self, content_type: &str, body: &[u8]) {
-        self.field("Content-Type", content_type);
+        self.text("Content-Type", content_type);
         if !body.is_empty() {
             self.field("Content-Length", body.len());
         }

@@ -341,7 +341,8 @@ fn parse_head(head: &[u8]) -> Result<Head<'_>, HeadError> {
 }
 
 fn parse_text(text: &str) -> Result<Head<'_>, HeadError> {
-    let (first, fields) = text.split_once('\n').unwrap_or((text, ""));
+    let first = headers::lines(text).next().unwrap_or_default();
+    let fields = text.get(first.len() + 1..).unwrap_or_default();
     let first = first.strip_suffix('\r').unwrap_or(first);
     let fields = fields.strip_suffix("\n").unwrap_or(fields);
     let fields = fields.strip_suffix("\r").unwrap_or(fields);
@@ -357,7 +358,6 @@ fn parse_text(text: &str) -> Result<Head<'_>, HeadError> {
 /// Fields as they stand in `text`; only where lines are folded, or left out, they are copied.
 fn parse_fields(text: &str, lenient: bool) -> Result<Headers<'_>, HeadError> {
     let lines = || headers::lines(text).map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let is_field = |line| matches!(parse_line(line), Ok(Line::Field(..)));
     if lines().all(is_field) {
         return Ok(Headers::of_lines(text));
     }
@@ -411,6 +411,9 @@ fn parse_first_line(line: &str) -> Result<Head<'_>, HeadError> {
 }
 
 fn version(text: &str) -> Result<Version, HeadError> {
+    if text == "RTSP/1.0" {
+        return Ok(Version::Rtsp10);
+    }
     let number = crate::wire::text::strip_prefix_ignore_case(text, "RTSP/")
         .ok_or(HeadError::bad("not RTSP"))?;
     match number.split_once('.') {
@@ -431,6 +434,12 @@ enum Line<'a> {
     Field(&'a str, &'a str),
     /// Continues the field before.
     Folded(&'a str),
+}
+
+/// Whether a line is what [`parse_line`] calls a field.
+fn is_field(line: &str) -> bool {
+    let name = memchr::memchr(b':', line.as_bytes()).and_then(|colon| line.get(..colon));
+    name.is_some_and(|name| is_token(name.trim_end().as_bytes())) && !has_control(line)
 }
 
 fn parse_line(line: &str) -> Result<Line<'_>, HeadError> {
