@@ -9,7 +9,7 @@ pub mod h265;
 pub mod mpeg_audio;
 
 /// What a receiver must know of a track before its first frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CodecParameters {
     /// H.264: NAL units without start codes; empty until known (live input).
@@ -53,7 +53,7 @@ pub enum CodecParameters {
 }
 
 /// How a PCM sample is coded (RFC 3551, RFC 3190).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PcmEncoding {
     /// 8 bits, unsigned, offset 128.
     L8,

@@ -16,6 +16,7 @@ use crate::frame::Frame;
 use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -320,6 +321,13 @@ impl LiveStream {
     /// What is known of the codec by now.
     pub fn parameters(&self) -> CodecParameters {
         self.shared.lock().parameters.clone()
+    }
+
+    /// A number made of the parameters: the same for as long as they are.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.shared.lock().parameters.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether a receiver can be told all that it needs (SDP): for H.264 and H.265, whether

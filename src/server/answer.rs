@@ -1,94 +1,189 @@
-//! Answers to requests, before they are bytes.
+//! Answers to requests, written field by field into bytes that are used again and again.
 
-use super::ClientSessionId;
-use crate::wire::rtsp::{Method, Response, StatusCode};
+use super::setup::TrackSetup;
+use crate::wire::rtsp::date::Rfc1123;
+use crate::wire::rtsp::{ResponseWriter, StatusCode};
+use std::fmt::Display;
+use std::time::Duration;
 
-/// The methods that the server implements, in the order of `Public`.
-pub(super) const METHODS: [Method; 8] = [
-    Method::Options,
-    Method::Describe,
-    Method::Setup,
-    Method::Play,
-    Method::Pause,
-    Method::Teardown,
-    Method::GetParameter,
-    Method::SetParameter,
-];
-
-/// An answer, and what is done when it is on its way.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Option<(&'static str, Vec<u8>)>,
-    pub(super) then: Then,
-}
-
-/// An answer that says no. Boxed, since the other outcome is the common one.
-pub(super) type Refusal = Box<Answer>;
+/// The methods that the server implements: the value of `Public` and `Allow`.
+pub(super) const PUBLIC: &str =
+    "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
 
 /// What follows an answer. Media never go out before the answer to PLAY.
 #[derive(Debug, Default)]
 pub(super) enum Then {
     #[default]
     Nothing,
-    /// Start the tracks (all or one) of the media at `path`.
-    Start { session: ClientSessionId, path: String, track: Option<usize>, npt: std::time::Duration },
+    /// Start the tracks of a presentation together, at `npt`.
+    Start { tracks: Vec<TrackSetup>, npt: Duration },
     /// Close the connection.
     Close,
 }
 
-impl Answer {
-    pub(super) const fn new(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: None, then: Then::Nothing }
+/// The fields that every answer has, as bytes. They change once a second.
+#[derive(Debug)]
+pub(super) struct StandingFields {
+    server_name: String,
+    /// Of `Date`.
+    second: Option<u64>,
+    lines: Vec<u8>,
+}
+
+impl StandingFields {
+    pub(super) fn new(server_name: &str) -> Self {
+        Self { server_name: server_name.to_owned(), second: None, lines: Vec::new() }
     }
 
-    pub(super) const fn ok() -> Self {
-        Self::new(StatusCode::OK)
-    }
-
-    pub(super) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
-        self
-    }
-
-    pub(super) fn then(mut self, then: Then) -> Self {
-        self.then = then;
-        self
-    }
-
-    /// The bytes to send.
-    pub(super) fn into_bytes(
-        self,
-        cseq: Option<&str>,
-        unix_seconds: u64,
-        server_name: &str,
-    ) -> Vec<u8> {
-        let mut builder = Response::builder(self.status);
-        if let Some(cseq) = cseq {
-            builder = builder.header("CSeq", cseq);
+    /// The lines at a second since the Unix epoch.
+    pub(super) fn at(&mut self, second: u64) -> &[u8] {
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.lines.clear();
+            let mut response = ResponseWriter::resume(&mut self.lines);
+            response.field("Date", Rfc1123(second));
+            response.text("Server", &self.server_name);
         }
-        builder = builder.date(unix_seconds).server(server_name);
-        for (name, value) in &self.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some((content_type, body)) = self.body {
-            builder = builder.body(content_type, body);
-        }
-        let mut out = Vec::with_capacity(512);
-        builder.build().write(&mut out);
-        out
+        &self.lines
     }
 }
 
-impl From<StatusCode> for Answer {
-    fn from(status: StatusCode) -> Self {
-        Self::new(status)
+/// An answer that is being written.
+#[derive(Debug)]
+pub(super) struct Answer<'o> {
+    response: ResponseWriter<'o>,
+    /// There is a body, after which nothing can follow.
+    ended: bool,
+    pub(super) then: Then,
+}
+
+impl<'o> Answer<'o> {
+    /// Begins with what every answer has: status, `CSeq` as the request has it, `Date`, `Server`.
+    pub(super) fn begin(
+        out: &'o mut Vec<u8>,
+        status: StatusCode,
+        cseq: Option<&str>,
+        standing: &[u8],
+    ) -> Self {
+        out.clear();
+        let mut response = ResponseWriter::new(out, status);
+        if let Some(cseq) = cseq {
+            response.text("CSeq", cseq);
+        }
+        response.lines(standing);
+        Self { response, ended: false, then: Then::Nothing }
+    }
+
+    /// Adds a field.
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.field(name, value);
+    }
+
+    /// Adds a field whose value is text already.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.text(name, value);
+    }
+
+    /// Adds a field with a list.
+    pub(super) fn list(&mut self, name: &str, entries: impl Iterator<Item = impl Display>) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.list(name, entries);
+    }
+
+    /// Adds the body, which comes last.
+    pub(super) fn body(&mut self, content_type: &str, body: &[u8]) {
+        debug_assert!(!self.ended, "a second body");
+        self.response.end_with(content_type, body);
+        self.ended = true;
+    }
+
+    /// Adds what a refusal says beside its status.
+    pub(super) fn refuse(&mut self, refusal: &Refused) {
+        for (name, value) in &refusal.fields {
+            self.text(name, value);
+        }
+        if let Some(body) = &refusal.body {
+            self.body("text/parameters", body.as_bytes());
+        }
+    }
+
+    /// The bytes are complete.
+    pub(super) fn end(mut self) -> Then {
+        if !self.ended {
+            self.response.end();
+        }
+        self.then
+    }
+}
+
+/// An answer that says no.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    fields: Vec<(&'static str, String)>,
+    /// Parameters that were not understood.
+    body: Option<String>,
+}
+
+/// Boxed, since the other outcome is the common one.
+pub(super) type Refusal = Box<Refused>;
+
+impl Refused {
+    pub(super) const fn new(status: StatusCode) -> Self {
+        Self { status, fields: Vec::new(), body: None }
+    }
+
+    pub(super) fn field(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.fields.push((name, value.to_string()));
+        self
+    }
+
+    pub(super) fn parameters(mut self, body: String) -> Self {
+        self.body = Some(body);
+        self
     }
 }
 
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
-        Self::new(Answer::new(status))
+        Self::new(Refused::new(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::rtsp::Method;
+
+    #[test]
+    fn the_standing_fields_follow_the_clock() {
+        let mut standing = StandingFields::new("a\r\nb");
+        let first = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: a  b\r\n";
+        let second = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\nServer: a  b\r\n";
+        for (at, expected) in [(0, first), (0, first), (1, second), (0, first)] {
+            assert_eq!(standing.at(at), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_offered_are_methods() {
+        for name in PUBLIC.split(", ") {
+            assert!(!matches!(Method::from(name), Method::Other(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_the_last_answer_are_gone() {
+        let mut out = Vec::new();
+        let mut answer = Answer::begin(&mut out, StatusCode::OK, Some("1"), b"");
+        answer.field("Session", 7);
+        answer.body("text/parameters", b"x");
+        answer.end();
+        let mut answer = Answer::begin(&mut out, StatusCode::NOT_FOUND, None, b"A: b\r\n");
+        answer.refuse(&Refused::new(StatusCode::NOT_FOUND).field("Retry-After", 1));
+        answer.end();
+        assert_eq!(out, b"RTSP/1.0 404 Not Found\r\nA: b\r\nRetry-After: 1\r\n\r\n");
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Connection {
     /// There is input that was read and not looked at yet.
     pub(super) backlog: bool,
     /// A request that waits for a probe.
-    pub(super) waiting: Option<Box<Request>>,
+    pub(super) waiting: Option<Box<Request<'static>>>,
     /// The peer will send no more.
     pub(super) read_closed: bool,
     closing: Option<Instant>,
@@ -159,14 +159,15 @@ impl Connection {
         self.stream.read(env, buf)
     }
 
-    /// Queues an answer and sends what can be sent.
+    /// Sends an answer, after what waits; queues what cannot be sent.
     pub(super) fn send_answer(
         &mut self,
         env: &mut UsageEnvironment,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) -> io::Result<()> {
-        self.out.push_control(bytes);
-        self.flush(env).map(drop)
+        let written = self.out.send_control(bytes, &mut Socket(&mut self.stream, env))?;
+        self.note_written(written, env.now());
+        Ok(())
     }
 
     /// Sends interleaved packets, or queues them, or drops them.
@@ -189,14 +190,17 @@ impl Connection {
 
     /// Sends what waits and can be sent; tells how many bytes went.
     pub(super) fn flush(&mut self, env: &mut UsageEnvironment) -> io::Result<usize> {
-        let now = env.now();
         let written = self.out.flush(&mut Socket(&mut self.stream, env))?;
+        self.note_written(written, env.now());
+        Ok(written)
+    }
+
+    fn note_written(&mut self, written: usize, now: Instant) {
         if self.out.is_empty() {
             self.blocked_since = None;
         } else if written > 0 || self.blocked_since.is_none() {
             self.blocked_since = Some(now);
         }
-        Ok(written)
     }
 
     pub(super) const fn queued_answers(&self) -> usize {
@@ -263,8 +267,8 @@ impl Connection {
         }
     }
 
-    /// Puts back the input that was lent, of which `taken` bytes are done with.
-    pub(super) fn give_back(&mut self, mut input: Vec<u8>, taken: usize) {
+    /// Keeps the input that was lent, of which `taken` bytes are done with.
+    pub(super) fn keep_input(&mut self, mut input: Vec<u8>, taken: usize) {
         input.drain(..taken.min(input.len()));
         if input.is_empty() && input.capacity() > KEPT_INPUT {
             input = Vec::new();

@@ -121,21 +121,19 @@ impl RtspServer {
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if ready.readable && connection.wants_input() {
-            match connection.read(env, &mut self.read_buffer) {
+            // Lent out, so that requests can be answered where they were read to.
+            let mut buffer = std::mem::take(&mut self.read_buffer);
+            let read = connection.read(env, &mut buffer);
+            match read {
                 Ok(0) => {
                     connection.read_closed = true;
+                    self.process_input(env, id, &[]);
                 }
-                Ok(n) => {
-                    let read = self.read_buffer.get(..n).unwrap_or_default();
-                    connection.input.extend_from_slice(read);
-                }
+                Ok(n) => self.process_input(env, id, buffer.get(..n).unwrap_or_default()),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => {
-                    let why = e.to_string();
-                    return self.drop_connection(env, id, &why);
-                }
+                Err(e) => self.drop_connection(env, id, &e.to_string()),
             }
-            self.process_input(env, id);
+            self.read_buffer = buffer;
         }
         self.settle_connection(env, id);
     }
@@ -159,21 +157,50 @@ impl RtspServer {
         }
     }
 
-    /// Looks at the input of a connection: requests, and RTCP that comes in interleaved.
-    pub(super) fn process_input(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let mut taken = 0;
-        // The input is lent out, so that requests can be answered while it is looked at.
+    /// Looks at the input of a connection: what was left of it, and what has just been read.
+    /// Where nothing was left, that is done without a copy.
+    pub(super) fn process_input(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        fresh: &[u8],
+    ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let input = std::mem::take(&mut connection.input);
-        connection.backlog = false;
+        let mut kept = std::mem::take(&mut connection.input);
+        let taken = if kept.is_empty() {
+            let taken = self.take_messages(env, id, fresh);
+            kept.extend_from_slice(fresh.get(taken..).unwrap_or_default());
+            0
+        } else {
+            kept.extend_from_slice(fresh);
+            self.take_messages(env, id, &kept)
+        };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.keep_input(kept, taken);
+        if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
+            connection.begin_close(env.now());
+        }
+    }
+
+    /// Does what the messages at the front of `input` ask for: requests, and RTCP that comes in
+    /// interleaved. Returns how many bytes are done with; the connection may be gone then.
+    fn take_messages(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        input: &[u8],
+    ) -> usize {
+        let mut taken = 0;
         for round in 0.. {
-            let Some(connection) = self.connections.get_mut(id) else { return };
+            let Some(connection) = self.connections.get_mut(id) else { break };
+            connection.backlog = false;
             if connection.waiting.is_some() || connection.is_closing() {
                 break;
             }
             if connection.queued_answers() > self.config.max_queued_answers {
                 log::warn!("{}: takes no answers", connection.peer);
-                return self.drop_connection(env, id, "takes no answers");
+                self.drop_connection(env, id, "takes no answers");
+                break;
             }
             if round >= self.config.requests_per_turn {
                 connection.backlog = true;
@@ -213,11 +240,7 @@ impl RtspServer {
                 }
             }
         }
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.give_back(input, taken);
-        if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
-            connection.begin_close(env.now());
-        }
+        taken
     }
 
     /// After anything that happened to a connection: is it over, what does it wait for?
@@ -235,7 +258,7 @@ impl RtspServer {
             return self.drop_connection(env, id, why);
         }
         if connection.backlog {
-            self.process_input(env, id);
+            self.process_input(env, id, &[]);
         }
         self.settle_connection(env, id);
     }

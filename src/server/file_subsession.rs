@@ -75,6 +75,11 @@ impl StreamFactory for FileTrack {
         u32::try_from(with_headers.div_ceil(1000)).ok()
     }
 
+    /// Nothing changes: another file at the same path is another track.
+    fn revision(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn repeat_period(&self) -> Option<Duration> {
         if !self.repeat {
             return None;

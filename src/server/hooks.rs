@@ -16,7 +16,7 @@ pub enum Admission {
 /// Decisions and notices of an application. Every method has a default.
 pub trait ServerHooks {
     /// Each request, before anything is done about it.
-    fn admit(&mut self, request: &Request, peer: SocketAddr) -> Admission {
+    fn admit(&mut self, request: &Request<'_>, peer: SocketAddr) -> Admission {
         let _ = (request, peer);
         Admission::Allow(None)
     }

@@ -60,4 +60,9 @@ impl StreamFactory for LiveTrack {
     fn bandwidth_kbps(&self) -> Option<u32> {
         self.bandwidth_kbps
     }
+
+    /// All but the parameters was said when it was made.
+    fn revision(&self) -> Option<u64> {
+        Some(self.stream.fingerprint())
+    }
 }

@@ -3,10 +3,12 @@
 //! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
+use super::sdp_cache::SdpCache;
 use super::stream_state::Base;
 use super::subsession::{Delivery, ServerMediaSubsession};
 use crate::arena::Id;
 use crate::error::Error;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -69,6 +71,8 @@ pub struct ServerMediaSession {
     misc_sdp_lines: String,
     source_specific: Option<IpAddr>,
     subsessions: Vec<Box<dyn ServerMediaSubsession>>,
+    /// What was answered to DESCRIBE.
+    described: SdpCache,
     origin_id: u64,
     aggregate_only: bool,
     delete_when_unreferenced: bool,
@@ -97,6 +101,7 @@ impl ServerMediaSession {
             misc_sdp_lines: String::new(),
             source_specific: None,
             subsessions: Vec::new(),
+            described: SdpCache::default(),
             origin_id: 0,
             aggregate_only: false,
             delete_when_unreferenced: false,
@@ -238,6 +243,8 @@ impl ServerMediaSession {
 
     pub(super) fn enter_table(&mut self, origin_id: u64) {
         self.in_table = true;
+        // The origin is part of each text.
+        self.described = SdpCache::default();
         if self.origin_id == 0 {
             // Players parse it as a signed 64-bit number.
             self.origin_id = origin_id >> 1;
@@ -263,6 +270,25 @@ impl ServerMediaSession {
             self.live_base = None;
         }
         self.references == 0 && (self.removed || self.delete_when_unreferenced)
+    }
+
+    /// As [`sdp`](Self::sdp), built once for as long as the subsessions report the same. All else
+    /// that shapes the text is settled before the session is in a server's table.
+    pub(super) fn describe(&mut self, local: IpAddr) -> Option<Cow<'_, str>> {
+        let local = local.to_canonical();
+        if !self.described.is_of(self.subsessions.iter().map(|s| s.revision())) {
+            let revisions = self.subsessions.iter().map(|s| s.revision()).collect();
+            let Some(revisions) = revisions else { return self.sdp(local).map(Cow::Owned) };
+            self.described.begin(revisions);
+        }
+        if self.described.text(local).is_none() {
+            let text = self.sdp(local)?;
+            self.described.insert(local, text);
+        }
+        // All that the tests describe is checked against what has just been built.
+        #[cfg(test)]
+        assert_eq!(self.described.text(local), self.sdp(local).as_deref());
+        self.described.text(local).map(Cow::Borrowed)
     }
 
     /// The session's description (RFC 4566) for clients that reach the server at `local`. `None`

@@ -21,6 +21,7 @@ pub mod pool;
 mod provider;
 mod requests;
 mod rtsp_server;
+mod sdp_cache;
 pub mod served_folder;
 mod setup;
 mod sockets;

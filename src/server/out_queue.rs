@@ -101,10 +101,21 @@ impl OutQueue {
         self.control_bytes
     }
 
-    /// Queues an answer; [`flush`](Self::flush) sends it.
-    pub(crate) fn push_control(&mut self, bytes: Vec<u8>) {
-        self.control_bytes += bytes.len();
-        self.control.push_back(Chunk::new(bytes));
+    /// Sends an answer, now or later; tells how many bytes went, of what waited too. Only what
+    /// the socket does not take is copied.
+    pub(crate) fn send_control(
+        &mut self,
+        bytes: &[u8],
+        socket: &mut impl Write,
+    ) -> io::Result<usize> {
+        let was_empty = self.is_empty();
+        let taken = if was_empty { write_all(bytes, socket)? } else { 0 };
+        let rest = bytes.get(taken..).unwrap_or_default();
+        if !rest.is_empty() {
+            self.control_bytes += rest.len();
+            self.control.push_back(Chunk::new(rest.to_vec()));
+        }
+        if was_empty { Ok(taken) } else { self.flush(socket) }
     }
 
     /// Sends interleaved packets, as many whole ones as `bytes` holds, now or later. `must` goes
@@ -125,15 +136,7 @@ impl OutQueue {
             self.queue_media(Chunk::new(bytes.to_vec()));
             return Ok(Sent::Queued);
         }
-        let mut taken = 0;
-        while taken < bytes.len() {
-            match socket.write(bytes.get(taken..).unwrap_or_default()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => taken += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) => return Err(e),
-            }
-        }
+        let taken = write_all(bytes, socket)?;
         if taken >= bytes.len() {
             return Ok(Sent::Whole);
         }
@@ -197,6 +200,20 @@ impl OutQueue {
     }
 }
 
+/// Writes until the socket takes no more; tells how many bytes went.
+fn write_all(bytes: &[u8], socket: &mut impl Write) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match socket.write(bytes.get(taken..).unwrap_or_default()) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => taken += n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(taken)
+}
+
 /// Start of the packet that byte `at` lies in.
 fn last_boundary(bytes: &[u8], at: usize) -> usize {
     let mut start = 0;
@@ -244,7 +261,7 @@ mod tests {
             let mut queue = OutQueue::new(1000);
             let mut pipe = Pipe { room: cut, got: Vec::new() };
             assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), Sent::Queued);
-            queue.push_control(b"RTSP".to_vec());
+            assert_eq!(queue.send_control(b"RTSP", &mut pipe).unwrap(), 0);
             // Drips out byte by byte from here.
             while !queue.is_empty() {
                 pipe.room = 1;
@@ -254,6 +271,24 @@ mod tests {
             let mut expected = frame.clone();
             expected.splice(at..at, *b"RTSP");
             assert_eq!(pipe.got, expected, "cut at {cut}");
+            assert_eq!(queue.len(), 0);
+        }
+    }
+
+    #[test]
+    fn of_an_answer_only_what_is_not_taken_waits() {
+        for cut in 0..=4 {
+            let mut queue = OutQueue::new(1000);
+            let mut pipe = Pipe { room: cut, got: Vec::new() };
+            assert_eq!(queue.send_control(b"RTSP", &mut pipe).unwrap(), cut);
+            assert_eq!(queue.control_len(), 4 - cut);
+            if cut < 4 {
+                pipe.room = 1;
+                assert_eq!(queue.send_control(b"/1.0", &mut pipe).unwrap(), 1);
+                pipe.room = 100;
+                queue.flush(&mut pipe).unwrap();
+                assert_eq!(pipe.got, b"RTSP/1.0");
+            }
             assert_eq!(queue.len(), 0);
         }
     }

@@ -1,18 +1,15 @@
 //! PLAY (RFC 2326 section 10.5): where to start, what RTP-Info says, and starting.
 
-use super::ClientSessionId;
 use super::answer::{Answer, Refusal, Then};
 use super::media_session::MediaSessionId;
 use super::requests::Call;
 use super::rtsp_server::RtspServer;
 use super::setup::TrackSetup;
-use super::targets::Scope;
+use super::targets::{Scope, media_of, media_of_mut};
 use crate::env::UsageEnvironment;
 use crate::media::SeekError;
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
-use crate::wire::rtsp::{
-    NptTime, Range, RangeError, RangeHeader, RtpInfo, RtpInfoEntry, StatusCode,
-};
+use crate::wire::rtsp::{NptTime, Range, RangeError, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
 
 impl RtspServer {
@@ -20,7 +17,8 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         call: &Call<'_>,
-    ) -> Result<Answer, Refusal> {
+        answer: &mut Answer<'_>,
+    ) -> Result<(), Refusal> {
         let scope = self.scope(env, call)?;
         self.check_aggregate(&scope)?;
         let scale = match call.request.headers.value("Scale") {
@@ -40,36 +38,33 @@ impl RtspServer {
         let (start, stop) = self.asked_range(&scope, range.as_ref())?;
         let npt = self.position_tracks(env, &scope, start, stop)?;
         let now = env.now();
-        let mut info = RtpInfo::default();
         for (_, track) in &scope.tracks {
             self.with_stream(env, track.stream, |s, env, w| {
                 s.begin_packet(env, w, track.destination);
             });
-            if let Some(stream) = self.streams.get(track.stream) {
-                let (seq, rtptime) = stream.next_packet(now, npt);
-                info.entries.push(RtpInfoEntry { url: track.url.clone(), seq, rtptime });
-            }
         }
-        if let Some(media) = self.pool.session_mut(scope.session) {
-            if let Some((media, _)) = media.lookup_mut(&scope.name) {
+        if let Some(session) = self.pool.session_mut(scope.session) {
+            if let Some(media) = media_of_mut(session, scope.media_session) {
                 media.was_played = true;
             }
         }
         let duration = self.media_sessions.get(scope.media_session).and_then(|s| s.duration());
         let end = stop.or(duration);
-        let mut answer = Answer::ok().header("Range", RangeHeader::from(Range::npt(npt, end)));
+        answer.field("Range", RangeHeader::from(Range::npt(npt, end)));
         if let Some(scale) = scale {
-            answer = answer.header("Scale", Scale(scale));
+            answer.field("Scale", Scale(scale));
         }
-        Ok(answer
-            .header("Session", self.session_header(scope.session))
-            .header("RTP-Info", info)
-            .then(Then::Start {
-                session: scope.session,
-                path: scope.name,
-                track: scope.track,
-                npt,
-            }))
+        self.name_session(answer, scope.session);
+        let session = self.pool.session(scope.session);
+        let media = session.and_then(|s| media_of(s, scope.media_session));
+        let info = scope.tracks.iter().filter_map(|(index, track)| {
+            let (seq, rtptime) = self.streams.get(track.stream)?.next_packet(now, npt);
+            Some(RtpInfoEntry { url: media?.url(*index)?, seq, rtptime })
+        });
+        answer.list("RTP-Info", info);
+        let tracks = scope.tracks.into_iter().map(|(_, track)| track).collect();
+        answer.then = Then::Start { tracks, npt };
+        Ok(())
     }
 
     /// Start (`None`: where it stands) and end of a Range, or 457.
@@ -209,13 +204,9 @@ impl RtspServer {
     pub(super) fn start_tracks(
         &mut self,
         env: &mut UsageEnvironment,
-        session: ClientSessionId,
-        path: &str,
-        track: Option<usize>,
+        tracks: &[TrackSetup],
         npt: Duration,
     ) {
-        let Some(found) = self.pool.session(session).and_then(|s| s.lookup(path)) else { return };
-        let tracks: Vec<_> = found.media.selected(track).map(|(_, t)| t.clone()).collect();
         for track in tracks.iter().filter(|t| !t.is_multicast) {
             self.start_destination(env, track.stream, track.destination, npt);
         }

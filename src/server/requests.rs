@@ -1,32 +1,34 @@
 //! What each RTSP method does (RFC 2326 section 10), SETUP apart.
 
 use super::ClientSessionId;
-use super::answer::{Answer, METHODS, Refusal, Then};
+use super::answer::{Answer, PUBLIC, Refusal, Refused, Then};
 use super::connection::ConnectionId;
 use super::hooks::Admission;
 use super::pool::{RemovalReason, Requester};
 use super::rtsp_server::{RtspServer, plain_key};
-use super::setup::TrackSetup;
-use super::targets::{Scope, Target};
+use super::setup::{SessionMedia, TrackSetup};
+use super::targets::{Scope, Target, media_of_mut};
 use crate::env::UsageEnvironment;
-use crate::wire::rtsp::accept::{accepts, method_list, unsupported};
+use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{
     HeadError, Method, Range, RangeHeader, Request, SessionHeader, StatusCode,
 };
+use crate::wire::text::digits;
 use std::time::Duration;
 
 /// A request, and who makes it.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) connection: ConnectionId,
-    pub(super) request: &'a Request,
+    pub(super) request: &'a Request<'a>,
     pub(super) user: Option<&'a str>,
+    cseq: Option<&'a str>,
 }
 
 /// What handling a request led to.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Answer(Answer),
+    Answered,
     /// A probe goes on; ask again.
     Wait,
 }
@@ -40,32 +42,48 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
-        request: Request,
+        request: Request<'_>,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get(id) else { return };
         log::trace!("{}: {} {}", connection.peer, request.method, request.url);
         let peer = connection.peer;
-        let answer = match self.hooks.admit(&request, peer) {
-            Admission::Refuse(status) => status.into(),
-            Admission::Allow(user) => match self
-                .dispatch(env, &Call { connection: id, request: &request, user: user.as_deref() })
-            {
-                Ok(Outcome::Answer(answer)) => answer,
-                Err(refusal) => *refusal,
-                Ok(Outcome::Wait) => {
-                    if let Some(connection) = self.connections.get_mut(id) {
-                        connection.waiting = Some(Box::new(request));
-                        self.waiting.push_back(id);
-                    }
-                    if let Some(me) = self.me {
-                        let now = env.now();
-                        env.arm_timer(&mut self.work_timer, me, plain_key(super::KEY_WORK), now);
-                    }
-                    return;
-                }
-            },
+        let mut bytes = std::mem::take(&mut self.answer);
+        let cseq = request.headers.value("CSeq");
+        let second = env.wall_clock().as_secs();
+        let mut answer =
+            Answer::begin(&mut bytes, StatusCode::OK, cseq, self.standing_fields.at(second));
+        let outcome = match self.hooks.admit(&request, peer) {
+            Admission::Refuse(status) => Err(status.into()),
+            Admission::Allow(user) => {
+                let user = user.as_deref();
+                let call = Call { connection: id, request: &request, user, cseq };
+                self.dispatch(env, &call, &mut answer)
+            }
         };
-        self.answer(env, id, request.headers.value("CSeq"), answer);
+        match outcome {
+            Ok(Outcome::Answered) => {
+                log::trace!("{peer}: {}", StatusCode::OK);
+                let then = answer.end();
+                self.send_answer(env, id, &bytes, then);
+            }
+            Ok(Outcome::Wait) => self.let_wait(env, id, request),
+            Err(refusal) => {
+                self.refuse(env, id, cseq, &refusal, &mut bytes);
+                self.send_answer(env, id, &bytes, Then::Nothing);
+            }
+        }
+        self.answer = bytes;
+    }
+
+    fn let_wait(&mut self, env: &mut UsageEnvironment, id: ConnectionId, request: Request<'_>) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.waiting = Some(Box::new(request.into_owned()));
+            self.waiting.push_back(id);
+        }
+        if let Some(me) = self.me {
+            let now = env.now();
+            env.arm_timer(&mut self.work_timer, me, plain_key(super::KEY_WORK), now);
+        }
     }
 
     /// Asks again what waits for probes.
@@ -78,7 +96,7 @@ impl RtspServer {
             self.handle_request(env, id, *request);
             let resumed = self.connections.get(id).is_some_and(|c| c.waiting.is_none());
             if resumed {
-                self.process_input(env, id);
+                self.process_input(env, id, &[]);
             }
             self.settle_connection(env, id);
         }
@@ -90,18 +108,33 @@ impl RtspServer {
         self.probe_budget = self.config.probe_budget;
     }
 
-    fn answer(
+    /// Writes a refusal in the place of whatever was to be answered.
+    fn refuse(
+        &mut self,
+        env: &UsageEnvironment,
+        id: ConnectionId,
+        cseq: Option<&str>,
+        refusal: &Refused,
+        bytes: &mut Vec<u8>,
+    ) {
+        if let Some(connection) = self.connections.get(id) {
+            log::trace!("{}: {}", connection.peer, refusal.status);
+        }
+        let second = env.wall_clock().as_secs();
+        let standing = self.standing_fields.at(second);
+        let mut answer = Answer::begin(bytes, refusal.status, cseq, standing);
+        answer.refuse(refusal);
+        answer.end();
+    }
+
+    fn send_answer(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
-        cseq: Option<&str>,
-        mut answer: Answer,
+        bytes: &[u8],
+        then: Then,
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let then = std::mem::take(&mut answer.then);
-        log::trace!("{}: {}", connection.peer, answer.status);
-        let seconds = env.wall_clock().as_secs();
-        let bytes = answer.into_bytes(cseq, seconds, &self.config.server_name);
         if let Err(e) = connection.send_answer(env, bytes) {
             let why = e.to_string();
             return self.drop_connection(env, id, &why);
@@ -109,9 +142,7 @@ impl RtspServer {
         match then {
             Then::Nothing => {}
             Then::Close => connection.begin_close(env.now()),
-            Then::Start { session, path, track, npt } => {
-                self.start_tracks(env, session, &path, track, npt);
-            }
+            Then::Start { tracks, npt } => self.start_tracks(env, &tracks, npt),
         }
     }
 
@@ -123,46 +154,50 @@ impl RtspServer {
         error: &HeadError,
     ) {
         let cseq = error.cseq.map(|n| n.to_string());
-        let answer = Answer::new(error.status()).header("Connection", "close").then(Then::Close);
-        self.answer(env, id, cseq.as_deref(), answer);
+        let refusal = Refused::new(error.status()).field("Connection", "close");
+        let mut bytes = std::mem::take(&mut self.answer);
+        self.refuse(env, id, cseq.as_deref(), &refusal, &mut bytes);
+        self.send_answer(env, id, &bytes, Then::Close);
+        self.answer = bytes;
     }
 
     fn dispatch(
         &mut self,
         env: &mut UsageEnvironment,
         call: &Call<'_>,
+        answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
-        if call.request.headers.cseq().is_none() {
+        if call.cseq.and_then(digits::<u32>).is_none() {
             return Err(StatusCode::BAD_REQUEST.into());
         }
-        let required: Vec<_> = ["Require", "Proxy-Require"]
-            .into_iter()
-            .filter_map(|name| call.request.headers.joined(name))
-            .collect();
-        let required = required.join(", ");
-        let unknown: Vec<_> = unsupported(&required, &[]).collect();
+        let headers = &call.request.headers;
+        let required = headers.values("Require").chain(headers.values("Proxy-Require"));
+        let unknown: Vec<_> = required.flat_map(|value| unsupported(value, &[])).collect();
         if !unknown.is_empty() {
-            return Err(Answer::new(StatusCode::OPTION_NOT_SUPPORTED)
-                .header("Unsupported", unknown.join(", "))
-                .into());
+            return Err(Box::new(
+                Refused::new(StatusCode::OPTION_NOT_SUPPORTED)
+                    .field("Unsupported", unknown.join(", ")),
+            ));
         }
-        let answer = match &call.request.method {
-            Method::Options => self.options(env, call)?,
-            Method::Describe => return self.describe(env, call),
-            Method::Setup => return self.setup(env, call),
-            Method::Play => self.play(env, call)?,
-            Method::Pause => self.pause(env, call)?,
-            Method::Teardown => self.teardown(env, call)?,
-            Method::GetParameter => self.parameter(env, call, false)?,
-            Method::SetParameter => self.parameter(env, call, true)?,
+        match &call.request.method {
+            Method::Options => self.options(env, call, answer)?,
+            Method::Describe => return self.describe(env, call, answer),
+            Method::Setup => return self.setup(env, call, answer),
+            Method::Play => self.play(env, call, answer)?,
+            Method::Pause => self.pause(env, call, answer)?,
+            Method::Teardown => self.teardown(env, call, answer)?,
+            Method::GetParameter => self.parameter(env, call, answer, false)?,
+            Method::SetParameter => self.parameter(env, call, answer, true)?,
             Method::Announce | Method::Record | Method::Redirect => {
-                Answer::new(StatusCode::METHOD_NOT_ALLOWED).header("Allow", method_list(&METHODS))
+                let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED);
+                return Err(Box::new(refused.field("Allow", PUBLIC)));
             }
             Method::Other(_) => {
-                Answer::new(StatusCode::NOT_IMPLEMENTED).header("Public", method_list(&METHODS))
+                let refused = Refused::new(StatusCode::NOT_IMPLEMENTED);
+                return Err(Box::new(refused.field("Public", PUBLIC)));
             }
-        };
-        Ok(Outcome::Answer(answer))
+        }
+        Ok(Outcome::Answered)
     }
 
     /// The session that a request names, if it names one; 454 if there is none such, or the
@@ -174,27 +209,35 @@ impl RtspServer {
     ) -> Result<Option<ClientSessionId>, Refusal> {
         let Some(header) = call.request.headers.value("Session") else { return Ok(None) };
         let unknown = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
-        let header: SessionHeader = header.parse().map_err(|_| unknown())?;
+        let header = SessionHeader::parse(header).map_err(|_| unknown())?;
         let peer = self.connections.get(call.connection).ok_or_else(unknown)?.peer;
         let requester =
             Requester { peer, connection: Some(call.connection.raw()), user: call.user };
-        let session = self.pool.find_entitled(&header.id, &requester, env.now());
+        let session = self.pool.find_entitled(header.id, &requester, env.now());
         session.map(Some).ok_or_else(unknown)
     }
 
-    pub(super) fn session_header(&self, session: ClientSessionId) -> String {
-        self.pool.session(session).map(|s| s.header()).unwrap_or_default()
+    /// Adds the `Session` field.
+    pub(super) fn name_session(&self, answer: &mut Answer<'_>, session: ClientSessionId) {
+        if let Some(session) = self.pool.session(session) {
+            answer.field("Session", session.header());
+        }
     }
 
     // OPTIONS, GET_PARAMETER, SET_PARAMETER
 
-    fn options(&mut self, env: &UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+    fn options(
+        &mut self,
+        env: &UsageEnvironment,
+        call: &Call<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<(), Refusal> {
         let session = self.session_of(env, call)?;
-        let answer = Answer::ok().header("Public", method_list(&METHODS));
-        Ok(match session {
-            Some(session) => answer.header("Session", self.session_header(session)),
-            None => answer,
-        })
+        answer.text("Public", PUBLIC);
+        if let Some(session) = session {
+            self.name_session(answer, session);
+        }
+        Ok(())
     }
 
     /// Without a body both only keep the session alive.
@@ -202,21 +245,21 @@ impl RtspServer {
         &mut self,
         env: &UsageEnvironment,
         call: &Call<'_>,
+        answer: &mut Answer<'_>,
         set: bool,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<(), Refusal> {
         let session = self.session_of(env, call)?;
-        let mut answer = Answer::ok();
         if let Some(session) = session {
-            answer = answer.header("Session", self.session_header(session));
+            self.name_session(answer, session);
         }
         let body = String::from_utf8_lossy(&call.request.body);
         if body.trim().is_empty() {
-            return Ok(answer);
+            return Ok(());
         }
         if set {
             let understood = self.hooks.set_parameter(&call.request.body);
             return if understood {
-                Ok(answer)
+                Ok(())
             } else {
                 Err(StatusCode::PARAMETER_NOT_UNDERSTOOD.into())
             };
@@ -230,15 +273,13 @@ impl RtspServer {
                     values.push_str(&format!("{name}: {:.3}\r\n", npt.as_secs_f64()));
                 }
                 _ => {
-                    return Err(Box::new(Answer {
-                        body: Some(("text/parameters", format!("{name}\r\n").into_bytes())),
-                        ..StatusCode::PARAMETER_NOT_UNDERSTOOD.into()
-                    }));
+                    let refused = Refused::new(StatusCode::PARAMETER_NOT_UNDERSTOOD);
+                    return Err(Box::new(refused.parameters(format!("{name}\r\n"))));
                 }
             }
         }
-        answer.body = Some(("text/parameters", values.into_bytes()));
-        Ok(answer)
+        answer.body("text/parameters", values.as_bytes());
+        Ok(())
     }
 
     fn position(&self, scope: &Scope) -> Duration {
@@ -252,6 +293,7 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         call: &Call<'_>,
+        answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
         self.session_of(env, call)?;
         if let Some(accept) = call.request.headers.joined("Accept") {
@@ -267,20 +309,25 @@ impl RtspServer {
             return Err(StatusCode::NOT_FOUND.into());
         }
         let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
-        let session = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
-        let sdp = session
-            .sdp(local.ip())
-            .ok_or_else(|| Answer::new(StatusCode::SERVICE_UNAVAILABLE).header("Retry-After", 1))?;
-        let base = format!("{}/", call.request.url.as_str().trim_end_matches('/'));
-        Ok(Outcome::Answer(Answer {
-            body: Some(("application/sdp", sdp.into_bytes())),
-            ..Answer::ok().header("Content-Base", base)
-        }))
+        let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let Some(sdp) = session.describe(local.ip()) else {
+            let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
+            return Err(Box::new(refused.field("Retry-After", 1)));
+        };
+        let url = call.request.url.as_str().trim_end_matches('/');
+        answer.field("Content-Base", format_args!("{url}/"));
+        answer.body("application/sdp", sdp.as_bytes());
+        Ok(Outcome::Answered)
     }
 
     // PAUSE and TEARDOWN
 
-    fn pause(&mut self, env: &mut UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+    fn pause(
+        &mut self,
+        env: &mut UsageEnvironment,
+        call: &Call<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<(), Refusal> {
         let scope = self.scope(env, call)?;
         self.check_aggregate(&scope)?;
         if !scope.was_played {
@@ -293,30 +340,36 @@ impl RtspServer {
             });
         }
         let npt = self.position(&scope);
-        Ok(Answer::ok()
-            .header("Range", RangeHeader::from(Range::npt(npt, None)))
-            .header("Session", self.session_header(scope.session)))
+        answer.field("Range", RangeHeader::from(Range::npt(npt, None)));
+        self.name_session(answer, scope.session);
+        Ok(())
     }
 
-    fn teardown(&mut self, env: &mut UsageEnvironment, call: &Call<'_>) -> Result<Answer, Refusal> {
+    fn teardown(
+        &mut self,
+        env: &mut UsageEnvironment,
+        call: &Call<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<(), Refusal> {
         let scope = self.scope(env, call)?;
         let state = self.pool.session_mut(scope.session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let others = state.media_len() > 1;
-        let (media, _) = state.lookup_mut(&scope.name).ok_or(StatusCode::NOT_FOUND)?;
+        let media = media_of_mut(state, scope.media_session).ok_or(StatusCode::NOT_FOUND)?;
         if let Some(track) = scope.track.filter(|_| media.tracks().count() > 1) {
             if let Some(setup) = media.take_track(track) {
                 self.release_track(env, &setup, false);
             }
-            return Ok(Answer::ok().header("Session", self.session_header(scope.session)));
+            self.name_session(answer, scope.session);
+            return Ok(());
         }
         if others {
-            let media = state.take_media(&scope.name);
-            if let Some(media) = media {
+            let of_others = |media: &SessionMedia| media.media_session() != scope.media_session;
+            for media in state.retain_media(|_, media| of_others(media)) {
                 self.release_media(env, media, false);
             }
         } else {
             self.end_session(env, scope.session, RemovalReason::TornDown);
         }
-        Ok(Answer::ok())
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! [`RtspServer`]: its tables, its connections, and who is told what happens.
 
+use super::answer::StandingFields;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
 use super::hooks::{NoHooks, ServerHooks};
@@ -103,6 +104,12 @@ pub struct RtspServer {
     pub(super) read_buffer: Vec<u8>,
     /// Memory for the RTCP packets that came at once.
     pub(super) inbox: Inbox,
+    /// The answer that is being written.
+    pub(super) answer: Vec<u8>,
+    pub(super) standing_fields: StandingFields,
+    /// Memory of the check of references.
+    #[cfg(debug_assertions)]
+    pub(super) counted: HashMap<MediaSessionId, usize>,
 }
 
 /// What the event trigger of a live input wakes.
@@ -142,6 +149,8 @@ impl RtspServer {
         }
         Ok(env.add(Self {
             pool: SessionPool::new(config.pool.clone()),
+            answer: Vec::new(),
+            standing_fields: StandingFields::new(&config.server_name),
             config,
             me: None,
             listeners,
@@ -172,6 +181,8 @@ impl RtspServer {
             drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
             inbox: Inbox::new(DATAGRAM_LEN),
+            #[cfg(debug_assertions)]
+            counted: HashMap::new(),
         }))
     }
 

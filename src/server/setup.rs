@@ -1,7 +1,7 @@
 //! SETUP (RFC 2326 section 10.4): choosing a transport, making a session and a destination.
 
 use super::ClientSessionId;
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Refusal, Refused};
 use super::connection::ConnectionId;
 use super::media_session::MediaSessionId;
 use super::outlets::{DestinationId, DestinationTransport};
@@ -10,37 +10,45 @@ use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
 use super::stream_state::StreamId;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
-use super::targets::{Target, split_control};
+use super::targets::{Target, media_of, media_of_mut, split_control};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::is_out_of_descriptors;
-use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, Transport, TransportSpec};
+use crate::wire::rtsp::transport::alternatives;
+use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 /// What a client session has of one media session.
 #[derive(Debug)]
 pub struct SessionMedia {
     pub(super) media_session: MediaSessionId,
-    tracks: Vec<Option<TrackSetup>>,
+    tracks: Vec<Option<Track>>,
     /// PLAY has been answered at least once.
     pub(super) was_played: bool,
 }
 
+#[derive(Debug)]
+struct Track {
+    setup: TrackSetup,
+    /// As in SETUP, for RTP-Info.
+    url: Box<str>,
+}
+
 /// A track that a client has set up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct TrackSetup {
     pub(super) stream: StreamId,
     pub(super) destination: DestinationId,
     /// For multicast the destination is everybody's.
     pub(super) is_multicast: bool,
     pub(super) connection: Option<ConnectionId>,
-    /// As in SETUP, for RTP-Info.
-    pub(super) url: String,
 }
 
 impl SessionMedia {
     fn new(media_session: MediaSessionId, tracks: usize) -> Self {
-        Self { media_session, tracks: vec![None; tracks], was_played: false }
+        let tracks = std::iter::repeat_with(|| None).take(tracks).collect();
+        Self { media_session, tracks, was_played: false }
     }
 
     /// The media session that it plays.
@@ -50,7 +58,12 @@ impl SessionMedia {
 
     /// The tracks that are set up.
     pub(super) fn tracks(&self) -> impl Iterator<Item = &TrackSetup> {
-        self.tracks.iter().flatten()
+        self.tracks.iter().flatten().map(|track| &track.setup)
+    }
+
+    /// The URL under which a track was set up.
+    pub(super) fn url(&self, track: usize) -> Option<&str> {
+        self.tracks.get(track)?.as_ref().map(|track| &*track.url)
     }
 
     /// The tracks that are set up, all or the one of that number.
@@ -61,12 +74,12 @@ impl SessionMedia {
         self.tracks
             .iter()
             .enumerate()
-            .filter_map(|(index, setup)| Some((index, setup.as_ref()?)))
+            .filter_map(|(index, track)| Some((index, &track.as_ref()?.setup)))
             .filter(move |(index, _)| track.is_none_or(|t| t == *index))
     }
 
     pub(super) fn take_track(&mut self, track: usize) -> Option<TrackSetup> {
-        self.tracks.get_mut(track)?.take()
+        Some(self.tracks.get_mut(track)?.take()?.setup)
     }
 
     /// RTSP connections that its tracks are streamed over.
@@ -87,7 +100,7 @@ struct Asked<'a> {
     peer: SocketAddr,
     local: SocketAddr,
     /// The track's URL.
-    url: String,
+    url: Cow<'a, str>,
 }
 
 /// A transport that can be served.
@@ -103,6 +116,7 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         call: &Call<'_>,
+        answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
         let (media_session, name, track) = match self.find_target(env, call.request)? {
             Target::Pending => return Ok(Outcome::Wait),
@@ -120,9 +134,7 @@ impl RtspServer {
         let connection = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
         let (peer, local) = (connection.peer, connection.local);
         let header = call.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
-        let transport: Transport = header.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
-        let (spec, choice) =
-            choose(&transport, &delivery, peer).ok_or(StatusCode::UNSUPPORTED_TRANSPORT)?;
+        let (spec, choice) = choose(&header, &delivery, peer)?;
         if let Some(session) = existing {
             self.check_renegotiation(session, &name, media_session, track)?;
         }
@@ -142,24 +154,21 @@ impl RtspServer {
         };
         match self.set_up_track(env, asked, choice) {
             Ok(used) => {
-                let header = self.pool.session(session).map(|s| s.header()).unwrap_or_default();
+                answer.field("Transport", answer_spec(spec, &used, peer, local));
+                self.name_session(answer, session);
                 if is_new {
                     self.announce_session(session);
                 }
-                Ok(Outcome::Answer(
-                    Answer::ok()
-                        .header("Transport", answer_spec(spec, &used, peer, local))
-                        .header("Session", header),
-                ))
+                Ok(Outcome::Answered)
             }
-            Err(answer) => {
+            Err(refusal) => {
                 if is_new {
                     // Nothing was set up, so it has no media to release.
                     drop(self.pool.remove(session, RemovalReason::Removed));
                     self.unbind_session(call.connection, session);
                 }
                 self.arm_pool_timer(env);
-                Err(answer)
+                Err(refusal)
             }
         }
     }
@@ -210,10 +219,10 @@ impl RtspServer {
             Box::new(match e {
                 CreateError::AtLimit { which, retry_after, .. } => {
                     log::debug!("{peer}: no session: {which:?}");
-                    Answer::new(StatusCode::SERVICE_UNAVAILABLE)
-                        .header("Retry-After", retry_after.as_secs().max(1))
+                    Refused::new(StatusCode::SERVICE_UNAVAILABLE)
+                        .field("Retry-After", retry_after.as_secs().max(1))
                 }
-                CreateError::NoUniqueId => Answer::new(StatusCode::INTERNAL_SERVER_ERROR),
+                CreateError::NoUniqueId => Refused::new(StatusCode::INTERNAL_SERVER_ERROR),
             })
         })?;
         if let Some(state) = self.pool.session_mut(session) {
@@ -256,7 +265,6 @@ impl RtspServer {
                 destination: DestinationId::from_raw(Default::default()),
                 is_multicast: true,
                 connection: None,
-                url: asked.url.clone(),
             };
             self.put_track(env, &asked, setup)?;
             let ssrc = self.streams.get(group.stream).map(|s| s.ssrc());
@@ -284,13 +292,7 @@ impl RtspServer {
             .get_mut(stream)
             .map(|s| s.add_destination(Some(asked.session), transport))
             .ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-        let mut setup = TrackSetup {
-            stream,
-            destination,
-            is_multicast: false,
-            connection: None,
-            url: asked.url.clone(),
-        };
+        let mut setup = TrackSetup { stream, destination, is_multicast: false, connection: None };
         match transport {
             DestinationTransport::Udp { sockets, rtcp, .. } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
@@ -306,7 +308,7 @@ impl RtspServer {
                 self.bind_session(connection, asked.session);
             }
         }
-        if let Err(answer) = self.put_track(env, &asked, setup.clone()) {
+        if let Err(answer) = self.put_track(env, &asked, setup) {
             self.release_track(env, &setup, false);
             return Err(answer);
         }
@@ -332,7 +334,7 @@ impl RtspServer {
             Choice::Udp { rtp, rtcp } => {
                 let sockets = self.sockets_for(env, stream, asked.local.ip()).map_err(|e| {
                     log::warn!("no UDP ports for {rtp}: {e}");
-                    Box::new(Answer::new(StatusCode::SERVICE_UNAVAILABLE).header("Retry-After", 1))
+                    Box::new(Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1))
                 })?;
                 let state =
                     self.sockets.get_mut(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -367,11 +369,10 @@ impl RtspServer {
         asked: &Asked<'_>,
         setup: TrackSetup,
     ) -> Result<(), Refusal> {
-        let &Asked { session, media_session, name, track, .. } = asked;
+        let &Asked { session, media_session, name, track, ref url, .. } = asked;
         let tracks = self.media_sessions.get(media_session).map_or(0, |s| s.num_subsessions());
         let state = self.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
-        let is_managed = state.media().any(|(path, _)| path == name);
-        if !is_managed {
+        if media_of(state, media_session).is_none() {
             state
                 .manage_media(name, SessionMedia::new(media_session, tracks))
                 .map_err(|_| StatusCode::NOT_ENOUGH_BANDWIDTH)?;
@@ -379,13 +380,10 @@ impl RtspServer {
                 s.reference();
             }
         }
-        let slot = state
-            .media_mut()
-            .find(|(path, _)| *path == name)
-            .and_then(|(_, media)| media.tracks.get_mut(track));
-        let old = slot.and_then(|slot| slot.replace(setup));
+        let slot = media_of_mut(state, media_session).and_then(|m| m.tracks.get_mut(track));
+        let old = slot.and_then(|slot| slot.replace(Track { setup, url: url.as_ref().into() }));
         if let Some(old) = old {
-            self.release_track(env, &old, false);
+            self.release_track(env, &old.setup, false);
         }
         Ok(())
     }
@@ -405,13 +403,23 @@ enum UsedKind {
     Multicast(MulticastGroup),
 }
 
-/// The first alternative that can be served.
-fn choose<'a>(
-    transport: &'a Transport,
+/// The first alternative of a `Transport` header that can be served.
+fn choose(
+    header: &str,
     delivery: &Delivery,
     peer: SocketAddr,
-) -> Option<(&'a TransportSpec, Choice)> {
-    transport.specs.iter().find_map(|spec| Some((spec, choice_for(spec, delivery, peer)?)))
+) -> Result<(TransportSpec, Choice), Refusal> {
+    let mut refused = StatusCode::BAD_REQUEST;
+    let mut chosen = None;
+    // To the end even if one is found: what is malformed behind it makes the request malformed.
+    for spec in alternatives(header) {
+        let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
+        refused = StatusCode::UNSUPPORTED_TRANSPORT;
+        if chosen.is_none() {
+            chosen = choice_for(&spec, delivery, peer).map(|choice| (spec, choice));
+        }
+    }
+    chosen.ok_or_else(|| refused.into())
 }
 
 fn choice_for(spec: &TransportSpec, delivery: &Delivery, peer: SocketAddr) -> Option<Choice> {
@@ -457,12 +465,12 @@ fn choice_for(spec: &TransportSpec, delivery: &Delivery, peer: SocketAddr) -> Op
 }
 
 fn answer_spec(
-    asked: &TransportSpec,
+    asked: TransportSpec,
     used: &Used,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> TransportSpec {
-    let mut spec = TransportSpec::new(asked.protocol.clone(), Cast::Unicast);
+    let mut spec = TransportSpec::new(asked.protocol, Cast::Unicast);
     spec.ssrc = used.ssrc;
     match &used.kind {
         UsedKind::Udp { client, server } => {
@@ -482,16 +490,16 @@ fn answer_spec(
             spec.ttl = Some(group.ttl);
         }
     }
-    spec.mode = asked.mode.clone().or_else(|| Some("PLAY".to_owned()));
+    spec.mode = asked.mode.or_else(|| Some("PLAY".to_owned()));
     spec
 }
 
 /// The control URL of a track, for RTP-Info.
-fn track_url(requested: &str, track: usize) -> String {
+fn track_url(requested: &str, track: usize) -> Cow<'_, str> {
     let (base, control) = split_control(requested);
     match control {
-        Some(_) => requested.to_owned(),
-        None => format!("{}/track{}", base.trim_end_matches('/'), track + 1),
+        Some(_) => requested.into(),
+        None => format!("{}/track{}", base.trim_end_matches('/'), track + 1).into(),
     }
 }
 

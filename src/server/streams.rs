@@ -429,8 +429,8 @@ impl RtspServer {
 
     /// Checks the reference counts against what refers to the media sessions.
     #[cfg(debug_assertions)]
-    pub(super) fn check_references(&self) {
-        let mut counted = std::collections::HashMap::new();
+    pub(super) fn check_references(&mut self) {
+        let mut counted = std::mem::take(&mut self.counted);
         for (_, session) in self.pool.iter() {
             for (_, media) in session.media() {
                 *counted.entry(media.media_session).or_insert(0) += 1;
@@ -441,6 +441,7 @@ impl RtspServer {
             debug_assert_eq!(session.reference_count(), expected, "references of {id}");
         }
         debug_assert!(counted.is_empty(), "a client session refers to what is gone");
+        self.counted = counted;
     }
 }
 

@@ -191,6 +191,14 @@ pub trait StreamFactory {
         None
     }
 
+    /// A number that is another when anything is that the track tells of itself: format, further
+    /// SDP lines, length, bandwidth. Asked for at every DESCRIBE, which is answered with the same
+    /// text for as long as the number stays. `None`, the default, says that there is no such
+    /// number: the description is built anew each time.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
     /// Begin anew at the end: how long after the start. All tracks of a session need the same.
     fn repeat_period(&self) -> Option<Duration> {
         None
@@ -255,6 +263,11 @@ pub trait ServerMediaSubsession: fmt::Debug {
 
     /// Estimated bandwidth in kbit/s.
     fn bandwidth_kbps(&self) -> Option<u32> {
+        None
+    }
+
+    /// As [`StreamFactory::revision`], of all the methods above.
+    fn revision(&self) -> Option<u64> {
         None
     }
 
@@ -334,6 +347,10 @@ impl ServerMediaSubsession for OnDemandServerMediaSubsession {
         self.factory.bandwidth_kbps()
     }
 
+    fn revision(&self) -> Option<u64> {
+        self.factory.revision()
+    }
+
     fn factory(&mut self) -> Option<&mut dyn StreamFactory> {
         Some(&mut *self.factory)
     }
@@ -375,6 +392,11 @@ impl ServerMediaSubsession for PassiveServerMediaSubsession {
 
     fn bandwidth_kbps(&self) -> Option<u32> {
         self.bandwidth_kbps
+    }
+
+    /// It is a value that nothing changes.
+    fn revision(&self) -> Option<u64> {
+        Some(0)
     }
 
     fn factory(&mut self) -> Option<&mut dyn StreamFactory> {

@@ -3,13 +3,15 @@
 use super::ClientSessionId;
 use super::answer::Refusal;
 use super::media_session::MediaSessionId;
+use super::pool::Session;
 use super::provider::SessionPoll;
 use super::requests::Call;
 use super::rtsp_server::RtspServer;
-use super::setup::TrackSetup;
+use super::setup::{SessionMedia, TrackSetup};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::{Request, StatusCode};
 use crate::wire::url::RequestTarget;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// How long a provider's word that nothing has changed holds.
@@ -17,8 +19,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a URL names.
 #[derive(Debug)]
-pub(super) enum Target {
-    Found { media_session: MediaSessionId, name: String, track: Option<usize> },
+pub(super) enum Target<'a> {
+    Found { media_session: MediaSessionId, name: Cow<'a, str>, track: Option<usize> },
     Pending,
 }
 
@@ -32,7 +34,6 @@ enum Lookup {
 /// Tracks of one media session that a request is about.
 pub(super) struct Scope {
     pub(super) session: ClientSessionId,
-    pub(super) name: String,
     pub(super) media_session: MediaSessionId,
     pub(super) track: Option<usize>,
     pub(super) tracks: Vec<(usize, TrackSetup)>,
@@ -41,11 +42,11 @@ pub(super) struct Scope {
 
 impl RtspServer {
     /// What a request's URL names, for requests that need no session.
-    pub(super) fn find_target(
+    pub(super) fn find_target<'a>(
         &mut self,
         env: &mut UsageEnvironment,
-        request: &Request,
-    ) -> Result<Target, Refusal> {
+        request: &'a Request<'_>,
+    ) -> Result<Target<'a>, Refusal> {
         let (base, control) = split_control(request.url.as_str());
         let name = stream_name(base)?;
         match self.look_up(env, &name) {
@@ -70,7 +71,9 @@ impl RtspServer {
         let Some(control) = control else { return Err(StatusCode::NOT_FOUND.into()) };
         let name = format!("{name}/{control}");
         match self.look_up(env, name.trim_start_matches('/')) {
-            Lookup::Found(media_session) => Ok(Target::Found { media_session, name, track: None }),
+            Lookup::Found(media_session) => {
+                Ok(Target::Found { media_session, name: name.into(), track: None })
+            }
             Lookup::Pending => Ok(Target::Pending),
             Lookup::Unusable => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into()),
             Lookup::NotFound => Err(StatusCode::NOT_FOUND.into()),
@@ -158,14 +161,13 @@ impl RtspServer {
             }
             _ => None,
         };
-        let tracks: Vec<_> = media.selected(track).map(|(i, t)| (i, t.clone())).collect();
+        let tracks: Vec<_> = media.selected(track).map(|(i, t)| (i, *t)).collect();
         if tracks.is_empty() {
             // The track was not set up.
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }
         Ok(Scope {
             session,
-            name: name.to_owned(),
             media_session: media.media_session,
             track,
             tracks,
@@ -183,13 +185,29 @@ impl RtspServer {
         let set_up = self
             .pool
             .session(scope.session)
-            .and_then(|s| s.lookup(&scope.name))
-            .map_or(0, |found| found.media.tracks().count());
+            .and_then(|s| media_of(s, scope.media_session))
+            .map_or(0, |media| media.tracks().count());
         if only && scope.track.is_some() && set_up > 1 {
             return Err(StatusCode::ONLY_AGGREGATE_OPERATION_ALLOWED.into());
         }
         Ok(())
     }
+}
+
+/// What a client session has of a media session.
+pub(super) fn media_of(
+    session: &Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&SessionMedia> {
+    session.media().map(|(_, media)| media).find(|media| media.media_session() == media_session)
+}
+
+/// As [`media_of`], for a change.
+pub(super) fn media_of_mut(
+    session: &mut Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&mut SessionMedia> {
+    session.media_mut().map(|(_, media)| media).find(|media| media.media_session() == media_session)
 }
 
 /// Splits the control of a track off a URL: a last segment `track` and a number. Players append
@@ -207,15 +225,15 @@ pub(super) fn split_control(url: &str) -> (&str, Option<&str>) {
 
 /// The stream name in a URL: its path, decoded, without the outer slashes. 404 where a segment
 /// could be taken for more than one, 400 where there is none.
-fn stream_name(url: &str) -> Result<String, Refusal> {
-    let target: RequestTarget = url.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
+fn stream_name(url: &str) -> Result<Cow<'_, str>, Refusal> {
+    let target = RequestTarget::parse(url).map_err(|_| StatusCode::BAD_REQUEST)?;
     let path = target.path().ok_or(StatusCode::BAD_REQUEST)?;
-    let segments = path.decoded_segments().map_err(|_| StatusCode::NOT_FOUND)?;
-    let odd = |s: &String| s.contains(['/', '\\', '\0']) || s == ".." || s == ".";
-    if segments.iter().any(odd) {
+    let name = path.decoded_path().map_err(|_| StatusCode::NOT_FOUND)?;
+    let odd = |s: &str| s.contains(['\\', '\0']) || s == ".." || s == ".";
+    if name.split('/').any(odd) {
         return Err(StatusCode::NOT_FOUND.into());
     }
-    Ok(segments.join("/").trim_matches('/').to_owned())
+    Ok(name)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub mod rtsp;
 pub mod sdp;
 #[cfg(test)]
 pub(crate) mod testing;
-mod text;
+pub(crate) mod text;
 pub mod url;
 
 pub use reader::{ParseError, Reader};

@@ -25,32 +25,37 @@ pub(crate) fn hex32(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 16).ok()
 }
 
-/// RFC 2068 section 2.2: characters of a token.
+/// RFC 2068 section 2.2: what of the visible characters is no part of a token.
+const SEPARATORS: &[u8] = b"()<>@,;:\\\"/[]?={}";
+
+/// The bit of each character of a token is set.
+const TOKEN: u128 = {
+    let (mut set, mut b) = (0, b'!');
+    while b <= b'~' {
+        set |= 1 << b;
+        b += 1;
+    }
+    let mut rest = SEPARATORS;
+    while let [separator, after @ ..] = rest {
+        set &= !(1 << *separator);
+        rest = after;
+    }
+    set
+};
+
+/// Whether a byte is a character of a token.
 pub(crate) const fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_graphic()
-        && !matches!(
-            b,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'\\'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'='
-                | b'{'
-                | b'}'
-        )
+    b.is_ascii() && TOKEN >> b & 1 == 1
 }
 
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+}
+
+/// Whether there is a character that cannot stand in a line. Looks at all of it, as that many at
+/// a time as the machine can.
+pub(crate) fn has_control(text: &str) -> bool {
+    text.bytes().fold(false, |found, b| found | (b.is_ascii_control() & (b != b'\t')))
 }
 
 /// Takes one pair of surrounding quotes off. Backslash escapes stay as they are.
@@ -89,6 +94,9 @@ pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !has_control(self.0) {
+            return f.write_str(self.0);
+        }
         for (i, piece) in self.0.split(|c: char| c.is_ascii_control() && c != '\t').enumerate() {
             if i > 0 {
                 f.write_str(" ")?;
@@ -104,8 +112,12 @@ pub(crate) struct ParameterValue<'a>(pub(crate) &'a str);
 
 impl fmt::Display for ParameterValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unfit = |b: u8| b.is_ascii_control() | matches!(b, b';' | b',' | b'"');
+        if !self.0.bytes().fold(false, |found, b| found | unfit(b)) {
+            return f.write_str(self.0);
+        }
         self.0
-            .split(|c: char| c.is_ascii_control() || matches!(c, ';' | ',' | '"'))
+            .split(|c: char| u8::try_from(c).is_ok_and(unfit))
             .try_for_each(|piece| f.write_str(piece))
     }
 }
@@ -123,6 +135,16 @@ mod tests {
         assert_eq!(hex32("0A1B2C3D"), Some(0x0A1B_2C3D));
         assert_eq!(hex32("+A"), None);
         assert_eq!(hex32("123456789"), None);
+    }
+
+    #[test]
+    fn tokens_have_no_separators() {
+        let separators = "()<>@,;:\\\"/[]?={} \t";
+        for b in 0..=u8::MAX {
+            let is_text = b.is_ascii() && !b.is_ascii_control();
+            let expected = is_text && !separators.contains(char::from(b));
+            assert_eq!(is_token_byte(b), expected, "{b}");
+        }
     }
 
     #[test]

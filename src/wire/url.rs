@@ -1,12 +1,12 @@
 //! RTSP URLs and Request-URIs (RFC 2326 section 3.2, RFC 3986).
 //!
-//! Kept raw, because a server compares and echoes URLs as the client wrote them; decoded on
+//! What is read here are views of the text: nothing is copied. Kept raw, because a server compares and echoes URLs as the client wrote them; decoded on
 //! request, strictly: what decodes to a slash, a NUL or something other than UTF-8 names no
 //! resource.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
-use std::str::FromStr;
 
 use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case};
 
@@ -78,66 +78,86 @@ impl Scheme {
     }
 }
 
-/// A path and a query, percent-encoded as received.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct UrlPath {
-    path: String,
-    query: Option<String>,
+/// Those of Latin-1 too, which take a second look where there is other text than ASCII.
+fn has_control(text: &str) -> bool {
+    text.bytes().fold(false, |found, b| found | b.is_ascii_control())
+        || !text.is_ascii() && text.chars().any(char::is_control)
 }
 
-impl UrlPath {
+/// A path and a query, percent-encoded as received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UrlPath<'a> {
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> UrlPath<'a> {
     /// Splits `/path?query`.
     ///
     /// # Errors
     /// [`UrlError::Control`].
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
-        if text.chars().any(|c| c.is_control()) {
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        if has_control(text) {
             return Err(UrlError::Control);
         }
-        let (path, query) = match text.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (text, None),
-        };
-        Ok(Self { path: path.to_owned(), query })
+        Ok(match text.split_once('?') {
+            Some((path, query)) => Self { path, query: Some(query) },
+            None => Self { path: text, query: None },
+        })
     }
 
     /// The path as received, with its leading slash; may be empty.
-    pub fn as_str(&self) -> &str {
-        &self.path
+    pub const fn as_str(&self) -> &'a str {
+        self.path
     }
 
     /// What follows the `?`, as received.
-    pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+    pub const fn query(&self) -> Option<&'a str> {
+        self.query
     }
 
     /// The segments as received, without slashes; empty ones (`//`, a trailing `/`) are left out.
-    pub fn path_segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub fn path_segments(&self) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
         self.path.split('/').filter(|segment| !segment.is_empty())
     }
 
     /// The segments, decoded. `.` and `..` are left as they are: what they may mean is for
     /// whoever opens files to decide.
     ///
-    /// # Errors
-    /// See [`decode_segment`].
-    pub fn decoded_segments(&self) -> Result<Vec<String>, UrlError> {
-        self.path_segments().map(decode_segment).collect()
+    /// Each may be an error; see [`decode_segment`].
+    pub fn decoded_segments(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Result<Cow<'a, str>, UrlError>> + use<'a> {
+        self.path_segments().map(decode_segment)
     }
 
-    /// The path, decoded, without slashes at the ends or doubled ones.
+    /// The path, decoded, without slashes at the ends or doubled ones; a copy only where that
+    /// makes a difference.
     ///
     /// # Errors
     /// See [`decode_segment`].
-    pub fn decoded_path(&self) -> Result<String, UrlError> {
-        self.decoded_segments().map(|segments| segments.join("/"))
+    pub fn decoded_path(&self) -> Result<Cow<'a, str>, UrlError> {
+        let path = self.path.trim_matches('/');
+        // Nothing encoded, no slash after a slash.
+        let plain = |(before, b)| b != b'%' && (b, before) != (b'/', b'/');
+        if std::iter::once(b' ').chain(path.bytes()).zip(path.bytes()).all(plain) {
+            return Ok(Cow::Borrowed(path));
+        }
+        let mut decoded = String::with_capacity(path.len());
+        for segment in self.decoded_segments() {
+            if !decoded.is_empty() {
+                decoded.push('/');
+            }
+            decoded.push_str(&segment?);
+        }
+        Ok(Cow::Owned(decoded))
     }
 }
 
-impl fmt::Display for UrlPath {
+impl fmt::Display for UrlPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        match &self.query {
+        f.write_str(self.path)?;
+        match self.query {
             Some(query) => write!(f, "?{query}"),
             None => Ok(()),
         }
@@ -148,7 +168,10 @@ impl fmt::Display for UrlPath {
 ///
 /// # Errors
 /// A malformed escape, a slash, a NUL, or bytes that are not UTF-8.
-pub fn decode_segment(segment: &str) -> Result<String, UrlError> {
+pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, UrlError> {
+    if !segment.contains(['%', '\0']) {
+        return Ok(Cow::Borrowed(segment));
+    }
     let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let mut decoded = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
@@ -168,7 +191,7 @@ pub fn decode_segment(segment: &str) -> Result<String, UrlError> {
         }
         decoded.push(byte);
     }
-    String::from_utf8(decoded).map_err(|_| UrlError::NotUtf8)
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| UrlError::NotUtf8)
 }
 
 /// Encodes a name as one path segment: all but letters, digits and `-._~!$&'()*+,;=:@` become
@@ -192,66 +215,40 @@ pub fn encode_segment(name: &str) -> String {
 ///
 /// ```
 /// use riverrun::wire::url::RtspUrl;
-/// let url: RtspUrl = "rtsp://[::1]:8554/a%20file.mkv?x=1".parse()?;
-/// assert_eq!((url.host.as_str(), url.port()), ("::1", 8554));
+/// let url = RtspUrl::parse("rtsp://[::1]:8554/a%20file.mkv?x=1")?;
+/// assert_eq!((url.host, url.port()), ("::1", 8554));
 /// assert_eq!(url.path.decoded_path()?, "a file.mkv");
 /// # Ok::<(), riverrun::wire::url::UrlError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RtspUrl {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RtspUrl<'a> {
     /// Scheme.
     pub scheme: Scheme,
     /// User name, as received.
-    pub user: Option<String>,
+    pub user: Option<&'a str>,
     /// Password, as received; not shown by `Debug` and `Display`.
-    pub password: Option<String>,
+    pub password: Option<&'a str>,
     /// Name or address; an IPv6 address without its brackets.
-    pub host: String,
+    pub host: &'a str,
     /// The port, if the URL names one.
     pub explicit_port: Option<u16>,
     /// Path and query.
-    pub path: UrlPath,
+    pub path: UrlPath<'a>,
 }
 
-impl RtspUrl {
-    /// The port to connect to.
-    pub fn port(&self) -> u16 {
-        self.explicit_port.unwrap_or_else(|| self.scheme.default_port())
-    }
-}
-
-impl fmt::Debug for RtspUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RtspUrl({self})")
-    }
-}
-
-/// Without user and password: what goes into a request line and a log.
-impl fmt::Display for RtspUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.scheme.as_str())?;
-        if self.host.contains(':') {
-            write!(f, "[{}]", OneLine(&self.host))?;
-        } else {
-            write!(f, "{}", OneLine(&self.host))?;
-        }
-        if let Some(port) = self.explicit_port {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "{}", self.path)
-    }
-}
-
-impl FromStr for RtspUrl {
-    type Err = UrlError;
-
-    fn from_str(text: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+impl<'a> RtspUrl<'a> {
+    /// Reads an absolute URL.
+    ///
+    /// # Errors
+    /// It is none, or of another scheme.
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
+        let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
         let scheme = [Scheme::Rtsp, Scheme::Rtspu, Scheme::Rtsps]
             .into_iter()
             .find(|s| s.as_str().eq_ignore_ascii_case(scheme))
             .ok_or(UrlError::Scheme)?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let end = memchr::memchr2(b'/', b'?', rest.as_bytes()).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).ok_or(UrlError::Host)?;
         // The last `@`: passwords with one in them are common, hosts with one do not exist.
         let (user_info, host_port) = match authority.rsplit_once('@') {
@@ -259,11 +256,11 @@ impl FromStr for RtspUrl {
             None => (None, authority),
         };
         let (user, password) = match user_info.map(|u| u.split_once(':').ok_or(u)) {
-            Some(Ok((user, password))) => (Some(user.to_owned()), Some(password.to_owned())),
-            Some(Err(user)) => (Some(user.to_owned()), None),
+            Some(Ok((user, password))) => (Some(user), Some(password)),
+            Some(Err(user)) => (Some(user), None),
             None => (None, None),
         };
-        if authority.chars().any(|c| c.is_control()) {
+        if has_control(authority) {
             return Err(UrlError::Control);
         }
         let (host, port) = split_host(host_port)?;
@@ -272,7 +269,34 @@ impl FromStr for RtspUrl {
             Some(port) => Some(digits(port).ok_or(UrlError::Port)?),
         };
         let path = UrlPath::parse(path)?;
-        Ok(Self { scheme, user, password, host: host.to_owned(), explicit_port, path })
+        Ok(Self { scheme, user, password, host, explicit_port, path })
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.explicit_port.unwrap_or_else(|| self.scheme.default_port())
+    }
+}
+
+impl fmt::Debug for RtspUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RtspUrl({self})")
+    }
+}
+
+/// Without user and password: what goes into a request line and a log.
+impl fmt::Display for RtspUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.scheme.as_str())?;
+        if self.host.contains(':') {
+            write!(f, "[{}]", OneLine(self.host))?;
+        } else {
+            write!(f, "{}", OneLine(self.host))?;
+        }
+        if let Some(port) = self.explicit_port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.path)
     }
 }
 
@@ -300,39 +324,39 @@ fn split_host(text: &str) -> Result<(&str, Option<&str>), UrlError> {
 }
 
 /// What a Request-URI names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RequestTarget {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestTarget<'a> {
     /// `*`: the server itself.
     Asterisk,
     /// An absolute URL.
-    Url(RtspUrl),
+    Url(RtspUrl<'a>),
     /// A path alone, which RFC 2326 does not allow and some clients send.
-    Path(UrlPath),
+    Path(UrlPath<'a>),
 }
 
-impl RequestTarget {
-    /// Path and query, unless it is `*`.
-    pub const fn path(&self) -> Option<&UrlPath> {
-        match self {
-            Self::Asterisk => None,
-            Self::Url(url) => Some(&url.path),
-            Self::Path(path) => Some(path),
-        }
-    }
-}
-
-impl FromStr for RequestTarget {
-    type Err = UrlError;
-
-    fn from_str(text: &str) -> Result<Self, UrlError> {
+impl<'a> RequestTarget<'a> {
+    /// Reads a Request-URI.
+    ///
+    /// # Errors
+    /// It is neither `*` nor a path nor an RTSP URL.
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         if text == "*" {
             Ok(Self::Asterisk)
         } else if text.starts_with('/') {
             UrlPath::parse(text).map(Self::Path)
         } else if strip_prefix_ignore_case(text, "rtsp").is_some() {
-            text.parse().map(Self::Url)
+            RtspUrl::parse(text).map(Self::Url)
         } else {
             Err(UrlError::Scheme)
+        }
+    }
+
+    /// Path and query, unless it is `*`.
+    pub const fn path(&self) -> Option<UrlPath<'a>> {
+        match self {
+            Self::Asterisk => None,
+            Self::Url(url) => Some(url.path),
+            Self::Path(path) => Some(*path),
         }
     }
 }
@@ -344,26 +368,25 @@ mod tests {
 
     #[test]
     fn urls_in_all_their_parts() {
-        let url: RtspUrl = "RTSP://admin:p@ss:w@cam.local:10554/live/ch0?a=b?c".parse().unwrap();
+        let url = RtspUrl::parse("RTSP://admin:p@ss:w@cam.local:10554/live/ch0?a=b?c").unwrap();
         assert_eq!(url.scheme, Scheme::Rtsp);
-        assert_eq!(url.user.as_deref(), Some("admin"));
-        assert_eq!(url.password.as_deref(), Some("p@ss:w"));
-        assert_eq!((url.host.as_str(), url.port()), ("cam.local", 10554));
+        assert_eq!(url.user, Some("admin"));
+        assert_eq!(url.password, Some("p@ss:w"));
+        assert_eq!((url.host, url.port()), ("cam.local", 10554));
         assert_eq!(url.path.as_str(), "/live/ch0");
         assert_eq!(url.path.query(), Some("a=b?c"));
         assert_eq!(url.to_string(), "rtsp://cam.local:10554/live/ch0?a=b?c");
         assert!(!format!("{url:?}").contains("p@ss"));
 
-        let url: RtspUrl = "rtsps://[fe80::1%25eth0]".parse().unwrap();
+        let url = RtspUrl::parse("rtsps://[fe80::1%25eth0]").unwrap();
         assert_eq!((url.port(), url.path.as_str()), (322, ""));
         assert_eq!(url.to_string(), "rtsps://[fe80::1%25eth0]");
     }
 
     #[test]
     fn request_targets() {
-        assert_eq!("*".parse(), Ok(RequestTarget::Asterisk));
-        let path: RequestTarget = "/a/b%20c//d/?q".parse().unwrap();
-        let path = path.path().unwrap();
+        assert_eq!(RequestTarget::parse("*"), Ok(RequestTarget::Asterisk));
+        let path = RequestTarget::parse("/a/b%20c//d/?q").unwrap().path().unwrap();
         assert_eq!(path.path_segments().collect::<Vec<_>>(), ["a", "b%20c", "d"]);
         assert_eq!(path.decoded_path().unwrap(), "a/b c/d");
         for bad in [
@@ -380,15 +403,20 @@ mod tests {
             "rtsp://[zz]/x",
             "rtsp://[::1]x/",
             "rtsp://h/a\0b",
+            "rtsp://h/a\tb",
+            "rtsp://h/a\u{85}b",
+            "rtsp://h\u{85}/a",
             "rtsp://a b/",
         ] {
-            assert!(bad.parse::<RequestTarget>().is_err(), "{bad}");
+            assert!(RequestTarget::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn paths_are_decoded_strictly() {
-        let decode = |p: &str| UrlPath::parse(p).unwrap().decoded_path();
+        fn decode(path: &str) -> Result<Cow<'_, str>, UrlError> {
+            UrlPath::parse(path).unwrap().decoded_path()
+        }
         assert_eq!(decode("/%E2%82%AC.mkv"), Ok("€.mkv".into()));
         assert_eq!(decode("/a%"), Err(UrlError::Escape));
         assert_eq!(decode("/a%2"), Err(UrlError::Escape));
@@ -398,6 +426,8 @@ mod tests {
         assert_eq!(decode("/a%ffb"), Err(UrlError::NotUtf8));
         assert_eq!(decode("/%252F"), Ok("%2F".into()), "decoded once, not twice");
         assert_eq!(decode("/../x"), Ok("../x".into()));
+        assert_eq!(decode("//a//b///c//"), Ok("a/b/c".into()));
+        assert!(matches!(decode("/a/b/"), Ok(Cow::Borrowed("a/b"))), "without a copy");
     }
 
     #[test]
@@ -410,7 +440,7 @@ mod tests {
                 .collect();
             let encoded = encode_segment(&name);
             assert!(encoded.is_ascii() && !encoded.contains([' ', '/', '?', ',', ';', '#']));
-            assert_eq!(decode_segment(&encoded), Ok(name));
+            assert_eq!(decode_segment(&encoded), Ok(name.into()));
         }
     }
 }

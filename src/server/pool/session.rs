@@ -4,6 +4,7 @@
 use super::SessionId;
 use super::entitlement::Requester;
 use crate::arena::RawId;
+use crate::wire::rtsp::SessionHeader;
 use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
@@ -173,18 +174,15 @@ impl<M> Session<M> {
         &self.id
     }
 
-    /// Value of the `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in whole seconds
+    /// The `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in whole seconds
     /// and without the space that some clients take for a part of the id.
     ///
     /// A session that never expires is announced by its id alone. A client then assumes 60 s,
     /// which does no harm; `timeout=0` makes some ask again without a pause.
-    pub fn header(&self) -> String {
-        if self.timeout.is_zero() {
-            return self.id.to_string();
-        }
+    pub fn header(&self) -> SessionHeader<'_> {
         // Clients keep the number in 32 bits with a sign.
-        let seconds = self.timeout.as_secs().clamp(1, i32::MAX as u64);
-        format!("{};timeout={seconds}", self.id)
+        let seconds = self.timeout.as_secs().clamp(1, i32::MAX as u64) as u32;
+        SessionHeader::new(&self.id, (!self.timeout.is_zero()).then_some(seconds))
     }
 
     /// Announced time-out; zero if the session never expires.

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// An answer, for tests.
 #[derive(Clone, Debug)]
-pub(super) struct Answer(pub(super) Response);
+pub(super) struct Answer(pub(super) Response<'static>);
 
 impl Answer {
     pub(super) fn status(&self) -> u16 {
@@ -46,7 +46,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(super) fn rtp_info(&self) -> RtpInfo {
+    pub(super) fn rtp_info(&self) -> RtpInfo<'_> {
         RtpInfo::parse(self.header("RTP-Info"))
     }
 
@@ -240,7 +240,8 @@ impl Client {
             Ok((Incoming::NeedMore, _)) => None,
             Ok((Incoming::Response(response), len)) => {
                 assert!(input.starts_with(b"RTSP/1.0 "), "empty lines before an answer");
-                self.take_answer(Answer(response));
+                let answer = Answer(response.into_owned());
+                self.take_answer(answer);
                 Some(len)
             }
             other => panic!(

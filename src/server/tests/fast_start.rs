@@ -1,5 +1,6 @@
 //! What who joins a shared stream gets first, and frames that are too large for one burst.
 
+use super::client::Answer;
 use super::media::{TestTrack, session};
 use super::world::{C, World, secs};
 use crate::server::{FastStart, OnDemandServerMediaSubsession};
@@ -16,28 +17,29 @@ fn world(fast_start: FastStart) -> World {
 }
 
 /// Joins the stream 1.5 s after the first client began, in the middle of a group of pictures.
-fn join(w: &mut World, tcp: bool) -> (C, crate::wire::rtsp::RtpInfo) {
+fn join(w: &mut World, tcp: bool) -> (C, Answer) {
     w.playing("/live", 1, tcp);
     w.run_secs(1.5);
     let c = w.client();
     w.describe(c, "/live").expect(200);
     w.setup_over(c, "/live", 1, tcp).expect(200);
-    let info = w.play(c, "/live").expect(200).rtp_info();
+    let answer = w.play(c, "/live").expect(200);
     w.run_secs(2.0);
-    (c, info)
+    (c, answer)
 }
 
 #[test]
 fn a_newcomer_gets_all_since_the_key_frame_at_once() {
     for tcp in [true, false] {
         let mut w = world(FastStart::KeyFrameCache);
-        let (c, info) = join(&mut w, tcp);
+        let (c, answer) = join(&mut w, tcp);
         let track = w[c].track(1);
         let frames = track.frames();
         assert_eq!(frames.first().map(|n| n % KEY_EVERY), Some(0), "tcp {tcp}");
         let gap = frames.windows(2).find(|pair| pair[1] != pair[0] + 1);
         assert_eq!(gap, None, "tcp {tcp}");
         let first = track.rtp.first().expect("media");
+        let info = answer.rtp_info();
         assert_eq!(info.entries[0].seq, Some(first.sequence));
         assert_eq!(info.entries[0].rtptime, Some(first.timestamp));
     }
@@ -47,11 +49,15 @@ fn a_newcomer_gets_all_since_the_key_frame_at_once() {
 fn a_newcomer_may_wait_for_the_next_key_frame() {
     for tcp in [true, false] {
         let mut w = world(FastStart::WaitForKeyFrame);
-        let (c, info) = join(&mut w, tcp);
+        let (c, answer) = join(&mut w, tcp);
         let frames = w[c].track(1).frames();
         assert_eq!(frames.first(), Some(&(2 * KEY_EVERY)), "tcp {tcp}");
         assert_eq!(frames.windows(2).find(|pair| pair[1] != pair[0] + 1), None, "tcp {tcp}");
-        assert_eq!(info.entries[0].seq, None, "it is not known which packet comes first");
+        assert_eq!(
+            answer.rtp_info().entries[0].seq,
+            None,
+            "it is not known which packet comes first"
+        );
     }
 }
 

@@ -8,10 +8,10 @@ impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
     /// that nobody uses.
     #[track_caller]
-    pub(super) fn check(&self) {
-        let server = self.server();
+    pub(super) fn check(&mut self) {
         #[cfg(debug_assertions)]
-        server.check_references();
+        self.serve(|server, _| server.check_references());
+        let server = self.server();
         let mut destinations = 0;
         for (key, session) in server.pool().iter() {
             assert!(session.media_len() > 0, "a session without media");

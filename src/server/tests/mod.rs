@@ -5,6 +5,7 @@
 
 mod abuse;
 mod client;
+mod descriptions;
 mod dialogues;
 mod fast_start;
 mod files;

@@ -337,7 +337,7 @@ fn what_cannot_be_streamed_is_answered_415() {
 fn hooks_refuse_and_accept() {
     struct Guard;
     impl ServerHooks for Guard {
-        fn admit(&mut self, request: &Request, _: SocketAddr) -> Admission {
+        fn admit(&mut self, request: &Request<'_>, _: SocketAddr) -> Admission {
             if request.method == Method::Describe {
                 return Admission::Refuse(StatusCode::UNAUTHORIZED);
             }
@@ -380,7 +380,8 @@ fn names_are_decoded_and_queries_are_not_part_of_them() {
     assert_eq!(answer.header("Content-Base"), "rtsp://10.0.0.1/a%20file.mkv?token=1/");
     // Players put the control behind the query.
     w.setup_udp(c, "/a%20file.mkv?token=1", 1);
-    let info = w.play(c, "/a%20file.mkv?token=1").rtp_info();
+    let answer = w.play(c, "/a%20file.mkv?token=1");
+    let info = answer.rtp_info();
     assert_eq!(info.entries[0].url, "rtsp://10.0.0.1/a%20file.mkv?token=1/track1");
     w.run_secs(1.0);
     assert!(w[c].track(1).rtp.len() >= 25);

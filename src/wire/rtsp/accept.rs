@@ -1,7 +1,5 @@
-//! Lists of words: `Accept` (RFC 2326 section 12.1), `Require` (12.32), `Proxy-Require`,
-//! `Public` (12.28), `Allow` (12.4).
+//! Lists of words: `Accept` (RFC 2326 section 12.1), `Require` (12.32), `Proxy-Require`.
 
-use super::message::Method;
 use crate::wire::text::{parameter, split_unquoted};
 
 /// The words of a comma-separated list, without the empty ones; e.g. the option tags of
@@ -34,12 +32,6 @@ pub fn accepts(value: &str, media_type: &str) -> bool {
     })
 }
 
-/// The value of `Public` and `Allow`.
-pub fn method_list(methods: &[Method]) -> String {
-    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
-    names.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +57,5 @@ mod tests {
     fn unknown_options_are_listed() {
         let tags: Vec<_> = unsupported("play.basic, funky-feature,,", &["Play.Basic"]).collect();
         assert_eq!(tags, ["funky-feature"]);
-        assert_eq!(method_list(&[Method::Options, Method::GetParameter]), "OPTIONS, GET_PARAMETER");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod date;
+mod headers;
 pub mod message;
 pub mod numbers;
 pub mod parser;
@@ -11,7 +12,8 @@ pub mod session;
 pub mod status;
 pub mod transport;
 
-pub use message::{Headers, Method, Request, RequestUri, Response, ResponseBuilder, Version};
+pub use headers::Headers;
+pub use message::{Method, Request, RequestUri, Response, ResponseWriter, Version};
 pub use parser::{Decoder, HeadError, HeadErrorKind, Incoming, Limits, parse};
 pub use range::{NptTime, Range, RangeError, RangeHeader, SmpteTime, SmpteType};
 pub use rtp_info::{RtpInfo, RtpInfoEntry};

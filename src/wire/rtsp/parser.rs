@@ -6,11 +6,12 @@
 //! Request-URI. Refused, because two readers would understand it differently: NUL and bare CR,
 //! several `Content-Length`s, a `Content-Length` that is not a number.
 
-use super::message::{Headers, Method, Request, RequestUri, Response, Version};
+use super::headers::{self, Headers};
+use super::message::{Method, Request, RequestUri, Response, Version};
 use super::status::StatusCode;
 use crate::wire::interleaved;
-use crate::wire::text::{digits, is_token, is_token_byte};
-use bytes::Bytes;
+use crate::wire::text::{digits, has_control, is_token, is_token_byte};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What a peer may make the parser hold.
@@ -65,9 +66,9 @@ pub enum Incoming<'a> {
         data: &'a [u8],
     },
     /// A whole request.
-    Request(Request),
+    Request(Request<'a>),
     /// A whole response.
-    Response(Response),
+    Response(Response<'a>),
 }
 
 /// Why a message cannot be understood. What follows it in the input has no known start: answer,
@@ -152,14 +153,14 @@ pub struct Decoder {
     first_line_end: usize,
     /// Complete header lines.
     lines: usize,
-    /// A message whose body is awaited: head, bytes of the head, bytes of the body.
-    head: Option<(Head, usize, usize)>,
+    /// A message whose body is awaited: bytes of the head, which is in order, and of the body.
+    awaited: Option<(usize, usize)>,
 }
 
 #[derive(Debug)]
-enum Head {
-    Request(Request),
-    Response(Response),
+enum Head<'a> {
+    Request(Request<'a>),
+    Response(Response<'a>),
 }
 
 impl Decoder {
@@ -170,7 +171,7 @@ impl Decoder {
 
     /// Whether a message has begun and is not complete (for time-outs of half requests).
     pub const fn is_inside_message(&self) -> bool {
-        self.scanned > 0 || self.head.is_some()
+        self.scanned > 0 || self.awaited.is_some()
     }
 
     /// Reads what stands at the front of `input` and says how many bytes it takes.
@@ -209,26 +210,31 @@ impl Decoder {
                 _ => return Err(HeadError::bad("no message starts like this")),
             }
         }
-        let (head, head_len, body_len) = match self.head.take() {
-            Some(awaiting) => awaiting,
+        let (head_len, awaited) = match self.awaited {
+            Some((head_len, body_len)) => (head_len, Some(body_len)),
             None => match self.scan(input, limits) {
                 Ok(None) => return Ok((Incoming::NeedMore, consumed)),
-                Ok(Some(len)) => {
-                    let text = input.get(..len).unwrap_or_default();
-                    let with_cseq = |e| HeadError { cseq: find_cseq(text), ..e };
-                    let head = parse_head(text).map_err(with_cseq)?;
-                    let body_len = body_len(head.headers(), limits).map_err(with_cseq)?;
-                    (head, len, body_len)
-                }
+                Ok(Some(head_len)) => (head_len, None),
                 Err(e) => return Err(HeadError { cseq: find_cseq(input), ..e }),
             },
         };
-        let Some(body) = input.get(head_len..).and_then(|rest| rest.get(..body_len)) else {
-            self.head = Some((head, head_len, body_len));
+        let text = input.get(..head_len).unwrap_or_default();
+        let with_cseq = |e| HeadError { cseq: find_cseq(text), ..e };
+        let rest = input.get(head_len..).unwrap_or_default();
+        if awaited.is_some_and(|len| rest.len() < len) {
+            return Ok((Incoming::NeedMore, consumed));
+        }
+        // A head whose body was awaited is read again: it borrows from input that has moved.
+        let head = parse_head(text).map_err(with_cseq)?;
+        let body_len = match awaited {
+            Some(len) => len,
+            None => body_len(head.headers(), limits).map_err(with_cseq)?,
+        };
+        let Some(body) = rest.get(..body_len).map(Cow::Borrowed) else {
+            self.awaited = Some((head_len, body_len));
             return Ok((Incoming::NeedMore, consumed));
         };
         *self = Self::default();
-        let body = Bytes::copy_from_slice(body);
         let incoming = match head {
             Head::Request(request) => Incoming::Request(Request { body, ..request }),
             Head::Response(response) => Incoming::Response(Response { body, ..response }),
@@ -270,11 +276,18 @@ impl Decoder {
     }
 }
 
-impl Head {
-    const fn headers(&self) -> &Headers {
+impl<'a> Head<'a> {
+    const fn headers(&self) -> &Headers<'a> {
         match self {
             Self::Request(request) => &request.headers,
             Self::Response(response) => &response.headers,
+        }
+    }
+
+    fn into_owned(self) -> Head<'static> {
+        match self {
+            Self::Request(request) => Head::Request(request.into_owned()),
+            Self::Response(response) => Head::Response(response.into_owned()),
         }
     }
 }
@@ -306,7 +319,7 @@ fn find_cseq(head: &[u8]) -> Option<u32> {
     })
 }
 
-fn body_len(headers: &Headers, limits: &Limits) -> Result<usize, HeadError> {
+fn body_len(headers: &Headers<'_>, limits: &Limits) -> Result<usize, HeadError> {
     let mut values = headers.values("Content-Length");
     let Some(value) = values.next() else { return Ok(0) };
     if values.next().is_some() {
@@ -319,35 +332,57 @@ fn body_len(headers: &Headers, limits: &Limits) -> Result<usize, HeadError> {
     }
 }
 
-fn parse_head(text: &[u8]) -> Result<Head, HeadError> {
-    let mut lines = lines(text);
-    let first = lines.next().unwrap_or_default();
+/// Reads a head with its empty line. Bytes that are not UTF-8 become U+FFFD.
+fn parse_head(head: &[u8]) -> Result<Head<'_>, HeadError> {
+    match std::str::from_utf8(head) {
+        Ok(text) => parse_text(text),
+        Err(_) => parse_text(&String::from_utf8_lossy(head)).map(Head::into_owned),
+    }
+}
+
+fn parse_text(text: &str) -> Result<Head<'_>, HeadError> {
+    let first = headers::lines(text).next().unwrap_or_default();
+    let fields = text.get(first.len() + 1..).unwrap_or_default();
+    let first = first.strip_suffix('\r').unwrap_or(first);
+    let fields = fields.strip_suffix("\n").unwrap_or(fields);
+    let fields = fields.strip_suffix("\r").unwrap_or(fields);
     let mut head = parse_first_line(first)?;
-    let (headers, lenient) = match &mut head {
-        Head::Request(request) => (&mut request.headers, false),
+    match &mut head {
+        Head::Request(request) => request.headers = parse_fields(fields, false)?,
         // A device's odd response line harms nobody; a client cannot ask for a better one.
-        Head::Response(response) => (&mut response.headers, true),
-    };
-    for line in lines.take_while(|line| !line.is_empty()) {
-        match parse_header_line(line, headers) {
-            Ok(()) => {}
-            Err(_) if lenient => {}
-            Err(e) => return Err(e),
-        }
+        Head::Response(response) => response.headers = parse_fields(fields, true)?,
     }
     Ok(head)
 }
 
-/// Text of a line; bytes that are not UTF-8 become U+FFFD.
-fn text(line: &[u8]) -> Result<std::borrow::Cow<'_, str>, HeadError> {
-    if line.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
-        return Err(HeadError::bad("control character in head"));
+/// Fields as they stand in `text`; only where lines are folded, or left out, they are copied.
+fn parse_fields(text: &str, lenient: bool) -> Result<Headers<'_>, HeadError> {
+    let lines = || headers::lines(text).map(|line| line.strip_suffix('\r').unwrap_or(line));
+    if lines().all(is_field) {
+        return Ok(Headers::of_lines(text));
     }
-    Ok(String::from_utf8_lossy(line))
+    let mut headers = Headers::new();
+    for line in lines() {
+        let added = parse_line(line).and_then(|line| match line {
+            Line::Field(name, value) => {
+                headers.push(name, value);
+                Ok(())
+            }
+            Line::Folded(rest) if headers.extend_last(rest) => Ok(()),
+            Line::Folded(_) => Err(HeadError::bad("first header line is folded")),
+        });
+        match added {
+            Err(e) if !lenient => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(headers)
 }
 
-fn parse_first_line(line: &[u8]) -> Result<Head, HeadError> {
-    let line = text(line)?;
+fn parse_first_line(line: &str) -> Result<Head<'_>, HeadError> {
+    if has_control(line) {
+        return Err(CONTROL);
+    }
     let line = line.trim_matches([' ', '\t']);
     let malformed = HeadError::bad("malformed request line");
     let (first, rest) = line.split_once([' ', '\t']).ok_or(malformed)?;
@@ -357,7 +392,7 @@ fn parse_first_line(line: &[u8]) -> Result<Head, HeadError> {
         let (code, reason) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
         let status =
             digits(code).and_then(StatusCode::new).ok_or(HeadError::bad("malformed status"))?;
-        let reason = reason.trim().to_owned();
+        let reason = Cow::Borrowed(reason.trim());
         return Ok(Head::Response(Response { reason, ..Response::new(status) }));
     }
     // Some players send a URL with spaces as it was typed, so the last word is the version.
@@ -371,11 +406,14 @@ fn parse_first_line(line: &[u8]) -> Result<Head, HeadError> {
         url: RequestUri::new(uri),
         version: version(last)?,
         headers: Headers::new(),
-        body: Bytes::new(),
+        body: Cow::Borrowed(&[]),
     }))
 }
 
 fn version(text: &str) -> Result<Version, HeadError> {
+    if text == "RTSP/1.0" {
+        return Ok(Version::Rtsp10);
+    }
     let number = crate::wire::text::strip_prefix_ignore_case(text, "RTSP/")
         .ok_or(HeadError::bad("not RTSP"))?;
     match number.split_once('.') {
@@ -389,22 +427,34 @@ fn version(text: &str) -> Result<Version, HeadError> {
     }
 }
 
-fn parse_header_line(line: &[u8], headers: &mut Headers) -> Result<(), HeadError> {
-    let line = text(line)?;
+const CONTROL: HeadError = HeadError::bad("control character in head");
+
+/// A header line without its end.
+enum Line<'a> {
+    Field(&'a str, &'a str),
+    /// Continues the field before.
+    Folded(&'a str),
+}
+
+/// Whether a line is what [`parse_line`] calls a field.
+fn is_field(line: &str) -> bool {
+    let name = memchr::memchr(b':', line.as_bytes()).and_then(|colon| line.get(..colon));
+    name.is_some_and(|name| is_token(name.trim_end().as_bytes())) && !has_control(line)
+}
+
+fn parse_line(line: &str) -> Result<Line<'_>, HeadError> {
+    if has_control(line) {
+        return Err(CONTROL);
+    }
     if line.starts_with([' ', '\t']) {
-        return if headers.extend_last(line.trim()) {
-            Ok(())
-        } else {
-            Err(HeadError::bad("first header line is folded"))
-        };
+        return Ok(Line::Folded(line.trim()));
     }
     let (name, value) = line.split_once(':').ok_or(HeadError::bad("header without colon"))?;
     let name = name.trim_end();
     if !is_token(name.as_bytes()) {
         return Err(HeadError::bad("header name is no token"));
     }
-    headers.push(name, value.trim());
-    Ok(())
+    Ok(Line::Field(name, value.trim()))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::fmt;
 const MAX_ENTRIES: usize = 64;
 
 /// One stream of [`RtpInfo`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RtpInfoEntry {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RtpInfoEntry<'a> {
     /// Control URL of the stream, as in SETUP.
-    pub url: String,
+    pub url: &'a str,
     /// Sequence number of the first packet.
     pub seq: Option<u16>,
     /// RTP timestamp that corresponds to the start of the range.
@@ -19,15 +19,15 @@ pub struct RtpInfoEntry {
 
 /// The `RTP-Info` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RtpInfo {
+pub struct RtpInfo<'a> {
     /// One entry a stream.
-    pub entries: Vec<RtpInfoEntry>,
+    pub entries: Vec<RtpInfoEntry<'a>>,
 }
 
-impl RtpInfo {
+impl<'a> RtpInfo<'a> {
     /// Reads what can be read: servers are so inventive here that a client must not depend on
     /// it, so nothing is an error. URLs may contain commas and semicolons.
-    pub fn parse(value: &str) -> Self {
+    pub fn parse(value: &'a str) -> Self {
         let mut entries = Vec::new();
         let mut rest = value.trim();
         while !rest.is_empty() && entries.len() < MAX_ENTRIES {
@@ -51,8 +51,8 @@ fn next_entry(text: &str) -> usize {
         .unwrap_or(text.len())
 }
 
-impl RtpInfoEntry {
-    fn parse(text: &str) -> Option<Self> {
+impl<'a> RtpInfoEntry<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
         let mut entry = Self::default();
         let mut url = text.trim().trim_end_matches(',');
         // The parameters are taken from the end, since the URL may contain semicolons.
@@ -68,14 +68,14 @@ impl RtpInfoEntry {
             url = before;
         }
         let url = strip_prefix_ignore_case(url.trim(), "url=")?;
-        entry.url = unquote(url.trim()).to_owned();
+        entry.url = unquote(url.trim());
         Some(entry)
     }
 }
 
-impl fmt::Display for RtpInfoEntry {
+impl fmt::Display for RtpInfoEntry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "url={}", OneLine(&self.url))?;
+        write!(f, "url={}", OneLine(self.url))?;
         if let Some(seq) = self.seq {
             write!(f, ";seq={seq}")?;
         }
@@ -86,7 +86,7 @@ impl fmt::Display for RtpInfoEntry {
     }
 }
 
-impl fmt::Display for RtpInfo {
+impl fmt::Display for RtpInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, entry) in self.entries.iter().enumerate() {
             if i > 0 {
@@ -107,9 +107,13 @@ mod tests {
     fn what_is_written_is_read() {
         let mut random = Random::new(7);
         for _ in 0..300 {
-            let entries = (0..random.below(5))
-                .map(|_| RtpInfoEntry {
-                    url: format!("rtsp://h/{},a;b/{}", random.word(8), random.word(8)),
+            let urls: Vec<_> = (0..random.below(5))
+                .map(|_| format!("rtsp://h/{},a;b/{}", random.word(8), random.word(8)))
+                .collect();
+            let entries = urls
+                .iter()
+                .map(|url| RtpInfoEntry {
+                    url,
                     seq: random.option(Random::u16),
                     rtptime: random.option(Random::u32),
                 })
@@ -126,10 +130,7 @@ mod tests {
         );
         assert_eq!(info.entries.len(), 2);
         assert_eq!(info.entries[0].rtptime, Some(2));
-        assert_eq!(
-            info.entries[1],
-            RtpInfoEntry { url: "track2".into(), seq: Some(7), rtptime: None }
-        );
+        assert_eq!(info.entries[1], RtpInfoEntry { url: "track2", seq: Some(7), rtptime: None });
         assert_eq!(RtpInfo::parse(",,,;;;").entries, []);
     }
 }

@@ -3,41 +3,28 @@
 use crate::wire::ParseError;
 use crate::wire::text::{ParameterValue, digits, invalid, parameter};
 use std::fmt;
-use std::str::FromStr;
 
 /// The `Session` header.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionHeader {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionHeader<'a> {
     /// Opaque to the client.
-    pub id: String,
+    pub id: &'a str,
     /// Seconds between requests after which the server may end the session.
     pub timeout: Option<u32>,
 }
 
-impl SessionHeader {
+impl<'a> SessionHeader<'a> {
     /// A header for `id`, with the time-out in seconds.
-    pub fn new(id: impl Into<String>, timeout: Option<u32>) -> Self {
-        Self { id: id.into(), timeout }
+    pub const fn new(id: &'a str, timeout: Option<u32>) -> Self {
+        Self { id, timeout }
     }
-}
 
-/// Without a space after the semicolon: some clients take it for part of the value.
-impl fmt::Display for SessionHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", ParameterValue(&self.id))?;
-        match self.timeout {
-            Some(timeout) => write!(f, ";timeout={timeout}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Takes any visible characters for an id, since servers do; parameters other than `timeout`,
-/// and a `timeout` that is no number, are passed over.
-impl FromStr for SessionHeader {
-    type Err = ParseError;
-
-    fn from_str(value: &str) -> Result<Self, ParseError> {
+    /// Takes any visible characters for an id, since servers do; parameters other than `timeout`,
+    /// and a `timeout` that is no number, are passed over.
+    ///
+    /// # Errors
+    /// The id is empty or has other characters.
+    pub fn parse(value: &'a str) -> Result<Self, ParseError> {
         let mut parts = value.split(';');
         let id = parts.next().unwrap_or_default().trim();
         let visible = |b: u8| b.is_ascii_graphic() && b != b',' && b != b'"';
@@ -48,7 +35,18 @@ impl FromStr for SessionHeader {
             .map(parameter)
             .find(|(name, _)| name.eq_ignore_ascii_case("timeout"))
             .and_then(|(_, seconds)| digits(seconds?));
-        Ok(Self { id: id.to_owned(), timeout })
+        Ok(Self { id, timeout })
+    }
+}
+
+/// Without a space after the semicolon: some clients take it for part of the value.
+impl fmt::Display for SessionHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", ParameterValue(self.id))?;
+        match self.timeout {
+            Some(timeout) => write!(f, ";timeout={timeout}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -60,8 +58,8 @@ mod tests {
     fn sessions() {
         let header = SessionHeader::new("aB3-_.+9", Some(60));
         assert_eq!(header.to_string(), "aB3-_.+9;timeout=60");
-        assert_eq!(header.to_string().parse(), Ok(header));
-        let parse = |v: &str| v.parse::<SessionHeader>();
+        assert_eq!(SessionHeader::parse(&header.to_string()), Ok(header));
+        let parse = SessionHeader::parse;
         assert_eq!(parse(" 4711 ; Timeout = 30 ;x"), Ok(SessionHeader::new("4711", Some(30))));
         assert_eq!(parse("4711;timeout=-1"), Ok(SessionHeader::new("4711", None)));
         for bad in ["", ";timeout=60", "a b", "a\u{e9}", "a,b"] {

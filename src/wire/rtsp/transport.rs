@@ -145,39 +145,41 @@ impl TransportSpec {
 
     fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), ParseError> {
         let text = value.map(unquote).unwrap_or_default();
-        match name.to_ascii_lowercase().as_str() {
-            "unicast" => self.explicit_delivery = Some(Delivery::Unicast),
-            "multicast" => self.explicit_delivery = Some(Delivery::Multicast),
-            // `destination` without a value stands for the peer in some requests.
-            "destination" => self.destination = (!text.is_empty()).then(|| text.to_owned()),
-            "source" => self.source = (!text.is_empty()).then(|| text.to_owned()),
-            "interleaved" => {
-                let pair = pair(text, |n: u8| n.checked_add(1));
-                self.interleaved = Some(pair.ok_or_else(|| invalid("Transport: interleaved"))?);
-            }
-            "port" => self.port = Some(ports(text).ok_or_else(|| invalid("Transport: port"))?),
-            "client_port" => {
-                self.client_port =
-                    Some(ports(text).ok_or_else(|| invalid("Transport: client_port"))?);
-            }
-            "server_port" => {
-                self.server_port =
-                    Some(ports(text).ok_or_else(|| invalid("Transport: server_port"))?);
-            }
-            "ttl" => self.ttl = Some(digits(text).ok_or_else(|| invalid("Transport: ttl"))?),
-            "layers" => {
-                self.layers = Some(digits(text).ok_or_else(|| invalid("Transport: layers"))?)
-            }
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        let owned = || (!text.is_empty()).then(|| text.to_owned());
+        if is("unicast") {
+            self.explicit_delivery = Some(Delivery::Unicast);
+        } else if is("multicast") {
+            self.explicit_delivery = Some(Delivery::Multicast);
+        } else if is("client_port") {
+            self.client_port = Some(ports(text).ok_or(invalid("Transport: client_port"))?);
+        } else if is("interleaved") {
+            let pair = pair(text, |n: u8| n.checked_add(1));
+            self.interleaved = Some(pair.ok_or(invalid("Transport: interleaved"))?);
+        } else if is("mode") {
+            self.mode = owned();
+        } else if is("destination") {
+            // Without a value it stands for the peer in some requests.
+            self.destination = owned();
+        } else if is("source") {
+            self.source = owned();
+        } else if is("port") {
+            self.port = Some(ports(text).ok_or(invalid("Transport: port"))?);
+        } else if is("server_port") {
+            self.server_port = Some(ports(text).ok_or(invalid("Transport: server_port"))?);
+        } else if is("ttl") {
+            self.ttl = Some(digits(text).ok_or(invalid("Transport: ttl"))?);
+        } else if is("layers") {
+            self.layers = Some(digits(text).ok_or(invalid("Transport: layers"))?);
+        } else if is("ssrc") {
             // Devices write it in many ways, and no client depends on it.
-            "ssrc" => self.ssrc = hex32(text.trim()),
-            "mode" => self.mode = (!text.is_empty()).then(|| text.to_owned()),
-            "append" => self.append = true,
+            self.ssrc = hex32(text.trim());
+        } else if is("append") {
+            self.append = true;
+        } else if is_token(name.as_bytes()) {
             // What is no token is dropped: written without its odd characters it might be a
             // parameter with a meaning.
-            _ if is_token(name.as_bytes()) => {
-                self.other.push((name.to_owned(), value.map(str::to_owned)));
-            }
-            _ => {}
+            self.other.push((name.to_owned(), value.map(str::to_owned)));
         }
         Ok(())
     }
@@ -262,8 +264,10 @@ impl fmt::Display for TransportSpec {
             write!(f, ";ssrc={ssrc:08X}")?;
         }
         if let Some(mode) = &self.mode {
-            let clean = |c: &char| !c.is_ascii_control() && *c != '"';
-            write!(f, ";mode=\"{}\"", mode.chars().filter(clean).collect::<String>())?;
+            f.write_str(";mode=\"")?;
+            let unfit = |c: char| c.is_ascii_control() || c == '"';
+            mode.split(unfit).try_for_each(|piece| f.write_str(piece))?;
+            f.write_str("\"")?;
         }
         if self.append {
             f.write_str(";append")?;
@@ -296,19 +300,21 @@ pub struct Transport {
     pub specs: Vec<TransportSpec>,
 }
 
+/// The alternatives of a `Transport` header, read one after the other. A value without any, or
+/// with one that is an error, is malformed as a whole.
+pub fn alternatives(value: &str) -> impl Iterator<Item = Result<TransportSpec, ParseError>> {
+    let specs = split_unquoted(value, ',').map(str::trim).filter(|spec| !spec.is_empty());
+    specs.enumerate().map(|(i, spec)| match i {
+        0..MAX_ALTERNATIVES => spec.parse(),
+        _ => Err(invalid("Transport: too many alternatives")),
+    })
+}
+
 impl FromStr for Transport {
     type Err = ParseError;
 
     fn from_str(value: &str) -> Result<Self, ParseError> {
-        let alternatives =
-            split_unquoted(value, ',').map(str::trim).filter(|spec| !spec.is_empty());
-        let mut specs = Vec::new();
-        for alternative in alternatives {
-            if specs.len() == MAX_ALTERNATIVES {
-                return Err(invalid("Transport: too many alternatives"));
-            }
-            specs.push(alternative.parse()?);
-        }
+        let specs = alternatives(value).collect::<Result<Vec<_>, _>>()?;
         if specs.is_empty() { Err(invalid("Transport")) } else { Ok(Self { specs }) }
     }
 }

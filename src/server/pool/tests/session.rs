@@ -9,7 +9,7 @@ fn header_has_no_space_and_no_grace() {
     let id = w.id(key);
     let mut header = |timeout| {
         assert!(w.pool.set_timeout(key, timeout));
-        w.pool.session(key).unwrap().header()
+        w.pool.session(key).unwrap().header().to_string()
     };
     assert_eq!(header(60 * SECOND), format!("{id};timeout=60"));
     assert_eq!(header(20 * SECOND), format!("{id};timeout=20"));

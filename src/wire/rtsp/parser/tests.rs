@@ -7,7 +7,7 @@ fn whole(input: &[u8]) -> (Incoming<'_>, usize) {
     parse(input, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn request(text: &str) -> Request {
+fn request(text: &str) -> Request<'_> {
     match whole(text.as_bytes()) {
         (Incoming::Request(request), consumed) if consumed == text.len() => request,
         other => panic!("{other:?}"),
@@ -119,7 +119,7 @@ fn ffmpeg() {
     assert_eq!(transport.specs[0].interleaved, Some((0, 1)));
     assert_eq!(setup.headers.cseq(), Some(3));
     let play = request(FFMPEG[3]);
-    let session: SessionHeader = play.headers.value("Session").unwrap().parse().unwrap();
+    let session = SessionHeader::parse(play.headers.value("Session").unwrap()).unwrap();
     assert_eq!(session.id, "0A1B2C3D4E5F");
 }
 
@@ -194,7 +194,7 @@ fn interleaved_data_and_pipelined_requests_come_in_order() {
 fn responses() {
     let text = "RTSP/1.0 461\r\nCSeq: 3\r\nno colon here\r\nContent-Length: 2\r\n\r\nhi";
     let (Incoming::Response(r), _) = whole(text.as_bytes()) else { panic!() };
-    assert_eq!((r.status, r.reason.as_str()), (StatusCode::UNSUPPORTED_TRANSPORT, ""));
+    assert_eq!((r.status, &*r.reason), (StatusCode::UNSUPPORTED_TRANSPORT, ""));
     assert_eq!((r.headers.len(), &r.body[..]), (2, &b"hi"[..]));
     assert_eq!(refused("RTSP/1.0 OK\r\n\r\n").kind, HeadErrorKind::BadRequest);
 }
@@ -296,14 +296,14 @@ fn what_is_written_is_read() {
     for _ in 0..500 {
         let mut headers = Headers::new();
         // `CSeq` is written first, so it stands first here.
-        headers.push("CSeq", random.u32().to_string());
+        headers.push("CSeq", random.u32());
         for _ in 0..random.below(8) {
             let value = random.option(|r| format!("{} {}", r.word(9), r.word(9)));
-            headers.push(format!("X-{}", random.word(6)), value.unwrap_or_default());
+            headers.push(&format!("X-{}", random.word(6)), value.unwrap_or_default());
         }
-        let body = Bytes::from(random.bytes(100));
+        let body = Cow::from(random.bytes(100));
         if !body.is_empty() {
-            headers.push("Content-Length", body.len().to_string());
+            headers.push("Content-Length", body.len());
         }
         if random.chance(2) {
             let method = Method::from(*random.pick(&["PLAY", "SET_PARAMETER", "FROB"]));
