@@ -135,6 +135,16 @@ impl PacketBuffer {
         other.clear();
     }
 
+    /// Bytes of memory that it has for packets.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes all packets out, with their memory.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.max_payload))
+    }
+
     /// Forgets all packets and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
