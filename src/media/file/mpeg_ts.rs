@@ -428,7 +428,10 @@ struct TsSource {
 impl TsSource {
     fn read(&mut self) -> io::Result<()> {
         let left = self.of.file.len().saturating_sub(self.offset);
-        let want = usize::try_from(left).unwrap_or(READ_LEN).min(READ_LEN);
+        // With what is there no more than that, so that its memory does not grow; but for streams
+        // of so high a rate that more than that waits for the next PCR.
+        let most = READ_LEN.saturating_sub(self.framer.buffered()).max(READ_LEN / 2);
+        let want = usize::try_from(left).unwrap_or(most).min(most);
         if want == 0 {
             self.framer.handle_end();
             self.drained = true;
