@@ -290,11 +290,14 @@ impl StreamState {
         self.begin_packet(env, wiring);
         let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
         if is_new && self.phase == Phase::Playing {
-            match (self.policy.fast_start, &mut self.cache) {
+            match (self.policy.fast_start, &self.cache) {
                 (FastStart::KeyFrameCache, Some(cache)) => {
-                    for batch in cache.batches_mut() {
-                        self.outlets.send_to(id, batch, env, wiring);
+                    let mut batch = wiring.spare.take();
+                    for frame in 0..cache.frames() {
+                        cache.copy_frame(frame, &mut batch);
+                        self.outlets.send_to(id, &mut batch, env, wiring);
                     }
+                    wiring.spare.give_back(batch);
                 }
                 (FastStart::WaitForKeyFrame, _) => self.outlets.wait_for_key_frame(id),
                 _ => {}
@@ -437,6 +440,7 @@ impl StreamState {
                 break;
             }
             self.send_frame(env, wiring, &frame, base);
+            wiring.demuxers.frame_memory().give_back(frame.data);
             if let Some(burst) = &self.burst {
                 wake_at = now + burst.interval;
                 break;
