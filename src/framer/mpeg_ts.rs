@@ -10,15 +10,16 @@ use std::io;
 use std::time::Duration;
 
 mod clock;
+mod sync;
+
 use clock::Clock;
+pub(crate) use sync::{find_sync, packets};
 
 /// Bytes of a packet as it is sent.
 pub const PACKET_LEN: usize = 188;
 /// Bytes from one packet to the next in an .m2ts file.
 pub const M2TS_STRIDE: usize = 192;
 const SYNC: u8 = 0x47;
-/// Packets that must follow each other before sync is believed.
-const CONFIRMATIONS: usize = 4;
 /// PCR values count modulo this, in units of 1/27 µs.
 pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
 /// Bytes that wait for the next PCR before their time is guessed from the rate so far: 0.1 s of
@@ -72,74 +73,6 @@ pub(crate) fn ticks_to_duration(ticks: u64) -> Duration {
 /// A duration in units of 1/27 µs.
 pub(crate) fn duration_to_ticks(time: Duration) -> u64 {
     u64::try_from(time.as_nanos() * 27 / 1000).unwrap_or(u64::MAX)
-}
-
-/// Where packets begin in `bytes` and how far apart they are. `ended`: nothing follows, so fewer
-/// packets will do. `Err`: the bytes before this offset hold no packet; more are needed to tell.
-pub(crate) fn find_sync(
-    bytes: &[u8],
-    strides: &[usize],
-    ended: bool,
-) -> Result<(usize, usize), usize> {
-    let mut from = 0;
-    while let Some(i) = bytes.get(from..).and_then(|rest| memchr::memchr(SYNC, rest)) {
-        let at = from + i;
-        let mut undecided = false;
-        for &stride in strides {
-            match run(bytes, at, stride, ended) {
-                Run::Packets if stride == PACKET_LEN => return Ok((at, stride)),
-                // The time stamps in front of the packets may look like sync bytes as well.
-                Run::Packets => match run(bytes, at + M2TS_STRIDE - PACKET_LEN, stride, ended) {
-                    Run::Packets => return Ok((at + M2TS_STRIDE - PACKET_LEN, stride)),
-                    Run::No => return Ok((at, stride)),
-                    Run::NeedMore => undecided = true,
-                },
-                Run::NeedMore => undecided = true,
-                Run::No => {}
-            }
-        }
-        if undecided {
-            return Err(at);
-        }
-        from = at + 1;
-    }
-    Err(bytes.len())
-}
-
-enum Run {
-    Packets,
-    No,
-    NeedMore,
-}
-
-/// Whether packets follow each other from `at` on.
-fn run(bytes: &[u8], at: usize, stride: usize, ended: bool) -> Run {
-    for i in 0..CONFIRMATIONS {
-        match bytes.get(at + i * stride) {
-            Some(&SYNC) => {}
-            Some(_) => return Run::No,
-            None if !ended => return Run::NeedMore,
-            None if bytes.len() >= at + PACKET_LEN => return Run::Packets,
-            None => return Run::No,
-        }
-    }
-    Run::Packets
-}
-
-/// The packets in a piece of a stream, each with its offset; garbage between them is passed over.
-pub(crate) fn packets(bytes: &[u8], stride: usize) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    let mut synced = false;
-    std::iter::from_fn(move || {
-        if !synced || bytes.get(at) != Some(&SYNC) {
-            let rest = bytes.get(at..).filter(|_| stride > 0)?;
-            at += find_sync(rest, &[stride], true).ok()?.0;
-            synced = true;
-        }
-        let packet = (at, bytes.get(at..at + PACKET_LEN)?);
-        at += stride;
-        Some(packet)
-    })
 }
 
 /// Cuts a byte stream into groups of transport stream packets (seven, unless told otherwise).
@@ -271,6 +204,20 @@ impl TsFramer {
     /// Bytes that are here and were not given out.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Bytes of memory for them, those of frames that have gone included.
+    pub(crate) fn room(&mut self) -> usize {
+        let unused = self.buffer.capacity() - self.buffer.len();
+        let _ = self.buffer.try_reclaim(unused + 1);
+        self.buffer.capacity()
+    }
+
+    /// Goes on in other memory, with what is here; returns the one that it had.
+    pub(crate) fn move_to(&mut self, mut memory: BytesMut) -> BytesMut {
+        memory.clear();
+        memory.extend_from_slice(&self.buffer);
+        std::mem::replace(&mut self.buffer, memory)
     }
 
     /// No more bytes will come.

@@ -54,19 +54,24 @@ impl FrameMemory {
     /// Memory with `len` bytes in it. What they are is not said: of frames before, for example.
     /// `len` has been checked by the caller, against the file's length or a limit.
     pub fn take(&mut self, len: usize) -> BytesMut {
+        let mut buffer = self.take_room(len);
+        buffer.resize(len, 0);
+        buffer
+    }
+
+    /// Memory with room for `len` bytes, whatever is in it.
+    pub(crate) fn take_room(&mut self, len: usize) -> BytesMut {
         let fitting = SIZES.partition_point(|&size| size < len);
         let sizes = SIZES.iter().zip(&mut self.free).skip(fitting).take(1 + LARGER);
         for (size, free) in sizes {
-            if let Some(mut buffer) = free.pop() {
+            if let Some(buffer) = free.pop() {
                 self.kept -= size;
-                buffer.resize(len, 0);
                 return buffer;
             }
         }
         let mut buffer = BytesMut::with_capacity(SIZES.get(fitting).map_or(len, |&size| size));
         // Makes it one that can become a frame's data and come back without an allocation.
         drop(buffer.split_off(buffer.capacity()));
-        buffer.resize(len, 0);
         buffer
     }
 
