@@ -78,6 +78,10 @@
 //! that buffer. Who does not read in time loses whole frames up to the next key frame and nobody
 //! else's time.
 //!
+//! Frames of files lie in memory that the sources of a server share
+//! ([`FrameMemory`](media::FrameMemory)), packets in memory that its streams share. Both come back
+//! when a frame is sent: a stream that runs allocates nothing, and one that waits holds little.
+//!
 //! Where sources do not form a chain (the tracks of one demultiplexer, a replicator, an encoder's
 //! thread) there is a bounded [`FrameQueue`](media::queue::FrameQueue) with a stated policy for
 //! when it is full.

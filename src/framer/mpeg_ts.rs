@@ -4,29 +4,27 @@
 //! Packets of 192 bytes (.m2ts) have four bytes in front of them, which are not sent.
 
 use crate::frame::Frame;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
+
+mod clock;
+mod sync;
+
+use clock::Clock;
+pub(crate) use sync::{find_sync, packets};
 
 /// Bytes of a packet as it is sent.
 pub const PACKET_LEN: usize = 188;
 /// Bytes from one packet to the next in an .m2ts file.
 pub const M2TS_STRIDE: usize = 192;
 const SYNC: u8 = 0x47;
-/// Packets that must follow each other before sync is believed.
-const CONFIRMATIONS: usize = 4;
 /// PCR values count modulo this, in units of 1/27 µs.
 pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
-/// A longer way from one PCR to the next is no way but a jump; ISO/IEC 13818-1 demands 0.1 s.
-const MAX_PCR_STEP: u64 = 10 * 27_000_000;
 /// Bytes that wait for the next PCR before their time is guessed from the rate so far: 0.1 s of
 /// 40 Mbit/s.
 const MAX_LOOKAHEAD: usize = 512 * 1024;
-/// Packets without a PCR of the chosen PID after which another PID may replace it.
-const PCR_PID_PATIENCE: u64 = 50_000;
-/// Ticks in so many packets until two PCRs tell better: 10 Mbit/s.
-const ASSUMED_RATE: (u64, u64) = (4061, 1);
 
 /// A program clock reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,74 +75,6 @@ pub(crate) fn duration_to_ticks(time: Duration) -> u64 {
     u64::try_from(time.as_nanos() * 27 / 1000).unwrap_or(u64::MAX)
 }
 
-/// Where packets begin in `bytes` and how far apart they are. `ended`: nothing follows, so fewer
-/// packets will do. `Err`: the bytes before this offset hold no packet; more are needed to tell.
-pub(crate) fn find_sync(
-    bytes: &[u8],
-    strides: &[usize],
-    ended: bool,
-) -> Result<(usize, usize), usize> {
-    let mut from = 0;
-    while let Some(i) = bytes.get(from..).and_then(|rest| memchr::memchr(SYNC, rest)) {
-        let at = from + i;
-        let mut undecided = false;
-        for &stride in strides {
-            match run(bytes, at, stride, ended) {
-                Run::Packets if stride == PACKET_LEN => return Ok((at, stride)),
-                // The time stamps in front of the packets may look like sync bytes as well.
-                Run::Packets => match run(bytes, at + M2TS_STRIDE - PACKET_LEN, stride, ended) {
-                    Run::Packets => return Ok((at + M2TS_STRIDE - PACKET_LEN, stride)),
-                    Run::No => return Ok((at, stride)),
-                    Run::NeedMore => undecided = true,
-                },
-                Run::NeedMore => undecided = true,
-                Run::No => {}
-            }
-        }
-        if undecided {
-            return Err(at);
-        }
-        from = at + 1;
-    }
-    Err(bytes.len())
-}
-
-enum Run {
-    Packets,
-    No,
-    NeedMore,
-}
-
-/// Whether packets follow each other from `at` on.
-fn run(bytes: &[u8], at: usize, stride: usize, ended: bool) -> Run {
-    for i in 0..CONFIRMATIONS {
-        match bytes.get(at + i * stride) {
-            Some(&SYNC) => {}
-            Some(_) => return Run::No,
-            None if !ended => return Run::NeedMore,
-            None if bytes.len() >= at + PACKET_LEN => return Run::Packets,
-            None => return Run::No,
-        }
-    }
-    Run::Packets
-}
-
-/// The packets in a piece of a stream, each with its offset; garbage between them is passed over.
-pub(crate) fn packets(bytes: &[u8], stride: usize) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    let mut synced = false;
-    std::iter::from_fn(move || {
-        if !synced || bytes.get(at) != Some(&SYNC) {
-            let rest = bytes.get(at..).filter(|_| stride > 0)?;
-            at += find_sync(rest, &[stride], true).ok()?.0;
-            synced = true;
-        }
-        let packet = (at, bytes.get(at..at + PACKET_LEN)?);
-        at += stride;
-        Some(packet)
-    })
-}
-
 /// Cuts a byte stream into groups of transport stream packets (seven, unless told otherwise).
 /// Their times are interpolated between the PCRs around them, and count from the first PCR; jumps
 /// and wraps of the clock are bridged at the rate so far.
@@ -154,7 +84,13 @@ pub(crate) fn packets(bytes: &[u8], stride: usize) -> impl Iterator<Item = (usiz
 /// PCR that follows them, but never more than half a megabyte.
 #[derive(Debug)]
 pub struct TsFramer {
+    /// The groups that were not given out, and behind them what is not cut yet. Frames are parts
+    /// of its memory; when they are gone, what comes next takes their place.
     buffer: BytesMut,
+    /// Bytes of groups in the buffer.
+    cut: usize,
+    /// Bytes between them and what is not cut yet, which are no packets.
+    garbage: usize,
     /// Bytes from packet to packet, once known.
     stride: Option<usize>,
     synced: bool,
@@ -163,11 +99,30 @@ pub struct TsFramer {
     /// Packets cut so far.
     packets: u64,
     gap: bool,
-    /// Groups whose time is not yet known: number of the first packet, bytes, flag.
-    waiting: VecDeque<(u64, Bytes, bool)>,
+    /// Groups whose time is not yet known: number of the first packet, and the group.
+    waiting: VecDeque<(u64, Group)>,
     waiting_bytes: usize,
-    ready: VecDeque<Frame>,
+    /// Groups that can be given out: when, and for how long.
+    ready: VecDeque<(Group, Duration, Duration)>,
     ended: bool,
+}
+
+/// Packets that are sent together, and where they stand in the buffer behind the group before.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    /// Bytes before it, which are no packets.
+    before: usize,
+    /// Bytes of the packets.
+    len: usize,
+    /// Bytes behind them, which are no packets.
+    after: usize,
+    gap: bool,
+}
+
+impl Group {
+    const fn whole(&self) -> usize {
+        self.before + self.len + self.after
+    }
 }
 
 impl Default for TsFramer {
@@ -181,6 +136,8 @@ impl TsFramer {
     pub fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
+            cut: 0,
+            garbage: 0,
             stride: None,
             synced: false,
             per_frame: 7,
@@ -203,7 +160,14 @@ impl TsFramer {
     /// Starts anew in the same stream: the next PCR stands for `time`.
     pub fn resume_at(&mut self, time: Duration) {
         let pid = self.clock.pid;
-        *self = Self { stride: self.stride, per_frame: self.per_frame, ..Self::new() };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut ready = std::mem::take(&mut self.ready);
+        buffer.clear();
+        waiting.clear();
+        ready.clear();
+        let (stride, per_frame) = (self.stride, self.per_frame);
+        *self = Self { buffer, waiting, ready, stride, per_frame, ..Self::new() };
         self.clock.pid = pid;
         self.clock.last = duration_to_ticks(time);
     }
@@ -237,6 +201,25 @@ impl TsFramer {
         got
     }
 
+    /// Bytes that are here and were not given out.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Bytes of memory for them, those of frames that have gone included.
+    pub(crate) fn room(&mut self) -> usize {
+        let unused = self.buffer.capacity() - self.buffer.len();
+        let _ = self.buffer.try_reclaim(unused + 1);
+        self.buffer.capacity()
+    }
+
+    /// Goes on in other memory, with what is here; returns the one that it had.
+    pub(crate) fn move_to(&mut self, mut memory: BytesMut) -> BytesMut {
+        memory.clear();
+        memory.extend_from_slice(&self.buffer);
+        std::mem::replace(&mut self.buffer, memory)
+    }
+
     /// No more bytes will come.
     pub fn handle_end(&mut self) {
         self.ended = true;
@@ -250,17 +233,38 @@ impl TsFramer {
     /// The next group of packets.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         while self.ready.is_empty() {
-            if !self.cut_group() {
-                if self.ended {
-                    self.settle_all();
-                }
-                break;
-            }
-            if self.waiting_bytes > MAX_LOOKAHEAD {
+            let found = self.cut_group();
+            if self.waiting_bytes + self.garbage > MAX_LOOKAHEAD || (self.ended && !found) {
                 self.settle_all();
             }
+            if !found {
+                break;
+            }
         }
-        self.ready.pop_front()
+        let (group, pts, duration) = self.ready.pop_front()?;
+        self.buffer.advance(group.before.min(self.buffer.len()));
+        let whole = group.len + group.after;
+        let mut data = self.buffer.split_to(whole.min(self.buffer.len()));
+        data.truncate(group.len);
+        self.cut = self.cut.saturating_sub(group.whole());
+        let mut frame = Frame::new(data.freeze(), pts, duration);
+        frame.flags.discontinuity = group.gap;
+        Some(frame)
+    }
+
+    /// What is not cut yet.
+    fn uncut(&self) -> &[u8] {
+        self.buffer.get(self.cut + self.garbage..).unwrap_or_default()
+    }
+
+    /// Passes over bytes that are no packets.
+    fn pass(&mut self, n: usize) {
+        if self.cut == 0 {
+            let n = std::mem::take(&mut self.garbage) + n;
+            self.buffer.advance(n.min(self.buffer.len()));
+        } else {
+            self.garbage = (self.garbage + n).min(self.buffer.len().saturating_sub(self.cut));
+        }
     }
 
     /// Takes one group out of the buffer; `false` if there is none in it.
@@ -270,20 +274,20 @@ impl TsFramer {
                 (true, Some(stride)) => stride,
                 (_, known) => {
                     let found = match known {
-                        Some(stride) => find_sync(&self.buffer, &[stride], self.ended),
-                        None => find_sync(&self.buffer, &[PACKET_LEN, M2TS_STRIDE], self.ended),
+                        Some(stride) => find_sync(self.uncut(), &[stride], self.ended),
+                        None => find_sync(self.uncut(), &[PACKET_LEN, M2TS_STRIDE], self.ended),
                     };
                     match found {
                         Ok((at, stride)) => {
                             self.gap |= at > 0 && self.packets > 0;
-                            self.buffer.advance(at);
+                            self.pass(at);
                             self.stride = Some(stride);
                             self.synced = true;
                             stride
                         }
                         Err(useless) => {
                             self.gap |= useless > 0 && self.packets > 0;
-                            self.buffer.advance(useless);
+                            self.pass(useless);
                             return false;
                         }
                     }
@@ -291,21 +295,23 @@ impl TsFramer {
             };
             // A packet counts as being here when the bytes before the next one are, too.
             let needed = if self.ended { PACKET_LEN } else { stride };
+            let uncut = self.uncut();
             let mut n = 0;
             while n < self.per_frame
-                && self.buffer.len() >= n * stride + needed
-                && self.buffer.get(n * stride) == Some(&SYNC)
+                && uncut.len() >= n * stride + needed
+                && uncut.get(n * stride) == Some(&SYNC)
             {
                 n += 1;
             }
             if n < self.per_frame {
                 // The four bytes in front of the first packet of an .m2ts file are no gap; those
                 // in front of the others are passed over with the packet before.
-                match self.buffer.get(n * stride) {
+                match uncut.get(n * stride) {
                     Some(&SYNC) | None if !self.ended => return false,
                     Some(&SYNC) | None => {
                         if n == 0 {
-                            self.buffer.clear();
+                            self.buffer.truncate(self.cut);
+                            self.garbage = 0;
                             return false;
                         }
                     }
@@ -320,26 +326,34 @@ impl TsFramer {
     }
 
     fn take_group(&mut self, n: usize, stride: usize) {
-        let raw = self.buffer.split_to((n * stride).min(self.buffer.len()));
-        let data = if stride == PACKET_LEN {
-            raw.freeze()
-        } else {
-            let mut data = Vec::with_capacity(n * PACKET_LEN);
-            for packet in raw.chunks(stride) {
-                data.extend_from_slice(packet.get(..PACKET_LEN).unwrap_or_default());
+        let before = std::mem::take(&mut self.garbage);
+        let Some(uncut) = self.buffer.get_mut(self.cut + before..) else { return };
+        let whole = (n * stride).min(uncut.len());
+        let len = n * PACKET_LEN;
+        if stride != PACKET_LEN {
+            // The packets move together; the last has nothing behind it at the end of the stream.
+            for i in 1..n {
+                let (from, to) = (i * stride, i * PACKET_LEN);
+                if from + PACKET_LEN <= whole {
+                    uncut.copy_within(from..from + PACKET_LEN, to);
+                }
             }
-            data.into()
-        };
+        }
+        let gap = std::mem::take(&mut self.gap);
+        let group = Group { before, len, after: whole.saturating_sub(len), gap };
         let first = self.packets;
         self.packets += n as u64;
-        self.waiting_bytes += data.len();
-        let gap = std::mem::take(&mut self.gap);
-        self.waiting.push_back((first, data.clone(), gap));
-        for (i, packet) in data.chunks(PACKET_LEN).enumerate() {
-            if let Some(pcr) = Pcr::parse(packet) {
-                if self.clock.handle_pcr(pcr, first + i as u64) {
-                    self.settle_all();
-                }
+        self.waiting.push_back((first, group));
+        self.waiting_bytes += len;
+        let begin = self.cut + before;
+        self.cut += group.whole();
+        for i in 0..n {
+            let at = begin + i * PACKET_LEN;
+            let Some(pcr) = self.buffer.get(at..at + PACKET_LEN).and_then(Pcr::parse) else {
+                continue;
+            };
+            if self.clock.handle_pcr(pcr, first + i as u64) {
+                self.settle_all();
             }
         }
     }
@@ -347,87 +361,11 @@ impl TsFramer {
     /// Gives the groups that wait their time.
     fn settle_all(&mut self) {
         self.waiting_bytes = 0;
-        while let Some((first, data, gap)) = self.waiting.pop_front() {
+        while let Some((first, group)) = self.waiting.pop_front() {
             let pts = self.clock.time_of(first);
-            let duration = self.clock.span_of((data.len() / PACKET_LEN) as u64);
-            let mut frame = Frame::new(data, pts, duration);
-            frame.flags.discontinuity = gap;
-            self.ready.push_back(frame);
+            let duration = self.clock.span_of((group.len / PACKET_LEN) as u64);
+            self.ready.push_back((group, pts, duration));
         }
-    }
-}
-
-/// Counts time along the PCRs of one PID.
-#[derive(Debug, Default)]
-struct Clock {
-    pid: Option<u16>,
-    /// The last PCR: its value, the time it stands for, the number of its packet.
-    anchor: Option<(u64, u64, u64)>,
-    /// Ticks that passed in so many packets, between the last two PCRs.
-    rate: Option<(u64, u64)>,
-    /// Time given out last; it never decreases.
-    last: u64,
-}
-
-impl Clock {
-    /// Takes the PCR of packet number `index`; says whether the times of the packets before it
-    /// are now known.
-    fn handle_pcr(&mut self, pcr: Pcr, index: u64) -> bool {
-        let Some((value, time, at)) = self.anchor else {
-            if *self.pid.get_or_insert(pcr.pid) != pcr.pid && index < PCR_PID_PATIENCE {
-                return false;
-            }
-            self.pid = Some(pcr.pid);
-            self.anchor = Some((pcr.value, self.last, index));
-            return true;
-        };
-        let packets = index.saturating_sub(at);
-        let mut jump = pcr.discontinuity;
-        if self.pid != Some(pcr.pid) {
-            if packets < PCR_PID_PATIENCE {
-                return false;
-            }
-            self.pid = Some(pcr.pid);
-            jump = true;
-        }
-        let step = pcr.since(value);
-        if step == 0 && !jump {
-            // A clock that stands says nothing; taken at its word, all would be sent at once.
-            return false;
-        }
-        let time = if jump || step > MAX_PCR_STEP {
-            time.saturating_add(self.ticks(packets))
-        } else {
-            // The packets between lie on the line from the last PCR to this; `time_of` counts
-            // backwards from here, on the same line.
-            self.rate = (packets > 0).then_some((step, packets)).or(self.rate);
-            time.saturating_add(step)
-        };
-        self.anchor = Some((pcr.value, time, index));
-        true
-    }
-
-    /// Ticks of `packets` packets at the rate so far.
-    fn ticks(&self, packets: u64) -> u64 {
-        let (ticks, per) = self.rate.unwrap_or(ASSUMED_RATE);
-        let ticks = u128::from(ticks) * u128::from(packets) / u128::from(per.max(1));
-        u64::try_from(ticks).unwrap_or(u64::MAX)
-    }
-
-    fn time_of(&mut self, index: u64) -> Duration {
-        if let Some((_, time, at)) = self.anchor {
-            let ticks = if index >= at {
-                time.saturating_add(self.ticks(index - at))
-            } else {
-                time.saturating_sub(self.ticks(at - index))
-            };
-            self.last = self.last.max(ticks);
-        }
-        ticks_to_duration(self.last)
-    }
-
-    fn span_of(&self, packets: u64) -> Duration {
-        ticks_to_duration(self.ticks(packets))
     }
 }
 
@@ -569,6 +507,25 @@ pub(crate) mod tests {
             assert!(framer.waiting_bytes <= MAX_LOOKAHEAD);
         }
         assert!(packets > 15_000);
+    }
+
+    #[test]
+    fn garbage_behind_packets_that_wait_is_not_kept() {
+        let mut framer = TsFramer::new();
+        framer.handle_bytes(&stream(25, 0, 1000));
+        let mut frames: Vec<_> = std::iter::from_fn(|| framer.poll_frame()).collect();
+        for _ in 0..200 {
+            framer.handle_bytes(&[0x55; 10_000]);
+            frames.extend(std::iter::from_fn(|| framer.poll_frame()));
+            assert!(framer.buffered() < MAX_LOOKAHEAD + 20_000, "{}", framer.buffered());
+        }
+        framer.handle_bytes(&stream(30, 25_000, 1000));
+        framer.handle_end();
+        frames.extend(std::iter::from_fn(|| framer.poll_frame()));
+        // What follows garbage is believed again; the last packets before it are whole as well.
+        let expected = [stream(25, 0, 1000), stream(30, 25_000, 1000)].concat();
+        assert!(bytes_of(&frames) == expected);
+        assert_eq!(frames.iter().filter(|frame| frame.flags.discontinuity).count(), 1);
     }
 
     #[test]

@@ -80,7 +80,9 @@ impl<H: SyncHeader> SyncFramer<H> {
 
     /// Goes on at `offset`, where a frame of the same stream begins.
     pub(crate) fn resume(&mut self, offset: u64, stream: H) {
-        *self = Self { offset, stream: Some(stream), synced: true, ..Self::new() };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        *self = Self { buffer, offset, stream: Some(stream), synced: true, ..Self::new() };
     }
 
     pub(crate) fn handle_bytes(&mut self, bytes: &[u8]) {
@@ -99,6 +101,11 @@ impl<H: SyncHeader> SyncFramer<H> {
         let got = read(self.buffer.get_mut(before..).unwrap_or_default());
         self.buffer.truncate(before + got.as_ref().map_or(0, |&n| n.min(len)));
         got
+    }
+
+    /// Bytes that are here and were not given out.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
     }
 
     pub(crate) fn handle_end(&mut self) {

@@ -37,6 +37,13 @@ impl PictureDuration {
 
     /// How long `n` pictures last, rounded down to a nanosecond; rounding does not add up.
     pub fn times(self, n: u64) -> Duration {
+        // Every frame asks several times, and long division is slow.
+        if let Some(units) = n.checked_mul(self.numerator) {
+            if let Some(billionths) = (units % self.denominator).checked_mul(1_000_000_000) {
+                let nanoseconds = billionths / self.denominator;
+                return Duration::new(units / self.denominator, nanoseconds as u32);
+            }
+        }
         let units = u128::from(n) * u128::from(self.numerator);
         let denominator = u128::from(self.denominator);
         let seconds = u64::try_from(units / denominator).unwrap_or(u64::MAX);
@@ -271,5 +278,24 @@ impl<S: Syntax> VideoFramer<S> {
         self.decode_index = decode_index;
         self.last_dts = Duration::ZERO;
         self.discontinuity = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_division_give_the_same() {
+        let rates = [(1, 25), (1001, 30_000), (1001, 60_000), (1 << 35, (1 << 34) + 7)];
+        for (numerator, denominator) in rates {
+            let duration = PictureDuration::new(numerator, denominator).unwrap();
+            for n in (0..60).map(|bits| (1_u64 << bits) | 5) {
+                let nanoseconds =
+                    u128::from(n) * u128::from(numerator) * 1_000_000_000 / u128::from(denominator);
+                let told = duration.times(n).as_nanos();
+                assert_eq!(told, nanoseconds, "{n} × {numerator}/{denominator}");
+            }
+        }
     }
 }

@@ -69,12 +69,38 @@ impl NalCodec {
     }
 }
 
+/// Where NAL units of one kind stand. There are one or two as a rule, which takes no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct UnitRanges {
+    first: [Range<usize>; 4],
+    more: Vec<Range<usize>>,
+    len: usize,
+}
+
+impl UnitRanges {
+    fn push(&mut self, range: Range<usize>) {
+        match self.first.get_mut(self.len) {
+            Some(place) => *place = range,
+            None => self.more.push(range),
+        }
+        self.len += 1;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
+        self.first.iter().take(self.len).chain(&self.more).cloned()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
 /// What stands before the first slice of an access unit.
 #[derive(Debug, Default)]
 pub(crate) struct LeadingUnits {
-    pub(crate) vps: Vec<Range<usize>>,
-    pub(crate) sps: Vec<Range<usize>>,
-    pub(crate) pps: Vec<Range<usize>>,
+    pub(crate) vps: UnitRanges,
+    pub(crate) sps: UnitRanges,
+    pub(crate) pps: UnitRanges,
     /// The first slice is of an IDR (H.264) or IRAP (H.265) picture, or the unit says that
     /// decoding can start here: by a recovery point (H.264 section D.2.8), or by bringing its own
     /// SPS, as encoders with gradual refresh do.
@@ -173,8 +199,8 @@ pub(crate) fn remember(
     }
 }
 
-fn replace(known: &mut Vec<Bytes>, data: &Bytes, found: &[Range<usize>], goes_on: bool) {
-    let sets = || found.iter().filter_map(|range| data.get(range.clone()));
+fn replace(known: &mut Vec<Bytes>, data: &Bytes, found: &UnitRanges, goes_on: bool) {
+    let sets = || found.iter().filter_map(|range| data.get(range));
     if found.is_empty() || known.iter().map(|k| &k[..]).eq(sets()) {
         return;
     }
@@ -190,9 +216,21 @@ fn replace(known: &mut Vec<Bytes>, data: &Bytes, found: &[Range<usize>], goes_on
 }
 
 /// `data` with `sets` (see [`annexb`]) put in where they belong.
-pub(crate) fn with_parameter_sets(data: &Bytes, found: &LeadingUnits, sets: &[u8]) -> Bytes {
+pub(crate) fn with_parameter_sets(data: &[u8], found: &LeadingUnits, sets: &[u8]) -> Bytes {
+    let memory = BytesMut::with_capacity(data.len() + sets.len());
+    put_parameter_sets(memory, data, found, sets)
+}
+
+/// The same in memory that is there already.
+pub(crate) fn put_parameter_sets(
+    memory: BytesMut,
+    data: &[u8],
+    found: &LeadingUnits,
+    sets: &[u8],
+) -> Bytes {
     let (before, after) = data.split_at(found.insert_at.min(data.len()));
-    let mut out = BytesMut::with_capacity(data.len() + sets.len());
+    let mut out = memory;
+    out.clear();
     out.put_slice(before);
     out.put_slice(sets);
     out.put_slice(after);
@@ -212,8 +250,9 @@ mod tests {
         let found = leading_units(NalCodec::H264, &data);
         assert!(found.key);
         assert_eq!(found.insert_at, 6);
-        assert_eq!((found.sps.len(), found.sps[0].clone()), (1, 10..13));
-        assert_eq!((found.pps.len(), found.pps[0].clone()), (1, 16..18));
+        let only = |ranges: &UnitRanges| (ranges.len, ranges.iter().next());
+        assert_eq!(only(&found.sps), (1, Some(10..13)));
+        assert_eq!(only(&found.pps), (1, Some(16..18)));
         let mut parameters = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
         assert!(!is_complete(&parameters));
         remember(&mut parameters, &data, &found, false);
@@ -227,6 +266,15 @@ mod tests {
         assert_eq!(whole[..6], bare[..6]);
         assert_eq!(whole[6..6 + sets.len()], sets[..]);
         assert_eq!(whole[6 + sets.len()..], bare[6..]);
+    }
+
+    #[test]
+    fn many_parameter_sets_are_all_found() {
+        let mut data = [0, 0, 1, 0x68, 1].repeat(10);
+        data.extend([0, 0, 1, 0x65]);
+        let found = leading_units(NalCodec::H264, &data);
+        assert!(found.pps.iter().eq((0..10).map(|i| 5 * i + 3..5 * i + 5)));
+        assert!(found.sps.is_empty());
     }
 
     #[test]

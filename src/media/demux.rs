@@ -7,7 +7,7 @@
 //! producer is taken out of its slot while it works and can be lent the whole table.
 
 use super::queue::{FrameQueue, Overflow, QueueLimits};
-use super::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use crate::arena::{Arena, Id};
 use crate::frame::Frame;
 use slab::Slab;
@@ -168,11 +168,12 @@ impl Outlets {
     }
 }
 
-/// Producers in use.
+/// Producers in use, and memory for frames.
 #[derive(Debug, Default)]
 pub struct DemuxTable {
     shared: Arena<Shared>,
     by_key: HashMap<ShareKey, ProducerId>,
+    memory: FrameMemory,
 }
 
 impl DemuxTable {
@@ -184,6 +185,11 @@ impl DemuxTable {
     /// Whether no producer is in use.
     pub fn is_empty(&self) -> bool {
         self.shared.is_empty()
+    }
+
+    /// See [`SourceContext::frame_memory`].
+    pub const fn frame_memory(&mut self) -> &mut FrameMemory {
+        &mut self.memory
     }
 
     /// Number of sources and handles that use producers.

@@ -1,12 +1,14 @@
 //! The chain: source → filter → sink. Frames are pulled from the sink's end, without callbacks.
 
 use crate::frame::Frame;
+pub use frame_memory::FrameMemory;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod access_unit;
 pub mod demux;
 pub mod file;
+mod frame_memory;
 pub mod live;
 pub mod queue;
 pub mod replicator;
@@ -21,8 +23,16 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct SourceContext<'a> {
     /// Monotonic time of this turn of the loop.
     pub now: Instant,
-    /// Demultiplexers that several sources feed from.
+    /// Demultiplexers that several sources feed from, and what else sources share.
     pub demuxers: &'a mut demux::DemuxTable,
+}
+
+impl SourceContext<'_> {
+    /// Memory for the frames that a source reads: where many sources send one after the other,
+    /// they read into the same memory. It comes back when the frame is sent.
+    pub const fn frame_memory(&mut self) -> &mut FrameMemory {
+        self.demuxers.frame_memory()
+    }
 }
 
 /// What a source has to give.

@@ -81,15 +81,13 @@ impl AacPacketizer {
             return;
         }
         out.begin_packet();
-        let bits = self.gather.frames().len() * AU_HEADER_LEN * 8;
+        let bits = self.gather.count() * AU_HEADER_LEN * 8;
         out.put(&(bits as u16).to_be_bytes());
-        for frame in self.gather.frames() {
+        for len in self.gather.lengths() {
             // AU-Index of the first and AU-Index-delta of the others are 0: no interleaving.
-            out.put(&au_header(frame.data.len()));
+            out.put(&au_header(len));
         }
-        for frame in self.gather.frames() {
-            out.put(&frame.data);
-        }
+        out.put(self.gather.bytes());
         out.finish_packet(true, self.gather.lag());
         self.gather.clear();
     }
@@ -122,9 +120,9 @@ impl Packetizer for AacPacketizer {
             log::debug!("an access unit of {len} bytes cannot be sent in AAC-hbr");
             return;
         }
-        let header = LENGTH_LEN + (self.gather.frames().len() + 1) * AU_HEADER_LEN;
+        let header = LENGTH_LEN + (self.gather.count() + 1) * AU_HEADER_LEN;
         if !self.gather.continues_with(frame)
-            || header + self.gather.bytes() + len > out.max_payload()
+            || header + self.gather.bytes().len() + len > out.max_payload()
         {
             self.put_units(out);
         }

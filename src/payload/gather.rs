@@ -14,11 +14,20 @@ pub(super) fn rtp_units(time: Duration, rate: u32) -> u32 {
     units as u32
 }
 
-/// Frames that wait.
+/// A frame that waits.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    len: usize,
+    pts: Duration,
+    duration: Duration,
+}
+
+/// Frames that wait. Their bytes are copied, all in one place: they are few, and a frame that was
+/// kept would keep the memory of all that was read with it.
 #[derive(Debug)]
 pub(super) struct Gather {
-    frames: Vec<Frame>,
-    bytes: usize,
+    frames: Vec<Waiting>,
+    bytes: Vec<u8>,
     /// Presentation time of the frame that the packetizer was given last: what the lag of a
     /// packet counts from.
     now: Duration,
@@ -27,7 +36,7 @@ pub(super) struct Gather {
 
 impl Gather {
     pub(super) const fn new(clock_rate: u32) -> Self {
-        Self { frames: Vec::new(), bytes: 0, now: Duration::ZERO, clock_rate }
+        Self { frames: Vec::new(), bytes: Vec::new(), now: Duration::ZERO, clock_rate }
     }
 
     /// Tells which frame is being packetized.
@@ -35,17 +44,26 @@ impl Gather {
         self.now = frame.pts;
     }
 
+    /// The caller has seen to it that all that waits fits in a packet.
     pub(super) fn push(&mut self, frame: &Frame) {
-        self.bytes += frame.data.len();
-        self.frames.push(frame.clone());
+        let Frame { pts, duration, .. } = *frame;
+        self.bytes.extend_from_slice(&frame.data);
+        self.frames.push(Waiting { len: frame.data.len(), pts, duration });
     }
 
-    pub(super) fn frames(&self) -> &[Frame] {
-        &self.frames
+    /// Number of frames.
+    pub(super) fn count(&self) -> usize {
+        self.frames.len()
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// Lengths of the frames.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.frames.iter().map(|frame| frame.len)
+    }
+
+    /// All frames, one behind the other.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,6 +99,6 @@ impl Gather {
 
     pub(super) fn clear(&mut self) {
         self.frames.clear();
-        self.bytes = 0;
+        self.bytes.clear();
     }
 }

@@ -55,9 +55,7 @@ impl MpaPacketizer {
         }
         out.begin_packet();
         out.put(&[0; HEADER_LEN]);
-        for frame in self.gather.frames() {
-            out.put(&frame.data);
-        }
+        out.put(self.gather.bytes());
         out.finish_packet(std::mem::take(&mut self.start), self.gather.lag());
         self.gather.clear();
     }
@@ -81,7 +79,7 @@ impl Packetizer for MpaPacketizer {
         self.gather.handle_frame(frame);
         let len = frame.data.len();
         if !self.gather.continues_with(frame)
-            || HEADER_LEN + self.gather.bytes() + len > out.max_payload()
+            || HEADER_LEN + self.gather.bytes().len() + len > out.max_payload()
         {
             self.put_frames(out);
         }

@@ -135,6 +135,28 @@ impl PacketBuffer {
         other.clear();
     }
 
+    /// Appends some of the finished packets of another buffer.
+    pub fn append(&mut self, other: &Self, packets: Range<usize>) {
+        debug_assert!(self.open.is_none(), "the last packet is not finished");
+        let spans = other.spans.get(packets).unwrap_or_default();
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return };
+        let begin = first.start - TCP_PREFIX_LEN;
+        let to = self.bytes.len();
+        self.bytes.extend_from_slice(other.bytes.get(begin..last.range().end).unwrap_or_default());
+        let moved = |span: &PacketSpan| PacketSpan { start: span.start - begin + to, ..*span };
+        self.spans.extend(spans.iter().map(moved));
+    }
+
+    /// Bytes of memory that it has for packets.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes all packets out, with their memory.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.max_payload))
+    }
+
     /// Forgets all packets and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -162,5 +184,12 @@ mod tests {
         assert_eq!(b.spans()[0].start, TCP_PREFIX_LEN);
         assert_eq!(b.spans()[1].start, b.spans()[0].range().end + TCP_PREFIX_LEN);
         assert_eq!(b.bytes().len(), b.spans()[1].range().end);
+        let mut c = b.clone();
+        c.append(&b, 1..2);
+        assert_eq!((c.payload(2), c.spans().len()), (Some(&b"d"[..]), 3));
+        assert_eq!(c.spans()[2].start, b.bytes().len() + TCP_PREFIX_LEN);
+        assert_eq!(c.bytes().len(), c.spans()[2].range().end);
+        c.append(&b, 2..9);
+        assert_eq!(c.spans().len(), 3);
     }
 }

@@ -237,6 +237,12 @@ impl RtpSink {
         self.batch.swap_memory(spare);
     }
 
+    /// Takes the packets of the last call that made any out of the sink, with their memory: for
+    /// what cannot be sent before the next call.
+    pub fn take_batch(&mut self) -> PacketBuffer {
+        self.batch.take()
+    }
+
     /// Writes `channel` in the interleaving prefixes of all packets. Looks at one byte and does
     /// no more if they have it already.
     pub fn set_channel(batch: &mut PacketBuffer, channel: u8) {

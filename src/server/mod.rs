@@ -5,6 +5,7 @@
 //! What stands in a table names others by id; nobody holds a pointer to a peer.
 
 mod answer;
+mod burst;
 mod config;
 mod connection;
 mod connections;

@@ -38,6 +38,18 @@ pub(super) struct Destination {
     since: Totals,
 }
 
+impl Destination {
+    /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
+    const fn settle(&mut self, sent: Totals) {
+        let is_udp = matches!(self.transport, DestinationTransport::Udp { .. });
+        if self.playing && is_udp && !self.skipping {
+            self.sent.packets += sent.packets - self.since.packets;
+            self.sent.octets += sent.octets - self.since.octets;
+            self.since = sent;
+        }
+    }
+}
+
 /// Packets, and their bytes from the RTP header on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
@@ -65,6 +77,8 @@ pub(super) struct Outlets {
     anyone_waits: bool,
     /// The legs' targets are not up to date.
     stale: bool,
+    /// An RTCP packet with its interleaving prefix.
+    prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,
     failed: Vec<(usize, io::Error)>,
 }
@@ -126,16 +140,21 @@ impl Outlets {
         self.destinations.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
     }
 
-    /// Adds what UDP destinations share to the destination's own count.
+    /// The same of all destinations that belong to client sessions.
+    pub(super) fn take_all_totals(&mut self, mut take: impl FnMut(super::ClientSessionId, Totals)) {
+        let sent = self.sent;
+        for (_, d) in self.destinations.iter_mut() {
+            d.settle(sent);
+            if let Some(session) = d.session {
+                take(session, std::mem::take(&mut d.sent));
+            }
+        }
+    }
+
     fn settle(&mut self, id: DestinationId) {
         let sent = self.sent;
         if let Some(d) = self.destinations.get_mut(id) {
-            let is_udp = matches!(d.transport, DestinationTransport::Udp { .. });
-            if d.playing && is_udp && !d.skipping {
-                d.sent.packets += sent.packets - d.since.packets;
-                d.sent.octets += sent.octets - d.since.octets;
-                d.since = sent;
-            }
+            d.settle(sent);
         }
     }
 
@@ -310,7 +329,7 @@ impl Outlets {
                 self.refresh();
                 self.send_rtcp_over_udp(packet, env, wiring);
                 for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
-                    send_rtcp_over_tcp(packet, d.transport, env, wiring);
+                    send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
                 }
             }
             Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
@@ -320,7 +339,9 @@ impl Outlets {
                     self.send_errors += 1;
                 }
             }
-            Some(Some(transport)) => send_rtcp_over_tcp(packet, transport, env, wiring),
+            Some(Some(transport)) => {
+                send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, wiring);
+            }
             Some(None) => {}
         }
     }
@@ -346,14 +367,15 @@ impl Outlets {
 fn send_rtcp_over_tcp(
     packet: &[u8],
     transport: DestinationTransport,
+    prefixed: &mut Vec<u8>,
     env: &mut UsageEnvironment,
     wiring: &mut Wiring<'_>,
 ) {
     let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
     let Some(c) = wiring.connections.get_mut(connection) else { return };
-    let mut prefixed = Vec::with_capacity(packet.len() + crate::wire::interleaved::PREFIX_LEN);
-    if crate::wire::interleaved::write(rtcp_channel, packet, &mut prefixed)
-        && c.send_media(env, &prefixed, true).is_err()
+    prefixed.clear();
+    if crate::wire::interleaved::write(rtcp_channel, packet, prefixed)
+        && c.send_media(env, prefixed, true).is_err()
     {
         wiring.broken.push(connection);
     }

@@ -1,6 +1,7 @@
 //! [`RtspServer`]: its tables, its connections, and who is told what happens.
 
 use super::answer::StandingFields;
+use super::burst::SparePackets;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
 use super::hooks::{NoHooks, ServerHooks};
@@ -24,7 +25,6 @@ use crate::error::Error;
 use crate::media::Wake;
 use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, TcpListener};
-use crate::payload::PacketBuffer;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -98,7 +98,7 @@ pub struct RtspServer {
     pub(super) work_timer: Timer,
     pub(super) probe_budget: usize,
     /// Memory for the packets of one frame.
-    spare: PacketBuffer,
+    spare: SparePackets,
     broken: Vec<ConnectionId>,
     drained: Vec<ClientSessionId>,
     pub(super) read_buffer: Vec<u8>,
@@ -176,7 +176,7 @@ impl RtspServer {
             waiting: VecDeque::new(),
             work_timer: Timer::default(),
             probe_budget: 0,
-            spare: PacketBuffer::new(0),
+            spare: SparePackets::default(),
             broken: Vec::new(),
             drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
@@ -493,9 +493,17 @@ impl Medium for RtspServer {
                 _ => {}
             },
             Event::Trigger { key, .. } if key.kind == KEY_INPUT => {
-                let input = self.inputs.get(Id::from_raw(key.id));
-                for stream in input.map(|input| input.streams.clone()).unwrap_or_default() {
+                let id = Id::from_raw(key.id);
+                // Taken out meanwhile, since running one may end others.
+                let input = self.inputs.get_mut(id);
+                let streams = input.map(|i| std::mem::take(&mut i.streams)).unwrap_or_default();
+                for &stream in &streams {
                     self.run_stream(env, stream);
+                }
+                if let Some(input) = self.inputs.get_mut(id) {
+                    let added = std::mem::replace(&mut input.streams, streams);
+                    input.streams.extend(added);
+                    input.streams.retain(|s| self.streams.get(*s).is_some());
                 }
             }
             Event::Trigger { .. } => {}

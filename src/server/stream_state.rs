@@ -4,6 +4,7 @@
 //! the *running time*, which is locked to the monotonic clock, so that sender reports give every
 //! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
 
+use super::burst::{Burst, SparePackets};
 use super::connection::{Connection, ConnectionId};
 use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
@@ -15,7 +16,6 @@ use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
-use crate::payload::PacketBuffer;
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
 use std::fmt;
@@ -46,22 +46,13 @@ pub(super) struct SendPolicy {
     pub(super) max_burst: usize,
 }
 
-/// A frame of which part has been sent over UDP.
-#[derive(Debug)]
-struct Burst {
-    batch: PacketBuffer,
-    /// Packets that are done with.
-    done: usize,
-    interval: Duration,
-}
-
 /// What a stream needs of the server while it runs.
 pub(super) struct Wiring<'a> {
     pub(super) connections: &'a mut Arena<Connection>,
     pub(super) sockets: &'a mut Arena<UdpSockets>,
     pub(super) demuxers: &'a mut DemuxTable,
     /// Memory for packets, lent to each stream while it sends.
-    pub(super) spare: &'a mut PacketBuffer,
+    pub(super) spare: &'a mut SparePackets,
     /// Connections whose write failed.
     pub(super) broken: &'a mut Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
@@ -71,8 +62,6 @@ pub(super) struct Wiring<'a> {
 /// The end is told this long after the last packet at the earliest: a receiver that finds both
 /// at once may look at RTCP first, and drop what it has not read.
 const END_DELAY: Duration = Duration::from_millis(100);
-/// Between the parts of a frame that is too large to be sent at once.
-const BURST_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Whether a stream goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +98,7 @@ pub struct StreamState {
     pub(super) outlets: Outlets,
     pub(super) policy: SendPolicy,
     pub(super) cache: Option<KeyFrameCache>,
-    burst: Option<Burst>,
+    pub(super) burst: Option<Burst>,
     timer: Timer,
     pub(super) rtcp_timer: Timer,
     phase: Phase,
@@ -301,11 +290,14 @@ impl StreamState {
         self.begin_packet(env, wiring, id);
         let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
         if is_new && self.phase == Phase::Playing {
-            match (self.policy.fast_start, &mut self.cache) {
+            match (self.policy.fast_start, &self.cache) {
                 (FastStart::KeyFrameCache, Some(cache)) => {
-                    for batch in cache.batches_mut() {
-                        self.outlets.send_to(id, batch, env, wiring);
+                    let mut batch = wiring.spare.take();
+                    for frame in 0..cache.frames() {
+                        cache.copy_frame(frame, &mut batch);
+                        self.outlets.send_to(id, &mut batch, env, wiring);
                     }
+                    wiring.spare.give_back(batch);
                 }
                 (FastStart::WaitForKeyFrame, _) => self.outlets.wait_for_key_frame(id),
                 _ => {}
@@ -328,10 +320,7 @@ impl StreamState {
         wiring: &mut Wiring<'_>,
         except: DestinationId,
     ) {
-        if let Some(Burst { batch, done, .. }) = self.burst.take() {
-            let rest = done..batch.spans().len();
-            self.outlets.send_over_udp(&batch, rest, env, wiring);
-        }
+        self.end_burst(env, wiring);
         if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
             self.flush_to_all(env, wiring);
         }
@@ -460,6 +449,7 @@ impl StreamState {
                 break;
             }
             self.send_frame(env, wiring, &frame, base);
+            wiring.demuxers.frame_memory().give_back(frame.data);
             if let Some(burst) = &self.burst {
                 wake_at = now + burst.interval;
                 break;
@@ -488,7 +478,8 @@ impl StreamState {
         self.position = frame.dts;
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
-        self.sink.swap_memory(wiring.spare);
+        let mut memory = wiring.spare.take();
+        self.sink.swap_memory(&mut memory);
         let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
         let packets = batch.spans().len();
         if let Some(cache) = &mut self.cache {
@@ -497,34 +488,10 @@ impl StreamState {
         let max_burst = self.policy.max_burst;
         let done = self.outlets.send(batch, frame.flags.key, max_burst, env, wiring);
         if done < packets {
-            // The rest is over before the next frame is due.
-            let pieces = u32::try_from(packets / max_burst.max(1)).unwrap_or(u32::MAX);
-            let interval = BURST_INTERVAL.min(frame.duration / 2 / pieces.max(1));
-            let mut batch = PacketBuffer::new(0);
-            self.sink.swap_memory(&mut batch);
-            self.burst = Some(Burst { batch, done, interval });
-        } else {
-            self.sink.swap_memory(wiring.spare);
+            self.begin_burst(done, frame.duration);
         }
-    }
-
-    /// Sends the next packets of a frame that is too large to be sent at once. Returns when the
-    /// ones after them are to go; `None` if there are none.
-    fn go_on_with_burst(
-        &mut self,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) -> Option<Instant> {
-        let mut burst = self.burst.take()?;
-        let packets = burst.batch.spans().len();
-        let end = burst.done.saturating_add(self.policy.max_burst).min(packets);
-        burst.done = self.outlets.send_over_udp(&burst.batch, burst.done..end, env, wiring);
-        if burst.done >= packets {
-            return None;
-        }
-        let next = env.now() + burst.interval;
-        self.burst = Some(burst);
-        Some(next)
+        self.sink.swap_memory(&mut memory);
+        wiring.spare.give_back(memory);
     }
 
     /// At the end of a repeating stream: lets it begin again one period after its start.

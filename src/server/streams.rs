@@ -181,18 +181,12 @@ impl RtspServer {
     /// Adds what a stream sent to its sessions' counters.
     fn collect_counters(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        let of: Vec<_> = stream
-            .outlets
-            .destinations
-            .iter()
-            .filter_map(|(destination, d)| Some((destination, d.session?)))
-            .collect();
-        for (destination, session) in of {
-            let sent = stream.outlets.take_totals(destination);
-            if let Some(session) = self.pool.session_mut(session) {
+        let pool = &mut self.pool;
+        stream.outlets.take_all_totals(|session, sent| {
+            if let Some(session) = pool.session_mut(session) {
                 session.count_sent(sent.packets, sent.octets);
             }
-        }
+        });
     }
 
     /// Starts sending to a destination, with a sender report first.

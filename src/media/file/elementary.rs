@@ -331,7 +331,10 @@ impl<H: Elementary> ElementarySource<H> {
     fn read(&mut self) -> io::Result<()> {
         self.offset = self.offset.saturating_add(self.sync.take_skip());
         let left = self.of.end.saturating_sub(self.offset);
-        let want = usize::try_from(left).unwrap_or(READ_LEN).min(READ_LEN);
+        // With what is there no more than that, so that its memory does not grow; but for frames
+        // that are larger.
+        let most = READ_LEN.saturating_sub(self.sync.buffered()).max(READ_LEN / 4);
+        let want = usize::try_from(left).unwrap_or(most).min(most);
         if want == 0 {
             self.sync.handle_end();
             self.drained = true;

@@ -12,7 +12,7 @@ use crate::framer::mpeg_ts::{
     M2TS_STRIDE, PACKET_LEN, PCR_MODULUS, Pcr, TsFramer, duration_to_ticks, find_sync, packets,
     ticks_to_duration,
 };
-use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -23,8 +23,8 @@ use std::time::Duration;
 mod tables;
 use tables::Tables;
 
-/// Bytes that a source reads at once, and about what it holds.
-const READ_LEN: usize = 16 * 1024;
+/// Bytes that a source reads at once, and what it holds unless more waits for the next PCR.
+const READ_LEN: usize = 16_000;
 /// Bytes looked at at once, in search of a place.
 const WINDOW: usize = 64 * 1024;
 /// Windows at the start and at the end in which there must be a PCR.
@@ -426,14 +426,32 @@ struct TsSource {
 }
 
 impl TsSource {
-    fn read(&mut self) -> io::Result<()> {
+    /// Makes room for `more` bytes, in memory that is no larger for long than what waits: it comes
+    /// and goes with the PCRs of streams of high rates.
+    fn make_room(&mut self, more: usize, memory: &mut FrameMemory) {
+        let (room, waits) = (self.framer.room(), self.framer.buffered());
+        let size = if room < waits + more {
+            (waits + more).max(waits + waits / 2).max(READ_LEN)
+        } else if waits + more <= READ_LEN && room > 2 * READ_LEN {
+            READ_LEN
+        } else {
+            return;
+        };
+        let before = self.framer.move_to(memory.take_room(size));
+        memory.give_back(before.freeze());
+    }
+
+    fn read(&mut self, memory: &mut FrameMemory) -> io::Result<()> {
         let left = self.of.file.len().saturating_sub(self.offset);
-        let want = usize::try_from(left).unwrap_or(READ_LEN).min(READ_LEN);
+        // With what waits no more than that, if that is not too little.
+        let most = READ_LEN.saturating_sub(self.framer.buffered()).max(READ_LEN / 2);
+        let want = usize::try_from(left).unwrap_or(most).min(most);
         if want == 0 {
             self.framer.handle_end();
             self.drained = true;
             return Ok(());
         }
+        self.make_room(want, memory);
         let (file, offset) = (&self.file, self.offset);
         let got = self.framer.handle_read(want, |bytes| read_at(file, bytes, offset))?;
         if got == 0 {
@@ -445,7 +463,7 @@ impl TsSource {
 }
 
 impl FramedSource for TsSource {
-    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+    fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(prelude) = self.prelude.take() {
             return FramePoll::Ready(prelude);
         }
@@ -458,7 +476,7 @@ impl FramedSource for TsSource {
             }
             let ending = match self.drained {
                 true => Some(Ending::EndOfStream),
-                false => self.read().err().map(|e| Ending::Failed(e.to_string())),
+                false => self.read(cx.frame_memory()).err().map(|e| Ending::Failed(e.to_string())),
             };
             if let Some(ending) = ending {
                 self.ended = Some(ending.clone());

@@ -92,9 +92,8 @@ pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<
     }
 }
 
-/// Reads `len` bytes at `offset`, or fewer if the file ends before.
-pub(super) fn read_window(file: &File, len: usize, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
+/// Fills `bytes` from `offset` on, or a part of it if the file ends before; tells how much.
+pub(super) fn fill_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match read_at(file, rest, offset.saturating_add(filled as u64))? {
@@ -102,6 +101,13 @@ pub(super) fn read_window(file: &File, len: usize, offset: u64) -> io::Result<Ve
             n => filled += n,
         }
     }
+    Ok(filled)
+}
+
+/// Reads `len` bytes at `offset`, or fewer if the file ends before.
+pub(super) fn read_window(file: &File, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    let filled = fill_at(file, &mut bytes, offset)?;
     bytes.truncate(filled);
     Ok(bytes)
 }

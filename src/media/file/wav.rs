@@ -1,13 +1,13 @@
 //! WAV files (.wav): positions are arithmetic.
 
-use super::shared::{CUT_SHORT, SharedFile, read_at, read_window};
+use super::shared::{CUT_SHORT, SharedFile, fill_at, read_window};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use crate::framer::sync::{frame_at, frame_time};
 use crate::framer::wav::{WavHeader, WavParser};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
-use bytes::Bytes;
+use bytes::BytesMut;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -117,7 +117,7 @@ impl MediaFile for WavFile {
         Ok(Box::new(WavSource {
             of: self,
             file,
-            chunk: Bytes::new(),
+            chunk: BytesMut::new(),
             next: 0,
             jumped: false,
             failed: None,
@@ -129,8 +129,9 @@ impl MediaFile for WavFile {
 struct WavSource {
     of: Arc<WavFile>,
     file: Arc<File>,
-    /// Samples that are read, whole sampling instants, in network byte order.
-    chunk: Bytes,
+    /// Samples that are read, whole sampling instants, in network byte order. Frames are parts of
+    /// its memory; when they are gone, what is read next takes their place.
+    chunk: BytesMut,
     /// Number of the first sampling instant in `chunk`.
     next: u64,
     jumped: bool,
@@ -151,20 +152,15 @@ impl WavSource {
         let left = (self.of.samples - self.next).saturating_mul(block as u64);
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(frames * frame);
         let offset = header.data_offset + self.next * block as u64;
-        let mut bytes = vec![0; len];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match read_at(&self.file, rest, offset + filled as u64)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        bytes.truncate(filled - filled % block);
-        if bytes.is_empty() {
+        self.chunk.resize(len, 0);
+        let filled = fill_at(&self.file, &mut self.chunk, offset);
+        let whole = filled.as_ref().map_or(0, |filled| filled - filled % block);
+        self.chunk.truncate(whole);
+        filled?;
+        if self.chunk.is_empty() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT_SHORT));
         }
-        header.reorder(&mut bytes);
-        self.chunk = bytes.into();
+        header.reorder(&mut self.chunk);
         Ok(())
     }
 }
@@ -185,7 +181,7 @@ impl FramedSource for WavSource {
         }
         let block = self.of.header.block_len();
         let len = (self.of.header.samples_per_frame() as usize * block).min(self.chunk.len());
-        let data = self.chunk.split_to(len);
+        let data = self.chunk.split_to(len).freeze();
         let pts = self.time(self.next);
         self.next += (len / block) as u64;
         let mut frame = Frame::new(data, pts, self.time(self.next) - pts);
@@ -199,7 +195,7 @@ impl FramedSource for WavSource {
             return Err(SeekError::OutOfRange);
         }
         self.next = sample;
-        self.chunk = Bytes::new();
+        self.chunk.clear();
         self.failed = None;
         self.jumped = true;
         Ok(self.time(sample))

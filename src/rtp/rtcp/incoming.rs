@@ -1,6 +1,6 @@
 //! What a compound packet that arrived says to an [`RtcpInstance`].
 
-use super::{App, Feedback, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
+use super::{App, Cname, Feedback, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
 use crate::wire::rtcp::{self, Compound, Packet, ReportBlocks, Sdes};
 use std::time::Instant;
 
@@ -96,7 +96,7 @@ impl<'i> Incoming<'i> {
             self.outcome.collision = false;
         }
         if let Some(cname) = self.reporter.and_then(|reporter| sdes.cname(reporter)) {
-            self.outcome.cname = Some(String::from_utf8_lossy(cname).into_owned());
+            self.outcome.cname = Some(Cname::new(cname));
         }
     }
 

@@ -1,6 +1,7 @@
 //! [`RtcpInstance`]: the control side of a stream. Read RFC 3550 section 6 and appendix A.7
 //! before changing it; RFC 4585 for the feedback messages.
 
+mod cname;
 mod incoming;
 mod instance;
 mod interval;
@@ -8,6 +9,7 @@ mod reception;
 #[cfg(test)]
 mod tests;
 
+pub use cname::Cname;
 pub use instance::RtcpInstance;
 pub use interval::{IntervalFacts, MINIMUM_INTERVAL, reduced_minimum};
 pub use reception::ReceptionStatistics;
@@ -110,7 +112,7 @@ pub struct RtcpOutcome {
     /// A sender's report, for the [`RtpSource`](super::RtpSource) of that SSRC.
     pub sender_report: Option<SenderReport>,
     /// CNAME of the participant that reports, where it is not ours.
-    pub cname: Option<String>,
+    pub cname: Option<Cname>,
     /// The first APP packet.
     pub app: Option<App>,
     /// Feedback about our stream, in order; bounded.

@@ -78,5 +78,10 @@ fn a_large_frame_goes_out_in_bursts_and_whole() {
     w.run(secs(2.5));
     let track = w[c].track(1);
     assert_eq!(track.frames(), (0..50).collect::<Vec<_>>());
+    let bytes: usize = track.rtp.iter().map(|p| p.len).sum();
+    assert!(bytes > 50 * 60_000, "{bytes} bytes of 50 frames");
+    assert_eq!(track.rtp.iter().filter(|p| p.marker).count(), 50, "ends of frames");
+    let gap = track.rtp.windows(2).find(|p| p[1].sequence != p[0].sequence.wrapping_add(1));
+    assert!(gap.is_none(), "{gap:?}");
     assert_eq!(track.byes(), 1);
 }

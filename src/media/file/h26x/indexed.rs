@@ -5,8 +5,10 @@ use super::source::{BECAME_SHORTER, cannot_be_read, with_missing_sets};
 use super::units::{Unit, Units};
 use super::{Codec, H26xFile};
 use crate::frame::{Frame, FrameFlags};
-use crate::media::file::shared::read_window;
-use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext};
+use crate::media::file::shared::fill_at;
+use crate::media::{
+    Ending, FrameMemory, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext,
+};
 use bytes::Bytes;
 use std::fs::File;
 use std::sync::Arc;
@@ -45,15 +47,16 @@ impl<S: Codec> IndexedSource<S> {
         self.offset += unit.len as u64;
     }
 
-    fn read(&self, unit: Unit) -> Result<Vec<u8>, Ending> {
-        let data = read_window(&self.file, unit.len, self.offset).map_err(cannot_be_read)?;
-        if data.len() < unit.len {
+    fn read(&self, unit: Unit, memory: &mut FrameMemory) -> Result<Bytes, Ending> {
+        let mut data = memory.take(unit.len);
+        let got = fill_at(&self.file, &mut data, self.offset).map_err(cannot_be_read)?;
+        if got < unit.len {
             return Err(Ending::Failed(BECAME_SHORTER.into()));
         }
         if !(data.starts_with(&[0, 0, 1]) || data.starts_with(&[0, 0, 0, 1])) {
             return Err(Ending::Failed("the file has changed since it was probed".into()));
         }
-        Ok(data)
+        Ok(data.freeze())
     }
 
     /// Times of the next access unit.
@@ -65,14 +68,14 @@ impl<S: Codec> IndexedSource<S> {
         FrameTimes { pts: pts.max(dts), dts }
     }
 
-    fn frame(&mut self, unit: Unit) -> Result<Frame, Ending> {
-        let mut data = Bytes::from(self.read(unit)?);
+    fn frame(&mut self, unit: Unit, memory: &mut FrameMemory) -> Result<Frame, Ending> {
+        let mut data = self.read(unit, memory)?;
         let FrameTimes { pts, dts } = self.times(unit);
         self.pass(unit);
         let after_seek = self.after_seek.take();
         if let Some(after) = after_seek {
             let sets = self.of.index.version(after.version);
-            data = with_missing_sets::<S>(data, sets);
+            data = with_missing_sets::<S>(data, sets, memory);
             // Leading pictures precede all trailing ones in decoding order.
             while let Some(unit) = self.units.get(self.next).filter(|u| u.output_index < after.from)
             {
@@ -96,12 +99,12 @@ impl<S: Codec> IndexedSource<S> {
 }
 
 impl<S: Codec> FramedSource for IndexedSource<S> {
-    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+    fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());
         }
         let frame = match self.units.get(self.next) {
-            Some(unit) => self.frame(unit),
+            Some(unit) => self.frame(unit, cx.frame_memory()),
             None => Err(Ending::EndOfStream),
         };
         frame.map_or_else(

@@ -5,9 +5,9 @@ use super::{CHUNK, Codec, H26xFile};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::video::VideoFramer;
-use crate::media::access_unit::{leading_units, with_parameter_sets};
+use crate::media::access_unit::{leading_units, put_parameter_sets};
 use crate::media::file::shared::read_at;
-use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -74,10 +74,10 @@ impl<S: Codec> ParsingSource<S> {
     }
 
     /// The frame as it is to be given out, unless it is to be left out.
-    fn admit(&mut self, mut frame: Frame) -> Option<Frame> {
+    fn admit(&mut self, mut frame: Frame, memory: &mut FrameMemory) -> Option<Frame> {
         let Some(after) = &mut self.after_seek else { return Some(frame) };
         if let Some(sets) = after.parameter_sets.take() {
-            frame.data = with_missing_sets::<S>(frame.data, &sets);
+            frame.data = with_missing_sets::<S>(frame.data, &sets, memory);
             return Some(frame);
         }
         if frame.pts < after.from {
@@ -91,15 +91,25 @@ impl<S: Codec> ParsingSource<S> {
 }
 
 /// `data` with those of `sets` in front that it does not bring itself.
-pub(super) fn with_missing_sets<S: Codec>(data: Bytes, sets: &[Bytes]) -> Bytes {
+pub(super) fn with_missing_sets<S: Codec>(
+    data: Bytes,
+    sets: &[Bytes],
+    memory: &mut FrameMemory,
+) -> Bytes {
     let found = leading_units(S::NAL_CODEC, &data);
     let own = |set: &[u8]| {
-        let ranges = found.vps.iter().chain(&found.sps).chain(&found.pps);
-        ranges.filter_map(|range| data.get(range.clone())).any(|nal| nal == set)
+        let ranges = found.vps.iter().chain(found.sps.iter()).chain(found.pps.iter());
+        ranges.filter_map(|range| data.get(range)).any(|nal| nal == set)
     };
     let missing = sets.iter().map(|set| &set[..]).filter(|set| !own(set));
     let missing = annexb::from_nal_units(missing);
-    if missing.is_empty() { data } else { with_parameter_sets(&data, &found, &missing) }
+    if missing.is_empty() {
+        return data;
+    }
+    let whole = memory.take(data.len() + missing.len());
+    let whole = put_parameter_sets(whole, &data, &found, &missing);
+    memory.give_back(data);
+    whole
 }
 
 fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
@@ -110,7 +120,7 @@ fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
 }
 
 impl<S: Codec> FramedSource for ParsingSource<S> {
-    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+    fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());
         }
@@ -118,7 +128,7 @@ impl<S: Codec> FramedSource for ParsingSource<S> {
         let ending = loop {
             match self.framer.poll_frame() {
                 Ok(Some(frame)) => {
-                    if let Some(frame) = self.admit(frame) {
+                    if let Some(frame) = self.admit(frame, cx.frame_memory()) {
                         return FramePoll::Ready(frame);
                     }
                     continue;

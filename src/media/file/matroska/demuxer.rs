@@ -10,9 +10,10 @@ use crate::codec::mpeg_audio;
 use crate::frame::{Frame, FrameFlags};
 use crate::media::access_unit::{self, NalCodec};
 use crate::media::demux::{Outlets, Produced, Producer};
-use crate::media::{Ending, SeekError, SourceContext};
+use crate::media::{Ending, FrameMemory, SeekError, SourceContext};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Demuxer {
     tracks: Vec<TrackState>,
     /// A block of PCM that is only partly cut up: its track, and what is left.
     pcm: Option<(usize, Bytes)>,
+    /// Where the frames of a block lie.
+    laces: Vec<Range<usize>>,
 }
 
 /// Where to start from.
@@ -103,7 +106,7 @@ impl Demuxer {
         let walker = Walker::new(media.first_cluster, media.segment_end);
         let tracks =
             media.infos.iter().enumerate().map(|(i, t)| TrackState::new(&media, t, i)).collect();
-        Ok(Self { media, window, walker, tracks, pcm: None })
+        Ok(Self { media, window, walker, tracks, pcm: None, laces: Vec::new() })
     }
 
     /// Where to go for `npt`.
@@ -122,7 +125,7 @@ impl Demuxer {
         Ok(Place { cluster, rounded, landed })
     }
 
-    fn step(&mut self, outlets: &mut Outlets) -> io::Result<Produced> {
+    fn step(&mut self, outlets: &mut Outlets, memory: &mut FrameMemory) -> io::Result<Produced> {
         if self.cut_pcm(outlets) {
             return Ok(Produced::Progress);
         }
@@ -135,7 +138,7 @@ impl Demuxer {
                     let number = |t: &TrackInfo| t.number == block.track;
                     let Some(track) = self.media.infos.iter().position(number) else { continue };
                     if outlets.wants(track) {
-                        self.block(track, &block, outlets)?;
+                        self.block(track, &block, outlets, memory)?;
                         return Ok(Produced::Progress);
                     }
                     if let Some(state) = self.tracks.get_mut(track) {
@@ -150,7 +153,13 @@ impl Demuxer {
         Ok(Produced::Progress)
     }
 
-    fn block(&mut self, track: usize, block: &Block, outlets: &mut Outlets) -> io::Result<()> {
+    fn block(
+        &mut self,
+        track: usize,
+        block: &Block,
+        outlets: &mut Outlets,
+        memory: &mut FrameMemory,
+    ) -> io::Result<()> {
         let media = Arc::clone(&self.media);
         let Some(info) = media.infos.get(track) else { return Ok(()) };
         let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
@@ -172,31 +181,33 @@ impl Demuxer {
         let duration = block.duration.map(|d| media.time_line.span(d));
         // Room in front for the parameter sets, so that putting them there copies nothing.
         let room = if block.key { state.sets.len() } else { 0 };
-        let laced = block.lacing != super::ebml::Lacing::None;
-        let mut data = BytesMut::with_capacity(room + info.stripped.len() + len);
-        if !laced {
-            data.put_slice(state.sets.get(..room).unwrap_or_default());
-            data.put_slice(&info.stripped);
-        }
-        self.window.read(block.data, len, &mut data)?;
-        if !laced {
-            self.frame(track, data, room, npt, true, block.key, duration, outlets);
+        if block.lacing == super::ebml::Lacing::None {
+            let head = room + info.stripped.len();
+            let mut data = memory.take(head + len);
+            put(&mut data, 0, state.sets.get(..room).unwrap_or_default());
+            put(&mut data, room, &info.stripped);
+            self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
+            self.frame(track, data, room, npt, true, block.key, duration, outlets, memory);
             return Ok(());
         }
-        let data = data.freeze();
-        let Ok(ranges) = laced_frames(&data, block.lacing) else {
+        let mut data = memory.take(len);
+        self.window.read(block.data, &mut data)?;
+        let mut laces = std::mem::take(&mut self.laces);
+        if laced_frames(&data, block.lacing, &mut laces).is_ok() {
+            let each = duration.map(|d| d / u32::try_from(laces.len()).unwrap_or(1).max(1));
+            for (i, range) in laces.iter().enumerate() {
+                let piece = data.get(range.clone()).unwrap_or_default();
+                let mut one = memory.take(info.stripped.len() + piece.len());
+                put(&mut one, 0, &info.stripped);
+                put(&mut one, info.stripped.len(), piece);
+                self.frame(track, one, 0, npt, i == 0, block.key, each, outlets, memory);
+            }
+        } else {
             log::debug!("matroska: broken lacing");
             state.gap = true;
-            return Ok(());
-        };
-        let each = duration.map(|d| d / u32::try_from(ranges.len()).unwrap_or(1).max(1));
-        for (i, range) in ranges.into_iter().enumerate() {
-            let piece = data.get(range).unwrap_or_default();
-            let mut one = BytesMut::with_capacity(info.stripped.len() + piece.len());
-            one.put_slice(&info.stripped);
-            one.put_slice(piece);
-            self.frame(track, one, 0, npt, i == 0, block.key, each, outlets);
         }
+        self.laces = laces;
+        memory.give_back(data.freeze());
         Ok(())
     }
 
@@ -213,6 +224,7 @@ impl Demuxer {
         key: bool,
         duration: Option<Duration>,
         outlets: &mut Outlets,
+        memory: &mut FrameMemory,
     ) {
         let Some(info) = self.media.infos.get(track) else { return };
         let Some(state) = self.tracks.get_mut(track) else { return };
@@ -221,7 +233,8 @@ impl Demuxer {
             Coding::Nal { codec, length_size } => {
                 let start = self.media.starts.get(track).copied().unwrap_or_default();
                 let duration = duration.or(info.default_duration).unwrap_or(start.frame_duration);
-                if let Some(mut frame) = state.picture(codec, length_size, data, room, npt, key) {
+                let picture = state.picture(codec, length_size, data, room, npt, key, memory);
+                if let Some(mut frame) = picture {
                     frame.duration = duration;
                     outlets.push(track, frame);
                 }
@@ -291,6 +304,7 @@ impl Demuxer {
 }
 
 impl TrackState {
+    #[expect(clippy::too_many_arguments, reason = "what a block says of a picture")]
     fn picture(
         &mut self,
         codec: NalCodec,
@@ -299,6 +313,7 @@ impl TrackState {
         room: usize,
         npt: Duration,
         key: bool,
+        memory: &mut FrameMemory,
     ) -> Option<Frame> {
         let pts = self.grid.snap(npt);
         let whole = annexb_in_place(data, room, length_size);
@@ -319,7 +334,10 @@ impl TrackState {
         if !(wants_sets && room > 0 && found.insert_at == 0) {
             whole.advance(room.min(whole.len()));
             if wants_sets {
-                whole = access_unit::with_parameter_sets(&whole, &found, &self.sets);
+                let bare = whole;
+                let to = memory.take(bare.len() + self.sets.len());
+                whole = access_unit::put_parameter_sets(to, &bare, &found, &self.sets);
+                memory.give_back(bare);
             }
         }
         let data = whole;
@@ -353,8 +371,10 @@ impl TrackState {
 }
 
 impl Producer for Demuxer {
-    fn poll_produce(&mut self, outlets: &mut Outlets, _cx: &mut SourceContext<'_>) -> Produced {
-        self.step(outlets).unwrap_or_else(|e| Produced::Ended(Ending::Failed(e.to_string())))
+    fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced {
+        let memory = cx.frame_memory();
+        self.step(outlets, memory)
+            .unwrap_or_else(|e| Produced::Ended(Ending::Failed(e.to_string())))
     }
 
     fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
@@ -370,6 +390,13 @@ impl Producer for Demuxer {
             state.from = if info.is_video() { rounded } else { landed };
         }
         Ok(landed)
+    }
+}
+
+/// Writes `bytes` at `at`, where there is room for them.
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
     }
 }
 

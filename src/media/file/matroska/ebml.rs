@@ -165,12 +165,19 @@ impl BlockHeader {
     }
 }
 
-/// Where the frames lie in `data`, which is what follows the block's header. At most 256.
-pub(super) fn laced_frames(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usize>>, ParseError> {
+/// Where the frames lie in `data`, which is what follows the block's header. At most 256; what
+/// `frames` held before is gone.
+pub(super) fn laced_frames(
+    data: &[u8],
+    lacing: Lacing,
+    frames: &mut Vec<Range<usize>>,
+) -> Result<(), ParseError> {
+    frames.clear();
     let what = "block lacing";
     let mut r = Reader::new(data);
     let count = if lacing == Lacing::None { 1 } else { usize::from(r.u8(what)?) + 1 };
-    let mut sizes: Vec<usize> = Vec::with_capacity(count);
+    // The sizes of all but the last at first, as if they lay one upon the other.
+    let mut push = |size: usize| frames.push(0..size);
     match lacing {
         Lacing::Xiph => {
             for _ in 1..count {
@@ -183,19 +190,19 @@ pub(super) fn laced_frames(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usiz
                         break;
                     }
                 }
-                sizes.push(size);
+                push(size);
             }
         }
         Lacing::Ebml => {
-            for i in 1..count {
+            let mut last: Option<usize> = None;
+            for _ in 1..count {
                 let before = r.position();
                 let coded = variable_int(&mut r, what)?.ok_or_else(|| r.invalid(what))?;
                 let bytes = r.position() - before;
                 // All sizes but the first are differences, coded with half the range as offset.
-                let size = match sizes.last() {
+                let size = match last {
                     None => i64::try_from(coded).ok(),
-                    Some(&last) => {
-                        debug_assert!(i > 1);
+                    Some(last) => {
                         let offset = (1_i64 << (7 * bytes - 1)) - 1;
                         i64::try_from(coded)
                             .ok()
@@ -203,7 +210,9 @@ pub(super) fn laced_frames(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usiz
                     }
                 };
                 let size = size.and_then(|size| usize::try_from(size).ok());
-                sizes.push(size.ok_or_else(|| r.invalid(what))?);
+                let size = size.ok_or_else(|| r.invalid(what))?;
+                last = Some(size);
+                push(size);
             }
         }
         Lacing::None => {}
@@ -212,17 +221,16 @@ pub(super) fn laced_frames(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usiz
             if left % count != 0 {
                 return Err(r.invalid(what));
             }
-            sizes.resize(count - 1, left / count);
+            (1..count).for_each(|_| push(left / count));
         }
     }
-    let mut frames = Vec::with_capacity(count);
-    for size in sizes {
+    for frame in &mut *frames {
         let start = r.position();
-        r.take(size, what)?;
-        frames.push(start..r.position());
+        r.take(frame.len(), what)?;
+        *frame = start..r.position();
     }
     frames.push(r.position()..data.len());
-    Ok(frames)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -244,14 +252,19 @@ mod tests {
         assert!(matches!(parse(&[0xa3, 0x00]), Err(ParseError::Invalid { .. })));
     }
 
+    fn laces(data: &[u8], lacing: Lacing) -> Result<Vec<Range<usize>>, ParseError> {
+        let mut frames = vec![7..8, 8..9]; // of another block
+        laced_frames(data, lacing, &mut frames).map(|()| frames)
+    }
+
     #[test]
     fn xiph_lacing() {
         let mut data = vec![2, 255, 45, 0];
         data.extend([7; 305]);
-        assert_eq!(laced_frames(&data, Lacing::Xiph), Ok(vec![4..304, 304..304, 304..309]));
-        assert!(laced_frames(&[1, 255, 255], Lacing::Xiph).is_err());
-        assert!(laced_frames(&[1, 9, 0], Lacing::Xiph).is_err());
-        assert!(laced_frames(&[], Lacing::Xiph).is_err());
+        assert_eq!(laces(&data, Lacing::Xiph), Ok(vec![4..304, 304..304, 304..309]));
+        assert!(laces(&[1, 255, 255], Lacing::Xiph).is_err());
+        assert!(laces(&[1, 9, 0], Lacing::Xiph).is_err());
+        assert!(laces(&[], Lacing::Xiph).is_err());
     }
 
     #[test]
@@ -259,19 +272,17 @@ mod tests {
         // The example of RFC 9559 section 10.3.3: 800, 500 and 1000 bytes.
         let mut data = vec![2, 0x43, 0x20, 0x5e, 0xd3];
         data.extend([7; 2300]);
-        assert_eq!(laced_frames(&data, Lacing::Ebml), Ok(vec![5..805, 805..1305, 1305..2305]));
-        assert!(laced_frames(&[2, 0x81, 0x80, 7], Lacing::Ebml).is_err(), "negative size");
-        assert!(laced_frames(&[1, 0xff, 7], Lacing::Ebml).is_err(), "unknown size");
-        assert!(
-            laced_frames(&[1, 0x01, 0xff, 255, 255, 255, 255, 255, 255], Lacing::Ebml).is_err()
-        );
+        assert_eq!(laces(&data, Lacing::Ebml), Ok(vec![5..805, 805..1305, 1305..2305]));
+        assert!(laces(&[2, 0x81, 0x80, 7], Lacing::Ebml).is_err(), "negative size");
+        assert!(laces(&[1, 0xff, 7], Lacing::Ebml).is_err(), "unknown size");
+        assert!(laces(&[1, 0x01, 0xff, 255, 255, 255, 255, 255, 255], Lacing::Ebml).is_err());
     }
 
     #[test]
     fn fixed_lacing() {
-        assert_eq!(laced_frames(&[1, 7, 7, 7, 7], Lacing::Fixed), Ok(vec![1..3, 3..5]));
-        assert!(laced_frames(&[1, 7, 7, 7], Lacing::Fixed).is_err());
-        assert!(laced_frames(&[7], Lacing::None).is_ok_and(|f| f.len() == 1 && f[0] == (0..1)));
+        assert_eq!(laces(&[1, 7, 7, 7, 7], Lacing::Fixed), Ok(vec![1..3, 3..5]));
+        assert!(laces(&[1, 7, 7, 7], Lacing::Fixed).is_err());
+        assert!(laces(&[7], Lacing::None).is_ok_and(|f| f.len() == 1 && f[0] == (0..1)));
     }
 
     #[test]

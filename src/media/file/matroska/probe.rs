@@ -115,8 +115,8 @@ impl MatroskaProbe {
             return Err(ProbeError::Content("the Matroska file is cut off".into()));
         }
         let len = usize::try_from(size).map_err(|_| too_large())?;
-        let mut data = BytesMut::with_capacity(len);
-        self.window.read(at, len, &mut data)?;
+        let mut data = BytesMut::zeroed(len);
+        self.window.read(at, &mut data)?;
         Ok(data)
     }
 
@@ -313,8 +313,9 @@ impl MatroskaProbe {
             && !access_unit::is_complete(&track.parameters)
         {
             let mut data = BytesMut::from(&track.stripped[..]);
-            let len = usize::try_from(block.len).unwrap_or(0);
-            self.window.read(block.data, len, &mut data)?;
+            let head = data.len();
+            data.resize(head + usize::try_from(block.len).unwrap_or(0), 0);
+            self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
             if let Some((data, _)) = super::demuxer::annexb_in_place(data, 0, length_size) {
                 let found = access_unit::leading_units(codec, &data);
                 access_unit::remember(&mut track.parameters, &data, &found, false);

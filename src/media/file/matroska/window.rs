@@ -1,7 +1,7 @@
 //! [`Window`]: reads a file at any position through a small buffer, one system call for many
 //! elements, and counts what it reads.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -110,32 +110,32 @@ impl Window {
         Ok(bytes.get(..want).unwrap_or(bytes))
     }
 
-    /// Appends `len` bytes from `at` on to `out`. The caller has checked `len` against the
-    /// length of the input and a limit of its own.
-    pub(super) fn read(&mut self, at: u64, len: usize, out: &mut BytesMut) -> io::Result<()> {
-        let end = out.len().saturating_add(len);
+    /// Fills `out` from `at` on. The caller has checked its length against the length of the
+    /// input and a limit of its own.
+    pub(super) fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
         let ready = self.buffered(at);
-        let ready = ready.get(..len).unwrap_or(ready);
-        out.put_slice(ready);
+        let ready = ready.get(..out.len()).unwrap_or(ready);
         let done = ready.len();
-        let (at, left) = (at.saturating_add(done as u64), len - done);
-        if left == 0 {
+        let Some((front, rest)) = out.split_at_mut_checked(done) else { return Ok(()) };
+        front.copy_from_slice(ready);
+        let at = at.saturating_add(done as u64);
+        if rest.is_empty() {
             return Ok(());
         }
-        if left < self.chunk {
-            let more = self.peek(at, left)?;
-            out.put_slice(more);
-        } else {
-            let from = out.len();
-            out.resize(end, 0);
-            let n = self.input.read_at(at, out.get_mut(from..).unwrap_or_default())?;
-            out.truncate(from + n);
-            self.bytes_read += n as u64;
-            // What follows is read next, so the window moves there.
-            self.buffer.clear();
-            self.start = at.saturating_add(n as u64);
+        if rest.len() < self.chunk {
+            let more = self.peek(at, rest.len())?;
+            if more.len() < rest.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest.copy_from_slice(more);
+            return Ok(());
         }
-        if out.len() < end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+        let n = self.input.read_at(at, rest)?;
+        self.bytes_read += n as u64;
+        // What follows is read next, so the window moves there.
+        self.buffer.clear();
+        self.start = at.saturating_add(n as u64);
+        if n < rest.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     fn buffered(&self, at: u64) -> &[u8] {
@@ -173,13 +173,13 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = (seed >> 33) as usize % data.len();
             let len = ((seed >> 13) as usize % 50_000).min(data.len() - at);
-            let mut out = BytesMut::from(&b"x"[..]);
-            window.read(at as u64, len, &mut out).unwrap();
-            assert_eq!(out[1..], data[at..at + len]);
+            let mut out = vec![0; len];
+            window.read(at as u64, &mut out).unwrap();
+            assert_eq!(out, data[at..at + len]);
             assert_eq!(window.peek(at as u64, len.min(20)).unwrap(), &data[at..at + len.min(20)]);
         }
         assert_eq!(window.peek(199_999, 10).unwrap().len(), 1);
         assert_eq!(window.peek(u64::MAX, 10).unwrap().len(), 0);
-        assert!(window.read(199_990, 11, &mut BytesMut::new()).is_err());
+        assert!(window.read(199_990, &mut [0; 11]).is_err());
     }
 }

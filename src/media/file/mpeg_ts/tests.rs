@@ -118,3 +118,31 @@ fn damaged_and_shrinking_files() {
     check_damage(probe_mpeg_ts, &std::fs::read(media("program.m2ts")).unwrap());
     check_shrinking(probe_mpeg_ts, &stream(5000, 0, 10_000));
 }
+
+/// Far more waits for the next PCR than is read at once, and then much less: the memory changes,
+/// the packets do not.
+#[test]
+fn much_that_waits_for_a_pcr_is_played_whole() {
+    use crate::framer::mpeg_ts::tests::packet;
+    for stride in [PACKET_LEN, M2TS_STRIDE] {
+        let has_pcr = |i: u64| i % 700 == 0 || i % 7000 > 6000 && i % 10 == 0;
+        let packets = (0..20_000).map(|i| packet(256, has_pcr(i).then_some(i * 2700), i as u8));
+        let bytes: Vec<u8> =
+            packets.flat_map(|p| [vec![7; stride - PACKET_LEN], p].concat()).collect();
+        let held = file_of(&bytes);
+        let file = probed(probe_mpeg_ts, held.path()).unwrap();
+        let mut player = Player::new(&file);
+        let frames = player.rest();
+        assert_eq!(frames.len(), 20_000_usize.div_ceil(7));
+        let expected: Vec<u8> =
+            bytes.chunks(stride).flat_map(|p| p[stride - PACKET_LEN..].to_vec()).collect();
+        assert!(played(&frames) == expected, "{stride}");
+        drop(frames);
+        assert_eq!(player.seek(Duration::ZERO), Ok(Duration::ZERO));
+        let mut again = Vec::new();
+        while let Ok(frame) = player.poll() {
+            again.extend_from_slice(&frame.data);
+        }
+        assert!(again == expected, "frames that go at once: {stride}");
+    }
+}
