@@ -1,7 +1,7 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code)] // not every program uses all of it
 
-use riverrun::env::{MediumId, UsageEnvironment};
+use riverrun::env::{Interest, MediumId, UsageEnvironment};
 use riverrun::media::file::{MediaFile, ProbePoll, probe};
 use riverrun::server::{RtspServer, ServerConfig};
 use riverrun::{net, wire};
@@ -9,6 +9,8 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -193,8 +195,7 @@ impl Program {
         let address = SocketAddr::new(listen.bind, listen.port);
         let server = RtspServer::new(&mut env, config, &[address])
             .map_err(|e| format!("cannot listen on {address}: {e}"))?;
-        let wake = env.create_event_trigger(|_, _| ());
-        let stop = stop_on_signal(wake)?;
+        let stop = stop_on_signal(&mut env)?;
         Ok(Self { env, server, stop })
     }
 
@@ -227,20 +228,18 @@ impl Program {
 }
 
 /// Turns true on the first SIGINT or SIGTERM; a second one ends the program at once.
-fn stop_on_signal(trigger: riverrun::env::EventTrigger) -> io::Result<Arc<AtomicBool>> {
+fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
+    // A handler may do next to nothing; a byte in a socket wakes the loop.
+    let (wake, woken) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
     }
-    // A handler may do next to nothing; a thread that waits for the signal wakes the loop.
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            trigger.trigger();
-        }
-    });
+    // The loop looks at `stop` after each event.
+    env.set_background_handling(woken.as_fd(), Interest::READABLE, |_, _| ())?;
     Ok(stop)
 }
 
