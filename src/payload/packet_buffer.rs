@@ -125,6 +125,15 @@ impl PacketBuffer {
         &mut self.bytes
     }
 
+    /// Appends something that goes out with the packets in an interleaved write, and in no datagram.
+    /// Returns where it begins.
+    pub fn append_interleaved(&mut self, bytes: &[u8]) -> usize {
+        debug_assert!(self.open.is_none(), "a packet is not finished");
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        at
+    }
+
     /// Exchanges the memory of two buffers; both are empty afterwards, and each keeps its
     /// [`max_payload`](Self::max_payload). Many streams that send one after the other can so do
     /// with the memory of one.

@@ -9,6 +9,7 @@ use crate::env::UsageEnvironment;
 use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
+use crate::wire::interleaved;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -130,6 +131,11 @@ impl Outlets {
         self.destinations.iter().any(|(other, d)| d.playing && other != id)
     }
 
+    pub(super) fn is_anyone_playing_over_tcp(&self) -> bool {
+        let is_tcp = |d: &Destination| matches!(d.transport, DestinationTransport::Tcp { .. });
+        self.destinations.iter().any(|(_, d)| d.playing && is_tcp(d))
+    }
+
     pub(super) const fn has_sent(&self) -> bool {
         self.sent.packets > 0
     }
@@ -174,13 +180,14 @@ impl Outlets {
     }
 
     /// Sends one batch to every playing destination, over UDP at most its first `max_burst`
-    /// packets. A destination that fails is its own. Returns how many packets are done with;
+    /// packets, and an RTCP packet, if there is one: a connection gets both in one write. A destination that fails is its own. Returns how many packets are done with;
     /// [`send_over_udp`](Self::send_over_udp) sends the rest.
     pub(super) fn send(
         &mut self,
         batch: &mut PacketBuffer,
         key_frame: bool,
         max_burst: usize,
+        report: &[u8],
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
     ) -> usize {
@@ -200,8 +207,17 @@ impl Outlets {
         } else {
             batch.spans().len()
         };
+        let mut report_at = None;
+        if !report.is_empty() {
+            self.send_rtcp_over_udp(report, env, wiring);
+            self.prefixed.clear();
+            if interleaved::write(0, report, &mut self.prefixed) {
+                report_at = Some(batch.append_interleaved(&self.prefixed));
+            }
+        }
         for (_, d) in self.destinations.iter_mut().filter(|(_, d)| d.playing) {
-            let DestinationTransport::Tcp { connection, rtp_channel, .. } = d.transport else {
+            let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
+            else {
                 continue;
             };
             if d.skipping && !key_frame {
@@ -210,6 +226,9 @@ impl Outlets {
             }
             let Some(c) = wiring.connections.get_mut(connection) else { continue };
             RtpSink::set_channel(batch, rtp_channel);
+            if let Some(channel) = report_at.and_then(|at| batch.bytes_mut().get_mut(at + 1)) {
+                *channel = rtcp_channel;
+            }
             match c.send_media(env, batch.bytes(), false) {
                 Ok(Sent::Dropped) => {
                     if !d.skipping {
@@ -374,7 +393,7 @@ fn send_rtcp_over_tcp(
     let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
     let Some(c) = wiring.connections.get_mut(connection) else { return };
     prefixed.clear();
-    if crate::wire::interleaved::write(rtcp_channel, packet, prefixed)
+    if interleaved::write(rtcp_channel, packet, prefixed)
         && c.send_media(env, prefixed, true).is_err()
     {
         wiring.broken.push(connection);

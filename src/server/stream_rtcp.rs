@@ -4,7 +4,11 @@ use super::outlets::DestinationId;
 use super::stream_state::{StreamId, StreamState, Wiring, key};
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a report that is due waits for a frame to go out with. In a connection the two are one
+/// write: with thousands of them a report of its own costs as much as a frame, all at once.
+const REPORT_PATIENCE: Duration = Duration::from_millis(200);
 
 impl StreamState {
     /// A report may be due.
@@ -15,18 +19,46 @@ impl StreamState {
         me: MediumHandle,
         id: StreamId,
     ) {
+        let now = env.now();
+        let due = self.rtcp.poll_timeout();
+        let mut next = due;
+        if due.is_some_and(|due| due <= now) {
+            let has_company = self.is_playing() && self.outlets.is_anyone_playing_over_tcp();
+            if has_company && !self.report_waits {
+                self.report_waits = true;
+                next = now.checked_add(REPORT_PATIENCE);
+            } else {
+                let report = self.make_report(env);
+                self.outlets.send_rtcp(&report, None, env, wiring);
+                self.report = report;
+                next = self.rtcp.poll_timeout();
+            }
+        }
+        if let Some(at) = next {
+            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), at);
+        }
+    }
+
+    /// The report that waits to go out with a frame, if there is a packet for it to go with.
+    pub(super) fn take_waiting_report(&mut self, env: &UsageEnvironment) -> Vec<u8> {
+        if self.report_waits && !self.sink.batch().is_empty() {
+            return self.make_report(env);
+        }
+        let mut none = std::mem::take(&mut self.report);
+        none.clear();
+        none
+    }
+
+    /// A report in the stream's memory for it, to be put back; empty if none is due after all.
+    fn make_report(&mut self, env: &UsageEnvironment) -> Vec<u8> {
         let (now, ntp) = (env.now(), ntp_now(env));
         let facts = self.sender_facts(now);
+        self.report_waits = false;
         self.rtcp.handle_timeout(now, self.outlets.destinations.len());
         let mut report = std::mem::take(&mut self.report);
         report.clear();
-        if self.rtcp.poll_report(now, ntp, facts, &mut report) {
-            self.outlets.send_rtcp(&report, None, env, wiring);
-        }
-        self.report = report;
-        if let Some(due) = self.rtcp.poll_timeout() {
-            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), due);
-        }
+        self.rtcp.poll_report(now, ntp, facts, &mut report);
+        report
     }
 
     /// Sends a sender report to one destination at once, so that a newcomer can synchronize.

@@ -116,6 +116,8 @@ pub struct StreamState {
     /// Where a client asked it to stop.
     stop_at: Option<Duration>,
     pub(super) report: Vec<u8>,
+    /// A report is due that goes out with the next frame.
+    pub(super) report_waits: bool,
 }
 
 impl fmt::Debug for StreamState {
@@ -154,6 +156,7 @@ impl StreamState {
             gave_frame: false,
             stop_at: None,
             report: Vec::new(),
+            report_waits: false,
         }
     }
 
@@ -485,8 +488,10 @@ impl StreamState {
         if let Some(cache) = &mut self.cache {
             cache.push(batch, frame.flags.key);
         }
-        let max_burst = self.policy.max_burst;
-        let done = self.outlets.send(batch, frame.flags.key, max_burst, env, wiring);
+        let report = self.take_waiting_report(env);
+        let (batch, max_burst) = (self.sink.batch(), self.policy.max_burst);
+        let done = self.outlets.send(batch, frame.flags.key, max_burst, &report, env, wiring);
+        self.report = report;
         if done < packets {
             self.begin_burst(done, frame.duration);
         }
@@ -528,7 +533,7 @@ impl StreamState {
 
     fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let batch = self.sink.flush();
-        self.outlets.send(batch, true, usize::MAX, env, wiring);
+        self.outlets.send(batch, true, usize::MAX, &[], env, wiring);
     }
 
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {

@@ -1,11 +1,13 @@
 //! Streams of many clients: nobody's end, stall or error is anyone else's.
 
-use super::media::{TestTrack, film, session};
-use super::world::{C, World};
+use super::client::{Rtcp, Way};
+use super::media::{TestTrack, camera, film, session};
+use super::world::{C, World, secs};
 use crate::server::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 fn world() -> (World, Arc<AtomicUsize>) {
     let open = Arc::new(AtomicUsize::new(0));
@@ -380,4 +382,35 @@ fn who_joins_or_leaves_costs_the_others_no_packet() {
         w.pause(a, "/radio");
         w.expect_nothing_left();
     }
+}
+
+#[test]
+fn reports_go_out_with_a_frame_or_soon_without_one() {
+    let mut w = World::new();
+    w.add(camera("camera"));
+    let slow = TestTrack::video().endless().interval_ms(20_000).shared();
+    w.add(session("slides").with_subsession(slow));
+    let (tcp, other, udp) = (w.client(), w.client(), w.client());
+    w.setup_tcp(tcp, "/camera", 1);
+    w.add_track(other, 1, Way::Tcp { rtp: 6, rtcp: 9 });
+    w.setup(other, "/camera", 1, "RTP/AVP/TCP;unicast;interleaved=6-9").expect(200);
+    w.setup_udp(udp, "/camera", 1);
+    for c in [tcp, other, udp] {
+        w.play(c, "/camera");
+    }
+    let slides = w.playing("/slides", 1, true);
+    w.run_secs(60.0);
+    for c in [tcp, other, udp] {
+        // The first one of all greets the newcomer.
+        let track = w[c].track(1);
+        let regular = &track.rtcp[1..];
+        assert!((8..=25).contains(&regular.len()), "{}", regular.len());
+        let near = |a: Instant, b: Instant| a.max(b) - a.min(b) < secs(0.002);
+        let with_frame = |r: &&Rtcp| track.rtp.iter().any(|p| near(p.at, r.at));
+        assert_eq!(regular.iter().filter(with_frame).count(), regular.len());
+        assert!(regular.iter().all(|r| r.info.is_some()), "on the channel for reports");
+    }
+    assert!(w[slides].track(1).rtp.len() <= 4);
+    assert!((8..=25).contains(&w[slides].track(1).rtcp.len()));
+    w.expect_nothing_left();
 }
