@@ -187,7 +187,7 @@ fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
         assert!(frames.windows(2).all(|f| f[1] == f[0] + 1));
         assert!(frames.len() > 890, "{}", frames.len());
         let at: Vec<_> = w[c].track(1).rtp.iter().filter(|p| p.marker).map(|p| p.at).collect();
-        assert!(at.windows(2).all(|t| t[1] - t[0] < super::world::secs(0.06)), "no stall");
+        assert!(at.windows(2).all(|t| t[1] - t[0] < secs(0.06)), "no stall");
     }
     w.expect_nothing_left();
 }
@@ -236,7 +236,7 @@ fn a_reader_that_is_always_behind_keeps_its_session() {
     let mut profile = crate::env::LinkProfile::default();
     (profile.bandwidth, profile.tcp_window) = (Some(200_000), 64 * 1024);
     w.network().set_host_profile(host, profile);
-    w.tick = super::world::secs(0.02);
+    w.tick = secs(0.02);
     w.setup_tcp(slow, "/heavy", 1);
     w.play(slow, "/heavy");
     w.run_secs(100.0);
