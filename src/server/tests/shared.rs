@@ -276,8 +276,8 @@ fn strangers_cannot_touch_a_session() {
     w.request(stranger, "SETUP", "/film/track1", &[named[0], offer]).expect(454);
     // RTCP from elsewhere is not its client's.
     let to: SocketAddr = match &w[c].track(1).way {
-        super::client::Way::Udp { server, .. } => server.unwrap().1,
-        super::client::Way::Tcp { .. } => panic!(),
+        Way::Udp { server, .. } => server.unwrap().1,
+        Way::Tcp { .. } => panic!(),
     };
     let (mut rtp, _rtcp, _) = w.udp_pair(stranger);
     let mut report = Vec::new();
