@@ -82,6 +82,7 @@ pub(super) struct Outlets {
     prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,
     failed: Vec<(usize, io::Error)>,
+    rtcp_targets: Vec<SocketAddr>,
 }
 
 impl Outlets {
@@ -92,7 +93,7 @@ impl Outlets {
     ) -> DestinationId {
         if let DestinationTransport::Udp { sockets, .. } = transport {
             if !self.legs.iter().any(|leg| leg.sockets == sockets) {
-                self.legs.push(Leg::new(sockets));
+                self.legs.push(Leg { sockets, rtp_targets: Vec::new() });
             }
         }
         self.destinations.insert(Destination {
@@ -169,18 +170,18 @@ impl Outlets {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        self.legs.iter_mut().for_each(Leg::clear);
+        self.legs.iter_mut().for_each(|leg| leg.rtp_targets.clear());
         for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
-            if let DestinationTransport::Udp { sockets, rtp, rtcp } = d.transport {
+            if let DestinationTransport::Udp { sockets, rtp, .. } = d.transport {
                 if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
-                    leg.add((!d.skipping).then_some(rtp), rtcp, rtp == rtcp);
+                    leg.rtp_targets.extend((!d.skipping).then_some(rtp));
                 }
             }
         }
     }
 
     /// Sends one batch to every playing destination, over UDP at most its first `max_burst`
-    /// packets, and an RTCP packet, if there is one: a connection gets both in one write. A destination that fails is its own. Returns how many packets are done with;
+    /// packets; connections get an RTCP packet, if there is one, in the same write. A destination that fails is its own. Returns how many packets are done with;
     /// [`send_over_udp`](Self::send_over_udp) sends the rest.
     pub(super) fn send(
         &mut self,
@@ -208,12 +209,9 @@ impl Outlets {
             batch.spans().len()
         };
         let mut report_at = None;
-        if !report.is_empty() {
-            self.send_rtcp_over_udp(report, env, wiring);
-            self.prefixed.clear();
-            if interleaved::write(0, report, &mut self.prefixed) {
-                report_at = Some(batch.append_interleaved(&self.prefixed));
-            }
+        self.prefixed.clear();
+        if !report.is_empty() && interleaved::write(0, report, &mut self.prefixed) {
+            report_at = Some(batch.append_interleaved(&self.prefixed));
         }
         for (_, d) in self.destinations.iter_mut().filter(|(_, d)| d.playing) {
             let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
@@ -332,6 +330,42 @@ impl Outlets {
         }
     }
 
+    /// Sends an RTCP packet to the playing ones of some destinations, in the order of the table.
+    /// Returns whether there are destinations after these.
+    pub(super) fn send_rtcp_to_some(
+        &mut self,
+        packet: &[u8],
+        some: Range<usize>,
+        over_tcp: bool,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> bool {
+        let (begin, end) = (some.start, some.end);
+        let some = || self.destinations.iter().take(end).skip(begin);
+        let playing = || some().map(|(_, d)| d).filter(|d| d.playing);
+        let whole = 0..packet.len();
+        let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
+        for (leg, is_multiplexed) in self.legs.iter().flat_map(|leg| [(leg, false), (leg, true)]) {
+            self.rtcp_targets.clear();
+            self.rtcp_targets.extend(playing().filter_map(|d| match d.transport {
+                DestinationTransport::Udp { sockets, rtp, rtcp } => {
+                    (sockets == leg.sockets && (rtp == rtcp) == is_multiplexed).then_some(rtcp)
+                }
+                DestinationTransport::Tcp { .. } => None,
+            }));
+            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            let socket = sockets.socket(!is_multiplexed);
+            send_to_each(socket, env, &datagrams, &self.rtcp_targets, &mut self.failed);
+            self.send_errors += self.failed.len() as u64;
+        }
+        if over_tcp {
+            for d in playing() {
+                send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
+            }
+        }
+        self.destinations.len() > end
+    }
+
     /// Sends an RTCP packet to every playing destination, or to one alone.
     pub(super) fn send_rtcp(
         &mut self,
@@ -345,11 +379,7 @@ impl Outlets {
         }
         match only.map(|id| self.destinations.get(id).map(|d| d.transport)) {
             None => {
-                self.refresh();
-                self.send_rtcp_over_udp(packet, env, wiring);
-                for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
-                    send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
-                }
+                self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, wiring);
             }
             Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
                 let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
@@ -362,23 +392,6 @@ impl Outlets {
                 send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, wiring);
             }
             Some(None) => {}
-        }
-    }
-
-    fn send_rtcp_over_udp(
-        &mut self,
-        packet: &[u8],
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) {
-        let whole = 0..packet.len();
-        let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
-        for leg in &self.legs {
-            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
-            for (rtcp, targets) in [(true, &leg.rtcp_targets), (false, &leg.multiplexed_targets)] {
-                send_to_each(sockets.socket(rtcp), env, &datagrams, targets, &mut self.failed);
-                self.send_errors += self.failed.len() as u64;
-            }
         }
     }
 }

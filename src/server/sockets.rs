@@ -77,36 +77,6 @@ impl UdpSockets {
 pub(super) struct Leg {
     pub(super) sockets: SocketsId,
     pub(super) rtp_targets: Vec<SocketAddr>,
-    pub(super) rtcp_targets: Vec<SocketAddr>,
-    /// Those of `rtcp_targets` that get RTCP on the RTP port (RFC 5761).
-    pub(super) multiplexed_targets: Vec<SocketAddr>,
-}
-
-impl Leg {
-    pub(super) const fn new(sockets: SocketsId) -> Self {
-        Self {
-            sockets,
-            rtp_targets: Vec::new(),
-            rtcp_targets: Vec::new(),
-            multiplexed_targets: Vec::new(),
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rtp_targets.clear();
-        self.rtcp_targets.clear();
-        self.multiplexed_targets.clear();
-    }
-
-    /// Notes a receiver, who may want no RTP for now.
-    pub(super) fn add(&mut self, rtp: Option<SocketAddr>, rtcp: SocketAddr, multiplexed: bool) {
-        self.rtp_targets.extend(rtp);
-        if multiplexed {
-            self.multiplexed_targets.push(rtcp);
-        } else {
-            self.rtcp_targets.push(rtcp);
-        }
-    }
 }
 
 /// Sends to every target; those that fail are logged and left in `failed`.

@@ -10,8 +10,31 @@ use std::time::{Duration, Instant};
 /// write: with thousands of them a report of its own costs as much as a frame, all at once.
 const REPORT_PATIENCE: Duration = Duration::from_millis(200);
 
+/// Destinations that get a report in one turn of the loop.
+const REPORTS_PER_TURN: usize = 256;
+/// Between two turns of reporting.
+const REPORT_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A report on its way to the destinations. Who joins or leaves meanwhile may make another miss
+/// it, for one interval.
+#[derive(Debug, Default)]
+pub(super) struct ReportRun {
+    packet: Vec<u8>,
+    /// How many destinations are done with; `None`: all.
+    done: Option<usize>,
+    /// Those in connections had it with a frame.
+    over_tcp: bool,
+}
+
+impl ReportRun {
+    /// Nobody has had it yet.
+    pub(super) const fn begins(&self) -> bool {
+        matches!(self.done, Some(0))
+    }
+}
+
 impl StreamState {
-    /// A report may be due.
+    /// A report may be due, or on its way.
     pub(super) fn run_rtcp(
         &mut self,
         env: &mut UsageEnvironment,
@@ -20,23 +43,66 @@ impl StreamState {
         id: StreamId,
     ) {
         let now = env.now();
-        let due = self.rtcp.poll_timeout();
-        let mut next = due;
-        if due.is_some_and(|due| due <= now) {
+        if self.report_run.done.is_none() && self.rtcp.poll_timeout().is_some_and(|at| at <= now) {
             let has_company = self.is_playing() && self.outlets.is_anyone_playing_over_tcp();
             if has_company && !self.report_waits {
                 self.report_waits = true;
-                next = now.checked_add(REPORT_PATIENCE);
-            } else {
-                let report = self.make_report(env);
-                self.outlets.send_rtcp(&report, None, env, wiring);
-                self.report = report;
-                next = self.rtcp.poll_timeout();
+                let until = now + REPORT_PATIENCE;
+                return env.arm_timer(
+                    &mut self.rtcp_timer,
+                    me,
+                    key(super::KEY_STREAM_RTCP, id),
+                    until,
+                );
             }
+            let report = self.make_report(env);
+            self.begin_report(report, true);
         }
+        self.go_on_with_report(env, wiring);
+        self.wake_for_rtcp(env, me, id);
+    }
+
+    /// Arms the timer for the next report, or the next part of this one.
+    pub(super) fn wake_for_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        me: MediumHandle,
+        id: StreamId,
+    ) {
+        let now = env.now();
+        let next = match self.report_run.done {
+            Some(_) => Some(now + REPORT_INTERVAL),
+            None if self.report_waits => return,
+            None => self.rtcp.poll_timeout(),
+        };
         if let Some(at) = next {
             env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), at);
         }
+    }
+
+    /// Lets a report go to all destinations, but not to those that had it with a frame.
+    pub(super) fn begin_report(&mut self, report: Vec<u8>, over_tcp: bool) {
+        let run = &mut self.report_run;
+        run.packet.clear();
+        run.packet.extend_from_slice(&report);
+        (run.done, run.over_tcp) = ((!report.is_empty()).then_some(0), over_tcp);
+        self.report = report;
+    }
+
+    /// Some destinations have had a report that others have not.
+    #[cfg(test)]
+    pub(super) fn report_is_under_way(&self) -> bool {
+        self.report_run.done.is_some_and(|done| done > 0)
+    }
+
+    /// Sends the report that is on its way to some more destinations.
+    fn go_on_with_report(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        let run = &mut self.report_run;
+        let Some(done) = run.done.take() else { return };
+        let end = done.saturating_add(REPORTS_PER_TURN);
+        let outlets = &mut self.outlets;
+        let more = outlets.send_rtcp_to_some(&run.packet, done..end, run.over_tcp, env, wiring);
+        run.done = more.then_some(end);
     }
 
     /// The report that waits to go out with a frame, if there is a packet for it to go with.

@@ -10,6 +10,7 @@ use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
 use super::sockets::{SocketsId, UdpSockets};
+use super::stream_rtcp::ReportRun;
 use super::subsession::FastStart;
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
@@ -118,6 +119,7 @@ pub struct StreamState {
     pub(super) report: Vec<u8>,
     /// A report is due that goes out with the next frame.
     pub(super) report_waits: bool,
+    pub(super) report_run: ReportRun,
 }
 
 impl fmt::Debug for StreamState {
@@ -157,6 +159,7 @@ impl StreamState {
             stop_at: None,
             report: Vec::new(),
             report_waits: false,
+            report_run: ReportRun::default(),
         }
     }
 
@@ -358,9 +361,7 @@ impl StreamState {
         at: Instant,
     ) {
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
-        if let Some(due) = self.rtcp.poll_timeout() {
-            env.arm_timer(&mut self.rtcp_timer, me, key(super::KEY_STREAM_RTCP, id), due);
-        }
+        self.wake_for_rtcp(env, me, id);
     }
 
     /// Sequence number and, where the next frame is at hand, RTP timestamp of the packet that
@@ -459,6 +460,9 @@ impl StreamState {
             }
         }
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
+        if self.report_run.begins() {
+            self.wake_for_rtcp(env, me, id);
+        }
         RunOutcome::Running
     }
 
@@ -491,7 +495,11 @@ impl StreamState {
         let report = self.take_waiting_report(env);
         let (batch, max_burst) = (self.sink.batch(), self.policy.max_burst);
         let done = self.outlets.send(batch, frame.flags.key, max_burst, &report, env, wiring);
-        self.report = report;
+        if !report.is_empty() {
+            self.begin_report(report, false);
+        } else {
+            self.report = report;
+        }
         if done < packets {
             self.begin_burst(done, frame.duration);
         }

@@ -414,3 +414,41 @@ fn reports_go_out_with_a_frame_or_soon_without_one() {
     assert!((8..=25).contains(&w[slides].track(1).rtcp.len()));
     w.expect_nothing_left();
 }
+
+#[test]
+fn a_report_reaches_a_crowd_in_parts() {
+    for tcp in [false, true] {
+        let mut w = World::new();
+        w.add(camera("camera"));
+        let first = w.playing("/camera", 1, tcp);
+        for _ in 1..300 {
+            let c = w.beside(first);
+            // Every other one over UDP in any case: connections get it with a frame.
+            w.setup_over(c, "/camera", 1, tcp && c.0 % 2 == 0);
+            w.play(c, "/camera");
+        }
+        w.run_secs(1.0);
+        for c in 0..300 {
+            w[C(c)].forget_media();
+        }
+        w.tick = secs(0.05);
+        w.run_secs(12.0);
+        let reports = |c: usize| &w[C(c)].track(1).rtcp;
+        let count = reports(0).len();
+        assert!((1..=6).contains(&count), "{count}");
+        for c in 0..300 {
+            // One may be on its way at either end.
+            assert!(reports(c).len().abs_diff(count) <= 1, "{c}: {} {count}", reports(c).len());
+        }
+        // Seen in the middle of it.
+        w.tick = secs(0.001);
+        let under_way = |w: &World| w.server().streams.iter().any(|(_, s)| s.report_is_under_way());
+        let steps = (0..8000).take_while(|_| {
+            w.run_secs(0.001);
+            !under_way(&w)
+        });
+        assert!(steps.count() < 8000);
+        w.tick = secs(0.05);
+        w.expect_nothing_left();
+    }
+}
