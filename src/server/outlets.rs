@@ -30,7 +30,6 @@ pub(super) struct Destination {
     pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
     skipping: bool,
-    pub(super) dropped_frames: u64,
     /// When its session was last kept alive because its connection takes what it is sent.
     drained_at: Option<Instant>,
     /// Counted when sent (TCP) or added up from the stream's totals (UDP).
@@ -51,11 +50,12 @@ impl Destination {
     }
 }
 
-/// Packets, and their bytes from the RTP header on.
+/// Packets, their bytes from the RTP header on, and frames that a connection had no room for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) packets: u64,
     pub(super) octets: u64,
+    pub(super) dropped_frames: u64,
 }
 
 /// How packets reach a destination.
@@ -101,7 +101,6 @@ impl Outlets {
             transport,
             playing: false,
             skipping: false,
-            dropped_frames: 0,
             drained_at: None,
             sent: Totals::default(),
             since: Totals::default(),
@@ -219,7 +218,7 @@ impl Outlets {
                 continue;
             };
             if d.skipping && !key_frame {
-                d.dropped_frames += 1;
+                d.sent.dropped_frames += 1;
                 continue;
             }
             let Some(c) = wiring.connections.get_mut(connection) else { continue };
@@ -233,7 +232,7 @@ impl Outlets {
                         log::debug!("{}: does not keep up, frames are dropped", c.peer);
                     }
                     d.skipping = true;
-                    d.dropped_frames += 1;
+                    d.sent.dropped_frames += 1;
                 }
                 Ok(outcome) => {
                     d.skipping = false;

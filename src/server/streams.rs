@@ -185,6 +185,7 @@ impl RtspServer {
         stream.outlets.take_all_totals(|session, sent| {
             if let Some(session) = pool.session_mut(session) {
                 session.count_sent(sent.packets, sent.octets);
+                session.count_dropped(sent.dropped_frames);
             }
         });
     }
@@ -296,16 +297,19 @@ impl RtspServer {
             .collect();
         for sent in last {
             session.count_sent(sent.packets, sent.octets);
+            session.count_dropped(sent.dropped_frames);
         }
         let info = session.info();
         let counters = session.counters();
         let seconds = env.now().saturating_duration_since(session.created_at()).as_secs_f32();
         log::info!(
-            "session {} of {} ends: {reason}, {seconds:.1} s, {} packets, {} bytes of {:?}",
+            "session {} of {} ends: {reason}, {seconds:.1} s, {} packets, {} bytes, {} frames dropped \
+             of {:?}",
             info.id,
             info.peer,
             counters.packets,
             counters.bytes,
+            counters.dropped_frames,
             info.stream,
         );
         let key = session.key();

@@ -44,6 +44,8 @@ pub struct Counters {
     pub packets: u64,
     /// Bytes of these packets, without the headers of UDP or TCP.
     pub bytes: u64,
+    /// Frames that were left out because the client did not take in time what it was sent.
+    pub dropped_frames: u64,
 }
 
 /// Facts about a session at one moment, as values: what hooks of the application are told.
@@ -321,6 +323,11 @@ impl<M> Session<M> {
     pub const fn count_sent(&mut self, packets: u64, bytes: u64) {
         self.counters.packets = self.counters.packets.wrapping_add(packets);
         self.counters.bytes = self.counters.bytes.wrapping_add(bytes);
+    }
+
+    /// Counts frames that were left out.
+    pub const fn count_dropped(&mut self, frames: u64) {
+        self.counters.dropped_frames = self.counters.dropped_frames.wrapping_add(frames);
     }
 
     /// The facts that hooks are told.

@@ -182,6 +182,14 @@ fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
     let whole = w[slow].track(1);
     let bytes: usize = whole.rtp.iter().map(|p| p.len).sum();
     assert!(bytes >= (frames.len() - 1) * 20_000, "frames are whole");
+    // What was left out is counted, and the counters are brought up to date with each report.
+    let missing: u32 = gaps.iter().map(|gap| gap[1] - gap[0] - 1).sum();
+    w.run_secs(8.0);
+    for (c, expected) in [(slow, missing), (fast, 0), (udp, 0)] {
+        let id = w[c].session.as_deref();
+        let (_, session) = w.server().pool().iter().find(|(_, s)| Some(s.id()) == id).unwrap();
+        assert_eq!(session.counters().dropped_frames, u64::from(expected));
+    }
     for c in [fast, udp] {
         let frames = w[c].track(1).frames();
         assert!(frames.windows(2).all(|f| f[1] == f[0] + 1));

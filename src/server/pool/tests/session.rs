@@ -37,7 +37,9 @@ fn a_session_knows_its_client() {
 
     session.count_sent(2, 2_800);
     session.count_sent(1, 28);
-    assert_eq!(session.counters(), Counters { packets: 3, bytes: 2_828 });
+    session.count_dropped(7);
+    let expected = Counters { packets: 3, bytes: 2_828, dropped_frames: 7 };
+    assert_eq!(session.counters(), expected);
     assert_eq!(session.info().counters.bytes, 2_828);
     assert!(!format!("{session:?}").contains(session.id()), "ids stay out of logs");
 }
