@@ -180,7 +180,8 @@ impl Outlets {
     }
 
     /// Sends one batch to every playing destination, over UDP at most its first `max_burst`
-    /// packets; connections get an RTCP packet, if there is one, in the same write. A destination that fails is its own. Returns how many packets are done with;
+    /// packets; connections get an RTCP packet, if there is one, in the same write. A destination
+    /// that fails is its own. Returns how many packets are done with;
     /// [`send_over_udp`](Self::send_over_udp) sends the rest.
     pub(super) fn send(
         &mut self,

@@ -27,9 +27,9 @@ pub(super) struct ReportRun {
 }
 
 impl ReportRun {
-    /// Nobody has had it yet.
-    pub(super) const fn begins(&self) -> bool {
-        matches!(self.done, Some(0))
+    /// Not all that are to have it have had it.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.done.is_some()
     }
 }
 
@@ -87,12 +87,6 @@ impl StreamState {
         run.packet.extend_from_slice(&report);
         (run.done, run.over_tcp) = ((!report.is_empty()).then_some(0), over_tcp);
         self.report = report;
-    }
-
-    /// Some destinations have had a report that others have not.
-    #[cfg(test)]
-    pub(super) fn report_is_under_way(&self) -> bool {
-        self.report_run.done.is_some_and(|done| done > 0)
     }
 
     /// Sends the report that is on its way to some more destinations.

@@ -361,7 +361,10 @@ impl StreamState {
         at: Instant,
     ) {
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
-        self.wake_for_rtcp(env, me, id);
+        // Newcomers do not put off the next part of a report.
+        if !self.report_run.is_under_way() {
+            self.wake_for_rtcp(env, me, id);
+        }
     }
 
     /// Sequence number and, where the next frame is at hand, RTP timestamp of the packet that
@@ -408,6 +411,7 @@ impl StreamState {
             Phase::Idle | Phase::Ended => return RunOutcome::Running,
         }
         let mut wake_at = now;
+        let reports = self.report_run.is_under_way();
         if let Some(next) = self.go_on_with_burst(env, wiring) {
             env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), next);
             return RunOutcome::Running;
@@ -460,7 +464,7 @@ impl StreamState {
             }
         }
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
-        if self.report_run.begins() {
+        if self.report_run.is_under_way() && !reports {
             self.wake_for_rtcp(env, me, id);
         }
         RunOutcome::Running

@@ -174,8 +174,13 @@ impl RtspServer {
 
     pub(super) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
-        self.with_stream(env, id, |stream, env, w| stream.run_rtcp(env, w, me, id));
-        self.collect_counters(id);
+        let is_under_way = self.with_stream(env, id, |stream, env, w| {
+            stream.run_rtcp(env, w, me, id);
+            stream.report_run.is_under_way()
+        });
+        if is_under_way == Some(false) {
+            self.collect_counters(id);
+        }
     }
 
     /// Adds what a stream sent to its sessions' counters.
