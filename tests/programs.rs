@@ -57,6 +57,8 @@ impl Program {
     fn command(&self, arguments: &[&str]) -> Option<Command> {
         let mut command = Command::new(self.path()?);
         command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        // What the programs log by themselves is part of what is tested.
+        command.env_remove("RUST_LOG");
         Some(command)
     }
 
