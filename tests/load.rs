@@ -225,8 +225,8 @@ fn many_clients(what: &str, file: &str, options: &[&str]) {
     let begin = Instant::now();
     crowd.join(&server, &url, count);
     let joined = begin.elapsed();
-    // What has piled up meanwhile is taken first.
-    crowd.receive(Duration::from_secs(1));
+    // What has piled up meanwhile is taken first: the more, the longer many have been joining.
+    crowd.receive(Duration::from_secs(1) + Duration::from_micros(500) * count as u32);
     crowd.receivers().for_each(|r| *r = Receiver::new(Instant::now()));
     let before = server.processor_time();
     crowd.receive(WATCHED);
