@@ -324,9 +324,10 @@ impl UsageEnvironment {
             (World::System(system), Source::Datagram(fd), Some(registration))
                 if registration.polls_writable != interest.writable =>
             {
-                registration.polls_writable = interest.writable;
                 // What is ready now is told anew.
-                system.rewatch_socket(id, fd, datagram_interest(interest))
+                system.rewatch_socket(id, fd, datagram_interest(interest))?;
+                registration.polls_writable = interest.writable;
+                Ok(())
             }
             _ => Ok(()),
         }

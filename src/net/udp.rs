@@ -12,8 +12,8 @@ use std::net::{self, IpAddr, SocketAddr};
 #[derive(Debug)]
 pub struct UdpSocket {
     endpoint: Endpoint<net::UdpSocket>,
-    /// Where it is bound, unless the system chose the port.
-    local: Option<SocketAddr>,
+    /// Where it is bound.
+    local: SocketAddr,
     offload: Offload,
     backlog: Backlog,
     /// What the owner asked for, and whether the poll is asked for more: for room to write.
@@ -40,9 +40,9 @@ impl UdpSocket {
     }
 
     fn bind_with(env: &mut UsageEnvironment, addr: SocketAddr, shared: bool) -> io::Result<Self> {
-        let endpoint = if env.is_simulated() {
+        let (endpoint, local) = if env.is_simulated() {
             let (id, local) = env.network()?.udp_bind(addr, shared)?;
-            Endpoint::simulated(env, id, local)
+            (Endpoint::simulated(env, id, local), local)
         } else {
             let socket = new_socket(addr, Type::DGRAM, Protocol::UDP)?;
             if addr.is_ipv6() {
@@ -52,11 +52,14 @@ impl UdpSocket {
                 socket.set_reuse_address(true)?;
             }
             socket.bind(&addr.into())?;
-            Endpoint::system(socket.into())
+            let io: net::UdpSocket = socket.into();
+            // Asked for only where the system chose the port.
+            let local = if addr.port() == 0 { io.local_addr()? } else { addr };
+            (Endpoint::system(io), local)
         };
         Ok(Self {
             endpoint,
-            local: (addr.port() != 0).then_some(addr),
+            local,
             offload: Offload::default(),
             backlog: Backlog::default(),
             asked: Interest::NONE,
@@ -64,16 +67,12 @@ impl UdpSocket {
         })
     }
 
-    /// The address that it is bound to.
+    /// The address that it is bound to, as the standard library's sockets tell it.
     ///
     /// # Errors
-    /// The system's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match (&self.endpoint.io, self.local) {
-            (Io::System(_), Some(local)) => Ok(local),
-            (Io::System(io), None) => io.local_addr(),
-            (Io::Simulated(socket), _) => Ok(socket.local),
-        }
+    /// None: it is known since the socket was bound.
+    pub const fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
     }
 
     /// Takes a datagram that has come; what does not fit in `buf` is lost. If datagrams of a batch
@@ -106,10 +105,7 @@ impl UdpSocket {
     ) -> io::Result<usize> {
         self.flush(env);
         let result = match &self.endpoint.io {
-            Io::System(io) => {
-                let is_ipv6 = self.local_addr()?.is_ipv6();
-                uninterrupted(|| inbox.fill_from(io, is_ipv6))
-            }
+            Io::System(io) => uninterrupted(|| inbox.fill_from(io, self.local.is_ipv6())),
             Io::Simulated(socket) => {
                 env.network().and_then(|n| inbox.fill(|slot| n.udp_recv(socket.id, slot)))
             }
@@ -334,7 +330,7 @@ impl UdpSocket {
     /// Sets an option of the system's socket; the simulated network has none.
     fn option(&self, set: impl FnOnce(&Socket, bool) -> io::Result<()>) -> io::Result<()> {
         match &self.endpoint.io {
-            Io::System(io) => set(&SockRef::from(io), self.local_addr()?.is_ipv6()),
+            Io::System(io) => set(&SockRef::from(io), self.local.is_ipv6()),
             Io::Simulated(_) => Ok(()),
         }
     }
