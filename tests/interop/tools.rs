@@ -61,8 +61,6 @@ pub(crate) fn have_optional(what: &str, probe: &[&str]) -> bool {
 /// What a player left behind.
 pub(crate) struct Played {
     pub(crate) succeeded: bool,
-    /// It did not end by itself.
-    pub(crate) killed: bool,
     pub(crate) stdout: String,
     /// The end of what it wrote to standard error.
     pub(crate) complaints: String,
@@ -107,12 +105,7 @@ pub(crate) fn run_now(command: &mut Command, folder: &Path, patience: Duration) 
     if status.is_none() {
         complaints.push_str("\n(killed: it did not end by itself)");
     }
-    Played {
-        succeeded: status.is_some_and(|s| s.success()),
-        killed: status.is_none(),
-        stdout: text(&out),
-        complaints,
-    }
+    Played { succeeded: status.is_some_and(|s| s.success()), stdout: text(&out), complaints }
 }
 
 static RUNNING: Mutex<usize> = Mutex::new(0);
