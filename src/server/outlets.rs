@@ -218,22 +218,27 @@ impl Outlets {
             else {
                 continue;
             };
-            if d.skipping && !key_frame {
-                d.sent.dropped_frames += 1;
-                continue;
-            }
             let Some(c) = wiring.connections.get_mut(connection) else { continue };
-            RtpSink::set_channel(batch, rtp_channel);
-            if let Some(channel) = report_at.and_then(|at| batch.bytes_mut().get_mut(at + 1)) {
-                *channel = rtcp_channel;
-            }
-            match c.send_media(env, batch.bytes(), false) {
+            let outcome = if d.skipping && !key_frame {
+                Ok(Sent::Dropped)
+            } else {
+                RtpSink::set_channel(batch, rtp_channel);
+                if let Some(channel) = report_at.and_then(|at| batch.bytes_mut().get_mut(at + 1)) {
+                    *channel = rtcp_channel;
+                }
+                c.send_media(env, batch.bytes(), false)
+            };
+            match outcome {
                 Ok(Sent::Dropped) => {
                     if !d.skipping {
                         log::debug!("{}: does not keep up, frames are dropped", c.peer);
                     }
                     d.skipping = true;
                     d.sent.dropped_frames += 1;
+                    // Its report then goes by itself.
+                    if report_at.is_some() {
+                        send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, wiring);
+                    }
                 }
                 Ok(outcome) => {
                     d.skipping = false;

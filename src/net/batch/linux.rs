@@ -114,9 +114,11 @@ impl Batch {
             } else {
                 self.send_plain(socket, &part, destinations, report)
             };
-            // Who failed is out for the rest of the batch.
-            for (gone, _) in report.failed.get(failures..).unwrap_or_default() {
-                self.indices.retain(|index| index != gone);
+            // Who failed is out for the rest of the batch. Both lists are in the same order.
+            let failed = report.failed.get(failures..).unwrap_or_default();
+            let mut gone = failed.iter().map(|(index, _)| *index).peekable();
+            if gone.peek().is_some() {
+                self.indices.retain(|index| gone.next_if_eq(index).is_none());
             }
             if let Err(Full { index, datagram }) = served {
                 // The socket takes no more: for those before this one the rest of the batch is

@@ -182,6 +182,10 @@ fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
     let whole = w[slow].track(1);
     let bytes: usize = whole.rtp.iter().map(|p| p.len).sum();
     assert!(bytes >= (frames.len() - 1) * 20_000, "frames are whole");
+    // Reports go out with a frame, but are not lost with it.
+    let reports = |c| w[c].track(1).rtcp.iter().filter_map(|r| r.info).collect::<Vec<_>>();
+    assert!(reports(fast).len() > 5);
+    assert_eq!(reports(slow).len(), reports(fast).len());
     // What was left out is counted, and the counters are brought up to date with each report.
     let missing: u32 = gaps.iter().map(|gap| gap[1] - gap[0] - 1).sum();
     w.run_secs(8.0);
