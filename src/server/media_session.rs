@@ -4,7 +4,7 @@
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
 use super::sdp_cache::SdpCache;
-use super::stream_state::Base;
+use super::stream_position::Base;
 use super::subsession::{Delivery, ServerMediaSubsession};
 use crate::arena::Id;
 use crate::error::Error;

@@ -26,6 +26,7 @@ mod sdp_cache;
 pub mod served_folder;
 mod setup;
 mod sockets;
+mod stream_position;
 mod stream_rtcp;
 mod stream_state;
 mod streams;

@@ -10,13 +10,14 @@ use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
 use super::sockets::{SocketsId, UdpSockets};
+use super::stream_position::Base;
 use super::stream_rtcp::ReportRun;
 use super::subsession::FastStart;
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
-use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
+use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
 use std::fmt;
@@ -72,7 +73,7 @@ pub(super) enum RunOutcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Idle,
     Playing,
     /// All is sent; the end is told at that time.
@@ -80,42 +81,35 @@ enum Phase {
     Ended,
 }
 
-/// Where a source's time line lies on the clock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Base {
-    at: Instant,
-    npt: Duration,
-}
-
 /// One running stream.
 pub struct StreamState {
-    source: Box<dyn FramedSource>,
+    pub(super) source: Box<dyn FramedSource>,
     pub(super) sink: RtpSink,
     pub(super) rtcp: RtcpInstance,
     pub(super) origin: Option<(MediaSessionId, usize)>,
     pub(super) shared: bool,
-    live: bool,
-    repeat_period: Option<Duration>,
+    pub(super) live: bool,
+    pub(super) repeat_period: Option<Duration>,
     pub(super) outlets: Outlets,
     pub(super) policy: SendPolicy,
     pub(super) cache: Option<KeyFrameCache>,
     pub(super) burst: Option<Burst>,
     timer: Timer,
     pub(super) rtcp_timer: Timer,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// Running time 0.
     pub(super) epoch: Instant,
-    base: Option<Base>,
+    pub(super) base: Option<Base>,
     /// A frame that is not due yet.
-    pending: Option<Frame>,
+    pub(super) pending: Option<Frame>,
     /// Decoding time of the frame sent last.
-    position: Duration,
+    pub(super) position: Duration,
     /// Where the frame sent last ends.
     source_end: Duration,
     /// The source gave a frame since it began anew.
-    gave_frame: bool,
+    pub(super) gave_frame: bool,
     /// Where a client asked it to stop.
-    stop_at: Option<Duration>,
+    pub(super) stop_at: Option<Duration>,
     pub(super) report: Vec<u8>,
     /// A report is due that goes out with the next frame.
     pub(super) report_waits: bool,
@@ -191,22 +185,6 @@ impl StreamState {
         self.outlets.destinations.len()
     }
 
-    /// Normal play time of the frame that goes out next, or went out last.
-    pub fn npt(&self) -> Duration {
-        self.next_times().map_or(self.position, |next| next.dts)
-    }
-
-    /// Times of the frame that goes out next, if it is at hand or the source knows them.
-    fn next_times(&self) -> Option<FrameTimes> {
-        let of = |frame: &Frame| FrameTimes { pts: frame.pts, dts: frame.dts };
-        self.pending.as_ref().map(of).or_else(|| self.source.next_times())
-    }
-
-    /// Whether it is known when the next frame is to go out.
-    pub(super) fn has_frame(&self) -> bool {
-        self.next_times().is_some()
-    }
-
     /// Packets that the operating system refused to send.
     pub const fn send_errors(&self) -> u64 {
         self.outlets.send_errors
@@ -225,63 +203,12 @@ impl StreamState {
         self.outlets.remove(id)
     }
 
-    /// Goes to `npt`; returns where it goes on. Shared streams are not moved.
-    pub(super) fn seek_with(
-        &mut self,
-        demuxers: &mut DemuxTable,
-        now: Instant,
-        seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
-    ) -> Result<Duration, SeekError> {
-        let mut cx = SourceContext { now, demuxers };
-        let start = seek(&mut *self.source, &mut cx)?;
-        self.pending = None;
-        self.sink.reset();
-        self.position = start;
-        self.base = None;
-        if self.phase == Phase::Ended {
-            self.phase = Phase::Idle;
-        }
-        Ok(start)
-    }
-
     pub(super) const fn is_live(&self) -> bool {
         self.live
     }
 
-    /// Takes the base of another live track of the session, so that the two are in step; returns
-    /// its own for the others.
-    pub(super) fn share_live_base(&mut self, others: Option<Base>) -> Option<Base> {
-        if self.base.is_none() {
-            self.base = others;
-        }
-        self.base
-    }
-
     pub(super) fn source_mut(&mut self) -> &mut dyn FramedSource {
         &mut *self.source
-    }
-
-    pub(super) fn set_stop(&mut self, stop_at: Option<Duration>) {
-        self.stop_at = stop_at;
-    }
-
-    /// Makes the time of the first frame known, by fetching it if need be.
-    pub(super) fn prepare(&mut self, wiring: &mut Wiring<'_>, now: Instant) {
-        if self.phase == Phase::Playing {
-            return;
-        }
-        // A demultiplexer may need several bounded steps to find the track's first frame.
-        for _ in 0..64 {
-            if self.has_frame() {
-                return;
-            }
-            let mut cx = SourceContext { now, demuxers: wiring.demuxers };
-            match self.source.poll_frame(&mut cx) {
-                FramePoll::Ready(frame) => self.pending = Some(frame),
-                FramePoll::Pending(Wait::Work) => {}
-                FramePoll::Pending(_) | FramePoll::Ended(_) => return,
-            }
-        }
     }
 
     /// Starts sending to `id`. `npt` is what the presentation starts with at `now`; all tracks
@@ -367,30 +294,6 @@ impl StreamState {
         }
     }
 
-    /// Sequence number and, where the next frame is at hand, RTP timestamp of the packet that
-    /// goes out next (for RTP-Info). `npt` as for [`start`](Self::start).
-    ///
-    /// A newcomer to a running stream may get older packets first, or none for a while.
-    pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (Option<u16>, Option<u32>) {
-        if self.phase == Phase::Playing {
-            let cached = self.cache.as_ref().and_then(KeyFrameCache::first_packet);
-            match self.policy.fast_start {
-                FastStart::WaitForKeyFrame => return (None, None),
-                FastStart::KeyFrameCache if cached.is_some() => {
-                    return cached.map_or((None, None), |(seq, time)| (Some(seq), Some(time)));
-                }
-                _ => {}
-            }
-        }
-        let base = self.base.unwrap_or(Base { at: now, npt });
-        let of_next = || {
-            let next = self.next_times()?;
-            Some(self.sink.timestamp_of(next.pts, running_time(self.epoch, base, next.pts)))
-        };
-        let timestamp = self.sink.held_timestamp().or_else(of_next);
-        (Some(self.sink.next_sequence()), timestamp)
-    }
-
     /// Sends what is due, at most `budget` frames, and arms the timer for what is not.
     pub(super) fn run(
         &mut self,
@@ -450,7 +353,7 @@ impl StreamState {
                 wake_at = self.begin_end(env, wiring, stop);
                 break;
             }
-            let due = due_at(base, frame.dts);
+            let due = base.due_at(frame.dts);
             if due > now && !self.live {
                 self.pending = Some(frame);
                 wake_at = due;
@@ -470,15 +373,6 @@ impl StreamState {
         RunOutcome::Running
     }
 
-    /// When there is something to do again, if that is known without fetching the next frame: a
-    /// frame of a thousand streams each that waits to be due is much memory.
-    fn not_before(&self, now: Instant) -> Option<Instant> {
-        let base = self.base.filter(|_| !self.live)?;
-        let dts = self.source.next_times()?.dts;
-        let due = due_at(base, dts);
-        (due > now && self.stop_at.is_none_or(|stop| dts < stop)).then_some(due)
-    }
-
     fn send_frame(
         &mut self,
         env: &mut UsageEnvironment,
@@ -491,7 +385,7 @@ impl StreamState {
         self.gave_frame = true;
         let mut memory = wiring.spare.take();
         self.sink.swap_memory(&mut memory);
-        let batch = self.sink.handle_frame(frame, running_time(self.epoch, base, frame.pts));
+        let batch = self.sink.handle_frame(frame, base.running_time(self.epoch, frame.pts));
         let packets = batch.spans().len();
         if let Some(cache) = &mut self.cache {
             cache.push(batch, frame.flags.key);
@@ -511,23 +405,6 @@ impl StreamState {
         wiring.spare.give_back(memory);
     }
 
-    /// At the end of a repeating stream: lets it begin again one period after its start.
-    fn begin_anew(&mut self, wiring: &mut Wiring<'_>, now: Instant, ending: &Ending) -> Option<()> {
-        if let Ending::Failed(why) = ending {
-            log::warn!("stream {:08x}: {why}", self.sink.ssrc());
-            return None;
-        }
-        // A source that has nothing (any more) would begin anew all the time.
-        let period = self.repeat_period.filter(|p| !p.is_zero() && self.gave_frame)?;
-        let base = self.base?;
-        let mut cx = SourceContext { now, demuxers: wiring.demuxers };
-        self.source.seek(Duration::ZERO, &mut cx).ok()?;
-        self.gave_frame = false;
-        let left = period.saturating_sub(base.npt);
-        self.base = Some(Base { at: base.at.checked_add(left)?, npt: Duration::ZERO });
-        Some(())
-    }
-
     /// Sends what the packetizer holds back; returns when the end is to be told.
     fn begin_end(
         &mut self,
@@ -537,7 +414,7 @@ impl StreamState {
     ) -> Instant {
         self.flush_to_all(env, wiring);
         let now = env.now();
-        let over = self.base.filter(|_| !self.live).map_or(now, |base| due_at(base, npt));
+        let over = self.base.filter(|_| !self.live).map_or(now, |base| base.due_at(npt));
         let at = over.max(now + END_DELAY);
         self.phase = Phase::Ending(at);
         at
@@ -579,21 +456,4 @@ pub(super) fn destination_key(id: DestinationId) -> u64 {
 
 pub(super) fn key(kind: u32, id: StreamId) -> EventKey {
     EventKey { kind, id: id.raw() }
-}
-
-fn due_at(base: Base, dts: Duration) -> Instant {
-    match dts.checked_sub(base.npt) {
-        Some(after) => base.at.checked_add(after).unwrap_or(base.at),
-        None => base.at,
-    }
-}
-
-/// Running time of a presentation time. What lies before the base (a key frame before the
-/// position that was asked for) comes out before it, down to 0.
-fn running_time(epoch: Instant, base: Base, pts: Duration) -> Duration {
-    let at = base.at.saturating_duration_since(epoch);
-    match pts.checked_sub(base.npt) {
-        Some(after) => at.saturating_add(after),
-        None => at.saturating_sub(base.npt - pts),
-    }
 }
