@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// An id without its type: index and generation. What event keys carry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -223,6 +224,20 @@ impl<T> Arena<T> {
             .map(|(index, slot)| (Self::id(index, slot.generation), &mut slot.value))
     }
 
+    /// The objects in some slots, in their order. An object stays in its slot while others come
+    /// and go.
+    pub(crate) fn in_slots(&self, slots: Range<usize>) -> impl Iterator<Item = (Id<T>, &T)> {
+        (slots.start..slots.end.min(self.slot_count())).filter_map(|index| {
+            let slot = self.slots.get(index)?;
+            Some((Self::id(index, slot.generation), &slot.value))
+        })
+    }
+
+    /// All objects are in slots below this.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.capacity()
+    }
+
     /// All ids, in the order of their slots.
     pub fn ids(&self) -> impl Iterator<Item = Id<T>> + '_ {
         self.iter().map(|(id, _)| id)
@@ -248,6 +263,19 @@ mod tests {
         assert_eq!(arena.get(first), None);
         assert_eq!(arena.remove(first), None);
         assert_eq!(arena.get(second), Some(&"second"));
+    }
+
+    #[test]
+    fn an_object_stays_in_its_slot() {
+        let mut arena = Arena::new();
+        let ids: Vec<_> = (0..5).map(|n| arena.insert(n)).collect();
+        arena.remove(ids[1]);
+        let values = |arena: &Arena<i32>, slots| {
+            arena.in_slots(slots).map(|(id, n)| (id.raw().index, *n)).collect::<Vec<_>>()
+        };
+        assert_eq!(values(&arena, 0..3), [(0, 0), (2, 2)]);
+        assert_eq!(values(&arena, 3..usize::MAX), [(3, 3), (4, 4)]);
+        assert!(arena.slot_count() >= 5 && values(&arena, arena.slot_count()..9999).is_empty());
     }
 
     #[test]

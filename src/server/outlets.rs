@@ -335,18 +335,18 @@ impl Outlets {
         }
     }
 
-    /// Sends an RTCP packet to the playing ones of some destinations, in the order of the table.
-    /// Returns whether there are destinations after these.
+    /// Sends an RTCP packet to the playing ones of the destinations in some slots of the table.
+    /// Returns whether there are slots after these.
     pub(super) fn send_rtcp_to_some(
         &mut self,
         packet: &[u8],
-        some: Range<usize>,
+        slots: Range<usize>,
         over_tcp: bool,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
     ) -> bool {
-        let (begin, end) = (some.start, some.end);
-        let some = || self.destinations.iter().take(end).skip(begin);
+        let more = slots.end < self.destinations.slot_count();
+        let some = || self.destinations.in_slots(slots.clone());
         let playing = || some().map(|(_, d)| d).filter(|d| d.playing);
         let whole = 0..packet.len();
         let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
@@ -368,7 +368,7 @@ impl Outlets {
                 send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
             }
         }
-        self.destinations.len() > end
+        more
     }
 
     /// Sends an RTCP packet to every playing destination, or to one alone.

@@ -10,17 +10,16 @@ use std::time::{Duration, Instant};
 /// write: with thousands of them a report of its own costs as much as a frame, all at once.
 const REPORT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Destinations that get a report in one turn of the loop.
-const REPORTS_PER_TURN: usize = 256;
+/// Slots of destinations that get a report in one turn of the loop.
+const SLOTS_PER_TURN: usize = 256;
 /// Between two turns of reporting.
 const REPORT_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A report on its way to the destinations. Who joins or leaves meanwhile may make another miss
-/// it, for one interval.
+/// A report on its way to the destinations, in the order of their slots in the table.
 #[derive(Debug, Default)]
 pub(super) struct ReportRun {
     packet: Vec<u8>,
-    /// How many destinations are done with; `None`: all.
+    /// How many slots are done with; `None`: all.
     done: Option<usize>,
     /// Those in connections had it with a frame.
     over_tcp: bool,
@@ -93,7 +92,7 @@ impl StreamState {
     fn go_on_with_report(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let run = &mut self.report_run;
         let Some(done) = run.done.take() else { return };
-        let end = done.saturating_add(REPORTS_PER_TURN);
+        let end = done.saturating_add(SLOTS_PER_TURN);
         let outlets = &mut self.outlets;
         let more = outlets.send_rtcp_to_some(&run.packet, done..end, run.over_tcp, env, wiring);
         run.done = more.then_some(end);

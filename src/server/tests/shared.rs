@@ -4,6 +4,7 @@ use super::client::{Rtcp, Way};
 use super::media::{TestTrack, camera, film, session};
 use super::world::{C, World, secs};
 use crate::server::ServerConfig;
+use crate::server::pool::RemovalReason;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -461,6 +462,20 @@ fn a_report_reaches_a_crowd_in_parts() {
             !under_way(&w)
         });
         assert!(steps.count() < 8000);
+        // Who leaves meanwhile does not make others miss it.
+        let before: Vec<usize> = (0..300).map(|c| w[C(c)].track(1).rtcp.len()).collect();
+        let first: Vec<_> = (0..10).filter_map(|c| w[C(c)].session.clone()).collect();
+        let sessions = w.server().pool().iter();
+        let leaving = sessions.filter(|(_, s)| first.iter().any(|id| id == s.id()));
+        let leaving: Vec<_> = leaving.map(|(id, _)| id).collect();
+        assert_eq!(leaving.len(), 10);
+        for id in leaving {
+            w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
+        }
+        w.run_secs(0.3);
+        let late = (260..300).filter(|c| !tcp || c % 2 == 1);
+        let missed: Vec<_> = late.filter(|c| w[C(*c)].track(1).rtcp.len() == before[*c]).collect();
+        assert!(missed.is_empty(), "{missed:?}");
         w.tick = secs(0.05);
         w.expect_nothing_left();
     }
