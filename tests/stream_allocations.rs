@@ -437,7 +437,7 @@ fn running_streams_allocate_nothing() {
         worlds.push(World::of_file("slices.264", true, ServerConfig::default()));
         // A frame is sent in several parts.
         let mut config = ServerConfig::default();
-        config.max_burst = 3;
+        (config.max_burst, config.destinations_per_turn) = (3, 1);
         let mut bursts = World::of_file("bframes.h264", false, config);
         bursts.name += ", in bursts";
         worlds.push(bursts);

@@ -116,6 +116,7 @@ impl World {
             max_queued_media: 8 << 10,
             max_queued_answers: 8 << 10,
             max_burst: usize::from(options >> 4 & 1),
+            destinations_per_turn: usize::from(options >> 7),
             end_udp_sessions_on_disconnect: options & 1 != 0,
             ..ServerConfig::default()
         };

@@ -35,6 +35,10 @@ pub struct ServerConfig {
     /// milliseconds, so that a large key frame does not overrun a receiver's or a switch's
     /// buffer. 0: no limit.
     pub max_burst: usize,
+    /// Destinations that a frame of a stream goes to in one turn of the loop. Those of a larger
+    /// crowd get it in the turns that follow, so that requests and other streams need not wait
+    /// for all of them. 0: no limit.
+    pub destinations_per_turn: usize,
     /// Bytes that are kept of a shared stream since its last key frame
     /// ([`FastStart::KeyFrameCache`](super::FastStart)).
     pub max_cached: usize,
@@ -73,6 +77,7 @@ impl Default for ServerConfig {
             max_queued_answers: 256 << 10,
             max_packet: crate::rtp::sink::DEFAULT_MAX_PACKET,
             max_burst: 64,
+            destinations_per_turn: 512,
             max_cached: 4 << 20,
             tcp_notsent_lowat: None,
             udp_segmentation: true,

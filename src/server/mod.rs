@@ -5,7 +5,6 @@
 //! What stands in a table names others by id; nobody holds a pointer to a peer.
 
 mod answer;
-mod burst;
 mod config;
 mod connection;
 mod connections;
@@ -16,6 +15,7 @@ mod live_subsession;
 mod media_session;
 mod multicast;
 mod out_queue;
+mod outgoing;
 mod outlets;
 mod play;
 pub mod pool;

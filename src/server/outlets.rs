@@ -3,13 +3,13 @@
 use super::connection::ConnectionId;
 use super::out_queue::Sent;
 use super::sockets::{Leg, SocketsId, send_to_each};
-use super::stream_state::Wiring;
+use super::stream_state::{SendPolicy, Wiring};
 use crate::arena::{Arena, Id};
 use crate::env::UsageEnvironment;
 use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
-use crate::wire::interleaved;
+use crate::wire::interleaved::{self, PREFIX_LEN};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -30,6 +30,8 @@ pub(super) struct Destination {
     pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
     skipping: bool,
+    /// Joined while a batch was on its way, which is not for it.
+    joined_late: bool,
     /// When its session was last kept alive because its connection takes what it is sent.
     drained_at: Option<Instant>,
     /// Counted when sent (TCP) or added up from the stream's totals (UDP).
@@ -39,10 +41,13 @@ pub(super) struct Destination {
 }
 
 impl Destination {
+    pub(super) const fn is_udp(&self) -> bool {
+        matches!(self.transport, DestinationTransport::Udp { .. })
+    }
+
     /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
     const fn settle(&mut self, sent: Totals) {
-        let is_udp = matches!(self.transport, DestinationTransport::Udp { .. });
-        if self.playing && is_udp && !self.skipping {
+        if self.playing && self.is_udp() && !self.skipping {
             self.sent.packets += sent.packets - self.since.packets;
             self.sent.octets += sent.octets - self.since.octets;
             self.since = sent;
@@ -78,11 +83,36 @@ pub(super) struct Outlets {
     anyone_waits: bool,
     /// The legs' targets are not up to date.
     stale: bool,
+    /// A batch is on its way.
+    delivering: bool,
+    anyone_joined_late: bool,
     /// An RTCP packet with its interleaving prefix.
     prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,
     failed: Vec<(usize, io::Error)>,
     rtcp_targets: Vec<SocketAddr>,
+}
+
+/// How far one batch is on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    /// Packets whose turn it is over UDP. With the first of them connections get all packets.
+    packets: Range<usize>,
+    /// How many targets of each leg, and slots of the table, are done with.
+    done: usize,
+    key_frame: bool,
+    /// Where in the batch an RTCP packet for connections begins, with its prefix.
+    report_at: Option<usize>,
+}
+
+/// What is left of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Done,
+    /// The same packets for more destinations, as soon as others have had their turn.
+    Part,
+    /// More packets over UDP, after a while.
+    Burst,
 }
 
 impl Outlets {
@@ -101,6 +131,7 @@ impl Outlets {
             transport,
             playing: false,
             skipping: false,
+            joined_late: false,
             drained_at: None,
             sent: Totals::default(),
             since: Totals::default(),
@@ -115,11 +146,12 @@ impl Outlets {
     /// Packets that were sent before count for nobody who starts now.
     pub(super) fn set_playing(&mut self, id: DestinationId, playing: bool) {
         self.settle(id);
-        let sent = self.sent;
+        let (sent, delivering) = (self.sent, self.delivering);
         if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
-            d.playing = playing;
+            (d.playing, d.joined_late) = (playing, playing && delivering);
             d.since = sent;
             self.stale = true;
+            self.anyone_joined_late |= d.joined_late;
         }
     }
 
@@ -132,8 +164,7 @@ impl Outlets {
     }
 
     pub(super) fn is_anyone_playing_over_tcp(&self) -> bool {
-        let is_tcp = |d: &Destination| matches!(d.transport, DestinationTransport::Tcp { .. });
-        self.destinations.iter().any(|(_, d)| d.playing && is_tcp(d))
+        self.destinations.iter().any(|(_, d)| d.playing && !d.is_udp())
     }
 
     pub(super) const fn has_sent(&self) -> bool {
@@ -179,41 +210,109 @@ impl Outlets {
         }
     }
 
-    /// Sends one batch to every playing destination, over UDP at most its first `max_burst`
-    /// packets; connections get an RTCP packet, if there is one, in the same write. A destination
-    /// that fails is its own. Returns how many packets are done with;
-    /// [`send_over_udp`](Self::send_over_udp) sends the rest.
-    pub(super) fn send(
+    /// Begins to send a batch to every playing destination; [`deliver`](Self::deliver) does it.
+    /// Connections get an RTCP packet, if there is one, in the same write.
+    pub(super) fn begin(
         &mut self,
         batch: &mut PacketBuffer,
         key_frame: bool,
-        max_burst: usize,
         report: &[u8],
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) -> usize {
-        if batch.is_empty() {
-            return 0;
+        policy: SendPolicy,
+    ) -> Delivery {
+        let packets = batch.spans().len();
+        let mut delivery = Delivery {
+            packets: 0..policy.max_burst.min(packets),
+            done: 0,
+            key_frame,
+            report_at: None,
+        };
+        if packets == 0 {
+            return delivery;
         }
         if key_frame && std::mem::take(&mut self.anyone_waits) {
             self.end_waiting();
         }
         self.refresh();
-        let packets = batch.spans().len() as u64;
-        let octets: u64 = batch.spans().iter().map(|s| s.len as u64).sum();
-        self.sent.packets += packets;
-        self.sent.octets += octets;
-        let done = if self.legs.iter().any(|leg| !leg.rtp_targets.is_empty()) {
-            self.send_over_udp(batch, 0..max_burst.min(batch.spans().len()), env, wiring)
-        } else {
-            batch.spans().len()
-        };
-        let mut report_at = None;
+        self.delivering = true;
+        if std::mem::take(&mut self.anyone_joined_late) {
+            self.destinations.iter_mut().for_each(|(_, d)| d.joined_late = false);
+        }
+        self.sent.packets += packets as u64;
+        self.sent.octets += octets(batch);
         self.prefixed.clear();
         if !report.is_empty() && interleaved::write(0, report, &mut self.prefixed) {
-            report_at = Some(batch.append_interleaved(&self.prefixed));
+            delivery.report_at = Some(batch.append_interleaved(&self.prefixed));
         }
-        for (_, d) in self.destinations.iter_mut().filter(|(_, d)| d.playing) {
+        delivery
+    }
+
+    /// Sends a batch to the next destinations: over UDP the packets whose turn it is, over
+    /// connections all. A destination that fails is its own. Who joins in the middle of it begins
+    /// with the next batch.
+    pub(super) fn deliver(
+        &mut self,
+        batch: &mut PacketBuffer,
+        delivery: &mut Delivery,
+        policy: SendPolicy,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Progress {
+        if batch.is_empty() {
+            return Progress::Done;
+        }
+        let part = delivery.done..delivery.done.saturating_add(policy.destinations_per_turn);
+        delivery.done = part.end;
+        self.send_over_udp(batch, delivery.packets.clone(), part.clone(), env, wiring);
+        let mut places = self.legs.iter().map(|leg| leg.rtp_targets.len()).max().unwrap_or(0);
+        let (is_first, over_udp) = (delivery.packets.start == 0, places > 0);
+        if is_first {
+            self.send_over_tcp(batch, delivery, part.clone(), env, wiring);
+            places = places.max(self.destinations.slot_count());
+        }
+        if part.end < places {
+            return Progress::Part;
+        }
+        let packets = batch.spans().len();
+        let next = delivery.packets.end;
+        if next >= packets || !over_udp {
+            self.delivering = false;
+            return Progress::Done;
+        }
+        delivery.packets = next..next.saturating_add(policy.max_burst).min(packets);
+        delivery.done = 0;
+        Progress::Burst
+    }
+
+    /// Sends a batch to every playing destination at once.
+    pub(super) fn send(
+        &mut self,
+        batch: &mut PacketBuffer,
+        key_frame: bool,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let all = SendPolicy::default();
+        let mut delivery = self.begin(batch, key_frame, &[], all);
+        while self.deliver(batch, &mut delivery, all, env, wiring) != Progress::Done {}
+    }
+
+    /// Sends a batch, and the report that goes with it, to the connections of destinations in
+    /// some slots.
+    fn send_over_tcp(
+        &mut self,
+        batch: &mut PacketBuffer,
+        delivery: &Delivery,
+        slots: Range<usize>,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let (packets, octets) = (batch.spans().len() as u64, octets(batch));
+        let Delivery { key_frame, report_at, .. } = *delivery;
+        for slot in slots.start..slots.end.min(self.destinations.slot_count()) {
+            let Some(d) = self.destinations.at_mut(slot) else { continue };
+            if !d.playing || d.joined_late {
+                continue;
+            }
             let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
             else {
                 continue;
@@ -236,7 +335,8 @@ impl Outlets {
                     d.skipping = true;
                     d.sent.dropped_frames += 1;
                     // Its report then goes by itself.
-                    if report_at.is_some() {
+                    let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
+                    if let Some(report) = report {
                         send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, wiring);
                     }
                 }
@@ -257,29 +357,29 @@ impl Outlets {
                 }
             }
         }
-        done
     }
 
-    /// Sends some packets of a batch to the UDP destinations; returns the end of their range.
-    pub(super) fn send_over_udp(
+    /// Sends some packets of a batch to some of each leg's targets.
+    fn send_over_udp(
         &mut self,
         batch: &PacketBuffer,
         packets: Range<usize>,
+        targets: Range<usize>,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
-    ) -> usize {
-        let end = packets.end;
+    ) {
         self.ranges.clear();
         let spans = batch.spans().get(packets).unwrap_or_default();
         self.ranges.extend(spans.iter().map(|s| s.range()));
         let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
         for leg in &self.legs {
+            let end = targets.end.min(leg.rtp_targets.len());
+            let Some(targets) = leg.rtp_targets.get(targets.start..end) else { continue };
             let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
             let socket = sockets.socket(false);
-            send_to_each(socket, env, &datagrams, &leg.rtp_targets, &mut self.failed);
+            send_to_each(socket, env, &datagrams, targets, &mut self.failed);
             self.send_errors += self.failed.len() as u64;
         }
-        end
     }
 
     /// Sends a batch to one destination that gets what others have had.
@@ -292,7 +392,7 @@ impl Outlets {
     ) {
         let Some(d) = self.destinations.get_mut(id) else { return };
         d.sent.packets += batch.spans().len() as u64;
-        d.sent.octets += batch.spans().iter().map(|s| s.len as u64).sum::<u64>();
+        d.sent.octets += octets(batch);
         match d.transport {
             DestinationTransport::Udp { sockets, rtp, .. } => {
                 let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
@@ -327,7 +427,7 @@ impl Outlets {
     fn end_waiting(&mut self) {
         let sent = self.sent;
         for (_, d) in self.destinations.iter_mut() {
-            if d.skipping && matches!(d.transport, DestinationTransport::Udp { .. }) {
+            if d.skipping && d.is_udp() {
                 d.skipping = false;
                 d.since = sent;
                 self.stale = true;
@@ -399,6 +499,11 @@ impl Outlets {
             Some(None) => {}
         }
     }
+}
+
+/// Bytes of a batch from the RTP headers on.
+fn octets(batch: &PacketBuffer) -> u64 {
+    batch.spans().iter().map(|s| s.len as u64).sum()
 }
 
 fn send_rtcp_over_tcp(

@@ -1,11 +1,11 @@
 //! [`RtspServer`]: its tables, its connections, and who is told what happens.
 
 use super::answer::StandingFields;
-use super::burst::SparePackets;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
 use super::hooks::{NoHooks, ServerHooks};
 use super::media_session::{MediaSessionId, ServerMediaSession};
+use super::outgoing::SparePackets;
 use super::pool::{RemovalReason, SessionPool};
 use super::provider::SessionProvider;
 use super::setup::SessionMedia;

@@ -4,11 +4,11 @@
 //! the *running time*, which is locked to the monotonic clock, so that sender reports give every
 //! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
 
-use super::burst::{Burst, SparePackets};
 use super::connection::{Connection, ConnectionId};
 use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
-use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets};
+use super::outgoing::{Outgoing, SparePackets};
+use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets, Progress};
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_position::Base;
 use super::stream_rtcp::ReportRun;
@@ -46,6 +46,19 @@ pub(super) struct SendPolicy {
     pub(super) fast_start: FastStart,
     /// Packets that go out over UDP at once.
     pub(super) max_burst: usize,
+    /// Destinations that a frame goes to in one turn of the loop.
+    pub(super) destinations_per_turn: usize,
+}
+
+impl Default for SendPolicy {
+    /// All to everybody at once.
+    fn default() -> Self {
+        Self {
+            fast_start: FastStart::Off,
+            max_burst: usize::MAX,
+            destinations_per_turn: usize::MAX,
+        }
+    }
 }
 
 /// What a stream needs of the server while it runs.
@@ -93,7 +106,7 @@ pub struct StreamState {
     pub(super) outlets: Outlets,
     pub(super) policy: SendPolicy,
     pub(super) cache: Option<KeyFrameCache>,
-    pub(super) burst: Option<Burst>,
+    pub(super) outgoing: Option<Outgoing>,
     timer: Timer,
     pub(super) rtcp_timer: Timer,
     pub(super) phase: Phase,
@@ -138,9 +151,9 @@ impl StreamState {
             live: parts.live,
             repeat_period: parts.repeat_period,
             outlets: Outlets::default(),
-            policy: SendPolicy { fast_start: FastStart::Off, max_burst: usize::MAX },
+            policy: SendPolicy::default(),
             cache: None,
-            burst: None,
+            outgoing: None,
             timer: Timer::default(),
             rtcp_timer: Timer::default(),
             phase: Phase::Idle,
@@ -246,14 +259,17 @@ impl StreamState {
     /// Sends what waits in the packetizer, so that what follows begins with a packet of its own,
     /// and because what is held back does not outlast a pause. Not while others than `except`
     /// play: a packet more for all of them is a high price for what one joins or leaves, and the
-    /// newcomer's first packet begins a tenth of a second early at most.
+    /// newcomer's first packet begins a tenth of a second early at most. A frame that is on its
+    /// way to `except` arrives first.
     pub(super) fn begin_packet(
         &mut self,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
         except: DestinationId,
     ) {
-        self.end_burst(env, wiring);
+        if self.outlets.destinations.get(except).is_some_and(|d| d.playing) {
+            self.finish_outgoing(env, wiring);
+        }
         if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
             self.flush_to_all(env, wiring);
         }
@@ -269,7 +285,7 @@ impl StreamState {
 
     fn halt(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
-        self.burst = None;
+        self.outgoing = None;
         if let Some(cache) = &mut self.cache {
             cache.clear();
         }
@@ -315,7 +331,7 @@ impl StreamState {
         }
         let mut wake_at = now;
         let reports = self.report_run.is_under_way();
-        if let Some(next) = self.go_on_with_burst(env, wiring) {
+        if let Some(next) = self.go_on_with_outgoing(env, wiring) {
             env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), next);
             return RunOutcome::Running;
         }
@@ -361,8 +377,8 @@ impl StreamState {
             }
             self.send_frame(env, wiring, &frame, base);
             wiring.demuxers.frame_memory().give_back(frame.data);
-            if let Some(burst) = &self.burst {
-                wake_at = now + burst.interval;
+            if let Some(outgoing) = &self.outgoing {
+                wake_at = outgoing.next;
                 break;
             }
         }
@@ -386,20 +402,20 @@ impl StreamState {
         let mut memory = wiring.spare.take();
         self.sink.swap_memory(&mut memory);
         let batch = self.sink.handle_frame(frame, base.running_time(self.epoch, frame.pts));
-        let packets = batch.spans().len();
         if let Some(cache) = &mut self.cache {
             cache.push(batch, frame.flags.key);
         }
         let report = self.take_waiting_report(env);
-        let (batch, max_burst) = (self.sink.batch(), self.policy.max_burst);
-        let done = self.outlets.send(batch, frame.flags.key, max_burst, &report, env, wiring);
+        let (batch, policy) = (self.sink.batch(), self.policy);
+        let mut delivery = self.outlets.begin(batch, frame.flags.key, &report, policy);
+        let progress = self.outlets.deliver(batch, &mut delivery, policy, env, wiring);
         if !report.is_empty() {
             self.begin_report(report, false);
         } else {
             self.report = report;
         }
-        if done < packets {
-            self.begin_burst(done, frame.duration);
+        if progress != Progress::Done {
+            self.keep_outgoing(env, delivery, progress, frame.duration);
         }
         self.sink.swap_memory(&mut memory);
         wiring.spare.give_back(memory);
@@ -421,8 +437,9 @@ impl StreamState {
     }
 
     fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        self.finish_outgoing(env, wiring);
         let batch = self.sink.flush();
-        self.outlets.send(batch, true, usize::MAX, &[], env, wiring);
+        self.outlets.send(batch, true, env, wiring);
     }
 
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {

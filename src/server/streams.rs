@@ -4,7 +4,7 @@ use super::ClientSessionId;
 use super::connection::ConnectionId;
 use super::key_frame_cache::KeyFrameCache;
 use super::media_session::MediaSessionId;
-use super::outlets::{DestinationId, DestinationTransport};
+use super::outlets::{Destination, DestinationId, DestinationTransport};
 use super::pool::{PoolEvent, RemovalReason, Session};
 use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
@@ -76,9 +76,9 @@ impl RtspServer {
                 stream.cache = Some(KeyFrameCache::new(self.config.max_cached));
             }
         }
-        if self.config.max_burst > 0 {
-            stream.policy.max_burst = self.config.max_burst;
-        }
+        let limit = |n: usize| if n == 0 { usize::MAX } else { n };
+        stream.policy.max_burst = limit(self.config.max_burst);
+        stream.policy.destinations_per_turn = limit(self.config.destinations_per_turn);
         let id = self.streams.insert(stream);
         if shared {
             self.shared_streams.insert((media_session, index), id);
@@ -361,8 +361,14 @@ impl RtspServer {
         }
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
-            if goodbye && state.outlets.destinations.get(destination).is_some_and(|d| d.playing) {
-                state.say_goodbye(env, w, Some(destination));
+            let leaving = state.outlets.destinations.get(destination).filter(|d| d.playing);
+            if let Some(is_udp) = leaving.map(Destination::is_udp) {
+                if is_udp {
+                    state.finish_outgoing(env, w);
+                }
+                if goodbye {
+                    state.say_goodbye(env, w, Some(destination));
+                }
             }
             state.pause(env, destination);
             state.remove_destination(destination)

@@ -1,8 +1,8 @@
-//! What who joins a shared stream gets first, and frames that are too large for one burst.
+//! What who joins a shared stream gets first.
 
 use super::client::Answer;
 use super::media::{TestTrack, session};
-use super::world::{C, World, secs};
+use super::world::{C, World};
 use crate::server::{FastStart, OnDemandServerMediaSubsession};
 
 const KEY_EVERY: u32 = 25;
@@ -67,21 +67,4 @@ fn a_newcomer_gets_the_next_frame_otherwise() {
     let (c, _) = join(&mut w, false);
     let first = w[c].track(1).frames().first().copied().expect("media");
     assert!(first > KEY_EVERY && first < 2 * KEY_EVERY, "{first}");
-}
-
-#[test]
-fn a_large_frame_goes_out_in_bursts_and_whole() {
-    let mut w = World::configured(|config| config.max_burst = 10);
-    let track = TestTrack::video().size(60_000).key_every(1).frames(50);
-    w.add(session("large").with_subsession(track.alone()));
-    let c = w.playing("/large", 1, false);
-    w.run(secs(2.5));
-    let track = w[c].track(1);
-    assert_eq!(track.frames(), (0..50).collect::<Vec<_>>());
-    let bytes: usize = track.rtp.iter().map(|p| p.len).sum();
-    assert!(bytes > 50 * 60_000, "{bytes} bytes of 50 frames");
-    assert_eq!(track.rtp.iter().filter(|p| p.marker).count(), 50, "ends of frames");
-    let gap = track.rtp.windows(2).find(|p| p[1].sequence != p[0].sequence.wrapping_add(1));
-    assert!(gap.is_none(), "{gap:?}");
-    assert_eq!(track.byes(), 1);
 }

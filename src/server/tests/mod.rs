@@ -13,6 +13,7 @@ mod invariants;
 mod life;
 mod live;
 mod media;
+mod outgoing;
 mod play;
 mod requests;
 mod sessions;

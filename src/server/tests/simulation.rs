@@ -72,6 +72,7 @@ impl Simulated {
         config.max_queued_media = *random.pick(&[20_000, 100_000, 1 << 20]);
         config.max_queued_answers = 64 << 10;
         config.max_burst = *random.pick(&[0, 8, 64]);
+        config.destinations_per_turn = *random.pick(&[0, 1, 3, 512]);
         config.max_connections_per_peer = *random.pick(&[0, 3]);
         config.pool.max_media_per_session = 1 + random.below(3);
         config.pool.max_sessions = *random.pick(&[0, 5, 30]);

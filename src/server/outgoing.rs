@@ -1,25 +1,28 @@
-//! Frames that are too large to be sent over UDP at once, and the memory that packets lie in while
-//! they are sent.
+//! Frames that do not go out at once, because they are large or for many, and the memory that
+//! packets lie in while they are sent.
 
+use super::outlets::{Delivery, Progress};
 use super::stream_state::{StreamState, Wiring};
 use crate::env::UsageEnvironment;
 use crate::payload::PacketBuffer;
 use std::time::{Duration, Instant};
 
-/// Between the parts of a frame that is too large to be sent at once.
+/// Between the bursts of a frame that is too large to be sent over UDP at once.
 const BURST_INTERVAL: Duration = Duration::from_millis(2);
 /// Bytes that are kept for the next frames.
 const MAX_KEPT: usize = 2 << 20;
-/// Buffers that are kept: one sends, others wait with parts of large frames.
+/// Buffers that are kept: one sends, others wait with frames that are on their way.
 const MAX_BUFFERS: usize = 16;
 
-/// A frame of which part has been sent over UDP.
+/// A frame that is on its way.
 #[derive(Debug)]
-pub(super) struct Burst {
+pub(super) struct Outgoing {
     batch: PacketBuffer,
-    /// Packets that are done with.
-    done: usize,
-    pub(super) interval: Duration,
+    delivery: Delivery,
+    /// Between two bursts.
+    interval: Duration,
+    /// When it goes on.
+    pub(super) next: Instant,
 }
 
 /// Memory for the packets of a frame, lent to each stream while it sends: a stream's own would be
@@ -51,43 +54,54 @@ impl SparePackets {
 }
 
 impl StreamState {
-    /// Keeps the packets of the sink's batch of which `done` have been sent. The rest is over
-    /// before the next frame is due.
-    pub(super) fn begin_burst(&mut self, done: usize, frame_duration: Duration) {
+    /// Keeps the packets of the sink's batch, which is not everywhere yet. It is over before the
+    /// next frame is due.
+    pub(super) fn keep_outgoing(
+        &mut self,
+        env: &UsageEnvironment,
+        delivery: Delivery,
+        progress: Progress,
+        frame_duration: Duration,
+    ) {
         let batch = self.sink.take_batch();
-        let pieces = batch.spans().len() / self.policy.max_burst.max(1);
-        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
-        let interval = BURST_INTERVAL.min(frame_duration / 2 / pieces.max(1));
-        self.burst = Some(Burst { batch, done, interval });
+        let bursts = batch.spans().len() / self.policy.max_burst.max(1);
+        let bursts = u32::try_from(bursts).unwrap_or(u32::MAX);
+        let interval = BURST_INTERVAL.min(frame_duration / 2 / bursts.max(1));
+        let next = env.now() + if progress == Progress::Burst { interval } else { Duration::ZERO };
+        self.outgoing = Some(Outgoing { batch, delivery, interval, next });
     }
 
-    /// Sends the next packets of a frame that is too large to be sent at once. Returns when the
-    /// ones after them are to go; `None` if there are none.
-    pub(super) fn go_on_with_burst(
+    /// Sends the next part of the frame that is on its way. Returns when the one after it is to
+    /// go; `None` if there is none.
+    pub(super) fn go_on_with_outgoing(
         &mut self,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
     ) -> Option<Instant> {
-        let mut burst = self.burst.take()?;
-        let packets = burst.batch.spans().len();
-        let end = burst.done.saturating_add(self.policy.max_burst).min(packets);
-        burst.done = self.outlets.send_over_udp(&burst.batch, burst.done..end, env, wiring);
-        if burst.done >= packets {
-            wiring.spare.give_back(burst.batch);
-            return None;
+        let now = env.now();
+        let mut frame = self.outgoing.take()?;
+        if frame.next <= now {
+            let (batch, delivery) = (&mut frame.batch, &mut frame.delivery);
+            match self.outlets.deliver(batch, delivery, self.policy, env, wiring) {
+                Progress::Done => {
+                    wiring.spare.give_back(frame.batch);
+                    return None;
+                }
+                Progress::Part => frame.next = now,
+                Progress::Burst => frame.next = now + frame.interval,
+            }
         }
-        let next = env.now() + burst.interval;
-        self.burst = Some(burst);
+        let next = frame.next;
+        self.outgoing = Some(frame);
         Some(next)
     }
 
-    /// Sends what is left of such a frame at once.
-    pub(super) fn end_burst(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
-        if let Some(Burst { batch, done, .. }) = self.burst.take() {
-            let rest = done..batch.spans().len();
-            self.outlets.send_over_udp(&batch, rest, env, wiring);
-            wiring.spare.give_back(batch);
-        }
+    /// Sends what is left of the frame that is on its way at once.
+    pub(super) fn finish_outgoing(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        let Some(mut frame) = self.outgoing.take() else { return };
+        let (batch, delivery) = (&mut frame.batch, &mut frame.delivery);
+        while self.outlets.deliver(batch, delivery, self.policy, env, wiring) != Progress::Done {}
+        wiring.spare.give_back(frame.batch);
     }
 }
 

@@ -1,0 +1,131 @@
+//! Frames that do not go out at once, because they are large or for many.
+
+use super::media::{TestTrack, session};
+use super::world::{C, World, secs};
+use crate::server::pool::RemovalReason;
+use std::time::Duration;
+
+#[test]
+fn a_large_frame_goes_out_in_bursts_and_whole() {
+    let mut w = World::configured(|config| config.max_burst = 10);
+    let track = TestTrack::video().size(60_000).key_every(1).frames(50);
+    w.add(session("large").with_subsession(track.alone()));
+    let c = w.playing("/large", 1, false);
+    w.run(secs(2.5));
+    let track = w[c].track(1);
+    assert_eq!(track.frames(), (0..50).collect::<Vec<_>>());
+    let bytes: usize = track.rtp.iter().map(|p| p.len).sum();
+    assert!(bytes > 50 * 60_000, "{bytes} bytes of 50 frames");
+    assert_eq!(track.rtp.iter().filter(|p| p.marker).count(), 50, "ends of frames");
+    let gap = track.rtp.windows(2).find(|p| p[1].sequence != p[0].sequence.wrapping_add(1));
+    assert!(gap.is_none(), "{gap:?}");
+    assert_eq!(track.byes(), 1);
+}
+
+const CROWD: usize = 20;
+
+/// A stream of frames of 60 KB every 40 ms for a crowd, half of it over UDP.
+fn crowd(destinations_per_turn: usize, max_burst: usize) -> (World, Vec<C>) {
+    let mut w = World::configured(|config| {
+        (config.destinations_per_turn, config.max_burst) = (destinations_per_turn, max_burst);
+    });
+    w.add(session("crowd").with_subsession(TestTrack::video().endless().size(60_000).shared()));
+    let first = w.playing("/crowd", 1, false);
+    let others = (1..CROWD).map(|i| {
+        let c = w.beside(first);
+        w.setup_over(c, "/crowd", 1, i % 2 == 1);
+        w.play(c, "/crowd").expect(200);
+        c
+    });
+    let crowd = [first].into_iter().chain(others).collect();
+    w.tick = secs(0.001);
+    (w, crowd)
+}
+
+/// Takes a turn; whether a frame has gone to some and not to all after it.
+fn leaves_a_frame_on_its_way(w: &mut World) -> bool {
+    w.env.turn(Some(Duration::from_millis(1))).unwrap();
+    // Lets the clients look at their sockets.
+    w.run(Duration::ZERO);
+    w.server().streams.iter().any(|(_, s)| s.outgoing.is_some())
+}
+
+fn until_a_frame_is_on_its_way(w: &mut World) {
+    assert!((0..100_000).any(|_| leaves_a_frame_on_its_way(w)), "no frame is sent in parts");
+}
+
+fn expect_whole_frames(w: &World, c: C) {
+    let track = w[c].track(1);
+    let frames = track.frames();
+    assert!(!frames.is_empty());
+    assert!(frames.windows(2).all(|f| f[1] == f[0] + 1), "{c:?}: {frames:?}");
+    let follows = |p: &[super::client::Rtp]| p[1].sequence == p[0].sequence.wrapping_add(1);
+    assert!(track.rtp.windows(2).all(follows), "{c:?}");
+    assert_eq!(track.rtp.iter().filter(|p| p.marker).count(), frames.len(), "{c:?}: ends");
+}
+
+#[test]
+fn a_crowd_gets_a_frame_in_parts_and_others_have_their_turn_in_between() {
+    for (max_burst, per_frame) in [(0, 5), (16, 7)] {
+        let (mut w, crowd) = crowd(4, max_burst);
+        let (mut parts, mut frames, mut before) = (0, 0, false);
+        let end = w.now() + secs(0.4);
+        while w.now() < end {
+            let now = leaves_a_frame_on_its_way(&mut w);
+            parts += usize::from(now);
+            frames += usize::from(now && !before);
+            before = now;
+        }
+        assert!((9..=11).contains(&frames), "{frames}");
+        assert!(parts >= frames * (per_frame - 1), "{parts} turns in the middle of {frames}");
+        w.run_secs(1.0);
+        crowd.iter().for_each(|c| expect_whole_frames(&w, *c));
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
+fn who_joins_in_the_middle_of_a_frame_begins_with_the_next() {
+    for tcp in [true, false] {
+        let (mut w, crowd) = crowd(4, 16);
+        let c = w.beside(crowd[0]);
+        w.setup_over(c, "/crowd", 1, tcp).expect(200);
+        w.run_secs(0.5);
+        until_a_frame_is_on_its_way(&mut w);
+        let announced = w.serve(|server, env| {
+            let (stream, state) = server.streams.iter().next().expect("a stream");
+            let idle = state.outlets.destinations.iter().find(|(_, d)| !d.playing);
+            let (id, _) = idle.expect("who was set up");
+            server.with_stream(env, stream, |s, env, w| {
+                s.start(env, w, id, Duration::ZERO);
+                s.next_packet(env.now(), Duration::ZERO).0
+            })
+        });
+        w.run_secs(0.5);
+        assert_eq!(w[c].track(1).rtp.first().map(|p| Some(p.sequence)), announced, "tcp {tcp}");
+        for c in crowd.into_iter().chain([c]) {
+            expect_whole_frames(&w, c);
+        }
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
+fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
+    let (mut w, crowd) = crowd(4, 16);
+    for &c in &crowd {
+        w.run_secs(0.1);
+        until_a_frame_is_on_its_way(&mut w);
+        let name = w[c].session.clone();
+        let mut sessions = w.server().pool().iter();
+        let (id, _) = sessions.find(|(_, s)| name.as_deref() == Some(s.id())).expect("a session");
+        drop(sessions);
+        w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
+        w.run_secs(0.2);
+        let track = w[c].track(1);
+        let bye = track.rtcp.iter().find(|r| r.bye).expect("a BYE");
+        assert!(track.rtp.iter().all(|p| p.at <= bye.at), "{c:?}");
+        expect_whole_frames(&w, c);
+    }
+    w.expect_nothing_left();
+}
