@@ -3,6 +3,7 @@
 use super::media::{TestTrack, session};
 use super::world::{C, World, secs};
 use crate::server::pool::RemovalReason;
+use crate::server::{FastStart, OnDemandServerMediaSubsession};
 use std::time::Duration;
 
 #[test]
@@ -24,12 +25,22 @@ fn a_large_frame_goes_out_in_bursts_and_whole() {
 
 const CROWD: usize = 20;
 
-/// A stream of frames of 60 KB every 40 ms for a crowd, half of it over UDP.
+/// A stream of frames of 20 KB every 40 ms for a crowd, half of it over UDP.
 fn crowd(destinations_per_turn: usize, max_burst: usize) -> (World, Vec<C>) {
+    crowd_of(destinations_per_turn, max_burst, FastStart::Off)
+}
+
+fn crowd_of(
+    destinations_per_turn: usize,
+    max_burst: usize,
+    fast_start: FastStart,
+) -> (World, Vec<C>) {
     let mut w = World::configured(|config| {
         (config.destinations_per_turn, config.max_burst) = (destinations_per_turn, max_burst);
     });
-    w.add(session("crowd").with_subsession(TestTrack::video().endless().size(60_000).shared()));
+    let track = TestTrack::video().endless().size(20_000).key_every(3);
+    let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
+    w.add(session("crowd").with_subsession(track.fast_start(fast_start)));
     let first = w.playing("/crowd", 1, false);
     let others = (1..CROWD).map(|i| {
         let c = w.beside(first);
@@ -66,7 +77,7 @@ fn expect_whole_frames(w: &World, c: C) {
 
 #[test]
 fn a_crowd_gets_a_frame_in_parts_and_others_have_their_turn_in_between() {
-    for (max_burst, per_frame) in [(0, 5), (16, 7)] {
+    for (max_burst, per_frame) in [(0, 5), (6, 11)] {
         let (mut w, crowd) = crowd(4, max_burst);
         let (mut parts, mut frames, mut before) = (0, 0, false);
         let end = w.now() + secs(0.4);
@@ -85,9 +96,14 @@ fn a_crowd_gets_a_frame_in_parts_and_others_have_their_turn_in_between() {
 }
 
 #[test]
-fn who_joins_in_the_middle_of_a_frame_begins_with_the_next() {
-    for tcp in [true, false] {
-        let (mut w, crowd) = crowd(4, 16);
+fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
+    for (tcp, fast_start) in [
+        (true, FastStart::Off),
+        (false, FastStart::Off),
+        (true, FastStart::KeyFrameCache),
+        (false, FastStart::KeyFrameCache),
+    ] {
+        let (mut w, crowd) = crowd_of(4, 6, fast_start);
         let c = w.beside(crowd[0]);
         w.setup_over(c, "/crowd", 1, tcp).expect(200);
         w.run_secs(0.5);
@@ -112,7 +128,7 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_the_next() {
 
 #[test]
 fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
-    let (mut w, crowd) = crowd(4, 16);
+    let (mut w, crowd) = crowd(4, 6);
     for &c in &crowd {
         w.run_secs(0.1);
         until_a_frame_is_on_its_way(&mut w);
