@@ -116,6 +116,12 @@ impl Talk {
         self.ask("PLAY", url, &format!("Session: {session}\r\n"))
     }
 
+    /// TEARDOWN of all.
+    pub(crate) fn tear_down(&mut self, url: &str, session: &str) {
+        let answer = self.ask("TEARDOWN", url, &format!("Session: {session}\r\n"));
+        assert_eq!(answer.status, 200, "TEARDOWN");
+    }
+
     /// The next answer; `None` when the server closes the connection or says nothing.
     pub(crate) fn answer(&mut self) -> Option<Answer> {
         loop {
