@@ -233,11 +233,6 @@ impl<T> Arena<T> {
         })
     }
 
-    /// The object in a slot.
-    pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut T> {
-        self.slots.get_mut(slot).map(|slot| &mut slot.value)
-    }
-
     /// The slot after the last object's: all objects are in slots below this.
     pub(crate) fn slot_count(&self) -> usize {
         self.slots.iter().next_back().map_or(0, |(index, _)| index + 1)

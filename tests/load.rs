@@ -206,7 +206,8 @@ impl Crowd {
             receiver.gap = receiver.gap.max(now - receiver.heard_at);
             clients += 1;
             packets += receiver.packets;
-            lost += receiver.expected().saturating_sub(receiver.packets);
+            // What comes twice, or is another's, is as wrong as what is lost.
+            lost += receiver.expected().abs_diff(receiver.packets);
             gap = gap.max(receiver.gap);
             assert!(receiver.packets > 0, "{what}: a client got nothing");
             assert!(receiver.gap < LONGEST_GAP, "{what}: a gap of {:?}", receiver.gap);

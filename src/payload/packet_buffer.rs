@@ -125,6 +125,16 @@ impl PacketBuffer {
         &mut self.bytes
     }
 
+    /// A buffer with one packet, whose payload is `len` zeros.
+    #[cfg(test)]
+    pub(crate) fn of_one_packet(len: usize) -> Self {
+        let mut buffer = Self::new(len);
+        buffer.begin_packet();
+        buffer.put(&vec![0; len]);
+        buffer.finish_packet(true, 0);
+        buffer
+    }
+
     /// Appends something that goes out with the packets in an interleaved write, and in no datagram.
     /// Returns where it begins.
     pub fn append_interleaved(&mut self, bytes: &[u8]) -> usize {

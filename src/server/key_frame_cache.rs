@@ -62,16 +62,9 @@ impl KeyFrameCache {
 mod tests {
     use super::*;
 
-    fn batch(len: usize) -> PacketBuffer {
-        let mut batch = PacketBuffer::new(len);
-        batch.begin_packet();
-        batch.put(&vec![0; len]);
-        batch.finish_packet(true, 0);
-        batch
-    }
-
     #[test]
     fn holds_what_a_decoder_can_start_with_or_nothing() {
+        let batch = PacketBuffer::of_one_packet;
         let mut cache = KeyFrameCache::new(1000);
         cache.push(&batch(100), false);
         assert!(cache.frames() == 0, "no key frame before it");

@@ -1,7 +1,7 @@
 //! Frames that do not go out at once, because they are large or for many, and the memory that
 //! packets lie in while they are sent.
 
-use super::outlets::{Delivery, Progress};
+use super::outlets::{FanOut, Progress};
 use super::stream_state::{StreamState, Wiring};
 use crate::env::UsageEnvironment;
 use crate::payload::PacketBuffer;
@@ -18,7 +18,7 @@ const MAX_BUFFERS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     batch: PacketBuffer,
-    delivery: Delivery,
+    fan_out: FanOut,
     /// Between two bursts.
     interval: Duration,
     /// When it goes on.
@@ -59,7 +59,7 @@ impl StreamState {
     pub(super) fn keep_outgoing(
         &mut self,
         env: &UsageEnvironment,
-        delivery: Delivery,
+        fan_out: FanOut,
         progress: Progress,
         frame_duration: Duration,
     ) {
@@ -68,7 +68,7 @@ impl StreamState {
         let bursts = u32::try_from(bursts).unwrap_or(u32::MAX);
         let interval = BURST_INTERVAL.min(frame_duration / 2 / bursts.max(1));
         let next = env.now() + if progress == Progress::Burst { interval } else { Duration::ZERO };
-        self.outgoing = Some(Outgoing { batch, delivery, interval, next });
+        self.outgoing = Some(Outgoing { batch, fan_out, interval, next });
     }
 
     /// Sends the next part of the frame that is on its way. Returns when the one after it is to
@@ -81,8 +81,8 @@ impl StreamState {
         let now = env.now();
         let mut frame = self.outgoing.take()?;
         if frame.next <= now {
-            let (batch, delivery) = (&mut frame.batch, &mut frame.delivery);
-            match self.outlets.deliver(batch, delivery, self.policy, env, wiring) {
+            let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
+            match self.outlets.send_part(batch, fan_out, self.policy, env, wiring) {
                 Progress::Done => {
                     wiring.spare.give_back(frame.batch);
                     return None;
@@ -99,8 +99,8 @@ impl StreamState {
     /// Sends what is left of the frame that is on its way at once.
     pub(super) fn finish_outgoing(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let Some(mut frame) = self.outgoing.take() else { return };
-        let (batch, delivery) = (&mut frame.batch, &mut frame.delivery);
-        while self.outlets.deliver(batch, delivery, self.policy, env, wiring) != Progress::Done {}
+        let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
+        while self.outlets.send_part(batch, fan_out, self.policy, env, wiring) != Progress::Done {}
         wiring.spare.give_back(frame.batch);
     }
 }
@@ -109,22 +109,14 @@ impl StreamState {
 mod tests {
     use super::*;
 
-    fn buffer(len: usize) -> PacketBuffer {
-        let mut buffer = PacketBuffer::new(len);
-        buffer.begin_packet();
-        buffer.put(&vec![0; len]);
-        buffer.finish_packet(true, 0);
-        buffer
-    }
-
     #[test]
     fn memory_is_lent_again_and_bounded() {
         let mut spare = SparePackets::default();
         assert_eq!(spare.take().capacity(), 0);
-        spare.give_back(buffer(MAX_KEPT));
+        spare.give_back(PacketBuffer::of_one_packet(MAX_KEPT));
         assert_eq!((spare.free.len(), spare.kept), (0, 0), "too large to be kept");
         for _ in 0..2 * MAX_BUFFERS {
-            spare.give_back(buffer(100_000));
+            spare.give_back(PacketBuffer::of_one_packet(100_000));
         }
         assert_eq!(spare.free.len(), MAX_BUFFERS);
         assert!(spare.kept <= MAX_KEPT);

@@ -83,8 +83,6 @@ pub(super) struct Outlets {
     anyone_waits: bool,
     /// The legs' targets are not up to date.
     stale: bool,
-    /// A batch is on its way.
-    delivering: bool,
     anyone_joined_late: bool,
     /// An RTCP packet with its interleaving prefix.
     prefixed: Vec<u8>,
@@ -95,7 +93,7 @@ pub(super) struct Outlets {
 
 /// How far one batch is on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Delivery {
+pub(super) struct FanOut {
     /// Packets whose turn it is over UDP. With the first of them connections get all packets.
     packets: Range<usize>,
     /// How many targets of each leg, and slots of the table, are done with.
@@ -146,12 +144,19 @@ impl Outlets {
     /// Packets that were sent before count for nobody who starts now.
     pub(super) fn set_playing(&mut self, id: DestinationId, playing: bool) {
         self.settle(id);
-        let (sent, delivering) = (self.sent, self.delivering);
+        let sent = self.sent;
         if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
-            (d.playing, d.joined_late) = (playing, playing && delivering);
+            d.playing = playing;
             d.since = sent;
             self.stale = true;
-            self.anyone_joined_late |= d.joined_late;
+        }
+    }
+
+    /// Sends a destination nothing of the batch that is on its way.
+    pub(super) fn wait_for_next_batch(&mut self, id: DestinationId) {
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.joined_late = true;
+            self.anyone_joined_late = true;
         }
     }
 
@@ -210,7 +215,7 @@ impl Outlets {
         }
     }
 
-    /// Begins to send a batch to every playing destination; [`deliver`](Self::deliver) does it.
+    /// Begins to send a batch to every playing destination; [`send_part`](Self::send_part) does it.
     /// Connections get an RTCP packet, if there is one, in the same write.
     pub(super) fn begin(
         &mut self,
@@ -218,22 +223,21 @@ impl Outlets {
         key_frame: bool,
         report: &[u8],
         policy: SendPolicy,
-    ) -> Delivery {
+    ) -> FanOut {
         let packets = batch.spans().len();
-        let mut delivery = Delivery {
+        let mut fan_out = FanOut {
             packets: 0..policy.max_burst.min(packets),
             done: 0,
             key_frame,
             report_at: None,
         };
         if packets == 0 {
-            return delivery;
+            return fan_out;
         }
         if key_frame && std::mem::take(&mut self.anyone_waits) {
             self.end_waiting();
         }
         self.refresh();
-        self.delivering = true;
         if std::mem::take(&mut self.anyone_joined_late) {
             self.destinations.iter_mut().for_each(|(_, d)| d.joined_late = false);
         }
@@ -241,18 +245,18 @@ impl Outlets {
         self.sent.octets += octets(batch);
         self.prefixed.clear();
         if !report.is_empty() && interleaved::write(0, report, &mut self.prefixed) {
-            delivery.report_at = Some(batch.append_interleaved(&self.prefixed));
+            fan_out.report_at = Some(batch.append_interleaved(&self.prefixed));
         }
-        delivery
+        fan_out
     }
 
     /// Sends a batch to the next destinations: over UDP the packets whose turn it is, over
-    /// connections all. A destination that fails is its own. Who joins in the middle of it begins
-    /// with the next batch.
-    pub(super) fn deliver(
+    /// connections all. A destination that fails is its own. Who joins in the middle of it is to
+    /// [wait for the next](Self::wait_for_next_batch); over UDP it does by itself.
+    pub(super) fn send_part(
         &mut self,
         batch: &mut PacketBuffer,
-        delivery: &mut Delivery,
+        fan_out: &mut FanOut,
         policy: SendPolicy,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
@@ -260,26 +264,25 @@ impl Outlets {
         if batch.is_empty() {
             return Progress::Done;
         }
-        let part = delivery.done..delivery.done.saturating_add(policy.destinations_per_turn);
-        delivery.done = part.end;
-        self.send_over_udp(batch, delivery.packets.clone(), part.clone(), env, wiring);
+        let part = fan_out.done..fan_out.done.saturating_add(policy.destinations_per_turn);
+        fan_out.done = part.end;
+        self.send_over_udp(batch, fan_out.packets.clone(), part.clone(), env, wiring);
         let mut places = self.legs.iter().map(|leg| leg.rtp_targets.len()).max().unwrap_or(0);
-        let (is_first, over_udp) = (delivery.packets.start == 0, places > 0);
+        let (is_first, over_udp) = (fan_out.packets.start == 0, places > 0);
         if is_first {
-            self.send_over_tcp(batch, delivery, part.clone(), env, wiring);
+            self.send_over_tcp(batch, fan_out, part.clone(), env, wiring);
             places = places.max(self.destinations.slot_count());
         }
         if part.end < places {
             return Progress::Part;
         }
         let packets = batch.spans().len();
-        let next = delivery.packets.end;
+        let next = fan_out.packets.end;
         if next >= packets || !over_udp {
-            self.delivering = false;
             return Progress::Done;
         }
-        delivery.packets = next..next.saturating_add(policy.max_burst).min(packets);
-        delivery.done = 0;
+        fan_out.packets = next..next.saturating_add(policy.max_burst).min(packets);
+        fan_out.done = 0;
         Progress::Burst
     }
 
@@ -292,8 +295,8 @@ impl Outlets {
         wiring: &mut Wiring<'_>,
     ) {
         let all = SendPolicy::default();
-        let mut delivery = self.begin(batch, key_frame, &[], all);
-        while self.deliver(batch, &mut delivery, all, env, wiring) != Progress::Done {}
+        let mut fan_out = self.begin(batch, key_frame, &[], all);
+        while self.send_part(batch, &mut fan_out, all, env, wiring) != Progress::Done {}
     }
 
     /// Sends a batch, and the report that goes with it, to the connections of destinations in
@@ -301,15 +304,16 @@ impl Outlets {
     fn send_over_tcp(
         &mut self,
         batch: &mut PacketBuffer,
-        delivery: &Delivery,
+        fan_out: &FanOut,
         slots: Range<usize>,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
     ) {
         let (packets, octets) = (batch.spans().len() as u64, octets(batch));
-        let Delivery { key_frame, report_at, .. } = *delivery;
+        let FanOut { key_frame, report_at, .. } = *fan_out;
         for slot in slots.start..slots.end.min(self.destinations.slot_count()) {
-            let Some(d) = self.destinations.at_mut(slot) else { continue };
+            let Some(id) = self.destinations.id_at(slot) else { continue };
+            let Some(d) = self.destinations.get_mut(id) else { continue };
             if !d.playing || d.joined_late {
                 continue;
             }

@@ -21,7 +21,7 @@ pub(super) struct ReportRun {
     packet: Vec<u8>,
     /// How many slots are done with; `None`: all.
     done: Option<usize>,
-    /// Those in connections had it with a frame.
+    /// Connections get it too; otherwise they had it with a frame.
     over_tcp: bool,
 }
 
@@ -79,12 +79,13 @@ impl StreamState {
         }
     }
 
-    /// Lets a report go to all destinations, but not to those that had it with a frame.
-    pub(super) fn begin_report(&mut self, report: Vec<u8>, over_tcp: bool) {
-        let run = &mut self.report_run;
-        run.packet.clear();
-        run.packet.extend_from_slice(&report);
-        (run.done, run.over_tcp) = ((!report.is_empty()).then_some(0), over_tcp);
+    /// Lets a report, if it is one, go to all destinations; to connections only with `over_tcp`.
+    pub(super) fn begin_report(&mut self, mut report: Vec<u8>, over_tcp: bool) {
+        if !report.is_empty() {
+            let run = &mut self.report_run;
+            std::mem::swap(&mut run.packet, &mut report);
+            (run.done, run.over_tcp) = (Some(0), over_tcp);
+        }
         self.report = report;
     }
 

@@ -250,6 +250,10 @@ impl StreamState {
             }
         }
         self.outlets.set_playing(id, true);
+        // One that played had it all by now.
+        if self.outgoing.is_some() {
+            self.outlets.wait_for_next_batch(id);
+        }
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
             self.base = (!self.live).then_some(Base { at: env.now(), npt });
@@ -407,15 +411,11 @@ impl StreamState {
         }
         let report = self.take_waiting_report(env);
         let (batch, policy) = (self.sink.batch(), self.policy);
-        let mut delivery = self.outlets.begin(batch, frame.flags.key, &report, policy);
-        let progress = self.outlets.deliver(batch, &mut delivery, policy, env, wiring);
-        if !report.is_empty() {
-            self.begin_report(report, false);
-        } else {
-            self.report = report;
-        }
+        let mut fan_out = self.outlets.begin(batch, frame.flags.key, &report, policy);
+        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        self.begin_report(report, false);
         if progress != Progress::Done {
-            self.keep_outgoing(env, delivery, progress, frame.duration);
+            self.keep_outgoing(env, fan_out, progress, frame.duration);
         }
         self.sink.swap_memory(&mut memory);
         wiring.spare.give_back(memory);

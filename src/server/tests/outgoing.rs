@@ -25,18 +25,11 @@ fn a_large_frame_goes_out_in_bursts_and_whole() {
 
 const CROWD: usize = 20;
 
-/// A stream of frames of 20 KB every 40 ms for a crowd, half of it over UDP.
-fn crowd(destinations_per_turn: usize, max_burst: usize) -> (World, Vec<C>) {
-    crowd_of(destinations_per_turn, max_burst, FastStart::Off)
-}
-
-fn crowd_of(
-    destinations_per_turn: usize,
-    max_burst: usize,
-    fast_start: FastStart,
-) -> (World, Vec<C>) {
+/// A stream of frames of 20 KB every 40 ms for a crowd, half of it over UDP, of whom four have
+/// their turn at once.
+fn crowd(max_burst: usize, fast_start: FastStart) -> (World, Vec<C>) {
     let mut w = World::configured(|config| {
-        (config.destinations_per_turn, config.max_burst) = (destinations_per_turn, max_burst);
+        (config.destinations_per_turn, config.max_burst) = (4, max_burst);
     });
     let track = TestTrack::video().endless().size(20_000).key_every(3);
     let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
@@ -78,7 +71,7 @@ fn expect_whole_frames(w: &World, c: C) {
 #[test]
 fn a_crowd_gets_a_frame_in_parts_and_others_have_their_turn_in_between() {
     for (max_burst, per_frame) in [(0, 5), (6, 11)] {
-        let (mut w, crowd) = crowd(4, max_burst);
+        let (mut w, crowd) = crowd(max_burst, FastStart::Off);
         let (mut parts, mut frames, mut before) = (0, 0, false);
         let end = w.now() + secs(0.4);
         while w.now() < end {
@@ -103,7 +96,7 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
         (true, FastStart::KeyFrameCache),
         (false, FastStart::KeyFrameCache),
     ] {
-        let (mut w, crowd) = crowd_of(4, 6, fast_start);
+        let (mut w, crowd) = crowd(6, fast_start);
         let c = w.beside(crowd[0]);
         w.setup_over(c, "/crowd", 1, tcp).expect(200);
         w.run_secs(0.5);
@@ -128,14 +121,11 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
 
 #[test]
 fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
-    let (mut w, crowd) = crowd(4, 6);
+    let (mut w, crowd) = crowd(6, FastStart::Off);
     for &c in &crowd {
         w.run_secs(0.1);
         until_a_frame_is_on_its_way(&mut w);
-        let name = w[c].session.clone();
-        let mut sessions = w.server().pool().iter();
-        let (id, _) = sessions.find(|(_, s)| name.as_deref() == Some(s.id())).expect("a session");
-        drop(sessions);
+        let (id, _) = w.session_of(c);
         w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
         w.run_secs(0.2);
         let track = w[c].track(1);

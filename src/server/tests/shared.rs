@@ -191,9 +191,7 @@ fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
     let missing: u32 = gaps.iter().map(|gap| gap[1] - gap[0] - 1).sum();
     w.run_secs(8.0);
     for (c, expected) in [(slow, missing), (fast, 0), (udp, 0)] {
-        let id = w[c].session.as_deref();
-        let (_, session) = w.server().pool().iter().find(|(_, s)| Some(s.id()) == id).unwrap();
-        assert_eq!(session.counters().dropped_frames, u64::from(expected));
+        assert_eq!(w.session_of(c).1.counters().dropped_frames, u64::from(expected));
     }
     for c in [fast, udp] {
         let frames = w[c].track(1).frames();
@@ -464,12 +462,8 @@ fn a_report_reaches_a_crowd_in_parts() {
         assert!(steps.count() < 8000);
         // Who leaves meanwhile does not make others miss it.
         let before: Vec<usize> = (0..300).map(|c| w[C(c)].track(1).rtcp.len()).collect();
-        let first: Vec<_> = (0..10).filter_map(|c| w[C(c)].session.clone()).collect();
-        let sessions = w.server().pool().iter();
-        let leaving = sessions.filter(|(_, s)| first.iter().any(|id| id == s.id()));
-        let leaving: Vec<_> = leaving.map(|(id, _)| id).collect();
-        assert_eq!(leaving.len(), 10);
-        for id in leaving {
+        for c in 0..10 {
+            let (id, _) = w.session_of(C(c));
             w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
         }
         w.run_secs(0.3);

@@ -4,7 +4,11 @@
 use super::client::{Answer, Client, Track, Way};
 use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use crate::net::{TcpStream, UdpSocket};
-use crate::server::{MediaSessionId, RtspServer, ServerConfig, ServerMediaSession};
+use crate::server::pool::Session;
+use crate::server::setup::SessionMedia;
+use crate::server::{
+    ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession,
+};
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
@@ -90,6 +94,14 @@ impl World {
 
     pub(super) fn server(&self) -> &RtspServer {
         self.env.medium(self.server).expect("the server is there")
+    }
+
+    /// The client's session in the server's pool.
+    #[track_caller]
+    pub(super) fn session_of(&self, c: C) -> (ClientSessionId, &Session<SessionMedia>) {
+        let name = self[c].session.as_deref();
+        let mut sessions = self.server().pool().iter();
+        sessions.find(|(_, s)| Some(s.id()) == name).expect("a session")
     }
 
     pub(super) fn network(&mut self) -> &mut Simulation {
