@@ -23,6 +23,8 @@ pub struct H264Syntax {
     first_field: bool,
     /// A recovery point message came with the picture that follows.
     recovery_point: bool,
+    /// So did a sequence parameter set.
+    sps: bool,
     /// A NAL unit that begins an access unit came after the previous slice.
     led: bool,
 }
@@ -42,7 +44,7 @@ impl H264Syntax {
             Some(previous) if !begins_again && !header.starts_picture_after(previous) => {}
             Some(first) if self.first_field && header.completes_field_of(first) => {
                 self.first_field = false;
-                self.recovery_point = false;
+                (self.recovery_point, self.sps) = (false, false);
                 self.picture_order(&header);
             }
             _ => role = self.picture(&header),
@@ -69,12 +71,14 @@ impl H264Syntax {
     fn picture(&mut self, header: &SliceHeader) -> NalRole {
         self.first_field = header.structure != crate::codec::h264::Structure::Frame;
         let recovery_point = std::mem::take(&mut self.recovery_point);
+        // As [`super::leading::leading_units`] decides.
+        let refresh = std::mem::take(&mut self.sps) && matches!(header.slice_type, 2 | 4);
         let sps = self.sets.for_slice(header.pps_id).map(|(_, sps)| sps);
         let reorder_depth = sps.map_or(0, |sps| sps.reorder_depth());
         NalRole::Picture(Picture {
             order: self.picture_order(header),
             restart: header.idr,
-            key: header.idr || recovery_point,
+            key: header.idr || recovery_point || refresh,
             reorder_depth,
         })
     }
@@ -92,7 +96,7 @@ impl H264Syntax {
         }
         self.previous = None;
         self.first_field = false;
-        self.recovery_point = false;
+        (self.recovery_point, self.sps) = (false, false);
         NalRole::Picture(Picture { order: None, restart: false, key: false, reorder_depth: 0 })
     }
 }
@@ -109,6 +113,7 @@ impl Syntax for H264Syntax {
                 NalRole::Leads
             }
             nal_type::SPS | nal_type::PPS => {
+                self.sps |= nal_type == nal_type::SPS;
                 self.sets.handle_nal(nal);
                 NalRole::Leads
             }

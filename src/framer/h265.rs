@@ -4,7 +4,8 @@
 use super::annexb;
 use super::video::{NalRole, Picture, Syntax, VideoFramer};
 use crate::codec::h265::{
-    ParameterSets, PicOrder, SliceHeader, is_idr, is_irap, nal_type, nal_unit_type, nuh_layer_id,
+    ParameterSets, PicOrder, SliceHeader, has_recovery_point, is_idr, is_irap, nal_type,
+    nal_unit_type, nuh_layer_id,
 };
 use bytes::Bytes;
 
@@ -18,17 +19,25 @@ pub struct H265Syntax {
     order: PicOrder,
     /// The next picture is the first of the bitstream, or the first after an end of sequence.
     at_start: bool,
+    /// A recovery point message came with the picture that follows.
+    recovery_point: bool,
 }
 
 impl Default for H265Syntax {
     fn default() -> Self {
-        Self { sets: ParameterSets::default(), order: PicOrder::default(), at_start: true }
+        Self {
+            sets: ParameterSets::default(),
+            order: PicOrder::default(),
+            at_start: true,
+            recovery_point: false,
+        }
     }
 }
 
 impl H265Syntax {
     fn picture(&mut self, nal: &[u8]) -> NalRole {
         let nal_type = nal_unit_type(nal);
+        let recovery_point = std::mem::take(&mut self.recovery_point);
         let at_start = std::mem::replace(&mut self.at_start, false);
         // NoRaslOutputFlag (8.1.3); BLA pictures always have it.
         let broken_link = (nal_type::BLA_W_LP..=nal_type::BLA_N_LP).contains(&nal_type);
@@ -38,7 +47,7 @@ impl H265Syntax {
             Ok(header) => {
                 if let Some((_, sps)) = self.sets.for_slice(header.pps_id) {
                     picture.order = Some(self.order.handle_picture(&header, sps, restart));
-                    picture.key = is_irap(nal_type);
+                    picture.key = is_irap(nal_type) || recovery_point;
                     picture.reorder_depth = sps.max_num_reorder_pics;
                 }
             }
@@ -61,7 +70,11 @@ impl Syntax for H265Syntax {
                 self.sets.handle_nal(nal);
                 NalRole::Leads
             }
-            nal_type::AUD | nal_type::PREFIX_SEI | 41..=44 | 48..=55 => NalRole::Leads,
+            nal_type::PREFIX_SEI => {
+                self.recovery_point |= has_recovery_point(nal);
+                NalRole::Leads
+            }
+            nal_type::AUD | 41..=44 | 48..=55 => NalRole::Leads,
             nal_type::EOS | nal_type::EOB => {
                 self.at_start = true;
                 NalRole::Trails

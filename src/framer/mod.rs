@@ -5,6 +5,7 @@ pub mod adts;
 pub mod annexb;
 pub mod h264;
 pub mod h265;
+pub(crate) mod leading;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
 mod order;

@@ -52,6 +52,7 @@ impl BitWriter {
 /// An H.264 SPS.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct H264Sps {
+    pub(crate) id: u32,
     pub(crate) poc_type: u32,
     pub(crate) fields: bool,
     /// `num_units_in_tick` and `time_scale`.
@@ -61,7 +62,7 @@ pub(crate) struct H264Sps {
 
 impl Default for H264Sps {
     fn default() -> Self {
-        Self { poc_type: 0, fields: false, timing: Some((1, 60)), reorder: Some(2) }
+        Self { id: 0, poc_type: 0, fields: false, timing: Some((1, 60)), reorder: Some(2) }
     }
 }
 
@@ -69,7 +70,7 @@ impl H264Sps {
     /// Main profile, 192 by 108 after cropping, `frame_num` of 4 bits, order of 6 bits.
     pub(crate) fn nal(self) -> Vec<u8> {
         let mut w = BitWriter::default();
-        w.bits(8, 77).bits(8, 0).bits(8, 30).ue(0).ue(0).ue(self.poc_type);
+        w.bits(8, 77).bits(8, 0).bits(8, 30).ue(self.id).ue(0).ue(self.poc_type);
         match self.poc_type {
             0 => _ = w.ue(2),
             1 => _ = w.bits(1, 0).se(-1).se(1).ue(2).se(4).se(2),
@@ -107,6 +108,8 @@ pub(crate) fn h264_pps(id: u32) -> Vec<u8> {
 pub(crate) struct H264Slice {
     pub(crate) header: u8,
     pub(crate) first_mb: u32,
+    /// 7 by default: all slices of the picture are I slices.
+    pub(crate) slice_type: u32,
     pub(crate) frame_num: u32,
     /// `pic_order_cnt_lsb` if the type is 0.
     pub(crate) poc_lsb: Option<u32>,
@@ -123,6 +126,7 @@ impl H264Slice {
         Self {
             header: 0x65,
             first_mb: 0,
+            slice_type: 7,
             frame_num: 0,
             poc_lsb: Some(0),
             idr_pic_id,
@@ -143,7 +147,7 @@ impl H264Slice {
 
     pub(crate) fn nal(self) -> Vec<u8> {
         let mut w = BitWriter::default();
-        w.ue(self.first_mb).ue(7).ue(0).bits(4, self.frame_num);
+        w.ue(self.first_mb).ue(self.slice_type).ue(0).bits(4, self.frame_num);
         if self.fields {
             match self.bottom {
                 Some(bottom) => _ = w.bits(1, 1).bits(1, u32::from(bottom)),

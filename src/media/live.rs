@@ -8,12 +8,12 @@
 //! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
 //! viewer can start at any key frame.
 
-use super::access_unit::{self, LeadingUnits, NalCodec};
+use super::access_unit::{self, LeadingUnits, NalCodec, SetsInForce};
 use super::queue::{FrameQueue, Overflow, Pushed, QueueLimits};
 use super::{Ending, FramePoll, FramedSource, SourceContext, Wait, Wake};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use slab::Slab;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,13 +50,14 @@ pub fn live_stream(
 ) -> (LiveSender, LiveStream) {
     let codec = NalCodec::of(&parameters);
     let state = State {
+        sets: SetsInForce::new(&parameters),
         parameters,
         limits,
         sources: Slab::new(),
         senders: 1,
         open: true,
         inside_unit: false,
-        parameters_in_unit: false,
+        had_slice: false,
         stats: LiveStats::default(),
     };
     let shared = Arc::new(Shared { state: Mutex::new(state), codec, wake });
@@ -100,6 +101,8 @@ struct Shared {
 
 struct State {
     parameters: CodecParameters,
+    /// Of video, the parameter sets of `parameters`.
+    sets: Option<SetsInForce>,
     limits: QueueLimits,
     sources: Slab<Reader>,
     senders: usize,
@@ -107,8 +110,8 @@ struct State {
     open: bool,
     /// What came last was not the end of its access unit.
     inside_unit: bool,
-    /// That access unit had parameter sets so far.
-    parameters_in_unit: bool,
+    /// Of the access unit that came last, a slice has come.
+    had_slice: bool,
     stats: LiveStats,
 }
 
@@ -254,18 +257,17 @@ impl State {
     }
 
     /// Keeps the frame's parameter sets; returns those that must be put in front of it.
-    fn note_parameter_sets(&mut self, frame: &Frame, found: &LeadingUnits) -> Option<BytesMut> {
-        let starts_unit = !self.inside_unit;
-        if starts_unit {
-            self.parameters_in_unit = false;
+    fn note_parameter_sets(&mut self, frame: &Frame, found: &LeadingUnits) -> Option<Bytes> {
+        let goes_on = std::mem::replace(&mut self.inside_unit, !frame.flags.ends_access_unit);
+        let sets = self.sets.as_mut()?;
+        if sets.note(&frame.data, found, goes_on) {
+            self.parameters = sets.parameters();
         }
-        self.inside_unit = !frame.flags.ends_access_unit;
-        let has_sets = !found.sps.is_empty();
-        access_unit::remember(&mut self.parameters, &frame.data, found, self.parameters_in_unit);
-        self.parameters_in_unit |= has_sets;
-        let wanted = frame.flags.key && starts_unit && !has_sets && !self.sources.is_empty();
-        (wanted && access_unit::is_complete(&self.parameters))
-            .then(|| access_unit::annexb(&self.parameters))
+        // They go in front of the first slice, whichever piece has it.
+        let first_slice = found.slice && !(goes_on && self.had_slice);
+        self.had_slice = found.slice || (goes_on && self.had_slice);
+        let wanted = frame.flags.key && first_slice && !self.sources.is_empty();
+        sets.missing().filter(|_| wanted && access_unit::is_complete(&self.parameters)).cloned()
     }
 
     /// Gives the frame to every source. Also tells whether one of them waited for it.
@@ -424,6 +426,7 @@ impl fmt::Debug for LiveSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framer::testing::{BitWriter, H264Slice, H264Sps};
     use crate::media::demux::DemuxTable;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
@@ -501,6 +504,31 @@ mod tests {
         }
         let CodecParameters::H264 { sps, pps } = stream.parameters() else { panic!() };
         assert_eq!((sps.len(), pps.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_the_encoder_sent_last_is_repeated() {
+        let unit = |nals: &[&[u8]]| crate::framer::annexb::from_nal_units(nals.iter().copied());
+        let sps = |scale| H264Sps { timing: Some((1, scale)), ..H264Sps::default() }.nal();
+        let pps = |id, more| BitWriter::default().ue(id).ue(0).bits(9, more).nal(&[0x68]);
+        let idr = H264Slice::idr(0).nal();
+        let other = H264Slice { slice_type: 5, ..H264Slice::other(true, 1, 2) }.nal();
+        let (sender, stream, _) = stream(h264());
+        let mut source = reading(&stream);
+        let mut send = |nals: &[&[u8]]| {
+            let _ = sender.send_access_unit(unit(nals), Duration::ZERO);
+            bytes(&mut source).unwrap_or_default()
+        };
+        assert_eq!(send(&[&sps(50), &pps(0, 1), &pps(1, 1), &idr])[4] & 31, 7);
+        // A PPS alone, of one id of two, in front of a picture that is no key frame.
+        send(&[&pps(1, 2), &other]);
+        assert_eq!(send(&[&idr]), unit(&[&sps(50), &pps(0, 1), &pps(1, 2), &idr]));
+        // An SPS alone.
+        let all: [&[u8]; 5] = [&sps(60), &pps(0, 1), &pps(1, 2), &sps(60), &idr];
+        assert_eq!(send(&[&sps(60), &idr]), unit(&all));
+        assert_eq!(send(&[&idr]), unit(&[&sps(60), &pps(0, 1), &pps(1, 2), &idr]));
+        let CodecParameters::H264 { sps: told, pps } = stream.parameters() else { panic!() };
+        assert_eq!((told, pps.len()), (vec![sps(60).into()], 2));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod demux;
 pub mod file;
 mod frame_memory;
 pub mod live;
+mod parameter_sets;
 pub mod queue;
 pub mod replicator;
 

@@ -49,11 +49,38 @@ pub fn nal_ref_idc(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| (header >> 5) & 3)
 }
 
+/// `seq_parameter_set_id` of a sequence parameter set, whatever else it says.
+pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
+    let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
+    r.skip(24, "profile, constraint flags and level")?;
+    Ok(r.ue_max(31, "seq_parameter_set_id")? as u8)
+}
+
+/// `pic_parameter_set_id` of a picture parameter set, whatever else it says.
+pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
+    let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
+    Ok(r.ue_max(255, "pic_parameter_set_id")? as u8)
+}
+
+/// Whether a slice NAL unit (types 1, 2 and 5) is of an I or SI slice. No parameter set is needed
+/// to tell.
+pub fn is_intra_slice(nal: &[u8]) -> bool {
+    let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
+    let slice_type = r.ue("first_mb_in_slice").and_then(|_| r.ue_max(9, "slice_type"));
+    // Table 7-6: 2 and 4, or five more where all slices of the picture are alike.
+    slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, 2 | 4))
+}
+
 /// Whether a SEI NAL unit holds a recovery point message (D.1.8): decoding can start with its
 /// access unit.
 pub fn has_recovery_point(sei: &[u8]) -> bool {
+    has_recovery_point_message(sei.get(1..).unwrap_or_default())
+}
+
+/// The same of the payload of a SEI NAL unit, which is alike in H.265 (D.2.8).
+pub(crate) fn has_recovery_point_message(payload: &[u8]) -> bool {
     const RECOVERY_POINT: u32 = 6;
-    let mut r = BitReader::new(sei.get(1..).unwrap_or_default());
+    let mut r = BitReader::new(payload);
     // Each message reads at least two bytes, so this ends with the input.
     while let Ok((payload_type, size)) = sei_message(&mut r) {
         if payload_type == RECOVERY_POINT {

@@ -6,9 +6,12 @@ mod slice;
 mod sps;
 
 pub use slice::{PicOrder, Pps, SliceHeader};
-pub use sps::{ProfileTierLevel, Sps, vps_timing};
+pub use sps::{ProfileTierLevel, Sps, sps_id, vps_timing};
 
-use crate::codec::h264::{MAX_PARAMETER_SET, Timing, insert_changed, nal_array};
+use crate::codec::bits::BitReader;
+use crate::codec::h264::{
+    MAX_PARAMETER_SET, Timing, has_recovery_point_message, insert_changed, nal_array,
+};
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -148,10 +151,23 @@ impl ParameterSets {
     }
 }
 
-fn vps_id(nal: &[u8]) -> Result<u8, ParseError> {
+/// Whether a prefix SEI NAL unit holds a recovery point message (D.2.8): decoding can start with
+/// its access unit, as with gradual decoder refresh.
+pub fn has_recovery_point(sei: &[u8]) -> bool {
+    has_recovery_point_message(sei.get(2..).unwrap_or_default())
+}
+
+/// `vps_video_parameter_set_id` of a video parameter set, whatever else it says.
+pub fn vps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = Reader::new(nal);
     r.take(2, "NAL unit header")?;
     Ok(r.u8("vps_video_parameter_set_id")? >> 4)
+}
+
+/// `pps_pic_parameter_set_id` of a picture parameter set, whatever else it says.
+pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
+    let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+    Ok(r.ue_max(63, "pps_pic_parameter_set_id")? as u8)
 }
 
 /// What `hvcC` holds: the size of a NAL unit length in bytes, the video, sequence and picture

@@ -136,6 +136,16 @@ impl Sps {
     }
 }
 
+/// `sps_seq_parameter_set_id` of a sequence parameter set, whatever else it says.
+pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
+    let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
+    r.bits(4, "sps_video_parameter_set_id")?;
+    let max_sub_layers_minus1 = r.bits(3, "sps_max_sub_layers_minus1")?;
+    r.flag("sps_temporal_id_nesting_flag")?;
+    ProfileTierLevel::parse(&mut r, max_sub_layers_minus1)?;
+    Ok(r.ue_max(15, "sps_seq_parameter_set_id")? as u8)
+}
+
 /// From `log2_min_luma_coding_block_size_minus3` to the timing in the VUI.
 fn timing_of_vui(
     r: &mut BitReader<'_>,

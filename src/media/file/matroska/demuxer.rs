@@ -8,7 +8,7 @@ use super::window::{PLAY_CHUNK, Window};
 use super::{MAX_BLOCK, MatroskaMedia};
 use crate::codec::mpeg_audio;
 use crate::frame::{Frame, FrameFlags};
-use crate::media::access_unit::{self, NalCodec};
+use crate::media::access_unit::{self, LeadingUnits, NalCodec, SetsInForce};
 use crate::media::demux::{Outlets, Produced, Producer};
 use crate::media::{Ending, FrameMemory, SeekError, SourceContext};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -23,6 +23,8 @@ const BYTES_A_STEP: u64 = 64 << 10;
 /// A timestamp further behind the end of the file is taken for damaged; waiting for it would
 /// stop the stream.
 const BEYOND_THE_END: Duration = Duration::from_secs(10);
+/// Changes of parameter sets that a demultiplexer remembers for when it seeks.
+const MAX_CHANGES: usize = 64;
 /// PCM goes out in frames of this length.
 const PCM_FRAMES_A_SECOND: u32 = 50;
 /// PCM frames that go out in one step.
@@ -55,8 +57,11 @@ struct TrackState {
     audio: AudioClock,
     decode: DecodeClock,
     grid: FrameGrid,
-    /// Parameter sets in Annex B form.
-    sets: Bytes,
+    /// Of video, the parameter sets in force.
+    sets: Option<SetsInForce>,
+    /// Where in the file they changed, as far as it was played, and what was in force then; the
+    /// beginning comes first.
+    changes: Vec<(u64, SetsInForce)>,
     /// Frames are dropped up to a key frame.
     wants_key: bool,
     /// Frames that are over by then are dropped.
@@ -80,12 +85,37 @@ impl TrackState {
                 step: info.default_duration.unwrap_or_default(),
                 tolerance: media.time_line.span(1).min(Duration::from_millis(1)),
             },
-            sets: access_unit::annexb(&info.parameters).freeze(),
+            sets: SetsInForce::new(&info.parameters),
+            changes: SetsInForce::new(&info.parameters).map(|sets| (0, sets)).into_iter().collect(),
             wants_key: info.is_video(),
             from: Duration::ZERO,
             gap: false,
             last_due: Duration::ZERO,
             idle: false,
+        }
+    }
+
+    /// Puts the parameter sets in force that were when the file was played at `offset`.
+    fn restore_sets(&mut self, offset: u64) {
+        let after = self.changes.partition_point(|(at, _)| *at < offset);
+        let in_force = after.checked_sub(1).and_then(|i| self.changes.get(i));
+        if let Some((_, sets)) = in_force {
+            self.sets = Some(sets.clone());
+        }
+    }
+
+    /// Takes note of the parameter sets of the block at `offset` of the file.
+    fn note_sets(&mut self, data: &[u8], found: &LeadingUnits, offset: u64) {
+        let Some(sets) = &mut self.sets else { return };
+        if !sets.note(data, found, false) {
+            return;
+        }
+        match self.changes.binary_search_by_key(&offset, |(at, _)| *at) {
+            Ok(at) => self.changes.get_mut(at).into_iter().for_each(|known| known.1 = sets.clone()),
+            Err(at) if self.changes.len() < MAX_CHANGES => {
+                self.changes.insert(at, (offset, sets.clone()));
+            }
+            Err(_) => {}
         }
     }
 
@@ -180,14 +210,17 @@ impl Demuxer {
         }
         let duration = block.duration.map(|d| media.time_line.span(d));
         // Room in front for the parameter sets, so that putting them there copies nothing.
-        let room = if block.key { state.sets.len() } else { 0 };
+        let sets = state.sets.as_ref().map(SetsInForce::annexb).filter(|_| block.key);
+        let sets = sets.cloned().unwrap_or_default();
+        let room = sets.len();
         if block.lacing == super::ebml::Lacing::None {
             let head = room + info.stripped.len();
             let mut data = memory.take(head + len);
-            put(&mut data, 0, state.sets.get(..room).unwrap_or_default());
+            put(&mut data, 0, &sets);
             put(&mut data, room, &info.stripped);
             self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
-            self.frame(track, data, room, npt, true, block.key, duration, outlets, memory);
+            let place = (block.data, room);
+            self.frame(track, data, place, npt, true, block.key, duration, outlets, memory);
             return Ok(());
         }
         let mut data = memory.take(len);
@@ -200,7 +233,8 @@ impl Demuxer {
                 let mut one = memory.take(info.stripped.len() + piece.len());
                 put(&mut one, 0, &info.stripped);
                 put(&mut one, info.stripped.len(), piece);
-                self.frame(track, one, 0, npt, i == 0, block.key, each, outlets, memory);
+                let place = (block.data, 0);
+                self.frame(track, one, place, npt, i == 0, block.key, each, outlets, memory);
             }
         } else {
             log::debug!("matroska: broken lacing");
@@ -211,14 +245,15 @@ impl Demuxer {
         Ok(())
     }
 
-    /// Makes a frame of `data`, which begins with `room` bytes of parameter sets. `first`: `npt`
+    /// Makes a frame of `data`, which is at this offset of the file and begins with so many bytes
+    /// of parameter sets. `first`: `npt`
     /// is this frame's own, not that of an earlier one in the same block.
     #[expect(clippy::too_many_arguments, reason = "what a block says of a frame")]
     fn frame(
         &mut self,
         track: usize,
         data: BytesMut,
-        room: usize,
+        place: (u64, usize),
         npt: Duration,
         first: bool,
         key: bool,
@@ -233,7 +268,7 @@ impl Demuxer {
             Coding::Nal { codec, length_size } => {
                 let start = self.media.starts.get(track).copied().unwrap_or_default();
                 let duration = duration.or(info.default_duration).unwrap_or(start.frame_duration);
-                let picture = state.picture(codec, length_size, data, room, npt, key, memory);
+                let picture = state.picture(codec, length_size, data, place, npt, key, memory);
                 if let Some(mut frame) = picture {
                     frame.duration = duration;
                     outlets.push(track, frame);
@@ -310,7 +345,7 @@ impl TrackState {
         codec: NalCodec,
         length_size: usize,
         data: BytesMut,
-        room: usize,
+        (offset, room): (u64, usize),
         npt: Duration,
         key: bool,
         memory: &mut FrameMemory,
@@ -324,19 +359,22 @@ impl TrackState {
         };
         let found = access_unit::leading_units(codec, whole.get(room..).unwrap_or_default());
         let key = key || found.key;
+        // Also of pictures that are not sent: what comes later refers to them.
+        self.note_sets(whole.get(room..).unwrap_or_default(), &found, offset);
         // After a seek also the pictures that precede the key frame in presentation are left
         // out: they may refer to what comes before it.
         if (self.wants_key && !key) || npt < self.from {
             return None;
         }
         self.wants_key = false;
-        let wants_sets = key && found.sps.is_empty() && !self.sets.is_empty();
-        if !(wants_sets && room > 0 && found.insert_at == 0) {
+        let missing = self.sets.as_ref().and_then(SetsInForce::missing).filter(|_| key);
+        let in_place = |sets: &Bytes| whole.get(..room) == Some(&sets[..]) && found.insert_at == 0;
+        if !missing.is_some_and(in_place) {
             whole.advance(room.min(whole.len()));
-            if wants_sets {
+            if let Some(sets) = missing {
                 let bare = whole;
-                let to = memory.take(bare.len() + self.sets.len());
-                whole = access_unit::put_parameter_sets(to, &bare, &found, &self.sets);
+                let to = memory.take(bare.len() + sets.len());
+                whole = access_unit::put_parameter_sets(to, &bare, &found, sets);
                 memory.give_back(bare);
             }
         }
@@ -387,6 +425,7 @@ impl Producer for Demuxer {
         self.pcm = None;
         for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
             state.restart(info);
+            state.restore_sets(cluster);
             state.from = if info.is_video() { rounded } else { landed };
         }
         Ok(landed)

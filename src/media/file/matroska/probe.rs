@@ -8,7 +8,7 @@ use super::walker::{Block, Step, Walker};
 use super::window::{Input, SEARCH_CHUNK, Window};
 use super::{MAX_BLOCK, MatroskaMedia, TimeLine, TrackStart};
 use crate::codec::CodecParameters;
-use crate::media::access_unit;
+use crate::media::access_unit::{self, SetsInForce};
 use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -318,7 +318,10 @@ impl MatroskaProbe {
             self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
             if let Some((data, _)) = super::demuxer::annexb_in_place(data, 0, length_size) {
                 let found = access_unit::leading_units(codec, &data);
-                access_unit::remember(&mut track.parameters, &data, &found, false);
+                if let Some(mut sets) = SetsInForce::new(&track.parameters) {
+                    sets.note(&data, &found, false);
+                    track.parameters = sets.parameters();
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Probe and demultiplexer together, over files that the builder writes and over real ones.
 
 mod builder;
+mod parameter_sets;
 
 use self::builder::*;
 use super::ebml::id;

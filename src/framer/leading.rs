@@ -1,0 +1,200 @@
+//! [`leading_units`]: what an access unit of H.264 or H.265 in Annex B form starts with: its
+//! parameter sets, and whether its picture is one that decoding can start at (ITU-T H.264 section
+//! 7.4.1, ITU-T H.265 section 7.4.2).
+
+use crate::codec::{h264, h265};
+use memchr::memmem;
+use std::ops::Range;
+
+/// NAL units before the first slice that are looked at.
+const MAX_LEADING_UNITS: usize = 128;
+
+/// What matters of a NAL unit's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Vps,
+    Sps,
+    Pps,
+    Delimiter,
+    /// Supplemental enhancement information in front of a picture.
+    Sei,
+    /// A slice; `key` if it is of an IDR (H.264) or IRAP (H.265) picture.
+    Slice {
+        key: bool,
+    },
+    Other,
+}
+
+/// A codec whose frames are NAL units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NalCodec {
+    H264,
+    H265,
+}
+
+impl NalCodec {
+    fn classify(self, nal: &[u8]) -> Unit {
+        match self {
+            Self::H264 => match h264::nal_unit_type(nal) {
+                1..=4 => Unit::Slice { key: false },
+                5 => Unit::Slice { key: true },
+                6 => Unit::Sei,
+                7 => Unit::Sps,
+                8 => Unit::Pps,
+                9 => Unit::Delimiter,
+                _ => Unit::Other,
+            },
+            // Further layers do not concern a decoder of the base layer.
+            Self::H265 if h265::nuh_layer_id(nal) != 0 => Unit::Other,
+            Self::H265 => match h265::nal_unit_type(nal) {
+                kind @ 0..=31 => Unit::Slice { key: h265::is_irap(kind) },
+                32 => Unit::Vps,
+                33 => Unit::Sps,
+                34 => Unit::Pps,
+                35 => Unit::Delimiter,
+                39 => Unit::Sei,
+                _ => Unit::Other,
+            },
+        }
+    }
+
+    fn has_recovery_point(self, sei: &[u8]) -> bool {
+        match self {
+            Self::H264 => h264::has_recovery_point(sei),
+            Self::H265 => h265::has_recovery_point(sei),
+        }
+    }
+}
+
+/// Where NAL units of one kind stand. There are one or two as a rule, which takes no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct UnitRanges {
+    first: [Range<usize>; 4],
+    more: Vec<Range<usize>>,
+    len: usize,
+}
+
+impl UnitRanges {
+    fn push(&mut self, range: Range<usize>) {
+        match self.first.get_mut(self.len) {
+            Some(place) => *place = range,
+            None => self.more.push(range),
+        }
+        self.len += 1;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
+        self.first.iter().take(self.len).chain(&self.more).cloned()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What stands before the first slice of an access unit.
+#[derive(Debug, Default)]
+pub(crate) struct LeadingUnits {
+    pub(crate) vps: UnitRanges,
+    pub(crate) sps: UnitRanges,
+    pub(crate) pps: UnitRanges,
+    /// Decoding can start here. The first slice is of an IDR (H.264) or IRAP (H.265) picture; or
+    /// a recovery point stands in front of it (H.264 section D.2.8, H.265 section D.3.8); or, in
+    /// H.264, it is an I slice with its SPS in front, as encoders with open groups of pictures
+    /// write them that send no recovery points.
+    pub(crate) key: bool,
+    /// There is a slice at all: `data` is not just the beginning of an access unit.
+    pub(crate) slice: bool,
+    /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
+    pub(crate) insert_at: usize,
+}
+
+/// Looks at `data` up to the first slice, so the cost does not grow with the picture.
+pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
+    let mut found = LeadingUnits::default();
+    let mut begin = next_unit(data, 0);
+    for _ in 0..MAX_LEADING_UNITS {
+        let Some(at) = begin else { break };
+        let unit = codec.classify(data.get(at..).unwrap_or_default());
+        if let Unit::Slice { key } = unit {
+            let slice = data.get(at..).unwrap_or_default();
+            let refresh =
+                || codec == NalCodec::H264 && !found.sps.is_empty() && h264::is_intra_slice(slice);
+            found.key |= key || refresh();
+            found.slice = true;
+            break;
+        }
+        begin = next_unit(data, at);
+        let end = begin.map_or(data.len(), |next| next.saturating_sub(3));
+        let range = at..trimmed_end(data, at, end);
+        match unit {
+            Unit::Vps => found.vps.push(range),
+            Unit::Sps => found.sps.push(range),
+            Unit::Pps => found.pps.push(range),
+            Unit::Delimiter => found.insert_at = range.end,
+            Unit::Sei => {
+                found.key |= codec.has_recovery_point(data.get(range).unwrap_or_default());
+            }
+            Unit::Slice { .. } | Unit::Other => {}
+        }
+    }
+    found
+}
+
+/// First byte of the next NAL unit behind a start code at or after `from`.
+fn next_unit(data: &[u8], from: usize) -> Option<usize> {
+    memmem::find(data.get(from..)?, &[0, 0, 1])?.checked_add(from)?.checked_add(3)
+}
+
+/// A NAL unit never ends in a zero byte: those belong to the next start code.
+fn trimmed_end(data: &[u8], begin: usize, end: usize) -> usize {
+    let unit = data.get(begin..end).unwrap_or_default();
+    begin + unit.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framer::annexb::from_nal_units;
+    use crate::framer::testing::{H264Slice, H264Sps, h264_pps};
+
+    #[test]
+    fn many_parameter_sets_are_all_found() {
+        let mut data = [0, 0, 1, 0x68, 1].repeat(10);
+        data.extend([0, 0, 1, 0x65]);
+        let found = leading_units(NalCodec::H264, &data);
+        assert!(found.pps.iter().eq((0..10).map(|i| 5 * i + 3..5 * i + 5)));
+        assert!(found.sps.is_empty() && found.slice);
+    }
+
+    #[test]
+    fn h264_key_pictures_are_those_that_decoding_can_start_with() {
+        let (sps, pps) = (H264Sps::default().nal(), h264_pps(0));
+        let recovery_point = [6, 6, 1, 0xc0, 0x80];
+        let idr = H264Slice::idr(0).nal();
+        let intra = H264Slice::other(true, 1, 2).nal();
+        let inter = H264Slice { slice_type: 5, ..H264Slice::other(true, 1, 2) }.nal();
+        let key = |nals: &[&[u8]]| {
+            let data = from_nal_units(nals.iter().copied());
+            leading_units(NalCodec::H264, &data).key
+        };
+        assert!(key(&[&idr]) && key(&[&recovery_point, &inter]));
+        assert!(key(&[&sps, &pps, &intra]), "an open group of pictures");
+        assert!(!key(&[&pps, &intra]), "what follows may refer to what is before it");
+        assert!(!key(&[&sps, &pps, &inter]), "sets are repeated before any picture");
+    }
+
+    #[test]
+    fn h265_key_pictures_are_the_irap_ones_and_recovery_points() {
+        for (kind, key) in [(1_u8, false), (16, true), (19, true), (21, true), (23, true)] {
+            let data = [0, 0, 1, 40 << 1, 1, 0, 0, 1, kind << 1, 1];
+            assert_eq!(leading_units(NalCodec::H265, &data).key, key, "{kind}");
+        }
+        let refresh = [0, 0, 1, 39 << 1, 1, 6, 1, 0xc0, 0x80, 0, 0, 1, 2, 1, 0xd0];
+        assert!(leading_units(NalCodec::H265, &refresh).key, "gradual decoder refresh");
+        // An IRAP picture of another layer.
+        assert!(!leading_units(NalCodec::H265, &[0, 0, 1, 19 << 1, 9, 0, 0, 1, 2, 1]).key);
+        assert!(!leading_units(NalCodec::H265, &[]).key);
+        assert!(!leading_units(NalCodec::H265, &[0, 0, 1]).key);
+    }
+}
