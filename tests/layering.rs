@@ -54,6 +54,11 @@ const RESERVED: &[Reserved] = &[
     only("std::os::unix::net", &["net/"], "only net/ has sockets"),
     only("*::thread::spawn", &[], "one thread"),
     only("*::thread::sleep", &[], "nothing blocks"),
+    only(
+        "std::sync::Mutex",
+        &["env/graveyard", "media/live", "media/file/shared"],
+        "a lock keeps the loop waiting, and a trigger may be called in a signal handler",
+    ),
     only("std::process", &[], "a library neither starts nor ends processes"),
 ];
 

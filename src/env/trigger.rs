@@ -1,15 +1,16 @@
-//! [`EventTrigger`]: the one thing that another thread may call.
+//! [`EventTrigger`]: the one thing that another thread, or a signal handler, may call.
 //!
-//! A trigger adds one to its counter and, if it is not in the ready list already, puts itself
-//! there and wakes the loop. The loop takes it off the list *before* it reads the counter: what
-//! is added in between is either read at once or finds the list open. So nothing is lost.
+//! A trigger adds one to its counter and sets its bit in a word that it shares with the triggers
+//! beside it; whoever sets a bit that was clear wakes the loop. The loop clears the bits *before*
+//! it reads the counters: what is added in between is either read at once or finds the bit clear.
+//! So nothing is lost, nothing waits for a lock and nothing is allocated.
 
 use super::UsageEnvironment;
 use super::medium::{EventKey, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 type Handler = Box<dyn FnMut(&mut UsageEnvironment, u64)>;
 
@@ -19,36 +20,39 @@ pub(super) struct Hub {
     waker: Option<mio::Waker>,
     /// A wake-up is under way: no need of another.
     woken: AtomicBool,
-    ready: Mutex<Vec<RawId>>,
+    /// A wake-up failed. The loop says so: a signal handler may not write a log.
+    failed: AtomicBool,
 }
 
 impl Hub {
     pub(super) fn new(waker: Option<mio::Waker>) -> Arc<Self> {
-        Arc::new(Self { waker, woken: AtomicBool::new(false), ready: Mutex::new(Vec::new()) })
+        let (woken, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { waker, woken, failed })
     }
 
-    fn ready(&self) -> MutexGuard<'_, Vec<RawId>> {
-        // A thread cannot leave the list half changed.
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, id: RawId) {
-        self.ready().push(id);
+    fn wake(&self) {
         if !self.woken.swap(true, Ordering::SeqCst) {
-            if let Some(waker) = &self.waker {
-                if let Err(e) = waker.wake() {
-                    log::warn!("cannot wake the event loop: {e}");
-                }
+            let woken = self.waker.as_ref().is_none_or(|waker| waker.wake().is_ok());
+            if !woken {
+                self.failed.store(true, Ordering::SeqCst);
             }
         }
     }
 }
 
+/// The bits of neighbouring triggers: set while the loop is to look at one.
+type Word = Arc<AtomicU32>;
+
+/// Where the bit of the trigger in slot `index` stands: number of the word, and mask.
+const fn bit_of(index: u32) -> (usize, u32) {
+    ((index / u32::BITS) as usize, 1 << (index % u32::BITS))
+}
+
 struct Shared {
     id: RawId,
-    hub: Option<Arc<Hub>>,
+    /// None for a trigger of no environment.
+    reaches: Option<(Arc<Hub>, Word)>,
     count: AtomicU64,
-    listed: AtomicBool,
 }
 
 /// Wakes the event loop from any thread and makes it call the trigger's handler. Cheap to clone.
@@ -67,19 +71,23 @@ impl EventTrigger {
         Self::new(RawId::default(), None)
     }
 
-    fn new(id: RawId, hub: Option<Arc<Hub>>) -> Self {
-        let (count, listed) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self(Arc::new(Shared { id, hub, count, listed }))
+    fn new(id: RawId, reaches: Option<(Arc<Hub>, Word)>) -> Self {
+        Self(Arc::new(Shared { id, reaches, count: AtomicU64::new(0) }))
     }
 
     /// Has the handler called, soon and on the loop's thread. Calls before it runs add up to one
-    /// run, which is told their number. Never blocks for long, never fails; does nothing once the
-    /// trigger has been deleted.
+    /// run, which is told their number. Never fails; does nothing once the trigger has been
+    /// deleted.
+    ///
+    /// This call takes no lock and allocates nothing; the first call since the handler ran makes
+    /// one system call (a write to an eventfd or a pipe). A signal handler may therefore call it,
+    /// on a trigger that outlives the handler: to clone or to drop a trigger there is not allowed.
     pub fn trigger(&self) {
         self.0.count.fetch_add(1, Ordering::SeqCst);
-        if let Some(hub) = &self.0.hub {
-            if !self.0.listed.swap(true, Ordering::SeqCst) {
-                hub.push(self.0.id);
+        if let Some((hub, word)) = &self.0.reaches {
+            let (_, mask) = bit_of(self.0.id.index);
+            if word.fetch_or(mask, Ordering::SeqCst) & mask == 0 {
+                hub.wake();
             }
         }
     }
@@ -107,13 +115,15 @@ struct Entry {
 pub(super) struct Triggers {
     hub: Arc<Hub>,
     table: Arena<Entry>,
-    /// Taken from the hub's list; swapped with it so that neither is allocated anew.
-    taken: Vec<RawId>,
+    /// The bits of all triggers, in the order of the table's slots.
+    words: Vec<Word>,
+    /// The triggers whose bits were taken; kept so that it is not allocated anew.
+    taken: Vec<Id<Entry>>,
 }
 
 impl Triggers {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, table: Arena::new(), taken: Vec::new() }
+        Self { hub, table: Arena::new(), words: Vec::new(), taken: Vec::new() }
     }
 
     pub(super) fn remove(&mut self, id: RawId) {
@@ -121,15 +131,37 @@ impl Triggers {
     }
 
     pub(super) fn any_ready(&self) -> bool {
-        self.hub.woken.load(Ordering::SeqCst) && !self.hub.ready().is_empty()
+        self.hub.woken.load(Ordering::SeqCst)
+            && self.words.iter().any(|word| word.load(Ordering::SeqCst) != 0)
     }
 
     fn insert(&mut self, target: Target) -> EventTrigger {
-        let hub = self.hub.clone();
-        let id = self
-            .table
-            .insert_with(|id| Entry { trigger: EventTrigger::new(id.raw(), Some(hub)), target });
+        let (hub, words) = (&self.hub, &mut self.words);
+        let id = self.table.insert_with(|id| {
+            let (word, _) = bit_of(id.raw().index);
+            while words.len() <= word {
+                words.push(Word::default());
+            }
+            let reaches = words.get(word).map(|word| (hub.clone(), word.clone()));
+            Entry { trigger: EventTrigger::new(id.raw(), reaches), target }
+        });
         self.table.get(id).map_or_else(EventTrigger::detached, |entry| entry.trigger.clone())
+    }
+
+    /// Clears all bits, and tells whose were set.
+    fn take_ready(&mut self, taken: &mut Vec<Id<Entry>>) {
+        for (i, word) in self.words.iter().enumerate() {
+            // Most are clear: to look costs less than to exchange.
+            if word.load(Ordering::SeqCst) == 0 {
+                continue;
+            }
+            let mut bits = word.swap(0, Ordering::SeqCst);
+            while bits != 0 {
+                let index = i * u32::BITS as usize + bits.trailing_zeros() as usize;
+                taken.extend(self.table.id_at(index));
+                bits &= bits - 1;
+            }
+        }
     }
 }
 
@@ -157,7 +189,8 @@ impl UsageEnvironment {
     /// Ends a trigger; its clones do nothing from here on. False if it had been deleted before or
     /// is not of this environment.
     pub fn delete_event_trigger(&mut self, trigger: &EventTrigger) -> bool {
-        let ours = trigger.0.hub.as_ref().is_some_and(|hub| Arc::ptr_eq(hub, &self.triggers.hub));
+        let ours =
+            trigger.0.reaches.as_ref().is_some_and(|(hub, _)| Arc::ptr_eq(hub, &self.triggers.hub));
         if !ours {
             return false;
         }
@@ -181,17 +214,19 @@ impl UsageEnvironment {
         if !hub.woken.swap(false, Ordering::SeqCst) {
             return;
         }
+        if hub.failed.swap(false, Ordering::SeqCst) {
+            log::warn!("the event loop could not be woken by a trigger");
+        }
         let mut taken = std::mem::take(&mut self.triggers.taken);
-        std::mem::swap(&mut taken, &mut *hub.ready());
+        self.triggers.take_ready(&mut taken);
         for id in taken.drain(..) {
-            self.dispatch_trigger(Id::from_raw(id));
+            self.dispatch_trigger(id);
         }
         self.triggers.taken = taken;
     }
 
     fn dispatch_trigger(&mut self, id: Id<Entry>) {
         let Some(entry) = self.triggers.table.get_mut(id) else { return };
-        entry.trigger.0.listed.store(false, Ordering::SeqCst);
         let count = entry.trigger.0.count.swap(0, Ordering::SeqCst);
         if count == 0 {
             return;

@@ -123,3 +123,47 @@ fn triggers_may_go_to_other_threads() {
     const fn sendable<T: Send + Sync + Clone + 'static>() {}
     sendable::<EventTrigger>();
 }
+
+#[test]
+fn to_trigger_allocates_nothing() {
+    let mut env = UsageEnvironment::new().unwrap();
+    let triggers: Vec<_> = (0..100).map(|_| env.create_event_trigger(|_, _| ())).collect();
+    for _ in 0..3 {
+        let cost = allocation_counter::measure(|| {
+            for trigger in &triggers {
+                trigger.trigger();
+                trigger.trigger();
+            }
+        });
+        assert_eq!((cost.count_total, cost.bytes_total), (0, 0));
+        env.turn(Some(Duration::ZERO)).unwrap();
+        assert!(triggers.iter().all(|trigger| trigger.pending() == 0));
+    }
+}
+
+#[test]
+fn each_of_many_triggers_is_told_apart() {
+    let mut env = UsageEnvironment::simulated(1);
+    let (calls, told) = std::sync::mpsc::channel();
+    let create = |env: &mut UsageEnvironment, name: usize| {
+        let calls = calls.clone();
+        env.create_event_trigger(move |_, n| calls.send((name, n)).unwrap())
+    };
+    let mut triggers: Vec<_> = (0..200).map(|i| create(&mut env, i)).collect();
+    // One in the slot of another that is gone; the clone of what is gone reaches nobody.
+    let gone = triggers[40].clone();
+    assert!(env.delete_event_trigger(&gone));
+    triggers[40] = create(&mut env, 1040);
+    gone.trigger();
+    for i in [199, 40, 0, 31, 32, 40] {
+        triggers[i].trigger();
+    }
+    env.turn(None).unwrap();
+    assert_eq!(
+        told.try_iter().collect::<Vec<_>>(),
+        [(0, 1), (31, 1), (32, 1), (1040, 2), (199, 1)]
+    );
+    gone.trigger();
+    env.turn(Some(Duration::ZERO)).unwrap();
+    assert_eq!(told.try_recv().ok(), None);
+}
