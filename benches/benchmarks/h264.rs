@@ -37,7 +37,7 @@ pub(crate) fn frame() -> Frame {
 /// A sink for H.264.
 pub(crate) fn sink() -> RtpSink {
     let packetizer = Box::new(H264Packetizer::new());
-    RtpSink::new(&format(&[], &[], 96), packetizer, DEFAULT_MAX_PACKET, [7; 12])
+    RtpSink::new(&format(&[], &[], 96), packetizer, DEFAULT_MAX_PACKET, [7; 12]).expect("a sink")
 }
 
 pub(crate) fn run(c: &mut Criterion) {

@@ -142,7 +142,8 @@ pub fn sink(data: &[u8]) {
     };
     let format = format_for(&parameters, 96);
     let max_packet = 220 + usize::from(size) * 8;
-    let mut sink = RtpSink::new(&format, packetizer_for(&parameters), max_packet, [0xff; 12]);
+    let sink = RtpSink::new(&format, packetizer_for(&parameters), max_packet, [0xff; 12]);
+    let Ok(mut sink) = sink else { return };
     let mut at = Duration::ZERO;
     while let (Ok(len), Ok(step)) = (r.u16("length"), r.u8("step")) {
         at += Duration::from_millis(step.into());

@@ -3,17 +3,46 @@
 //!
 //! The queue knows no thread and no time; whoever shares it puts it behind a lock or in a table.
 
+use crate::error::Error;
 use crate::frame::Frame;
 use std::collections::VecDeque;
 
 /// How much a [`FrameQueue`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+impl QueueLimits {
+    /// At most `frames` frames and `bytes` bytes of frame data. One frame of more bytes still
+    /// enters an empty queue: frames are never truncated, and a queue that refused it could never
+    /// go on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: either is 0, so that nothing would ever pass.
+    ///
+    /// ```
+    /// use riverrun::media::queue::QueueLimits;
+    /// assert!(QueueLimits::new(30, 1 << 20).is_ok());
+    /// assert!(QueueLimits::new(0, 1 << 20).is_err());
+    /// ```
+    pub const fn new(frames: usize, bytes: usize) -> Result<Self, Error> {
+        if frames == 0 || bytes == 0 {
+            return Err(Error::Usage("a frame queue holds at least one frame and one byte"));
+        }
+        Ok(Self { frames, bytes })
+    }
+
     /// Most frames.
-    pub frames: usize,
-    /// Most bytes of frame data. One frame that is larger than this still enters an empty queue:
-    /// frames are never truncated, and a queue that refused it could never go on.
-    pub bytes: usize,
+    pub const fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Most bytes of frame data.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Default for QueueLimits {

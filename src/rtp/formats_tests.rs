@@ -36,7 +36,7 @@ fn through(
     let format = format_for(parameters, 96);
     let mut seed = [0xff; 12];
     seed[8] = 0x7f;
-    let mut sink = RtpSink::new(&format, packetizer_for(parameters), 1448, seed);
+    let mut sink = RtpSink::new(&format, packetizer_for(parameters), 1448, seed).unwrap();
     let config = RtpSourceConfig::new(sink.payload_type(), sink.clock_rate());
     let mut source = RtpSource::new(config, depacketizer);
     let mut packets = Vec::new();

@@ -75,7 +75,8 @@ impl World {
         bytes[4..6].copy_from_slice(&[0xff, 0x80]);
         bytes[8] = 0x7f;
         let sink =
-            RtpSink::new(format, Box::<TestPacketizer>::default(), DEFAULT_MAX_PACKET, bytes);
+            RtpSink::new(format, Box::<TestPacketizer>::default(), DEFAULT_MAX_PACKET, bytes)
+                .unwrap();
         let config = |cname: &str, is_sender| RtcpConfig {
             cname: cname.into(),
             is_sender,

@@ -1,6 +1,7 @@
 //! [`RtpSink`]: frames in, batches of RTP packets out, once for all destinations. Read RFC 3550
 //! section 5.1 before changing it.
 
+use crate::error::Error;
 use crate::frame::Frame;
 use crate::payload::{
     PacketBuffer, PacketSpan, Packetizer, PayloadFormat, RTP_HEADER_LEN, TCP_PREFIX_LEN,
@@ -8,6 +9,7 @@ use crate::payload::{
 use crate::wire::rtp::write_header;
 use byteorder::{BigEndian, ByteOrder};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Bytes of an RTP packet, header included, unless configured otherwise: what an Ethernet frame
@@ -15,8 +17,16 @@ use std::time::Duration;
 pub const DEFAULT_MAX_PACKET: usize = 1448;
 
 /// Least and most bytes of an RTP packet that can be asked for: below, no payload format works;
-/// above, the length does not fit in an interleaving prefix.
-const PACKET_RANGE: (usize, usize) = (RTP_HEADER_LEN + 64, u16::MAX as usize);
+/// above, the length does not fit in an interleaving prefix (RFC 2326 section 10.12).
+const PACKET_RANGE: RangeInclusive<usize> = RTP_HEADER_LEN + 64..=u16::MAX as usize;
+
+/// Refuses a bound on packets that no payload format, or no transport, works with.
+pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
+    if PACKET_RANGE.contains(&max_packet) {
+        return Ok(());
+    }
+    Err(Error::Usage("an RTP packet has 76 to 65,535 bytes: max_packet is out of that range"))
+}
 
 /// Cuts the frames of one stream into RTP packets.
 ///
@@ -34,16 +44,19 @@ const PACKET_RANGE: (usize, usize) = (RTP_HEADER_LEN + 64, u16::MAX as usize);
 /// use riverrun::rtp::{DEFAULT_MAX_PACKET, RtpSink};
 /// use std::time::Duration;
 ///
+/// # fn main() -> Result<(), riverrun::Error> {
 /// let track = CodecParameters::Mp2t;
 /// let random = [7; 12]; // of the operating system
 /// let format = format_for(&track, 96);
-/// let mut sink = RtpSink::new(&format, packetizer_for(&track), DEFAULT_MAX_PACKET, random);
+/// let mut sink = RtpSink::new(&format, packetizer_for(&track), DEFAULT_MAX_PACKET, random)?;
 /// let at = Duration::from_millis(40);
 /// let frame = Frame::new(vec![0x47; 14 * 188], at, at);
 /// let batch = sink.handle_frame(&frame, at);
 /// assert_eq!(batch.spans().len(), 2);
 /// let datagram = batch.packet(0).expect("the first of two");
 /// assert_eq!(datagram.len(), 12 + 7 * 188);
+/// # Ok(())
+/// # }
 /// ```
 pub struct RtpSink {
     packetizer: Box<dyn Packetizer>,
@@ -87,20 +100,30 @@ impl RtpSink {
     /// A sink for tracks of `format`. `max_packet` bounds the bytes of a packet from the RTP
     /// header on; `random` gives SSRC, first sequence number and timestamp base, which RFC 3550
     /// wants unpredictable.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: `max_packet` is not 76 to 65,535, the payload type does not fit in 7 bits,
+    /// or the clock does not run.
     pub fn new(
         format: &PayloadFormat,
         packetizer: Box<dyn Packetizer>,
         max_packet: usize,
         random: [u8; 12],
-    ) -> Self {
-        let max_packet = max_packet.clamp(PACKET_RANGE.0, PACKET_RANGE.1);
+    ) -> Result<Self, Error> {
+        check_max_packet(max_packet)?;
+        if format.payload_type > 127 {
+            return Err(Error::Usage("an RTP payload type is 0 to 127"));
+        }
+        if format.clock_rate == 0 {
+            return Err(Error::Usage("an RTP clock rate is at least 1 Hz"));
+        }
         let timestamp_base = BigEndian::read_u32(&random[4..8]);
-        Self {
+        Ok(Self {
             packetizer,
             batch: PacketBuffer::new(max_packet - RTP_HEADER_LEN),
             // Many programs take 0 for "not known yet".
             ssrc: BigEndian::read_u32(&random[..4]).max(1),
-            payload_type: format.payload_type & 0x7f,
+            payload_type: format.payload_type,
             clock_rate: format.clock_rate,
             // Far from the wrap, as RFC 3711 section 3.3.1 advises: a receiver that loses the
             // first packets could otherwise not tell how often the number has wrapped.
@@ -111,7 +134,7 @@ impl RtpSink {
             alignment: None,
             packet_count: 0,
             octet_count: 0,
-        }
+        })
     }
 
     /// Synchronization source of the stream.
@@ -272,7 +295,7 @@ impl RtpSink {
         let Some(head) = self.batch.bytes_mut().get_mut(from..span.start + RTP_HEADER_LEN) else {
             return;
         };
-        debug_assert!(span.len <= PACKET_RANGE.1, "packetizer broke the limit");
+        debug_assert!(span.len <= *PACKET_RANGE.end(), "packetizer broke the limit");
         let Some((prefix, header)) = head.split_first_chunk_mut::<TCP_PREFIX_LEN>() else { return };
         let Some(header) = header.first_chunk_mut() else { return };
         let [high, low] = (span.len as u16).to_be_bytes();
@@ -297,7 +320,22 @@ mod tests {
     const RANDOM: [u8; 12] = [0xa1, 0xb2, 0xc3, 0xd4, 0xff, 0xff, 0xff, 0xa6, 0xff, 0xfe, 0, 0];
 
     fn sink(max_packet: usize) -> RtpSink {
-        RtpSink::new(&FORMAT, Box::<TestPacketizer>::default(), max_packet, RANDOM)
+        RtpSink::new(&FORMAT, Box::<TestPacketizer>::default(), max_packet, RANDOM).unwrap()
+    }
+
+    #[test]
+    fn what_no_packet_could_carry_is_refused() {
+        let refused = |format: &PayloadFormat, max_packet| {
+            let packetizer = Box::<TestPacketizer>::default();
+            matches!(RtpSink::new(format, packetizer, max_packet, RANDOM), Err(Error::Usage(_)))
+        };
+        assert!(refused(&FORMAT, 5));
+        assert!(refused(&FORMAT, 75));
+        assert!(!refused(&FORMAT, 76));
+        assert!(!refused(&FORMAT, 65_535));
+        assert!(refused(&FORMAT, 65_536));
+        assert!(refused(&PayloadFormat { payload_type: 200, ..FORMAT }, 1448));
+        assert!(refused(&PayloadFormat { clock_rate: 0, ..FORMAT }, 1448));
     }
 
     #[test]
@@ -349,7 +387,7 @@ mod tests {
     #[test]
     fn audio_frames_are_contiguous() {
         let format = PayloadFormat { clock_rate: 44_100, ..FORMAT };
-        let sink = RtpSink::new(&format, Box::<TestPacketizer>::default(), 1448, RANDOM);
+        let sink = RtpSink::new(&format, Box::<TestPacketizer>::default(), 1448, RANDOM).unwrap();
         for i in 0..100_000u64 {
             let at = Duration::from_nanos(i * 1024 * 1_000_000_000 / 44_100);
             let expected = sink.timestamp_base.wrapping_add((i * 1024) as u32);
@@ -366,7 +404,7 @@ mod tests {
             channels: 2,
         };
         let packetizer = packetizer_for(&parameters);
-        let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM);
+        let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
         // 11,338 ns are half a sample, where the nearest unit is a matter of the last digit.
         for offset in (0..20).map(|i| Duration::from_nanos(11_338 + i * 100_123_000_000)) {
             let mut expected = None;
@@ -394,7 +432,7 @@ mod tests {
     #[test]
     fn held_back_frames_keep_their_own_timestamp() {
         let packetizer = TestPacketizer { holds: true, ..TestPacketizer::default() };
-        let mut sink = RtpSink::new(&FORMAT, Box::new(packetizer), 1448, RANDOM);
+        let mut sink = RtpSink::new(&FORMAT, Box::new(packetizer), 1448, RANDOM).unwrap();
         let timestamp = |batch: &PacketBuffer| BigEndian::read_u32(&batch.packet(0).unwrap()[4..]);
         assert!(sink.handle_frame(&frame(9, ms(0)), ms(1)).is_empty());
         assert!(sink.holds_back());
@@ -460,9 +498,9 @@ mod tests {
     }
 
     #[test]
-    fn packet_size_is_kept_within_what_works() {
-        for (asked, max) in [(0, 76), (1448, 1448), (usize::MAX, 65_535)] {
-            let mut sink = sink(asked);
+    fn packets_fill_the_size_that_was_asked_for() {
+        for max in [76, 1448, 65_535] {
+            let mut sink = sink(max);
             let batch = sink.handle_frame(&frame(70_000, ms(0)), ms(0));
             assert_eq!(batch.spans()[0].len, max);
             assert_eq!(batch.max_payload(), max - RTP_HEADER_LEN);

@@ -1,5 +1,7 @@
 //! What a server may be told at its start: limits, time-outs and policies, each with a default.
 
+use crate::error::Error;
+use crate::rtp::sink::check_max_packet;
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
@@ -90,6 +92,46 @@ impl Default for ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// Refuses a configuration with which a server could not serve.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Self { request_limits, pool, .. } = self;
+        let limits = [request_limits.request_line, request_limits.header_bytes];
+        let timeouts = [self.request_timeout, self.idle_timeout, self.write_timeout];
+        let ports_fit = match self.udp_ports {
+            UdpPorts::Pairs { tries, .. } => tries > 0,
+            UdpPorts::Shared { port } => port % 2 == 0,
+        };
+        let is_text = |c: char| !c.is_control();
+        let rules = [
+            (self.requests_per_turn > 0, "requests_per_turn is 0: no request would be answered"),
+            (self.frames_per_turn > 0, "frames_per_turn is 0: no frame would be sent"),
+            (self.probe_budget > 0, "probe_budget is 0: no file would be described"),
+            (self.max_queued_answers > 0, "max_queued_answers is 0: no answer could wait"),
+            (
+                self.max_queued_media >= self.max_packet,
+                "max_queued_media is less than one packet of max_packet bytes",
+            ),
+            (
+                !limits.contains(&0) && request_limits.header_count > 0,
+                "request_limits has a 0: every request would be refused",
+            ),
+            (
+                !timeouts.iter().any(Duration::is_zero),
+                "a time-out of 0 would end every connection at once",
+            ),
+            (pool.max_media_per_session > 0, "max_media_per_session is 0: no SETUP would succeed"),
+            (ports_fit, "udp_ports needs at least one try, and an even port where it is shared"),
+            (self.server_name.chars().all(is_text), "server_name has a control character"),
+        ];
+        check_max_packet(self.max_packet)?;
+        match rules.iter().find(|(kept, _)| !kept) {
+            Some((_, broken)) => Err(Error::Usage(broken)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Where RTP and RTCP over UDP leave from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UdpPorts {
@@ -105,4 +147,43 @@ pub enum UdpPorts {
         /// RTP port, even; RTCP is the next. 0: any.
         port: u16,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::UsageEnvironment;
+    use crate::server::RtspServer;
+
+    #[test]
+    fn what_could_not_serve_is_refused_and_named() {
+        type Change = fn(&mut ServerConfig);
+        let changes: [(&str, Change); 15] = [
+            ("requests_per_turn", |c| c.requests_per_turn = 0),
+            ("frames_per_turn", |c| c.frames_per_turn = 0),
+            ("probe_budget", |c| c.probe_budget = 0),
+            ("max_queued_answers", |c| c.max_queued_answers = 0),
+            ("max_queued_media", |c| c.max_queued_media = c.max_packet - 1),
+            ("max_packet", |c| c.max_packet = 5),
+            ("max_packet", |c| (c.max_packet, c.max_queued_media) = (70_000, 1 << 20)),
+            ("request_limits", |c| c.request_limits.request_line = 0),
+            ("request_limits", |c| c.request_limits.header_count = 0),
+            ("time-out", |c| c.idle_timeout = Duration::ZERO),
+            ("time-out", |c| c.write_timeout = Duration::ZERO),
+            ("max_media_per_session", |c| c.pool.max_media_per_session = 0),
+            ("udp_ports", |c| c.udp_ports = UdpPorts::Pairs { base: 6970, tries: 0 }),
+            ("udp_ports", |c| c.udp_ports = UdpPorts::Shared { port: 6971 }),
+            ("server_name", |c| c.server_name = "a\r\nX-Other: b".to_owned()),
+        ];
+        for (name, change) in changes {
+            let mut env = UsageEnvironment::simulated(1);
+            let mut config = ServerConfig::default();
+            change(&mut config);
+            let refused = RtspServer::new(&mut env, config, &[]);
+            let Err(Error::Usage(why)) = refused else { panic!("{name}: {refused:?}") };
+            assert!(why.contains(name), "{name}: {why}");
+        }
+        let mut env = UsageEnvironment::simulated(1);
+        assert!(RtspServer::new(&mut env, ServerConfig::default(), &[]).is_ok());
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::media_session::ServerMediaSession;
 use super::provider::{SessionPoll, SessionProvider};
-use super::served_folder::{FileLimits, FileSessionPoll, FileSessions, ServedFolder};
+use super::served_folder::{FileSessionPoll, FileSessions, ServedFolder};
 use super::subsession::{FastStart, OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
 use crate::codec::CodecParameters;
 use crate::error::Error;
@@ -142,7 +142,7 @@ impl FolderProvider {
     /// There is no such folder, or it cannot be read.
     pub fn new(root: &Path, options: FileSessionOptions) -> Result<Self, Error> {
         let folder = ServedFolder::new(root)?;
-        Ok(Self { folder, files: FileSessions::new(FileLimits::default()), options })
+        Ok(Self { folder, files: FileSessions::default(), options })
     }
 
     /// The names of the files that can be asked for.

@@ -27,7 +27,6 @@ use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, TcpListener};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -137,12 +136,14 @@ impl RtspServer {
     /// Listens on `addresses` (port 0: any) and adds the server to the environment.
     ///
     /// # Errors
-    /// An address cannot be listened on.
+    /// [`Error::Usage`]: a server with this configuration could not serve; the message names the
+    /// setting. [`Error::Io`]: an address cannot be listened on.
     pub fn new(
         env: &mut UsageEnvironment,
         config: ServerConfig,
         addresses: &[SocketAddr],
-    ) -> io::Result<MediumId<Self>> {
+    ) -> Result<MediumId<Self>, Error> {
+        config.check()?;
         let mut listeners = Vec::with_capacity(addresses.len());
         for &address in addresses {
             listeners.push(TcpListener::bind(env, address)?);

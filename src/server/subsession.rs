@@ -154,7 +154,7 @@ pub trait StreamFactory {
     /// Makes the sink. `random` seeds SSRC, first sequence number and timestamp base.
     ///
     /// # Errors
-    /// The [`parameters`](Self::parameters) are not known.
+    /// The [`parameters`](Self::parameters) are not known, or what [`RtpSink::new`] refuses.
     fn create_new_rtp_sink(
         &mut self,
         max_packet: usize,
@@ -162,7 +162,7 @@ pub trait StreamFactory {
     ) -> Result<RtpSink, Error> {
         let parameters = self.parameters().ok_or(Error::Usage("the track has no parameters"))?;
         let format = payload::format_for(&parameters, self.dynamic_payload_type());
-        Ok(RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random))
+        RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random)
     }
 
     /// Further SDP lines of the track, each ended by CR LF.

@@ -1,5 +1,6 @@
 //! Probes of media files in progress, and the results of those that have ended.
 
+use crate::error::Error;
 use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, probe};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -104,14 +105,20 @@ pub struct FileSessions {
 
 impl Default for FileSessions {
     fn default() -> Self {
-        Self::new(FileLimits::default())
+        Self::with_prober(FileLimits::default(), Box::new(probe))
     }
 }
 
 impl FileSessions {
     /// Knows nothing yet.
-    pub fn new(limits: FileLimits) -> Self {
-        Self::with_prober(limits, Box::new(probe))
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: with one of the limits at 0 no file would ever be described.
+    pub fn new(limits: FileLimits) -> Result<Self, Error> {
+        if [limits.max_known, limits.max_probes, limits.max_waiting].contains(&0) {
+            return Err(Error::Usage("a limit of FileLimits is 0: no file would be described"));
+        }
+        Ok(Self::with_prober(limits, Box::new(probe)))
     }
 
     /// As [`new`](Self::new), with another way to start a probe.

@@ -186,7 +186,7 @@ impl StreamFactory for TestTrack {
     ) -> Result<RtpSink, Error> {
         let packetizer = payload::packetizer_for(&self.parameters);
         let format = payload::format_for(&self.parameters, 96);
-        Ok(RtpSink::new(&format, packetizer, max_packet, random))
+        RtpSink::new(&format, packetizer, max_packet, random)
     }
 
     fn duration(&self) -> Option<Duration> {
