@@ -17,7 +17,7 @@ Serves a tone of 440 Hz over RTSP, from a source that the program brings itself.
 
 Usage: custom_subsession [OPTIONS]
 
-  --bind ADDR  listen on this address only (default: all, IPv4)
+  --bind ADDR  listen on this address only (default: all)
   --port N     listen on this port (default: 8554; 0: any)
   --help       this text
 

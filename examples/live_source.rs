@@ -27,7 +27,7 @@ Usage: live_source [OPTIONS] [FILE]
 
   FILE                  H.264, H.265 or AAC (default: testdata/media/bframes.h264); of a file with
                         several tracks, the first
-  --bind ADDR           listen on this address only (default: all, IPv4)
+  --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
   --reuse-first-source  all clients share one stream; who comes later waits for a key frame
   --queue N             frames that wait for a client before frames are dropped (default: 60)

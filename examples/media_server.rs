@@ -14,7 +14,7 @@ Usage: media_server [OPTIONS] [DIR]
 
   DIR                   the folder (default: testdata/media); files whose names end in
                         .264 .h264 .265 .h265 .aac .mp3 .mp2 .wav .ts .m2ts .mkv .webm
-  --bind ADDR           listen on this address only (default: all, IPv4)
+  --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
   --reuse-first-source  all clients of a file share one stream
   --loop                begin anew at the end; with --reuse-first-source a file is one live

@@ -31,7 +31,7 @@ Usage: multicast_streamer [OPTIONS] FILE
   --ssm             source-specific multicast (RFC 4607): receivers join group and source
   --loop            begin anew at the end (without it the program ends with the file)
   --name NAME       stream name (default: testStream)
-  --bind ADDR       listen for RTSP on this address only (default: all, IPv4)
+  --bind ADDR       listen for RTSP on this address only (default: all)
   --rtsp-port N     listen for RTSP on this port (default: 8554; 0: any)
   --help            this text
 

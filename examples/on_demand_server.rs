@@ -18,7 +18,7 @@ Usage: on_demand_server [OPTIONS]
   --dir DIR             where the files are (default: testdata/media): test.264, test.265,
                         test.aac, test.mp3, test.wav, test.ts, test.mkv and test.webm, or those
                         of testdata/media; formats without a file are left out
-  --bind ADDR           listen on this address only (default: all, IPv4)
+  --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
   --reuse-first-source  all clients of a stream share one source
   --loop                begin anew at the end

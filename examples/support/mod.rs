@@ -8,7 +8,7 @@ use riverrun::{net, wire};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -123,7 +123,7 @@ impl Arguments {
             };
             match argument.as_str() {
                 "--help" | "-h" => return Err(Stop::Help),
-                "--bind" => listen.bind = self.parsed("--bind", "an IP address")?,
+                "--bind" => listen.bind = Some(self.host("--bind")?),
                 port if port == listen.port_option => {
                     listen.port = self.number(listen.port_option)?;
                 }
@@ -135,6 +135,18 @@ impl Arguments {
     /// The value of an option.
     pub(crate) fn value(&mut self) -> Result<OsString, Stop> {
         Ok(self.0.value()?)
+    }
+
+    /// The value of an option as the address of a host; that of an IPv6 link may have its scope.
+    fn host(&mut self, option: &str) -> Result<SocketAddr, Stop> {
+        let value = self.0.value()?;
+        let host = value.to_str().and_then(|text| match text.parse::<IpAddr>() {
+            Ok(ip) => Some(SocketAddr::new(ip, 0)),
+            // `fe80::1%eth0`: the system knows the number of the interface.
+            Err(_) if text.contains('%') => (text, 0).to_socket_addrs().ok()?.next(),
+            Err(_) => None,
+        });
+        host.ok_or_else(|| wrong(format!("{option}: {value:?} is not an IP address")))
     }
 
     /// The value of an option as a number.
@@ -160,7 +172,8 @@ pub(crate) fn wrong(message: impl Into<String>) -> Stop {
 /// Where the RTSP server listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Listen {
-    bind: IpAddr,
+    /// The one address; `None` for all, of both families.
+    bind: Option<SocketAddr>,
     port: u16,
     port_option: &'static str,
 }
@@ -172,10 +185,45 @@ impl Default for Listen {
 }
 
 impl Listen {
-    /// At port 8554 of all IPv4 addresses, or the port that this option says.
+    /// At port 8554 of all addresses, or the port that this option says.
     pub(crate) const fn with_port_option(port_option: &'static str) -> Self {
-        Self { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 8554, port_option }
+        Self { bind: None, port: 8554, port_option }
     }
+
+    /// Makes a server that listens there. A host without IPv6 is served over IPv4 alone.
+    fn open(
+        self,
+        env: &mut UsageEnvironment,
+        config: ServerConfig,
+    ) -> Result<MediumId<RtspServer>, Failure> {
+        let any_v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port);
+        let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), self.port);
+        let mut listen = |addresses: &[SocketAddr]| RtspServer::new(env, config.clone(), addresses);
+        let (result, wanted) = match self.bind {
+            Some(host) => {
+                let address = net::with_port(host, self.port);
+                (listen(&[address]), address.to_string())
+            }
+            None => {
+                let both = match listen(&[any_v4, any_v6]) {
+                    Err(riverrun::Error::Io(e)) if has_no_ipv6(&e) => {
+                        log::info!("no IPv6 on this host: {e}");
+                        listen(&[any_v4])
+                    }
+                    result => result,
+                };
+                (both, format!("port {}", self.port))
+            }
+        };
+        Ok(result.map_err(|e| format!("cannot listen on {wanted}: {e}"))?)
+    }
+}
+
+/// Whether a socket cannot be had because the system has no IPv6, or has it switched off.
+fn has_no_ipv6(e: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own.
+    e.kind() == io::ErrorKind::AddrNotAvailable
+        || e.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
 /// An environment, and a server in it that listens.
@@ -192,9 +240,7 @@ impl Program {
             log::warn!("the limit on descriptors stays as it is: {e}");
         }
         let mut env = UsageEnvironment::new()?;
-        let address = SocketAddr::new(listen.bind, listen.port);
-        let server = RtspServer::new(&mut env, config, &[address])
-            .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+        let server = listen.open(&mut env, config)?;
         let stop = stop_on_signal(&mut env)?;
         Ok(Self { env, server, stop })
     }
@@ -207,12 +253,19 @@ impl Program {
         self.env.with(self.server, f).ok_or_else(|| "the server is closed".into())
     }
 
-    /// Writes a line to standard output for each address that the server listens on.
+    /// Writes a line to standard output for each address that others can reach the server at.
     pub(crate) fn print_url(&mut self, name: &str, about: impl fmt::Display) -> io::Result<()> {
         let addresses = self.env.with(self.server, |server, _| server.local_addrs());
+        let mut hosts: Vec<_> = addresses.unwrap_or_default().into_iter().map(reached_at).collect();
+        // Of a family that leads nowhere but to this host, one line is enough.
+        if hosts.iter().any(|host| !host.ip().is_loopback()) {
+            hosts.retain(|host| !host.ip().is_loopback());
+        } else {
+            hosts.truncate(1);
+        }
         let mut out = io::stdout().lock();
-        for local in addresses.unwrap_or_default() {
-            writeln!(out, "{}{about}", url(local, name))?;
+        for host in hosts {
+            writeln!(out, "{}{about}", url(host, name))?;
         }
         out.flush()
     }
@@ -243,13 +296,17 @@ fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn url(local: SocketAddr, name: &str) -> String {
-    let host = match local.ip() {
-        ip if ip.is_unspecified() => net::own_address(ip.is_ipv6()),
-        ip => ip,
-    };
+/// The address under which a socket that is bound to `local` is reached.
+fn reached_at(local: SocketAddr) -> SocketAddr {
+    match local.ip() {
+        ip if ip.is_unspecified() => SocketAddr::new(net::own_address(ip.is_ipv6()), local.port()),
+        _ => local,
+    }
+}
+
+fn url(host: SocketAddr, name: &str) -> String {
     let path: Vec<_> = name.split('/').map(wire::url::encode_segment).collect();
-    format!("rtsp://{}/{}", SocketAddr::new(host, local.port()), path.join("/"))
+    format!("rtsp://{host}/{}", path.join("/"))
 }
 
 // Files

@@ -32,7 +32,7 @@ use crate::env::{
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net::{self, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -161,6 +161,15 @@ impl<T: SystemSocket> Endpoint<T> {
             }
         }
         result
+    }
+}
+
+/// The same host at another port. The scope of an IPv6 address stays, without which a link-local
+/// one names no host (RFC 4007 section 6).
+pub const fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(*v4.ip(), port)),
+        SocketAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(*v6.ip(), port, 0, v6.scope_id())),
     }
 }
 

@@ -1,9 +1,9 @@
 //! [`PortPair`]: an even port for RTP and the next odd one for RTCP (RFC 3550 section 11).
 
-use super::{UdpSocket, is_out_of_descriptors};
+use super::{UdpSocket, is_out_of_descriptors, with_port};
 use crate::env::UsageEnvironment;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Two sockets on neighbouring ports.
 #[derive(Debug)]
@@ -21,19 +21,25 @@ const LAST: u16 = 65_534;
 const SEND_BUFFER: usize = 1 << 20;
 
 impl PortPair {
-    /// Opens a pair at or above `base` (made even). The search begins where the last one for this
+    /// Opens a pair on the local address `host`, whose port is not looked at, at or above port
+    /// `base` (made even). The search begins where the last one for this
     /// base ended, starts again from the base past the last port, and ends after `tries` pairs.
     ///
     /// # Errors
     /// `AddrInUse` when every pair that was tried was taken; out of descriptors and anything else
     /// that is not about the port ends the search at once.
-    pub fn open(env: &mut UsageEnvironment, ip: IpAddr, base: u16, tries: u16) -> io::Result<Self> {
+    pub fn open(
+        env: &mut UsageEnvironment,
+        host: SocketAddr,
+        base: u16,
+        tries: u16,
+    ) -> io::Result<Self> {
         let base = base.clamp(2, LAST).next_multiple_of(2);
         for _ in 0..tries {
             let cursor = env.net.pair_cursors.entry(base).or_insert(base);
             let port = *cursor;
             *cursor = if port >= LAST { base } else { port + 2 };
-            match Self::at(env, ip, port) {
+            match Self::at(env, host, port) {
                 Err(e) if is_taken(&e) => {}
                 result => return result,
             }
@@ -41,9 +47,9 @@ impl PortPair {
         Err(io::Error::new(io::ErrorKind::AddrInUse, "no free pair of ports"))
     }
 
-    fn at(env: &mut UsageEnvironment, ip: IpAddr, port: u16) -> io::Result<Self> {
-        let rtp = UdpSocket::bind(env, SocketAddr::new(ip, port))?;
-        match UdpSocket::bind(env, SocketAddr::new(ip, port + 1)) {
+    fn at(env: &mut UsageEnvironment, host: SocketAddr, port: u16) -> io::Result<Self> {
+        let rtp = UdpSocket::bind(env, with_port(host, port))?;
+        match UdpSocket::bind(env, with_port(host, port + 1)) {
             Ok(rtcp) => {
                 // A frame for many comes in one burst. The system gives what it allows.
                 let _ = rtp.set_send_buffer_size(SEND_BUFFER);

@@ -10,6 +10,7 @@ fn env() -> UsageEnvironment {
 }
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const HOST: SocketAddr = SocketAddr::new(V4, 0);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Families that this machine has.
@@ -302,13 +303,13 @@ fn what_waits_is_limited_and_the_rest_counted() {
 fn port_pairs_search_and_end() {
     for mut env in [env(), UsageEnvironment::simulated(1)] {
         let base = 40_000 + (std::process::id() % 5000) as u16 * 4;
-        let first = PortPair::open(&mut env, V4, base + 1, 50).unwrap();
+        let first = PortPair::open(&mut env, HOST, base + 1, 50).unwrap();
         let port = first.rtp.local_addr().unwrap().port();
         assert!(port % 2 == 0 && port > base);
         assert_eq!(first.rtcp.local_addr().unwrap().port(), port + 1);
         // The odd port alone is taken: the pair is skipped, its even port not kept.
         let odd = UdpSocket::bind(&mut env, SocketAddr::new(V4, port + 3)).unwrap();
-        let second = PortPair::open(&mut env, V4, base + 1, 50).unwrap();
+        let second = PortPair::open(&mut env, HOST, base + 1, 50).unwrap();
         assert!(second.rtp.local_addr().unwrap().port() > port + 2);
         UdpSocket::bind(&mut env, SocketAddr::new(V4, port + 2)).unwrap().close(&mut env);
         odd.close(&mut env);
@@ -319,10 +320,10 @@ fn port_pairs_search_and_end() {
             .into_iter()
             .filter_map(|port| UdpSocket::bind(&mut env, SocketAddr::new(V4, port)).ok())
             .collect();
-        let e = PortPair::open(&mut env, V4, 65_532, 10).unwrap_err();
+        let e = PortPair::open(&mut env, HOST, 65_532, 10).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::AddrInUse);
         drop(taken);
-        let e = PortPair::open(&mut env, "203.0.113.9".parse().unwrap(), 6970, 1000);
+        let e = PortPair::open(&mut env, "203.0.113.9:0".parse().unwrap(), 6970, 1000);
         assert!(env.is_simulated() || e.unwrap_err().kind() == io::ErrorKind::AddrNotAvailable);
     }
 }
@@ -331,8 +332,8 @@ fn port_pairs_search_and_end() {
 fn port_pairs_without_descriptors_end_at_once() {
     let mut env = UsageEnvironment::simulated(1);
     env.simulation().unwrap().set_descriptor_limit(Some(3));
-    let _pair = PortPair::open(&mut env, V4, 6970, 10).unwrap();
-    let e = PortPair::open(&mut env, V4, 6970, 10).unwrap_err();
+    let _pair = PortPair::open(&mut env, HOST, 6970, 10).unwrap();
+    let e = PortPair::open(&mut env, HOST, 6970, 10).unwrap_err();
     assert!(is_out_of_descriptors(&e));
     // The RTP socket of the half pair is closed.
     assert!(UdpSocket::bind(&mut env, SocketAddr::new(V4, 0)).is_ok());

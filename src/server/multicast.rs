@@ -123,7 +123,7 @@ impl RtspServer {
         let input = factory.live_input();
         let id: StreamId = self.streams.insert(stream);
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };
-        let sockets = match self.add_sockets(env, rtp.ip(), pair, Some(id)) {
+        let sockets = match self.add_sockets(env, rtp, pair, Some(id)) {
             Ok(sockets) => sockets,
             Err(e) => {
                 self.delete_stream(env, id);

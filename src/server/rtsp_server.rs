@@ -86,7 +86,7 @@ pub struct RtspServer {
     /// Streams that an event trigger wakes.
     pub(super) inputs: Arena<Input>,
     pub(super) sockets: Arena<UdpSockets>,
-    pub(super) shared_sockets: HashMap<IpAddr, SocketsId>,
+    pub(super) shared_sockets: HashMap<SocketAddr, SocketsId>,
     pub(super) demuxers: DemuxTable,
     /// Multicast presentations that were started.
     pub(super) presentations: u64,

@@ -13,7 +13,7 @@ use super::subsession::{Delivery, MulticastGroup, StreamRequest};
 use super::targets::{Target, media_of, media_of_mut, split_control};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::net::is_out_of_descriptors;
+use crate::net::{is_out_of_descriptors, with_port};
 use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
 use std::borrow::Cow;
@@ -332,7 +332,7 @@ impl RtspServer {
     ) -> Result<(DestinationTransport, UsedKind), Refusal> {
         match *choice {
             Choice::Udp { rtp, rtcp } => {
-                let sockets = self.sockets_for(env, stream, asked.local.ip()).map_err(|e| {
+                let sockets = self.sockets_for(env, stream, asked.local).map_err(|e| {
                     log::warn!("no UDP ports for {rtp}: {e}");
                     Box::new(Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1))
                 })?;
@@ -456,7 +456,7 @@ fn choice_for(spec: &TransportSpec, delivery: &Delivery, peer: SocketAddr) -> Op
             if rtp == 0 || rtcp == 0 || (multiplexed && !multiplex_rtcp) {
                 return None;
             }
-            let at = |port| SocketAddr::new(peer.ip(), port);
+            let at = |port| with_port(peer, port);
             let rtcp = if multiplexed { rtp } else { rtcp };
             Some(Choice::Udp { rtp: at(rtp), rtcp: at(rtcp) })
         }

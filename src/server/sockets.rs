@@ -4,10 +4,10 @@ use super::outlets::DestinationId;
 use super::stream_state::StreamId;
 use crate::arena::Id;
 use crate::env::UsageEnvironment;
-use crate::net::{Datagrams, PortPair, UdpSocket};
+use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Names a pair of sockets in its server.
 pub(super) type SocketsId = Id<UdpSockets>;
@@ -15,7 +15,8 @@ pub(super) type SocketsId = Id<UdpSockets>;
 /// An RTP and an RTCP socket on one local address.
 #[derive(Debug)]
 pub(super) struct UdpSockets {
-    pub(super) local: IpAddr,
+    /// The local address; its port is 0.
+    pub(super) local: SocketAddr,
     pub(super) pair: PortPair,
     /// The stream that has them for itself; `None`: shared by all streams.
     pub(super) owner: Option<StreamId>,
@@ -35,8 +36,8 @@ pub(super) struct Reflect {
 }
 
 impl UdpSockets {
-    pub(super) fn new(local: IpAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
-        Self { local, pair, owner, reflect: None, routes: BTreeMap::new() }
+    pub(super) fn new(local: SocketAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
+        Self { local: with_port(local, 0), pair, owner, reflect: None, routes: BTreeMap::new() }
     }
 
     pub(super) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
@@ -56,7 +57,7 @@ impl UdpSockets {
             return Some(to);
         }
         // In the order of addresses those of one host stand together: strangers cost no search.
-        let host = |port| SocketAddr::new(from.ip(), port);
+        let host = |port| with_port(from, port);
         let mut same_host = self.routes.range(host(0)..=host(u16::MAX)).map(|(_, &to)| to);
         let to = same_host.next()?;
         same_host.all(|other| other == to).then_some(to)

@@ -16,10 +16,10 @@ use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::error::Error;
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
-use crate::net::PortPair;
+use crate::net::{PortPair, with_port};
 use crate::rtp::rtcp::{NtpTime, RtcpConfig};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What is read of an RTCP packet: none that stays whole on the way is longer.
 pub(super) const DATAGRAM_LEN: usize = 2048;
@@ -95,8 +95,9 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         stream: StreamId,
-        local: IpAddr,
+        local: SocketAddr,
     ) -> io::Result<SocketsId> {
+        let local = with_port(local, 0);
         if let Some(port) = self.shared_port() {
             if let Some(&sockets) = self.shared_sockets.get(&local) {
                 return Ok(sockets);
@@ -129,7 +130,7 @@ impl RtspServer {
     pub(super) fn add_sockets(
         &mut self,
         env: &mut UsageEnvironment,
-        local: IpAddr,
+        local: SocketAddr,
         pair: PortPair,
         owner: Option<StreamId>,
     ) -> io::Result<SocketsId> {

@@ -15,7 +15,7 @@ use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
 use crate::rtp::sink::RtpSink;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::rtsp_server::InputId;
@@ -220,11 +220,12 @@ pub trait StreamFactory {
         1.0
     }
 
-    /// Opens the sockets that a UDP stream leaves from.
+    /// Opens the sockets that a UDP stream leaves from, on the local address `local` (whose port
+    /// is 0): a pair of ports at or above `base`, after `tries` pairs at most.
     fn create_groupsock(
         &mut self,
         env: &mut UsageEnvironment,
-        local: IpAddr,
+        local: SocketAddr,
         base: u16,
         tries: u16,
     ) -> io::Result<PortPair> {

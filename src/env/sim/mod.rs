@@ -415,6 +415,17 @@ fn bad_descriptor() -> io::Error {
     Errno::EBADF.into()
 }
 
+/// A link-local address names a host on a link only, and the scope says which (RFC 4007
+/// section 6).
+fn check_scope(addr: SocketAddr) -> io::Result<()> {
+    match addr {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            Err(invalid())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn invalid() -> io::Error {
     Errno::EINVAL.into()
 }

@@ -4,7 +4,7 @@
 //! the peer's application has read it and word of that has come back: a peer that never reads
 //! makes writes block. Loss only delays.
 
-use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, invalid};
+use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, check_scope, invalid};
 use crate::arena::RawId;
 use crate::env::Readiness;
 use std::collections::VecDeque;
@@ -108,6 +108,7 @@ impl Simulation {
         if self.listeners.contains_key(&addr) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
+        check_scope(addr)?;
         let host = self.hosts.host(addr.ip());
         self.take_descriptor(host)?;
         let listener = Listener { backlog: VecDeque::new() };
@@ -158,7 +159,10 @@ impl Simulation {
             0 => self.free_port(host, |net, addr| net.connected_from.contains(&addr))?,
             port => port,
         };
-        let local = SocketAddr::new(host, port);
+        let mut local = local;
+        local.set_ip(host);
+        local.set_port(port);
+        check_scope(local)?;
         if self.connected_from.contains(&local) {
             return Err(io::ErrorKind::AddrInUse.into());
         }

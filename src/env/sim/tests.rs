@@ -294,7 +294,7 @@ fn ports() {
     let mut again = UdpSocket::bind(&mut env, taken).unwrap();
     let e = again.send_to(&mut env, b"x", addr("10.0.0.2:0")).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::InvalidInput);
-    let pair = crate::net::PortPair::open(&mut env, taken.ip(), 6970, 5).unwrap();
+    let pair = crate::net::PortPair::open(&mut env, taken, 6970, 5).unwrap();
     assert_eq!(pair.rtp.local_addr().unwrap().port(), 6970);
     assert_eq!(pair.rtcp.local_addr().unwrap().port(), 6971);
 }

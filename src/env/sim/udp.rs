@@ -1,6 +1,6 @@
 //! Datagrams of the simulated network.
 
-use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, invalid};
+use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, check_scope, invalid};
 use crate::arena::RawId;
 use crate::env::Readiness;
 use std::collections::{BTreeMap, VecDeque};
@@ -61,6 +61,7 @@ impl Simulation {
         if !others.iter().all(may_join) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
+        check_scope(addr)?;
         let host = self.hosts.host(addr.ip());
         self.take_descriptor(host)?;
         let id = self.insert(host, addr, true, Kind::Udp(Udp { shared, ..Udp::default() }));
@@ -122,7 +123,8 @@ impl Simulation {
     ) -> io::Result<usize> {
         let id = SocketId::from_raw(id);
         let socket = self.sockets.get(id).ok_or_else(bad_descriptor)?;
-        let from = SocketAddr::new(socket.host, socket.local.port());
+        let mut from = socket.local;
+        from.set_ip(socket.host);
         if to.port() == 0 || to.is_ipv4() != from.is_ipv4() {
             return Err(invalid());
         }

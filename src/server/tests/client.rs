@@ -315,7 +315,7 @@ impl Client {
         for track in &mut self.tracks {
             let Way::Udp { rtp, rtcp, server } = &mut track.way else { continue };
             while let Ok((n, from)) = rtp.recv_from(env, &mut buf) {
-                assert!(server.is_none_or(|s| s.0 == from), "RTP from where it was announced");
+                assert!(server.is_none_or(|s| s.0 == from), "RTP from {from}, not as announced");
                 // Multiplexed RTCP is told apart by its type (RFC 5761).
                 if (192..=223).contains(&buf[1]) {
                     track.rtcp.push(read_rtcp(&buf[..n], now));

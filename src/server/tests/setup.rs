@@ -325,6 +325,32 @@ fn clients_may_come_over_ipv6() {
     w.expect_nothing_left();
 }
 
+/// The scope of a link-local address, without which its packets have no way to go (RFC 4007
+/// section 6), is kept from the connection to the sockets of RTP and RTCP.
+#[test]
+fn clients_may_come_over_a_link_local_address() {
+    for shared_ports in [false, true] {
+        let mut w = World::configured(|config| {
+            if shared_ports {
+                config.udp_ports = UdpPorts::Shared { port: 0 };
+            }
+        });
+        w.add(camera("camera"));
+        let c = w.client_at("[fe80::7%2]:0");
+        let sdp = w.describe(c, "/camera").expect(200).body();
+        assert!(sdp.contains(" IN IP6 fe80::1\r\n"), "{sdp}");
+        let spec = w.setup_udp(c, "/camera", 1).transport();
+        assert_eq!(spec.source.as_deref(), Some("fe80::1"));
+        w.play(c, "/camera");
+        w.run_secs(6.0);
+        let track = w[c].track(1);
+        assert!(track.frames().len() >= 149 && track.rtcp.len() >= 2);
+        if !shared_ports {
+            w.expect_nothing_left();
+        }
+    }
+}
+
 #[test]
 fn multicast_is_for_passive_tracks_alone() {
     let mut w = World::new();

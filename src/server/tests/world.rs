@@ -3,18 +3,19 @@
 
 use super::client::{Answer, Client, Track, Way};
 use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
-use crate::net::{TcpStream, UdpSocket};
+use crate::net::{TcpStream, UdpSocket, with_port};
 use crate::server::pool::Session;
 use crate::server::setup::SessionMedia;
 use crate::server::{
     ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession,
 };
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
 pub(super) const SERVER: &str = "10.0.0.1:554";
 const SERVER_V6: &str = "[fd00::1]:554";
+const SERVER_ON_LINK: &str = "[fe80::1%2]:554";
 
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,7 +50,12 @@ impl IndexMut<C> for World {
 
 /// The server's address for clients of a family.
 pub(super) fn server_for(client: SocketAddr) -> SocketAddr {
-    if client.is_ipv4() { SERVER } else { SERVER_V6 }.parse().unwrap()
+    let server = match client.ip() {
+        IpAddr::V4(_) => SERVER,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => SERVER_ON_LINK,
+        IpAddr::V6(_) => SERVER_V6,
+    };
+    server.parse().unwrap()
 }
 
 pub(super) fn secs(seconds: f64) -> Duration {
@@ -74,7 +80,7 @@ impl World {
 
     pub(super) fn seeded(seed: u64, config: ServerConfig) -> Self {
         let mut env = UsageEnvironment::simulated(seed);
-        let addresses = [SERVER, SERVER_V6].map(|address| address.parse().unwrap());
+        let addresses = [SERVER, SERVER_V6, SERVER_ON_LINK].map(|address| address.parse().unwrap());
         let server = RtspServer::new(&mut env, config, &addresses).unwrap();
         let tick = Duration::from_millis(5);
         Self { env, server, clients: Vec::new(), tick, hosts: 1 }
@@ -176,7 +182,7 @@ impl World {
 
     /// Another connection from the host of `c`.
     pub(super) fn beside(&mut self, c: C) -> C {
-        let host = SocketAddr::new(self[c].address.ip(), 0).to_string();
+        let host = with_port(self[c].address, 0).to_string();
         self.client_at(&host)
     }
 
@@ -304,8 +310,8 @@ impl World {
         let transport = format!("RTP/AVP;unicast;client_port={ports}");
         let answer = self.setup(c, path, track, &transport).expect(200);
         let (rtp_port, rtcp_port) = answer.transport().server_port.unwrap();
-        let host = server_for(self[c].address).ip();
-        let at = |port| SocketAddr::new(host, port);
+        let host = server_for(self[c].address);
+        let at = |port| with_port(host, port);
         let server = Some((at(rtp_port), at(rtcp_port)));
         self.add_track(c, track, Way::Udp { rtp, rtcp, server });
         answer
@@ -324,7 +330,7 @@ impl World {
 
     /// Two sockets of a client, and their ports as `client_port` has them.
     pub(super) fn udp_pair(&mut self, c: C) -> (UdpSocket, UdpSocket, String) {
-        let any = SocketAddr::new(self[c].address.ip(), 0);
+        let any = with_port(self[c].address, 0);
         let mut bind = || UdpSocket::bind(&mut self.env, any).unwrap();
         let (rtp, rtcp) = (bind(), bind());
         let port = |s: &UdpSocket| s.local_addr().unwrap().port();
