@@ -2,6 +2,7 @@
 //! clause 7.4.2.4.4), without copying and without looking at any byte twice.
 
 use super::annexb;
+use super::timeline::PictureTime;
 use bytes::{Bytes, BytesMut};
 
 /// What a NAL unit does to the access unit that is being put together.
@@ -10,7 +11,10 @@ pub enum NalRole {
     /// Begins a picture, and so an access unit.
     Picture(Picture),
     /// Goes on with the picture.
-    Continues,
+    Continues {
+        /// It may refer to other pictures: see [`Picture::intra`].
+        inter: bool,
+    },
     /// Begins an access unit if it follows the slices of one.
     Leads,
     /// Belongs to what is before it.
@@ -27,8 +31,15 @@ pub struct Picture {
     pub restart: bool,
     /// Decoding can start here.
     pub key: bool,
+    /// It refers to no other picture, as far as its slices have been looked at; which is not to
+    /// say that what follows it does not refer to what precedes it.
+    pub intra: bool,
     /// Most pictures that may precede another in decoding order and follow it in output order.
     pub reorder_depth: u32,
+    /// What is told of its time.
+    pub time: PictureTime,
+    /// `time.output` counts anew from here.
+    pub restarts_clock: bool,
 }
 
 /// The rules of one coding standard.
@@ -39,8 +50,8 @@ pub trait Syntax: std::fmt::Debug + Default {
     /// The stream breaks off and goes on elsewhere; parameter sets stay in force.
     fn reset(&mut self);
 
-    /// Clock ticks that a picture lasts, and ticks a second, of the first sequence parameter set.
-    fn picture_duration(&self) -> Option<(u64, u64)>;
+    /// What the parameter sets tell of the time of any picture: those that come first.
+    fn picture_time(&self) -> PictureTime;
 
     /// The parameter sets in force, in the order in which a decoder wants them.
     fn parameter_sets(&self) -> Vec<Bytes>;
@@ -53,7 +64,7 @@ pub(super) struct AccessUnit {
     /// Where in the stream it begins.
     pub(super) offset: u64,
     pub(super) picture: Picture,
-    /// In force at the picture; recorded on request and for key pictures.
+    /// In force at the picture; recorded on request, for key pictures and those that refer to none.
     pub(super) parameter_sets: Vec<Bytes>,
 }
 
@@ -225,12 +236,17 @@ impl<S: Syntax> Splitter<S> {
                 let boundary = self.lead.take().unwrap_or(nal.code);
                 let unit = self.picture.take().map(|before| self.cut(boundary, before));
                 self.picture = Some(picture);
-                if self.record_sets && picture.key {
+                if self.record_sets && (picture.key || picture.intra) {
                     self.parameter_sets = self.syntax.parameter_sets();
                 }
                 return unit;
             }
-            NalRole::Continues => self.lead = None,
+            NalRole::Continues { inter } => {
+                self.lead = None;
+                if let Some(picture) = self.picture.as_mut().filter(|_| inter) {
+                    picture.intra = false;
+                }
+            }
             NalRole::Leads if self.picture.is_some() => {
                 self.lead.get_or_insert(nal.code);
             }

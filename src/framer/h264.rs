@@ -2,10 +2,12 @@
 //! order of NAL units and where access units begin.
 
 use super::annexb;
-use super::video::{NalRole, Picture, Syntax, VideoFramer};
+use super::timeline::RemovalClock;
+use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
 use crate::codec::bits::BitReader;
+use crate::codec::h264::sei::{SeiMessage, payload_type, sei_messages};
 use crate::codec::h264::{
-    ParameterSets, PicOrder, SliceHeader, has_recovery_point, nal_type, nal_unit_type,
+    ParameterSets, PicOrder, SliceHeader, Sps, Structure, nal_type, nal_unit_type,
 };
 use bytes::Bytes;
 
@@ -21,12 +23,22 @@ pub struct H264Syntax {
     previous: Option<SliceHeader>,
     /// The previous slice is of a field whose other field has not come.
     first_field: bool,
-    /// A recovery point message came with the picture that follows.
-    recovery_point: bool,
-    /// So did a sequence parameter set.
-    sps: bool,
+    /// The previous slice is of the second field of a frame.
+    second_field: bool,
+    /// What came before the picture that follows.
+    ahead: Ahead,
+    removal: RemovalClock,
     /// A NAL unit that begins an access unit came after the previous slice.
     led: bool,
+}
+
+/// What comes before a picture and concerns it.
+#[derive(Debug, Default)]
+struct Ahead {
+    recovery_point: bool,
+    sps: bool,
+    buffering_period: bool,
+    picture_timing: Option<SeiMessage>,
 }
 
 impl H264Syntax {
@@ -38,13 +50,16 @@ impl H264Syntax {
                 return self.handle_unreadable_slice(nal);
             }
         };
-        let mut role = NalRole::Continues;
+        let mut role = NalRole::Continues { inter: !self.second_field && !header.is_intra() };
         let begins_again = self.begins_again(&header);
         match &self.previous {
             Some(previous) if !begins_again && !header.starts_picture_after(previous) => {}
             Some(first) if self.first_field && header.completes_field_of(first) => {
                 self.first_field = false;
-                (self.recovery_point, self.sps) = (false, false);
+                // It may refer to the first field, so whatever it is says nothing of the frame.
+                self.second_field = true;
+                role = NalRole::Continues { inter: false };
+                self.picture_time(&header);
                 self.picture_order(&header);
             }
             _ => role = self.picture(&header),
@@ -69,18 +84,44 @@ impl H264Syntax {
     }
 
     fn picture(&mut self, header: &SliceHeader) -> NalRole {
-        self.first_field = header.structure != crate::codec::h264::Structure::Frame;
-        let recovery_point = std::mem::take(&mut self.recovery_point);
+        self.first_field = header.structure != Structure::Frame;
+        self.second_field = false;
         // As [`super::leading::leading_units`] decides.
-        let refresh = std::mem::take(&mut self.sps) && matches!(header.slice_type, 2 | 4);
+        let key = header.idr || self.ahead.recovery_point || (self.ahead.sps && header.is_intra());
+        let time = self.picture_time(header);
         let sps = self.sets.for_slice(header.pps_id).map(|(_, sps)| sps);
-        let reorder_depth = sps.map_or(0, |sps| sps.reorder_depth());
+        let reorder_depth = sps.map_or(0, Sps::reorder_depth);
         NalRole::Picture(Picture {
             order: self.picture_order(header),
-            restart: header.idr,
-            key: header.idr || recovery_point || refresh,
+            restart: header.idr || header.resets_order,
+            key,
+            // To a picture that is no reference, nothing refers that follows.
+            intra: header.is_intra() && header.nal_ref_idc != 0,
             reorder_depth,
+            time,
+            restarts_clock: false,
         })
+    }
+
+    /// What is told of the time of the picture that `header` is of.
+    fn picture_time(&mut self, header: &SliceHeader) -> PictureTime {
+        let ahead = std::mem::take(&mut self.ahead);
+        let Some((_, sps)) = self.sets.for_slice(header.pps_id) else {
+            return PictureTime::default();
+        };
+        let timing = ahead.picture_timing.and_then(|message| message.picture_timing(sps));
+        let fields = match timing.and_then(|timing| timing.pic_struct) {
+            // Table D-1; a single field lasts as long as both, if they follow.
+            _ if header.structure != Structure::Frame => 2,
+            Some(5 | 6) => 3,
+            Some(7) => 4,
+            Some(8) => 6,
+            _ => 2,
+        };
+        let output = timing.zip(sps.hrd).and_then(|(timing, hrd)| {
+            self.removal.output(&timing, ahead.buffering_period, hrd.cpb_removal_delay)
+        });
+        PictureTime { repeated: (fields, 2), output, ..time_of(sps) }
     }
 
     fn picture_order(&mut self, header: &SliceHeader) -> Option<i64> {
@@ -92,12 +133,30 @@ impl H264Syntax {
     fn handle_unreadable_slice(&mut self, nal: &[u8]) -> NalRole {
         let first_mb = BitReader::new(nal.get(1..).unwrap_or_default()).ue("first_mb_in_slice");
         if first_mb != Ok(0) {
-            return NalRole::Continues;
+            return NalRole::Continues { inter: true };
         }
         self.previous = None;
-        self.first_field = false;
-        (self.recovery_point, self.sps) = (false, false);
-        NalRole::Picture(Picture { order: None, restart: false, key: false, reorder_depth: 0 })
+        (self.first_field, self.second_field) = (false, false);
+        self.ahead = Ahead::default();
+        NalRole::Picture(Picture {
+            order: None,
+            restart: false,
+            key: false,
+            intra: false,
+            reorder_depth: 0,
+            time: self.sets.first_sps().map(time_of).unwrap_or_default(),
+            restarts_clock: false,
+        })
+    }
+}
+
+/// What a sequence parameter set tells of the time of any picture.
+fn time_of(sps: &Sps) -> PictureTime {
+    let field = sps.field_duration();
+    PictureTime {
+        duration: field.map(|(ticks, scale)| (u64::from(ticks) * 2, u64::from(scale))),
+        clock: sps.timing.map(|timing| (timing.num_units_in_tick, timing.time_scale)),
+        ..PictureTime::default()
     }
 }
 
@@ -109,11 +168,18 @@ impl Syntax for H264Syntax {
         match nal_type {
             nal_type::SLICE | nal_type::PARTITION_A | nal_type::IDR => self.handle_slice(nal),
             nal_type::SEI => {
-                self.recovery_point |= has_recovery_point(nal);
+                for message in sei_messages(nal) {
+                    match message.payload_type {
+                        payload_type::BUFFERING_PERIOD => self.ahead.buffering_period = true,
+                        payload_type::PICTURE_TIMING => self.ahead.picture_timing = Some(message),
+                        payload_type::RECOVERY_POINT => self.ahead.recovery_point = true,
+                        _ => {}
+                    }
+                }
                 NalRole::Leads
             }
             nal_type::SPS | nal_type::PPS => {
-                self.sps |= nal_type == nal_type::SPS;
+                self.ahead.sps |= nal_type == nal_type::SPS;
                 self.sets.handle_nal(nal);
                 NalRole::Leads
             }
@@ -126,10 +192,8 @@ impl Syntax for H264Syntax {
         *self = Self { sets: std::mem::take(&mut self.sets), ..Self::default() };
     }
 
-    fn picture_duration(&self) -> Option<(u64, u64)> {
-        let timing = self.sets.first_sps()?.timing?;
-        // A tick is a field (E.2.1).
-        Some((u64::from(timing.num_units_in_tick) * 2, u64::from(timing.time_scale)))
+    fn picture_time(&self) -> PictureTime {
+        self.sets.first_sps().map(time_of).unwrap_or_default()
     }
 
     fn parameter_sets(&self) -> Vec<Bytes> {

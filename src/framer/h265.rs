@@ -2,10 +2,12 @@
 //! of NAL units and where access units begin.
 
 use super::annexb;
-use super::video::{NalRole, Picture, Syntax, VideoFramer};
+use super::timeline::RemovalClock;
+use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
+use crate::codec::h264::sei::{SeiMessage, SeiMessages, payload_type};
 use crate::codec::h265::{
-    ParameterSets, PicOrder, SliceHeader, has_recovery_point, is_idr, is_irap, nal_type,
-    nal_unit_type, nuh_layer_id,
+    ParameterSets, PicOrder, SliceHeader, Sps, is_idr, is_irap, nal_type, nal_unit_type,
+    nuh_layer_id,
 };
 use bytes::Bytes;
 
@@ -19,8 +21,20 @@ pub struct H265Syntax {
     order: PicOrder,
     /// The next picture is the first of the bitstream, or the first after an end of sequence.
     at_start: bool,
-    /// A recovery point message came with the picture that follows.
+    /// What came before the picture that follows.
+    ahead: Ahead,
+    removal: RemovalClock,
+}
+
+/// Fields a second of the slowest interlaced video there is, with room to spare.
+const SLOWEST_FIELDS: u64 = 40;
+
+/// What comes before a picture and concerns it.
+#[derive(Debug, Default)]
+struct Ahead {
     recovery_point: bool,
+    buffering_period: bool,
+    picture_timing: Option<SeiMessage>,
 }
 
 impl Default for H265Syntax {
@@ -29,7 +43,8 @@ impl Default for H265Syntax {
             sets: ParameterSets::default(),
             order: PicOrder::default(),
             at_start: true,
-            recovery_point: false,
+            ahead: Ahead::default(),
+            removal: RemovalClock::default(),
         }
     }
 }
@@ -37,23 +52,80 @@ impl Default for H265Syntax {
 impl H265Syntax {
     fn picture(&mut self, nal: &[u8]) -> NalRole {
         let nal_type = nal_unit_type(nal);
-        let recovery_point = std::mem::take(&mut self.recovery_point);
+        let ahead = std::mem::take(&mut self.ahead);
         let at_start = std::mem::replace(&mut self.at_start, false);
         // NoRaslOutputFlag (8.1.3); BLA pictures always have it.
         let broken_link = (nal_type::BLA_W_LP..=nal_type::BLA_N_LP).contains(&nal_type);
         let restart = is_irap(nal_type) && (at_start || broken_link || is_idr(nal_type));
-        let mut picture = Picture { order: None, restart, key: false, reorder_depth: 0 };
-        match SliceHeader::parse(nal, &self.sets) {
-            Ok(header) => {
-                if let Some((_, sps)) = self.sets.for_slice(header.pps_id) {
-                    picture.order = Some(self.order.handle_picture(&header, sps, restart));
-                    picture.key = is_irap(nal_type) || recovery_point;
-                    picture.reorder_depth = sps.max_num_reorder_pics;
+        let mut picture = Picture {
+            order: None,
+            restart,
+            key: false,
+            intra: false,
+            reorder_depth: 0,
+            time: self.sets.first_sps().map(|sps| self.time_of(sps)).unwrap_or_default(),
+            restarts_clock: false,
+        };
+        let header = match SliceHeader::parse(nal, &self.sets) {
+            Ok(header) => header,
+            Err(e) => {
+                log::trace!("slice header: {e}");
+                return NalRole::Picture(picture);
+            }
+        };
+        let Some((_, sps)) = self.sets.for_slice(header.pps_id) else {
+            return NalRole::Picture(picture);
+        };
+        let order = self.order.handle_picture(&header, sps, restart);
+        picture.order = Some(order);
+        picture.key = is_irap(nal_type) || ahead.recovery_point;
+        picture.reorder_depth = sps.max_num_reorder_pics;
+        picture.time = self.time_of(sps);
+        let lengths = sps.vui.hrd.map(|hrd| (hrd.cpb_removal_delay, hrd.dpb_output_delay));
+        let timing = ahead
+            .picture_timing
+            .and_then(|message| message.picture_timing_h265(sps.vui.frame_field_info, lengths));
+        let ticks_are_fields = picture.time.duration.is_none_or(|(n, d)| n * SLOWEST_FIELDS <= d);
+        picture.time.repeated = match timing.and_then(|timing| timing.pic_struct) {
+            // Table E.7: a frame of two fields lasts two ticks. Where a tick is longer than any
+            // field, it is that of frames.
+            Some(3 | 4) if ticks_are_fields => (2, 1),
+            Some(5 | 6) => {
+                if ticks_are_fields {
+                    (3, 1)
+                } else {
+                    (3, 2)
                 }
             }
-            Err(e) => log::trace!("slice header: {e}"),
-        }
+            Some(7) => (2, 1),
+            Some(8) => (3, 1),
+            _ => (1, 1),
+        };
+        let by_order = self.sets.clock(sps).and_then(|clock| clock.poc_ticks);
+        let removal = &mut self.removal;
+        picture.time.output = timing
+            .zip(lengths)
+            .and_then(|(timing, (length, _))| {
+                removal.output(&timing, ahead.buffering_period, length)
+            })
+            .or_else(|| {
+                // vui_poc_proportional_to_timing_flag (E.3.1): within a coded video sequence.
+                let ticks = by_order?;
+                picture.restarts_clock = restart;
+                order.checked_mul(i64::from(ticks))
+            });
         NalRole::Picture(picture)
+    }
+
+    /// What the parameter sets tell of the time of any picture that refers to `sps`.
+    fn time_of(&self, sps: &Sps) -> PictureTime {
+        let Some(clock) = self.sets.clock(sps) else { return PictureTime::default() };
+        let timing = clock.timing;
+        PictureTime {
+            duration: sps.picture_duration(timing),
+            clock: Some((timing.num_units_in_tick, timing.time_scale)),
+            ..PictureTime::default()
+        }
     }
 }
 
@@ -65,13 +137,20 @@ impl Syntax for H265Syntax {
         }
         match nal_unit_type(nal) {
             0..=9 | 16..=21 if SliceHeader::is_first_in_picture(nal) => self.picture(nal),
-            0..=9 | 16..=21 => NalRole::Continues,
+            0..=9 | 16..=21 => NalRole::Continues { inter: false },
             nal_type::VPS | nal_type::SPS | nal_type::PPS => {
                 self.sets.handle_nal(nal);
                 NalRole::Leads
             }
             nal_type::PREFIX_SEI => {
-                self.recovery_point |= has_recovery_point(nal);
+                for message in SeiMessages::of_payload(nal.get(2..).unwrap_or_default()) {
+                    match message.payload_type {
+                        payload_type::BUFFERING_PERIOD => self.ahead.buffering_period = true,
+                        payload_type::PICTURE_TIMING => self.ahead.picture_timing = Some(message),
+                        payload_type::RECOVERY_POINT => self.ahead.recovery_point = true,
+                        _ => {}
+                    }
+                }
                 NalRole::Leads
             }
             nal_type::AUD | 41..=44 | 48..=55 => NalRole::Leads,
@@ -87,9 +166,8 @@ impl Syntax for H265Syntax {
         *self = Self { sets: std::mem::take(&mut self.sets), ..Self::default() };
     }
 
-    fn picture_duration(&self) -> Option<(u64, u64)> {
-        let timing = self.sets.timing()?;
-        Some((u64::from(timing.num_units_in_tick), u64::from(timing.time_scale)))
+    fn picture_time(&self) -> PictureTime {
+        self.sets.first_sps().map(|sps| self.time_of(sps)).unwrap_or_default()
     }
 
     fn parameter_sets(&self) -> Vec<Bytes> {

@@ -105,6 +105,8 @@ pub(crate) struct LeadingUnits {
     pub(crate) key: bool,
     /// There is a slice at all: `data` is not just the beginning of an access unit.
     pub(crate) slice: bool,
+    /// It is a CRA picture of H.265, whose leading pictures may refer to what precedes it.
+    pub(crate) clean_random_access: bool,
     /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
     pub(crate) insert_at: usize,
 }
@@ -122,6 +124,8 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
                 || codec == NalCodec::H264 && !found.sps.is_empty() && h264::is_intra_slice(slice);
             found.key |= key || refresh();
             found.slice = true;
+            found.clean_random_access =
+                codec == NalCodec::H265 && h265::nal_unit_type(slice) == h265::nal_type::CRA;
             break;
         }
         begin = next_unit(data, at);

@@ -12,5 +12,6 @@ mod order;
 pub(crate) mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
+mod timeline;
 pub mod video;
 pub mod wav;

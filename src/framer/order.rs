@@ -2,6 +2,7 @@
 //! of H.264 clause C.4.5.3 (H.265 clause C.5.2.2), counting instead of decoding.
 
 use super::access_unit::AccessUnit;
+use super::timeline::TimeLine;
 use std::collections::VecDeque;
 
 /// Most pictures and bytes that wait for their place in output order. A stream that needs more
@@ -13,7 +14,36 @@ const MAX_WAITING_BYTES: usize = 32 << 20;
 struct Waiting {
     unit: AccessUnit,
     order: i64,
-    rank: Option<u64>,
+    place: Option<Place>,
+}
+
+/// Where a picture stands in output order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Pictures before it.
+    pub(super) rank: u64,
+    /// When it is presented and for how long, in units of the time line.
+    pub(super) time: u64,
+    pub(super) duration: u64,
+}
+
+/// Times of the pictures that were ranked last: more than wait, and than may be reordered.
+const RECENT: usize = 128;
+
+/// When the pictures that were ranked last are presented, by their ranks.
+#[derive(Debug)]
+struct Recent {
+    times: [u64; RECENT],
+    /// Ranks below have a time.
+    next: u64,
+    /// The first that has one, and that time.
+    first: (u64, u64),
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { times: [0; RECENT], next: 0, first: (0, 0) }
+    }
 }
 
 /// Access units in decoding order in, the same with their places in output order out.
@@ -21,7 +51,9 @@ struct Waiting {
 pub(super) struct OutputOrder {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
-    /// How many of `waiting` have no rank.
+    pub(super) line: TimeLine,
+    recent: Recent,
+    /// How many of `waiting` have no place.
     unranked: usize,
     next_rank: u64,
     /// Most pictures seen that preceded another in decoding and followed it in output order.
@@ -29,9 +61,24 @@ pub(super) struct OutputOrder {
 }
 
 impl OutputOrder {
-    /// Starts anew; the first picture to be output has place `rank`.
-    pub(super) fn reset(&mut self, rank: u64) {
-        *self = Self { next_rank: rank, depth_seen: self.depth_seen, ..Self::default() };
+    /// Starts anew; the first picture to be output has place `rank` and is due at `time`.
+    pub(super) fn reset(&mut self, rank: u64, time: u64) {
+        let line = std::mem::take(&mut self.line);
+        let recent = Recent { next: rank, first: (rank, time), ..Recent::default() };
+        let depth_seen = self.depth_seen;
+        *self = Self { next_rank: rank, depth_seen, line, recent, ..Self::default() };
+        self.line.seek(time);
+    }
+
+    /// When the picture of this rank is presented, if it is not too long ago; what was before the
+    /// beginning is taken to last as long as others do.
+    pub(super) fn time_of(&self, rank: u64) -> u64 {
+        let (first, time) = self.recent.first;
+        if rank < first {
+            return time.saturating_sub(self.line.span(first - rank));
+        }
+        let rank = rank.min(self.recent.next.saturating_sub(1));
+        self.recent.times.get(rank as usize % RECENT).copied().unwrap_or(0)
     }
 
     pub(super) const fn depth_seen(&self) -> u32 {
@@ -43,9 +90,12 @@ impl OutputOrder {
         if picture.restart || picture.order.is_none() {
             self.flush();
         }
+        if picture.restarts_clock {
+            self.line.restart_clock();
+        }
         let depth = if picture.order.is_some() { picture.reorder_depth } else { 0 };
         self.waiting_bytes += unit.data.len();
-        self.waiting.push_back(Waiting { order: picture.order.unwrap_or(0), unit, rank: None });
+        self.waiting.push_back(Waiting { order: picture.order.unwrap_or(0), unit, place: None });
         self.unranked += 1;
         while self.unranked > depth as usize {
             self.rank_next();
@@ -63,21 +113,27 @@ impl OutputOrder {
     }
 
     /// The next access unit in decoding order and its place in output order.
-    pub(super) fn poll(&mut self) -> Option<(AccessUnit, u64)> {
-        let rank = self.waiting.front()?.rank?;
+    pub(super) fn poll(&mut self) -> Option<(AccessUnit, Place)> {
+        let place = self.waiting.front()?.place?;
         let unit = self.waiting.pop_front()?.unit;
         self.waiting_bytes -= unit.data.len();
-        Some((unit, rank))
+        Some((unit, place))
     }
 
     /// Gives the next place to the picture of lowest order that has none.
     fn rank_next(&mut self) {
-        let unranked = self.waiting.iter_mut().filter(|w| w.rank.is_none());
+        let unranked = self.waiting.iter_mut().filter(|w| w.place.is_none());
         let Some((before, first)) = unranked.enumerate().min_by_key(|(_, w)| w.order) else {
             self.unranked = 0;
             return;
         };
-        first.rank = Some(self.next_rank);
+        let rank = self.next_rank;
+        let (time, duration) = self.line.stamp(&first.unit.picture.time);
+        first.place = Some(Place { rank, time, duration });
+        if let Some(slot) = self.recent.times.get_mut(rank as usize % RECENT) {
+            *slot = time;
+        }
+        self.recent.next = rank + 1;
         self.next_rank += 1;
         self.unranked -= 1;
         self.depth_seen = self.depth_seen.max(before as u32);

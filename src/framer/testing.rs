@@ -58,11 +58,26 @@ pub(crate) struct H264Sps {
     /// `num_units_in_tick` and `time_scale`.
     pub(crate) timing: Option<(u32, u32)>,
     pub(crate) reorder: Option<u32>,
+    /// `fixed_frame_rate_flag`
+    pub(crate) fixed: bool,
+    /// Picture timing messages tell delays, of 8 bits each.
+    pub(crate) hrd: bool,
+    /// They tell `pic_struct`.
+    pub(crate) pic_struct: bool,
 }
 
 impl Default for H264Sps {
     fn default() -> Self {
-        Self { id: 0, poc_type: 0, fields: false, timing: Some((1, 60)), reorder: Some(2) }
+        Self {
+            id: 0,
+            poc_type: 0,
+            fields: false,
+            timing: Some((1, 60)),
+            reorder: Some(2),
+            fixed: true,
+            hrd: false,
+            pic_struct: false,
+        }
     }
 }
 
@@ -86,10 +101,21 @@ impl H264Sps {
         }
         w.bits(1, 1).bits(4, 0);
         match self.timing {
-            Some((tick, scale)) => _ = w.bits(1, 1).bits(32, tick).bits(32, scale).bits(1, 1),
+            Some((tick, scale)) => {
+                w.bits(1, 1).bits(32, tick).bits(32, scale).bits(1, u32::from(self.fixed));
+            }
             None => _ = w.bits(1, 0),
         }
-        w.bits(3, 0);
+        w.bits(1, u32::from(self.hrd));
+        if self.hrd {
+            w.ue(0).bits(8, 0x11).ue(100).ue(100).bits(1, 0);
+            w.bits(5, 23).bits(5, 7).bits(5, 7).bits(5, 24);
+        }
+        w.bits(1, 0);
+        if self.hrd {
+            w.bits(1, 0);
+        }
+        w.bits(1, u32::from(self.pic_struct));
         match self.reorder {
             Some(depth) => _ = w.bits(1, 1).bits(1, 1).ue(0).ue(0).ue(0).ue(0).ue(depth).ue(4),
             None => _ = w.bits(1, 0),
@@ -98,9 +124,45 @@ impl H264Sps {
     }
 }
 
-/// An H.264 PPS with this id, of SPS 0.
+/// An H.264 PPS with this id, of SPS 0; read no further than its slice groups.
 pub(crate) fn h264_pps(id: u32) -> Vec<u8> {
     BitWriter::default().ue(id).ue(0).bits(2, 0).ue(0).nal(&[0x68])
+}
+
+/// A whole one, with weighted prediction.
+pub(crate) fn h264_whole_pps(id: u32) -> Vec<u8> {
+    let mut w = BitWriter::default();
+    w.ue(id).ue(0).bits(2, 0).ue(0).ue(0).ue(0).bits(1, 1).bits(2, 0);
+    w.se(0).se(0).se(0).bits(3, 0).nal(&[0x68])
+}
+
+/// A P slice of a reference picture whose header is whole, for [`h264_whole_pps`]: with reference
+/// picture list modification, weights, and this row of memory management operations and operands.
+pub(crate) fn h264_marking_slice(frame_num: u32, poc: u32, operations: &[u32]) -> Vec<u8> {
+    let mut w = BitWriter::default();
+    w.ue(0).ue(5).ue(0).bits(4, frame_num % 16).bits(6, poc % 64);
+    // Two references; modifications of both kinds.
+    w.bits(1, 1).ue(1).bits(1, 1).ue(0).ue(3).ue(2).ue(1).ue(3);
+    w.ue(5).ue(5).bits(1, 1).se(3).se(-1).bits(1, 0).bits(1, 0).bits(1, 1).se(1).se(2).se(3).se(4);
+    w.bits(1, 1);
+    for &number in operations {
+        w.ue(number);
+    }
+    w.ue(0).bits(32, 0x5a00_0001).nal(&[0x41])
+}
+
+/// SEI messages: of type 0, and of type 1 with these fields of so many bits.
+pub(crate) fn timing_sei(header: &[u8], buffering_period: bool, fields: &[(u32, u32)]) -> Vec<u8> {
+    let mut w = BitWriter::default();
+    if buffering_period {
+        w.bits(8, 0).bits(8, 2).bits(16, 0xffff);
+    }
+    let bits: u32 = fields.iter().map(|(len, _)| len).sum();
+    w.bits(8, 1).bits(8, bits.div_ceil(8));
+    for &(len, value) in fields {
+        w.bits(len, value);
+    }
+    w.bits((8 - bits % 8) % 8, 0).nal(header)
 }
 
 /// An H.264 slice.
@@ -165,8 +227,31 @@ impl H264Slice {
     }
 }
 
+/// The VUI of an H.265 SPS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct H265Vui {
+    pub(crate) timing: (u32, u32),
+    /// Picture timing messages have `pic_struct`.
+    pub(crate) pic_struct: bool,
+    /// `num_ticks_poc_diff_one`, if times are proportional to orders.
+    pub(crate) poc_ticks: Option<u32>,
+    /// Picture timing messages have delays, of 8 bits each.
+    pub(crate) hrd: bool,
+}
+
+impl Default for H265Vui {
+    fn default() -> Self {
+        Self { timing: (1, 50), pic_struct: false, poc_ticks: None, hrd: false }
+    }
+}
+
 /// VPS, SPS and PPS of H.265: 192 by 108, order of 8 bits, 50 pictures a second.
 pub(crate) fn h265_parameter_sets(reorder: u32) -> [Vec<u8>; 3] {
+    h265_sets_with(reorder, H265Vui::default())
+}
+
+/// The same with another VUI.
+pub(crate) fn h265_sets_with(reorder: u32, vui: H265Vui) -> [Vec<u8>; 3] {
     let profile = |w: &mut BitWriter| {
         w.bits(8, 1).bits(32, 0x6000_0000).bits(24, 0x90_0000).bits(24, 0).bits(8, 93);
     };
@@ -186,7 +271,20 @@ pub(crate) fn h265_parameter_sets(reorder: u32) -> [Vec<u8>; 3] {
     w.bits(1, 1).bits(1, 0).ue(0).bits(1, 1).bits(2, 0).bits(2, 1).bits(1, 1);
     // Long-term reference pictures, then the VUI with its timing.
     w.bits(1, 1).ue(1).bits(8, 0).bits(1, 0).bits(2, 0).bits(1, 1);
-    w.bits(4, 0).bits(3, 0).bits(1, 0).bits(1, 1).bits(32, 1).bits(32, 50).bits(4, 0);
+    w.bits(4, 0).bits(2, 0).bits(1, u32::from(vui.pic_struct)).bits(1, 0);
+    w.bits(1, 1).bits(32, vui.timing.0).bits(32, vui.timing.1);
+    match vui.poc_ticks {
+        Some(ticks) => _ = w.bits(1, 1).ue(ticks - 1),
+        None => _ = w.bits(1, 0),
+    }
+    w.bits(1, u32::from(vui.hrd));
+    if vui.hrd {
+        // NAL parameters alone, with sub-picture parameters.
+        w.bits(3, 0b101).bits(19, 0).bits(12, 0).bits(5, 23).bits(5, 7).bits(5, 7);
+        // No fixed rate, no low delay, one buffer.
+        w.bits(3, 0).ue(0).ue(1).ue(1).ue(1).ue(1).bits(1, 0);
+    }
+    w.bits(2, 0);
     let sps = w.nal(&[0x42, 1]);
     let pps = w.ue(0).ue(0).bits(1, 0).bits(1, 0).bits(3, 2).bits(8, 0).nal(&[0x44, 1]);
     [vps, sps, pps]

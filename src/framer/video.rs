@@ -2,64 +2,17 @@
 //! with times out.
 
 use super::access_unit::{AccessUnit, Split, Splitter};
-use super::order::OutputOrder;
+use super::order::{OutputOrder, Place};
 use crate::error::Error;
 use crate::frame::{Frame, FrameFlags};
 use bytes::Bytes;
 use std::time::Duration;
 
 pub use super::access_unit::{NalRole, Picture, Syntax};
+pub use super::timeline::{PictureDuration, PictureTime};
 
 /// Largest access unit that a framer accepts by default, in bytes.
 pub const DEFAULT_MAX_ACCESS_UNIT: usize = 16 << 20;
-
-/// How long a picture lasts, as an exact number of seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureDuration {
-    numerator: u64,
-    denominator: u64,
-}
-
-impl PictureDuration {
-    /// One second in 25, where the stream does not say.
-    pub const DEFAULT: Self = Self { numerator: 1, denominator: 25 };
-
-    /// `numerator / denominator` seconds; `None` outside of a thousandth of a second to ten
-    /// seconds, which no sensible stream means.
-    pub const fn new(numerator: u64, denominator: u64) -> Option<Self> {
-        let too_short = numerator.saturating_mul(1000) < denominator;
-        let too_long = denominator.saturating_mul(10) < numerator;
-        if numerator == 0 || denominator == 0 || too_short || too_long {
-            return None;
-        }
-        Some(Self { numerator, denominator })
-    }
-
-    /// How long `n` pictures last, rounded down to a nanosecond; rounding does not add up.
-    pub fn times(self, n: u64) -> Duration {
-        // Every frame asks several times, and long division is slow.
-        if let Some(units) = n.checked_mul(self.numerator) {
-            if let Some(billionths) = (units % self.denominator).checked_mul(1_000_000_000) {
-                let nanoseconds = billionths / self.denominator;
-                return Duration::new(units / self.denominator, nanoseconds as u32);
-            }
-        }
-        let units = u128::from(n) * u128::from(self.numerator);
-        let denominator = u128::from(self.denominator);
-        let seconds = u64::try_from(units / denominator).unwrap_or(u64::MAX);
-        let nanoseconds = (units % denominator) * 1_000_000_000 / denominator;
-        Duration::new(seconds, nanoseconds as u32)
-    }
-
-    /// Number of the picture that is presented at `time`, counted from zero.
-    pub fn index_at(self, time: Duration) -> u64 {
-        let units = time.as_nanos().saturating_mul(u128::from(self.denominator));
-        let guess = units / (u128::from(self.numerator) * 1_000_000_000);
-        let guess = u64::try_from(guess).unwrap_or(u64::MAX);
-        // `times` rounds down, so the picture may begin a fraction of a nanosecond earlier.
-        if self.times(guess.saturating_add(1)) <= time { guess.saturating_add(1) } else { guess }
-    }
-}
 
 /// Where an access unit lies in its stream and its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +23,14 @@ pub struct PicturePosition {
     pub decode_index: u64,
     /// How many pictures precede it in output order.
     pub output_index: u64,
-    /// The parameter sets in force, if the picture is one that decoding can start with and
-    /// [`VideoFramer::record_parameter_sets`] was called.
+    /// When it is presented and for how long, in units of [`VideoFramer::time_unit`].
+    pub time: u64,
+    /// See `time`.
+    pub duration: u64,
+    /// It refers to no other picture.
+    pub intra: bool,
+    /// The parameter sets in force, if the picture is one that decoding can start with, or is
+    /// `intra`, and [`VideoFramer::record_parameter_sets`] was called.
     pub parameter_sets: Vec<Bytes>,
 }
 
@@ -80,11 +39,13 @@ pub struct PicturePosition {
 /// Call [`handle_bytes`](Self::handle_bytes) and, after the last, [`handle_end`](Self::handle_end);
 /// after each, call [`poll_frame`](Self::poll_frame) until it gives nothing.
 ///
-/// Times count pictures of equal length, which the sequence parameter set tells (1/25 s if it
-/// does not): the presentation time is the picture's place in output order, the first is zero.
-/// The decoding time is the place in decoding order less the reorder depth, but not below zero;
-/// so where pictures are reordered, as many as that depth are due at once at the beginning, and
-/// none is due after its presentation.
+/// Presentation times follow the output order; the first is zero. How long a picture lasts is told
+/// by the sequence parameter set (1/25 s if it is not, or not plausibly) and by picture timing
+/// messages, with which fields and frames are repeated. Where a hypothetical reference decoder is
+/// described, or H.265 makes times proportional to order counts, output times are those told.
+/// The decoding time is the presentation time of the picture that stands at its place in output
+/// order, less the reorder depth, but not below zero; so where pictures are reordered, as many as
+/// that depth are due at once at the beginning, and none is due after its presentation.
 ///
 /// ```
 /// use riverrun::framer::h264::H264Framer;
@@ -102,7 +63,8 @@ pub struct PicturePosition {
 pub struct VideoFramer<S> {
     splitter: Splitter<S>,
     order: OutputOrder,
-    duration: Option<PictureDuration>,
+    /// Pictures that refer to no other count as key pictures.
+    intra_is_key: bool,
     /// By how many pictures decoding precedes presentation; taken from the first picture.
     reorder_delay: Option<u64>,
     decode_index: u64,
@@ -129,7 +91,7 @@ impl<S: Syntax> VideoFramer<S> {
         Self {
             splitter: Splitter::new(max_access_unit),
             order: OutputOrder::default(),
-            duration: None,
+            intra_is_key: false,
             reorder_delay: None,
             decode_index: 0,
             last_dts: Duration::ZERO,
@@ -167,8 +129,8 @@ impl<S: Syntax> VideoFramer<S> {
     /// As [`poll_frame`](Self::poll_frame), and where the access unit lies.
     pub fn poll_positioned(&mut self) -> Result<Option<(Frame, PicturePosition)>, Error> {
         loop {
-            if let Some((unit, rank)) = self.order.poll() {
-                return Ok(Some(self.timed(unit, rank)));
+            if let Some((unit, place)) = self.order.poll() {
+                return Ok(Some(self.timed(unit, place)));
             }
             match self.splitter.poll() {
                 Split::Unit(unit) => {
@@ -180,7 +142,7 @@ impl<S: Syntax> VideoFramer<S> {
                 Split::NeedsInput => return Ok(None),
                 Split::Ended => {
                     self.order.flush();
-                    return Ok(self.order.poll().map(|(unit, rank)| self.timed(unit, rank)));
+                    return Ok(self.order.poll().map(|(unit, place)| self.timed(unit, place)));
                 }
                 Split::TooLarge => {
                     let limit = self.max_access_unit;
@@ -190,28 +152,38 @@ impl<S: Syntax> VideoFramer<S> {
         }
     }
 
-    fn timed(&mut self, unit: AccessUnit, rank: u64) -> (Frame, PicturePosition) {
+    fn timed(&mut self, unit: AccessUnit, place: Place) -> (Frame, PicturePosition) {
+        let Place { rank, time, duration } = place;
+        let picture = unit.picture;
         let position = PicturePosition {
             offset: unit.offset,
             decode_index: self.decode_index,
             output_index: rank,
+            time,
+            duration,
+            intra: picture.intra,
             parameter_sets: unit.parameter_sets,
         };
-        let duration = self.picture_duration();
+        let unit_of_time = self.time_unit();
         let delay = self.reorder_delay.unwrap_or(0);
+        let due = match self.decode_index.checked_sub(delay) {
+            Some(rank) => self.order.time_of(rank),
+            None => 0,
+        };
         // The delay is not known before the first parameter sets, and their depth may be exceeded
         // later: the order holds all the same.
-        let dts = duration.times(self.decode_index.saturating_sub(delay)).max(self.last_dts);
+        let dts = unit_of_time.times(due).max(self.last_dts);
         self.last_dts = dts;
-        let pts = duration.times(rank).max(dts);
+        let pts = unit_of_time.times(time).max(dts);
+        let end = unit_of_time.times(time.saturating_add(duration));
         self.decode_index += 1;
         let frame = Frame {
             data: unit.data,
             pts,
             dts,
-            duration: duration.times(rank + 1).saturating_sub(duration.times(rank)),
+            duration: end.saturating_sub(unit_of_time.times(time)),
             flags: FrameFlags {
-                key: unit.picture.key,
+                key: picture.key || (self.intra_is_key && picture.intra),
                 ends_access_unit: true,
                 discontinuity: std::mem::take(&mut self.discontinuity),
             },
@@ -219,18 +191,38 @@ impl<S: Syntax> VideoFramer<S> {
         (frame, position)
     }
 
-    /// How long a picture lasts. Settled with the first picture that is given out, so that the
-    /// time line of a stream is one.
+    /// How long a picture lasts by the parameter sets that came first, if it is not repeated.
     pub fn picture_duration(&mut self) -> PictureDuration {
-        *self.duration.get_or_insert_with(|| {
-            let told = self.splitter.syntax.picture_duration();
-            told.and_then(|(n, d)| PictureDuration::new(n, d)).unwrap_or(PictureDuration::DEFAULT)
-        })
+        let time = self.splitter.syntax.picture_time();
+        self.order.line.duration(&time).0
     }
 
-    /// Sets how long a picture lasts, whatever the stream says.
+    /// Sets how long each picture lasts, whatever the stream says.
     pub fn set_picture_duration(&mut self, duration: PictureDuration) {
-        self.duration = Some(duration);
+        self.order.line.force(duration);
+    }
+
+    /// The unit in which times are counted; settled with the first picture, so that the time line
+    /// of a stream is one.
+    pub fn time_unit(&self) -> PictureDuration {
+        self.order.line.unit().unwrap_or(PictureDuration::DEFAULT)
+    }
+
+    /// Sets the unit in which times are counted.
+    pub fn set_time_unit(&mut self, unit: PictureDuration) {
+        self.order.line.set_unit(unit);
+    }
+
+    /// From now on, pictures that refer to no other count as key pictures: for streams that say
+    /// of hardly any picture that decoding can start there.
+    pub const fn count_intra_pictures_as_key(&mut self) {
+        self.intra_is_key = true;
+    }
+
+    /// When the picture is presented that has `output_index` others before it, in units of
+    /// [`time_unit`](Self::time_unit); of those that were given out lately.
+    pub fn time_of(&self, output_index: u64) -> u64 {
+        self.order.time_of(output_index)
     }
 
     /// Sets by how many pictures decoding precedes presentation, where it is known to be less
@@ -269,33 +261,23 @@ impl<S: Syntax> VideoFramer<S> {
     }
 
     /// Forgets what is half read: input goes on with the key picture at `offset` of the stream,
-    /// which has `decode_index` pictures before it. Parameter sets stay in force.
+    /// which has `decode_index` pictures before it, all of usual length. Parameter sets stay in
+    /// force.
     pub fn handle_seek(&mut self, offset: u64, decode_index: u64) {
+        let time = self.splitter.syntax.picture_time();
+        let time = self.order.line.time_after(decode_index, &time);
+        self.handle_seek_to(offset, decode_index, time);
+    }
+
+    /// As [`handle_seek`](Self::handle_seek), where the picture with `decode_index` others before
+    /// it in output order is presented at `time`, in units of [`time_unit`](Self::time_unit).
+    pub fn handle_seek_to(&mut self, offset: u64, decode_index: u64, time: u64) {
         self.splitter.reset(offset);
         // All pictures that precede a key picture in decoding order precede it and its leading
         // pictures in output order; so those go on with the same count.
-        self.order.reset(decode_index);
+        self.order.reset(decode_index, time);
         self.decode_index = decode_index;
         self.last_dts = Duration::ZERO;
         self.discontinuity = true;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_and_long_division_give_the_same() {
-        let rates = [(1, 25), (1001, 30_000), (1001, 60_000), (1 << 35, (1 << 34) + 7)];
-        for (numerator, denominator) in rates {
-            let duration = PictureDuration::new(numerator, denominator).unwrap();
-            for n in (0..60).map(|bits| (1_u64 << bits) | 5) {
-                let nanoseconds =
-                    u128::from(n) * u128::from(numerator) * 1_000_000_000 / u128::from(denominator);
-                let told = duration.times(n).as_nanos();
-                assert_eq!(told, nanoseconds, "{n} × {numerator}/{denominator}");
-            }
-        }
     }
 }

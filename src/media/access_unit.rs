@@ -34,9 +34,20 @@ pub(crate) fn with_parameter_sets(data: &[u8], found: &LeadingUnits, sets: &[u8]
     put_parameter_sets(memory, data, found, sets)
 }
 
-/// The same in memory that is there already.
-pub(crate) fn put_parameter_sets(
+/// An end of sequence NAL unit of H.265 in Annex B form. Behind it a CRA picture is one that
+/// decoding starts with (ITU-T H.265 section 8.1.3): its order count does not depend on what was
+/// before, and a decoder leaves out the pictures that do.
+const END_OF_SEQUENCE: [u8; 6] = [0, 0, 0, 1, 36 << 1, 1];
+
+/// What must be put in front of an access unit where the stream goes on after a break.
+pub(crate) const fn after_break(found: &LeadingUnits) -> &'static [u8] {
+    if found.clean_random_access { &END_OF_SEQUENCE } else { &[] }
+}
+
+/// As [`put_parameter_sets`], with `first` in front of all.
+pub(crate) fn put_in_front(
     memory: BytesMut,
+    first: &[u8],
     data: &[u8],
     found: &LeadingUnits,
     sets: &[u8],
@@ -44,10 +55,20 @@ pub(crate) fn put_parameter_sets(
     let (before, after) = data.split_at(found.insert_at.min(data.len()));
     let mut out = memory;
     out.clear();
-    out.put_slice(before);
-    out.put_slice(sets);
-    out.put_slice(after);
+    for part in [first, before, sets, after] {
+        out.put_slice(part);
+    }
     out.freeze()
+}
+
+/// The same in memory that is there already.
+pub(crate) fn put_parameter_sets(
+    memory: BytesMut,
+    data: &[u8],
+    found: &LeadingUnits,
+    sets: &[u8],
+) -> Bytes {
+    put_in_front(memory, &[], data, found, sets)
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 //! Read clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 5.3.3 for `avcC`.
 
 mod poc;
+pub(crate) mod sei;
 mod slice;
 mod sps;
 
 pub use poc::PicOrder;
 pub(crate) use poc::extend_lsb;
-pub use slice::{Pps, SliceHeader, Structure};
+use sei::{SeiMessages, payload_type};
+pub use slice::{Pps, Prediction, SliceHeader, Structure};
 pub(crate) use sps::skip_vui_colours;
-pub use sps::{PicOrderCount, Sps, Timing};
+pub use sps::{HrdLengths, PicOrderCount, Sps, Timing};
+pub(crate) use sps::{MAX_FRAME_SECONDS, USUAL_FRAME_RATE};
 
 use crate::codec::bits::BitReader;
 use crate::wire::{ParseError, Reader};
@@ -79,33 +82,8 @@ pub fn has_recovery_point(sei: &[u8]) -> bool {
 
 /// The same of the payload of a SEI NAL unit, which is alike in H.265 (D.2.8).
 pub(crate) fn has_recovery_point_message(payload: &[u8]) -> bool {
-    const RECOVERY_POINT: u32 = 6;
-    let mut r = BitReader::new(payload);
-    // Each message reads at least two bytes, so this ends with the input.
-    while let Ok((payload_type, size)) = sei_message(&mut r) {
-        if payload_type == RECOVERY_POINT {
-            return true;
-        }
-        if r.skip(size.saturating_mul(8), "SEI payload").is_err() {
-            break;
-        }
-    }
-    false
-}
-
-/// Type and size in bytes of the next SEI message (7.3.2.3.1).
-pub(crate) fn sei_message(r: &mut BitReader<'_>) -> Result<(u32, u32), ParseError> {
-    let mut number = || {
-        let mut value = 0u32;
-        loop {
-            let byte = r.bits(8, "SEI message header")?;
-            value = value.saturating_add(byte);
-            if byte != 0xff {
-                return Ok(value);
-            }
-        }
-    };
-    Ok((number()?, number()?))
+    let mut messages = SeiMessages::of_payload(payload);
+    messages.any(|message| message.payload_type == payload_type::RECOVERY_POINT)
 }
 
 /// Parameter sets larger than this are taken for garbage.

@@ -3,10 +3,6 @@
 use super::{PicOrderCount, SliceHeader, Sps, Structure};
 
 /// Computes the picture order count of one picture after the other, in decoding order.
-///
-/// `memory_management_control_operation` 5, which stands behind parts of the slice header that
-/// nothing else here needs, is not seen: after one, counts go on from where they were until the
-/// next IDR picture.
 #[derive(Clone, Debug, Default)]
 pub struct PicOrder {
     prev_msb: i64,
@@ -19,6 +15,21 @@ impl PicOrder {
     /// The order count of the picture that `slice` is of: of its earlier field if it is a frame.
     /// Call once for each picture.
     pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
+        let count = self.count(slice, sps);
+        if !slice.resets_order {
+            return count;
+        }
+        // Operation 5: what follows counts from this picture (8.2.1: tempPicOrderCnt; its own
+        // earlier field has 0 from now on), and as if its frame_num were 0.
+        let top_behind_bottom = match slice.structure {
+            Structure::Frame => i64::from(slice.delta_poc_bottom.min(0)).wrapping_neg(),
+            Structure::TopField | Structure::BottomField => 0,
+        };
+        *self = Self { prev_lsb: top_behind_bottom, ..Self::default() };
+        0
+    }
+
+    fn count(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
         let max_frame_num = 1i64 << sps.log2_max_frame_num.min(16);
         if slice.idr {
             self.frame_num_offset = 0;

@@ -14,6 +14,58 @@ pub struct Pps {
     pub sps_id: u8,
     /// `bottom_field_pic_order_in_frame_present_flag`.
     pub bottom_field_order_present: bool,
+    /// What the rest of slice headers depends on, if it can be read.
+    pub prediction: Option<Prediction>,
+}
+
+/// What a picture parameter set says of prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// `num_ref_idx_l0_default_active_minus1` and the same of list 1.
+    pub default_active_minus1: [u32; 2],
+    /// `weighted_pred_flag`.
+    pub weighted: bool,
+    /// `weighted_bipred_idc`.
+    pub weighted_bipred_idc: u32,
+    /// `redundant_pic_cnt_present_flag`.
+    pub redundant_count_present: bool,
+}
+
+impl Prediction {
+    fn parse(r: &mut BitReader<'_>) -> Result<Self, ParseError> {
+        let groups = r.ue_max(7, "num_slice_groups_minus1")? + 1;
+        if groups > 1 {
+            skip_slice_groups(r, groups)?;
+        }
+        let default_active_minus1 = [r.ue_max(31, "num_ref_idx")?, r.ue_max(31, "num_ref_idx")?];
+        let weighted = r.flag("weighted_pred_flag")?;
+        let weighted_bipred_idc = r.bits(2, "weighted_bipred_idc")?;
+        for _ in 0..3 {
+            r.se("quantisation parameters")?;
+        }
+        r.skip(2, "deblocking_filter_control_present_flag, constrained_intra_pred_flag")?;
+        let redundant_count_present = r.flag("redundant_pic_cnt_present_flag")?;
+        Ok(Self { default_active_minus1, weighted, weighted_bipred_idc, redundant_count_present })
+    }
+}
+
+/// From `slice_group_map_type` on.
+fn skip_slice_groups(r: &mut BitReader<'_>, groups: u32) -> Result<(), ParseError> {
+    match r.ue_max(6, "slice_group_map_type")? {
+        0 => (0..groups).try_for_each(|_| r.ue("run_length_minus1").map(drop)),
+        2 => (0..2 * (groups - 1)).try_for_each(|_| r.ue("top_left, bottom_right").map(drop)),
+        3..=5 => {
+            r.flag("slice_group_change_direction_flag")?;
+            r.ue("slice_group_change_rate_minus1").map(drop)
+        }
+        6 => {
+            let bits = u32::BITS - (groups - 1).leading_zeros();
+            // Each takes a bit at least, so this ends with the input.
+            let units = r.ue("pic_size_in_map_units_minus1")?;
+            (0..=units).try_for_each(|_| r.skip(bits, "slice_group_id"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Pps {
@@ -27,7 +79,8 @@ impl Pps {
         let sps_id = r.ue_max(31, "seq_parameter_set_id")? as u8;
         r.flag("entropy_coding_mode_flag")?;
         let bottom_field_order_present = r.flag("bottom_field_pic_order_in_frame_present_flag")?;
-        Ok(Self { id, sps_id, bottom_field_order_present })
+        let prediction = Prediction::parse(&mut r).ok();
+        Ok(Self { id, sps_id, bottom_field_order_present, prediction })
     }
 }
 
@@ -67,6 +120,9 @@ pub struct SliceHeader {
     pub delta_poc_bottom: i32,
     /// `delta_pic_order_cnt`.
     pub delta_poc: [i32; 2],
+    /// It holds a `memory_management_control_operation` equal to 5: nothing that follows refers to
+    /// what was before, and order counts begin anew, as with an IDR picture.
+    pub resets_order: bool,
 }
 
 impl SliceHeader {
@@ -112,7 +168,7 @@ impl SliceHeader {
             }
             PicOrderCount::Type1 { .. } | PicOrderCount::Type2 => {}
         }
-        Ok(Self {
+        let mut header = Self {
             nal_ref_idc: nal_ref_idc(nal),
             idr,
             first_mb,
@@ -124,7 +180,76 @@ impl SliceHeader {
             poc_lsb,
             delta_poc_bottom,
             delta_poc,
-        })
+            resets_order: false,
+        };
+        if let Some(prediction) = pps.prediction.filter(|_| header.nal_ref_idc != 0 && !idr) {
+            // Of a header that cannot be read to this end all the rest is true.
+            let chroma = sps.chroma;
+            header.resets_order = header.has_reset(&mut r, prediction, chroma).unwrap_or(false);
+        }
+        Ok(header)
+    }
+
+    /// Reads on from `redundant_pic_cnt` to the end of `dec_ref_pic_marking` (7.3.3.3), and says
+    /// whether that has an operation 5.
+    fn has_reset(
+        &self,
+        r: &mut BitReader<'_>,
+        prediction: Prediction,
+        chroma: bool,
+    ) -> Result<bool, ParseError> {
+        let (p, b) = (matches!(self.slice_type, 0 | 3), self.slice_type == 1);
+        let lists = usize::from(p || b) + usize::from(b);
+        if prediction.redundant_count_present {
+            r.ue("redundant_pic_cnt")?;
+        }
+        if b {
+            r.flag("direct_spatial_mv_pred_flag")?;
+        }
+        let mut active_minus1 = prediction.default_active_minus1;
+        if lists > 0 && r.flag("num_ref_idx_active_override_flag")? {
+            for active in active_minus1.iter_mut().take(lists) {
+                *active = r.ue_max(31, "num_ref_idx_active_minus1")?;
+            }
+        }
+        for _ in 0..lists {
+            if r.flag("ref_pic_list_modification_flag")? {
+                while r.ue_max(3, "modification_of_pic_nums_idc")? != 3 {
+                    r.ue("abs_diff_pic_num_minus1 or long_term_pic_num")?;
+                }
+            }
+        }
+        if (p && prediction.weighted) || (b && prediction.weighted_bipred_idc == 1) {
+            r.ue("luma_log2_weight_denom")?;
+            if chroma {
+                r.ue("chroma_log2_weight_denom")?;
+            }
+            for active in active_minus1.into_iter().take(lists) {
+                for _ in 0..=active {
+                    for count in if chroma { &[2, 4][..] } else { &[2] } {
+                        if r.flag("weight_flag")? {
+                            (0..*count).try_for_each(|_| r.se("weight, offset").map(drop))?;
+                        }
+                    }
+                }
+            }
+        }
+        if !r.flag("adaptive_ref_pic_marking_mode_flag")? {
+            return Ok(false);
+        }
+        loop {
+            match r.ue_max(6, "memory_management_control_operation")? {
+                0 => return Ok(false),
+                5 => return Ok(true),
+                3 => _ = (r.ue("difference_of_pic_nums_minus1")?, r.ue("long_term_frame_idx")?),
+                _ => _ = r.ue("operand")?,
+            }
+        }
+    }
+
+    /// Whether it is an I or SI slice.
+    pub const fn is_intra(&self) -> bool {
+        matches!(self.slice_type, 2 | 4)
     }
 
     /// Whether this slice belongs to another primary coded picture than `previous`, the slice
@@ -155,7 +280,10 @@ impl SliceHeader {
                 | (Structure::BottomField, Structure::TopField)
         );
         // A non-reference second field may follow a reference field of the same frame_num; an IDR
-        // picture's second field is no IDR picture.
-        opposite && !self.idr && self.frame_num == first.frame_num
+        // picture's second field is none as a rule, but some encoders write it as one.
+        let same_idr = self.idr && first.idr && self.idr_pic_id == first.idr_pic_id;
+        // After operation 5, a frame_num of 0 is taken for that of the first field (7.4.3).
+        let frame_num = if first.resets_order { 0 } else { first.frame_num };
+        opposite && (!self.idr || same_idr) && self.frame_num == frame_num
     }
 }

@@ -15,6 +15,16 @@ pub struct Timing {
     pub fixed_frame_rate: bool,
 }
 
+/// Sizes in bits of what a picture timing message holds where there is a hypothetical reference
+/// decoder (E.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HrdLengths {
+    /// Of `cpb_removal_delay`.
+    pub cpb_removal_delay: u32,
+    /// Of `dpb_output_delay`.
+    pub dpb_output_delay: u32,
+}
+
 /// How the order of output is coded (8.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PicOrderCount {
@@ -65,8 +75,16 @@ pub struct Sps {
     pub height: u32,
     /// Clock of the frames, if the VUI has it.
     pub timing: Option<Timing>,
+    /// Picture timing messages tell when pictures are decoded and output.
+    pub hrd: Option<HrdLengths>,
+    /// `pic_struct_present_flag`: picture timing messages tell how long pictures last.
+    pub pic_struct_present: bool,
     /// `max_num_reorder_frames`, if the VUI has it.
     pub max_num_reorder_frames: Option<u32>,
+    /// Macroblocks of a frame.
+    pub frame_mbs: u32,
+    /// ChromaArrayType is not 0: there is chroma that is coded with luma.
+    pub chroma: bool,
     /// Frames that the decoded picture buffer has room for at this level (A.3.1).
     pub max_dpb_frames: u32,
 }
@@ -154,6 +172,10 @@ impl Sps {
             width,
             height,
             timing: vui.timing,
+            hrd: vui.hrd,
+            pic_struct_present: vui.pic_struct_present,
+            frame_mbs: width_in_mbs * height_in_mbs,
+            chroma: chroma_format_idc != 0 && !separate_colour_planes,
             max_num_reorder_frames: vui.max_num_reorder_frames,
             max_dpb_frames: max_dpb_frames(
                 level_idc,
@@ -161,6 +183,27 @@ impl Sps {
                 width_in_mbs * height_in_mbs,
             ),
         })
+    }
+
+    /// How long a field lasts, in seconds as a fraction, if the VUI tells it plausibly.
+    ///
+    /// Unless `fixed_frame_rate_flag` is set, the tick need not be that of the frames: encoders of
+    /// variable frame rate put the time base of their input there, such as 1/1000 or 1/90000. So
+    /// what no level allows is not believed (A.3.1 and A.3.3: a frame lasts at least 1/172 s, from
+    /// level 6 on 1/300 s), nor is an unusual rate that exceeds this stream's level.
+    pub fn field_duration(&self) -> Option<(u32, u32)> {
+        let Timing { num_units_in_tick, time_scale, fixed_frame_rate } = self.timing?;
+        // A tick is a field (E.2.1); twice as many ticks a second as frames.
+        let frames_in = |seconds: u64| u64::from(time_scale) * seconds;
+        let ticks = |frames: u64| u64::from(num_units_in_tick) * 2 * frames;
+        let at_most = |rate: u64| frames_in(1) <= ticks(rate);
+        let limit = if self.level_idc >= 60 { 300 } else { 172 };
+        let of_level = u64::from(max_macroblock_rate(self.level_idc, self.constraint_flags));
+        let usual = at_most(USUAL_FRAME_RATE);
+        let allowed = frames_in(u64::from(self.frame_mbs)) <= ticks(of_level);
+        let slow = ticks(1) > frames_in(MAX_FRAME_SECONDS);
+        let plausible = !slow && at_most(limit) && (usual || fixed_frame_rate || allowed);
+        plausible.then_some((num_units_in_tick, time_scale))
     }
 
     /// Most frames that can precede another in decoding order and follow it in output order.
@@ -176,6 +219,11 @@ impl Sps {
         self.max_num_reorder_frames.unwrap_or(inferred).min(16)
     }
 }
+
+/// Frames a second that are believed whatever the level: many encoders do not set it with care.
+pub(crate) const USUAL_FRAME_RATE: u64 = 60;
+/// No frame of a real stream lasts longer, in seconds.
+pub(crate) const MAX_FRAME_SECONDS: u64 = 10;
 
 fn pic_order_count(r: &mut BitReader<'_>) -> Result<PicOrderCount, ParseError> {
     Ok(match r.ue_max(2, "pic_order_cnt_type")? {
@@ -217,6 +265,31 @@ fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), ParseError>
     Ok(())
 }
 
+/// MaxMBPS (table A-1): macroblocks a second.
+const fn max_macroblock_rate(level_idc: u8, constraint_flags: u8) -> u32 {
+    const CONSTRAINT_SET3: u8 = 0x10;
+    match level_idc {
+        11 if constraint_flags & CONSTRAINT_SET3 != 0 => 1_485, // level 1b
+        0..=10 => 1_485,
+        11 => 3_000,
+        12 => 6_000,
+        13 | 20 => 11_880,
+        21 => 19_800,
+        22 => 20_250,
+        30 => 40_500,
+        31 => 108_000,
+        32 => 216_000,
+        40 | 41 => 245_760,
+        42 => 522_240,
+        50 => 589_824,
+        51 => 983_040,
+        52 => 2_073_600,
+        60 => 4_177_920,
+        61 => 8_355_840,
+        _ => 16_711_680,
+    }
+}
+
 /// MaxDpbFrames (A.3.1, table A-1).
 fn max_dpb_frames(level_idc: u8, constraint_flags: u8, frame_mbs: u32) -> u32 {
     const CONSTRAINT_SET3: u8 = 0x10;
@@ -242,6 +315,8 @@ fn max_dpb_frames(level_idc: u8, constraint_flags: u8, frame_mbs: u32) -> u32 {
 #[derive(Debug, Default)]
 struct Vui {
     timing: Option<Timing>,
+    hrd: Option<HrdLengths>,
+    pic_struct_present: bool,
     max_num_reorder_frames: Option<u32>,
 }
 
@@ -269,16 +344,17 @@ impl Vui {
         }
         let nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
         if nal_hrd {
-            skip_hrd(r)?;
+            self.hrd = Some(hrd_lengths(r)?);
         }
         let vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
         if vcl_hrd {
-            skip_hrd(r)?;
+            // The lengths are those of the other, if there are both (E.2.2).
+            self.hrd = Some(hrd_lengths(r)?);
         }
         if nal_hrd || vcl_hrd {
             r.flag("low_delay_hrd_flag")?;
         }
-        r.flag("pic_struct_present_flag")?;
+        self.pic_struct_present = r.flag("pic_struct_present_flag")?;
         if r.flag("bitstream_restriction_flag")? {
             r.flag("motion_vectors_over_pic_boundaries_flag")?;
             r.ue("max_bytes_per_pic_denom")?;
@@ -309,7 +385,7 @@ pub(crate) fn skip_vui_colours(r: &mut BitReader<'_>) -> Result<(), ParseError> 
     Ok(())
 }
 
-fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), ParseError> {
+fn hrd_lengths(r: &mut BitReader<'_>) -> Result<HrdLengths, ParseError> {
     let count = r.ue_max(31, "cpb_cnt_minus1")? + 1;
     r.skip(8, "bit_rate_scale and cpb_size_scale")?;
     for _ in 0..count {
@@ -317,5 +393,9 @@ fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), ParseError> {
         r.ue("cpb_size_value_minus1")?;
         r.flag("cbr_flag")?;
     }
-    r.skip(20, "HRD lengths")
+    r.skip(5, "initial_cpb_removal_delay_length_minus1")?;
+    let cpb_removal_delay = r.bits(5, "cpb_removal_delay_length_minus1")? + 1;
+    let dpb_output_delay = r.bits(5, "dpb_output_delay_length_minus1")? + 1;
+    r.skip(5, "time_offset_length")?;
+    Ok(HrdLengths { cpb_removal_delay, dpb_output_delay })
 }

@@ -76,6 +76,7 @@ fn slice(nal_ref_idc: u8, frame_num: u32) -> SliceHeader {
         poc_lsb: 0,
         delta_poc_bottom: 0,
         delta_poc: [0; 2],
+        resets_order: false,
     }
 }
 

@@ -4,13 +4,15 @@
 
 mod slice;
 mod sps;
+mod vui;
 
 pub use slice::{PicOrder, Pps, SliceHeader};
 pub use sps::{ProfileTierLevel, Sps, sps_id, vps_timing};
+pub use vui::{PictureClock, Vui};
 
 use crate::codec::bits::BitReader;
 use crate::codec::h264::{
-    MAX_PARAMETER_SET, Timing, has_recovery_point_message, insert_changed, nal_array,
+    MAX_PARAMETER_SET, has_recovery_point_message, insert_changed, nal_array,
 };
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
@@ -88,7 +90,7 @@ pub const fn is_idr(nal_type: u8) -> bool {
 /// The parameter sets in force, by their ids.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
-    vps: BTreeMap<u8, (Bytes, Option<Timing>)>,
+    vps: BTreeMap<u8, (Bytes, Option<PictureClock>)>,
     sps: BTreeMap<u8, (Bytes, Sps)>,
     pps: BTreeMap<u8, (Bytes, Pps)>,
 }
@@ -137,10 +139,9 @@ impl ParameterSets {
         self.sps.values().next().map(|(_, sps)| sps)
     }
 
-    /// Clock of the pictures: of the first SPS, else of the first VPS that has one.
-    pub fn timing(&self) -> Option<Timing> {
-        let of_sps = self.sps.values().find_map(|(_, sps)| sps.timing);
-        of_sps.or_else(|| self.vps.values().find_map(|(_, timing)| *timing))
+    /// Clock of the pictures that refer to `sps`: its own, else that of the first VPS that has one.
+    pub fn clock(&self, sps: &Sps) -> Option<PictureClock> {
+        sps.vui.clock.or_else(|| self.vps.values().find_map(|(_, clock)| *clock))
     }
 
     /// The parameter sets that a slice refers to by its PPS id.

@@ -1,9 +1,9 @@
 //! Sequence and video parameter sets (7.3.2.1, 7.3.2.2, 7.3.3, 7.3.7 and annex E).
 
+use super::vui::{PictureClock, Vui, picture_clock};
 use super::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
-use crate::codec::h264::Timing;
-use crate::codec::h264::skip_vui_colours;
+use crate::codec::h264::{MAX_FRAME_SECONDS, Timing, USUAL_FRAME_RATE};
 use crate::wire::ParseError;
 
 /// The general part of `profile_tier_level` (7.3.3).
@@ -71,6 +71,8 @@ pub struct Sps {
     pub max_num_reorder_pics: u32,
     /// Clock of the pictures, if the VUI has it.
     pub timing: Option<Timing>,
+    /// The rest of the VUI that matters here.
+    pub vui: Vui,
 }
 
 impl Sps {
@@ -119,10 +121,13 @@ impl Sps {
             r.ue("sps_max_latency_increase_plus1")?;
         }
         // What follows up to the VUI is only stepped over; a fault in it costs the timing.
-        let timing = timing_of_vui(&mut r, log2_max_poc_lsb).unwrap_or_else(|e| {
-            log::debug!("no timing read from SPS: {e}");
-            None
+        let mut vui = Vui::default();
+        let read = skip_to_vui(&mut r, log2_max_poc_lsb).and_then(|present| {
+            if present { vui.read(&mut r, max_sub_layers_minus1) } else { Ok(()) }
         });
+        if let Err(e) = read {
+            log::debug!("VUI not read to its end: {e}");
+        }
         Ok(Self {
             id,
             profile,
@@ -131,8 +136,51 @@ impl Sps {
             height,
             log2_max_poc_lsb,
             max_num_reorder_pics,
-            timing,
+            timing: vui.clock.map(|clock| clock.timing),
+            vui,
         })
+    }
+}
+
+impl Sps {
+    /// How long a picture lasts that is shown once, in seconds as a fraction, by this clock, if
+    /// that is plausible.
+    ///
+    /// A clock tick need not be a picture's time: encoders of variable picture rate write the
+    /// time base of their input. So what no level allows is not believed (A.4.2: at least 1/300 s
+    /// from picture to picture), nor is an unusual rate that exceeds this stream's level, unless
+    /// the stream says that its rate is fixed.
+    pub fn picture_duration(&self, clock: Timing) -> Option<(u64, u64)> {
+        let fixed = self.vui.elemental_ticks;
+        let ticks = u64::from(clock.num_units_in_tick) * u64::from(fixed.unwrap_or(1));
+        let scale = u64::from(clock.time_scale);
+        let at_most = |rate: u64| scale <= ticks.saturating_mul(rate);
+        let per_frame = if self.vui.field_seq { 2 } else { 1 };
+        let usual = at_most(USUAL_FRAME_RATE * per_frame);
+        let samples = u64::from(self.width) * u64::from(self.height);
+        let allowed = scale.saturating_mul(samples)
+            <= ticks.saturating_mul(max_luma_sample_rate(self.profile.level_idc));
+        let slow = ticks > scale.saturating_mul(MAX_FRAME_SECONDS);
+        let plausible = !slow && at_most(300) && (usual || fixed.is_some() || allowed);
+        plausible.then_some((ticks, scale))
+    }
+}
+
+/// MaxLumaSr (table A.9): luma samples a second.
+const fn max_luma_sample_rate(level_idc: u8) -> u64 {
+    match level_idc {
+        0..=30 => 552_960,
+        31..=60 => 3_686_400,
+        61..=63 => 7_372_800,
+        64..=90 => 16_588_800,
+        91..=93 => 33_177_600,
+        94..=120 => 66_846_720,
+        121..=123 => 133_693_440,
+        124..=150 => 267_386_880,
+        151..=153 => 534_773_760,
+        154..=180 => 1_069_547_520,
+        181..=183 => 2_139_095_040,
+        _ => 4_278_190_080,
     }
 }
 
@@ -146,11 +194,8 @@ pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     Ok(r.ue_max(15, "sps_seq_parameter_set_id")? as u8)
 }
 
-/// From `log2_min_luma_coding_block_size_minus3` to the timing in the VUI.
-fn timing_of_vui(
-    r: &mut BitReader<'_>,
-    log2_max_poc_lsb: u32,
-) -> Result<Option<Timing>, ParseError> {
+/// From `log2_min_luma_coding_block_size_minus3` to the VUI; says whether there is one.
+fn skip_to_vui(r: &mut BitReader<'_>, log2_max_poc_lsb: u32) -> Result<bool, ParseError> {
     for _ in 0..6 {
         r.ue("coding block sizes")?;
     }
@@ -171,31 +216,7 @@ fn timing_of_vui(
         }
     }
     r.skip(2, "temporal_mvp, strong_intra_smoothing")?;
-    if !r.flag("vui_parameters_present_flag")? {
-        return Ok(None);
-    }
-    skip_vui_colours(r)?;
-    if r.flag("chroma_loc_info_present_flag")? {
-        r.ue("chroma_sample_loc_type_top_field")?;
-        r.ue("chroma_sample_loc_type_bottom_field")?;
-    }
-    r.skip(3, "neutral_chroma, field_seq, frame_field_info")?;
-    if r.flag("default_display_window_flag")? {
-        for _ in 0..4 {
-            r.ue("default display window")?;
-        }
-    }
-    timing_info(r)
-}
-
-fn timing_info(r: &mut BitReader<'_>) -> Result<Option<Timing>, ParseError> {
-    if !r.flag("timing_info_present_flag")? {
-        return Ok(None);
-    }
-    let num_units_in_tick = r.bits(32, "num_units_in_tick")?;
-    let time_scale = r.bits(32, "time_scale")?;
-    let valid = num_units_in_tick > 0 && time_scale > 0;
-    Ok(valid.then_some(Timing { num_units_in_tick, time_scale, fixed_frame_rate: true }))
+    r.flag("vui_parameters_present_flag")
 }
 
 fn skip_scaling_list_data(r: &mut BitReader<'_>) -> Result<(), ParseError> {
@@ -247,7 +268,7 @@ fn skip_short_term_ref_pic_sets(r: &mut BitReader<'_>) -> Result<(), ParseError>
 }
 
 /// Clock of the pictures in a video parameter set, a NAL unit of type 32.
-pub fn vps_timing(nal: &[u8]) -> Result<Option<Timing>, ParseError> {
+pub fn vps_timing(nal: &[u8]) -> Result<Option<PictureClock>, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     if nal_unit_type(nal) != nal_type::VPS {
         return Err(r.invalid("VPS NAL unit type"));
@@ -267,5 +288,5 @@ pub fn vps_timing(nal: &[u8]) -> Result<Option<Timing>, ParseError> {
     for _ in 0..layer_sets {
         r.skip(max_layer_id + 1, "layer_id_included_flag")?;
     }
-    timing_info(&mut r)
+    picture_clock(&mut r)
 }

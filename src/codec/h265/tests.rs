@@ -77,7 +77,7 @@ fn parameter_sets_are_replaced_by_id() {
         assert!(!sets.handle_nal(&hex(nal)));
     }
     assert!(sets.for_slice(0).is_some());
-    assert!(sets.timing().is_some());
+    assert!(sets.for_slice(0).is_some_and(|(_, sps)| sets.clock(sps).is_some()));
     assert!(sets.handle_nal(&hex(LAYERED_SPS)));
     assert_eq!((sets.vps().count(), sets.sps().count(), sets.pps().count()), (1, 1, 1));
     // Sets of further layers are not ours.

@@ -2,7 +2,9 @@ use super::*;
 use crate::codec::h264::Sps;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::framer::testing::{H264Slice, H264Sps, h264_pps};
+use crate::framer::testing::{
+    H264Slice, H264Sps, h264_marking_slice, h264_pps, h264_whole_pps, timing_sei,
+};
 use std::time::Duration;
 
 const AUD: [u8; 2] = [9, 0xf0];
@@ -181,6 +183,156 @@ fn rates_are_exact_and_absurd_ones_ignored() {
         }
         assert_eq!(frames_of(&stream, 1000)[300].pts, last);
     }
+}
+
+/// Presentation times in milliseconds of a stream with this SPS, whose pictures come with what
+/// `more` makes of their numbers in front.
+fn shown(sps: H264Sps, count: u32, more: impl Fn(u32) -> Vec<u8>) -> Vec<u128> {
+    let mut stream = annexb::from_nal_units([&sps.nal()[..], &h264_pps(0)]);
+    for n in 0..count {
+        let slice = if n == 0 { H264Slice::idr(0) } else { H264Slice::other(true, n, 2 * n) };
+        let nals = [more(n), H264Slice { fields: sps.fields, ..slice }.nal()];
+        let nals = nals.iter().map(Vec::as_slice).filter(|nal| !nal.is_empty());
+        stream.extend(annexb::from_nal_units(nals));
+    }
+    let frames = frames_of(&stream, 1000);
+    assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
+    frames.iter().map(|frame| frame.pts.as_millis()).collect()
+}
+
+#[test]
+fn a_tick_that_is_no_frame_rate_is_not_believed() {
+    let progressive = H264Sps { reorder: Some(0), ..H264Sps::default() };
+    for (timing, fixed, last) in [
+        // The time base of a container; 192 by 112 in level 3.0 may have 482 frames a second.
+        ((1, 2000), false, 4000),
+        ((1, 1200), false, 4000),
+        ((1, 180_000), false, 4000),
+        ((1, 2000), true, 4000),
+        // Slower than anybody would encode.
+        ((60, 1), false, 4000),
+        // Rates that are.
+        ((1, 100), false, 2000),
+        ((1001, 60_000), false, 3336),
+        ((1, 240), true, 833),
+        ((1, 2), false, 100_000),
+    ] {
+        let sps = H264Sps { timing: Some(timing), fixed, ..progressive };
+        assert_eq!(shown(sps, 101, |_| vec![])[100], last, "{timing:?} {fixed}");
+    }
+}
+
+#[test]
+fn pic_struct_tells_how_often_fields_and_frames_are_shown() {
+    let sps = H264Sps {
+        timing: Some((1, 50)),
+        reorder: Some(0),
+        fields: true,
+        pic_struct: true,
+        ..H264Sps::default()
+    };
+    // Frame; top and bottom; three fields, twice; doubled; tripled; one that does not say.
+    let structures = [0, 3, 5, 6, 7, 8, 9, 4];
+    let more = |n: u32| match structures[n as usize] {
+        9 => SEI.to_vec(),
+        pic_struct => timing_sei(&[6], false, &[(4, pic_struct)]),
+    };
+    assert_eq!(shown(sps, 8, more), [0, 40, 80, 140, 200, 280, 400, 440]);
+    // Without the flag in the SPS, the message has no such field.
+    let mute = H264Sps { pic_struct: false, ..sps };
+    assert_eq!(shown(mute, 8, more)[7], 280);
+}
+
+#[test]
+fn both_fields_of_a_frame_make_one_step_of_time() {
+    let field =
+        |base: H264Slice, bottom| H264Slice { bottom: Some(bottom), fields: true, ..base }.nal();
+    let sps = H264Sps {
+        fields: true,
+        timing: Some((1, 50)),
+        pic_struct: true,
+        reorder: Some(0),
+        ..H264Sps::default()
+    };
+    let mut nals = vec![sps.nal(), h264_pps(0)];
+    for n in 0..50 {
+        let (top, bottom) = match n {
+            // Both fields of an IDR picture as IDR pictures.
+            0 => (H264Slice::idr(0), H264Slice { poc_lsb: Some(1), ..H264Slice::idr(0) }),
+            _ => (H264Slice::other(true, n, 2 * n), H264Slice::other(true, n, 2 * n + 1)),
+        };
+        nals.extend([timing_sei(&[6], false, &[(4, 1)]), field(top, false)]);
+        nals.extend([timing_sei(&[6], false, &[(4, 2)]), field(bottom, true)]);
+    }
+    let frames = frames_of(&annexb::from_nal_units(nals.iter().map(Vec::as_slice)), 999);
+    let times: Vec<_> = frames.iter().map(|frame| frame.pts.as_millis()).collect();
+    assert_eq!(times, (0..50).map(|n| n * 40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reference_decoder_s_clock_tells_the_times_of_variable_rate() {
+    let sps = H264Sps {
+        timing: Some((1, 100)),
+        fixed: false,
+        hrd: true,
+        pic_struct: true,
+        reorder: Some(0),
+        ..H264Sps::default()
+    };
+    // Hundredths of a second; a buffering period every four pictures, in the last the count wraps.
+    let due = [0_u32, 4, 8, 20, 21, 25, 100, 104, 250, 255, 300, 509, 510, 515, 520, 521];
+    let delays = |n: u32| {
+        let since = due[((n.max(1) - 1) / 4 * 4) as usize];
+        let removal = (due[n as usize] - since) % 256;
+        timing_sei(&[6], n % 4 == 0, &[(8, removal), (8, 6), (4, 0)])
+    };
+    assert_eq!(shown(sps, 16, delays), due.map(|at| u128::from(at) * 10));
+    // One that stands still is none, and the tick of a time base neither.
+    let still = |_| timing_sei(&[6], false, &[(8, 0), (8, 0), (4, 0)]);
+    let sps = H264Sps { timing: Some((1, 2000)), ..sps };
+    assert_eq!(shown(sps, 101, still)[100], 4000);
+}
+
+#[test]
+fn times_go_on_at_the_rate_of_new_parameter_sets() {
+    let sps = H264Sps { timing: Some((1, 50)), reorder: Some(0), ..H264Sps::default() };
+    let faster = H264Sps { timing: Some((1001, 60_000)), ..sps };
+    let more = |n| if n == 25 { faster.nal() } else { vec![] };
+    let times = shown(sps, 86, more);
+    assert_eq!((times[25], times[85]), (1000, 3002));
+}
+
+#[test]
+fn an_operation_that_forgets_all_pictures_restarts_the_order() {
+    let mut units = vec![vec![H264Sps::default().nal(), h264_whole_pps(0)]];
+    units[0].push(H264Slice::idr(0).nal());
+    // P B P B, then one that counts from 0 again, with operations before and behind it.
+    for n in 0..2 {
+        units.push(vec![h264_marking_slice(n + 1, 4 * n + 4, &[1, 0, 2, 1])]);
+        units.push(vec![H264Slice::other(false, n + 2, 4 * n + 2).nal()]);
+    }
+    units.push(vec![h264_marking_slice(3, 40, &[3, 1, 1, 5, 4, 0])]);
+    for n in 0..2 {
+        units.push(vec![h264_marking_slice(n + 1, 4 * n + 4, &[])]);
+        units.push(vec![H264Slice::other(false, n + 2, 4 * n + 2).nal()]);
+    }
+    let frames = assert_units(&units);
+    let at = |n: u64| Duration::from_nanos(n * 1_000_000_000 / 30);
+    let times: Vec<_> = frames.iter().map(|frame| frame.pts).collect();
+    assert_eq!(times, [0, 2, 1, 4, 3, 5, 7, 6, 9, 8].map(at));
+}
+
+#[test]
+fn an_i_picture_with_its_sps_in_front_is_a_key() {
+    let slice = |slice_type, n: u32| H264Slice { slice_type, ..H264Slice::other(true, n, 2 * n) };
+    let set = H264Sps::default().nal();
+    let mut units = vec![sets(H264Sps::default())];
+    units[0].push(H264Slice::idr(0).nal());
+    units.push(vec![slice(7, 1).nal()]);
+    units.push(vec![set.clone(), slice(2, 2).nal()]);
+    units.push(vec![set, slice(5, 3).nal()]);
+    let keys: Vec<_> = assert_units(&units).iter().map(|frame| frame.flags.key).collect();
+    assert_eq!(keys, [true, false, true, false]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod index;
 mod indexed;
 mod source;
+mod times;
 mod units;
 
 use super::shared::{SharedFile, read_at};
@@ -13,7 +14,7 @@ use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::{CodecParameters, h264, h265};
 use crate::framer::h264::H264Syntax;
 use crate::framer::h265::H265Syntax;
-use crate::framer::video::{PictureDuration, Syntax, VideoFramer};
+use crate::framer::video::{PictureDuration, PicturePosition, Syntax, VideoFramer};
 use crate::media::access_unit::NalCodec;
 use crate::media::{FramedSource, SeekError, SourceContext};
 use bytes::Bytes;
@@ -26,12 +27,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use times::{Times, TimesBuilder};
 use units::{Unit, Units};
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 /// A file without a start code in its first bytes is no byte stream.
 const MAX_GARBAGE: u64 = 1 << 20;
+/// Pictures of which it is remembered that they refer to no other.
+const MAX_INTRA_UNITS: usize = 1 << 16;
 /// Distinct sets of parameter sets that the index tells apart.
 const MAX_SETS: usize = 256;
 
@@ -89,8 +93,39 @@ struct H26xProbe<S: Codec> {
     read: u64,
     framer: VideoFramer<S>,
     index: Index,
+    /// Also the pictures that refer to no other, but do not say that decoding can start there.
+    intra: Index,
+    /// In decoding order, those that are in `intra` alone.
+    intra_units: Vec<u32>,
+    sparse: Sparse,
     units: Units,
+    times: TimesBuilder,
     pictures: u64,
+}
+
+/// Whether the pictures that say that decoding can start there are too few to seek by.
+#[derive(Debug, Default)]
+struct Sparse {
+    /// When the last one is presented, and the longest time without one, in units of time.
+    last: u64,
+    longest: u64,
+    count: u64,
+}
+
+impl Sparse {
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn note(&mut self, time: u64) {
+        self.longest = self.longest.max(time.saturating_sub(self.last));
+        self.last = self.last.max(time);
+        self.count += 1;
+    }
+
+    /// Whether it is so in a file of that length.
+    fn is_so(&self, unit: PictureDuration, end: u64) -> bool {
+        let longest = self.longest.max(end.saturating_sub(self.last));
+        self.count <= 1 || unit.times(longest) > Self::LONG
+    }
 }
 
 impl<S: Codec> H26xProbe<S> {
@@ -105,7 +140,11 @@ impl<S: Codec> H26xProbe<S> {
             read: 0,
             framer,
             index: Index::default(),
+            intra: Index::default(),
+            intra_units: Vec::new(),
+            sparse: Sparse::default(),
             units: Units::default(),
+            times: TimesBuilder::default(),
             pictures: 0,
         })
     }
@@ -145,17 +184,34 @@ impl<S: Codec> H26xProbe<S> {
             let (len, key) = (frame.data.len(), frame.flags.key);
             let unit = Unit { len, key, output_index: position.output_index };
             self.units.push(position.offset, unit);
-            if frame.flags.key {
-                let version = self.index.version_of(position.parameter_sets, MAX_SETS);
-                self.index.push(Point {
-                    offset: position.offset,
-                    decode_index: position.decode_index,
-                    output_index: position.output_index,
-                    version,
-                });
-            }
+            self.times.push(position.output_index, position.time, position.duration);
+            self.take_point(key, position);
         }
         Ok(())
+    }
+
+    fn take_point(&mut self, key: bool, position: PicturePosition) {
+        if !key && !position.intra {
+            return;
+        }
+        let decode_index = position.decode_index;
+        let point = Point {
+            offset: position.offset,
+            decode_index,
+            output_index: position.output_index,
+            time: self.framer.time_of(decode_index.min(position.output_index)),
+            own_time: position.time,
+            version: self.index.version_of(position.parameter_sets, MAX_SETS),
+        };
+        self.intra.push(point);
+        if key {
+            self.sparse.note(position.time);
+            self.index.push(point);
+        } else if let (Ok(n), true) =
+            (u32::try_from(decode_index), self.intra_units.len() < MAX_INTRA_UNITS)
+        {
+            self.intra_units.push(n);
+        }
     }
 
     fn finish(&mut self) -> Result<Arc<H26xFile<S>>, ProbeError> {
@@ -165,7 +221,17 @@ impl<S: Codec> H26xProbe<S> {
         if self.pictures == 0 {
             return Err(content::<S>("no picture found"));
         }
-        let index = std::mem::take(&mut self.index);
+        let mut index = std::mem::take(&mut self.index);
+        let unit = self.framer.time_unit();
+        let times = std::mem::take(&mut self.times);
+        // Encoders with open groups of pictures may never send a recovery point. What such an I
+        // picture is followed by refers to it as a rule, which beats no seeking at all.
+        let intra_is_key = self.sparse.is_so(unit, times.end()) && !self.intra_units.is_empty();
+        if intra_is_key {
+            index.replace_points(std::mem::take(&mut self.intra));
+            self.intra_units.iter().for_each(|&n| self.units.mark_key(u64::from(n)));
+        }
+        let times = times.finish(unit);
         let sets = match index.points().first() {
             Some(point) => index.version(point.version).to_vec(),
             // Gradual refresh without a word about where it begins can be played from the start.
@@ -174,8 +240,7 @@ impl<S: Codec> H26xProbe<S> {
         if sets.is_empty() {
             return Err(content::<S>("no parameter sets found"));
         }
-        let picture_duration = self.framer.picture_duration();
-        let duration = picture_duration.times(self.pictures);
+        let duration = times.total();
         let bits = u128::from(self.len) * 8 * 1_000_000;
         let bitrate = u32::try_from(bits / duration.as_micros().max(1)).ok();
         let track = Track {
@@ -190,8 +255,9 @@ impl<S: Codec> H26xProbe<S> {
             tracks: [track],
             index,
             units: std::mem::take(&mut self.units).finish().map(Arc::new),
-            pictures: self.pictures,
-            picture_duration,
+            times,
+            time_unit: unit,
+            intra_is_key,
             reorder_delay: self.framer.reorder_depth_seen(),
             syntax: std::marker::PhantomData,
         }))
@@ -221,15 +287,17 @@ struct H26xFile<S> {
     index: Index,
     /// Unless there are too many.
     units: Option<Arc<Units>>,
-    pictures: u64,
-    picture_duration: PictureDuration,
+    times: Times,
+    time_unit: PictureDuration,
+    /// Pictures that refer to no other count as key pictures.
+    intra_is_key: bool,
     reorder_delay: u32,
     syntax: std::marker::PhantomData<S>,
 }
 
 impl<S: Codec> H26xFile<S> {
     fn duration(&self) -> Duration {
-        self.picture_duration.times(self.pictures)
+        self.times.total()
     }
 
     /// Where to start decoding for what is presented at `npt`.
@@ -237,8 +305,16 @@ impl<S: Codec> H26xFile<S> {
         if npt >= self.duration() {
             return Err(SeekError::OutOfRange);
         }
-        let wanted = self.picture_duration.index_at(npt);
-        self.index.at_or_before(wanted).copied().ok_or(SeekError::NotSeekable)
+        let found = match &self.times {
+            Times::Unknown { unit, .. } => self.index.presented_by(|time| unit.times(time) <= npt),
+            times => self.index.at_or_before(times.place_at(npt)),
+        };
+        found.copied().ok_or(SeekError::NotSeekable)
+    }
+
+    /// When the picture at a point is presented.
+    fn time_of(&self, point: &Point) -> Duration {
+        self.time_unit.times(point.own_time)
     }
 
     fn parsing_source(self: Arc<Self>) -> io::Result<ParsingSource<S>> {

@@ -15,6 +15,10 @@ pub(super) struct Point {
     pub(super) decode_index: u64,
     /// Pictures before it in output order.
     pub(super) output_index: u64,
+    /// When the first of its leading pictures is presented, or itself, in units of time.
+    pub(super) time: u64,
+    /// When it is itself.
+    pub(super) own_time: u64,
     /// Which of the parameter sets are in force.
     pub(super) version: usize,
 }
@@ -31,6 +35,11 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// Has these points from now on.
+    pub(super) fn replace_points(&mut self, other: Self) {
+        (self.points, self.spacing) = (other.points, other.spacing);
     }
 
     pub(super) fn push(&mut self, point: Point) {
@@ -67,6 +76,12 @@ impl Index {
         self.versions.get(version).map_or(&[], Vec::as_slice)
     }
 
+    /// The last point of whose own time `is_past` is true; the first if there is none.
+    pub(super) fn presented_by(&self, is_past: impl Fn(u64) -> bool) -> Option<&Point> {
+        let after = self.points.partition_point(|point| is_past(point.own_time));
+        self.points.get(after.saturating_sub(1))
+    }
+
     /// The last point that is presented at or before `output_index`; the first if there is none.
     pub(super) fn at_or_before(&self, output_index: u64) -> Option<&Point> {
         let after = self.points.partition_point(|point| point.output_index <= output_index);
@@ -79,7 +94,14 @@ mod tests {
     use super::*;
 
     fn point(n: u64) -> Point {
-        Point { offset: n * 100, decode_index: n, output_index: n, version: 0 }
+        Point {
+            offset: n * 100,
+            decode_index: n,
+            output_index: n,
+            time: n,
+            own_time: n,
+            version: 0,
+        }
     }
 
     #[test]

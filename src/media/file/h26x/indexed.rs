@@ -1,7 +1,7 @@
 //! [`IndexedSource`]: gives a byte stream file's access units as the probe found them. A frame is
 //! one read of just its bytes; between two frames the source holds none.
 
-use super::source::{BECAME_SHORTER, cannot_be_read, with_missing_sets};
+use super::source::{self, BECAME_SHORTER, cannot_be_read};
 use super::units::{Unit, Units};
 use super::{Codec, H26xFile};
 use crate::frame::{Frame, FrameFlags};
@@ -62,8 +62,8 @@ impl<S: Codec> IndexedSource<S> {
     /// Times of the next access unit.
     fn times(&self, unit: Unit) -> FrameTimes {
         let delay = u64::from(self.of.reorder_delay);
-        let dts = self.of.picture_duration.times(self.next.saturating_sub(delay));
-        let pts = self.of.picture_duration.times(unit.output_index);
+        let dts = self.next.checked_sub(delay).map_or(Duration::ZERO, |n| self.of.times.at(n));
+        let pts = self.of.times.at(unit.output_index);
         // Not even in a broken stream is a picture presented before it is decoded.
         FrameTimes { pts: pts.max(dts), dts }
     }
@@ -75,7 +75,7 @@ impl<S: Codec> IndexedSource<S> {
         let after_seek = self.after_seek.take();
         if let Some(after) = after_seek {
             let sets = self.of.index.version(after.version);
-            data = with_missing_sets::<S>(data, sets, memory);
+            data = source::after_seek::<S>(data, sets, memory);
             // Leading pictures precede all trailing ones in decoding order.
             while let Some(unit) = self.units.get(self.next).filter(|u| u.output_index < after.from)
             {
@@ -83,7 +83,7 @@ impl<S: Codec> IndexedSource<S> {
                 self.pass(unit);
             }
         }
-        let begin = |n| self.of.picture_duration.times(n);
+        let begin = |n| self.of.times.at(n);
         Ok(Frame {
             data,
             pts,
@@ -129,7 +129,7 @@ impl<S: Codec> FramedSource for IndexedSource<S> {
         self.offset = point.offset;
         self.after_seek = Some(AfterSeek { version: point.version, from: point.output_index });
         self.ended = None;
-        Ok(self.of.picture_duration.times(point.output_index))
+        Ok(self.of.time_of(&point))
     }
 
     fn duration(&self) -> Option<Duration> {

@@ -5,7 +5,7 @@ use super::{CHUNK, Codec, H26xFile};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::video::VideoFramer;
-use crate::media::access_unit::{leading_units, put_parameter_sets};
+use crate::media::access_unit::{after_break, leading_units, put_in_front};
 use crate::media::file::shared::read_at;
 use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl<S: Codec> ParsingSource<S> {
     fn admit(&mut self, mut frame: Frame, memory: &mut FrameMemory) -> Option<Frame> {
         let Some(after) = &mut self.after_seek else { return Some(frame) };
         if let Some(sets) = after.parameter_sets.take() {
-            frame.data = with_missing_sets::<S>(frame.data, &sets, memory);
+            frame.data = after_seek::<S>(frame.data, &sets, memory);
             return Some(frame);
         }
         if frame.pts < after.from {
@@ -90,31 +90,34 @@ impl<S: Codec> ParsingSource<S> {
     }
 }
 
-/// `data` with those of `sets` in front that it does not bring itself.
-pub(super) fn with_missing_sets<S: Codec>(
-    data: Bytes,
-    sets: &[Bytes],
-    memory: &mut FrameMemory,
-) -> Bytes {
+/// `data`, which is played after a seek, with `sets` in front unless it brings all of them, and
+/// with what else a decoder must be told.
+pub(super) fn after_seek<S: Codec>(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
     let found = leading_units(S::NAL_CODEC, &data);
     let own = |set: &[u8]| {
         let ranges = found.vps.iter().chain(found.sps.iter()).chain(found.pps.iter());
         ranges.filter_map(|range| data.get(range)).any(|nal| nal == set)
     };
-    let missing = sets.iter().map(|set| &set[..]).filter(|set| !own(set));
-    let missing = annexb::from_nal_units(missing);
-    if missing.is_empty() {
+    // All or none: a PPS is read by the SPS before it.
+    let complete = sets.iter().all(|set| own(set));
+    let sets = if complete { &[] } else { sets };
+    let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
+    let first = after_break(&found);
+    if sets.is_empty() && first.is_empty() {
         return data;
     }
-    let whole = memory.take(data.len() + missing.len());
-    let whole = put_parameter_sets(whole, &data, &found, &missing);
+    let whole = memory.take(first.len() + data.len() + sets.len());
+    let whole = put_in_front(whole, first, &data, &found, &sets);
     memory.give_back(data);
     whole
 }
 
 fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
     let mut framer = VideoFramer::new();
-    framer.set_picture_duration(file.picture_duration);
+    framer.set_time_unit(file.time_unit);
+    if file.intra_is_key {
+        framer.count_intra_pictures_as_key();
+    }
     framer.set_reorder_delay(file.reorder_delay);
     framer
 }
@@ -155,11 +158,11 @@ impl<S: Codec> FramedSource for ParsingSource<S> {
         // Anew, so that no parameter set from behind the point is in force.
         self.framer = new_framer(&self.of);
         self.framer.handle_parameter_sets(sets.iter().map(|set| &set[..]));
-        self.framer.handle_seek(point.offset, point.decode_index);
+        self.framer.handle_seek_to(point.offset, point.decode_index, point.time);
         self.offset = point.offset;
         self.input_ended = false;
         self.ended = None;
-        let from = self.of.picture_duration.times(point.output_index);
+        let from = self.of.time_of(&point);
         self.after_seek = Some(AfterSeek { parameter_sets: Some(sets), from });
         Ok(from)
     }

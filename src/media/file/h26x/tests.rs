@@ -2,7 +2,9 @@ use super::*;
 use crate::codec::h264::{nal_type, nal_unit_type};
 use crate::frame::Frame;
 use crate::framer::annexb;
-use crate::framer::testing::{H264Slice, H264Sps, h264_pps, h265_parameter_sets, h265_slice};
+use crate::framer::testing::{
+    H264Slice, H264Sps, h264_pps, h265_parameter_sets, h265_slice, timing_sei,
+};
 use crate::media::demux::DemuxTable;
 use crate::media::file::testing::{file_of, media};
 use crate::media::{Ending, FramePoll, FrameTimes, SeekError, Wait};
@@ -143,7 +145,7 @@ fn seeks_to_the_key_picture_before() {
 #[test]
 fn seek_brings_the_parameter_sets_of_its_place() {
     let mut bytes = stream(2, 10);
-    let other = H264Sps { timing: Some((1, 120)), ..H264Sps::default() }.nal();
+    let other = H264Sps { reorder: Some(1), ..H264Sps::default() }.nal();
     bytes.extend(annexb::from_nal_units([&[9, 0xf0][..], &other, &H264Slice::idr(9).nal()]));
     bytes.extend(annexb::from_nal_units([&H264Slice::idr(10).nal()[..]]));
     let file = h264(&bytes).unwrap();
@@ -151,12 +153,119 @@ fn seek_brings_the_parameter_sets_of_its_place() {
         for (picture, sps) in [(10, H264Sps::default().nal()), (20, other.clone()), (21, other)] {
             source.seek(at(picture) + Duration::from_nanos(1), cx).unwrap();
             let FramePoll::Ready(frame) = source.poll_frame(cx) else { panic!("a frame") };
-            let sets: Vec<_> = annexb::nal_units(&frame.data)
-                .filter(|nal| nal_unit_type(nal) == nal_type::SPS)
-                .collect();
-            assert_eq!(sets, [sps]);
-            assert!(annexb::nal_units(&frame.data).any(|nal| nal_unit_type(nal) == nal_type::PPS));
+            let nals: Vec<_> = annexb::nal_units(&frame.data).collect();
+            let mut sets = nals.iter().filter(|nal| nal_unit_type(nal) == nal_type::SPS);
+            assert!(sets.all(|set| *set == sps));
+            // The PPS follows an SPS, by which it is read.
+            let types: Vec<_> = nals.iter().map(|nal| nal_unit_type(nal)).collect();
+            assert!(types.windows(2).any(|pair| pair == [nal_type::SPS, nal_type::PPS]));
         }
+    });
+}
+
+/// I P P P P five times over, one IDR picture alone; `ahead` makes what comes before the I
+/// pictures.
+fn open_groups(ahead: impl Fn(u32) -> Vec<Vec<u8>>) -> Vec<u8> {
+    let mut nals = vec![H264Sps::default().nal(), h264_pps(0), H264Slice::idr(0).nal()];
+    for n in 1..25_u32 {
+        let slice = H264Slice::other(true, n, 2 * n);
+        let inter = H264Slice { slice_type: 5, ..slice }.nal();
+        if n % 5 == 0 {
+            nals.extend(ahead(n));
+            nals.push(slice.nal());
+        } else {
+            nals.push(inter);
+        }
+        // Of a picture of several slices, the first one alone does not tell.
+        let first_mb = 20;
+        nals.push(H264Slice { first_mb, slice_type: if n == 15 { 5 } else { 7 }, ..slice }.nal());
+    }
+    annexb::from_nal_units(nals.iter().map(Vec::as_slice))
+}
+
+#[test]
+fn seeks_to_i_pictures_where_decoding_can_start() {
+    let sps = || vec![H264Sps::default().nal()];
+    let recovery_point = || vec![vec![6, 6, 1, 0xc0, 0x80]];
+    // Plain I pictures count where nothing else does; that of picture 15 is half a P picture.
+    let plain = open_groups(|_| vec![]);
+    // As soon as the stream says where decoding can start, it is believed.
+    let some = open_groups(|n| if n == 10 { recovery_point() } else { vec![] });
+    for (bytes, keys) in [
+        (open_groups(|_| sps()), vec![0, 5, 10, 15, 20]),
+        (open_groups(|_| recovery_point()), vec![0, 5, 10, 15, 20]),
+        (plain, vec![0, 5, 10, 20]),
+        (some, vec![0, 10]),
+    ] {
+        let on_disk = file_of(&bytes);
+        let file = probed(probe_h264(on_disk.path()).unwrap(), 100).unwrap();
+        with_source(&file, |source, cx| {
+            let (frames, _) = rest(source, cx);
+            let flagged = frames.iter().enumerate().filter(|(_, frame)| frame.flags.key);
+            assert_eq!(flagged.map(|(n, _)| n).collect::<Vec<_>>(), keys);
+            for n in 0..25_u64 {
+                let nearest = keys.iter().rev().find(|&&key| key as u64 <= n).unwrap();
+                assert_eq!(source.seek(at(n), cx), Ok(at(*nearest as u64)), "{keys:?}, {n}");
+                let FramePoll::Ready(frame) = source.poll_frame(cx) else { panic!("a frame") };
+                assert!(frame.flags.key);
+                let first = annexb::nal_units(&frame.data).map(nal_unit_type);
+                assert!(first.take(2).eq([nal_type::SPS, nal_type::PPS]), "sets in front");
+            }
+        });
+        check_both_sources::<H264Syntax>(on_disk.path());
+    }
+}
+
+#[test]
+fn plays_at_the_times_that_pictures_are_shown() {
+    // Every third frame is shown for three fields.
+    let sps = H264Sps { pic_struct: true, fields: true, ..H264Sps::default() };
+    let mut nals = vec![sps.nal(), h264_pps(0)];
+    for n in 0..300_u32 {
+        let structure = if n % 3 == 0 { 5 } else { 0 };
+        nals.push(timing_sei(&[6], false, &[(4, structure)]));
+        let slice = match n % 30 {
+            0 => H264Slice::idr(n / 30),
+            m => H264Slice::other(true, m, 2 * m),
+        };
+        nals.push(H264Slice { fields: true, ..slice }.nal());
+    }
+    let file = h264(&annexb::from_nal_units(nals.iter().map(Vec::as_slice))).unwrap();
+    let fields = |n: u64| Duration::from_nanos(n * 1_000_000_000 / 60);
+    assert_eq!(file.tracks()[0].duration, Some(fields(700)));
+    with_source(&file, |source, cx| {
+        let (frames, _) = rest(source, cx);
+        let wanted = (0..300_u64).map(|n| fields(n * 2 + n.div_ceil(3)));
+        assert!(frames.iter().map(|frame| frame.pts).eq(wanted));
+        assert!(frames.iter().all(|frame| frame.dts <= frame.pts));
+        assert_eq!(frames[0].duration, fields(3));
+        assert_eq!(source.seek(Duration::from_secs(5), cx), Ok(fields(280)));
+        let FramePoll::Ready(frame) = source.poll_frame(cx) else { panic!("a frame") };
+        assert_eq!(frame.pts, fields(280));
+        assert_eq!(source.seek(fields(279), cx), Ok(fields(210)));
+    });
+}
+
+#[test]
+fn a_break_before_a_clean_random_access_picture_is_marked() {
+    let mut nals = h265_parameter_sets(2).to_vec();
+    for (nal_type, poc) in [(20, 0), (1, 2), (0, 1), (21, 6), (9, 4), (8, 3), (1, 8), (1, 9)] {
+        nals.push(h265_slice(nal_type, true, poc));
+    }
+    let on_disk = file_of(&annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
+    let file = probed(probe_h265(on_disk.path()).unwrap(), 100).unwrap();
+    with_source(&file, |source, cx| {
+        let types = |frame: &Frame| -> Vec<_> {
+            annexb::nal_units(&frame.data).map(h265::nal_unit_type).collect()
+        };
+        source.seek(Duration::from_millis(110), cx).unwrap();
+        let (frames, _) = rest(source, cx);
+        // End of sequence, the sets, the picture; the pictures that lead it are not sent.
+        assert_eq!(types(&frames[0]), [36, 32, 33, 34, 21]);
+        assert_eq!(frames.iter().skip(1).flat_map(types).collect::<Vec<_>>(), [1, 1]);
+        source.seek(Duration::ZERO, cx).unwrap();
+        let (frames, _) = rest(source, cx);
+        assert!(frames.iter().all(|frame| !types(frame).contains(&36)), "no break, no mark");
     });
 }
 

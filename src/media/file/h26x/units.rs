@@ -2,7 +2,7 @@
 //! it, whoever plays the file reads access units and nothing else, and looks at none.
 
 /// Most access units that are kept: almost six hours of 25 a second, in 2 MiB.
-const MAX_UNITS: usize = 1 << 19;
+pub(super) const MAX_UNITS: usize = 1 << 19;
 /// Of the length, in the low bits of an entry; above it one bit for key pictures, and eight for
 /// the distance in output order, signed.
 const LEN_BITS: u32 = 23;
@@ -47,6 +47,14 @@ impl Units {
             self.first_offset = offset;
         }
         self.entries.push(entry);
+    }
+
+    /// Makes the access unit with `decode_index` others before it one to start at.
+    pub(super) fn mark_key(&mut self, decode_index: u64) {
+        let index = usize::try_from(decode_index).unwrap_or(usize::MAX);
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry |= KEY;
+        }
     }
 
     /// The table if it has all access units, in no more memory than it takes.

@@ -366,15 +366,19 @@ impl TrackState {
         if (self.wants_key && !key) || npt < self.from {
             return None;
         }
-        self.wants_key = false;
+        if std::mem::take(&mut self.wants_key) && self.gap {
+            self.from = self.from.max(npt);
+        }
+        let first: &[u8] = if self.gap { access_unit::after_break(&found) } else { &[] };
         let missing = self.sets.as_ref().and_then(SetsInForce::missing).filter(|_| key);
         let in_place = |sets: &Bytes| whole.get(..room) == Some(&sets[..]) && found.insert_at == 0;
-        if !missing.is_some_and(in_place) {
+        if !first.is_empty() || !missing.is_some_and(in_place) {
             whole.advance(room.min(whole.len()));
-            if let Some(sets) = missing {
+            let sets = missing.map(|sets| &sets[..]).unwrap_or_default();
+            if !first.is_empty() || !sets.is_empty() {
                 let bare = whole;
-                let to = memory.take(bare.len() + sets.len());
-                whole = access_unit::put_parameter_sets(to, &bare, &found, sets);
+                let to = memory.take(first.len() + bare.len() + sets.len());
+                whole = access_unit::put_in_front(to, first, &bare, &found, sets);
                 memory.give_back(bare);
             }
         }
