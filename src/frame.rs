@@ -23,6 +23,9 @@ pub struct Frame {
     pub dts: Duration,
     /// How long the frame lasts; zero if unknown.
     pub duration: Duration,
+    /// What the wall clock showed when the frame was captured, as the time since the Unix epoch,
+    /// if the source knows. Sender reports of a live stream state it (RFC 3550 section 6.4.1).
+    pub wall_clock: Option<Duration>,
     /// What else is known of it.
     pub flags: FrameFlags,
 }
@@ -47,6 +50,7 @@ impl Default for FrameFlags {
 impl Frame {
     /// A key frame that is presented when it is decoded.
     pub fn new(data: impl Into<Bytes>, pts: Duration, duration: Duration) -> Self {
-        Self { data: data.into(), pts, dts: pts, duration, flags: FrameFlags::default() }
+        let (data, flags) = (data.into(), FrameFlags::default());
+        Self { data, pts, dts: pts, duration, wall_clock: None, flags }
     }
 }

@@ -182,6 +182,7 @@ impl<S: Syntax> VideoFramer<S> {
             pts,
             dts,
             duration: end.saturating_sub(unit_of_time.times(time)),
+            wall_clock: None,
             flags: FrameFlags {
                 key: picture.key || (self.intra_is_key && picture.intra),
                 ends_access_unit: true,

@@ -58,6 +58,7 @@ pub fn live_stream(
         open: true,
         inside_unit: false,
         had_slice: false,
+        clock: None,
         stats: LiveStats::default(),
     };
     let shared = Arc::new(Shared { state: Mutex::new(state), codec, wake });
@@ -112,8 +113,34 @@ struct State {
     inside_unit: bool,
     /// Of the access unit that came last, a slice has come.
     had_slice: bool,
+    clock: Option<Clock>,
     stats: LiveStats,
 }
+
+/// What the wall clock showed at an encoder's time.
+#[derive(Clone, Copy)]
+struct Clock {
+    pts: Duration,
+    wall: Duration,
+    /// The latest frame since; none: it was set for what comes next.
+    newest: Option<Duration>,
+}
+
+impl Clock {
+    /// What the wall clock shows at `pts`, unless that is too far away to tell.
+    fn at(&self, pts: Duration) -> Option<Duration> {
+        if pts.abs_diff(self.pts) > CLOCK_VALIDITY {
+            return None;
+        }
+        self.wall.saturating_add(pts).checked_sub(self.pts)
+    }
+}
+
+/// How long a clock that was set is told to those who begin to watch: later the two clocks may
+/// have drifted apart.
+const CLOCK_VALIDITY: Duration = Duration::from_secs(10);
+/// Pictures go back no further in the order in which they are sent.
+const MAX_REORDERING: Duration = Duration::from_secs(1);
 
 struct Reader {
     queue: FrameQueue,
@@ -124,6 +151,8 @@ struct Reader {
     started: bool,
     /// It has been told to wait for input.
     waiting: bool,
+    /// The clock was set, and no frame has told it.
+    clock_is_due: bool,
 }
 
 impl Shared {
@@ -210,6 +239,21 @@ impl LiveSender {
         self.send(frame)
     }
 
+    /// Says what the wall clock showed (time since the Unix epoch) when the frame of `pts` was
+    /// captured. It goes with the next frame that has no [`Frame::wall_clock`] of its own; sender
+    /// reports then relate RTP timestamps to that clock, and tracks whose times are not of one
+    /// clock are brought together by it.
+    ///
+    /// Call it again, each second or with each key frame, as the encoder's clock drifts against
+    /// the wall clock, and after the encoder's times have begun anew. In between the server follows
+    /// the drift by the frames' arrival; a viewer who comes when more than ten seconds of media
+    /// have passed begins with the server's own wall clock.
+    pub fn set_clock(&self, pts: Duration, wall_clock: Duration) {
+        let mut state = self.shared.lock();
+        state.clock = Some(Clock { pts, wall: wall_clock, newest: None });
+        state.sources.iter_mut().for_each(|(_, reader)| reader.clock_is_due = true);
+    }
+
     /// The counters.
     pub fn stats(&self) -> LiveStats {
         self.shared.lock().stats()
@@ -270,12 +314,25 @@ impl State {
         sets.missing().filter(|_| wanted && access_unit::is_complete(&self.parameters)).cloned()
     }
 
+    /// What the clock that was set shows at a frame. It is of no use to times that begin anew.
+    fn wall_clock_of(&mut self, frame: &Frame) -> Option<Duration> {
+        let clock = self.clock.as_mut()?;
+        let goes_back = |newest| frame.pts.saturating_add(MAX_REORDERING) < newest;
+        if clock.newest.is_some_and(|newest| goes_back(newest) || frame.flags.discontinuity) {
+            self.clock = None;
+            return None;
+        }
+        clock.newest = clock.newest.max(Some(frame.pts));
+        clock.at(frame.pts)
+    }
+
     /// Gives the frame to every source. Also tells whether one of them waited for it.
     fn distribute(&mut self, frame: Frame) -> (Sent, bool) {
         self.stats.sent += 1;
         if self.sources.is_empty() && !self.open {
             return (Sent::Closed, false);
         }
+        let wall_clock = frame.wall_clock.or_else(|| self.wall_clock_of(&frame));
         let mut wake = false;
         let mut dropped = false;
         let mut frame = Some(frame);
@@ -286,9 +343,15 @@ impl State {
         while let Some(reader) = readers.next() {
             // The last takes the frame itself: as a rule there is but one.
             let own = if readers.peek().is_some() { frame.clone() } else { frame.take() };
-            let Some(own) = own else { break };
+            let Some(mut own) = own else { break };
+            if reader.clock_is_due {
+                own.wall_clock = wall_clock;
+            }
             match reader.queue.push(own) {
-                Pushed::Queued => wake |= std::mem::take(&mut reader.waiting),
+                Pushed::Queued => {
+                    wake |= std::mem::take(&mut reader.waiting);
+                    reader.clock_is_due = false;
+                }
                 // A source that has just been made waits for its first key frame: no loss.
                 Pushed::Dropped => dropped |= reader.started,
             }
@@ -314,7 +377,8 @@ impl LiveStream {
     pub fn create_source(&self) -> LiveSource {
         let mut state = self.shared.lock();
         let queue = FrameQueue::new(state.limits, Overflow::DropNewest).start_at_key_frame();
-        let reader = Reader { queue, asked: false, started: false, waiting: false };
+        let reader =
+            Reader { queue, asked: false, started: false, waiting: false, clock_is_due: true };
         let key = Some(state.sources.insert(reader));
         drop(state);
         LiveSource { shared: Arc::clone(&self.shared), key }
@@ -424,188 +488,4 @@ impl fmt::Debug for LiveSource {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::framer::testing::{BitWriter, H264Slice, H264Sps};
-    use crate::media::demux::DemuxTable;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
-
-    const PCM: CodecParameters = CodecParameters::Pcm {
-        encoding: crate::codec::PcmEncoding::L16,
-        sampling_rate: 8000,
-        channels: 1,
-    };
-    const SPS: [u8; 7] = [0, 0, 0, 1, 0x67, 1, 2];
-    const PPS: [u8; 6] = [0, 0, 0, 1, 0x68, 3];
-    const IDR: [u8; 6] = [0, 0, 0, 1, 0x65, 9];
-    const OTHER: [u8; 6] = [0, 0, 0, 1, 0x41, 9];
-
-    fn h264() -> CodecParameters {
-        CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() }
-    }
-
-    fn stream(parameters: CodecParameters) -> (LiveSender, LiveStream, Arc<AtomicUsize>) {
-        let woken = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&woken);
-        let wake: Wake = Arc::new(move || {
-            count.fetch_add(1, Ordering::SeqCst);
-        });
-        let limits = QueueLimits { frames: 3, bytes: 1000 };
-        let (sender, stream) = live_stream(parameters, limits, wake);
-        (sender, stream, woken)
-    }
-
-    fn poll(source: &mut LiveSource) -> FramePoll {
-        let mut demuxers = DemuxTable::default();
-        source.poll_frame(&mut SourceContext { now: Instant::now(), demuxers: &mut demuxers })
-    }
-
-    /// A source that waits for its first frame.
-    fn reading(stream: &LiveStream) -> LiveSource {
-        let mut source = stream.create_source();
-        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
-        source
-    }
-
-    fn bytes(source: &mut LiveSource) -> Option<Bytes> {
-        match poll(source) {
-            FramePoll::Ready(frame) => Some(frame.data),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn parameter_sets_are_picked_up_and_repeated_at_key_frames() {
-        let (sender, stream, _) = stream(h264());
-        let whole = [&SPS[..], &PPS, &IDR].concat();
-        assert_eq!(sender.send_access_unit(whole.clone(), Duration::ZERO), Sent::NoReceiver);
-        assert!(stream.is_described());
-        let mut source = reading(&stream);
-        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
-        assert_eq!(sender.send_access_unit(IDR.to_vec(), Duration::ZERO), Sent::Accepted);
-        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
-        assert_eq!(bytes(&mut source).as_deref(), Some(&whole[..]), "starts with the key frame");
-        assert_eq!(bytes(&mut source).as_deref(), Some(&OTHER[..]));
-        assert_eq!(source.dropped(), 0);
-    }
-
-    #[test]
-    fn parameter_sets_sent_in_pieces_are_not_repeated() {
-        let (sender, stream, _) = stream(h264());
-        let mut source = reading(&stream);
-        for (piece, last) in [(&SPS[..], false), (&PPS, false), (&IDR, true)] {
-            let mut frame = Frame::new(piece.to_vec(), Duration::ZERO, Duration::ZERO);
-            frame.flags.ends_access_unit = last;
-            assert_eq!(sender.send(frame), Sent::Accepted);
-        }
-        for piece in [&SPS[..], &PPS, &IDR] {
-            assert_eq!(bytes(&mut source).as_deref(), Some(piece));
-        }
-        let CodecParameters::H264 { sps, pps } = stream.parameters() else { panic!() };
-        assert_eq!((sps.len(), pps.len()), (1, 1));
-    }
-
-    #[test]
-    fn what_the_encoder_sent_last_is_repeated() {
-        let unit = |nals: &[&[u8]]| crate::framer::annexb::from_nal_units(nals.iter().copied());
-        let sps = |scale| H264Sps { timing: Some((1, scale)), ..H264Sps::default() }.nal();
-        let pps = |id, more| BitWriter::default().ue(id).ue(0).bits(9, more).nal(&[0x68]);
-        let idr = H264Slice::idr(0).nal();
-        let other = H264Slice { slice_type: 5, ..H264Slice::other(true, 1, 2) }.nal();
-        let (sender, stream, _) = stream(h264());
-        let mut source = reading(&stream);
-        let mut send = |nals: &[&[u8]]| {
-            let _ = sender.send_access_unit(unit(nals), Duration::ZERO);
-            bytes(&mut source).unwrap_or_default()
-        };
-        assert_eq!(send(&[&sps(50), &pps(0, 1), &pps(1, 1), &idr])[4] & 31, 7);
-        // A PPS alone, of one id of two, in front of a picture that is no key frame.
-        send(&[&pps(1, 2), &other]);
-        assert_eq!(send(&[&idr]), unit(&[&sps(50), &pps(0, 1), &pps(1, 2), &idr]));
-        // An SPS alone.
-        let all: [&[u8]; 5] = [&sps(60), &pps(0, 1), &pps(1, 2), &sps(60), &idr];
-        assert_eq!(send(&[&sps(60), &idr]), unit(&all));
-        assert_eq!(send(&[&idr]), unit(&[&sps(60), &pps(0, 1), &pps(1, 2), &idr]));
-        let CodecParameters::H264 { sps: told, pps } = stream.parameters() else { panic!() };
-        assert_eq!((told, pps.len()), (vec![sps(60).into()], 2));
-    }
-
-    #[test]
-    fn a_slow_source_drops_to_the_next_key_frame_and_the_sender_sees_it() {
-        let (sender, stream, _) = stream(h264());
-        let mut source = reading(&stream);
-        let idr = [&SPS[..], &PPS, &IDR].concat();
-        assert_eq!(sender.send_access_unit(idr.clone(), Duration::ZERO), Sent::Accepted);
-        for _ in 0..2 {
-            assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
-        }
-        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
-        for _ in 0..3 {
-            assert!(bytes(&mut source).is_some());
-        }
-        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
-        assert_eq!(sender.send_access_unit(idr, Duration::ZERO), Sent::Accepted);
-        let FramePoll::Ready(frame) = poll(&mut source) else { panic!() };
-        assert!(frame.flags.discontinuity);
-        assert_eq!(source.dropped(), 2);
-        assert_eq!(sender.stats().dropped, 2);
-        assert_eq!(sender.stats().sent, 6);
-    }
-
-    #[test]
-    fn wakes_only_a_source_that_waits() {
-        let (sender, stream, woken) = stream(PCM);
-        let mut source = reading(&stream);
-        let send = || assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
-        send();
-        send();
-        assert_eq!(woken.load(Ordering::SeqCst), 1);
-        assert!(bytes(&mut source).is_some());
-        send();
-        assert_eq!(woken.load(Ordering::SeqCst), 1, "it has not been told to wait again");
-        while bytes(&mut source).is_some() {}
-        send();
-        assert_eq!(woken.load(Ordering::SeqCst), 2);
-    }
-
-    #[test]
-    fn ends_when_the_last_sender_is_gone_and_all_is_read() {
-        let (sender, stream, woken) = stream(PCM);
-        let mut source = reading(&stream);
-        let other = sender.clone();
-        let thread = std::thread::spawn(move || {
-            let _ = other.send_access_unit(vec![1], Duration::ZERO);
-        });
-        thread.join().unwrap();
-        assert!(!stream.has_ended());
-        drop(sender);
-        assert!(woken.load(Ordering::SeqCst) > 0);
-        assert!(bytes(&mut source).is_some());
-        assert!(matches!(poll(&mut source), FramePoll::Ended(Ending::EndOfStream)));
-        assert!(stream.has_ended());
-    }
-
-    #[test]
-    fn the_sender_sees_that_the_receiving_end_is_gone() {
-        let (sender, stream, _) = stream(PCM);
-        let source = reading(&stream);
-        drop(stream);
-        assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
-        drop(source);
-        assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Closed);
-    }
-
-    #[test]
-    fn a_source_that_was_not_asked_yet_collects_nothing() {
-        let (sender, stream, _) = stream(PCM);
-        let mut source = stream.create_source();
-        for n in 0..9 {
-            assert_eq!(sender.send_access_unit(vec![n], Duration::ZERO), Sent::NoReceiver);
-        }
-        assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
-        assert_eq!(sender.send_access_unit(vec![9], Duration::ZERO), Sent::Accepted);
-        assert_eq!(bytes(&mut source).as_deref(), Some(&[9][..]));
-        assert_eq!(sender.stats().dropped, 0);
-    }
-}
+mod tests;

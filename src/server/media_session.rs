@@ -3,8 +3,8 @@
 //! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
+use super::live_clock::LiveClock;
 use super::sdp_cache::SdpCache;
-use super::stream_position::Base;
 use super::subsession::{Delivery, ServerMediaSubsession};
 use crate::arena::Id;
 use crate::error::Error;
@@ -84,8 +84,8 @@ pub struct ServerMediaSession {
     pub(super) provided: Option<u64>,
     /// When its provider last said that it is up to date.
     pub(super) checked_at: Option<Instant>,
-    /// Where the time line of its live tracks lies on the clock.
-    pub(super) live_base: Option<Base>,
+    /// The time line of its live tracks, while one of them streams.
+    pub(super) live_clock: Option<Id<LiveClock>>,
     /// When it was last looked up: a counter, for eviction.
     pub(super) last_used: u64,
 }
@@ -111,7 +111,7 @@ impl ServerMediaSession {
             removed: false,
             provided: None,
             checked_at: None,
-            live_base: None,
+            live_clock: None,
             last_used: 0,
         }
     }
@@ -265,10 +265,6 @@ impl ServerMediaSession {
     pub(super) fn unreference(&mut self) -> bool {
         debug_assert!(self.references > 0, "every reference is given back once");
         self.references = self.references.saturating_sub(1);
-        if self.references == 0 {
-            // Whoever comes next begins a time line of its own.
-            self.live_base = None;
-        }
         self.references == 0 && (self.removed || self.delete_when_unreferenced)
     }
 

@@ -11,7 +11,7 @@ use super::subsession::{
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::{Groupsock, PortPair};
-use crate::rtp::rtcp::{NtpTime, RtcpConfig};
+use crate::rtp::rtcp::RtcpConfig;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -73,7 +73,11 @@ impl RtspServer {
                 }
             }
         }
+        let mut clock = None;
         for stream in started {
+            if let Some(stream) = self.streams.get_mut(stream).filter(|s| s.live) {
+                stream.join_live_clock(&mut self.live_clocks, Some(&mut clock), env.now());
+            }
             let only = self.streams.get(stream).and_then(|s| s.outlets.destinations.ids().next());
             if let Some(destination) = only {
                 self.start_destination(env, stream, destination, Duration::ZERO);
@@ -158,7 +162,7 @@ impl RtspServer {
         if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
             return; // our own, come back
         }
-        let (now, ntp) = (env.now(), NtpTime::from_unix(env.wall_clock()));
+        let (now, ntp) = (env.now(), state.ntp_now(env));
         if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
             return;
         }

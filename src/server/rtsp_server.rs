@@ -4,6 +4,7 @@ use super::answer::StandingFields;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
 use super::hooks::{NoHooks, ServerHooks};
+use super::live_clock::LiveClock;
 use super::media_session::{MediaSessionId, ServerMediaSession};
 use super::outgoing::SparePackets;
 use super::pool::{RemovalReason, SessionPool};
@@ -82,6 +83,8 @@ pub struct RtspServer {
     /// Media sessions that a provider made, in the table or in use.
     provided: usize,
     pub(super) streams: Arena<StreamState>,
+    /// Time lines of live presentations that stream.
+    pub(super) live_clocks: Arena<LiveClock>,
     pub(super) shared_streams: HashMap<(MediaSessionId, usize), StreamId>,
     /// Streams that an event trigger wakes.
     pub(super) inputs: Arena<Input>,
@@ -166,6 +169,7 @@ impl RtspServer {
             lookups: 0,
             provided: 0,
             streams: Arena::new(),
+            live_clocks: Arena::new(),
             shared_streams: HashMap::new(),
             inputs: Arena::new(),
             sockets: Arena::new(),
@@ -414,6 +418,7 @@ impl RtspServer {
             connections: &mut self.connections,
             sockets: &mut self.sockets,
             demuxers: &mut self.demuxers,
+            live_clocks: &mut self.live_clocks,
             spare: &mut self.spare,
             broken: &mut self.broken,
             drained: &mut self.drained,

@@ -71,15 +71,6 @@ impl StreamState {
         Ok(start)
     }
 
-    /// Takes the base of another live track of the session, so that the two are in step; returns
-    /// its own for the others.
-    pub(super) fn share_live_base(&mut self, others: Option<Base>) -> Option<Base> {
-        if self.base.is_none() {
-            self.base = others;
-        }
-        self.base
-    }
-
     pub(super) fn set_stop(&mut self, stop_at: Option<Duration>) {
         self.stop_at = stop_at;
     }

@@ -4,7 +4,7 @@ use super::outlets::DestinationId;
 use super::stream_state::{StreamId, StreamState, Wiring, key};
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a report that is due waits for a frame to go out with. In a connection the two are one
 /// write: with thousands of them a report of its own costs as much as a frame, all at once.
@@ -111,8 +111,8 @@ impl StreamState {
 
     /// A report in the stream's memory for it, to be put back; empty if none is due after all.
     fn make_report(&mut self, env: &UsageEnvironment) -> Vec<u8> {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
+        let now = env.now();
+        let (ntp, facts) = self.sender_facts(env);
         self.report_waits = false;
         self.rtcp.handle_timeout(now, self.outlets.destinations.len());
         let mut report = std::mem::take(&mut self.report);
@@ -128,8 +128,7 @@ impl StreamState {
         wiring: &mut Wiring<'_>,
         id: DestinationId,
     ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
+        let (ntp, facts) = self.sender_facts(env);
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.report_now(ntp, facts, &mut report);
@@ -144,8 +143,7 @@ impl StreamState {
         wiring: &mut Wiring<'_>,
         only: Option<DestinationId>,
     ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        let facts = self.sender_facts(now);
+        let (ntp, facts) = self.sender_facts(env);
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.bye_for_now(ntp, facts, &mut report);
@@ -153,15 +151,26 @@ impl StreamState {
         self.report = report;
     }
 
-    fn sender_facts(&self, now: Instant) -> Option<SenderFacts> {
-        Some(SenderFacts {
-            rtp_timestamp_now: self.sink.timestamp_at(now.saturating_duration_since(self.epoch)),
+    /// What a report of this moment says: an NTP time, and the RTP timestamp that belongs to it on
+    /// the line on which the packets are (RFC 3550 section 6.4.1).
+    fn sender_facts(&self, env: &UsageEnvironment) -> (NtpTime, Option<SenderFacts>) {
+        let (now, wall) = (env.now(), env.wall_clock());
+        let (ntp, running_time) = match &self.live_place {
+            Some(place) => place.report(now, wall),
+            None => (wall, now.saturating_duration_since(self.epoch)),
+        };
+        let facts = SenderFacts {
+            rtp_timestamp_now: self.sink.timestamp_at(running_time),
             packet_count: self.sink.packet_count(),
             octet_count: self.sink.octet_count(),
-        })
+        };
+        // Where the line of a live stream lies is not known before its first frame.
+        let is_placed = !self.live || self.live_place.is_some();
+        (NtpTime::from_unix(ntp), is_placed.then_some(facts))
     }
-}
 
-fn ntp_now(env: &UsageEnvironment) -> NtpTime {
-    NtpTime::from_unix(env.wall_clock())
+    /// The NTP time of its reports now, from which receivers' answers are counted.
+    pub(super) fn ntp_now(&self, env: &UsageEnvironment) -> NtpTime {
+        self.sender_facts(env).0
+    }
 }

@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, ConnectionId};
 use super::key_frame_cache::KeyFrameCache;
+use super::live_clock::{LiveClock, LivePlace};
 use super::media_session::MediaSessionId;
 use super::outgoing::{Outgoing, SparePackets};
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets, Progress};
@@ -35,6 +36,7 @@ pub(super) struct StreamParts {
     pub(super) origin: Option<(MediaSessionId, usize)>,
     pub(super) shared: bool,
     pub(super) live: bool,
+    pub(super) is_video: bool,
     /// Begin anew this long after the start.
     pub(super) repeat_period: Option<Duration>,
 }
@@ -66,6 +68,7 @@ pub(super) struct Wiring<'a> {
     pub(super) connections: &'a mut Arena<Connection>,
     pub(super) sockets: &'a mut Arena<UdpSockets>,
     pub(super) demuxers: &'a mut DemuxTable,
+    pub(super) live_clocks: &'a mut Arena<LiveClock>,
     /// Memory for packets, lent to each stream while it sends.
     pub(super) spare: &'a mut SparePackets,
     /// Connections whose write failed.
@@ -102,6 +105,10 @@ pub struct StreamState {
     pub(super) origin: Option<(MediaSessionId, usize)>,
     pub(super) shared: bool,
     pub(super) live: bool,
+    pub(super) is_video: bool,
+    /// The time line of a live presentation, and where this stream is on it.
+    pub(super) live_clock: Option<Id<LiveClock>>,
+    pub(super) live_place: Option<LivePlace>,
     pub(super) repeat_period: Option<Duration>,
     pub(super) outlets: Outlets,
     pub(super) policy: SendPolicy,
@@ -149,6 +156,9 @@ impl StreamState {
             origin: parts.origin,
             shared: parts.shared,
             live: parts.live,
+            is_video: parts.is_video,
+            live_clock: None,
+            live_place: None,
             repeat_period: parts.repeat_period,
             outlets: Outlets::default(),
             policy: SendPolicy::default(),
@@ -214,10 +224,6 @@ impl StreamState {
     pub(super) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
         self.rtcp.remove_destination(destination_key(id));
         self.outlets.remove(id)
-    }
-
-    pub(super) const fn is_live(&self) -> bool {
-        self.live
     }
 
     pub(super) fn source_mut(&mut self) -> &mut dyn FramedSource {
@@ -367,19 +373,24 @@ impl StreamState {
                     }
                 }
             };
-            let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
             if let Some(stop) = self.stop_at.filter(|stop| frame.dts >= *stop) {
                 self.pending = Some(frame);
                 wake_at = self.begin_end(env, wiring, stop);
                 break;
             }
-            let due = base.due_at(frame.dts);
-            if due > now && !self.live {
-                self.pending = Some(frame);
-                wake_at = due;
-                break;
-            }
-            self.send_frame(env, wiring, &frame, base);
+            let running_time = if self.live {
+                self.place_live_frame(env, wiring, &frame)
+            } else {
+                let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
+                let due = base.due_at(frame.dts);
+                if due > now {
+                    self.pending = Some(frame);
+                    wake_at = due;
+                    break;
+                }
+                base.running_time(self.epoch, frame.pts)
+            };
+            self.send_frame(env, wiring, &frame, running_time);
             wiring.demuxers.frame_memory().give_back(frame.data);
             if let Some(outgoing) = &self.outgoing {
                 wake_at = outgoing.next;
@@ -398,14 +409,14 @@ impl StreamState {
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
         frame: &Frame,
-        base: Base,
+        running_time: Duration,
     ) {
         self.position = frame.dts;
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
         let mut memory = wiring.spare.take();
         self.sink.swap_memory(&mut memory);
-        let batch = self.sink.handle_frame(frame, base.running_time(self.epoch, frame.pts));
+        let batch = self.sink.handle_frame(frame, running_time);
         if let Some(cache) = &mut self.cache {
             cache.push(batch, frame.flags.key);
         }
@@ -436,7 +447,7 @@ impl StreamState {
         at
     }
 
-    fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+    pub(super) fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         self.finish_outgoing(env, wiring);
         let batch = self.sink.flush();
         self.outlets.send(batch, true, env, wiring);

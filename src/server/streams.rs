@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
-use crate::rtp::rtcp::{NtpTime, RtcpConfig};
+use crate::rtp::rtcp::RtcpConfig;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -69,8 +69,7 @@ impl RtspServer {
         let input = factory.live_input();
         stream.origin = Some((media_session, index));
         stream.shared = shared;
-        let is_video = factory.payload_format().is_some_and(|f| f.media == "video");
-        if shared && is_video {
+        if shared && stream.is_video {
             stream.policy.fast_start = fast_start;
             if fast_start == FastStart::KeyFrameCache {
                 stream.cache = Some(KeyFrameCache::new(self.config.max_cached));
@@ -79,6 +78,11 @@ impl RtspServer {
         let limit = |n: usize| if n == 0 { usize::MAX } else { n };
         stream.policy.max_burst = limit(self.config.max_burst);
         stream.policy.destinations_per_turn = limit(self.config.destinations_per_turn);
+        if stream.live {
+            let session = self.media_sessions.get_mut(media_session);
+            let clock = session.map(|s| &mut s.live_clock);
+            stream.join_live_clock(&mut self.live_clocks, clock, env.now());
+        }
         let id = self.streams.insert(stream);
         if shared {
             self.shared_streams.insert((media_session, index), id);
@@ -155,21 +159,10 @@ impl RtspServer {
     pub(super) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
         let budget = self.config.frames_per_turn;
-        self.share_live_base(id);
         let outcome =
             self.with_stream(env, id, |stream, env, w| stream.run(env, w, me, id, budget));
-        self.share_live_base(id);
         if outcome == Some(RunOutcome::Ended) {
             log::debug!("stream {id} has ended");
-        }
-    }
-
-    /// Keeps the tracks of a live presentation on one time line.
-    fn share_live_base(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(id).filter(|s| s.is_live()) else { return };
-        let session = stream.origin.and_then(|(of, _)| self.media_sessions.get_mut(of));
-        if let Some(session) = session {
-            session.live_base = stream.share_live_base(session.live_base);
         }
     }
 
@@ -256,8 +249,7 @@ impl RtspServer {
         let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else {
             return;
         };
-        let ntp = NtpTime::from_unix(env.wall_clock());
-        let now = env.now();
+        let (now, ntp) = (env.now(), state.ntp_now(env));
         let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
         if let (true, Some(session)) = (outcome.is_receiver_report, session) {
             self.pool.touch(session, now);
@@ -434,6 +426,7 @@ impl RtspServer {
                 sockets.close(env);
             }
         }
+        stream.leave_live_clock(&mut self.live_clocks);
         stream.close(env, &mut self.demuxers);
     }
 
@@ -486,6 +479,7 @@ pub(super) fn new_stream(
         origin: None,
         shared: true,
         live: factory.live_input().is_some(),
+        is_video: factory.payload_format().is_some_and(|f| f.media == "video"),
         repeat_period: factory.repeat_period(),
     };
     Ok(StreamState::new(parts, now))

@@ -12,6 +12,7 @@ mod files;
 mod invariants;
 mod life;
 mod live;
+mod live_time;
 mod media;
 mod outgoing;
 mod play;

@@ -89,6 +89,7 @@ impl<S: Codec> IndexedSource<S> {
             pts,
             dts,
             duration: begin(unit.output_index + 1).saturating_sub(begin(unit.output_index)),
+            wall_clock: None,
             flags: FrameFlags {
                 key: unit.key,
                 ends_access_unit: true,

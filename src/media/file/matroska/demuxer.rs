@@ -390,6 +390,7 @@ impl TrackState {
             pts,
             dts,
             duration: Duration::ZERO,
+            wall_clock: None,
             flags: FrameFlags { key, ends_access_unit: true, discontinuity },
         })
     }
@@ -408,7 +409,7 @@ impl TrackState {
         let flags = FrameFlags { discontinuity, ..FrameFlags::default() };
         // A broken file may go back in time.
         self.last_due = self.last_due.max(stamp.pts);
-        Some(Frame { data, pts: stamp.pts, dts: self.last_due, duration: stamp.duration, flags })
+        Some(Frame { dts: self.last_due, flags, ..Frame::new(data, stamp.pts, stamp.duration) })
     }
 }
 

@@ -1,0 +1,231 @@
+use super::*;
+use crate::framer::testing::{BitWriter, H264Slice, H264Sps};
+use crate::media::demux::DemuxTable;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+const PCM: CodecParameters = CodecParameters::Pcm {
+    encoding: crate::codec::PcmEncoding::L16,
+    sampling_rate: 8000,
+    channels: 1,
+};
+const SPS: [u8; 7] = [0, 0, 0, 1, 0x67, 1, 2];
+const PPS: [u8; 6] = [0, 0, 0, 1, 0x68, 3];
+const IDR: [u8; 6] = [0, 0, 0, 1, 0x65, 9];
+const OTHER: [u8; 6] = [0, 0, 0, 1, 0x41, 9];
+
+fn h264() -> CodecParameters {
+    CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() }
+}
+
+fn stream(parameters: CodecParameters) -> (LiveSender, LiveStream, Arc<AtomicUsize>) {
+    let woken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&woken);
+    let wake: Wake = Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let limits = QueueLimits { frames: 3, bytes: 1000 };
+    let (sender, stream) = live_stream(parameters, limits, wake);
+    (sender, stream, woken)
+}
+
+fn poll(source: &mut LiveSource) -> FramePoll {
+    let mut demuxers = DemuxTable::default();
+    source.poll_frame(&mut SourceContext { now: Instant::now(), demuxers: &mut demuxers })
+}
+
+/// A source that waits for its first frame.
+fn reading(stream: &LiveStream) -> LiveSource {
+    let mut source = stream.create_source();
+    assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
+    source
+}
+
+fn bytes(source: &mut LiveSource) -> Option<Bytes> {
+    match poll(source) {
+        FramePoll::Ready(frame) => Some(frame.data),
+        _ => None,
+    }
+}
+
+#[test]
+fn parameter_sets_are_picked_up_and_repeated_at_key_frames() {
+    let (sender, stream, _) = stream(h264());
+    let whole = [&SPS[..], &PPS, &IDR].concat();
+    assert_eq!(sender.send_access_unit(whole.clone(), Duration::ZERO), Sent::NoReceiver);
+    assert!(stream.is_described());
+    let mut source = reading(&stream);
+    assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+    assert_eq!(sender.send_access_unit(IDR.to_vec(), Duration::ZERO), Sent::Accepted);
+    assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+    assert_eq!(bytes(&mut source).as_deref(), Some(&whole[..]), "starts with the key frame");
+    assert_eq!(bytes(&mut source).as_deref(), Some(&OTHER[..]));
+    assert_eq!(source.dropped(), 0);
+}
+
+#[test]
+fn parameter_sets_sent_in_pieces_are_not_repeated() {
+    let (sender, stream, _) = stream(h264());
+    let mut source = reading(&stream);
+    for (piece, last) in [(&SPS[..], false), (&PPS, false), (&IDR, true)] {
+        let mut frame = Frame::new(piece.to_vec(), Duration::ZERO, Duration::ZERO);
+        frame.flags.ends_access_unit = last;
+        assert_eq!(sender.send(frame), Sent::Accepted);
+    }
+    for piece in [&SPS[..], &PPS, &IDR] {
+        assert_eq!(bytes(&mut source).as_deref(), Some(piece));
+    }
+    let CodecParameters::H264 { sps, pps } = stream.parameters() else { panic!() };
+    assert_eq!((sps.len(), pps.len()), (1, 1));
+}
+
+#[test]
+fn what_the_encoder_sent_last_is_repeated() {
+    let unit = |nals: &[&[u8]]| crate::framer::annexb::from_nal_units(nals.iter().copied());
+    let sps = |scale| H264Sps { timing: Some((1, scale)), ..H264Sps::default() }.nal();
+    let pps = |id, more| BitWriter::default().ue(id).ue(0).bits(9, more).nal(&[0x68]);
+    let idr = H264Slice::idr(0).nal();
+    let other = H264Slice { slice_type: 5, ..H264Slice::other(true, 1, 2) }.nal();
+    let (sender, stream, _) = stream(h264());
+    let mut source = reading(&stream);
+    let mut send = |nals: &[&[u8]]| {
+        let _ = sender.send_access_unit(unit(nals), Duration::ZERO);
+        bytes(&mut source).unwrap_or_default()
+    };
+    assert_eq!(send(&[&sps(50), &pps(0, 1), &pps(1, 1), &idr])[4] & 31, 7);
+    // A PPS alone, of one id of two, in front of a picture that is no key frame.
+    send(&[&pps(1, 2), &other]);
+    assert_eq!(send(&[&idr]), unit(&[&sps(50), &pps(0, 1), &pps(1, 2), &idr]));
+    // An SPS alone.
+    let all: [&[u8]; 5] = [&sps(60), &pps(0, 1), &pps(1, 2), &sps(60), &idr];
+    assert_eq!(send(&[&sps(60), &idr]), unit(&all));
+    assert_eq!(send(&[&idr]), unit(&[&sps(60), &pps(0, 1), &pps(1, 2), &idr]));
+    let CodecParameters::H264 { sps: told, pps } = stream.parameters() else { panic!() };
+    assert_eq!((told, pps.len()), (vec![sps(60).into()], 2));
+}
+
+#[test]
+fn a_slow_source_drops_to_the_next_key_frame_and_the_sender_sees_it() {
+    let (sender, stream, _) = stream(h264());
+    let mut source = reading(&stream);
+    let idr = [&SPS[..], &PPS, &IDR].concat();
+    assert_eq!(sender.send_access_unit(idr.clone(), Duration::ZERO), Sent::Accepted);
+    for _ in 0..2 {
+        assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Accepted);
+    }
+    assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
+    for _ in 0..3 {
+        assert!(bytes(&mut source).is_some());
+    }
+    assert_eq!(sender.send_access_unit(OTHER.to_vec(), Duration::ZERO), Sent::Dropped);
+    assert_eq!(sender.send_access_unit(idr, Duration::ZERO), Sent::Accepted);
+    let FramePoll::Ready(frame) = poll(&mut source) else { panic!() };
+    assert!(frame.flags.discontinuity);
+    assert_eq!(source.dropped(), 2);
+    assert_eq!(sender.stats().dropped, 2);
+    assert_eq!(sender.stats().sent, 6);
+}
+
+#[test]
+fn wakes_only_a_source_that_waits() {
+    let (sender, stream, woken) = stream(PCM);
+    let mut source = reading(&stream);
+    let send = || assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
+    send();
+    send();
+    assert_eq!(woken.load(Ordering::SeqCst), 1);
+    assert!(bytes(&mut source).is_some());
+    send();
+    assert_eq!(woken.load(Ordering::SeqCst), 1, "it has not been told to wait again");
+    while bytes(&mut source).is_some() {}
+    send();
+    assert_eq!(woken.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn ends_when_the_last_sender_is_gone_and_all_is_read() {
+    let (sender, stream, woken) = stream(PCM);
+    let mut source = reading(&stream);
+    let other = sender.clone();
+    let thread = std::thread::spawn(move || {
+        let _ = other.send_access_unit(vec![1], Duration::ZERO);
+    });
+    thread.join().unwrap();
+    assert!(!stream.has_ended());
+    drop(sender);
+    assert!(woken.load(Ordering::SeqCst) > 0);
+    assert!(bytes(&mut source).is_some());
+    assert!(matches!(poll(&mut source), FramePoll::Ended(Ending::EndOfStream)));
+    assert!(stream.has_ended());
+}
+
+#[test]
+fn the_sender_sees_that_the_receiving_end_is_gone() {
+    let (sender, stream, _) = stream(PCM);
+    let source = reading(&stream);
+    drop(stream);
+    assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Accepted);
+    drop(source);
+    assert_eq!(sender.send_access_unit(vec![1], Duration::ZERO), Sent::Closed);
+}
+
+#[test]
+fn a_source_that_was_not_asked_yet_collects_nothing() {
+    let (sender, stream, _) = stream(PCM);
+    let mut source = stream.create_source();
+    for n in 0..9 {
+        assert_eq!(sender.send_access_unit(vec![n], Duration::ZERO), Sent::NoReceiver);
+    }
+    assert!(matches!(poll(&mut source), FramePoll::Pending(Wait::Input)));
+    assert_eq!(sender.send_access_unit(vec![9], Duration::ZERO), Sent::Accepted);
+    assert_eq!(bytes(&mut source).as_deref(), Some(&[9][..]));
+    assert_eq!(sender.stats().dropped, 0);
+}
+
+#[test]
+fn a_clock_that_was_set_goes_with_one_frame_to_each_source() {
+    let (sender, stream, _) = stream(PCM);
+    let secs = Duration::from_secs;
+    let clock = |source: &mut LiveSource| match poll(source) {
+        FramePoll::Ready(frame) => frame.wall_clock,
+        other => panic!("{other:?}"),
+    };
+    let send = |pts| assert_eq!(sender.send_access_unit(vec![1, 1], pts), Sent::Accepted);
+    let mut source = reading(&stream);
+    sender.set_clock(secs(100), secs(5_000));
+    send(secs(101));
+    send(secs(102));
+    assert_eq!(clock(&mut source), Some(secs(5_001)));
+    assert_eq!(clock(&mut source), None);
+    // Who comes soon is told it too, and who comes late is not.
+    let (mut soon, mut late) = (reading(&stream), stream.create_source());
+    send(secs(109));
+    assert_eq!((clock(&mut source), clock(&mut soon)), (None, Some(secs(5_009))));
+    assert!(matches!(poll(&mut late), FramePoll::Pending(Wait::Input)));
+    send(secs(111));
+    assert_eq!(clock(&mut late), None);
+    // What a frame says of itself counts.
+    let mut own = Frame::new(vec![1, 1], secs(112), secs(0));
+    own.wall_clock = Some(secs(7_000));
+    assert_eq!(sender.send(own), Sent::Accepted);
+    assert_eq!((clock(&mut late), clock(&mut soon)), (Some(secs(7_000)), None));
+}
+
+#[test]
+fn a_clock_does_not_outlast_the_times_it_was_set_for() {
+    let (sender, stream, _) = stream(PCM);
+    let secs = Duration::from_secs;
+    sender.set_clock(secs(0), secs(5_000));
+    for pts in [secs(0), secs(60), secs(1)] {
+        assert_eq!(sender.send_access_unit(vec![1, 1], pts), Sent::NoReceiver);
+    }
+    let mut source = reading(&stream);
+    assert_eq!(sender.send_access_unit(vec![1, 1], secs(2)), Sent::Accepted);
+    let FramePoll::Ready(frame) = poll(&mut source) else { panic!() };
+    assert_eq!(frame.wall_clock, None);
+    // Set for what comes next, it is not of the times before.
+    sender.set_clock(secs(0), secs(9_000));
+    assert_eq!(sender.send_access_unit(vec![1, 1], secs(0)), Sent::Accepted);
+    let FramePoll::Ready(frame) = poll(&mut source) else { panic!() };
+    assert_eq!(frame.wall_clock, Some(secs(9_000)));
+}
