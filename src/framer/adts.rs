@@ -2,7 +2,7 @@
 //!
 //! Read ISO/IEC 14496-3 section 1.A.3.2.
 
-use super::sync::{SyncFramer, SyncHeader, frame_time};
+use super::sync::{FrameClock, SyncFramer, SyncHeader};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::frame::Frame;
 use bytes::Bytes;
@@ -35,8 +35,9 @@ pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
 }
 
 /// Cuts a byte stream into access units. [`Frame::data`] is an access unit without ADTS header;
-/// times count from the first. Frames of another configuration than the first are skipped, and so
-/// are frames of several raw data blocks (their time passes; see [`refused`](Self::refused)).
+/// times count from the first. Frames of another configuration than the first are left out, as
+/// one [`config`](Self::config) cannot describe both, and so are frames of several raw data blocks;
+/// their time passes (see [`refused`](Self::refused)).
 ///
 /// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
@@ -57,7 +58,8 @@ pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
 #[derive(Debug)]
 pub struct AdtsFramer {
     sync: SyncFramer<AdtsHeader>,
-    units: u64,
+    first: Option<AdtsHeader>,
+    clock: FrameClock,
     refused: u64,
     gap: bool,
 }
@@ -71,7 +73,13 @@ impl Default for AdtsFramer {
 impl AdtsFramer {
     /// At the start of a stream.
     pub fn new() -> Self {
-        Self { sync: SyncFramer::new(), units: 0, refused: 0, gap: false }
+        Self {
+            sync: SyncFramer::new(),
+            first: None,
+            clock: FrameClock::default(),
+            refused: 0,
+            gap: false,
+        }
     }
 
     /// Takes the bytes that follow. What is not polled is kept.
@@ -89,12 +97,13 @@ impl AdtsFramer {
         loop {
             let unit = self.sync.poll_unit()?;
             let header = unit.header;
-            let time = |n| frame_time(n, AdtsHeader::SAMPLES, header.sampling_rate);
-            let n = self.units;
-            self.units += u64::from(header.raw_data_blocks);
-            self.gap |= unit.gap && n > 0;
-            if let Some(data) = access_unit(&header, &unit.data) {
-                let mut frame = Frame::new(data, time(n), time(n + 1) - time(n));
+            self.gap |= unit.gap && self.first.is_some();
+            let first = *self.first.get_or_insert(header);
+            let blocks = u64::from(header.raw_data_blocks);
+            let at = self.clock.pass(blocks, AdtsHeader::SAMPLES, header.sampling_rate);
+            let data = access_unit(&header, &unit.data);
+            if let Some(data) = data.filter(|_| first.same_stream(&header)) {
+                let mut frame = Frame::new(data, at, self.clock.now() - at);
                 frame.flags.discontinuity = std::mem::take(&mut self.gap);
                 return Some(frame);
             }
@@ -105,10 +114,11 @@ impl AdtsFramer {
 
     /// The configuration of the stream, once its first frame is known.
     pub fn config(&self) -> Option<AudioSpecificConfig> {
-        self.sync.stream().map(|header| header.config())
+        self.first.map(|header| header.config())
     }
 
-    /// Frames left out: empty, or of several raw data blocks.
+    /// Frames left out: empty, of several raw data blocks, or of another configuration than the
+    /// first.
     pub const fn refused(&self) -> u64 {
         self.refused
     }
@@ -117,6 +127,7 @@ impl AdtsFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::sync::frame_time;
     use crate::payload::testing::XorShift;
 
     /// `n` frames of 44.1 kHz stereo, and their access units.
@@ -221,6 +232,36 @@ pub(crate) mod tests {
         assert_eq!(frames[1].pts, frame_time(3, 1024, 44_100));
         assert!(frames[1].flags.discontinuity);
         assert_eq!(framer.refused(), 1);
+    }
+
+    /// The frames of `bytes` with these two bytes of the header: profile, rate, channels.
+    pub(crate) fn configured(bytes: &[u8], b2: u8, b3: u8) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let mut at = 0;
+        while let Ok(header) = AdtsHeader::parse(&bytes[at..]) {
+            bytes[at + 2] = b2;
+            bytes[at + 3] = bytes[at + 3] & 0x3f | b3;
+            at += header.frame_len;
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_another_configuration_has_is_left_out_and_its_time_passes() {
+        let (stereo, units) = stream(10, 5);
+        let mono_22 = configured(&stream(7, 6).0, 0x5c, 0x40);
+        let bytes = [&stereo[..], &mono_22, &stereo].concat();
+        let mut framer = AdtsFramer::new();
+        framer.handle_bytes(&bytes);
+        framer.handle_end();
+        let frames = frames(&mut framer);
+        assert_eq!(framer.config().unwrap().channels, 2);
+        assert_eq!((frames.len(), framer.refused()), (20, 7));
+        assert_eq!(&frames[10].data[..], &units[0][..]);
+        let change = frame_time(10, 1024, 44_100) + frame_time(7, 1024, 22_050);
+        assert_eq!(frames[10].pts, change);
+        assert!(frames[10].flags.discontinuity);
+        assert_eq!(frames.iter().filter(|f| f.flags.discontinuity).count(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Read ISO/IEC 11172-3 section 2.4; ID3 and APE tags are what their makers published.
 
-use super::sync::{SyncFramer, SyncHeader, Unit, frame_time};
+use super::sync::{FrameClock, SyncFramer, SyncHeader, Unit};
 use crate::codec::mpeg_audio::{FrameHeader, InfoHeader};
 use crate::frame::Frame;
 
@@ -32,14 +32,16 @@ pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
 }
 
 /// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags are
-/// skipped, and so are the frame with the Xing, Info or VBRI header, frames of another version,
-/// layer or sampling rate than the first, and free format.
+/// skipped, and so are the frame with the Xing, Info or VBRI header, and free format. Version, layer
+/// and sampling rate may change from frame to frame.
 ///
 /// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
 #[derive(Debug)]
 pub struct MpegAudioFramer {
     sync: SyncFramer<FrameHeader>,
+    first: Option<FrameHeader>,
+    clock: FrameClock,
     frames: u64,
     info: Option<InfoHeader>,
 }
@@ -53,7 +55,13 @@ impl Default for MpegAudioFramer {
 impl MpegAudioFramer {
     /// At the start of a stream.
     pub fn new() -> Self {
-        Self { sync: SyncFramer::new(), frames: 0, info: None }
+        Self {
+            sync: SyncFramer::new(),
+            first: None,
+            clock: FrameClock::default(),
+            frames: 0,
+            info: None,
+        }
     }
 
     /// Takes the bytes that follow. What is not polled is kept.
@@ -69,6 +77,7 @@ impl MpegAudioFramer {
     /// The next frame.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         let mut unit = self.sync.poll_unit()?;
+        self.first.get_or_insert(unit.header);
         if self.frames == 0 && self.info.is_none() {
             self.info = info(&unit);
             if self.info.is_some() {
@@ -76,17 +85,16 @@ impl MpegAudioFramer {
             }
         }
         let header = unit.header;
-        let time = |n| frame_time(n, header.samples(), header.sampling_rate);
-        let n = self.frames;
+        let at = self.clock.pass(1, header.samples(), header.sampling_rate);
+        let mut frame = Frame::new(unit.data, at, self.clock.now() - at);
+        frame.flags.discontinuity = unit.gap && self.frames > 0;
         self.frames += 1;
-        let mut frame = Frame::new(unit.data, time(n), time(n + 1) - time(n));
-        frame.flags.discontinuity = unit.gap && n > 0;
         Some(frame)
     }
 
     /// Header of the first frame, once it is known.
     pub const fn header(&self) -> Option<FrameHeader> {
-        self.sync.stream()
+        self.first
     }
 
     /// What the first frame said of the rest, if that is what it was for.
@@ -98,6 +106,7 @@ impl MpegAudioFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::sync::frame_time;
     use crate::payload::testing::XorShift;
 
     /// `n` frames of layer III at 44.1 kHz and any bit rate.
@@ -158,6 +167,53 @@ pub(crate) mod tests {
             pieces.extend(std::iter::from_fn(|| framer.poll_frame()));
             assert_eq!(pieces, got);
         }
+    }
+
+    /// `n` frames that begin with `head`.
+    pub(crate) fn frames_with(head: [u8; 4], n: usize) -> Vec<Vec<u8>> {
+        let mut frame = vec![0x11; FrameHeader::parse(&head).unwrap().frame_len];
+        frame[..4].copy_from_slice(&head);
+        vec![frame; n]
+    }
+
+    /// 48 kHz stereo; 22.05 kHz mono (MPEG-2); 48 kHz layer II.
+    pub(crate) const OTHERS: [([u8; 4], u32, u32); 3] = [
+        ([0xff, 0xfb, 0x94, 0x44], 1152, 48_000),
+        ([0xff, 0xf3, 0x80, 0xc4], 576, 22_050),
+        ([0xff, 0xfd, 0x84, 0x04], 1152, 48_000),
+    ];
+
+    #[test]
+    fn parameters_may_change_with_any_frame() {
+        for (head, samples, rate) in OTHERS {
+            let (before, others, after) = (stream(9, 4), frames_with(head, 12), stream(5, 5));
+            let all = [before, others, after].concat();
+            let got = whole(&all.concat());
+            assert_eq!(got.len(), all.len(), "{rate}");
+            assert!(got.iter().zip(&all).all(|(got, frame)| got.data == frame));
+            assert!(!got.iter().any(|frame| frame.flags.discontinuity));
+            let change = frame_time(9, 1152, 44_100);
+            assert_eq!(got[9].pts, change);
+            assert_eq!(got[12].pts, change + frame_time(3, samples, rate));
+            let back = change + frame_time(12, samples, rate);
+            assert_eq!(got[22].pts, back + frame_time(1, 1152, 44_100));
+            for pair in got.windows(2) {
+                assert_eq!(pair[0].pts + pair[0].duration, pair[1].pts);
+            }
+        }
+    }
+
+    #[test]
+    fn one_header_that_differs_is_no_change() {
+        let mut frames = stream(10, 6);
+        // Where a frame is due something stands that looks like another stream, but nothing of
+        // it follows.
+        let lonely = frames_with(OTHERS[0].0, 1).concat();
+        frames.insert(5, lonely[..200].to_vec());
+        let got = whole(&frames.concat());
+        assert_eq!(got.len(), 10);
+        assert_eq!(got[5].pts, frame_time(5, 1152, 44_100));
+        assert!(got[5].flags.discontinuity);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! [`SyncFramer`]: what ADTS and MPEG audio have in common. Frames begin with a header that has a
 //! sync word and says how long the frame is; tags and garbage may stand between them.
 //!
-//! A header is believed without more ado only where the frame before it ended. Elsewhere (at the
-//! start, after garbage) the headers that must follow it are looked at too: sync words are short
-//! enough to occur in any data.
+//! A header is believed without more ado only where the frame before it ended, and if it agrees
+//! with that frame. Elsewhere (at the start, after garbage, where the parameters change) the headers
+//! that must follow it are looked at too: sync words are short enough to occur in any data.
 
 use bytes::{Buf, Bytes, BytesMut};
 use std::fmt::Debug;
@@ -41,7 +41,8 @@ pub(crate) struct SyncFramer<H> {
     offset: u64,
     /// Bytes of a tag that are still to be thrown away.
     skip: u64,
-    /// Header of the first frame, which all others must agree with.
+    /// Header of a frame of the stream as it is here: one that does not agree with it must be
+    /// followed by others that agree with that one.
     stream: Option<H>,
     /// The byte at `offset` follows a frame or a tag, or begins the stream.
     boundary: bool,
@@ -57,7 +58,8 @@ enum Candidate<H> {
     NeedMore,
 }
 
-enum Tag {
+/// What stands at a place where something other than audio may stand.
+pub(crate) enum Tag {
     /// So many bytes of something that is no audio.
     Skip(u64),
     No,
@@ -123,10 +125,6 @@ impl<H: SyncHeader> SyncFramer<H> {
         skip
     }
 
-    pub(crate) const fn stream(&self) -> Option<H> {
-        self.stream
-    }
-
     /// The next frame; `None` until more bytes come.
     pub(crate) fn poll_unit(&mut self) -> Option<Unit<H>> {
         loop {
@@ -174,7 +172,9 @@ impl<H: SyncHeader> SyncFramer<H> {
         let len = header.frame_len().min(self.buffer.len());
         let data = self.buffer.split_to(len).freeze();
         self.offset += data.len() as u64;
-        self.stream.get_or_insert(header);
+        if self.stream.is_none_or(|stream| !stream.same_stream(&header)) {
+            self.stream = Some(header);
+        }
         self.boundary = true;
         self.synced = true;
         Unit { header, offset, data, gap: std::mem::take(&mut self.gap) }
@@ -190,14 +190,14 @@ impl<H: SyncHeader> SyncFramer<H> {
             return Candidate::NeedMore;
         }
         let Some(header) = H::parse(bytes) else { return Candidate::No };
-        if self.stream.is_some_and(|stream| !stream.same_stream(&header)) {
-            return Candidate::No;
-        }
+        let agrees = self.stream.map(|stream| stream.same_stream(&header));
         let Some(mut next) = bytes.get(header.frame_len()..) else { return Candidate::NeedMore };
-        let confirmations = match (self.synced, self.stream) {
-            (true, _) => 0,
-            (false, Some(_)) => 1,
-            (false, None) => 2,
+        let confirmations = match (self.synced, agrees) {
+            (true, Some(true)) => 0,
+            (false, Some(true)) => 1,
+            (true, Some(false)) | (_, None) => 2,
+            // In garbage nothing speaks for it.
+            (false, Some(false)) => 3,
         };
         for _ in 0..confirmations {
             if next.len() < H::LEN {
@@ -227,24 +227,29 @@ impl<H: SyncHeader> SyncFramer<H> {
     }
 }
 
-/// Looks for a tag at the start of `bytes`: ID3v2 (with its footer), ID3v1, APE.
+/// Looks for an ID3v2 tag (with its footer) at the start of `bytes`.
+pub(crate) fn id3v2(bytes: &[u8]) -> Tag {
+    match bytes {
+        &[b'I', b'D', b'3', major, minor, flags, s0, s1, s2, s3, ..] => {
+            if major == 0xff || minor == 0xff || (s0 | s1 | s2 | s3) & 0x80 != 0 {
+                return Tag::No;
+            }
+            let size = [s0, s1, s2, s3].iter().fold(0u64, |size, &s| size << 7 | u64::from(s));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            Tag::Skip(10 + size + footer)
+        }
+        _ if bytes.starts_with(b"ID3") || b"ID3".starts_with(bytes) => Tag::NeedMore,
+        _ => Tag::No,
+    }
+}
+
+/// Looks for a tag at the start of `bytes`: ID3v2, ID3v1, APE.
 fn tag(bytes: &[u8]) -> Tag {
     const ID3V1_LEN: u64 = 128;
     const APE: &[u8] = b"APETAGEX";
     const APE_HEADER_LEN: u64 = 32;
     match bytes.first() {
-        Some(b'I') if b"ID3".starts_with(bytes) => Tag::NeedMore,
-        Some(b'I') if bytes.starts_with(b"ID3") => match bytes {
-            &[_, _, _, major, minor, flags, s0, s1, s2, s3, ..] => {
-                if major == 0xff || minor == 0xff || (s0 | s1 | s2 | s3) & 0x80 != 0 {
-                    return Tag::No;
-                }
-                let size = [s0, s1, s2, s3].iter().fold(0u64, |size, &s| size << 7 | u64::from(s));
-                let footer = if flags & 0x10 != 0 { 10 } else { 0 };
-                Tag::Skip(10 + size + footer)
-            }
-            _ => Tag::NeedMore,
-        },
+        Some(b'I') => id3v2(bytes),
         Some(b'T') if b"TAG".starts_with(bytes) => Tag::NeedMore,
         Some(b'T') if bytes.starts_with(b"TAG") => Tag::Skip(ID3V1_LEN),
         Some(b'A') if APE.starts_with(bytes) => Tag::NeedMore,
@@ -258,6 +263,35 @@ fn tag(bytes: &[u8]) -> Tag {
             Tag::Skip(APE_HEADER_LEN + if f & 0x20 != 0 { size } else { 0 })
         }
         _ => Tag::No,
+    }
+}
+
+/// Times of the frames of a stream whose parameters may change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FrameClock {
+    /// Where the frames with these parameters begin.
+    since: std::time::Duration,
+    /// Frames since then.
+    frames: u64,
+    samples: u32,
+    rate: u32,
+}
+
+impl FrameClock {
+    /// Takes the next `frames` frames, of `samples` samples each at `rate`. Gives the time of the
+    /// first of them.
+    pub(crate) fn pass(&mut self, frames: u64, samples: u32, rate: u32) -> std::time::Duration {
+        if (self.samples, self.rate) != (samples, rate) {
+            *self = Self { since: self.now(), frames: 0, samples, rate };
+        }
+        let at = self.now();
+        self.frames = self.frames.saturating_add(frames);
+        at
+    }
+
+    /// When the next frame begins.
+    pub(crate) fn now(&self) -> std::time::Duration {
+        self.since.saturating_add(frame_time(self.frames, self.samples, self.rate))
     }
 }
 

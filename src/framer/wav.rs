@@ -3,7 +3,7 @@
 //! Read "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), the description of
 //! WAVE_FORMAT_EXTENSIBLE, and EBU Tech 3306 (RF64).
 
-use super::sync::frame_time;
+use super::sync::{Tag, frame_time, id3v2};
 use crate::codec::PcmEncoding;
 use crate::frame::Frame;
 use crate::wire::ParseError;
@@ -14,6 +14,11 @@ const WHAT: &str = "WAV header";
 const MAX_CHUNKS: u32 = 1000;
 /// Bytes of a `fmt ` chunk that say something: WAVE_FORMAT_EXTENSIBLE.
 const MAX_FORMAT_LEN: u64 = 40;
+/// Identifiers of chunks by which it is told whether the chunk before them was padded.
+const KNOWN_CHUNKS: [&[u8; 4]; 12] = [
+    b"fmt ", b"data", b"LIST", b"fact", b"bext", b"cue ", b"JUNK", b"junk", b"PAD ", b"id3 ",
+    b"iXML", b"smpl",
+];
 /// Bytes of a `ds64` chunk that say something: the sizes of file and data.
 const DS64_LEN: u64 = 16;
 
@@ -65,6 +70,8 @@ pub struct WavParser {
     /// Offset in the file of the first byte of `buffer`.
     offset: u64,
     skip: u64,
+    /// The chunk before had an odd length: a byte of padding is due.
+    padding: bool,
     riff: bool,
     rf64: bool,
     format: Option<Format>,
@@ -113,6 +120,14 @@ impl WavParser {
                 }
             }
             if !self.riff {
+                match id3v2(&self.buffer) {
+                    Tag::Skip(n) => {
+                        self.skip = n;
+                        continue;
+                    }
+                    Tag::NeedMore => return Ok(None),
+                    Tag::No => {}
+                }
                 let Some(head) = self.buffer.first_chunk::<12>() else { return Ok(None) };
                 match (&head[..4], &head[8..]) {
                     (b"RIFF", b"WAVE") => {}
@@ -122,12 +137,15 @@ impl WavParser {
                 self.riff = true;
                 self.consume(12);
             }
+            if self.padding {
+                let Some(is_padded) = self.is_padded() else { return Ok(None) };
+                self.padding = false;
+                self.consume(u64::from(is_padded));
+            }
             let Some(&[i0, i1, i2, i3, s0, s1, s2, s3]) = self.buffer.first_chunk::<8>() else {
                 return Ok(None);
             };
             let size = u32::from_le_bytes([s0, s1, s2, s3]);
-            // Chunks are padded to an even length; the padding is not counted.
-            let padded = u64::from(size) + u64::from(size & 1);
             match &[i0, i1, i2, i3] {
                 b"data" => return self.data(size).map(Some),
                 b"fmt " if self.format.is_none() => {
@@ -150,7 +168,8 @@ impl WavParser {
                 return Err(self.invalid("WAV file (too many chunks before the samples)"));
             }
             self.consume(8);
-            self.skip = padded;
+            self.skip = u64::from(size);
+            self.padding = size % 2 == 1;
         }
     }
 
@@ -169,6 +188,16 @@ impl WavParser {
             data_offset: self.offset + 8,
             data_len,
         })
+    }
+
+    /// Whether the padding that is due is there: chunks are padded to an even length, which is not
+    /// counted, but there are programs that forget it. `None`: more bytes are needed.
+    fn is_padded(&self) -> Option<bool> {
+        let known = |at: usize| {
+            let id = self.buffer.get(at..)?.first_chunk::<4>()?;
+            Some(KNOWN_CHUNKS.contains(&id))
+        };
+        Some(known(1)? || !known(0)?)
     }
 
     /// The first `len` bytes of the chunk at the start of the buffer.
@@ -192,32 +221,39 @@ impl Format {
         const A_LAW: u16 = 6;
         const MU_LAW: u16 = 7;
         const EXTENSIBLE: u16 = 0xfffe;
-        /// Behind the format code in the sub-format's GUID.
-        const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+        /// Behind the format code in the sub-format's GUID: sound, and ambisonic sound.
+        const GUID_TAILS: [[u8; 14]; 2] = [
+            [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71],
+            [0, 0, 0x21, 7, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0],
+        ];
         let u16_at = |at: usize| Some(u16::from_le_bytes(*body.get(at..)?.first_chunk()?));
         let mut code = u16_at(0)?;
         let channels = u16_at(2)?;
         let sampling_rate = u32::from_le_bytes(*body.get(4..)?.first_chunk()?);
-        let block = usize::from(u16_at(12)?);
-        let bits = u16_at(14)?;
+        let block = u16_at(12)?;
         if code == EXTENSIBLE {
-            if body.get(26..40)? != GUID_TAIL {
+            if !GUID_TAILS.iter().any(|tail| body.get(26..40) == Some(tail)) {
                 return None;
             }
             code = u16_at(24)?;
         }
         let channels = u8::try_from(channels).ok().filter(|&n| n > 0)?;
-        // Samples of, say, 20 bits lie left-justified in containers of whole bytes.
-        let encoding = match (code, bits.div_ceil(8)) {
+        // Samples of, say, 20 bits lie left-justified in containers of whole bytes. The bits and
+        // the channels say how long a block is; its own field (and the bytes a second) only repeat
+        // that, or are wrong. It is looked at where there are no bits.
+        let bytes = match u16_at(14).unwrap_or(0) {
+            0 => block / u16::from(channels),
+            bits => bits.div_ceil(8),
+        };
+        let encoding = match (code, bytes) {
             (PCM, 1) => PcmEncoding::L8,
             (PCM, 2) => PcmEncoding::L16,
             (PCM, 3) => PcmEncoding::L24,
-            (A_LAW, 1) => PcmEncoding::Pcma,
-            (MU_LAW, 1) => PcmEncoding::Pcmu,
+            (A_LAW, _) => PcmEncoding::Pcma,
+            (MU_LAW, _) => PcmEncoding::Pcmu,
             _ => return None,
         };
-        let ok = (1..=768_000).contains(&sampling_rate)
-            && block == encoding.bytes_per_sample() * usize::from(channels);
+        let ok = (1..=768_000).contains(&sampling_rate);
         ok.then_some(Self { encoding, sampling_rate, channels })
     }
 }
@@ -422,6 +458,101 @@ pub(crate) mod tests {
         assert_eq!((header.data_offset, header.data_len), (68, Some(18)));
         body[24] = 3; // floating point
         assert!(whole(&riff(&[(b"fmt ", body)]), 10).1.is_some());
+    }
+
+    /// The only samples of a file, as they are sent.
+    fn sent(bytes: &[u8]) -> (WavHeader, Vec<u8>) {
+        let mut framer = WavFramer::new();
+        framer.handle_bytes(bytes);
+        framer.handle_end();
+        let sent = std::iter::from_fn(|| framer.poll_frame()).flat_map(|f| f.data.to_vec());
+        let sent = sent.collect();
+        (*framer.header().unwrap_or_else(|| panic!("{:?}", framer.error())), sent)
+    }
+
+    #[test]
+    fn block_align_and_byte_rate_are_claims_that_follow_from_the_rest() {
+        let samples: Vec<u8> = (0..144).collect();
+        for (code, channels, bits) in [(1, 2, 16), (1, 1, 8), (1, 6, 24), (7, 2, 8), (6, 1, 8)] {
+            let (_, good) = fmt(code, channels, 8000, bits);
+            let expected = sent(&riff(&[(b"fmt ", good.clone()), (b"data", samples.clone())]));
+            assert_eq!(expected.1.len(), 144);
+            for wrong in [[0, 0], [1, 0], [3, 0], [0xff, 0xff]] {
+                let mut bad = good.clone();
+                bad[12..14].copy_from_slice(&wrong);
+                bad[8..12].copy_from_slice(&[9, 9, 9, wrong[0]]);
+                let file = riff(&[(b"fmt ", bad), (b"data", samples.clone())]);
+                assert_eq!(sent(&file), expected, "{code} {channels} {bits} {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_that_are_missing_or_that_companding_knows_better() {
+        let samples = vec![5; 80];
+        // Sixteen-bit bookkeeping for what is eight bits in the file.
+        let (_, mut companded) = fmt(7, 1, 8000, 8);
+        companded[14] = 16;
+        let (header, data) = sent(&riff(&[(b"fmt ", companded), (b"data", samples.clone())]));
+        assert_eq!((header.encoding, data.len()), (PcmEncoding::Pcmu, 80));
+        // A writer that left the bits out: the block says them.
+        let (_, mut blank) = fmt(1, 2, 8000, 16);
+        blank[14..16].fill(0);
+        let (header, _) = sent(&riff(&[(b"fmt ", blank), (b"data", samples.clone())]));
+        assert_eq!(header.encoding, PcmEncoding::L16);
+        // The oldest form, WAVEFORMAT, has no bits.
+        let (_, mut short) = fmt(6, 1, 8000, 8);
+        short.truncate(14);
+        let (header, _) = sent(&riff(&[(b"fmt ", short), (b"data", samples)]));
+        assert_eq!(header.encoding, PcmEncoding::Pcma);
+    }
+
+    #[test]
+    fn tags_in_front_are_passed_over() {
+        let file = riff(&[fmt(1, 1, 8000, 8), (b"data", (0..100).collect())]);
+        let (header, expected) = sent(&file);
+        let tag = [&b"ID3\x04\0\0\0\0\x01\x05"[..], &[b'R'; 133]].concat();
+        let with_footer = [&b"ID3\x04\0\x10\0\0\0\x03"[..], &[b'F'; 13]].concat();
+        for tags in [tag.clone(), with_footer.clone(), [tag, with_footer].concat()] {
+            let tagged = [&tags[..], &file].concat();
+            let (found, data) = sent(&tagged);
+            assert_eq!(found.data_offset, header.data_offset + tags.len() as u64);
+            assert_eq!(data, expected);
+            assert_eq!(whole(&tagged, 1), whole(&tagged, 1000));
+        }
+        assert!(whole(b"ID3\xff\0\0\0\0\0\0RIFF", 3).1.is_some());
+    }
+
+    #[test]
+    fn odd_chunks_without_their_padding() {
+        let data = (b"data", vec![7; 60]);
+        let padded = riff(&[(b"LIST", vec![9; 5]), fmt(1, 1, 8000, 8), data.clone()]);
+        let expected = sent(&padded).1;
+        let at = 12 + 8 + 5;
+        let mut bare = padded.clone();
+        bare.remove(at);
+        // And a pad byte that is not zero.
+        let mut odd = padded.clone();
+        odd[at] = b'x';
+        for file in [bare, odd] {
+            assert_eq!(sent(&file).1, expected);
+            assert_eq!(whole(&file, 1), whole(&file, 1000));
+        }
+        // The format itself may have an odd length.
+        let (_, mut long) = fmt(1, 1, 8000, 8);
+        long.extend_from_slice(&[0; 3]);
+        let mut file = riff(&[(b"fmt ", long), data]);
+        file.remove(12 + 8 + 19);
+        assert_eq!(sent(&file).1, expected);
+    }
+
+    #[test]
+    fn ambisonic_samples_are_samples() {
+        let (_, mut body) = fmt(0xfffe, 4, 48_000, 16);
+        body.extend_from_slice(&[22, 0, 16, 0, 0, 0, 0, 0, 1, 0]);
+        body.extend_from_slice(&[0, 0, 0x21, 7, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0]);
+        let (header, _) = sent(&riff(&[(b"fmt ", body), (b"data", vec![1; 16])]));
+        assert_eq!((header.encoding, header.channels), (PcmEncoding::L16, 4));
     }
 
     #[test]

@@ -23,6 +23,10 @@ impl Elementary for AdtsHeader {
         Ok(CodecParameters::Aac { config, sampling_rate, channels })
     }
 
+    fn same_parameters(&self, other: &Self) -> bool {
+        self.same_stream(other)
+    }
+
     fn is_info(_first: &Unit<Self>) -> bool {
         false
     }

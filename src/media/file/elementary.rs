@@ -6,7 +6,7 @@ use super::shared::{CUT_SHORT, SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use crate::framer::sync::{SyncFramer, SyncHeader, Unit, frame_at, frame_time};
+use crate::framer::sync::{SyncFramer, SyncHeader, Unit, frame_time};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
 use std::fmt;
@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod index;
+use index::{Index, Stretches};
+
 /// Bytes a source reads at once, and about what it holds: a quarter of a second of music.
 const READ_LEN: usize = 4 * 1024;
 /// Bytes a probe reads at once.
@@ -24,13 +27,17 @@ const PROBE_READ_LEN: usize = 64 * 1024;
 const READS_PER_POLL: usize = 32;
 /// A file without a frame in so many bytes holds none.
 const MAX_GARBAGE: u64 = 4 * 1024 * 1024;
+/// Descriptions among which the one of a file is chosen.
+const MAX_DESCRIPTIONS: usize = 16;
 
 /// An audio format whose frames bring their own headers.
 pub(super) trait Elementary: SyncHeader + Send + Sync + 'static {
     /// For messages.
     const NAME: &'static str;
-    /// What a receiver must know, from the first frame; or why it cannot be served.
-    fn parameters(first: &Unit<Self>) -> Result<CodecParameters, String>;
+    /// What a receiver must know, from a frame; or why it cannot be served.
+    fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String>;
+    /// Whether what a receiver knows of a stream with the header `other` is true of one with this.
+    fn same_parameters(&self, other: &Self) -> bool;
     /// Whether the first frame holds information instead of sound.
     fn is_info(first: &Unit<Self>) -> bool;
     /// What is sent of a frame; `None` if it cannot be.
@@ -41,43 +48,12 @@ pub(super) trait Elementary: SyncHeader + Send + Sync + 'static {
     fn complaint(start: &[u8]) -> Option<&'static str>;
 }
 
-/// Where some of the frames begin.
-#[derive(Debug)]
-struct Index {
-    /// Number and offset.
-    entries: Vec<(u64, u64)>,
-    /// Least distance of two entries, in frames.
-    every: u64,
-}
-
-impl Index {
-    /// 64 KiB; beyond it the index becomes sparser.
-    const MAX_ENTRIES: usize = 4096;
-
-    const fn new() -> Self {
-        Self { entries: Vec::new(), every: 16 }
-    }
-
-    fn push(&mut self, number: u64, offset: u64) {
-        if self.entries.last().is_some_and(|&(last, _)| number < last + self.every) {
-            return;
-        }
-        self.entries.push((number, offset));
-        if self.entries.len() > Self::MAX_ENTRIES {
-            self.every *= 2;
-            let mut keep = false;
-            self.entries.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
-    }
-
-    /// The last entry at or before frame `number`.
-    fn before(&self, number: u64) -> Option<(u64, u64)> {
-        let i = self.entries.partition_point(|&(n, _)| n <= number).checked_sub(1)?;
-        self.entries.get(i).copied()
-    }
+/// What a receiver may be told of a file.
+struct Description<H> {
+    header: H,
+    parameters: Result<CodecParameters, String>,
+    /// How much of the file it is true of.
+    time: Duration,
 }
 
 /// Looks at a file of `H`'s format.
@@ -87,12 +63,11 @@ pub(super) struct ElementaryProbe<H> {
     len: u64,
     sync: SyncFramer<H>,
     offset: u64,
-    parameters: Option<CodecParameters>,
-    index: Index,
-    /// Frame times so far.
+    descriptions: Vec<Description<H>>,
+    index: Index<H>,
+    stretches: Stretches<H>,
+    /// Frames so far; one with several access units counts as several.
     frames: u64,
-    /// Frames that can be sent.
-    playable: u64,
     bytes: u64,
     /// Bytes read before the first frame.
     fruitless: u64,
@@ -122,10 +97,10 @@ impl<H: Elementary> ElementaryProbe<H> {
             shared: Some(shared),
             sync: SyncFramer::new(),
             offset: 0,
-            parameters: None,
+            descriptions: Vec::new(),
             index: Index::new(),
+            stretches: Stretches::new(),
             frames: 0,
-            playable: 0,
             bytes: 0,
             fruitless: 0,
             drained: false,
@@ -135,18 +110,45 @@ impl<H: Elementary> ElementaryProbe<H> {
     }
 
     fn handle_unit(&mut self, unit: &Unit<H>) -> Result<(), ProbeError> {
-        if self.parameters.is_none() {
-            self.parameters = Some(H::parameters(unit).map_err(ProbeError::Content)?);
+        if self.descriptions.is_empty() {
+            let parameters = Ok(H::parameters(unit).map_err(ProbeError::Content)?);
+            self.descriptions.push(Description {
+                header: unit.header,
+                parameters,
+                time: Duration::ZERO,
+            });
             if H::is_info(unit) {
                 return Ok(());
             }
         }
-        self.index.push(self.frames, unit.offset);
+        self.stretches.push(self.frames, unit.header);
+        self.index.push(self.frames, unit.offset, unit.header);
         self.frames += unit.header.blocks();
-        self.playable += u64::from(H::payload(unit).is_some());
+        if H::payload(unit).is_some() {
+            self.describe(unit);
+        }
         self.bytes += unit.data.len() as u64;
         self.end = unit.offset + unit.data.len() as u64;
         Ok(())
+    }
+
+    /// Counts what `unit` adds to the description that is true of it.
+    fn describe(&mut self, unit: &Unit<H>) {
+        let header = unit.header;
+        let known = self.descriptions.iter().position(|d| d.header.same_parameters(&header));
+        if known.is_none() && self.descriptions.len() < MAX_DESCRIPTIONS {
+            let parameters = H::parameters(unit);
+            self.descriptions.push(Description { header, parameters, time: Duration::ZERO });
+        }
+        let known = known.unwrap_or(self.descriptions.len() - 1);
+        let Some(found) = self.descriptions.get_mut(known) else { return };
+        if !found.header.same_parameters(&header) {
+            return;
+        }
+        found.time += frame_time(1, header.samples(), header.sampling_rate());
+        if found.parameters.is_err() {
+            found.parameters = H::parameters(unit);
+        }
     }
 
     fn go_on(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
@@ -182,7 +184,7 @@ impl<H: Elementary> ElementaryProbe<H> {
                 self.sync.handle_end();
                 self.drained = true;
             }
-            if self.parameters.is_none() {
+            if self.descriptions.is_empty() {
                 self.fruitless += got as u64;
                 if self.fruitless > MAX_GARBAGE {
                     return Err(self.no_frames());
@@ -197,14 +199,32 @@ impl<H: Elementary> ElementaryProbe<H> {
     }
 
     fn finish(&mut self) -> Result<Arc<dyn MediaFile>, ProbeError> {
-        let all = (self.parameters.take(), self.sync.stream(), self.shared.take());
-        let (Some(parameters), Some(stream), Some(file)) = all else {
+        let Some(file) = self.shared.take() else { return Err(self.no_frames()) };
+        // What one description can carry: most of the file. The first of several, by and large.
+        let mut chosen: Option<Description<H>> = None;
+        let mut all = Duration::ZERO;
+        for description in self.descriptions.drain(..) {
+            all += description.time;
+            let least = chosen.as_ref().map_or(Duration::ZERO, |chosen| chosen.time);
+            if description.parameters.is_ok() && description.time > least {
+                chosen = Some(description);
+            }
+        }
+        let Some(Description { header: described, parameters: Ok(parameters), time }) = chosen
+        else {
             return Err(self.no_frames());
         };
-        if self.playable == 0 {
-            return Err(self.no_frames());
+        if time < all {
+            log::warn!(
+                "{}: {:.1} s of {:.1} s of {} have other parameters than most of the file; they \
+                 are left out, as one description cannot carry both",
+                file.path().display(),
+                (all - time).as_secs_f64(),
+                all.as_secs_f64(),
+                H::NAME
+            );
         }
-        let duration = frame_time(self.frames, stream.samples(), stream.sampling_rate());
+        let duration = self.stretches.time_of(self.frames);
         let bitrate = u128::from(self.bytes) * 8_000_000_000 / duration.as_nanos().max(1);
         let track = Track {
             parameters,
@@ -215,8 +235,9 @@ impl<H: Elementary> ElementaryProbe<H> {
         Ok(Arc::new(ElementaryFile {
             file,
             tracks: [track],
-            stream,
+            described,
             index: std::mem::replace(&mut self.index, Index::new()),
+            stretches: std::mem::replace(&mut self.stretches, Stretches::new()),
             frames: self.frames,
             end: self.end,
             duration,
@@ -239,8 +260,10 @@ impl<H: Elementary> Probe for ElementaryProbe<H> {
 struct ElementaryFile<H> {
     file: SharedFile,
     tracks: [Track; 1],
-    stream: H,
-    index: Index,
+    /// Header of a frame of which the parameters are true.
+    described: H,
+    index: Index<H>,
+    stretches: Stretches<H>,
     frames: u64,
     end: u64,
     duration: Duration,
@@ -293,12 +316,13 @@ struct ElementarySource<H> {
 
 impl<H: Elementary> ElementarySource<H> {
     fn time(&self, number: u64) -> Duration {
-        frame_time(number, self.of.stream.samples(), self.of.stream.sampling_rate())
+        self.of.stretches.time_of(number)
     }
 
     fn go_to(&mut self, number: u64) {
-        let (next, offset) = self.of.index.before(number).unwrap_or((0, 0));
-        self.sync.resume(offset, self.of.stream);
+        let (next, offset, header) =
+            self.of.index.before(number).unwrap_or((0, 0, self.of.described));
+        self.sync.resume(offset, header);
         self.offset = offset;
         self.next = next;
         self.target = number;
@@ -316,7 +340,8 @@ impl<H: Elementary> ElementarySource<H> {
                 continue;
             }
             self.gap |= unit.gap;
-            let Some(data) = H::payload(&unit) else {
+            let carried = self.of.described.same_parameters(&unit.header);
+            let Some(data) = H::payload(&unit).filter(|_| carried) else {
                 self.gap = true;
                 continue;
             };
@@ -372,8 +397,7 @@ impl<H: Elementary> FramedSource for ElementarySource<H> {
     }
 
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
-        let stream = self.of.stream;
-        let number = frame_at(npt, stream.samples(), stream.sampling_rate());
+        let number = self.of.stretches.frame_at(npt);
         if number >= self.of.frames {
             return Err(SeekError::OutOfRange);
         }

@@ -16,6 +16,12 @@ impl Elementary for FrameHeader {
         Ok(CodecParameters::MpegAudio)
     }
 
+    /// Its frames bring their own headers, and the RTP clock is 90 kHz whatever they say (RFC 3551
+    /// section 4.5.13).
+    fn same_parameters(&self, _other: &Self) -> bool {
+        true
+    }
+
     fn is_info(first: &Unit<Self>) -> bool {
         info(first).is_some()
     }

@@ -54,6 +54,11 @@ impl SharedFile {
         Ok((shared, file))
     }
 
+    /// For messages.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Bytes in the file when it was first opened.
     pub(super) const fn len(&self) -> u64 {
         self.len

@@ -23,15 +23,15 @@ fn probe_any(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
 
 #[test]
 fn the_index_stays_small_and_finds_the_way() {
-    let mut index = Index::new();
+    let mut index = Index::<u64>::new();
     for n in 0..1_000_000 {
-        index.push(n, n * 10);
+        index.push(n, n * 10, n * 3);
     }
-    assert!(index.entries.len() <= Index::MAX_ENTRIES);
+    assert!(index.entries.len() <= Index::<u64>::MAX_ENTRIES);
     for n in (0..1_000_000).step_by(997) {
-        let (number, offset) = index.before(n).unwrap();
+        let (number, offset, header) = index.before(n).unwrap();
         assert!(number <= n && n - number < 2 * index.every);
-        assert_eq!(offset, number * 10);
+        assert_eq!((offset, header), (number * 10, number * 3));
     }
 }
 
@@ -61,6 +61,109 @@ fn seeking_finds_the_frame() {
     for (name, ..) in AUDIO {
         check_seeks(&probed(probe_any, &media(name)).unwrap());
     }
+}
+
+/// Everything of `pieces` is played, at its time, and positions are right on both sides of each
+/// change. A piece: frames of so many samples at so many a second.
+fn check_changes(pieces: &[(Vec<Vec<u8>>, u32, u32)]) {
+    let bytes: Vec<u8> = pieces.iter().flat_map(|(frames, ..)| frames.concat()).collect();
+    let held = file_of(&bytes);
+    let file = probed(probe_mpeg_audio, held.path()).unwrap();
+    let (mut at, mut expected) = (Duration::ZERO, Vec::new());
+    for (frames, samples, rate) in pieces {
+        let time = |n: usize| at + frame_time(n as u64, *samples, *rate);
+        expected.extend(frames.iter().enumerate().map(|(n, frame)| (time(n), frame.clone())));
+        at = time(frames.len());
+    }
+    // Times are cut to nanoseconds where the parameters change.
+    let close = |a: Duration, b: Duration| a.abs_diff(b) < Duration::from_nanos(10);
+    assert!(close(file.tracks()[0].duration.unwrap(), at));
+    let played = Player::new(&file).rest();
+    assert_eq!(played.len(), expected.len());
+    for (frame, (at, data)) in played.iter().zip(&expected) {
+        assert!(close(frame.pts, *at) && frame.data == data, "{at:?}");
+    }
+    check_seeks(&file);
+}
+
+#[test]
+fn mpeg_audio_whose_parameters_change_is_played_whole() {
+    use crate::framer::mpeg_audio::tests::{OTHERS, frames_with, stream};
+    for (head, samples, rate) in OTHERS {
+        let other = (frames_with(head, 300), samples, rate);
+        check_changes(&[(stream(90, 1), 1152, 44_100), other.clone()]);
+        // There and back, and the short part first.
+        check_changes(&[(stream(9, 1), 1152, 44_100), other, (stream(500, 2), 1152, 44_100)]);
+    }
+    // Other channels and bit rates are no other stream.
+    let mono = frames_with([0xff, 0xfb, 0x50, 0xc4], 100);
+    check_changes(&[(stream(50, 3), 1152, 44_100), (mono, 1152, 44_100)]);
+}
+
+#[test]
+fn files_put_one_behind_the_other_with_their_tags_are_played_whole() {
+    use crate::framer::mpeg_audio::tests::{OTHERS, frames_with, stream};
+    let tag = b"ID3\x04\0\0\0\0\0\x05hello";
+    let end = [&b"TAG"[..], &[0x20; 125]].concat();
+    let second = frames_with(OTHERS[1].0, 40).concat();
+    let bytes = [&tag[..], &stream(40, 1).concat(), &end, tag, &second, &end].concat();
+    let held = file_of(&bytes);
+    let file = probed(probe_mpeg_audio, held.path()).unwrap();
+    let frames = Player::new(&file).rest();
+    assert_eq!(frames.len(), 80);
+    assert!(!frames.iter().any(|frame| frame.flags.discontinuity));
+}
+
+#[test]
+fn of_adts_that_changes_what_one_description_carries_is_played() {
+    use crate::framer::adts::tests::{configured, stream};
+    let (jingle, (song, units)) = (configured(&stream(30, 1).0, 0x5c, 0x40), stream(200, 2));
+    let (voice, _) = stream(20, 3);
+    let voice = configured(&voice, 0x50, 0x40);
+    let bytes = [&jingle[..], &song, &voice, &song].concat();
+    let held = file_of(&bytes);
+    let file = probed(probe_adts, held.path()).unwrap();
+    let expected = CodecParameters::Aac {
+        config: Bytes::from_static(&[0x12, 0x10]),
+        sampling_rate: 44_100,
+        channels: 2,
+    };
+    assert_eq!(file.tracks()[0].parameters, expected);
+    let intro = frame_time(30, 1024, 22_050);
+    let first_end = intro + frame_time(200, 1024, 44_100);
+    let second = first_end + frame_time(20, 1024, 44_100);
+    let close = |a: Duration, b: Duration| a.abs_diff(b) < Duration::from_nanos(10);
+    let duration = file.tracks()[0].duration.unwrap();
+    assert!(close(duration, second + frame_time(200, 1024, 44_100)));
+    let mut player = Player::new(&file);
+    let frames = player.rest();
+    assert_eq!(frames.len(), 400);
+    assert_eq!(frames[0].pts, intro);
+    assert!(frames[0].flags.discontinuity);
+    assert!(close(frames[200].pts, second) && frames[200].flags.discontinuity);
+    assert!(frames.iter().zip(units.iter().cycle()).all(|(frame, unit)| frame.data == unit));
+    // A position in what is left out is answered; what comes next has its own time.
+    for at in [Duration::ZERO, first_end + Duration::from_millis(30), second] {
+        let landed = player.seek(at).unwrap();
+        assert!(landed <= at && close(landed, at) || at - landed < Duration::from_millis(24));
+        let next = frames.iter().find(|frame| frame.pts >= landed).unwrap();
+        let got = player.poll().unwrap();
+        assert_eq!((got.pts, &got.data), (next.pts, &next.data));
+    }
+}
+
+#[test]
+fn a_file_that_changes_with_every_other_frame_costs_no_more() {
+    use crate::framer::mpeg_audio::tests::{OTHERS, frames_with};
+    let pair: Vec<u8> =
+        OTHERS[..2].iter().flat_map(|&(head, ..)| frames_with(head, 3).concat()).collect();
+    let file = file_of(&pair.repeat(3000));
+    let found = probed(probe_mpeg_audio, file.path()).unwrap();
+    let frames = Player::new(&found).rest();
+    assert_eq!(frames.len(), 18_000);
+    assert!(frames.windows(2).all(|pair| pair[0].pts < pair[1].pts));
+    let end = frames.last().map(|last| last.pts + last.duration);
+    assert_eq!(found.tracks()[0].duration, end);
 }
 
 #[test]
