@@ -355,25 +355,26 @@ fn multicast_on_this_machine() {
         groupsock.join(&mut env)?;
         Ok(groupsock)
     };
-    let (Ok(mut ours), Ok(mut theirs)) = (open(), open()) else {
-        log::warn!("no multicast here");
-        return;
-    };
-    if ours.send(&mut env, b"hello").is_err() {
-        log::warn!("no multicast here");
-        return;
-    }
-    let end = Instant::now() + Duration::from_secs(1);
+    let Some(mut ours) = or_no_multicast(open()) else { return };
+    let mut theirs = open().unwrap();
+    ours.send(&mut env, b"hello").unwrap();
     let mut buf = [0; 10];
-    while Instant::now() < end {
-        if let Ok((n, _)) = theirs.recv_from(&mut env, &mut buf) {
-            assert_eq!(&buf[..n], b"hello");
-            assert!(ours.recv_from(&mut env, &mut buf).is_ok(), "this end is a member too");
-            return;
+    let (n, _) = wait(&mut env, |env| theirs.recv_from(env, &mut buf)).unwrap();
+    assert_eq!(&buf[..n], b"hello");
+    let (n, _) = wait(&mut env, |env| ours.recv_from(env, &mut buf)).unwrap();
+    assert_eq!(&buf[..n], b"hello", "this end is a member too");
+}
+
+/// `None` where the system has no multicast at all, as under emulation in user mode; the test says
+/// so. What a system with multicast refuses is a failure.
+pub(super) fn or_no_multicast<T>(result: io::Result<T>) -> Option<T> {
+    match result {
+        Err(e) if e.raw_os_error() == Some(nix::errno::Errno::ENOPROTOOPT as i32) => {
+            log::warn!("not tested, no multicast here: {e}");
+            None
         }
-        std::thread::sleep(Duration::from_millis(5));
+        result => Some(result.unwrap()),
     }
-    log::warn!("multicast does not come back here");
 }
 
 #[test]

@@ -185,37 +185,6 @@ fn the_same_code_echoes_in_both_worlds() {
     }
 }
 
-#[test]
-fn more_than_1024_descriptors() {
-    let limit = crate::net::raise_descriptor_limit().unwrap();
-    if limit < 3200 {
-        log::warn!("only {limit} descriptors here");
-        return;
-    }
-    let mut env = UsageEnvironment::new().unwrap();
-    let id = env.add(Probe::quiet());
-    let mut sockets: Vec<UdpSocket> = (0..1500)
-        .map(|i| {
-            let mut socket = UdpSocket::bind(&mut env, localhost()).unwrap();
-            socket.watch(&mut env, id.handle(), key(i), Interest::READABLE).unwrap();
-            socket
-        })
-        .collect();
-    let sender = std::net::UdpSocket::bind(localhost()).unwrap();
-    for socket in &sockets {
-        sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
-    }
-    let mut heard = vec![false; 1500];
-    turn_until(&mut env, |env| {
-        for event in std::mem::take(&mut env.medium_mut(id).unwrap().events) {
-            let Event::Readiness { key, .. } = event else { continue };
-            heard[key.kind as usize] = true;
-            while sockets[key.kind as usize].recv_from(env, &mut [0; 4]).is_ok() {}
-        }
-        heard.iter().all(|heard| *heard)
-    });
-}
-
 /// A medium that at each event does one of everything, by chance: opens, closes and forgets
 /// sockets, handlers, timers, triggers and other media, its own and itself.
 struct Chaos {
