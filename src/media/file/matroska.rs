@@ -5,8 +5,6 @@
 //! are none. All who play the file share what was found, and the open file. The tracks that one
 //! consumer plays share a demultiplexer, which stands in the
 //! [`DemuxTable`](crate::media::demux::DemuxTable).
-//!
-//! The crate `matroska-demuxer` reads the track entries; see `headers` for why it reads no more.
 
 use super::{MediaFile, Probe, ProbeError, Track};
 use crate::media::demux::OutletSource;
@@ -20,8 +18,10 @@ use std::time::Duration;
 
 mod demuxer;
 mod ebml;
+mod foreign;
 mod headers;
 mod index;
+mod nal_units;
 mod probe;
 #[cfg(test)]
 mod tests;

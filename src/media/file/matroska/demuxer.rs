@@ -1,7 +1,8 @@
 //! [`Demuxer`]: reads blocks and turns them into frames for the tracks that are read.
 
 use super::ebml::laced_frames;
-use super::headers::{Coding, TrackInfo};
+use super::headers::{Coding, TrackInfo, without_adts};
+use super::nal_units::annexb_in_place;
 use super::timing::{AudioClock, DecodeClock, FrameGrid};
 use super::walker::{Block, Step, Walker};
 use super::window::{PLAY_CHUNK, Window};
@@ -11,7 +12,7 @@ use crate::frame::{Frame, FrameFlags};
 use crate::media::access_unit::{self, LeadingUnits, NalCodec, SetsInForce};
 use crate::media::demux::{Outlets, Produced, Producer};
 use crate::media::{Ending, FrameMemory, SeekError, SourceContext};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -276,7 +277,9 @@ impl Demuxer {
             }
             Coding::Aac { samples, rate } => {
                 let sampled = (u64::from(samples), rate);
-                if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
+                let mut unit = data.freeze();
+                without_adts(&mut unit);
+                if let Some(frame) = state.sound(unit, npt_if_first, sampled) {
                     outlets.push(track, frame);
                 }
             }
@@ -442,43 +445,4 @@ fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(place) = out.get_mut(at..at + bytes.len()) {
         place.copy_from_slice(bytes);
     }
-}
-
-/// Turns lengths into start codes behind the first `room` bytes. Also tells whether all was
-/// sound; `None` if nothing was.
-pub(super) fn annexb_in_place(
-    mut data: BytesMut,
-    room: usize,
-    length_size: usize,
-) -> Option<(Bytes, bool)> {
-    if length_size != 4 {
-        // Rare, so it may cost a copy.
-        let mut out = BytesMut::with_capacity(data.len() + 64);
-        out.put_slice(data.get(..room)?);
-        let mut rest = data.get(room..)?;
-        while let Some((unit, after)) = split_unit(rest, length_size) {
-            out.put_slice(&[0, 0, 0, 1]);
-            out.put_slice(unit);
-            rest = after;
-        }
-        return (out.len() > room).then(|| (out.freeze(), rest.is_empty()));
-    }
-    let mut at = room;
-    while let Some((unit, _)) = split_unit(data.get(at..)?, 4) {
-        let next = at + 4 + unit.len();
-        for (to, from) in data.get_mut(at..)?.iter_mut().zip([0, 0, 0, 1]) {
-            *to = from;
-        }
-        at = next;
-    }
-    let intact = at == data.len();
-    data.truncate(at);
-    (at > room).then(|| (data.freeze(), intact))
-}
-
-/// The first NAL unit, and what follows it.
-fn split_unit(data: &[u8], length_size: usize) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = data.split_at_checked(length_size)?;
-    let length = length.iter().fold(0_usize, |n, &byte| (n << 8) | usize::from(byte));
-    if length_size == 0 { None } else { rest.split_at_checked(length) }
 }

@@ -6,7 +6,6 @@ use std::ops::Range;
 /// Element ids with their length marker (RFC 8794 section 5, RFC 9559 section 5).
 pub(super) mod id {
     pub(crate) const EBML: u32 = 0x1a45_dfa3;
-    pub(crate) const DOC_TYPE: u32 = 0x4282;
     pub(crate) const SEGMENT: u32 = 0x1853_8067;
     pub(crate) const SEEK_HEAD: u32 = 0x114d_9b74;
     pub(crate) const SEEK: u32 = 0x4dbb;
@@ -17,6 +16,22 @@ pub(super) mod id {
     pub(crate) const DURATION: u32 = 0x4489;
     pub(crate) const TRACKS: u32 = 0x1654_ae6b;
     pub(crate) const TRACK_ENTRY: u32 = 0xae;
+    pub(crate) const TRACK_NUMBER: u32 = 0xd7;
+    pub(crate) const DEFAULT_DURATION: u32 = 0x23_e383;
+    pub(crate) const CODEC_ID: u32 = 0x86;
+    pub(crate) const CODEC_PRIVATE: u32 = 0x63a2;
+    pub(crate) const CODEC_DELAY: u32 = 0x56aa;
+    pub(crate) const AUDIO: u32 = 0xe1;
+    pub(crate) const SAMPLING_FREQUENCY: u32 = 0xb5;
+    pub(crate) const CHANNELS: u32 = 0x9f;
+    pub(crate) const BIT_DEPTH: u32 = 0x6264;
+    pub(crate) const CONTENT_ENCODINGS: u32 = 0x6d80;
+    pub(crate) const CONTENT_ENCODING: u32 = 0x6240;
+    pub(crate) const CONTENT_ENCODING_SCOPE: u32 = 0x5032;
+    pub(crate) const CONTENT_ENCODING_TYPE: u32 = 0x5033;
+    pub(crate) const CONTENT_COMPRESSION: u32 = 0x5034;
+    pub(crate) const CONTENT_COMP_ALGO: u32 = 0x4254;
+    pub(crate) const CONTENT_COMP_SETTINGS: u32 = 0x4255;
     pub(crate) const CUES: u32 = 0x1c53_bb6b;
     pub(crate) const CUE_POINT: u32 = 0xbb;
     pub(crate) const CUE_TIME: u32 = 0xb3;
@@ -30,6 +45,11 @@ pub(super) mod id {
     pub(crate) const BLOCK: u32 = 0xa1;
     pub(crate) const BLOCK_DURATION: u32 = 0x9b;
     pub(crate) const REFERENCE_BLOCK: u32 = 0xfb;
+
+    /// Whether it is one of the segment's children, which have four bytes, or of the file's.
+    pub(crate) const fn is_top_level(id: u32) -> bool {
+        id > 0x00ff_ffff
+    }
 }
 
 /// Id and size in front of an element's data.
@@ -85,23 +105,23 @@ pub(super) fn variable_int(
     Ok((value != max).then_some(value))
 }
 
-/// An unsigned integer element's data: zero to eight bytes, big-endian.
-pub(super) fn unsigned(data: &[u8]) -> Result<u64, ParseError> {
-    if data.len() > 8 {
-        return Err(ParseError::Invalid { what: "unsigned integer", at: 8 });
-    }
-    Ok(data.iter().fold(0, |n, &byte| (n << 8) | u64::from(byte)))
+/// An unsigned integer element's data: one to eight bytes, big-endian. `None`: it is empty, which
+/// stands for the default value (RFC 8794 section 6.1), or cannot be read, which is taken for the
+/// same.
+pub(super) fn unsigned(data: &[u8]) -> Option<u64> {
+    let sized = (1..=8).contains(&data.len());
+    sized.then(|| data.iter().fold(0, |n, &byte| (n << 8) | u64::from(byte)))
 }
 
-/// A float element's data: zero, four or eight bytes.
-pub(super) fn float(data: &[u8]) -> Result<f64, ParseError> {
+/// A float element's data: four or eight bytes. `None` as in [`unsigned`], or if it is no number.
+fn float(data: &[u8]) -> Option<f64> {
     let mut r = Reader::new(data);
-    match data.len() {
-        0 => Ok(0.0),
-        4 => Ok(f32::from_bits(r.u32("float")?).into()),
-        8 => Ok(f64::from_bits(r.u64("float")?)),
-        _ => Err(r.invalid("float")),
-    }
+    let value = match data.len() {
+        4 => f32::from_bits(r.u32("float").ok()?).into(),
+        8 => f64::from_bits(r.u64("float").ok()?),
+        _ => return None,
+    };
+    value.is_finite().then_some(value)
 }
 
 /// The child elements in a master element's data; stops at what cannot be read.
@@ -110,17 +130,63 @@ pub(super) fn children(data: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let header = ElementHeader::parse(r.remaining()).ok()?;
         r.take(usize::try_from(header.len).ok()?, "element").ok()?;
-        let child = match header.size {
-            Some(size) => r.take(usize::try_from(size).ok()?, "element").ok()?,
-            None => r.rest(),
-        };
+        let size = header.size.unwrap_or_else(|| unknown_size(header.id, r.remaining()));
+        let child = r.take(usize::try_from(size).ok()?, "element").ok()?;
         Some((header.id, child))
     })
 }
 
-/// The data of the first child with `wanted` id.
+/// Bytes in `data` of an element of unknown size: it ends in front of one that cannot be its
+/// child (RFC 8794 section 6.2), which here is one with the same id.
+fn unknown_size(id: u32, data: &[u8]) -> u64 {
+    let mut at = 0_u64;
+    while let Some(rest) = usize::try_from(at).ok().and_then(|at| data.get(at..)) {
+        let Ok(header) = ElementHeader::parse(rest) else { break };
+        if header.id == id {
+            return at;
+        }
+        // What is in one that is of unknown size itself is looked at as if it were beside it.
+        at = at.saturating_add(header.len).saturating_add(header.size.unwrap_or(0));
+    }
+    data.len() as u64
+}
+
+/// The data of the first child with `wanted` id that is not empty.
 pub(super) fn child(data: &[u8], wanted: u32) -> Option<&[u8]> {
-    children(data).find(|(id, _)| *id == wanted).map(|(_, data)| data)
+    all(data, wanted).find(|data| !data.is_empty())
+}
+
+/// The first child with that id which is an unsigned integer.
+pub(super) fn number(data: &[u8], wanted: u32) -> Option<u64> {
+    all(data, wanted).find_map(unsigned)
+}
+
+/// As [`number`], for one whose range leaves out zero.
+pub(super) fn positive(data: &[u8], wanted: u32) -> Option<u64> {
+    all(data, wanted).filter_map(unsigned).find(|&value| value > 0)
+}
+
+/// As [`number`], for one without a default: an empty element is zero (RFC 8794 section 7.2).
+pub(super) fn number_or_zero(data: &[u8], wanted: u32) -> Option<u64> {
+    number(data, wanted).or_else(|| all(data, wanted).find(|data| data.is_empty()).map(|_| 0))
+}
+
+/// As [`positive`], for a number with a fraction.
+pub(super) fn positive_real(data: &[u8], wanted: u32) -> Option<f64> {
+    all(data, wanted).filter_map(float).find(|&value| value > 0.0)
+}
+
+/// The first child with that id which is a text. It may end in zero bytes (RFC 8794 section 7.4),
+/// and those that GStreamer writes do.
+pub(super) fn text(data: &[u8], wanted: u32) -> Option<&str> {
+    all(data, wanted)
+        .filter_map(|text| text.split(|&byte| byte == 0).next())
+        .filter(|text| !text.is_empty())
+        .find_map(|text| std::str::from_utf8(text).ok())
+}
+
+fn all(data: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
+    children(data).filter(move |(id, _)| *id == wanted).map(|(_, data)| data)
 }
 
 /// How several frames lie in one block (RFC 9559 section 10.3).
@@ -290,6 +356,6 @@ mod tests {
         let data = [0xa3, 0x81, 5, 0xe7, 0x82, 1, 0, 0xa3, 0x85, 1];
         let found: Vec<_> = children(&data).collect();
         assert_eq!(found, [(0xa3, &[5][..]), (0xe7, &[1, 0][..])]);
-        assert_eq!(unsigned(child(&data, id::TIMESTAMP).unwrap()), Ok(256));
+        assert_eq!(number(&data, id::TIMESTAMP), Some(256));
     }
 }

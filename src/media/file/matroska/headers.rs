@@ -1,20 +1,15 @@
 //! Track entries (RFC 9559 section 5.1.4) and what they mean for RTP.
 //!
-//! The crate `matroska-demuxer` reads the entries. It gets each one alone, in a small document
-//! in memory that is otherwise empty, and never the file: it follows a `SeekHead` that points at
-//! itself for ever, likewise a segment that begins with a CRC-32; it reads the whole file in one
-//! call where there is no `SeekHead`; it refuses a file for one bad element or for Cues that were
-//! cut off. So the file is walked by this module's own code, a bounded step at a time.
+//! Only what streaming needs is read. An element that is missing, empty or cannot be read has the
+//! default of RFC 9559 where there is one, and no other element of the entry matters: its size,
+//! its language, its name may be anything.
 
-use super::ebml::{ElementHeader, id};
-use crate::codec::aac::AudioSpecificConfig;
+use super::ebml::{child, children, id, number, positive, positive_real, text};
+use super::foreign;
+use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::codec::{CodecParameters, PcmEncoding, h264, h265};
-use crate::media::access_unit::NalCodec;
+use crate::media::access_unit::{self, NalCodec, SetsInForce};
 use bytes::Bytes;
-use matroska_demuxer::{
-    ContentCompAlgo, ContentEncodingValue, MatroskaFile, TrackEntry, TrackType,
-};
-use std::io::Cursor;
 use std::time::Duration;
 
 /// Most bytes that header stripping may put in front of each frame.
@@ -23,7 +18,7 @@ const MAX_STRIPPED: usize = 1024;
 /// How the frames of a track become those of [`crate::Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// NAL units, each with its length in front in so many bytes.
+    /// NAL units, each with its length in front in so many bytes, or in Annex B form.
     Nal { codec: NalCodec, length_size: usize },
     /// AAC; samples a frame and a second.
     Aac { samples: u16, rate: u32 },
@@ -53,115 +48,136 @@ impl TrackInfo {
     }
 }
 
+/// How a codec is described and its frames are coded.
+pub(super) type Codec = (CodecParameters, Coding);
+
 /// Reads the data of a `TrackEntry`. The error says why the track cannot be streamed.
 pub(super) fn track(entry: &[u8]) -> Result<TrackInfo, String> {
-    let file = MatroskaFile::open(Cursor::new(document(entry)))
-        .map_err(|e| format!("track entry: {e}"))?;
-    let entry = file.tracks().first().ok_or("track entry: empty")?;
-    let stripped = stripped(entry)?;
+    let number_of = number(entry, id::TRACK_NUMBER).ok_or("it has no number")?;
     let (parameters, coding) = codec(entry)?;
     Ok(TrackInfo {
-        number: entry.track_number().get(),
+        number: number_of,
         parameters,
         coding,
-        stripped,
-        default_duration: entry.default_duration().map(|d| Duration::from_nanos(d.get())),
-        codec_delay: Duration::from_nanos(entry.codec_delay().unwrap_or(0)),
+        stripped: stripped(entry)?,
+        default_duration: positive(entry, id::DEFAULT_DURATION).map(Duration::from_nanos),
+        codec_delay: Duration::from_nanos(number(entry, id::CODEC_DELAY).unwrap_or(0)),
     })
 }
 
-/// A file with this one track and no frames.
-fn document(entry: &[u8]) -> Vec<u8> {
-    const DOC_TYPE: [u8; 19] = [
-        0x42, 0x82, 0x88, b'm', b'a', b't', b'r', b'o', b's', b'k', b'a', // DocType
-        0x42, 0x87, 0x81, 2, 0x42, 0x85, 0x81, 2, // DocTypeVersion, DocTypeReadVersion
-    ];
-    // MuxingApp and WritingApp, which must be there.
-    const INFO: [u8; 6] = [0x4d, 0x80, 0x80, 0x57, 0x41, 0x80];
-    let track = element(id::TRACK_ENTRY, entry);
-    let content =
-        [element(id::INFO, &INFO), element(id::TRACKS, &track), element(id::CLUSTER, &[])].concat();
-    [element(id::EBML, &DOC_TYPE), element(id::SEGMENT, &content)].concat()
-}
-
-/// An element with its header; the size takes eight bytes.
-pub(super) fn element(id: u32, data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(data.len() + ElementHeader::MAX_LEN);
-    out.extend(id.to_be_bytes().into_iter().skip_while(|&byte| byte == 0));
-    out.extend(((1_u64 << 56) | data.len() as u64).to_be_bytes());
-    out.extend_from_slice(data);
-    out
-}
-
-fn stripped(entry: &TrackEntry) -> Result<Bytes, String> {
-    match entry.content_encodings().unwrap_or_default() {
-        [] => Ok(Bytes::new()),
-        [one] => match one.encoding() {
-            ContentEncodingValue::Compression(c) if c.algo() == ContentCompAlgo::Stripping => {
-                // Scope 1 is the frames, 2 the CodecPrivate, which nobody strips.
-                let settings = c.settings().unwrap_or_default();
-                if one.scope() != 1 || settings.len() > MAX_STRIPPED {
-                    return Err("unusual header stripping".into());
-                }
-                Ok(Bytes::copy_from_slice(settings))
-            }
-            ContentEncodingValue::Compression(_) => Err("compressed".into()),
-            ContentEncodingValue::Encryption(_) => Err("encrypted".into()),
-            ContentEncodingValue::Unknown => Err("encoded in an unknown way".into()),
-        },
-        _ => Err("encoded several times".into()),
+/// RFC 9559 section 5.1.4.1.31.
+fn stripped(entry: &[u8]) -> Result<Bytes, String> {
+    const FRAMES: u64 = 1;
+    const ENCRYPTION: u64 = 1;
+    const STRIPPING: u64 = 3;
+    let encodings = child(entry, id::CONTENT_ENCODINGS).unwrap_or_default();
+    let mut encodings = children(encodings).filter(|(id, _)| *id == id::CONTENT_ENCODING);
+    let Some((_, encoding)) = encodings.next() else { return Ok(Bytes::new()) };
+    if encodings.next().is_some() {
+        return Err("encoded several times".into());
     }
+    match number(encoding, id::CONTENT_ENCODING_TYPE).unwrap_or(0) {
+        0 => {}
+        ENCRYPTION => return Err("encrypted".into()),
+        _ => return Err("encoded in an unknown way".into()),
+    }
+    let compression = child(encoding, id::CONTENT_COMPRESSION).unwrap_or_default();
+    if number(compression, id::CONTENT_COMP_ALGO).unwrap_or(0) != STRIPPING {
+        return Err("compressed".into());
+    }
+    let scope = positive(encoding, id::CONTENT_ENCODING_SCOPE);
+    let settings = child(compression, id::CONTENT_COMP_SETTINGS).unwrap_or_default();
+    // Other scopes are the CodecPrivate, which nobody strips.
+    if scope.unwrap_or(FRAMES) != FRAMES || settings.len() > MAX_STRIPPED {
+        return Err("unusual header stripping".into());
+    }
+    Ok(Bytes::copy_from_slice(settings))
 }
 
-fn codec(entry: &TrackEntry) -> Result<(CodecParameters, Coding), String> {
-    // RFC 8794 section 7.4: a string may end in zero bytes, and those that GStreamer writes do.
-    let name = entry.codec_id().trim_end_matches('\0');
-    let private = entry.codec_private().unwrap_or_default();
-    let unusable = |e| format!("{name}: {e}");
-    match (entry.track_type(), name) {
-        (TrackType::Video, "V_MPEG4/ISO/AVC") => {
-            let (length_size, sps, pps) = h264::parse_avcc(private).map_err(unusable)?;
-            let coding = Coding::Nal { codec: NalCodec::H264, length_size };
-            Ok((CodecParameters::H264 { sps, pps }, coding))
-        }
-        (TrackType::Video, "V_MPEGH/ISO/HEVC") => {
-            let (length_size, vps, sps, pps) = h265::parse_hvcc(private).map_err(unusable)?;
-            let coding = Coding::Nal { codec: NalCodec::H265, length_size };
-            Ok((CodecParameters::H265 { vps, sps, pps }, coding))
-        }
-        (TrackType::Audio, _) if name.starts_with("A_AAC") => aac(entry, private),
-        (TrackType::Audio, "A_MPEG/L1" | "A_MPEG/L2" | "A_MPEG/L3") => {
+/// The CodecID says what the track is; its TrackType is not needed for that.
+fn codec(entry: &[u8]) -> Result<Codec, String> {
+    let name = text(entry, id::CODEC_ID).unwrap_or_default();
+    let private = child(entry, id::CODEC_PRIVATE).unwrap_or_default();
+    match name {
+        "V_MPEG4/ISO/AVC" => Ok(nal(NalCodec::H264, private)),
+        "V_MPEGH/ISO/HEVC" => Ok(nal(NalCodec::H265, private)),
+        "V_MS/VFW/FOURCC" => foreign::video(private),
+        "A_MS/ACM" => foreign::audio(private),
+        "A_MPEG/L1" | "A_MPEG/L2" | "A_MPEG/L3" => {
             Ok((CodecParameters::MpegAudio, Coding::MpegAudio))
         }
-        (TrackType::Audio, "A_PCM/INT/LIT") => pcm(entry, true),
-        (TrackType::Audio, "A_PCM/INT/BIG") => pcm(entry, false),
+        "A_PCM/INT/LIT" => integer_pcm(entry, true),
+        "A_PCM/INT/BIG" => integer_pcm(entry, false),
+        _ if name.starts_with("A_AAC") => aac(private, || audio(entry)),
         _ => Err(format!("{name}: no RTP payload format for it here")),
     }
 }
 
-fn audio(entry: &TrackEntry) -> Result<(u32, u8), String> {
-    let audio = entry.audio().ok_or("audio track without settings")?;
-    let rate = audio.sampling_frequency().round();
-    let channels = u8::try_from(audio.channels().get()).map_err(|_| "too many channels")?;
-    if !(1000.0..=768_000.0).contains(&rate) {
-        return Err("impossible sampling rate".into());
+/// H.264 or H.265 with the parameter sets in `private`, an `avcC` or `hvcC` record or Annex B, as
+/// far as they are there. The others are in the stream.
+pub(super) fn nal(codec: NalCodec, private: &[u8]) -> Codec {
+    const USUAL_LENGTH: usize = 4;
+    let annexb = private.starts_with(&[0, 0, 1]) || private.starts_with(&[0, 0, 0, 1]);
+    let mut parameters = match codec {
+        NalCodec::H264 => CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() },
+        NalCodec::H265 => {
+            CodecParameters::H265 { vps: Vec::new(), sps: Vec::new(), pps: Vec::new() }
+        }
+    };
+    let mut length_size = USUAL_LENGTH;
+    match codec {
+        _ if private.is_empty() => {}
+        _ if annexb => {
+            let found = access_unit::leading_units(codec, private);
+            if let Some(mut in_force) = SetsInForce::new(&parameters) {
+                in_force.note(private, &found, false);
+                parameters = in_force.parameters();
+            }
+        }
+        NalCodec::H264 => match h264::parse_avcc(private) {
+            Ok((size, sps, pps)) => {
+                length_size = size;
+                parameters = CodecParameters::H264 { sps, pps };
+            }
+            Err(e) => log::debug!("matroska: goes on without avcC: {e}"),
+        },
+        NalCodec::H265 => match h265::parse_hvcc(private) {
+            Ok((size, vps, sps, pps)) => {
+                length_size = size;
+                parameters = CodecParameters::H265 { vps, sps, pps };
+            }
+            Err(e) => log::debug!("matroska: goes on without hvcC: {e}"),
+        },
     }
-    // In range, so nothing is lost.
-    Ok((rate as u32, channels))
+    (parameters, Coding::Nal { codec, length_size })
 }
 
-fn aac(entry: &TrackEntry, private: &[u8]) -> Result<(CodecParameters, Coding), String> {
-    let config = if private.is_empty() {
-        // The old names such as A_AAC/MPEG4/LC, which came without one.
-        let (rate, channels) = audio(entry)?;
-        AudioSpecificConfig::lc(rate, if channels == 8 { 7 } else { channels })
-    } else {
-        AudioSpecificConfig::parse(private).map_err(|e| format!("AAC: {e}"))?
+/// Sampling rate and channels.
+fn audio(entry: &[u8]) -> (f64, u64) {
+    let audio = child(entry, id::AUDIO).unwrap_or_default();
+    let rate = positive_real(audio, id::SAMPLING_FREQUENCY).unwrap_or(8000.0);
+    let channels = positive(audio, id::CHANNELS).unwrap_or(1);
+    (rate.round(), channels)
+}
+
+/// AAC with the AudioSpecificConfig in `private`. Where there is none (the old names such as
+/// A_AAC/MPEG4/LC came without), `audio` tells the sampling rate and the channels.
+pub(super) fn aac(private: &[u8], audio: impl Fn() -> (f64, u64)) -> Result<Codec, String> {
+    let written = AudioSpecificConfig::parse(private);
+    let config = match &written {
+        Ok(config) => *config,
+        Err(e) => {
+            if !private.is_empty() {
+                log::debug!("matroska: goes on without AudioSpecificConfig: {e}");
+            }
+            let (rate, channels) = audio();
+            let channels = u8::try_from(channels).map_err(|_| "too many channels")?;
+            AudioSpecificConfig::lc(rate_of(rate)?, if channels == 8 { 7 } else { channels })
+        }
     };
-    let bytes =
-        if private.is_empty() { config.to_bytes() } else { Bytes::copy_from_slice(private) };
+    let bytes = if written.is_ok() { Bytes::copy_from_slice(private) } else { config.to_bytes() };
     let channels = match config.channels {
-        0 => audio(entry).map_or(2, |(_, channels)| channels),
+        0 => u8::try_from(audio().1).unwrap_or(2),
         n => n,
     };
     let parameters =
@@ -170,17 +186,46 @@ fn aac(entry: &TrackEntry, private: &[u8]) -> Result<(CodecParameters, Coding), 
     Ok((parameters, coding))
 }
 
-fn pcm(entry: &TrackEntry, little_endian: bool) -> Result<(CodecParameters, Coding), String> {
-    let (sampling_rate, channels) = audio(entry)?;
-    let depth = entry.audio().and_then(|a| a.bit_depth()).map_or(0, |d| d.get());
-    let encoding = match depth {
-        8 => PcmEncoding::L8,
-        16 => PcmEncoding::L16,
-        24 => PcmEncoding::L24,
-        other => return Err(format!("PCM of {other} bits")),
+/// An access unit of AAC without the ADTS header that some muxers leave on it.
+pub(super) fn without_adts(unit: &mut Bytes) {
+    if let Ok(header) = AdtsHeader::parse(unit) {
+        if header.frame_len == unit.len() && header.raw_data_blocks == 1 {
+            let _ = unit.split_to(header.header_len);
+        }
+    }
+}
+
+fn integer_pcm(entry: &[u8], little_endian: bool) -> Result<Codec, String> {
+    let (rate, channels) = audio(entry);
+    let bits = child(entry, id::AUDIO).and_then(|audio| number(audio, id::BIT_DEPTH));
+    let encoding = match bits {
+        Some(8) => PcmEncoding::L8,
+        Some(16) => PcmEncoding::L16,
+        Some(24) => PcmEncoding::L24,
+        Some(other) => return Err(format!("PCM of {other} bits")),
+        None => return Err("PCM of an unknown number of bits".into()),
     };
+    pcm(encoding, little_endian, rate, channels)
+}
+
+pub(super) fn pcm(
+    encoding: PcmEncoding,
+    little_endian: bool,
+    rate: f64,
+    channels: u64,
+) -> Result<Codec, String> {
+    let sampling_rate = rate_of(rate)?;
+    let channels = u8::try_from(channels).map_err(|_| "too many channels")?;
     let sample = encoding.bytes_per_sample();
     let coding =
         Coding::Pcm { little_endian, sample, channels: usize::from(channels), rate: sampling_rate };
     Ok((CodecParameters::Pcm { encoding, sampling_rate, channels }, coding))
+}
+
+fn rate_of(rate: f64) -> Result<u32, String> {
+    if !(1000.0..=768_000.0).contains(&rate) {
+        return Err("impossible sampling rate".into());
+    }
+    // In range, so nothing is lost.
+    Ok(rate as u32)
 }

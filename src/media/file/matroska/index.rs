@@ -42,8 +42,9 @@ impl Index {
         self.sorted = true;
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// The place that comes last in the file.
+    pub(super) fn last_in_file(&self) -> Option<Entry> {
+        self.entries.iter().max_by_key(|e| (e.cluster, e.npt)).copied()
     }
 
     /// The last place at or before `npt`.

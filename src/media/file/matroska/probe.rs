@@ -1,6 +1,8 @@
 //! [`MatroskaProbe`]: finds out what there is to know of a file, a bounded step at a time.
 
-use super::ebml::{ElementHeader, Lacing, child, children, float, id, unsigned};
+use super::ebml::{
+    ElementHeader, Lacing, children, id, number, number_or_zero, positive, positive_real,
+};
 use super::headers::{self, Coding, TrackInfo};
 use super::index::{Entry, Index};
 use super::timing::reorder_depth;
@@ -15,17 +17,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Most bytes of an element that is read whole.
-const MAX_EBML_HEADER: u64 = 4 << 10;
 const MAX_SEEK_HEAD: u64 = 64 << 10;
 const MAX_INFO: u64 = 1 << 20;
 const MAX_TRACKS_ELEMENT: u64 = 1 << 20;
 const MAX_CUE_POINT: u64 = 16 << 10;
+/// Children of an element of unknown size that are looked at to find its end.
+const MAX_CHILDREN: usize = 1000;
+/// Bytes searched in one step for an element.
+const SEARCH: usize = 16 << 10;
 /// Track entries that are looked at.
 const MAX_TRACK_ENTRIES: usize = 64;
 /// Video frames whose order is looked at, and bytes in which they and the first frame of every
 /// track must lie.
 const PEEK_FRAMES: usize = 64;
 const PEEK_BYTES: u64 = 8 << 20;
+/// The same where parameter sets are still missing: without them a track cannot be played.
+const PEEK_FOR_SETS: u64 = 64 << 20;
+/// A Duration that is longer than this compared with what is there is not believed.
+const TOO_LONG: Duration = Duration::from_secs(1);
+/// A cue whose frame is not within this of its time is wrong.
+const CUE_TOLERANCE: Duration = Duration::from_millis(100);
 /// Longer than anybody plays; keeps arithmetic in range.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
@@ -46,11 +57,11 @@ pub(super) struct MatroskaProbe {
     time_line: TimeLine,
     /// In units of the timestamp scale.
     info_duration: Option<f64>,
-    tracks: Option<Vec<TrackInfo>>,
+    tracks: Vec<TrackInfo>,
     peeked: Vec<Peeked>,
     index: Index,
-    /// Normal play time of the end, by the blocks; set by a walk through all of them.
-    scanned_end: Option<Duration>,
+    /// Normal play time of the end, by the blocks.
+    scanned_end: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -67,15 +78,26 @@ enum Phase {
     Segment(u64),
     /// At a child of the segment.
     TopLevel(u64),
+    /// Looks for a child of the segment from this position on: before it is nonsense.
+    Lost(u64),
     /// Reads what the SeekHead names and the walk did not come upon.
     Named,
     /// Looks at the first frames of each track.
     Peek(Walker),
     /// At a child of the Cues, which end there.
     Cues(u64, u64),
-    /// Walks through all blocks.
-    Scan(Walker, u64),
+    /// Walks through all blocks, or those from the last cue on.
+    Scan(Scan),
     Done,
+}
+
+#[derive(Clone, Debug)]
+struct Scan {
+    walker: Walker,
+    /// Position of the last cluster in the index.
+    cluster: u64,
+    /// Where the walk began, until its frame is found.
+    cue: Option<Entry>,
 }
 
 impl MatroskaProbe {
@@ -94,10 +116,10 @@ impl MatroskaProbe {
             first_cluster: None,
             time_line: TimeLine { scale: 1_000_000, origin: 0 },
             info_duration: None,
-            tracks: None,
+            tracks: Vec::new(),
             peeked: Vec::new(),
             index: Index::default(),
-            scanned_end: None,
+            scanned_end: Duration::ZERO,
         })
     }
 
@@ -125,37 +147,36 @@ impl MatroskaProbe {
             Phase::EbmlHeader => self.phase = self.ebml_header()?,
             Phase::Segment(at) => self.phase = self.segment(at)?,
             Phase::TopLevel(at) => self.phase = self.top_level(at)?,
+            Phase::Lost(at) => self.phase = self.lost(at)?,
             Phase::Named => self.phase = self.named()?,
             Phase::Peek(walker) => self.phase = self.peek(walker)?,
             Phase::Cues(at, end) => self.phase = self.cues(at, end)?,
-            Phase::Scan(walker, cluster) => self.phase = self.scan(walker, cluster)?,
+            Phase::Scan(scan) => self.phase = self.scan(scan)?,
             Phase::Done => return self.finish().map(Some),
         }
         Ok(None)
     }
 
+    /// What the header says is not needed: the segment shows whether this is Matroska.
     fn ebml_header(&mut self) -> Result<Phase, ProbeError> {
         let not_matroska = || ProbeError::Content("not a Matroska file".into());
-        let (header, data) =
-            self.header(0)?.filter(|(h, _)| h.id == id::EBML).ok_or_else(not_matroska)?;
-        let content = self.content(data, header.size, MAX_EBML_HEADER)?;
-        let doc_type = child(&content, id::DOC_TYPE).unwrap_or_default();
-        let len = doc_type.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
-        match doc_type.get(..len) {
-            Some(b"matroska" | b"webm") => Ok(Phase::Segment(data + content.len() as u64)),
-            _ => Err(not_matroska()),
-        }
+        let header = self.header(0)?.filter(|(h, _)| h.id == id::EBML);
+        let (header, data) = header.ok_or_else(not_matroska)?;
+        let end = data.saturating_add(header.size.unwrap_or(0));
+        // Where the size is wrong, its children are passed over one by one.
+        Ok(Phase::Segment(if end < self.window.len() { end } else { data }))
     }
 
     fn segment(&mut self, at: u64) -> Result<Phase, ProbeError> {
         let none = || ProbeError::Content("a Matroska file without a segment".into());
         let (header, data) = self.header(at)?.ok_or_else(none)?;
+        // A size of zero was never filled in.
+        let size = header.size.filter(|&size| size > 0);
         if header.id != id::SEGMENT {
-            let size = header.size.ok_or_else(none)?;
-            return Ok(Phase::Segment(data.saturating_add(size)));
+            return Ok(Phase::Segment(data.saturating_add(size.unwrap_or(0))));
         }
         self.segment_data = data;
-        if let Some(size) = header.size {
+        if let Some(size) = size {
             self.segment_end = self.segment_end.min(data.saturating_add(size));
         }
         Ok(Phase::TopLevel(data))
@@ -165,41 +186,75 @@ impl MatroskaProbe {
         if at >= self.segment_end {
             return Ok(Phase::Named);
         }
-        let Some((header, data)) = self.header(at)? else { return Ok(Phase::Named) };
-        match header.id {
-            id::CLUSTER => {
-                self.first_cluster = Some(at);
-                return Ok(Phase::Named);
-            }
-            id::SEEK_HEAD => {
-                let content = self.content(data, header.size, MAX_SEEK_HEAD)?;
-                self.seek_head(&content);
-            }
-            id::INFO => {
-                let content = self.content(data, header.size, MAX_INFO)?;
-                self.info(&content);
-                self.info_at = None;
-            }
-            id::TRACKS => {
-                let content = self.content(data, header.size, MAX_TRACKS_ELEMENT)?;
-                self.tracks(&content);
-            }
-            id::CUES => self.cues_at = Some(at),
-            _ => {}
+        let Some((header, data)) = self.header(at)? else { return Ok(Phase::Lost(at + 1)) };
+        if header.id == id::CLUSTER {
+            self.first_cluster = Some(at);
+            return Ok(Phase::Named);
         }
-        let Some(size) = header.size else { return Ok(Phase::Named) };
-        Ok(Phase::TopLevel(data.saturating_add(size)))
+        let end = match header.size {
+            Some(size) => data.saturating_add(size),
+            None => self.unknown_end(data)?,
+        };
+        if end > self.segment_end {
+            log::debug!("{}: the element at {at} is longer than the file", self.name);
+            return Ok(Phase::Lost(data));
+        }
+        let mut content = |limit| self.content(data, Some(end - data), limit);
+        let read = match header.id {
+            id::SEEK_HEAD => content(MAX_SEEK_HEAD).map(|content| self.seek_head(&content)),
+            id::INFO => content(MAX_INFO).map(|content| self.info(&content)),
+            id::TRACKS => content(MAX_TRACKS_ELEMENT).map(|content| self.tracks(&content)),
+            id::CUES => {
+                self.cues_at = Some(at);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        match read {
+            Err(ProbeError::Content(why)) => log::debug!("{}: {why}", self.name),
+            other => other?,
+        }
+        Ok(Phase::TopLevel(end))
+    }
+
+    /// The end of an element of unknown size whose data is at `data`: before the next that cannot
+    /// be its child (RFC 8794 section 6.2).
+    fn unknown_end(&mut self, data: u64) -> Result<u64, ProbeError> {
+        let mut at = data;
+        for _ in 0..MAX_CHILDREN {
+            match self.header(at)? {
+                Some((header, _)) if id::is_top_level(header.id) => break,
+                Some((header, data)) => at = data.saturating_add(header.size.unwrap_or(0)),
+                None => break,
+            }
+        }
+        Ok(at.min(self.segment_end))
+    }
+
+    /// Searches for what streaming needs of the segment's children.
+    fn lost(&mut self, at: u64) -> Result<Phase, ProbeError> {
+        if at >= self.segment_end {
+            return Ok(Phase::Named);
+        }
+        let bytes = self.window.peek(at, SEARCH)?;
+        let begins = |at: &usize| bytes.get(*at..).is_some_and(looks_like_an_element);
+        // The first bytes of Info, Tracks and Cluster.
+        if let Some(found) = memchr::memchr3_iter(0x15, 0x16, 0x1f, bytes).find(begins) {
+            return Ok(Phase::TopLevel(at.saturating_add(found as u64)));
+        }
+        if bytes.len() < SEARCH {
+            return Ok(Phase::Named);
+        }
+        Ok(Phase::Lost(at.saturating_add((SEARCH - 2 * ElementHeader::MAX_LEN) as u64)))
     }
 
     /// Takes note of the positions in a SeekHead. It is looked at once and not followed to
     /// others, so it cannot lead in circles.
     fn seek_head(&mut self, content: &[u8]) {
         for (_, seek) in children(content).filter(|(id, _)| *id == id::SEEK) {
-            let number = |wanted| child(seek, wanted).and_then(|data| unsigned(data).ok());
-            let (Some(what), Some(position)) = (number(id::SEEK_ID), number(id::SEEK_POSITION))
-            else {
-                continue;
-            };
+            let what = number(seek, id::SEEK_ID);
+            let position = number_or_zero(seek, id::SEEK_POSITION);
+            let (Some(what), Some(position)) = (what, position) else { continue };
             let at = self.segment_data.checked_add(position).filter(|&at| at < self.segment_end);
             match u32::try_from(what) {
                 Ok(id::INFO) => self.info_at = at,
@@ -210,29 +265,30 @@ impl MatroskaProbe {
         }
     }
 
+    /// Of several, each says what those before it did not.
     fn info(&mut self, content: &[u8]) {
-        let scale = child(content, id::TIMESTAMP_SCALE).and_then(|data| unsigned(data).ok());
-        if let Some(scale) = scale.filter(|&scale| scale > 0) {
+        self.info_at = None;
+        if let Some(scale) = positive(content, id::TIMESTAMP_SCALE) {
             self.time_line.scale = scale;
         }
-        self.info_duration = child(content, id::DURATION)
-            .and_then(|data| float(data).ok())
-            .filter(|d| d.is_finite() && *d > 0.0);
+        self.info_duration = self.info_duration.or(positive_real(content, id::DURATION));
     }
 
+    /// The first element with a track that can be streamed counts.
     fn tracks(&mut self, content: &[u8]) {
-        let mut tracks: Vec<TrackInfo> = Vec::new();
+        if !self.tracks.is_empty() {
+            return;
+        }
         let entries = children(content).filter(|(id, _)| *id == id::TRACK_ENTRY);
         for (i, (_, entry)) in entries.take(MAX_TRACK_ENTRIES).enumerate() {
             match headers::track(entry) {
-                Ok(info) if tracks.iter().any(|t| t.number == info.number) => {
+                Ok(info) if self.tracks.iter().any(|t| t.number == info.number) => {
                     log::info!("{}: track {} is left out: its number is taken", self.name, i + 1);
                 }
-                Ok(info) => tracks.push(info),
+                Ok(info) => self.tracks.push(info),
                 Err(why) => log::info!("{}: track {} is left out: {why}", self.name, i + 1),
             }
         }
-        self.tracks = Some(tracks);
     }
 
     /// The content of the element at `at`, if it has that id.
@@ -250,16 +306,17 @@ impl MatroskaProbe {
                 Err(e) => log::debug!("{}: goes on without Info: {e}", self.name),
             }
         }
-        if let (None, Some(at)) = (&self.tracks, self.tracks_at) {
-            let content = self.named_element(at, id::TRACKS, MAX_TRACKS_ELEMENT)?;
-            self.tracks(&content);
+        if let (true, Some(at)) = (self.tracks.is_empty(), self.tracks_at) {
+            match self.named_element(at, id::TRACKS, MAX_TRACKS_ELEMENT) {
+                Ok(content) => self.tracks(&content),
+                Err(e) => log::debug!("{}: no Tracks where they should be: {e}", self.name),
+            }
         }
-        let tracks = self.tracks.as_deref().unwrap_or_default();
-        if tracks.is_empty() {
-            return Err(ProbeError::Content("no track that can be streamed".into()));
+        if self.tracks.is_empty() {
+            return Err(no_track());
         }
         let first = self.first_cluster.ok_or_else(|| ProbeError::Content("no frames".into()))?;
-        self.peeked = vec![Peeked::default(); tracks.len()];
+        self.peeked = vec![Peeked::default(); self.tracks.len()];
         Ok(Phase::Peek(Walker::new(first, self.segment_end)))
     }
 
@@ -269,17 +326,21 @@ impl MatroskaProbe {
         if let Step::Block(block) = step {
             self.peek_block(&block)?;
         }
-        let tracks = self.tracks.as_deref().unwrap_or_default();
-        let mut both = tracks.iter().zip(&self.peeked);
+        let mut both = self.tracks.iter().zip(&self.peeked);
         let all = both.all(|(track, peeked)| {
             peeked.first.is_some() && (!track.is_video() || peeked.times.len() >= PEEK_FRAMES)
         });
-        let far = walker.position().saturating_sub(first) > PEEK_BYTES;
-        if !(all || far || step == Step::End) {
+        let incomplete = self.tracks.iter().any(|t| !access_unit::is_complete(&t.parameters));
+        let far = if incomplete { PEEK_FOR_SETS } else { PEEK_BYTES };
+        let far = walker.position().saturating_sub(first) > far;
+        if !((all && !incomplete) || far || step == Step::End) {
             return Ok(Phase::Peek(walker));
         }
+        if incomplete {
+            self.leave_out_incomplete()?;
+        }
         let scale = i128::from(self.time_line.scale);
-        let starts = tracks.iter().zip(&self.peeked).filter_map(|(track, peeked)| {
+        let starts = self.tracks.iter().zip(&self.peeked).filter_map(|(track, peeked)| {
             let delay = i128::try_from(track.codec_delay.as_nanos()).ok()?;
             Some((i128::from(peeked.first?) * scale).saturating_sub(delay))
         });
@@ -295,9 +356,20 @@ impl MatroskaProbe {
         Ok(self.after_cues())
     }
 
+    /// Leaves out the tracks whose parameter sets are nowhere to be found.
+    fn leave_out_incomplete(&mut self) -> Result<(), ProbeError> {
+        let complete = |track: &TrackInfo| access_unit::is_complete(&track.parameters);
+        for track in self.tracks.iter().filter(|t| !complete(t)) {
+            log::info!("{}: track {} has no parameter sets", self.name, track.number);
+        }
+        let both =
+            std::mem::take(&mut self.tracks).into_iter().zip(std::mem::take(&mut self.peeked));
+        (self.tracks, self.peeked) = both.filter(|(track, _)| complete(track)).unzip();
+        if self.tracks.is_empty() { Err(no_track()) } else { Ok(()) }
+    }
+
     fn peek_block(&mut self, block: &Block) -> Result<(), ProbeError> {
-        let tracks = self.tracks.as_deref_mut().unwrap_or_default();
-        let mut both = tracks.iter_mut().zip(&mut self.peeked);
+        let mut both = self.tracks.iter_mut().zip(&mut self.peeked);
         let Some((track, peeked)) = both.find(|(t, _)| t.number == block.track) else {
             return Ok(());
         };
@@ -307,8 +379,7 @@ impl MatroskaProbe {
             peeked.times.push(block.time);
         }
         // Some files have their parameter sets only in the stream.
-        if block.key
-            && block.lacing == Lacing::None
+        if block.lacing == Lacing::None
             && block.len <= MAX_BLOCK
             && !access_unit::is_complete(&track.parameters)
         {
@@ -316,7 +387,7 @@ impl MatroskaProbe {
             let head = data.len();
             data.resize(head + usize::try_from(block.len).unwrap_or(0), 0);
             self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
-            if let Some((data, _)) = super::demuxer::annexb_in_place(data, 0, length_size) {
+            if let Some((data, _)) = super::nal_units::annexb_in_place(data, 0, length_size) {
                 let found = access_unit::leading_units(codec, &data);
                 if let Some(mut sets) = SetsInForce::new(&track.parameters) {
                     sets.note(&data, &found, false);
@@ -329,8 +400,7 @@ impl MatroskaProbe {
 
     /// The track whose key frames are sought: the first of video, or else the first.
     fn seek_track(&self) -> Option<&TrackInfo> {
-        let tracks = self.tracks.as_deref().unwrap_or_default();
-        tracks.iter().find(|t| t.is_video()).or_else(|| tracks.first())
+        self.tracks.iter().find(|t| t.is_video()).or_else(|| self.tracks.first())
     }
 
     fn cues(&mut self, at: u64, end: u64) -> Result<Phase, ProbeError> {
@@ -338,20 +408,19 @@ impl MatroskaProbe {
             return Ok(self.after_cues());
         };
         let Some(size) = header.size else { return Ok(self.after_cues()) };
+        if id::is_top_level(header.id) {
+            return Ok(self.after_cues());
+        }
         let next = data.saturating_add(size);
         if header.id == id::CUE_POINT && size <= MAX_CUE_POINT && next <= end {
             // Not larger than MAX_CUE_POINT.
+            let sought = self.seek_track().map_or(0, |t| t.number);
             let point = self.window.peek(data, size as usize)?;
-            let time = child(point, id::CUE_TIME).and_then(|data| unsigned(data).ok());
-            let number = self.seek_track().map_or(0, |t| t.number);
-            let point = self.window.peek(data, size as usize)?;
+            let time = number_or_zero(point, id::CUE_TIME);
             let position = children(point)
                 .filter(|(id, _)| *id == id::CUE_TRACK_POSITIONS)
-                .find(|(_, positions)| {
-                    child(positions, id::CUE_TRACK).and_then(|d| unsigned(d).ok()) == Some(number)
-                })
-                .and_then(|(_, positions)| child(positions, id::CUE_CLUSTER_POSITION))
-                .and_then(|data| unsigned(data).ok());
+                .find(|(_, positions)| number(positions, id::CUE_TRACK) == Some(sought))
+                .and_then(|(_, positions)| number_or_zero(positions, id::CUE_CLUSTER_POSITION));
             if let (Some(time), Some(position)) = (time, position) {
                 let cluster = self.segment_data.saturating_add(position);
                 if cluster < self.segment_end {
@@ -368,66 +437,74 @@ impl MatroskaProbe {
         self.index.insert(Entry { npt: self.time_line.npt(time, delay), cluster });
     }
 
+    /// From the last cue on the blocks are looked at one by one: they show where the end is, and
+    /// whether the Cues are to be trusted.
     fn after_cues(&mut self) -> Phase {
         self.index.finish();
-        if !self.index.is_empty() && self.info_duration.is_some() {
-            return Phase::Done;
+        let cue = self.index.last_in_file();
+        if cue.is_none() {
+            log::debug!("{}: no Cues, so it is walked through", self.name);
         }
-        log::debug!("{}: no Cues or no duration, so it is walked through", self.name);
-        self.index = Index::default();
-        self.scanned_end = Some(Duration::ZERO);
-        Phase::Scan(Walker::new(self.first_cluster.unwrap_or(0), self.segment_end), u64::MAX)
+        let first = self.first_cluster.unwrap_or(0);
+        let walker = Walker::new(cue.map_or(first, |cue| cue.cluster), self.segment_end);
+        Phase::Scan(Scan { walker, cluster: cue.map_or(u64::MAX, |cue| cue.cluster), cue })
     }
 
-    /// `cluster`: the last that is in the index.
-    fn scan(&mut self, mut walker: Walker, mut cluster: u64) -> Result<Phase, ProbeError> {
-        match walker.step(&mut self.window)? {
-            Step::End => return Ok(Phase::Done),
-            Step::Other => {}
-            Step::Block(block) => {
-                let tracks = self.tracks.as_deref().unwrap_or_default();
-                if let Some(track) = tracks.iter().find(|t| t.number == block.track) {
-                    let length = match block.duration {
-                        Some(units) => self.time_line.span(units),
-                        None => track.default_duration.unwrap_or_default(),
-                    };
-                    let start = self.time_line.npt(block.time, track.codec_delay);
-                    let end = start.saturating_add(length);
-                    self.scanned_end = self.scanned_end.max(Some(end));
-                    let sought = self.seek_track().map(|t| (t.number, t.is_video()));
-                    let starts = match sought {
-                        Some((number, true)) => number == block.track && block.key,
-                        Some((number, false)) => number == block.track && cluster != block.cluster,
-                        None => false,
-                    };
-                    if starts {
-                        cluster = block.cluster;
-                        self.index_entry(block.time, block.cluster);
-                    }
-                }
-            }
+    fn scan(&mut self, mut scan: Scan) -> Result<Phase, ProbeError> {
+        let step = scan.walker.step(&mut self.window)?;
+        let block = match step {
+            Step::End => None,
+            Step::Other => return Ok(Phase::Scan(scan)),
+            Step::Block(block) => Some(block),
+        };
+        if scan.cue.is_some_and(|cue| block.is_none_or(|b| b.cluster != cue.cluster)) {
+            log::debug!("{}: wrong Cues, so it is walked through", self.name);
+            self.index = Index::default();
+            self.scanned_end = Duration::ZERO;
+            return Ok(self.after_cues());
         }
-        Ok(Phase::Scan(walker, cluster))
+        let Some(block) = block else { return Ok(Phase::Done) };
+        let Some(track) = self.tracks.iter().find(|t| t.number == block.track) else {
+            return Ok(Phase::Scan(scan));
+        };
+        let length = match block.duration {
+            Some(units) => self.time_line.span(units),
+            None => track.default_duration.unwrap_or_default(),
+        };
+        let start = self.time_line.npt(block.time, track.codec_delay);
+        self.scanned_end = self.scanned_end.max(start.saturating_add(length));
+        let Some(sought) = self.seek_track().filter(|t| t.number == block.track) else {
+            return Ok(Phase::Scan(scan));
+        };
+        scan.cue = scan.cue.filter(|cue| cue.npt.abs_diff(start) > CUE_TOLERANCE);
+        let starts = if sought.is_video() { block.key } else { scan.cluster != block.cluster };
+        if starts {
+            scan.cluster = block.cluster;
+            self.index_entry(block.time, block.cluster);
+        }
+        Ok(Phase::Scan(scan))
     }
 
+    /// The Duration is a length (RFC 9559 section 5.1.2.10), but FFmpeg writes the timestamp at
+    /// the end. Neither is believed against the blocks: a file may have been cut off, or gone on.
     fn duration(&self) -> Option<Duration> {
-        let claimed = self.info_duration.map(|units| {
-            let nanos = units * self.time_line.scale as f64 - self.time_line.origin as f64;
-            Duration::from_nanos(nanos as u64)
-        });
-        match (claimed, self.scanned_end) {
-            // A file that was cut off ends earlier than it says.
-            (Some(claimed), Some(end)) if claimed > end + Duration::from_secs(1) => Some(end),
-            (None, end) => end,
-            (claimed, _) => claimed,
-        }
-        .filter(|d| !d.is_zero() && *d <= MAX_DURATION)
+        let end = self.scanned_end;
+        let scale = self.time_line.scale as f64;
+        // Casts saturate.
+        let claimed = |units: f64| {
+            let nanos = units * scale;
+            let from_origin = nanos - self.time_line.origin as f64;
+            [from_origin, nanos].map(|nanos| Duration::from_nanos(nanos as u64))
+        };
+        let claimed = self.info_duration.map(claimed).into_iter().flatten();
+        let claimed = claimed.filter(|c| (end..=end.saturating_add(TOO_LONG)).contains(c)).min();
+        Some(claimed.unwrap_or(end)).filter(|d| !d.is_zero() && *d <= MAX_DURATION)
     }
 
     fn finish(&mut self) -> Result<Arc<MatroskaMedia>, ProbeError> {
         self.index.finish();
         let duration = self.duration();
-        let infos = self.tracks.take().unwrap_or_default();
+        let infos = std::mem::take(&mut self.tracks);
         let first_cluster =
             self.first_cluster.ok_or_else(|| ProbeError::Content("no frames".into()))?;
         let starts = infos.iter().zip(&self.peeked).map(|(t, p)| start(t, p, self.time_line));
@@ -450,6 +527,26 @@ impl MatroskaProbe {
             duration,
         }))
     }
+}
+
+fn no_track() -> ProbeError {
+    ProbeError::Content("no track that can be streamed".into())
+}
+
+/// Whether `bytes` begin with an Info, Tracks or Cluster element and its first child. The ids
+/// alone also stand in a SeekHead.
+fn looks_like_an_element(bytes: &[u8]) -> bool {
+    let Ok(header) = ElementHeader::parse(bytes) else { return false };
+    let child = usize::try_from(header.len).ok().and_then(|len| bytes.get(len..));
+    let Some(Ok(child)) = child.map(ElementHeader::parse) else { return false };
+    // CRC-32 and Void can be anywhere.
+    matches!(
+        (header.id, child.id),
+        (id::INFO | id::TRACKS | id::CLUSTER, 0xbf | 0xec)
+            | (id::INFO, 0x2a_d7b1 | 0x4461 | 0x4489 | 0x4d80 | 0x5741 | 0x73a4 | 0x7384 | 0x7ba9)
+            | (id::TRACKS, id::TRACK_ENTRY)
+            | (id::CLUSTER, id::TIMESTAMP | id::SIMPLE_BLOCK | id::BLOCK_GROUP)
+    )
 }
 
 fn start(info: &TrackInfo, peeked: &Peeked, time_line: TimeLine) -> TrackStart {

@@ -1,14 +1,17 @@
 //! Probe and demultiplexer together, over files that the builder writes and over real ones.
 
 mod builder;
+mod codecs;
 mod parameter_sets;
+mod time_line;
+mod tolerance;
 
 use self::builder::*;
 use super::ebml::id;
-use super::headers::element;
 use super::*;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
+use crate::media::access_unit;
 use crate::media::demux::DemuxTable;
 use crate::media::file::ProbePoll;
 use crate::media::{Ending, FramePoll, SeekError, Wait};

@@ -87,7 +87,9 @@ impl Walker {
         };
         let data = self.at.saturating_add(header.len);
         if header.id == id::CLUSTER {
-            let end = header.size.map(|size| data.saturating_add(size));
+            // A size of zero was never filled in.
+            let size = header.size.filter(|&size| size > 0);
+            let end = size.map(|size| data.saturating_add(size));
             self.cluster = Some(Cluster { at: self.at, end, time: 0 });
             self.at = data;
             return Ok(Step::Other);
@@ -96,7 +98,11 @@ impl Walker {
             // Another file behind this one, with its own tracks and time line.
             return Ok(self.finish());
         }
-        let Some(size) = header.size else { return Ok(self.lose()) };
+        let Some(size) = header.size else {
+            // What is in it is looked at as if it stood beside it.
+            self.at = data;
+            return Ok(Step::Other);
+        };
         let end = data.saturating_add(size);
         let Some(cluster) = self.cluster else {
             // Cues, tags and the like. An end beyond the segment's ends the walk.
@@ -118,7 +124,8 @@ impl Walker {
                 self.cluster = Some(Cluster { time, ..cluster });
                 None
             }
-            id::SIMPLE_BLOCK => block(window, cluster, data, end)?,
+            // A block outside of a group belongs to one of unknown size.
+            id::SIMPLE_BLOCK | id::BLOCK => block(window, cluster, data, end)?,
             id::BLOCK_GROUP => group(window, cluster, data, end)?,
             _ => None,
         };
@@ -202,7 +209,10 @@ fn group(
         }
         match header.id {
             id::BLOCK => found = block(window, cluster, data, at)?,
-            id::BLOCK_DURATION => duration = unsigned(window.peek(data, small(size))?).ok(),
+            id::BLOCK_DURATION => {
+                let units = unsigned(window.peek(data, small(size))?);
+                duration = units.filter(|&units| units > 0);
+            }
             id::REFERENCE_BLOCK => key = false,
             _ => {}
         }

@@ -1,7 +1,14 @@
 //! Writes Matroska files, sound and unsound ones.
 
 use super::super::ebml::id;
-use super::super::headers::element;
+
+/// An element with its header; the size takes eight bytes.
+pub(super) fn element(id: u32, data: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = id.to_be_bytes().into_iter().skip_while(|&byte| byte == 0).collect();
+    out.extend(((1_u64 << 56) | data.len() as u64).to_be_bytes());
+    out.extend_from_slice(data);
+    out
+}
 
 /// An unsigned integer element.
 pub(super) fn number(id: u32, value: u64) -> Vec<u8> {
@@ -29,7 +36,7 @@ pub(super) fn lying(id: u32, size: u64, content: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn ebml_header() -> Vec<u8> {
-    element(id::EBML, &element(id::DOC_TYPE, b"matroska"))
+    element(id::EBML, &element(0x4282, b"matroska"))
 }
 
 pub(super) fn info(duration: Option<f64>) -> Vec<u8> {
@@ -104,6 +111,11 @@ pub(super) fn tracks(entries: &[Vec<u8>]) -> Vec<u8> {
 /// Ten seconds, a cluster a second of 25 pictures and 50 frames of PCM of 20 ms at 1000 Hz. The
 /// file from the first cluster on.
 pub(super) fn ten_seconds() -> Vec<Vec<u8>> {
+    ten_seconds_from(0)
+}
+
+/// The same that begin at `start` milliseconds.
+pub(super) fn ten_seconds_from(start: u64) -> Vec<Vec<u8>> {
     (0..10_u64)
         .map(|second| {
             let mut blocks = Vec::new();
@@ -114,7 +126,7 @@ pub(super) fn ten_seconds() -> Vec<Vec<u8>> {
                 blocks.push(simple(2, time, 0x80, &[second as u8, i].repeat(20)));
                 blocks.push(simple(2, time + 20, 0x80, &[second as u8, i].repeat(20)));
             }
-            cluster(second * 1000, &blocks)
+            cluster(start + second * 1000, &blocks)
         })
         .collect()
 }
