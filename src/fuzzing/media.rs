@@ -7,7 +7,7 @@ use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A Matroska file: probe, play, seek, play.
+/// A Matroska file: probe, play, seek, play, and play each track alone.
 pub fn matroska(data: &[u8]) {
     let Ok(probe) = matroska::probe_matroska_bytes(data.to_vec().into()) else { return };
     file(probe, data.len());
@@ -41,6 +41,13 @@ fn file(mut probe: Box<dyn Probe>, len: usize) {
         }
     }
     play(&mut sources, len, &mut cx);
+    // One track after the other, as far as the others can wait.
+    for track in 0..tracks {
+        for source in &mut sources {
+            let _ = source.seek(half, &mut cx);
+        }
+        play(sources.get_mut(track..=track).unwrap_or_default(), len, &mut cx);
+    }
     for source in &mut sources {
         source.close(&mut cx);
     }

@@ -3,8 +3,9 @@
 //! A demultiplexer of a file has as many readers as tracks were set up, a replicator as many as
 //! replicas were made. Nobody of these owns the others, so the producer stands in a table, with
 //! a bounded [`FrameQueue`] for each of its readers (an *outlet*). Whoever is polled and finds
-//! its outlet empty makes the producer go on, which fills the outlets of the others too. The
-//! producer is taken out of its slot while it works and can be lent the whole table.
+//! its outlet empty makes the producer go on, which fills the outlets of the others too, as far as
+//! there is room: see [`Producer::poll_produce`]. The producer is taken out of its slot while it
+//! works and can be lent the whole table.
 
 use super::queue::{FrameQueue, Overflow, QueueLimits};
 use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
@@ -17,16 +18,27 @@ use std::time::{Duration, Instant};
 
 /// Steps of a producer in one poll of a source.
 const STEPS_A_POLL: usize = 16;
-/// A reader that was asked for a frame this recently still plays: a sibling that runs ahead (for
-/// want of frames of its own) waits for it rather than making its queue overflow.
+/// A reader that was asked for a frame this recently still plays: nothing may be lost that is
+/// stored between the frames of a sibling which runs ahead.
 const STILL_READING: Duration = Duration::from_secs(1);
+/// Longest time until its next frame is due that a reader may let pass beyond that.
+const MAX_GAP: Duration = Duration::from_secs(60);
 /// How long such a sibling waits.
 const SIBLING_WAIT: Duration = Duration::from_millis(20);
 
 /// Feeds outlets.
 pub trait Producer: fmt::Debug {
-    /// Does a bounded step and puts the frames that come out of it in `outlets`.
-    fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced;
+    /// Does a bounded step towards the next frame of `track`, which a reader asks for, and puts
+    /// the frames that come out of it in `outlets`, also those of other tracks that it comes upon.
+    /// Where [`Outlets::has_room`] tells that there is no room for these, it leaves them to a later
+    /// step and goes on in `track` alone: nobody knows how far apart a file's tracks are stored.
+    /// [`Produced::Ended`] is said of `track`.
+    fn poll_produce(
+        &mut self,
+        track: usize,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> Produced;
 
     /// Where [`seek`](Self::seek) would land.
     fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
@@ -53,7 +65,7 @@ pub enum Produced {
     Progress,
     /// It cannot go on yet.
     Pending(Wait),
-    /// Nothing comes any more.
+    /// Nothing comes any more on the track that was asked for.
     Ended(Ending),
 }
 
@@ -72,7 +84,6 @@ pub struct Shared {
     outlets: Outlets,
     /// Outlets, and handles such as a replicator.
     users: usize,
-    ended: Option<Ending>,
     last_seek: Option<LastSeek>,
 }
 
@@ -93,7 +104,11 @@ pub struct Outlets {
 struct Outlet {
     track: usize,
     queue: FrameQueue,
-    polled_at: Option<Instant>,
+    /// Until when the reader counts as one that plays, though it asks for nothing; `None` if it
+    /// never has.
+    plays_until: Option<Instant>,
+    /// When the frame that the reader took last was due.
+    last_dts: Option<Duration>,
     /// Generation of the seek that this outlet's reader asked for or joined.
     seek_generation: u64,
     /// A frame was taken or dropped since the producer's last seek.
@@ -108,7 +123,7 @@ struct Outlet {
 
 impl Outlet {
     fn is_read(&self, now: Instant) -> bool {
-        self.polled_at.is_some_and(|at| now.saturating_duration_since(at) < STILL_READING)
+        self.plays_until.is_some_and(|until| now < until)
     }
 
     /// The reader goes on from where the producer was moved to.
@@ -118,9 +133,18 @@ impl Outlet {
         self.pending_seek = None;
     }
 
-    fn pop(&mut self) -> Option<Frame> {
+    /// The reader plays, and `more` beyond the usual.
+    fn reads(&mut self, now: Instant, more: Duration) {
+        let until = now + STILL_READING + more.min(MAX_GAP);
+        self.plays_until = Some(self.plays_until.map_or(until, |known| known.max(until)));
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<Frame> {
         let frame = self.queue.pop()?;
         self.moved_on = true;
+        // It asks again when this one is due.
+        let last = self.last_dts.replace(frame.dts);
+        self.reads(now, last.map_or(Duration::ZERO, |last| frame.dts.saturating_sub(last)));
         Some(frame)
     }
 }
@@ -149,15 +173,35 @@ impl Outlets {
         wake
     }
 
-    /// Whether an outlet other than `own` is full, its reader still plays, and it is a queue whose
-    /// overflow nobody would ask for: a track's, not a replica's.
-    fn a_reader_is_behind(&self, own: usize, now: Instant) -> bool {
-        self.outlets.iter().any(|(key, o)| {
-            key != own
-                && o.queue.overflow() == Overflow::DropOldest
-                && o.queue.is_full()
-                && o.is_read(now)
-        })
+    /// Whether so many frames and bytes more of `track` can be pushed and nothing be lost that
+    /// somebody plays. Readers that have stopped lose their oldest frames.
+    pub fn has_room(&self, track: usize, frames: usize, bytes: usize, now: Instant) -> bool {
+        let mut playing = self.outlets.iter().filter(|(_, o)| o.track == track && o.is_read(now));
+        playing.all(|(_, o)| o.queue.has_room_for(frames, bytes))
+    }
+
+    /// Whether somebody plays `track` at present.
+    pub fn is_read(&self, track: usize, now: Instant) -> bool {
+        self.outlets.iter().any(|(_, o)| o.track == track && o.is_read(now))
+    }
+
+    /// Takes note of a reader that asks for a frame. Where it had stopped, those that stopped when
+    /// it did, or have not begun either, go on with it: they are of one presentation.
+    fn note_reader(&mut self, own: usize, now: Instant) {
+        let Some(outlet) = self.outlets.get_mut(own) else { return };
+        outlet.waiting = false;
+        let before = outlet.plays_until;
+        outlet.reads(now, Duration::ZERO);
+        if before.is_some_and(|until| now < until) {
+            return;
+        }
+        let with_it = |other: Option<Instant>| match (before, other) {
+            (Some(own), Some(other)) => other + STILL_READING >= own,
+            (_, other) => other.is_none(),
+        };
+        for (_, other) in self.outlets.iter_mut().filter(|(_, o)| with_it(o.plays_until)) {
+            other.reads(now, Duration::ZERO);
+        }
     }
 
     /// Whether an outlet other than `own` still plays what is left before the end.
@@ -216,7 +260,6 @@ impl DemuxTable {
             producer: Some(make()),
             outlets: Outlets::default(),
             users: 1,
-            ended: None,
             last_seek: None,
         });
         if let Some(key) = key {
@@ -257,7 +300,6 @@ impl DemuxTable {
         let moved = Self::with(cx, id, |producer, _, cx| producer.seek(npt, cx));
         let landed = moved.unwrap_or_else(|| Err(gone()))?;
         let shared = cx.demuxers.shared.get_mut(id).ok_or_else(gone)?;
-        shared.ended = None;
         let generation = shared.last_seek.map_or(0, |l| l.generation) + 1;
         shared.last_seek = Some(LastSeek { npt, landed, generation });
         for (key, outlet) in &mut shared.outlets.outlets {
@@ -313,7 +355,8 @@ impl OutletSource {
             let outlet = Outlet {
                 track,
                 queue,
-                polled_at: None,
+                plays_until: None,
+                last_dts: None,
                 seek_generation: 0,
                 // The seeks that there were are not this reader's.
                 moved_on: true,
@@ -345,12 +388,11 @@ impl FramedSource for OutletSource {
         let gone = || FramePoll::Ended(Ending::Failed("the producer has gone".into()));
         let Some((id, own)) = self.at else { return gone() };
         let now = cx.now;
+        let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
+        shared.outlets.note_reader(own, now);
         for _ in 0..STEPS_A_POLL {
             let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
-            let ended = shared.ended.clone();
             let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
-            outlet.polled_at = Some(now);
-            outlet.waiting = false;
             if let Some(npt) = outlet.pending_seek {
                 if shared.outlets.a_reader_finishes(own, now) {
                     return FramePoll::Pending(Wait::Until(now + SIBLING_WAIT));
@@ -360,27 +402,24 @@ impl FramedSource for OutletSource {
                 }
                 continue;
             }
-            if let Some(frame) = outlet.pop() {
+            if let Some(frame) = outlet.pop(now) {
                 return FramePoll::Ready(frame);
             }
-            outlet.ended = outlet.ended.take().or(ended);
             if let Some(ending) = &outlet.ended {
                 return FramePoll::Ended(ending.clone());
             }
-            if shared.outlets.a_reader_is_behind(own, now) {
-                return FramePoll::Pending(Wait::Until(now + SIBLING_WAIT));
-            }
-            match DemuxTable::with(cx, id, |p, outlets, cx| p.poll_produce(outlets, cx)) {
+            let track = outlet.track;
+            match DemuxTable::with(cx, id, |p, outlets, cx| p.poll_produce(track, outlets, cx)) {
                 Some(Produced::Progress) => {}
                 Some(Produced::Ended(ending)) => {
-                    if let Some(shared) = cx.demuxers.shared.get_mut(id) {
-                        shared.ended = Some(ending);
-                    }
+                    let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
+                    let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
+                    outlet.ended = Some(ending);
                 }
                 Some(Produced::Pending(wait)) => {
                     let Some(shared) = cx.demuxers.shared.get_mut(id) else { return gone() };
                     let Some(outlet) = shared.outlets.outlets.get_mut(own) else { return gone() };
-                    if let Some(frame) = outlet.pop() {
+                    if let Some(frame) = outlet.pop(now) {
                         return FramePoll::Ready(frame);
                     }
                     outlet.waiting = wait == Wait::Input;
@@ -411,7 +450,8 @@ impl FramedSource for OutletSource {
         outlet.queue.clear();
         // A stream that repeats: its tracks come to their ends one after the other, and the
         // first must not take from the others what they have not played yet.
-        if shared.ended.is_some() && shared.outlets.a_reader_finishes(own, cx.now) {
+        let ended = outlet.ended.is_some();
+        if ended && shared.outlets.a_reader_finishes(own, cx.now) {
             let landed = shared.producer.as_ref().ok_or_else(gone)?.locate(npt)?;
             if let Some(outlet) = shared.outlets.outlets.get_mut(own) {
                 outlet.pending_seek = Some(npt);

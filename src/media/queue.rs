@@ -192,6 +192,13 @@ impl FrameQueue {
         self.inside_unit = false;
     }
 
+    /// Whether so many frames more, with so many bytes together, make nothing be dropped.
+    pub fn has_room_for(&self, frames: usize, bytes: usize) -> bool {
+        self.frames.is_empty()
+            || (self.frames.len().saturating_add(frames) <= self.limits.frames
+                && self.bytes.saturating_add(bytes) <= self.limits.bytes)
+    }
+
     fn has_room(&self, len: usize) -> bool {
         self.frames.is_empty()
             || (self.frames.len() < self.limits.frames

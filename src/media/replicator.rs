@@ -60,7 +60,12 @@ impl fmt::Debug for Input {
 }
 
 impl Producer for Input {
-    fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced {
+    fn poll_produce(
+        &mut self,
+        _track: usize,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> Produced {
         match self.source.poll_frame(cx) {
             FramePoll::Ready(frame) => {
                 let somebody_waited = outlets.push(0, frame);

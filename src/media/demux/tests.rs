@@ -1,31 +1,56 @@
 use super::*;
 
 /// Two tracks: 0 has a frame every 40 ms, each tenth a key frame; 1 one every 20 ms, all key
-/// frames, up to `audio_until`. Ends at 100 s.
+/// frames, up to `audio_until`. Ends at 100 s. Where there is no room for a frame of the other
+/// track, it goes on in the one that is wanted alone.
 #[derive(Debug, Default)]
 struct Interleaved {
     at: u64,
+    /// Of each track, where it has been read to beyond that.
+    ahead: [u64; 2],
     audio_until: u64,
     closed: std::rc::Rc<std::cell::Cell<bool>>,
 }
 
 const END: u64 = 100_000;
 
+impl Interleaved {
+    fn frame(&self, track: usize, at: u64) -> Option<Frame> {
+        let pts = Duration::from_millis(at);
+        if track == 1 {
+            let frame = || Frame::new(vec![1; 10], pts, Duration::from_millis(20));
+            return (at < self.audio_until).then(frame);
+        }
+        let mut frame = Frame::new(vec![0; 10], pts, Duration::from_millis(40));
+        frame.flags.key = at % 400 == 0;
+        (at % 40 == 0).then_some(frame)
+    }
+}
+
 impl Producer for Interleaved {
-    fn poll_produce(&mut self, outlets: &mut Outlets, _: &mut SourceContext<'_>) -> Produced {
-        if self.at >= END {
+    fn poll_produce(
+        &mut self,
+        track: usize,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> Produced {
+        let other = 1 - track;
+        let alone = self.ahead[track] > self.at
+            || (self.ahead[other] <= self.at && !outlets.has_room(other, 1, 10, cx.now));
+        let at = if alone { self.ahead[track].max(self.at) } else { self.at };
+        if at >= END {
             return Produced::Ended(Ending::EndOfStream);
         }
-        let pts = Duration::from_millis(self.at);
-        if self.at % 40 == 0 {
-            let mut frame = Frame::new(vec![0; 10], pts, Duration::from_millis(40));
-            frame.flags.key = self.at % 400 == 0;
-            outlets.push(0, frame);
+        for of in [track, other] {
+            if (of == track || !alone) && self.ahead[of] <= at {
+                self.frame(of, at).map(|frame| outlets.push(of, frame));
+            }
         }
-        if self.at < self.audio_until {
-            outlets.push(1, Frame::new(vec![1; 10], pts, Duration::from_millis(20)));
+        if alone {
+            self.ahead[track] = at + 20;
+        } else {
+            self.at = at + 20;
         }
-        self.at += 20;
         Produced::Progress
     }
 
@@ -36,6 +61,7 @@ impl Producer for Interleaved {
     fn seek(&mut self, npt: Duration, _: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let landed = self.locate(npt)?;
         self.at = landed.as_millis() as u64;
+        self.ahead = [0; 2];
         Ok(landed)
     }
 
@@ -119,9 +145,9 @@ fn a_stopped_sibling_loses_frames_and_stalls_nobody() {
     let mut video = w.open(1, 0, both());
     let mut audio = w.open(1, 1, both());
     assert_eq!(w.next(&mut video), Some(0));
-    w.now += STILL_READING;
     for n in 0..500 {
         assert_eq!(w.next(&mut audio), Some(n * 20));
+        w.now += Duration::from_millis(20);
     }
     assert!(video.dropped(&w.demuxers) > 200);
     let resumed = w.next(&mut video).unwrap();
@@ -220,4 +246,86 @@ fn a_repeating_stream_plays_all_tracks_to_their_ends() {
         }
         assert_eq!(sources[0].dropped(&w.demuxers) + sources[1].dropped(&w.demuxers), 0);
     }
+}
+
+#[test]
+fn a_track_that_is_stored_far_ahead_loses_nothing_and_keeps_nobody_waiting() {
+    // Both are paced: the audio's end comes when it is heard, and no frame is missing.
+    let mut w = World::new();
+    let mut video = w.open(1, 0, both());
+    let mut audio = w.open(1, 1, both());
+    for n in 0..100 {
+        assert_eq!(w.next(&mut audio), Some(n * 20), "goes on without the video's being played");
+    }
+    let now = w.now;
+    for n in 0..END / 40 {
+        assert_eq!(w.next(&mut video), Some(n * 40));
+    }
+    assert_eq!(w.now, now, "nobody waited");
+    assert_eq!(w.next(&mut video), None);
+    for n in 100..END / 20 {
+        assert_eq!(w.next(&mut audio), Some(n * 20));
+    }
+    assert_eq!(w.next(&mut audio), None);
+    assert_eq!(video.dropped(&w.demuxers) + audio.dropped(&w.demuxers), 0);
+}
+
+#[test]
+fn a_reader_between_two_frames_that_are_far_apart_has_not_stopped() {
+    #[derive(Debug)]
+    struct Slides(u64);
+    impl Producer for Slides {
+        fn poll_produce(
+            &mut self,
+            _: usize,
+            outlets: &mut Outlets,
+            cx: &mut SourceContext<'_>,
+        ) -> Produced {
+            let pts = Duration::from_secs(self.0);
+            let frame = Frame::new(vec![0], pts, Duration::ZERO);
+            if !outlets.has_room(0, 1, 1, cx.now) {
+                outlets.push(1, frame);
+                return Produced::Progress;
+            }
+            outlets.push(0, frame);
+            self.0 += 10;
+            Produced::Progress
+        }
+    }
+    let mut w = World::new();
+    let id = w.demuxers.acquire(None, || Box::new(Slides(0)));
+    assert!(w.demuxers.retain(id));
+    let limits = QueueLimits { frames: 3, bytes: 100 };
+    let queue = || FrameQueue::new(limits, Overflow::DropOldest);
+    let mut slides = OutletSource::open(&mut w.demuxers, id, 0, queue(), None, false);
+    let mut other = OutletSource::open(&mut w.demuxers, id, 1, queue(), None, false);
+    assert_eq!((w.next(&mut slides), w.next(&mut slides)), (Some(0), Some(10_000)));
+    // The next is due in ten seconds.
+    w.now += Duration::from_secs(9);
+    for _ in 0..10 {
+        w.next(&mut other).unwrap();
+    }
+    assert_eq!(slides.dropped(&w.demuxers), 0);
+    for _ in 0..10 {
+        w.now += Duration::from_millis(500);
+        w.poll(&mut other);
+    }
+    assert!(slides.dropped(&w.demuxers) > 0, "now it has");
+}
+
+#[test]
+fn tracks_that_stopped_together_go_on_together() {
+    let mut w = World::new();
+    let mut video = w.open(1, 0, both());
+    let mut audio = w.open(1, 1, both());
+    // The first to be asked does not make the other, which has not been yet, overflow.
+    for n in 0..500 {
+        assert_eq!(w.next(&mut audio), Some(n * 20));
+    }
+    w.next(&mut video).unwrap();
+    w.now += Duration::from_secs(100);
+    for n in 500..1000 {
+        assert_eq!(w.next(&mut audio), Some(n * 20));
+    }
+    assert_eq!((w.next(&mut video), video.dropped(&w.demuxers)), (Some(40), 0));
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+mod cursors;
 mod demuxer;
 mod ebml;
 mod foreign;

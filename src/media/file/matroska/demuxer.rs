@@ -1,11 +1,11 @@
 //! [`Demuxer`]: reads blocks and turns them into frames for the tracks that are read.
 
-use super::ebml::laced_frames;
+use super::cursors::Cursors;
+use super::ebml::{Lacing, laced_frames};
 use super::headers::{Coding, TrackInfo, without_adts};
 use super::nal_units::annexb_in_place;
 use super::timing::{AudioClock, DecodeClock, FrameGrid};
 use super::walker::{Block, Step, Walker};
-use super::window::{PLAY_CHUNK, Window};
 use super::{MAX_BLOCK, MatroskaMedia};
 use crate::codec::mpeg_audio;
 use crate::frame::{Frame, FrameFlags};
@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Elements passed over, and bytes read, in one step.
 const ELEMENTS_A_STEP: usize = 64;
@@ -26,20 +26,23 @@ const BYTES_A_STEP: u64 = 64 << 10;
 const BEYOND_THE_END: Duration = Duration::from_secs(10);
 /// Changes of parameter sets that a demultiplexer remembers for when it seeks.
 const MAX_CHANGES: usize = 64;
+/// A track whose first block after a seek lies later than this, or is further away in the file, is
+/// looked for in front of the place.
+const LATE: Duration = Duration::from_millis(500);
+const FAR: u64 = 16 << 20;
+/// Most frames of a laced block.
+const MAX_LACES: usize = 256;
 /// PCM goes out in frames of this length.
 const PCM_FRAMES_A_SECOND: u32 = 50;
 /// PCM frames that go out in one step.
 const PCM_FRAMES_A_STEP: usize = 16;
 
-/// A position in a file, for one consumer.
+/// Reads a file for one consumer.
 #[derive(Debug)]
 pub(super) struct Demuxer {
     media: Arc<MatroskaMedia>,
-    window: Window,
-    walker: Walker,
+    cursors: Cursors,
     tracks: Vec<TrackState>,
-    /// A block of PCM that is only partly cut up: its track, and what is left.
-    pcm: Option<(usize, Bytes)>,
     /// Where the frames of a block lie.
     laces: Vec<Range<usize>>,
 }
@@ -73,6 +76,22 @@ struct TrackState {
     last_due: Duration,
     /// Blocks were passed over because nobody read the track.
     idle: bool,
+    /// What is left of a block of PCM that is only partly cut up.
+    pcm: Bytes,
+    /// After a seek, until its first block is found.
+    look_back: Option<LookBack>,
+}
+
+/// A track may be stored apart from that whose key frames are sought: what is played at the place
+/// then lies in front of it in the file, and where is not known.
+#[derive(Clone, Copy, Debug)]
+struct LookBack {
+    /// What was sought.
+    npt: Duration,
+    /// The cluster from which on it is looked for.
+    cluster: u64,
+    /// How many places of the index that is in front of the one of `npt`.
+    places: usize,
 }
 
 impl TrackState {
@@ -93,7 +112,14 @@ impl TrackState {
             gap: false,
             last_due: Duration::ZERO,
             idle: false,
+            pcm: Bytes::new(),
+            look_back: None,
         }
+    }
+
+    /// Bytes of the parameter sets in force.
+    fn sets_len(&self) -> usize {
+        self.sets.as_ref().map_or(0, |sets| sets.annexb().len())
     }
 
     /// Puts the parameter sets in force that were when the file was played at `offset`.
@@ -128,16 +154,17 @@ impl TrackState {
         self.gap = true;
         self.last_due = Duration::ZERO;
         self.idle = false;
+        self.pcm.clear();
+        self.look_back = None;
     }
 }
 
 impl Demuxer {
     pub(super) fn new(media: Arc<MatroskaMedia>) -> io::Result<Self> {
-        let window = Window::new(media.input.clone(), PLAY_CHUNK)?;
-        let walker = Walker::new(media.first_cluster, media.segment_end);
+        let cursors = Cursors::new(&media)?;
         let tracks =
             media.infos.iter().enumerate().map(|(i, t)| TrackState::new(&media, t, i)).collect();
-        Ok(Self { media, window, walker, tracks, pcm: None, laces: Vec::new() })
+        Ok(Self { media, cursors, tracks, laces: Vec::new() })
     }
 
     /// Where to go for `npt`.
@@ -156,37 +183,149 @@ impl Demuxer {
         Ok(Place { cluster, rounded, landed })
     }
 
-    fn step(&mut self, outlets: &mut Outlets, memory: &mut FrameMemory) -> io::Result<Produced> {
-        if self.cut_pcm(outlets) {
+    /// Goes on towards the next frame of `wanted`.
+    fn step(
+        &mut self,
+        wanted: usize,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> io::Result<Produced> {
+        if self.cut_pcm(wanted, outlets) {
             return Ok(Produced::Progress);
         }
-        let until = self.window.bytes_read().saturating_add(BYTES_A_STEP);
+        if self.cursors.has_own(wanted) {
+            self.join(wanted, outlets, cx.now);
+        }
+        let until = self.cursors.of(wanted).window.bytes_read().saturating_add(BYTES_A_STEP);
         for _ in 0..ELEMENTS_A_STEP {
-            match self.walker.step(&mut self.window)? {
+            let before = self.cursors.of(wanted).walker.clone();
+            match self.cursors.step(wanted)? {
+                Step::End if self.look_back(wanted)? => return Ok(Produced::Progress),
                 Step::End => return Ok(Produced::Ended(Ending::EndOfStream)),
                 Step::Other => {}
                 Step::Block(block) => {
-                    let number = |t: &TrackInfo| t.number == block.track;
-                    let Some(track) = self.media.infos.iter().position(number) else { continue };
-                    if outlets.wants(track) {
-                        self.block(track, &block, outlets, memory)?;
+                    if self.come_upon(&block, wanted, before, outlets, cx)? {
                         return Ok(Produced::Progress);
-                    }
-                    if let Some(state) = self.tracks.get_mut(track) {
-                        state.idle = true;
                     }
                 }
             }
-            if self.window.bytes_read() >= until {
+            if self.is_far(wanted) {
+                self.look_back(wanted)?;
+                return Ok(Produced::Progress);
+            }
+            if self.cursors.of(wanted).window.bytes_read() >= until {
                 break;
             }
         }
         Ok(Produced::Progress)
     }
 
+    /// Reads `wanted` where the others are read again, if it may be.
+    fn join(&mut self, wanted: usize, outlets: &Outlets, now: Instant) {
+        let shares = |track: usize| {
+            track != wanted && !self.cursors.has_own(track) && outlets.is_read(track, now)
+        };
+        let is_alone = !(0..self.tracks.len()).any(shares);
+        if self.cursors.join(wanted, is_alone) {
+            for (track, state) in self.tracks.iter_mut().enumerate() {
+                state.idle |= track != wanted && !self.cursors.has_own(track);
+            }
+        }
+    }
+
+    /// Takes the block that was found where `wanted` is read, if it is one to take there and now.
+    /// Returns whether the step is over.
+    fn come_upon(
+        &mut self,
+        block: &Block,
+        wanted: usize,
+        before: Walker,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> io::Result<bool> {
+        let number = |t: &TrackInfo| t.number == block.track;
+        let Some(track) = self.media.infos.iter().position(number) else { return Ok(false) };
+        if self.cursors.has_own(wanted) {
+            if track != wanted {
+                return Ok(false);
+            }
+        } else if self.cursors.is_read_elsewhere(track) {
+            return Ok(false);
+        }
+        let Some(state) = self.tracks.get_mut(track) else { return Ok(false) };
+        if !outlets.wants(track) {
+            state.idle = true;
+            return Ok(false);
+        }
+        if let Some(back) = state.look_back {
+            if self.npt(block, track) > back.npt.saturating_add(LATE) && self.look_back(track)? {
+                return Ok(true);
+            }
+            self.tracks.get_mut(track).into_iter().for_each(|state| state.look_back = None);
+        }
+        if track != wanted && !self.has_room(track, block, outlets, cx.now) {
+            self.cursors.fork(wanted, before)?;
+            return Ok(true);
+        }
+        self.block(track, wanted, block, outlets, cx.frame_memory())?;
+        Ok(true)
+    }
+
+    /// Whether what `block` becomes can be put in the queue of `track`.
+    fn has_room(&self, track: usize, block: &Block, outlets: &Outlets, now: Instant) -> bool {
+        let both = self.tracks.get(track).zip(self.media.infos.get(track));
+        let Some((state, info)) = both else { return true };
+        let len = usize::try_from(block.len).unwrap_or(usize::MAX);
+        let (frames, bytes) = match (block.lacing, info.coding) {
+            (Lacing::None, Coding::Pcm { .. }) => (PCM_FRAMES_A_STEP, len),
+            // Start codes may be longer than lengths are.
+            (Lacing::None, Coding::Nal { length_size, .. }) if length_size != 4 => {
+                (1, len.saturating_mul(3))
+            }
+            (Lacing::None, _) => (1, len),
+            _ => (MAX_LACES, len),
+        };
+        let more = frames * info.stripped.len() + state.sets_len();
+        (state.pcm.is_empty() || !outlets.is_read(track, now))
+            && outlets.has_room(track, frames, bytes.saturating_add(more), now)
+    }
+
+    fn npt(&self, block: &Block, track: usize) -> Duration {
+        let delay = self.media.infos.get(track).map_or(Duration::ZERO, |info| info.codec_delay);
+        self.media.time_line.npt(block.time, delay)
+    }
+
+    /// Whether the first block of `track` after a seek is too far away to be waited for.
+    fn is_far(&mut self, track: usize) -> bool {
+        let Some(back) = self.tracks.get(track).and_then(|state| state.look_back) else {
+            return false;
+        };
+        self.cursors.of(track).walker.position() > back.cluster.saturating_add(FAR)
+    }
+
+    /// Goes back to look for what `track` plays at the place that was sought; `false` if that is
+    /// not to be done, or no more.
+    fn look_back(&mut self, track: usize) -> io::Result<bool> {
+        let Some(state) = self.tracks.get_mut(track) else { return Ok(false) };
+        let Some(back) = state.look_back.take() else { return Ok(false) };
+        let places = (back.places * 2).max(1);
+        let cluster = match self.media.index.before(back.npt, places) {
+            Some(entry) => {
+                state.look_back = Some(LookBack { cluster: entry.cluster, places, ..back });
+                entry.cluster
+            }
+            // From the beginning the track is read to wherever it begins.
+            None => self.media.first_cluster,
+        };
+        self.cursors.go_back(track, cluster)?;
+        Ok(true)
+    }
+
+    /// Takes the block of `track` that was found where `wanted` is read.
     fn block(
         &mut self,
         track: usize,
+        wanted: usize,
         block: &Block,
         outlets: &mut Outlets,
         memory: &mut FrameMemory,
@@ -214,18 +353,21 @@ impl Demuxer {
         let sets = state.sets.as_ref().map(SetsInForce::annexb).filter(|_| block.key);
         let sets = sets.cloned().unwrap_or_default();
         let room = sets.len();
-        if block.lacing == super::ebml::Lacing::None {
+        if block.lacing == Lacing::None {
             let head = room + info.stripped.len();
             let mut data = memory.take(head + len);
             put(&mut data, 0, &sets);
             put(&mut data, room, &info.stripped);
-            self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
+            self.cursors
+                .of(wanted)
+                .window
+                .read(block.data, data.get_mut(head..).unwrap_or_default())?;
             let place = (block.data, room);
             self.frame(track, data, place, npt, true, block.key, duration, outlets, memory);
             return Ok(());
         }
         let mut data = memory.take(len);
-        self.window.read(block.data, &mut data)?;
+        self.cursors.of(wanted).window.read(block.data, &mut data)?;
         let mut laces = std::mem::take(&mut self.laces);
         if laced_frames(&data, block.lacing, &mut laces).is_ok() {
             let each = duration.map(|d| d / u32::try_from(laces.len()).unwrap_or(1).max(1));
@@ -301,20 +443,23 @@ impl Demuxer {
                 let whole = data.len() - data.len() % (sample * channels).max(1);
                 data.truncate(whole);
                 // Of a laced block, the frame before this one.
-                while self.cut_pcm(outlets) {}
+                while self.cut_pcm(track, outlets) {}
                 let Some(state) = self.tracks.get_mut(track) else { return };
                 // Sets the clock right; the cut-up frames then follow by counting.
                 state.audio.synchronize(npt_if_first, rate, &mut state.gap);
-                self.pcm = Some((track, data.freeze()));
-                self.cut_pcm(outlets);
+                state.pcm = data.freeze();
+                self.cut_pcm(track, outlets);
             }
         }
     }
 
-    /// Cuts some frames off the PCM block that waits; `false` if none does.
-    fn cut_pcm(&mut self, outlets: &mut Outlets) -> bool {
-        let Some((track, mut data)) = self.pcm.take() else { return false };
+    /// Cuts some frames off the PCM block of `track` that waits; `false` if none does.
+    fn cut_pcm(&mut self, track: usize, outlets: &mut Outlets) -> bool {
         let Some(state) = self.tracks.get_mut(track) else { return false };
+        let mut data = std::mem::take(&mut state.pcm);
+        if data.is_empty() {
+            return false;
+        }
         let Some(Coding::Pcm { sample, channels, rate, .. }) =
             self.media.infos.get(track).map(|t| t.coding)
         else {
@@ -334,9 +479,7 @@ impl Demuxer {
                 outlets.push(track, frame);
             }
         }
-        if !data.is_empty() {
-            self.pcm = Some((track, data));
-        }
+        state.pcm = data;
         true
     }
 }
@@ -417,9 +560,13 @@ impl TrackState {
 }
 
 impl Producer for Demuxer {
-    fn poll_produce(&mut self, outlets: &mut Outlets, cx: &mut SourceContext<'_>) -> Produced {
-        let memory = cx.frame_memory();
-        self.step(outlets, memory)
+    fn poll_produce(
+        &mut self,
+        track: usize,
+        outlets: &mut Outlets,
+        cx: &mut SourceContext<'_>,
+    ) -> Produced {
+        self.step(track, outlets, cx)
             .unwrap_or_else(|e| Produced::Ended(Ending::Failed(e.to_string())))
     }
 
@@ -429,11 +576,13 @@ impl Producer for Demuxer {
 
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let Place { cluster, rounded, landed } = self.place(npt)?;
-        self.walker = Walker::new(cluster, self.media.segment_end);
-        self.pcm = None;
+        self.cursors.seek(cluster);
+        let back = LookBack { npt: rounded, cluster, places: 0 };
+        let back = (cluster != self.media.first_cluster).then_some(back);
         for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
             state.restart(info);
             state.restore_sets(cluster);
+            state.look_back = back.filter(|_| !info.is_video());
             state.from = if info.is_video() { rounded } else { landed };
         }
         Ok(landed)

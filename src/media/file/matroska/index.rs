@@ -47,6 +47,12 @@ impl Index {
         self.entries.iter().max_by_key(|e| (e.cluster, e.npt)).copied()
     }
 
+    /// The place so many places in front of the last at or before `npt`.
+    pub(super) fn before(&self, npt: Duration, places: usize) -> Option<Entry> {
+        let after = self.entries.partition_point(|e| e.npt <= npt);
+        self.entries.get(after.checked_sub(1)?.checked_sub(places)?).copied()
+    }
+
     /// The last place at or before `npt`.
     pub(super) fn find(&self, npt: Duration) -> Option<Entry> {
         debug_assert!(self.sorted || self.entries.is_empty());

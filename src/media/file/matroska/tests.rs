@@ -2,6 +2,7 @@
 
 mod builder;
 mod codecs;
+mod interleave;
 mod parameter_sets;
 mod time_line;
 mod tolerance;
