@@ -21,8 +21,7 @@ pub(super) struct SharedFile {
     open: Mutex<Weak<File>>,
 }
 
-/// A file that was written to or replaced since it was looked at has another identity: what was
-/// found out about it no longer holds.
+/// What tells a file from another that has taken its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     modified: Option<SystemTime>,
@@ -64,6 +63,18 @@ impl SharedFile {
         self.len
     }
 
+    /// Whether what was found out about the file still holds. One that was written to is another,
+    /// unless it has grown: what is recorded while it is watched grows all the time, and what was
+    /// there is there still.
+    fn is_same(&self, metadata: &Metadata) -> bool {
+        let identity = Identity::of(metadata);
+        #[cfg(unix)]
+        if identity.inode == self.identity.inode && metadata.len() > self.len {
+            return true;
+        }
+        identity == self.identity
+    }
+
     /// The file, opened anew only if nobody reads it.
     pub(super) fn open(&self) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +85,7 @@ impl SharedFile {
             ProbeError::Io(e) => e,
             other => io::Error::other(other.to_string()),
         })?;
-        if Identity::of(&file.metadata()?) != self.identity {
+        if !self.is_same(&file.metadata()?) {
             return Err(io::Error::other("the file has changed since it was probed"));
         }
         let file = Arc::new(file);
