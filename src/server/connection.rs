@@ -217,20 +217,33 @@ impl Connection {
         !self.out.is_empty()
     }
 
-    /// Drops queued media of a pair of channels, unless the peer is to get them yet (a BYE).
-    pub(super) fn forget_channels(&mut self, rtp: u8, rtcp: u8, keep_queued: bool) {
+    /// Frees the channels of a destination and drops media that are queued on them, unless the
+    /// peer is to get them yet (a BYE).
+    pub(super) fn forget_channels(
+        &mut self,
+        (rtp, rtcp): (u8, u8),
+        of: (StreamId, DestinationId),
+        keep_queued: bool,
+    ) {
         if !keep_queued {
             self.out.forget_channels([rtp, rtcp]);
         }
-        self.channels.retain(|(c, _)| *c != rtp && *c != rtcp);
+        // By whose they are: another destination may have been given the same.
+        self.channels.retain(|(_, to)| *to != of);
     }
 
-    /// The channels asked for if they are free, or else the first free pair.
-    pub(super) fn allot_channels(&self, wanted: Option<(u8, u8)>) -> Option<(u8, u8)> {
-        let free =
-            |pair: &(u8, u8)| !self.channels.iter().any(|(c, _)| *c == pair.0 || *c == pair.1);
+    /// The channels asked for if they are free, or else those that the track has already, or else
+    /// the first free pair.
+    pub(super) fn allot_channels(
+        &self,
+        wanted: Option<(u8, u8)>,
+        own: Option<(u8, u8)>,
+    ) -> Option<(u8, u8)> {
+        let is_own = |channel: u8| own.is_some_and(|(a, b)| channel == a || channel == b);
+        let taken = |channel| self.channels.iter().any(|(c, _)| *c == channel) && !is_own(channel);
+        let free = |pair: &(u8, u8)| !taken(pair.0) && !taken(pair.1);
         let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
-        wanted.filter(free).or_else(|| pairs.into_iter().find(free))
+        wanted.filter(free).or(own).or_else(|| pairs.into_iter().find(free))
     }
 
     /// Whether it is time to note that the connection takes what waits for it.

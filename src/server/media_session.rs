@@ -91,11 +91,12 @@ pub struct ServerMediaSession {
 }
 
 impl ServerMediaSession {
-    /// A session without subsessions. `stream_name` is what follows the host in its URL, without
-    /// leading slash, not percent-encoded.
+    /// A session without subsessions. `stream_name` is what follows the host in its URL, not
+    /// percent-encoded; slashes at its ends and doubled ones do not count, as in a URL.
     pub fn new(stream_name: &str, info: &str, description: &str) -> Self {
+        let segments: Vec<_> = stream_name.split('/').filter(|s| !s.is_empty()).collect();
         Self {
-            stream_name: stream_name.trim_matches('/').to_owned(),
+            stream_name: segments.join("/"),
             info: info.to_owned(),
             description: description.to_owned(),
             misc_sdp_lines: String::new(),

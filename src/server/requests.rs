@@ -7,7 +7,7 @@ use super::hooks::Admission;
 use super::pool::{RemovalReason, Requester};
 use super::rtsp_server::{RtspServer, plain_key};
 use super::setup::{SessionMedia, TrackSetup};
-use super::targets::{Scope, Target, media_of_mut};
+use super::targets::{ContentBase, Scope, media_of_mut};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{
@@ -301,21 +301,17 @@ impl RtspServer {
                 return Err(StatusCode::NOT_ACCEPTABLE.into());
             }
         }
-        let (media_session, track) = match self.find_target(env, call.request)? {
-            Target::Pending => return Ok(Outcome::Wait),
-            Target::Found { media_session, track, .. } => (media_session, track),
+        let url = call.request.url.as_str();
+        let Some(media_session) = self.find_presentation(env, url)? else {
+            return Ok(Outcome::Wait);
         };
-        if track.is_some() {
-            return Err(StatusCode::NOT_FOUND.into());
-        }
         let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
         let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let Some(sdp) = session.describe(local.ip()) else {
             let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
             return Err(Box::new(refused.field("Retry-After", 1)));
         };
-        let url = call.request.url.as_str().trim_end_matches('/');
-        answer.field("Content-Base", format_args!("{url}/"));
+        answer.field("Content-Base", ContentBase(url));
         answer.body("application/sdp", sdp.as_bytes());
         Ok(Outcome::Answered)
     }

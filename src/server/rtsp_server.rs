@@ -13,6 +13,7 @@ use super::setup::SessionMedia;
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{StreamId, StreamState, Wiring};
 use super::streams::DATAGRAM_LEN;
+use super::targets::is_plain_segment;
 use super::{
     ClientSessionId, KEY_ACCEPT, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
@@ -263,7 +264,7 @@ impl RtspServer {
     /// newcomers find the new one.
     ///
     /// # Errors
-    /// The session has no name or no subsession.
+    /// The session has no subsession, or no name that a URL can have.
     pub fn add_server_media_session(
         &mut self,
         env: &mut UsageEnvironment,
@@ -271,6 +272,9 @@ impl RtspServer {
     ) -> Result<MediaSessionId, Error> {
         if session.stream_name().is_empty() {
             return Err(Error::Usage("a media session needs a stream name"));
+        }
+        if !session.stream_name().split('/').all(is_plain_segment) {
+            return Err(Error::Usage("no URL has a stream name with `.`, `..` or NUL in its path"));
         }
         if session.num_subsessions() == 0 {
             return Err(Error::Usage("a media session needs a subsession"));

@@ -8,16 +8,17 @@ use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{CreateError, RemovalReason, Requester};
 use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
+use super::sockets::UdpSockets;
 use super::stream_state::StreamId;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
-use super::targets::{Target, media_of, media_of_mut, split_control};
+use super::targets::{Found, Target, media_of, media_of_mut, split_query, split_url};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::net::{is_out_of_descriptors, with_port};
+use crate::net::{PortPair, UdpSocket, is_out_of_descriptors, with_port};
 use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// What a client session has of one media session.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ struct Track {
     setup: TrackSetup,
     /// As in SETUP, for RTP-Info.
     url: Box<str>,
+    /// In that URL the control stands behind the query.
+    control_in_query: bool,
 }
 
 /// A track that a client has set up.
@@ -66,6 +69,15 @@ impl SessionMedia {
         self.tracks.get(track)?.as_ref().map(|track| &*track.url)
     }
 
+    /// The queries of the URLs of its tracks, without controls.
+    pub(super) fn base_queries(&self) -> impl Iterator<Item = Option<&str>> {
+        self.tracks.iter().flatten().map(|track| {
+            let query = split_url(&track.url).1.strip_prefix('?')?;
+            let control = split_query(query).filter(|_| track.control_in_query);
+            Some(control.map_or(query, |(base, _)| base))
+        })
+    }
+
     /// The tracks that are set up, all or the one of that number.
     pub(super) fn selected(
         &self,
@@ -97,10 +109,13 @@ struct Asked<'a> {
     media_session: MediaSessionId,
     name: &'a str,
     track: usize,
+    /// The track as the session has it by now.
+    current: Option<TrackSetup>,
     peer: SocketAddr,
     local: SocketAddr,
     /// The track's URL.
     url: Cow<'a, str>,
+    control_in_query: bool,
 }
 
 /// A transport that can be served.
@@ -118,25 +133,34 @@ impl RtspServer {
         call: &Call<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
-        let (media_session, name, track) = match self.find_target(env, call.request)? {
+        let existing = self.session_of(env, call)?;
+        let requested = call.request.url.as_str();
+        let found = match self.find_track(env, requested, existing)? {
             Target::Pending => return Ok(Outcome::Wait),
-            Target::Found { media_session, name, track } => (media_session, name, track),
+            Target::Found(found) => found,
         };
+        let Found { media_session, name, control_in_query, .. } = found;
         let state = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
-        let track = match track {
+        let track = match found.track {
             Some(track) => track,
             // The aggregate stands for its only track, as old clients have it.
             None if state.num_subsessions() == 1 => 0,
             None => return Err(StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED.into()),
         };
         let delivery = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.delivery();
-        let existing = self.session_of(env, call)?;
         let connection = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
         let (peer, local) = (connection.peer, connection.local);
         let header = call.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
         let (spec, choice) = choose(&header, &delivery, peer)?;
-        if let Some(session) = existing {
-            self.check_renegotiation(session, &name, media_session, track)?;
+        let current = existing.and_then(|s| self.track_of(s, media_session, track));
+        if let (Some(session), Some(current)) = (existing, current) {
+            // Asked for once more, what is agreed on stays agreed on.
+            if let Some(used) = self.present_transport(call.connection, local, &current, &choice) {
+                answer.field("Transport", answer_spec(spec, &used, peer, local));
+                self.name_session(answer, session);
+                return Ok(Outcome::Answered);
+            }
+            self.check_renegotiation(session, media_session)?;
         }
         let (session, is_new) = match existing {
             Some(session) => (session, false),
@@ -148,9 +172,11 @@ impl RtspServer {
             media_session,
             name: &name,
             track,
+            current,
             peer,
             local,
-            url: track_url(call.request.url.as_str(), track),
+            url: if found.track.is_some() { requested.into() } else { track_url(requested, track) },
+            control_in_query,
         };
         match self.set_up_track(env, asked, choice) {
             Ok(used) => {
@@ -173,27 +199,61 @@ impl RtspServer {
         }
     }
 
-    /// A track may be set up anew while it does not play.
+    /// A track as a client has set it up.
+    fn track_of(
+        &self,
+        session: ClientSessionId,
+        media_session: MediaSessionId,
+        track: usize,
+    ) -> Option<TrackSetup> {
+        let media = media_of(self.pool.session(session)?, media_session)?;
+        media.selected(Some(track)).next().map(|(_, setup)| *setup)
+    }
+
+    /// A track that is set up may be set up otherwise while nothing of its presentation plays.
     fn check_renegotiation(
         &self,
         session: ClientSessionId,
-        name: &str,
         media_session: MediaSessionId,
-        track: usize,
     ) -> Result<(), Refusal> {
-        let Some(found) = self.pool.session(session).and_then(|s| s.lookup(name)) else {
-            return Ok(());
-        };
-        if found.media.media_session != media_session {
-            // The stream was replaced under the same name; the session has the old one.
-            return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
-        }
-        let playing = found.media.selected(None).any(|(_, t)| self.is_track_playing(t));
-        let is_set_up = found.media.selected(Some(track)).next().is_some();
-        if playing && is_set_up {
+        let media = self.pool.session(session).and_then(|s| media_of(s, media_session));
+        if media.is_some_and(|media| media.tracks().any(|t| self.is_track_playing(t))) {
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }
         Ok(())
+    }
+
+    /// The transport that a track has, if what is asked for would be answered with the same.
+    fn present_transport(
+        &self,
+        connection: ConnectionId,
+        local: SocketAddr,
+        current: &TrackSetup,
+        choice: &Choice,
+    ) -> Option<Used> {
+        let stream = self.streams.get(current.stream)?;
+        let transport =
+            || stream.outlets.destinations.get(current.destination).map(|d| d.transport);
+        let kind = match *choice {
+            Choice::Multicast(ref group) => {
+                current.is_multicast.then(|| UsedKind::Multicast(group.clone()))?
+            }
+            Choice::Udp { rtp, rtcp } => {
+                let DestinationTransport::Udp { sockets, rtp: to, rtcp: to_rtcp } = transport()?
+                else {
+                    return None;
+                };
+                let sockets = self.sockets.get(sockets).filter(|s| s.local == local.ip())?;
+                ((to, to_rtcp) == (rtp, rtcp)).then(|| UsedKind::over_udp(sockets, rtp, rtcp))?
+            }
+            Choice::Tcp { channels } => {
+                let own = channels_over(connection, &transport()?)?;
+                let allotted =
+                    self.connections.get(connection)?.allot_channels(channels, Some(own));
+                (allotted == Some(own)).then_some(UsedKind::Tcp { channels: own })?
+            }
+        };
+        Some(Used { ssrc: Some(stream.ssrc()), kind })
     }
 
     pub(super) fn is_track_playing(&self, track: &TrackSetup) -> bool {
@@ -277,9 +337,13 @@ impl RtspServer {
             peer: asked.peer,
             local: asked.local,
         };
-        let stream = self
-            .stream_for(env, asked.media_session, asked.track, &request)
-            .map_err(|e| refusal(asked.peer, &e))?;
+        // Set up otherwise, a track stays the stream that it is, where it stands.
+        let stream = match asked.current.filter(|current| !current.is_multicast) {
+            Some(current) => current.stream,
+            None => self
+                .stream_for(env, asked.media_session, asked.track, &request)
+                .map_err(|e| refusal(asked.peer, &e))?,
+        };
         let (transport, kind) = match self.prepare_destination(env, &asked, stream, &choice) {
             Ok(prepared) => prepared,
             Err(answer) => {
@@ -336,24 +400,20 @@ impl RtspServer {
                     log::warn!("no UDP ports for {rtp}: {e}");
                     Box::new(Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1))
                 })?;
-                let state =
-                    self.sockets.get_mut(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-                let port = |r: std::io::Result<SocketAddr>| r.map_or(0, |a| a.port());
-                let rtp_port = port(state.socket(false).local_addr());
-                let multiplexed = rtp == rtcp;
-                let rtcp_port =
-                    if multiplexed { rtp_port } else { port(state.socket(true).local_addr()) };
-                let kind = UsedKind::Udp {
-                    client: (rtp.port(), rtcp.port()),
-                    server: (rtp_port, rtcp_port),
-                };
+                let state = self.sockets.get(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+                let kind = UsedKind::over_udp(state, rtp, rtcp);
                 Ok((DestinationTransport::Udp { sockets, rtp, rtcp }, kind))
             }
             Choice::Tcp { channels } => {
                 let id = asked.connection;
                 let connection = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
-                let (rtp_channel, rtcp_channel) =
-                    connection.allot_channels(channels).ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
+                let own = asked.current.and_then(|current| {
+                    let destinations = &self.streams.get(current.stream)?.outlets.destinations;
+                    channels_over(id, &destinations.get(current.destination)?.transport)
+                });
+                let (rtp_channel, rtcp_channel) = connection
+                    .allot_channels(channels, own)
+                    .ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
                 let transport =
                     DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };
                 Ok((transport, UsedKind::Tcp { channels: (rtp_channel, rtcp_channel) }))
@@ -369,7 +429,7 @@ impl RtspServer {
         asked: &Asked<'_>,
         setup: TrackSetup,
     ) -> Result<(), Refusal> {
-        let &Asked { session, media_session, name, track, ref url, .. } = asked;
+        let &Asked { session, media_session, name, track, control_in_query, .. } = asked;
         let tracks = self.media_sessions.get(media_session).map_or(0, |s| s.num_subsessions());
         let state = self.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         if media_of(state, media_session).is_none() {
@@ -381,7 +441,8 @@ impl RtspServer {
             }
         }
         let slot = media_of_mut(state, media_session).and_then(|m| m.tracks.get_mut(track));
-        let old = slot.and_then(|slot| slot.replace(Track { setup, url: url.as_ref().into() }));
+        let url = asked.url.as_ref().into();
+        let old = slot.and_then(|slot| slot.replace(Track { setup, url, control_in_query }));
         if let Some(old) = old {
             self.release_track(env, &old.setup, false);
         }
@@ -403,6 +464,28 @@ enum UsedKind {
     Multicast(MulticastGroup),
 }
 
+impl UsedKind {
+    fn over_udp(sockets: &UdpSockets, rtp: SocketAddr, rtcp: SocketAddr) -> Self {
+        let port = |socket: &UdpSocket| socket.local_addr().map_or(0, |a| a.port());
+        let PortPair { rtp: from, rtcp: from_rtcp } = &sockets.pair;
+        let multiplexed = rtp == rtcp;
+        Self::Udp {
+            client: (rtp.port(), rtcp.port()),
+            server: (port(from), port(if multiplexed { from } else { from_rtcp })),
+        }
+    }
+}
+
+/// The channels of a destination, if it is reached over `connection`.
+fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<(u8, u8)> {
+    match *to {
+        DestinationTransport::Tcp { connection: over, rtp_channel, rtcp_channel } => {
+            (over == connection).then_some((rtp_channel, rtcp_channel))
+        }
+        DestinationTransport::Udp { .. } => None,
+    }
+}
+
 /// The first alternative of a `Transport` header that can be served.
 fn choose(
     header: &str,
@@ -422,27 +505,19 @@ fn choose(
     chosen.ok_or_else(|| refused.into())
 }
 
+/// What is served of one alternative, if it can be. A `destination` counts for nothing: packets go
+/// to who asks, never to a third party (RFC 2326 section 16), or to the group that there is, and
+/// the answer says where.
 fn choice_for(spec: &TransportSpec, delivery: &Delivery, peer: SocketAddr) -> Option<Choice> {
     if !spec.is_play() {
         return None;
     }
     match (spec.delivery(), delivery) {
         (Cast::Multicast, Delivery::Multicast(group)) => {
-            let elsewhere = spec
-                .destination
-                .as_deref()
-                .is_some_and(|d| d.parse::<IpAddr>().is_ok_and(|ip| ip != group.rtp.ip()));
-            let fits = spec.protocol.is_udp() && spec.ttl != Some(0) && !elsewhere;
+            let fits = spec.protocol.is_udp() && spec.ttl != Some(0);
             fits.then(|| Choice::Multicast(group.clone()))
         }
         (Cast::Unicast, Delivery::OnDemand { multiplex_rtcp, .. }) => {
-            // Packets go to who asks, never to a third party (RFC 2326 section 16).
-            let elsewhere = spec.destination.as_deref().is_some_and(|d| {
-                d.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() != peer.ip().to_canonical())
-            });
-            if elsewhere {
-                return None;
-            }
             if spec.protocol.is_tcp() {
                 let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
                 return Some(Choice::Tcp { channels });
@@ -494,13 +569,10 @@ fn answer_spec(
     spec
 }
 
-/// The control URL of a track, for RTP-Info.
+/// The control URL of a track of the presentation that was asked for, for RTP-Info.
 fn track_url(requested: &str, track: usize) -> Cow<'_, str> {
-    let (base, control) = split_control(requested);
-    match control {
-        Some(_) => requested.into(),
-        None => format!("{}/track{}", base.trim_end_matches('/'), track + 1).into(),
-    }
+    let (path, query) = split_url(requested);
+    format!("{}/track{}{query}", path.trim_end_matches('/'), track + 1).into()
 }
 
 /// The one place that makes a status of an error.

@@ -378,7 +378,8 @@ impl RtspServer {
             }
             Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
                 if let Some(connection) = self.connections.get_mut(id) {
-                    connection.forget_channels(rtp_channel, rtcp_channel, goodbye);
+                    let channels = (rtp_channel, rtcp_channel);
+                    connection.forget_channels(channels, (stream, destination), goodbye);
                 }
                 if let Some(session) = session {
                     self.unbind_if_unused(env, id, session);

@@ -384,6 +384,11 @@ impl<M> Session<M> {
             .map(|(index, _)| index)
     }
 
+    /// The media at exactly `path`.
+    pub fn media_at(&self, path: &str) -> Option<&M> {
+        self.media.iter().find(|(managed, _)| **managed == *path).map(|(_, media)| media)
+    }
+
     /// Drops the media at exactly `path`; returns whether others remain.
     pub fn release_media(&mut self, path: &str) -> bool {
         self.take_media(path);

@@ -21,4 +21,5 @@ mod sessions;
 mod setup;
 mod shared;
 mod simulation;
+mod targets;
 mod world;

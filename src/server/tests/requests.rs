@@ -377,8 +377,8 @@ fn names_are_decoded_and_queries_are_not_part_of_them() {
         w.describe(c, path).expect(404);
     }
     let answer = w.describe(c, "/a%20file.mkv?token=1").expect(200);
-    assert_eq!(answer.header("Content-Base"), "rtsp://10.0.0.1/a%20file.mkv?token=1/");
-    // Players put the control behind the query.
+    assert_eq!(answer.header("Content-Base"), "rtsp://10.0.0.1/a%20file.mkv/?token=1");
+    // Players put the control behind the query; some take what they asked for as the base.
     w.setup_udp(c, "/a%20file.mkv?token=1", 1);
     let answer = w.play(c, "/a%20file.mkv?token=1");
     let info = answer.rtp_info();

@@ -49,11 +49,10 @@ fn the_first_alternative_that_can_be_served_is_taken() {
     let secure = "RTP/SAVP;unicast;client_port=5000-5001";
     let feedback = "RTP/AVPF;unicast;client_port=5000-5001";
     let record = "RTP/AVP;unicast;client_port=5000-5001;mode=RECORD";
-    let elsewhere = "RTP/AVP;unicast;destination=10.9.9.9;client_port=5000-5001";
     for (offer, tcp) in [
         (format!("{UDP},{TCP}"), false),
         (format!("{TCP},{UDP}"), true),
-        (format!("{multicast},{zero},{secure},{feedback},{record},{elsewhere},{TCP}"), true),
+        (format!("{multicast},{zero},{secure},{feedback},{record},{TCP}"), true),
         (format!("{secure},{UDP},{TCP}"), false),
         (format!("x-raw/udp;unicast,{TCP}"), true),
     ] {
@@ -62,7 +61,7 @@ fn the_first_alternative_that_can_be_served_is_taken() {
         assert_eq!(spec.interleaved.is_some(), tcp, "{offer}");
         assert_eq!(spec.client_port.is_some(), !tcp, "{offer}");
     }
-    for refused in [multicast, zero, secure, feedback, record, elsewhere] {
+    for refused in [multicast, zero, secure, feedback, record] {
         let c = w.client();
         w.setup(c, "/film", 1, refused).expect(461);
         w.setup(c, "/film", 1, &format!("{refused},{refused}")).expect(461);
@@ -85,6 +84,103 @@ fn interleaved_channels_are_as_asked_unless_taken() {
         assert_eq!(spec.interleaved, Some(expected));
     }
     w.check();
+}
+
+#[test]
+fn a_destination_that_is_asked_for_is_not_used() {
+    let mut w = world();
+    for elsewhere in ["10.9.9.9", "[2001:db8::1]", "example.org", "10.0.0.1"] {
+        let c = w.client();
+        let (rtp, rtcp, ports) = w.udp_pair(c);
+        let offer = format!("RTP/AVP;unicast;destination={elsewhere};client_port={ports}");
+        let spec = w.setup(c, "/film", 1, &offer).expect(200).transport();
+        assert_eq!(spec.destination, Some(w[c].address.ip().to_string()), "{elsewhere}");
+        w.add_track(c, 1, Way::Udp { rtp, rtcp, server: None });
+        w.play(c, "/film");
+        w.run_secs(0.5);
+        assert!(w[c].track(1).rtp.len() >= 12, "{elsewhere}");
+        let c = w.client();
+        let offer = format!("RTP/AVP/TCP;unicast;destination={elsewhere};interleaved=4-5");
+        let spec = w.setup(c, "/film", 1, &offer).expect(200).transport();
+        assert_eq!(spec.interleaved, Some((4, 5)), "{elsewhere}");
+    }
+    w.expect_nothing_left();
+}
+
+#[test]
+fn what_is_asked_for_once_more_is_answered_the_same() {
+    let mut w = world();
+    let (c, any) = (w.client(), "RTP/AVP/TCP;unicast");
+    let first = w.setup(c, "/film", 1, TCP).expect(200).transport();
+    // Another track has the channels that the second one asks for.
+    let second = w.setup(c, "/film", 2, TCP).expect(200).transport();
+    assert_eq!((first.interleaved, second.interleaved), (Some((0, 1)), Some((2, 3))));
+    for playing in [false, true] {
+        for (track, offer, answered) in
+            [(1, TCP, &first), (1, any, &first), (2, TCP, &second), (2, any, &second)]
+        {
+            assert_eq!(&w.setup(c, "/film", track, offer).expect(200).transport(), answered);
+        }
+        for (track, channels) in [(1, (0, 1)), (2, (2, 3))] {
+            w.add_track(c, track, Way::Tcp { rtp: channels.0, rtcp: channels.1 });
+        }
+        if !playing {
+            w.play(c, "/film");
+        }
+        w.run_secs(1.0);
+    }
+    assert!(w[c].tracks.iter().map(|t| t.rtp.len()).sum::<usize>() >= 50 + 100 - 5);
+    let c = w.client();
+    let (rtp, rtcp, ports) = w.udp_pair(c);
+    let offer = format!("RTP/AVP;unicast;client_port={ports}");
+    let first = w.setup(c, "/film", 1, &offer).expect(200).transport();
+    assert_eq!(w.setup(c, "/film", 1, &offer).expect(200).transport(), first);
+    w.add_track(c, 1, Way::Udp { rtp, rtcp, server: None });
+    w.play(c, "/film");
+    w.run_secs(1.0);
+    assert_eq!(w.setup(c, "/film", 1, &offer).expect(200).transport(), first, "while it plays");
+    w.setup(c, "/film", 1, UDP).expect(455);
+    w.run_secs(1.0);
+    assert!(w[c].track(1).rtp.len() >= 49, "{}", w[c].track(1).rtp.len());
+    w.expect_nothing_left();
+}
+
+#[test]
+fn a_track_set_up_otherwise_goes_on_where_it_stands() {
+    let mut w = world();
+    let c = w.client();
+    let first = w.setup_udp(c, "/film", 1).transport();
+    w.play(c, "/film");
+    w.run_secs(2.0);
+    w.pause(c, "/film");
+    // Over TCP and back, to the ports that it had and to others.
+    let second = w.setup_tcp(c, "/film", 1).transport();
+    let third = w.setup_udp(c, "/film", 1).transport();
+    assert_eq!((first.ssrc, second.ssrc), (second.ssrc, third.ssrc));
+    assert_eq!(first.server_port, third.server_port);
+    // What does not come about leaves it as it is.
+    w.setup(c, "/film", 1, "RTP/SAVP;unicast;client_port=5000-5001").expect(461);
+    w.play(c, "/film");
+    w.run_secs(1.0);
+    let frames = w[c].track(1).frames();
+    assert!((48..=52).contains(&frames[0]) && frames.len() >= 24, "{frames:?}");
+    w.pause(c, "/film");
+    // Channels that overlap with its own.
+    for channels in [(0, 1), (1, 2), (2, 3)] {
+        let offer = format!("RTP/AVP/TCP;unicast;interleaved={}-{}", channels.0, channels.1);
+        let spec = w.setup(c, "/film", 1, &offer).expect(200).transport();
+        assert_eq!(spec.interleaved, Some(channels));
+        assert_eq!(w.setup(c, "/film", 1, &offer).expect(200).transport(), spec);
+    }
+    w.add_track(c, 1, Way::Tcp { rtp: 2, rtcp: 3 });
+    w.play(c, "/film");
+    for _ in 0..9 {
+        w.run_secs(0.1);
+        w.send_report(c, 1);
+    }
+    assert!(w[c].track(1).rtp.len() >= 20);
+    w.check();
+    w.expect_nothing_left();
 }
 
 #[test]
@@ -368,8 +464,9 @@ fn multicast_is_for_passive_tracks_alone() {
     let sdp = w.describe(c, "/group").expect(200).body();
     assert!(sdp.contains("c=IN IP4 232.1.2.3/7\r\n") && sdp.contains("m=video 5004 RTP/AVP 96"));
     w.setup(c, "/group", 1, UDP).expect(461);
-    w.setup(c, "/group", 1, "RTP/AVP;multicast;destination=232.9.9.9").expect(461);
-    let (offer, any) = ("RTP/AVP;multicast;port=5004-5005", MulticastInterface::Any);
+    // Another group is not to be had; the answer names the one that is.
+    let offer = "RTP/AVP;multicast;destination=232.9.9.9;port=5004-5005";
+    let any = MulticastInterface::Any;
     let spec = w.setup(c, "/group", 1, offer).expect(200).transport();
     assert_eq!(spec.destination.as_deref(), Some("232.1.2.3"));
     assert_eq!((spec.port, spec.ttl), (Some((5004, 5005)), Some(7)));
