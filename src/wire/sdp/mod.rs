@@ -3,9 +3,12 @@
 //! No value, whatever its origin, ends a line of what is written.
 
 mod fmtp;
+mod lines;
 mod parse;
 
 pub use fmtp::{RtpMap, fmtp_parameters};
+pub(crate) use lines::has_breaks;
+pub use lines::{ExtraLines, SdpLevel};
 pub use parse::SdpLimits;
 
 use super::text::OneLine;
