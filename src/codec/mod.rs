@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 pub mod aac;
 pub mod bits;
+mod check;
 pub mod h264;
 pub mod h265;
 pub mod mpeg_audio;

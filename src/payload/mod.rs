@@ -1,8 +1,11 @@
 //! RTP payload formats: one file an RFC, each with packetizer, depacketizer and SDP parameters.
 
 use crate::codec::CodecParameters;
+use crate::error::Error;
 use crate::frame::Frame;
 use crate::wire::ParseError;
+use crate::wire::sdp::has_breaks;
+use crate::wire::text::is_token;
 use bytes::Bytes;
 
 pub mod aac;
@@ -34,6 +37,27 @@ pub struct PayloadFormat {
     pub channels: Option<u8>,
     /// Value of `a=fmtp` after the payload type.
     pub fmtp: Option<String>,
+}
+
+impl PayloadFormat {
+    /// Says what is wrong with a format that no packet or description can have.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check(&self) -> Result<(), Error> {
+        Err(Error::Usage(match self.payload_type {
+            // With the marker these are the types of RTCP packets.
+            72..=76 => "payload types 72 to 76 cannot be told from RTCP (RFC 3551 section 6)",
+            128.. => "an RTP payload type is a number up to 127",
+            _ if !is_token(self.media.as_bytes()) || !is_token(self.encoding_name.as_bytes()) => {
+                "media and encoding name are tokens (RFC 4566 section 9)"
+            }
+            _ if self.clock_rate == 0 => "an RTP clock has a rate",
+            _ if self.channels == Some(0) => "audio has at least one channel",
+            _ if self.fmtp.as_deref().is_some_and(has_breaks) => "an fmtp is one line",
+            _ => return Ok(()),
+        }))
+    }
 }
 
 /// Cuts frames into RTP payloads.
@@ -93,6 +117,7 @@ pub trait Depacketizer {
 }
 
 /// The payload format for a track; `dynamic` (96–127) is used where RFC 3551 assigns no number.
+/// The parameters are taken as they are: [`CodecParameters::check`] tells whether they can be.
 pub fn format_for(parameters: &CodecParameters, dynamic: u8) -> PayloadFormat {
     match parameters {
         CodecParameters::H264 { sps, pps } => h264::format(sps, pps, dynamic),
