@@ -154,6 +154,11 @@ impl RtpSink {
         self.payload_type
     }
 
+    /// Takes another payload type (0–127), before the first packet.
+    pub const fn set_payload_type(&mut self, payload_type: u8) {
+        self.payload_type = payload_type & 0x7f;
+    }
+
     /// Timestamp units a second.
     pub const fn clock_rate(&self) -> u32 {
         self.clock_rate

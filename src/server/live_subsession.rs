@@ -23,7 +23,8 @@ impl LiveTrack {
         Self { stream, input, payload_type: 96, bandwidth_kbps: None }
     }
 
-    /// Uses another dynamic payload type (96–127).
+    /// Uses another dynamic payload type (96–127). With any other number the track is refused
+    /// when it is added to a server.
     pub const fn payload_type(mut self, payload_type: u8) -> Self {
         self.payload_type = payload_type;
         self

@@ -4,14 +4,21 @@
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
 use super::live_clock::LiveClock;
+use super::payload_types::{self, Declared};
 use super::sdp_cache::SdpCache;
 use super::subsession::{Delivery, ServerMediaSubsession};
+use super::targets::is_plain_segment;
 use crate::arena::Id;
 use crate::error::Error;
+use crate::wire::sdp::{ExtraLines, SdpLevel, has_breaks};
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+/// Seconds from 1900, where NTP begins to count, to 1970.
+const NTP_EPOCH: u64 = 2_208_988_800;
 
 /// Names a media session in its server.
 pub type MediaSessionId = Id<ServerMediaSession>;
@@ -68,11 +75,15 @@ pub struct ServerMediaSession {
     stream_name: String,
     info: String,
     description: String,
-    misc_sdp_lines: String,
+    misc_sdp_lines: ExtraLines,
     source_specific: Option<IpAddr>,
     subsessions: Vec<Box<dyn ServerMediaSubsession>>,
     /// What was answered to DESCRIBE.
     described: SdpCache,
+    /// Of the `o=` line: grows when what is described changes.
+    version: u64,
+    /// What of the description does not depend on who asks, hashed, when it was last built.
+    fingerprint: Option<u64>,
     origin_id: u64,
     aggregate_only: bool,
     delete_when_unreferenced: bool,
@@ -99,10 +110,12 @@ impl ServerMediaSession {
             stream_name: segments.join("/"),
             info: info.to_owned(),
             description: description.to_owned(),
-            misc_sdp_lines: String::new(),
+            misc_sdp_lines: ExtraLines::new(SdpLevel::Session),
             source_specific: None,
             subsessions: Vec::new(),
             described: SdpCache::default(),
+            version: 1,
+            fingerprint: None,
             origin_id: 0,
             aggregate_only: false,
             delete_when_unreferenced: false,
@@ -117,16 +130,13 @@ impl ServerMediaSession {
         }
     }
 
-    /// Adds session-level SDP lines, each ended by CR LF. Refused if a line is not `x=…`.
+    /// Adds session-level SDP lines, which end in CR LF or LF: `u=` (one), `e=`, `p=`, `b=` and
+    /// `a=`, in whatever order; the description has them in that of RFC 4566 section 5.
+    ///
+    /// # Errors
+    /// A line is malformed, or of a type or an attribute that the server writes itself.
     pub fn with_misc_sdp_lines(mut self, lines: &str) -> Result<Self, Error> {
-        for line in lines.lines() {
-            let mut chars = line.chars();
-            let (Some('a'..='z'), Some('=')) = (chars.next(), chars.next()) else {
-                return Err(Error::Usage("an SDP line is a small letter, '=' and a value"));
-            };
-            self.misc_sdp_lines.push_str(line);
-            self.misc_sdp_lines.push_str("\r\n");
-        }
+        self.misc_sdp_lines.add(lines).map_err(Error::Usage)?;
         Ok(self)
     }
 
@@ -149,7 +159,9 @@ impl ServerMediaSession {
     }
 
     /// Fixes the identifier of the SDP `o=` line, which otherwise is drawn when the session is
-    /// added to a server. It stays the same as long as the session lives.
+    /// added to a server. It stays the same as long as the session lives. The version beside it is
+    /// the time of adding, in NTP seconds, and grows when the description changes (RFC 4566
+    /// section 5.2).
     pub fn with_origin_id(mut self, id: u64) -> Self {
         self.origin_id = id;
         self
@@ -242,8 +254,48 @@ impl ServerMediaSession {
         self.subsessions.iter().filter_map(|s| s.duration()).max()
     }
 
-    pub(super) fn enter_table(&mut self, origin_id: u64) {
+    /// Says what is wrong with a session that cannot be served.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.stream_name.is_empty() {
+            return Err(Error::Usage("a media session needs a stream name"));
+        }
+        if !self.stream_name.split('/').all(is_plain_segment) {
+            return Err(Error::Usage("no URL has a stream name with `.`, `..` or NUL in its path"));
+        }
+        if has_breaks(&self.info) || has_breaks(&self.description) {
+            return Err(Error::Usage("info and description of a media session are one line each"));
+        }
+        if self.subsessions.is_empty() {
+            return Err(Error::Usage("a media session needs a subsession"));
+        }
+        self.subsessions.iter().try_for_each(|subsession| subsession.check())
+    }
+
+    /// Takes the place of a session that is described under the same identifier.
+    pub(super) fn follow(&mut self, old: &Self) {
+        if self.origin_id == old.origin_id {
+            self.version = self.version.max(old.version + 1);
+        }
+    }
+
+    /// The payload type of a track in this session, and in its packets; `None` while it is not
+    /// known.
+    pub(super) fn payload_type(&self, track: usize) -> Option<u8> {
+        self.payload_types().get(track).copied().flatten()
+    }
+
+    fn payload_types(&self) -> Vec<Option<u8>> {
+        let declared = self.subsessions.iter().map(|subsession| Declared {
+            payload_type: subsession.payload_format().map(|format| format.payload_type),
+            is_fixed: matches!(subsession.delivery(), Delivery::Multicast(_)),
+        });
+        payload_types::number(&declared.collect::<Vec<_>>())
+    }
+
+    pub(super) fn enter_table(&mut self, origin_id: u64, wall_clock: Duration) {
         self.in_table = true;
+        // Grows even where a program begins anew.
+        self.version = self.version.max(wall_clock.as_secs().saturating_add(NTP_EPOCH));
         // The origin is part of each text.
         self.described = SdpCache::default();
         if self.origin_id == 0 {
@@ -275,11 +327,11 @@ impl ServerMediaSession {
         let local = local.to_canonical();
         if !self.described.is_of(self.subsessions.iter().map(|s| s.revision())) {
             let revisions = self.subsessions.iter().map(|s| s.revision()).collect();
-            let Some(revisions) = revisions else { return self.sdp(local).map(Cow::Owned) };
+            let Some(revisions) = revisions else { return self.build(local).map(Cow::Owned) };
             self.described.begin(revisions);
         }
         if self.described.text(local).is_none() {
-            let text = self.sdp(local)?;
+            let text = self.build(local)?;
             self.described.insert(local, text);
         }
         // All that the tests describe is checked against what has just been built.
@@ -288,16 +340,40 @@ impl ServerMediaSession {
         self.described.text(local).map(Cow::Borrowed)
     }
 
+    /// As [`sdp`](Self::sdp), with a version that is another where the description is.
+    fn build(&mut self, local: IpAddr) -> Option<String> {
+        let mut rest = self.sdp_after_origin(false)?;
+        let mut hasher = DefaultHasher::new();
+        rest.hash(&mut hasher);
+        let fingerprint = hasher.finish();
+        if self.fingerprint.replace(fingerprint).is_some_and(|before| before != fingerprint) {
+            self.version += 1;
+        }
+        if local.is_ipv6() {
+            rest = self.sdp_after_origin(true)?;
+        }
+        Some(self.with_origin(local, &rest))
+    }
+
     /// The session's description (RFC 4566) for clients that reach the server at `local`. `None`
     /// while a subsession does not know its format yet.
     pub fn sdp(&self, local: IpAddr) -> Option<String> {
-        let family = |ip: IpAddr| if ip.is_ipv6() { "IP6" } else { "IP4" };
-        let ip = local.to_canonical();
+        let local = local.to_canonical();
+        Some(self.with_origin(local, &self.sdp_after_origin(local.is_ipv6())?))
+    }
+
+    fn with_origin(&self, local: IpAddr, rest: &str) -> String {
+        let (id, version, family) = (self.origin_id, self.version, family(local));
+        format!("v=0\r\no=- {id} {version} IN {family} {local}\r\n{rest}")
+    }
+
+    fn sdp_after_origin(&self, ipv6: bool) -> Option<String> {
         let mut sdp = String::with_capacity(512);
-        sdp.push_str("v=0\r\n");
-        line(&mut sdp, format_args!("o=- {} 1 IN {} {ip}", self.origin_id, family(ip)));
         line(&mut sdp, format_args!("s={}", or_dash(&self.description)));
         line(&mut sdp, format_args!("i={}", or_dash(&self.info)));
+        for field in self.misc_sdp_lines.before_attributes() {
+            line(&mut sdp, format_args!("{field}"));
+        }
         sdp.push_str("t=0 0\r\n");
         line(&mut sdp, format_args!("a=tool:riverrun {}", env!("CARGO_PKG_VERSION")));
         sdp.push_str("a=type:broadcast\r\na=control:*\r\n");
@@ -311,11 +387,11 @@ impl ServerMediaSession {
         if !per_track {
             line(&mut sdp, format_args!("a=range:npt=0-{}", Npt(common)));
         }
-        for field in self.misc_sdp_lines.lines() {
+        for field in self.misc_sdp_lines.attributes() {
             line(&mut sdp, format_args!("{field}"));
         }
-        for (index, subsession) in self.subsessions.iter().enumerate() {
-            self.media_description(&mut sdp, index, &**subsession, ip.is_ipv6(), per_track)?;
+        for (index, payload_type) in self.payload_types().into_iter().enumerate() {
+            self.media_description(&mut sdp, (index, payload_type?), ipv6, per_track)?;
         }
         Some(sdp)
     }
@@ -323,19 +399,25 @@ impl ServerMediaSession {
     fn media_description(
         &self,
         sdp: &mut String,
-        index: usize,
-        subsession: &dyn ServerMediaSubsession,
+        (index, payload_type): (usize, u8),
         ipv6: bool,
         per_track: bool,
     ) -> Option<()> {
+        let subsession = self.subsession(index)?;
         let format = subsession.payload_format()?;
-        let payload_type = format.payload_type;
+        let aux = subsession.extra_lines().unwrap_or_else(|e| {
+            log::warn!("{:?}: further SDP lines are left out: {e}", self.stream_name);
+            ExtraLines::default()
+        });
         let delivery = subsession.delivery();
         let port = match &delivery {
             Delivery::Multicast(group) => group.rtp.port(),
             Delivery::OnDemand { .. } => 0,
         };
         line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media));
+        let (bandwidths, infos): (Vec<_>, Vec<_>) =
+            aux.before_attributes().partition(|line| line.starts_with('b'));
+        infos.iter().for_each(|info| line(sdp, format_args!("{info}")));
         match &delivery {
             Delivery::Multicast(group) => match group.rtp.ip() {
                 IpAddr::V4(ip) => line(sdp, format_args!("c=IN IP4 {ip}/{}", group.ttl)),
@@ -347,6 +429,7 @@ impl ServerMediaSession {
         if let Some(kbps) = subsession.bandwidth_kbps() {
             line(sdp, format_args!("b=AS:{kbps}"));
         }
+        bandwidths.iter().for_each(|bandwidth| line(sdp, format_args!("{bandwidth}")));
         let name = format.encoding_name;
         let rate = format.clock_rate;
         match format.channels {
@@ -358,8 +441,9 @@ impl ServerMediaSession {
         if let Some(fmtp) = &format.fmtp {
             line(sdp, format_args!("a=fmtp:{payload_type} {fmtp}"));
         }
-        for aux in subsession.aux_sdp_line().iter().flat_map(|lines| lines.lines()) {
-            line(sdp, format_args!("{aux}"));
+        for attribute in aux.attributes() {
+            let moved = payload_types::renumber(attribute, format.payload_type, payload_type);
+            line(sdp, format_args!("{}", moved.as_deref().unwrap_or(attribute)));
         }
         if matches!(delivery, Delivery::OnDemand { multiplex_rtcp: true, .. }) {
             sdp.push_str("a=rtcp-mux\r\n");
@@ -379,6 +463,10 @@ impl std::fmt::Display for Npt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.map_or(Ok(()), |d| write!(f, "{}.{:03}", d.as_secs(), d.subsec_millis()))
     }
+}
+
+const fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv6() { "IP6" } else { "IP4" }
 }
 
 fn or_dash(text: &str) -> &str {

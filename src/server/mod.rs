@@ -18,6 +18,7 @@ mod multicast;
 mod out_queue;
 mod outgoing;
 mod outlets;
+mod payload_types;
 mod play;
 pub mod pool;
 mod provider;

@@ -1,10 +1,11 @@
 //! Streams to multicast groups, which run whether anybody asked for them or not.
 
 use super::outlets::DestinationTransport;
+use super::payload_types::{self, Declared};
 use super::rtsp_server::RtspServer;
 use super::sockets::{Reflect, SocketsId};
 use super::stream_state::StreamId;
-use super::streams::{bandwidth_bps, new_stream};
+use super::streams::{StreamConfig, bandwidth_bps, new_stream};
 use super::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
 };
@@ -45,8 +46,8 @@ impl RtspServer {
     /// [`ServerMediaSession`](super::ServerMediaSession) that describes them.
     ///
     /// # Errors
-    /// A source, a sink or a socket cannot be made, or a track does not know its format yet.
-    /// Nothing is started then.
+    /// A source, a sink or a socket cannot be made, or a track does not know its format yet or has
+    /// one that cannot be. Nothing is started then.
     pub fn add_multicast_streams(
         &mut self,
         env: &mut UsageEnvironment,
@@ -59,8 +60,15 @@ impl RtspServer {
         let presentation = u64::MAX - self.presentations;
         let mut started = Vec::with_capacity(tracks.len());
         let mut subsessions = Vec::with_capacity(tracks.len());
-        for track in tracks {
-            match self.add_multicast_stream(env, track, presentation, &cname) {
+        let declared: Vec<_> = tracks
+            .iter()
+            .map(|track| Declared {
+                payload_type: track.factory.payload_format().map(|format| format.payload_type),
+                is_fixed: false,
+            })
+            .collect();
+        for (track, payload_type) in tracks.into_iter().zip(payload_types::number(&declared)) {
+            match self.add_multicast_stream(env, track, payload_type, (presentation, &cname)) {
                 Ok(subsession) => {
                     started.push(subsession.stream());
                     subsessions.push(subsession);
@@ -100,14 +108,16 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         mut track: MulticastTrack,
-        presentation: u64,
-        cname: &str,
+        payload_type: Option<u8>,
+        (presentation, cname): (u64, &str),
     ) -> Result<PassiveServerMediaSubsession, Error> {
         let factory = &mut *track.factory;
-        let format = factory.payload_format().ok_or(Error::Usage("the track has no format yet"))?;
+        let mut format =
+            factory.payload_format().ok_or(Error::Usage("the track has no format yet"))?;
+        format.payload_type = payload_type.unwrap_or(format.payload_type);
         let kbps = factory.bandwidth_kbps();
         let (rtp, rtcp, ttl) = (track.rtp.destination(), track.rtcp.destination(), track.rtp.ttl());
-        let config = RtcpConfig {
+        let rtcp_config = RtcpConfig {
             cname: cname.to_owned(),
             session_bandwidth_bps: bandwidth_bps(kbps),
             ..RtcpConfig::default()
@@ -121,9 +131,12 @@ impl RtspServer {
             .rtcp
             .source()
             .map(|source| Reflect { to: rtcp, source: SocketAddr::new(source, rtcp.port()) });
-        let max_packet = self.config.max_packet;
-        let demuxers = &mut self.demuxers;
-        let stream = new_stream(env, factory, &request, demuxers, (max_packet, config))?;
+        let config = StreamConfig {
+            payload_type: Some(format.payload_type),
+            max_packet: self.config.max_packet,
+            rtcp: rtcp_config,
+        };
+        let stream = new_stream(env, factory, &request, &mut self.demuxers, config)?;
         let input = factory.live_input();
         let id: StreamId = self.streams.insert(stream);
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };

@@ -13,7 +13,6 @@ use super::setup::SessionMedia;
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{StreamId, StreamState, Wiring};
 use super::streams::DATAGRAM_LEN;
-use super::targets::is_plain_segment;
 use super::{
     ClientSessionId, KEY_ACCEPT, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
@@ -264,27 +263,23 @@ impl RtspServer {
     /// newcomers find the new one.
     ///
     /// # Errors
-    /// The session has no subsession, or no name that a URL can have.
+    /// The session has no subsession, or no name that a URL can have, or a track of it tells what
+    /// cannot be ([`ServerMediaSubsession::check`](super::ServerMediaSubsession::check)).
     pub fn add_server_media_session(
         &mut self,
         env: &mut UsageEnvironment,
         mut session: ServerMediaSession,
     ) -> Result<MediaSessionId, Error> {
-        if session.stream_name().is_empty() {
-            return Err(Error::Usage("a media session needs a stream name"));
-        }
-        if !session.stream_name().split('/').all(is_plain_segment) {
-            return Err(Error::Usage("no URL has a stream name with `.`, `..` or NUL in its path"));
-        }
-        if session.num_subsessions() == 0 {
-            return Err(Error::Usage("a media session needs a subsession"));
-        }
+        session.check()?;
         let name = session.stream_name().to_owned();
         if let Some(&old) = self.names.get(&name) {
+            if let Some(old) = self.media_sessions.get(old) {
+                session.follow(old);
+            }
             self.remove_server_media_session(env, old);
         }
         let origin = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
-        session.enter_table(origin);
+        session.enter_table(origin, env.wall_clock());
         self.provided += usize::from(session.provided.is_some());
         let id = self.media_sessions.insert(session);
         self.names.insert(name, id);

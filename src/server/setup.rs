@@ -243,7 +243,8 @@ impl RtspServer {
                 else {
                     return None;
                 };
-                let sockets = self.sockets.get(sockets).filter(|s| s.local == local.ip())?;
+                let sockets =
+                    self.sockets.get(sockets).filter(|s| s.local == with_port(local, 0))?;
                 ((to, to_rtcp) == (rtp, rtcp)).then(|| UsedKind::over_udp(sockets, rtp, rtcp))?
             }
             Choice::Tcp { channels } => {

@@ -10,7 +10,7 @@ use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{RunOutcome, StreamId, StreamParts, StreamState, destination_key};
-use super::subsession::{Delivery, FastStart, StreamFactory, StreamRequest};
+use super::subsession::{Delivery, FastStart, StreamFactory, StreamRequest, check_factory};
 use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::error::Error;
@@ -35,11 +35,9 @@ impl RtspServer {
         index: usize,
         request: &StreamRequest,
     ) -> Result<StreamId, Error> {
-        let subsession = self
-            .media_sessions
-            .get_mut(media_session)
-            .and_then(|s| s.subsession_mut(index))
-            .ok_or(Error::Usage("no such subsession"))?;
+        let no_such = Error::Usage("no such subsession");
+        let Some(session) = self.media_sessions.get_mut(media_session) else { return Err(no_such) };
+        let Some(subsession) = session.subsession(index) else { return Err(no_such) };
         let (shared, fast_start) = match subsession.delivery() {
             Delivery::Multicast(group) => return Ok(group.stream),
             Delivery::OnDemand { reuse_first_source, fast_start, .. } => {
@@ -52,8 +50,11 @@ impl RtspServer {
             }
         }
         let kbps = subsession.bandwidth_kbps();
-        let factory =
-            subsession.factory().ok_or(Error::Usage("the subsession makes no streams"))?;
+        let payload_type = session.payload_type(index);
+        let factory = session
+            .subsession_mut(index)
+            .and_then(|subsession| subsession.factory())
+            .ok_or(Error::Usage("the subsession makes no streams"))?;
         // One number for all tracks of a client's session; all clients of a shared stream are one.
         let request = StreamRequest {
             client_session: if shared { 0 } else { request.client_session },
@@ -65,7 +66,8 @@ impl RtspServer {
             ..RtcpConfig::default()
         };
         let (config, demuxers) = (&self.config, &mut self.demuxers);
-        let mut stream = new_stream(env, factory, &request, demuxers, (config.max_packet, rtcp))?;
+        let how = StreamConfig { payload_type, max_packet: config.max_packet, rtcp };
+        let mut stream = new_stream(env, factory, &request, demuxers, how)?;
         let input = factory.live_input();
         stream.origin = Some((media_session, index));
         stream.shared = shared;
@@ -449,14 +451,25 @@ impl RtspServer {
     }
 }
 
+/// What the server decides about a new stream.
+#[derive(Debug)]
+pub(super) struct StreamConfig {
+    /// `None`: as the track has it.
+    pub(super) payload_type: Option<u8>,
+    pub(super) max_packet: usize,
+    pub(super) rtcp: RtcpConfig,
+}
+
 /// Makes the source, the sink and the RTCP instance of a stream, which nobody owns yet.
 pub(super) fn new_stream(
     env: &mut UsageEnvironment,
     factory: &mut dyn StreamFactory,
     request: &StreamRequest,
     demuxers: &mut DemuxTable,
-    (max_packet, rtcp): (usize, RtcpConfig),
+    config: StreamConfig,
 ) -> Result<StreamState, Error> {
+    let StreamConfig { payload_type, max_packet, rtcp } = config;
+    check_factory(factory)?;
     let mut random = [0; 20];
     env.fill_random(&mut random);
     let (sink_seed, rtcp_seed) = random.split_at(12);
@@ -465,13 +478,17 @@ pub(super) fn new_stream(
     let now = env.now();
     let mut cx = SourceContext { now, demuxers };
     let mut source = factory.create_new_stream_source(request, &mut cx)?;
-    let sink = match factory.create_new_rtp_sink(max_packet, sink_seed) {
+    let mut sink = match factory.create_new_rtp_sink(max_packet, sink_seed) {
         Ok(sink) => sink,
         Err(e) => {
             source.close(&mut cx);
             return Err(e);
         }
     };
+    // What is announced is what the packets say, whatever the sink was made with.
+    if let Some(payload_type) = payload_type {
+        sink.set_payload_type(payload_type);
+    }
     let rtcp = factory.create_rtcp(rtcp, sink.ssrc(), now, rtcp_seed);
     let parts = StreamParts {
         source,

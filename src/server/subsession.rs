@@ -13,11 +13,13 @@ use crate::net::PortPair;
 use crate::payload::{self, PayloadFormat};
 use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
 use crate::rtp::sink::RtpSink;
+use crate::wire::sdp::{ExtraLines, SdpLevel};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::payload_types::DYNAMIC;
 use super::rtsp_server::InputId;
 use super::stream_state::StreamId;
 
@@ -131,7 +133,10 @@ pub trait StreamFactory {
         None
     }
 
-    /// The dynamic payload type (96–127), which is used where RFC 3551 assigns no number.
+    /// The dynamic payload type (96–127), which is used where RFC 3551 assigns no number. Where
+    /// another track of the session has it already, the server gives out the next free one: in
+    /// the description, in the packets, and at the beginning of attributes of
+    /// [`aux_sdp_line`](Self::aux_sdp_line).
     fn dynamic_payload_type(&self) -> u8 {
         96
     }
@@ -165,7 +170,8 @@ pub trait StreamFactory {
         RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random)
     }
 
-    /// Further SDP lines of the track, each ended by CR LF.
+    /// Further SDP lines of the track, which end in CR LF or LF: `i=` (one), `b=` and `a=`. A
+    /// track with others is refused when it is added to a server.
     fn aux_sdp_line(&self) -> Option<String> {
         None
     }
@@ -252,9 +258,31 @@ pub trait ServerMediaSubsession: fmt::Debug {
     /// The payload format, if it is known yet.
     fn payload_format(&self) -> Option<PayloadFormat>;
 
-    /// Further SDP lines.
+    /// Further SDP lines, as [`StreamFactory::aux_sdp_line`].
     fn aux_sdp_line(&self) -> Option<String> {
         None
+    }
+
+    /// The further SDP lines, checked.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: they may not stand in the description of a track.
+    fn extra_lines(&self) -> Result<ExtraLines, Error> {
+        let mut lines = ExtraLines::new(SdpLevel::Media);
+        if let Some(text) = self.aux_sdp_line() {
+            lines.add(&text).map_err(Error::Usage)?;
+        }
+        Ok(lines)
+    }
+
+    /// Says what is wrong with a track that cannot be described or streamed. Asked for when the
+    /// track is added to a server.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    fn check(&self) -> Result<(), Error> {
+        self.extra_lines()?;
+        self.payload_format().map_or(Ok(()), |format| format.check())
     }
 
     /// Length of the track, if it has one.
@@ -274,6 +302,15 @@ pub trait ServerMediaSubsession: fmt::Debug {
 
     /// What makes its streams; `None` if it makes none.
     fn factory(&mut self) -> Option<&mut dyn StreamFactory>;
+}
+
+/// Says what is wrong with what a track tells of itself, as far as it is known.
+pub(super) fn check_factory(factory: &dyn StreamFactory) -> Result<(), Error> {
+    if !DYNAMIC.contains(&factory.dynamic_payload_type()) {
+        return Err(Error::Usage("a dynamic payload type is a number from 96 to 127"));
+    }
+    factory.parameters().map_or(Ok(()), |parameters| parameters.check())?;
+    factory.payload_format().map_or(Ok(()), |format| format.check())
 }
 
 /// A track whose streams are made when clients ask for them.
@@ -350,6 +387,11 @@ impl ServerMediaSubsession for OnDemandServerMediaSubsession {
 
     fn revision(&self) -> Option<u64> {
         self.factory.revision()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.extra_lines()?;
+        check_factory(&*self.factory)
     }
 
     fn factory(&mut self) -> Option<&mut dyn StreamFactory> {

@@ -63,6 +63,7 @@ pub(super) struct Rtp {
     pub(super) timestamp: u32,
     pub(super) ssrc: u32,
     pub(super) marker: bool,
+    pub(super) payload_type: u8,
     /// Number and tag of the frame that begins in it.
     pub(super) frame: Option<(u32, u8)>,
     pub(super) len: usize,
@@ -359,6 +360,7 @@ fn read_rtp(data: &[u8], at: Instant) -> Rtp {
         timestamp: packet.timestamp,
         ssrc: packet.ssrc,
         marker: packet.marker,
+        payload_type: packet.payload_type,
         frame: frame_in(packet.payload),
         len: data.len(),
     }

@@ -504,3 +504,77 @@ fn multicast_is_for_passive_tracks_alone() {
     assert_eq!(w[c].track(1).byes(), 1);
     assert_eq!(w.env.delayed_tasks(), 0);
 }
+
+/// The payload types that a description announces, which are those of its `rtpmap`s too.
+fn announced(sdp: &str) -> Vec<u8> {
+    let sdp = crate::wire::sdp::SessionDescription::parse(sdp.as_bytes()).unwrap();
+    let of = |m: &crate::wire::sdp::MediaDescription| {
+        let number = m.payload_type().unwrap();
+        assert!(m.attribute("rtpmap").unwrap().starts_with(&format!("{number} ")));
+        number
+    };
+    sdp.media.iter().map(of).collect()
+}
+
+#[test]
+fn each_track_has_a_payload_type_of_its_own_which_its_packets_have() {
+    let mut w = World::new();
+    // All of them say 96: in their formats, and in the sinks that they make.
+    w.add(
+        session("own")
+            .with_subsession(TestTrack::video().alone())
+            .with_subsession(TestTrack::aac().alone())
+            .with_subsession(TestTrack::audio().shared()),
+    );
+    let group: IpAddr = "232.1.2.3".parse().unwrap();
+    w.serve(|server, env| {
+        let any = MulticastInterface::Any;
+        let mut open = |port| Groupsock::open(env, (group, port).into(), 7, any, None).unwrap();
+        let mut track = |track: TestTrack, port| {
+            let (rtp, rtcp) = (open(port), open(port + 1));
+            MulticastTrack { factory: Box::new(track.endless()), rtp, rtcp }
+        };
+        let tracks = vec![track(TestTrack::video(), 5004), track(TestTrack::aac(), 5006)];
+        let passive = server.add_multicast_streams(env, tracks).unwrap();
+        let tracks = session("group").with_subsession(TestTrack::video().alone());
+        let session = passive.into_iter().fold(tracks, |s, track| s.with_subsession(track));
+        server.add_server_media_session(env, session).unwrap();
+    });
+    for tcp in [false, true] {
+        let c = w.client();
+        let sdp = w.describe(c, "/own").expect(200).body();
+        assert_eq!(announced(&sdp), [96, 97, 98]);
+        assert!(sdp.contains("\r\na=fmtp:97 streamtype=5"), "{sdp}");
+        for track in 1..=3 {
+            w.setup_over(c, "/own", track, tcp);
+        }
+        w.play(c, "/own");
+        w.run_secs(0.5);
+        for (track, number) in [(1, 96), (2, 97), (3, 98)] {
+            let rtp = &w[c].track(track).rtp;
+            assert!(!rtp.is_empty() && rtp.iter().all(|p| p.payload_type == number), "{track}");
+        }
+        w.teardown(c, "/own");
+    }
+    // What runs already has 96 and 97.
+    let c = w.client();
+    let sdp = w.describe(c, "/group").expect(200).body();
+    assert_eq!(announced(&sdp), [98, 96, 97]);
+    w.setup_tcp(c, "/group", 1);
+    let mut listen = |port: u16| {
+        let at = std::net::SocketAddr::new(w[c].address.ip(), port);
+        let mut socket = crate::net::UdpSocket::bind_shared(&mut w.env, at).unwrap();
+        socket.join_multicast(&mut w.env, group, MulticastInterface::Any, None).unwrap();
+        socket
+    };
+    let ways = [(2, 5004), (3, 5006)].map(|(track, port)| (track, listen(port), listen(port + 1)));
+    for (track, rtp, rtcp) in ways {
+        w.add_track(c, track, Way::Udp { rtp, rtcp, server: None });
+    }
+    w.play(c, "/group");
+    w.run_secs(0.5);
+    for (track, number) in [(1, 98), (2, 96), (3, 97)] {
+        let rtp = &w[c].track(track).rtp;
+        assert!(!rtp.is_empty() && rtp.iter().all(|p| p.payload_type == number), "{track}");
+    }
+}
