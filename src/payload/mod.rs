@@ -63,8 +63,8 @@ impl PayloadFormat {
 /// Cuts frames into RTP payloads.
 pub trait Packetizer {
     /// Appends the packets of `frame` to `out`. Each packet has at most `out.max_payload()` bytes
-    /// of payload. A packetizer that gathers several frames in a packet may append nothing, and
-    /// on a later call packets whose timestamp lies before `frame`'s (see
+    /// of payload: the RTP sink drops the packets of a call that breaks this. A packetizer that
+    /// gathers several frames in a packet may append nothing, and on a later call packets whose timestamp lies before `frame`'s (see
     /// [`PacketBuffer::finish_packet`]).
     fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer);
 

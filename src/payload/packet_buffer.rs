@@ -36,7 +36,9 @@ impl PacketSpan {
 /// ```
 ///
 /// A packetizer calls [`begin_packet`](Self::begin_packet), [`put`](Self::put) and
-/// [`finish_packet`](Self::finish_packet); the RTP sink fills the headers in.
+/// [`finish_packet`](Self::finish_packet), in this order; the RTP sink fills the headers in, and
+/// drops all packets of a call in which one has more than
+/// [`max_payload`](Self::max_payload) bytes, or the order was not kept.
 #[derive(Clone, Debug)]
 pub struct PacketBuffer {
     bytes: Vec<u8>,
@@ -58,14 +60,12 @@ impl PacketBuffer {
 
     /// Starts a packet.
     pub fn begin_packet(&mut self) {
-        debug_assert!(self.open.is_none(), "the last packet is not finished");
         self.open = Some(self.bytes.len() + TCP_PREFIX_LEN);
         self.bytes.resize(self.bytes.len() + TCP_PREFIX_LEN + RTP_HEADER_LEN, 0);
     }
 
     /// Appends to the payload of the packet that was begun.
     pub fn put(&mut self, payload: &[u8]) {
-        debug_assert!(self.open.is_some(), "no packet is begun");
         self.bytes.extend_from_slice(payload);
     }
 
@@ -103,6 +103,18 @@ impl PacketBuffer {
     /// Whether there is no finished packet.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// Whether there is nothing but whole packets, none with more than
+    /// [`max_payload`](Self::max_payload) bytes: only then is the whole what an interleaved write
+    /// may send.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        let most = self.max_payload + RTP_HEADER_LEN;
+        let end = self.spans.iter().try_fold(0, |end, span| {
+            let follows = span.start == end + TCP_PREFIX_LEN && span.len <= most;
+            follows.then_some(span.start + span.len)
+        });
+        self.open.is_none() && end == Some(self.bytes.len())
     }
 
     /// Header and payload of packet `i`.

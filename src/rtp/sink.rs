@@ -73,6 +73,7 @@ pub struct RtpSink {
     alignment: Option<Alignment>,
     packet_count: u32,
     octet_count: u32,
+    dropped_batches: u64,
 }
 
 /// Where the source's time line lies on the stream's, until the next seek.
@@ -134,6 +135,7 @@ impl RtpSink {
             alignment: None,
             packet_count: 0,
             octet_count: 0,
+            dropped_batches: 0,
         })
     }
 
@@ -177,6 +179,14 @@ impl RtpSink {
     /// Octets of payload since the stream or its SSRC began, modulo 2³² (for sender reports).
     pub const fn octet_count(&self) -> u32 {
         self.octet_count
+    }
+
+    /// Calls whose packets were dropped because the packetizer broke its rules: a packet had more
+    /// bytes than [`PacketBuffer::max_payload`], or was not finished. The length of such a packet
+    /// may not fit in an interleaving prefix (RFC 2326 section 10.12), and what follows it in the
+    /// connection would be lost as well.
+    pub const fn dropped_batches(&self) -> u64 {
+        self.dropped_batches
     }
 
     /// Whether frames wait in the packetizer to share a packet with later ones.
@@ -289,6 +299,18 @@ impl RtpSink {
     }
 
     fn fill_in_headers(&mut self) {
+        if !self.batch.is_well_formed() {
+            if self.dropped_batches == 0 {
+                log::warn!(
+                    "{:08x}: the packetizer makes packets that cannot be sent, of more than {} \
+                     bytes of payload or unfinished: they are dropped",
+                    self.ssrc,
+                    self.batch.max_payload(),
+                );
+            }
+            self.dropped_batches += 1;
+            self.batch.clear();
+        }
         for i in 0..self.batch.spans().len() {
             let Some(&span) = self.batch.spans().get(i) else { return };
             self.fill_in_header(span);
@@ -300,7 +322,6 @@ impl RtpSink {
         let Some(head) = self.batch.bytes_mut().get_mut(from..span.start + RTP_HEADER_LEN) else {
             return;
         };
-        debug_assert!(span.len <= *PACKET_RANGE.end(), "packetizer broke the limit");
         let Some((prefix, header)) = head.split_first_chunk_mut::<TCP_PREFIX_LEN>() else { return };
         let Some(header) = header.first_chunk_mut() else { return };
         let [high, low] = (span.len as u16).to_be_bytes();
@@ -500,6 +521,59 @@ mod tests {
         }
         memory.dedup();
         assert_eq!(memory.len(), 1);
+    }
+
+    /// Takes each frame's first byte for what to do with the rest.
+    struct Careless;
+
+    impl Packetizer for Careless {
+        fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer) {
+            let Some((how, data)) = frame.data.split_first() else { return };
+            match how {
+                b'2' => {
+                    out.begin_packet();
+                    out.begin_packet();
+                }
+                b'u' => {
+                    out.begin_packet();
+                    out.finish_packet(false, 0);
+                    out.begin_packet();
+                    return out.put(data);
+                }
+                b'p' => return out.put(data),
+                _ => out.begin_packet(),
+            }
+            out.put(data);
+            out.finish_packet(true, 0);
+        }
+    }
+
+    #[test]
+    fn what_a_packetizer_gets_wrong_is_dropped_and_counted() {
+        let mut sink = RtpSink::new(&FORMAT, Box::new(Careless), 1448, RANDOM).unwrap();
+        let frame =
+            |how: u8, len: usize| Frame::new([vec![how], vec![7; len]].concat(), ms(0), ms(40));
+        let largest = 1448 - RTP_HEADER_LEN;
+        let mut dropped = 0;
+        for (how, len, is_sent) in [
+            (b'x', largest, true),
+            (b'x', largest + 1, false),
+            (b'x', 70_000, false),
+            (b'2', 10, false),
+            (b'u', 10, false),
+            (b'p', 10, false),
+            (b'x', 10, true),
+        ] {
+            let sequence = sink.next_sequence();
+            let batch = sink.handle_frame(&frame(how, len), ms(0));
+            assert_eq!(batch.spans().len(), usize::from(is_sent), "{how} {len}");
+            assert_eq!(batch.bytes().len(), if is_sent { 16 + len } else { 0 });
+            // What is dropped has no number: a receiver sees no loss in what it gets.
+            assert_eq!(sink.next_sequence().wrapping_sub(sequence), u16::from(is_sent));
+            dropped += u64::from(!is_sent);
+            assert_eq!(sink.dropped_batches(), dropped);
+        }
+        assert_eq!(sink.packet_count(), 2);
     }
 
     #[test]

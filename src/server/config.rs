@@ -27,7 +27,8 @@ pub struct ServerConfig {
     pub idle_timeout: Duration,
     /// How long a connection may take nothing of what waits for it before it is closed.
     pub write_timeout: Duration,
-    /// Bytes of media that wait for one connection before frames are dropped.
+    /// Bytes of media that wait for one connection before frames are dropped. RTCP counts as
+    /// well, and has 16 KiB more.
     pub max_queued_media: usize,
     /// Bytes of answers that wait for one connection before it is closed.
     pub max_queued_answers: usize,

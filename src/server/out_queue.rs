@@ -8,6 +8,10 @@ use crate::wire::Reader;
 use std::collections::VecDeque;
 use std::io;
 
+/// What packets that must arrive (RTCP) may take beyond the bound: a last report and a BYE for as
+/// many tracks as a connection has channels for.
+const MUST_ROOM: usize = 16 << 10;
+
 /// Where bytes go: a non-blocking writer.
 pub(crate) trait Write {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
@@ -119,7 +123,8 @@ impl OutQueue {
     }
 
     /// Sends interleaved packets, as many whole ones as `bytes` holds, now or later. `must` goes
-    /// in even when the queue is full (a BYE).
+    /// in even when the queue is full (a BYE): there is some room for it, and what it takes counts
+    /// like media.
     pub(crate) fn send_media(
         &mut self,
         bytes: &[u8],
@@ -130,7 +135,8 @@ impl OutQueue {
             return Ok(Sent::Whole);
         }
         if !self.is_empty() {
-            if !must && self.media_bytes + bytes.len() > self.max_media_bytes {
+            let room = self.max_media_bytes.saturating_add(if must { MUST_ROOM } else { 0 });
+            if self.media_bytes + bytes.len() > room {
                 return Ok(Sent::Dropped);
             }
             self.queue_media(Chunk::new(bytes.to_vec()));
@@ -304,6 +310,27 @@ mod tests {
         pipe.room = 1000;
         queue.flush(&mut pipe).unwrap();
         assert_eq!(pipe.got, [frame, packet(1, 2)].concat());
+    }
+
+    #[test]
+    fn what_must_arrive_has_some_room_and_counts_against_the_bound() {
+        let mut queue = OutQueue::new(1000);
+        let mut pipe = Pipe { room: 0, got: Vec::new() };
+        let report = packet(1, 96);
+        let sent: Vec<_> =
+            (0..100_000).map(|_| queue.send_media(&report, true, &mut pipe).unwrap()).collect();
+        let queued = sent.iter().filter(|sent| **sent == Sent::Queued).count();
+        assert_eq!(queued, (1000 + MUST_ROOM) / 100);
+        assert_eq!(queue.len(), queued * 100);
+        assert_eq!(queue.send_media(&packet(0, 1), false, &mut pipe).unwrap(), Sent::Dropped);
+        // As soon as some is taken there is room again, for each up to its own bound.
+        pipe.room = 200;
+        queue.flush(&mut pipe).unwrap();
+        assert_eq!(queue.send_media(&report, true, &mut pipe).unwrap(), Sent::Queued);
+        assert_eq!(queue.send_media(&packet(0, 1), false, &mut pipe).unwrap(), Sent::Dropped);
+        pipe.room = usize::MAX;
+        queue.flush(&mut pipe).unwrap();
+        assert_eq!(pipe.got.len(), (queued + 1) * 100, "whole packets, and all that were queued");
     }
 
     #[test]
