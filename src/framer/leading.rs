@@ -105,6 +105,8 @@ pub(crate) struct LeadingUnits {
     pub(crate) key: bool,
     /// There is a slice at all: `data` is not just the beginning of an access unit.
     pub(crate) slice: bool,
+    /// It is an I slice of H.264, whatever stands in front of it.
+    pub(crate) intra: bool,
     /// It is a CRA picture of H.265, whose leading pictures may refer to what precedes it.
     pub(crate) clean_random_access: bool,
     /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
@@ -120,9 +122,8 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
         let unit = codec.classify(data.get(at..).unwrap_or_default());
         if let Unit::Slice { key } = unit {
             let slice = data.get(at..).unwrap_or_default();
-            let refresh =
-                || codec == NalCodec::H264 && !found.sps.is_empty() && h264::is_intra_slice(slice);
-            found.key |= key || refresh();
+            found.intra = codec == NalCodec::H264 && h264::is_intra_slice(slice);
+            found.key |= key || (found.intra && !found.sps.is_empty());
             found.slice = true;
             found.clean_random_access =
                 codec == NalCodec::H265 && h265::nal_unit_type(slice) == h265::nal_type::CRA;

@@ -5,7 +5,7 @@ pub use frame_memory::FrameMemory;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-mod access_unit;
+pub(crate) mod access_unit;
 pub mod demux;
 pub mod file;
 mod frame_memory;

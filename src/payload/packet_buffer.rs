@@ -178,6 +178,15 @@ impl PacketBuffer {
         self.spans.extend(spans.iter().map(moved));
     }
 
+    /// Forgets the first `packets`; those behind them move to the front.
+    pub(crate) fn drop_front(&mut self, packets: usize) {
+        let Some(first) = self.spans.get(packets) else { return self.clear() };
+        let moved = first.start - TCP_PREFIX_LEN;
+        self.bytes.drain(..moved);
+        self.spans.drain(..packets);
+        self.spans.iter_mut().for_each(|span| span.start -= moved);
+    }
+
     /// Bytes of memory that it has for packets.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
@@ -222,5 +231,10 @@ mod tests {
         assert_eq!(c.bytes().len(), c.spans()[2].range().end);
         c.append(&b, 2..9);
         assert_eq!(c.spans().len(), 3);
+        c.drop_front(1);
+        assert_eq!((c.payload(0), c.payload(1)), (Some(&b"d"[..]), Some(&b"d"[..])));
+        assert!(c.is_well_formed());
+        c.drop_front(2);
+        assert!(c.is_empty() && c.bytes().is_empty());
     }
 }

@@ -43,7 +43,8 @@ pub struct ServerConfig {
     /// for all of them. 0: no limit.
     pub destinations_per_turn: usize,
     /// Bytes that are kept of a shared stream since its last key frame
-    /// ([`FastStart::KeyFrameCache`](super::FastStart)).
+    /// ([`FastStart::KeyFrameCache`](super::FastStart)); for newcomers who are reading it at the
+    /// time, up to twice as many. Of a longer group of pictures nothing is kept.
     pub max_cached: usize,
     /// Bytes that the system may hold of a connection without having sent them
     /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as

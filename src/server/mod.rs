@@ -5,12 +5,14 @@
 //! What stands in a table names others by id; nobody holds a pointer to a peer.
 
 mod answer;
+mod catch_up;
 mod config;
 mod connection;
 mod connections;
 mod file_subsession;
 mod hooks;
 mod key_frame_cache;
+mod key_frames;
 mod live_clock;
 mod live_subsession;
 mod media_session;
@@ -65,3 +67,4 @@ const KEY_POOL: u32 = 7;
 const KEY_WORK: u32 = 8;
 const KEY_INPUT: u32 = 9;
 const KEY_ACCEPT: u32 = 10;
+const KEY_CATCH_UP: u32 = 11;

@@ -1,14 +1,14 @@
 //! Frames that do not go out at once, because they are large or for many, and the memory that
 //! packets lie in while they are sent.
 
-use super::outlets::{FanOut, Progress};
+use super::outlets::{DestinationId, FanOut, Progress};
 use super::stream_state::{StreamState, Wiring};
 use crate::env::UsageEnvironment;
 use crate::payload::PacketBuffer;
 use std::time::{Duration, Instant};
 
 /// Between the bursts of a frame that is too large to be sent over UDP at once.
-const BURST_INTERVAL: Duration = Duration::from_millis(2);
+pub(super) const BURST_INTERVAL: Duration = Duration::from_millis(2);
 /// Bytes that are kept for the next frames.
 const MAX_KEPT: usize = 2 << 20;
 /// Buffers that are kept: one sends, others wait with frames that are on their way.
@@ -96,12 +96,33 @@ impl StreamState {
         Some(next)
     }
 
-    /// Sends what is left of the frame that is on its way at once.
+    /// Sends one destination what it lacks of the frame that is on its way, and nothing of that
+    /// frame later. The others get theirs as they would have.
+    pub(super) fn finish_outgoing_for(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        id: DestinationId,
+    ) {
+        if let Some(Outgoing { batch, fan_out, .. }) = &mut self.outgoing {
+            self.outlets.finish_for(id, batch, fan_out, env, wiring);
+        }
+    }
+
+    /// Sends what is left of the packets that are on their way to all at once, since what comes next
+    /// cannot wait.
     pub(super) fn finish_outgoing(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
         let Some(mut frame) = self.outgoing.take() else { return };
         let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
         while self.outlets.send_part(batch, fan_out, self.policy, env, wiring) != Progress::Done {}
         wiring.spare.give_back(frame.batch);
+    }
+
+    /// Forgets the frame that is on its way, which nobody waits for.
+    pub(super) fn drop_outgoing(&mut self, wiring: &mut Wiring<'_>) {
+        if let Some(frame) = self.outgoing.take() {
+            wiring.spare.give_back(frame.batch);
+        }
     }
 }
 

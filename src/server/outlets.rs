@@ -1,8 +1,13 @@
 //! [`Outlets`]: the destinations of one stream, and sending to all of them.
 
+mod catch_up;
+mod rtcp;
+
+use self::catch_up::CatchingUp;
+use self::rtcp::send_rtcp_over_tcp;
 use super::connection::ConnectionId;
 use super::out_queue::Sent;
-use super::sockets::{Leg, SocketsId, send_to_each};
+use super::sockets::{Leg, NOBODY, SocketsId, send_to_each};
 use super::stream_state::{SendPolicy, Wiring};
 use crate::arena::{Arena, Id};
 use crate::env::UsageEnvironment;
@@ -30,6 +35,12 @@ pub(super) struct Destination {
     pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
     skipping: bool,
+    /// They are dropped because its connection does not keep up, not because it has just joined.
+    behind: bool,
+    /// Gets what is kept since the last key frame first, from the packet of this number on.
+    catching_up: Option<u64>,
+    /// Where it stands among its leg's targets, since they were listed last.
+    place: Option<usize>,
     /// Joined while a batch was on its way, which is not for it.
     joined_late: bool,
     /// When its session was last kept alive because its connection takes what it is sent.
@@ -45,9 +56,25 @@ impl Destination {
         matches!(self.transport, DestinationTransport::Udp { .. })
     }
 
+    /// Whether batches go to it as they are made.
+    const fn takes_batches(&self) -> bool {
+        self.playing && !self.skipping && self.catching_up.is_none()
+    }
+
+    /// Its connection had no room for a frame, or the frame comes before the key frame that it
+    /// waits for.
+    fn note_drop(&mut self, peer: SocketAddr) {
+        if !self.skipping {
+            log::debug!("{peer}: does not keep up, frames are dropped");
+            (self.skipping, self.behind) = (true, true);
+        }
+        // What a newcomer waits for has not been dropped.
+        self.sent.dropped_frames += u64::from(self.behind);
+    }
+
     /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
     const fn settle(&mut self, sent: Totals) {
-        if self.playing && self.is_udp() && !self.skipping {
+        if self.takes_batches() && self.is_udp() {
             self.sent.packets += sent.packets - self.since.packets;
             self.sent.octets += sent.octets - self.since.octets;
             self.since = sent;
@@ -84,6 +111,7 @@ pub(super) struct Outlets {
     /// The legs' targets are not up to date.
     stale: bool,
     anyone_joined_late: bool,
+    catching_up: CatchingUp,
     /// An RTCP packet with its interleaving prefix.
     prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,
@@ -121,7 +149,7 @@ impl Outlets {
     ) -> DestinationId {
         if let DestinationTransport::Udp { sockets, .. } = transport {
             if !self.legs.iter().any(|leg| leg.sockets == sockets) {
-                self.legs.push(Leg { sockets, rtp_targets: Vec::new() });
+                self.legs.push(Leg { sockets, rtp_targets: Vec::new(), has_gaps: false });
             }
         }
         self.destinations.insert(Destination {
@@ -129,6 +157,9 @@ impl Outlets {
             transport,
             playing: false,
             skipping: false,
+            behind: false,
+            catching_up: None,
+            place: None,
             joined_late: false,
             drained_at: None,
             sent: Totals::default(),
@@ -148,6 +179,9 @@ impl Outlets {
         if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
             d.playing = playing;
             d.since = sent;
+            if !playing {
+                d.catching_up = None;
+            }
             self.stale = true;
         }
     }
@@ -205,12 +239,17 @@ impl Outlets {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        self.legs.iter_mut().for_each(|leg| leg.rtp_targets.clear());
-        for (_, d) in self.destinations.iter().filter(|(_, d)| d.playing) {
-            if let DestinationTransport::Udp { sockets, rtp, .. } = d.transport {
-                if let Some(leg) = self.legs.iter_mut().find(|leg| leg.sockets == sockets) {
-                    leg.rtp_targets.extend((!d.skipping).then_some(rtp));
-                }
+        for leg in &mut self.legs {
+            leg.rtp_targets.clear();
+            leg.has_gaps = false;
+        }
+        for (_, d) in self.destinations.iter_mut() {
+            d.place = None;
+            let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else { continue };
+            let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
+            if let Some(leg) = leg.filter(|_| d.takes_batches()) {
+                d.place = Some(leg.rtp_targets.len());
+                leg.rtp_targets.push(rtp);
             }
         }
     }
@@ -286,19 +325,6 @@ impl Outlets {
         Progress::Burst
     }
 
-    /// Sends a batch to every playing destination at once.
-    pub(super) fn send(
-        &mut self,
-        batch: &mut PacketBuffer,
-        key_frame: bool,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) {
-        let all = SendPolicy::default();
-        let mut fan_out = self.begin(batch, key_frame, &[], all);
-        while self.send_part(batch, &mut fan_out, all, env, wiring) != Progress::Done {}
-    }
-
     /// Sends a batch, and the report that goes with it, to the connections of destinations in
     /// some slots.
     fn send_over_tcp(
@@ -314,7 +340,7 @@ impl Outlets {
         for slot in slots.start..slots.end.min(self.destinations.slot_count()) {
             let Some(id) = self.destinations.id_at(slot) else { continue };
             let Some(d) = self.destinations.get_mut(id) else { continue };
-            if !d.playing || d.joined_late {
+            if !d.playing || d.joined_late || d.catching_up.is_some() {
                 continue;
             }
             let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
@@ -333,11 +359,7 @@ impl Outlets {
             };
             match outcome {
                 Ok(Sent::Dropped) => {
-                    if !d.skipping {
-                        log::debug!("{}: does not keep up, frames are dropped", c.peer);
-                    }
-                    d.skipping = true;
-                    d.sent.dropped_frames += 1;
+                    d.note_drop(c.peer);
                     // Its report then goes by itself.
                     let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
                     if let Some(report) = report {
@@ -345,7 +367,7 @@ impl Outlets {
                     }
                 }
                 Ok(outcome) => {
-                    d.skipping = false;
+                    (d.skipping, d.behind) = (false, false);
                     d.sent.packets += packets;
                     d.sent.octets += octets;
                     let now = env.now();
@@ -381,48 +403,62 @@ impl Outlets {
             let Some(targets) = leg.rtp_targets.get(targets.start..end) else { continue };
             let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
             let socket = sockets.socket(false);
-            send_to_each(socket, env, &datagrams, targets, &mut self.failed);
-            self.send_errors += self.failed.len() as u64;
+            for targets in targets.split(|to| leg.has_gaps && *to == NOBODY) {
+                send_to_each(socket, env, &datagrams, targets, &mut self.failed);
+                self.send_errors += self.failed.len() as u64;
+            }
         }
     }
 
-    /// Sends a batch to one destination that gets what others have had.
-    pub(super) fn send_to(
+    /// Sends one destination at once what it lacks of a batch that is on its way, and nothing of
+    /// that batch later: because it leaves, or is told which packet comes next.
+    pub(super) fn finish_for(
         &mut self,
         id: DestinationId,
         batch: &mut PacketBuffer,
+        fan_out: &FanOut,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
     ) {
-        let Some(d) = self.destinations.get_mut(id) else { return };
-        d.sent.packets += batch.spans().len() as u64;
-        d.sent.octets += octets(batch);
-        match d.transport {
-            DestinationTransport::Udp { sockets, rtp, .. } => {
-                let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
-                self.ranges.clear();
-                self.ranges.extend(batch.spans().iter().map(|s| s.range()));
-                let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
-                let socket = sockets.socket(false);
-                send_to_each(socket, env, &datagrams, &[rtp], &mut self.failed);
-                self.send_errors += self.failed.len() as u64;
+        let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing) else { return };
+        let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else {
+            let slot = id.raw().index as usize;
+            if fan_out.packets.start == 0 && slot >= fan_out.done {
+                self.send_over_tcp(batch, fan_out, slot..slot + 1, env, wiring);
             }
-            DestinationTransport::Tcp { connection, rtp_channel, .. } => {
-                let Some(c) = wiring.connections.get_mut(connection) else { return };
-                RtpSink::set_channel(batch, rtp_channel);
-                match c.send_media(env, batch.bytes(), false) {
-                    Ok(Sent::Dropped) => d.skipping = true,
-                    Ok(_) => {}
-                    Err(_) => wiring.broken.push(connection),
-                }
-            }
-        }
+            return self.wait_for_next_batch(id);
+        };
+        let Some(place) = d.place.take() else { return };
+        // Where it goes on to play, it is listed again with the next batch.
+        self.stale = true;
+        let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
+        let Some(leg) = leg.filter(|leg| leg.rtp_targets.get(place) == Some(&rtp)) else { return };
+        leg.leave_out(place);
+        let had = if place < fan_out.done { fan_out.packets.end } else { fan_out.packets.start };
+        self.ranges.clear();
+        self.ranges.extend(batch.spans().get(had..).unwrap_or_default().iter().map(|s| s.range()));
+        self.send_ranges_to(sockets, rtp, batch, env, wiring);
+    }
+
+    /// Sends the packets in `self.ranges` to one UDP address.
+    fn send_ranges_to(
+        &mut self,
+        sockets: SocketsId,
+        to: SocketAddr,
+        batch: &PacketBuffer,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+        let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+        send_to_each(sockets.socket(false), env, &datagrams, &[to], &mut self.failed);
+        self.send_errors += self.failed.len() as u64;
     }
 
     /// Sends nothing to a destination before the next key frame.
     pub(super) fn wait_for_key_frame(&mut self, id: DestinationId) {
         if let Some(d) = self.destinations.get_mut(id) {
-            d.skipping = true;
+            (d.skipping, d.behind) = (true, false);
             self.anyone_waits = true;
             self.stale = true;
         }
@@ -432,75 +468,10 @@ impl Outlets {
         let sent = self.sent;
         for (_, d) in self.destinations.iter_mut() {
             if d.skipping && d.is_udp() {
-                d.skipping = false;
+                (d.skipping, d.behind) = (false, false);
                 d.since = sent;
                 self.stale = true;
             }
-        }
-    }
-
-    /// Sends an RTCP packet to the playing ones of the destinations in some slots of the table.
-    /// Returns whether there are slots after these.
-    pub(super) fn send_rtcp_to_some(
-        &mut self,
-        packet: &[u8],
-        slots: Range<usize>,
-        over_tcp: bool,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) -> bool {
-        let more = slots.end < self.destinations.slot_count();
-        let some = || self.destinations.in_slots(slots.clone());
-        let playing = || some().map(|(_, d)| d).filter(|d| d.playing);
-        let whole = 0..packet.len();
-        let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
-        for (leg, is_multiplexed) in self.legs.iter().flat_map(|leg| [(leg, false), (leg, true)]) {
-            self.rtcp_targets.clear();
-            self.rtcp_targets.extend(playing().filter_map(|d| match d.transport {
-                DestinationTransport::Udp { sockets, rtp, rtcp } => {
-                    (sockets == leg.sockets && (rtp == rtcp) == is_multiplexed).then_some(rtcp)
-                }
-                DestinationTransport::Tcp { .. } => None,
-            }));
-            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
-            let socket = sockets.socket(!is_multiplexed);
-            send_to_each(socket, env, &datagrams, &self.rtcp_targets, &mut self.failed);
-            self.send_errors += self.failed.len() as u64;
-        }
-        if over_tcp {
-            for d in playing() {
-                send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
-            }
-        }
-        more
-    }
-
-    /// Sends an RTCP packet to every playing destination, or to one alone.
-    pub(super) fn send_rtcp(
-        &mut self,
-        packet: &[u8],
-        only: Option<DestinationId>,
-        env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
-    ) {
-        if packet.is_empty() {
-            return;
-        }
-        match only.map(|id| self.destinations.get(id).map(|d| d.transport)) {
-            None => {
-                self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, wiring);
-            }
-            Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
-                let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
-                if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, packet, rtcp) {
-                    log::debug!("RTCP to {rtcp}: {e}");
-                    self.send_errors += 1;
-                }
-            }
-            Some(Some(transport)) => {
-                send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, wiring);
-            }
-            Some(None) => {}
         }
     }
 }
@@ -508,21 +479,4 @@ impl Outlets {
 /// Bytes of a batch from the RTP headers on.
 fn octets(batch: &PacketBuffer) -> u64 {
     batch.spans().iter().map(|s| s.len as u64).sum()
-}
-
-fn send_rtcp_over_tcp(
-    packet: &[u8],
-    transport: DestinationTransport,
-    prefixed: &mut Vec<u8>,
-    env: &mut UsageEnvironment,
-    wiring: &mut Wiring<'_>,
-) {
-    let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
-    let Some(c) = wiring.connections.get_mut(connection) else { return };
-    prefixed.clear();
-    if interleaved::write(rtcp_channel, packet, prefixed)
-        && c.send_media(env, prefixed, true).is_err()
-    {
-        wiring.broken.push(connection);
-    }
 }

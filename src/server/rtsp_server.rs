@@ -14,7 +14,7 @@ use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{StreamId, StreamState, Wiring};
 use super::streams::DATAGRAM_LEN;
 use super::{
-    ClientSessionId, KEY_ACCEPT, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
+    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
 use crate::arena::{Arena, Id, RawId};
@@ -491,6 +491,7 @@ impl Medium for RtspServer {
             Event::Timer { key } => match key.kind {
                 KEY_STREAM => self.run_stream(env, Id::from_raw(key.id)),
                 KEY_STREAM_RTCP => self.run_stream_rtcp(env, Id::from_raw(key.id)),
+                KEY_CATCH_UP => self.run_stream_catch_up(env, Id::from_raw(key.id)),
                 KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
                 KEY_POOL => self.expire_sessions(env),
                 KEY_WORK => self.retry_waiting(env),

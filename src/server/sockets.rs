@@ -7,7 +7,7 @@ use crate::env::UsageEnvironment;
 use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// Names a pair of sockets in its server.
 pub(super) type SocketsId = Id<UdpSockets>;
@@ -78,7 +78,22 @@ impl UdpSockets {
 pub(super) struct Leg {
     pub(super) sockets: SocketsId,
     pub(super) rtp_targets: Vec<SocketAddr>,
+    /// Some targets are [`NOBODY`].
+    pub(super) has_gaps: bool,
 }
+
+impl Leg {
+    /// Takes a target out; the others keep their places.
+    pub(super) fn leave_out(&mut self, place: usize) {
+        if let Some(target) = self.rtp_targets.get_mut(place) {
+            *target = NOBODY;
+            self.has_gaps = true;
+        }
+    }
+}
+
+/// Stands for a target that has left. No datagram can be sent to port 0.
+pub(super) const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 /// Sends to every target; those that fail are logged and left in `failed`.
 pub(super) fn send_to_each(

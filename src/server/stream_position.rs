@@ -63,6 +63,7 @@ impl StreamState {
         let start = seek(&mut *self.source, &mut cx)?;
         self.pending = None;
         self.sink.reset();
+        self.key_frames.reset();
         self.position = start;
         self.base = None;
         if self.phase == Phase::Ended {
@@ -101,12 +102,12 @@ impl StreamState {
     pub(super) fn next_packet(&self, now: Instant, npt: Duration) -> (Option<u16>, Option<u32>) {
         if self.phase == Phase::Playing {
             let cached = self.cache.as_ref().and_then(KeyFrameCache::first_packet);
-            match self.policy.fast_start {
-                FastStart::WaitForKeyFrame => return (None, None),
-                FastStart::KeyFrameCache if cached.is_some() => {
-                    return cached.map_or((None, None), |(seq, time)| (Some(seq), Some(time)));
+            match (self.policy.fast_start, cached) {
+                (FastStart::Off, _) => {}
+                (FastStart::KeyFrameCache, Some((seq, time))) => return (Some(seq), Some(time)),
+                (FastStart::KeyFrameCache, None) | (FastStart::WaitForKeyFrame, _) => {
+                    return (None, None);
                 }
-                _ => {}
             }
         }
         let base = self.base.unwrap_or(Base { at: now, npt });
@@ -144,6 +145,7 @@ impl StreamState {
         let mut cx = SourceContext { now, demuxers: wiring.demuxers };
         self.source.seek(Duration::ZERO, &mut cx).ok()?;
         self.gave_frame = false;
+        self.key_frames.reset();
         let left = period.saturating_sub(base.npt);
         self.base = Some(Base { at: base.at.checked_add(left)?, npt: Duration::ZERO });
         Some(())

@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, ConnectionId};
 use super::key_frame_cache::KeyFrameCache;
+use super::key_frames::KeyFrameWatch;
 use super::live_clock::{LiveClock, LivePlace};
 use super::media_session::MediaSessionId;
 use super::outgoing::{Outgoing, SparePackets};
@@ -39,12 +40,13 @@ pub(super) struct StreamParts {
     pub(super) is_video: bool,
     /// Begin anew this long after the start.
     pub(super) repeat_period: Option<Duration>,
+    pub(super) key_frames: KeyFrameWatch,
 }
 
 /// How a stream sends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendPolicy {
-    /// What who joins gets first.
+    /// How a newcomer begins.
     pub(super) fast_start: FastStart,
     /// Packets that go out over UDP at once.
     pub(super) max_burst: usize,
@@ -81,6 +83,9 @@ pub(super) struct Wiring<'a> {
 /// at once may look at RTCP first, and drop what it has not read.
 const END_DELAY: Duration = Duration::from_millis(100);
 
+/// How long the end is put off for newcomers who are still being sent what came before.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Whether a stream goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunOutcome {
@@ -113,9 +118,11 @@ pub struct StreamState {
     pub(super) outlets: Outlets,
     pub(super) policy: SendPolicy,
     pub(super) cache: Option<KeyFrameCache>,
+    pub(super) key_frames: KeyFrameWatch,
     pub(super) outgoing: Option<Outgoing>,
     timer: Timer,
     pub(super) rtcp_timer: Timer,
+    pub(super) catch_up_timer: Timer,
     pub(super) phase: Phase,
     /// Running time 0.
     pub(super) epoch: Instant,
@@ -163,9 +170,11 @@ impl StreamState {
             outlets: Outlets::default(),
             policy: SendPolicy::default(),
             cache: None,
+            key_frames: parts.key_frames,
             outgoing: None,
             timer: Timer::default(),
             rtcp_timer: Timer::default(),
+            catch_up_timer: Timer::default(),
             phase: Phase::Idle,
             epoch: now,
             base: None,
@@ -242,18 +251,7 @@ impl StreamState {
         self.begin_packet(env, wiring, id);
         let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
         if is_new && self.phase == Phase::Playing {
-            match (self.policy.fast_start, &self.cache) {
-                (FastStart::KeyFrameCache, Some(cache)) => {
-                    let mut batch = wiring.spare.take();
-                    for frame in 0..cache.frames() {
-                        cache.copy_frame(frame, &mut batch);
-                        self.outlets.send_to(id, &mut batch, env, wiring);
-                    }
-                    wiring.spare.give_back(batch);
-                }
-                (FastStart::WaitForKeyFrame, _) => self.outlets.wait_for_key_frame(id),
-                _ => {}
-            }
+            self.begin_newcomer(id);
         }
         self.outlets.set_playing(id, true);
         // One that played had it all by now.
@@ -278,7 +276,7 @@ impl StreamState {
         except: DestinationId,
     ) {
         if self.outlets.destinations.get(except).is_some_and(|d| d.playing) {
-            self.finish_outgoing(env, wiring);
+            self.finish_outgoing_for(env, wiring, except);
         }
         if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
             self.flush_to_all(env, wiring);
@@ -295,6 +293,7 @@ impl StreamState {
 
     fn halt(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.catch_up_timer);
         self.outgoing = None;
         if let Some(cache) = &mut self.cache {
             cache.clear();
@@ -318,6 +317,9 @@ impl StreamState {
         if !self.report_run.is_under_way() {
             self.wake_for_rtcp(env, me, id);
         }
+        if self.outlets.is_anyone_catching_up() {
+            env.arm_timer(&mut self.catch_up_timer, me, key(super::KEY_CATCH_UP, id), at);
+        }
     }
 
     /// Sends what is due, at most `budget` frames, and arms the timer for what is not.
@@ -330,22 +332,28 @@ impl StreamState {
         budget: usize,
     ) -> RunOutcome {
         let now = env.now();
-        match self.phase {
-            Phase::Playing => {}
-            Phase::Ending(at) if now >= at => return self.end(env, wiring),
-            Phase::Ending(at) => {
-                env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
-                return RunOutcome::Running;
-            }
-            Phase::Idle | Phase::Ended => return RunOutcome::Running,
+        if !self.is_playing() {
+            return RunOutcome::Running;
         }
-        let mut wake_at = now;
         let reports = self.report_run.is_under_way();
         if let Some(next) = self.go_on_with_outgoing(env, wiring) {
             env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), next);
             return RunOutcome::Running;
         }
+        if let Phase::Ending(at) = self.phase {
+            if now >= at && !self.waits_for_newcomers(at, now) {
+                return self.end(env, wiring);
+            }
+            let at = if now < at { at } else { now + END_DELAY };
+            env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), at);
+            return RunOutcome::Running;
+        }
+        let mut wake_at = now;
         for _ in 0..budget {
+            if let Some(outgoing) = &self.outgoing {
+                wake_at = outgoing.next;
+                break;
+            }
             let frame = match self.pending.take() {
                 Some(frame) => frame,
                 None => {
@@ -392,10 +400,9 @@ impl StreamState {
             };
             self.send_frame(env, wiring, &frame, running_time);
             wiring.demuxers.frame_memory().give_back(frame.data);
-            if let Some(outgoing) = &self.outgoing {
-                wake_at = outgoing.next;
-                break;
-            }
+        }
+        if let Some(outgoing) = &self.outgoing {
+            wake_at = outgoing.next;
         }
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
         if self.report_run.is_under_way() && !reports {
@@ -414,15 +421,18 @@ impl StreamState {
         self.position = frame.dts;
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
+        // Of a flush, where the time line jumps.
+        self.finish_outgoing(env, wiring);
         let mut memory = wiring.spare.take();
         self.sink.swap_memory(&mut memory);
+        let part = self.key_frames.handle_frame(frame);
         let batch = self.sink.handle_frame(frame, running_time);
         if let Some(cache) = &mut self.cache {
-            cache.push(batch, frame.flags.key);
+            cache.push(batch, part, self.outlets.slowest_reader());
         }
         let report = self.take_waiting_report(env);
         let (batch, policy) = (self.sink.batch(), self.policy);
-        let mut fan_out = self.outlets.begin(batch, frame.flags.key, &report, policy);
+        let mut fan_out = self.outlets.begin(batch, part.key, &report, policy);
         let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
         self.begin_report(report, false);
         if progress != Progress::Done {
@@ -447,15 +457,36 @@ impl StreamState {
         at
     }
 
+    /// Sends what the packetizer holds back, in parts where there is a crowd. Nobody waits for
+    /// more of the frame before it.
     pub(super) fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
-        self.finish_outgoing(env, wiring);
+        self.drop_outgoing(wiring);
+        if !self.sink.holds_back() {
+            return;
+        }
+        let policy = self.policy;
         let batch = self.sink.flush();
-        self.outlets.send(batch, true, env, wiring);
+        let part = self.key_frames.of_what_was_held_back();
+        if let Some(cache) = &mut self.cache {
+            cache.push(batch, part, self.outlets.slowest_reader());
+        }
+        let mut fan_out = self.outlets.begin(batch, part.key, &[], policy);
+        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        if progress != Progress::Done {
+            self.keep_outgoing(env, fan_out, progress, Duration::ZERO);
+        }
+    }
+
+    /// Whether the end is put off for newcomers who have not had all yet; not for long.
+    fn waits_for_newcomers(&self, end: Instant, now: Instant) -> bool {
+        self.outlets.is_anyone_catching_up()
+            && now.saturating_duration_since(end) < CATCH_UP_PATIENCE
     }
 
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
         self.say_goodbye(env, wiring, None);
         env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.catch_up_timer);
         self.phase = Phase::Ended;
         for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
             self.outlets.set_playing(id, false);
@@ -472,6 +503,7 @@ impl StreamState {
     pub(super) fn close(mut self, env: &mut UsageEnvironment, demuxers: &mut DemuxTable) {
         env.disarm_timer(&mut self.timer);
         env.disarm_timer(&mut self.rtcp_timer);
+        env.disarm_timer(&mut self.catch_up_timer);
         self.source.close(&mut SourceContext { now: env.now(), demuxers });
     }
 }

@@ -3,6 +3,7 @@
 use super::ClientSessionId;
 use super::connection::ConnectionId;
 use super::key_frame_cache::KeyFrameCache;
+use super::key_frames::KeyFrameWatch;
 use super::media_session::MediaSessionId;
 use super::outlets::{Destination, DestinationId, DestinationTransport};
 use super::pool::{PoolEvent, RemovalReason, Session};
@@ -177,6 +178,11 @@ impl RtspServer {
         if is_under_way == Some(false) {
             self.collect_counters(id);
         }
+    }
+
+    pub(super) fn run_stream_catch_up(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(me) = self.me else { return };
+        self.with_stream(env, id, |stream, env, w| stream.run_catch_up(env, w, me, id));
     }
 
     /// Adds what a stream sent to its sessions' counters.
@@ -359,7 +365,7 @@ impl RtspServer {
             let leaving = state.outlets.destinations.get(destination).filter(|d| d.playing);
             if let Some(is_udp) = leaving.map(Destination::is_udp) {
                 if is_udp {
-                    state.finish_outgoing(env, w);
+                    state.finish_outgoing_for(env, w, destination);
                 }
                 if goodbye {
                     state.say_goodbye(env, w, Some(destination));
@@ -499,6 +505,7 @@ pub(super) fn new_stream(
         live: factory.live_input().is_some(),
         is_video: factory.payload_format().is_some_and(|f| f.media == "video"),
         repeat_period: factory.repeat_period(),
+        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref()),
     };
     Ok(StreamState::new(parts, now))
 }

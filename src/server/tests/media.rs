@@ -7,7 +7,7 @@ use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
 use crate::payload::{self, PayloadFormat};
 use crate::rtp::sink::RtpSink;
 use crate::server::{
-    OnDemandServerMediaSubsession, ServerMediaSession, StreamFactory, StreamRequest,
+    FastStart, OnDemandServerMediaSubsession, ServerMediaSession, StreamFactory, StreamRequest,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(super) struct TestTrack {
     seekable: bool,
     repeat: bool,
     empty: bool,
+    all_are_key: bool,
     open: Arc<AtomicUsize>,
     tag: u8,
 }
@@ -45,6 +46,7 @@ impl TestTrack {
             seekable: true,
             repeat: false,
             empty: false,
+            all_are_key: false,
             open: Arc::default(),
             tag: 1,
         }
@@ -124,6 +126,12 @@ impl TestTrack {
         self
     }
 
+    /// Says of every frame that it is a key frame, as [`Frame::new`] does.
+    pub(super) fn that_calls_all_frames_key(mut self) -> Self {
+        self.all_are_key = true;
+        self
+    }
+
     pub(super) fn tag(mut self, tag: u8) -> Self {
         self.tag = tag;
         self
@@ -143,8 +151,10 @@ impl TestTrack {
         OnDemandServerMediaSubsession::new(self)
     }
 
+    /// All clients share one stream; a newcomer gets the next packet, whatever it is.
     pub(super) fn shared(self) -> OnDemandServerMediaSubsession {
-        OnDemandServerMediaSubsession::new(self).reuse_first_source(true)
+        let track = OnDemandServerMediaSubsession::new(self).reuse_first_source(true);
+        track.fast_start(FastStart::Off)
     }
 }
 
@@ -214,7 +224,7 @@ impl FramedSource for TestSource {
         let key = number % track.key_every == 0;
         let pts = track.interval * number;
         let data = frame_data(&track.parameters, number, key, track.tag, track.size);
-        let flags = FrameFlags { key, ..FrameFlags::default() };
+        let flags = FrameFlags { key: key || track.all_are_key, ..FrameFlags::default() };
         FramePoll::Ready(Frame { flags, ..Frame::new(data, pts, track.interval) })
     }
 

@@ -105,10 +105,12 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
             let (stream, state) = server.streams.iter().next().expect("a stream");
             let idle = state.outlets.destinations.iter().find(|(_, d)| !d.playing);
             let (id, _) = idle.expect("who was set up");
-            server.with_stream(env, stream, |s, env, w| {
-                s.start(env, w, id, Duration::ZERO);
+            let announced = server.with_stream(env, stream, |s, env, w| {
+                s.begin_packet(env, w, id);
                 s.next_packet(env.now(), Duration::ZERO).0
-            })
+            });
+            server.start_destination(env, stream, id, Duration::ZERO);
+            announced
         });
         w.run_secs(0.5);
         assert_eq!(w[c].track(1).rtp.first().map(|p| Some(p.sequence)), announced, "tcp {tcp}");
@@ -126,7 +128,12 @@ fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
         w.run_secs(0.1);
         until_a_frame_is_on_its_way(&mut w);
         let (id, _) = w.session_of(c);
-        w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
+        let others_wait = w.serve(|server, env| {
+            server.end_session(env, id, RemovalReason::Removed);
+            let stream = server.streams.iter().next();
+            stream.is_none_or(|(_, s)| s.outgoing.is_some())
+        });
+        assert!(others_wait, "the others get theirs in parts all the same");
         w.run_secs(0.2);
         let track = w[c].track(1);
         let bye = track.rtcp.iter().find(|r| r.bye).expect("a BYE");
@@ -134,4 +141,66 @@ fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
         expect_whole_frames(&w, c);
     }
     w.expect_nothing_left();
+}
+
+#[test]
+fn many_who_leave_or_pause_in_the_middle_of_a_frame_do_not_hurry_it_for_the_others() {
+    for pauses in [false, true] {
+        let (mut w, crowd) = crowd(6, FastStart::Off);
+        w.run_secs(0.1);
+        until_a_frame_is_on_its_way(&mut w);
+        // Before and behind the place that the frame has come to, over UDP and over TCP.
+        let (going, staying): (Vec<C>, Vec<C>) = crowd.iter().partition(|c| c.0 % 5 < 2);
+        for &c in &going {
+            let (session, _) = w.session_of(c);
+            let others_wait = w.serve(|server, env| {
+                if !pauses {
+                    server.end_session(env, session, RemovalReason::Removed);
+                    return server.streams.iter().all(|(_, s)| s.outgoing.is_some());
+                }
+                let (stream, state) = server.streams.iter().next().expect("a stream");
+                let all = state.outlets.destinations.iter();
+                let its: Vec<_> = all.filter(|(_, d)| d.session == Some(session)).collect();
+                let id = its[0].0;
+                server.with_stream(env, stream, |s, env, w| {
+                    s.begin_packet(env, w, id);
+                    s.pause(env, id);
+                    s.outgoing.is_some()
+                }) == Some(true)
+            });
+            assert!(others_wait, "{c:?}");
+        }
+        w.run_secs(0.5);
+        for &c in &going {
+            // A connection has a frame whole or not at all.
+            let last = w[c].track(1).rtp.last().expect("media").at;
+            assert!(w.now() - last > secs(0.4), "{c:?} gets nothing more");
+        }
+        for &c in going.iter().chain(&staying) {
+            expect_whole_frames(&w, c);
+        }
+        let counted = |c: C| w[c].track(1).frames().len();
+        assert!(staying.iter().all(|c| counted(*c) >= 14), "no frame is lost");
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
+fn who_plays_again_in_the_middle_of_a_frame_goes_on_where_it_is_told() {
+    for tcp in [false, true] {
+        let (mut w, crowd) = crowd(6, FastStart::Off);
+        let c = crowd[usize::from(tcp)];
+        for _ in 0..10 {
+            w.run_secs(0.1);
+            until_a_frame_is_on_its_way(&mut w);
+            let answer = w.play(c, "/crowd");
+            let seq = answer.rtp_info().entries[0].seq.expect("seq");
+            w.run_secs(0.1);
+            assert!(w[c].track(1).rtp.iter().any(|p| p.sequence == seq), "tcp {tcp}");
+        }
+        until_a_frame_is_on_its_way(&mut w);
+        w.run_secs(0.03);
+        crowd.iter().for_each(|c| expect_whole_frames(&w, *c));
+        w.expect_nothing_left();
+    }
 }

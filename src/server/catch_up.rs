@@ -1,0 +1,36 @@
+//! How a newcomer to a running stream begins, and the turns in which it catches up.
+
+use super::outlets::DestinationId;
+use super::stream_state::{StreamId, StreamState, Wiring, key};
+use super::subsession::FastStart;
+use crate::env::{MediumHandle, UsageEnvironment};
+
+impl StreamState {
+    /// Lets a destination that joins the running stream begin as the policy says.
+    pub(super) fn begin_newcomer(&mut self, id: DestinationId) {
+        let cached = self.cache.as_ref().and_then(|cache| cache.start());
+        match (self.policy.fast_start, cached) {
+            (FastStart::Off, _) => {}
+            (FastStart::KeyFrameCache, Some(start)) => self.outlets.begin_catching_up(id, start),
+            (FastStart::WaitForKeyFrame, _) | (FastStart::KeyFrameCache, None) => {
+                self.outlets.wait_for_key_frame(id);
+            }
+        }
+    }
+
+    /// Sends those who catch up what they may get in this turn, and arms the timer for more.
+    pub(super) fn run_catch_up(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        me: MediumHandle,
+        id: StreamId,
+    ) {
+        let Some(cache) = self.cache.as_ref().filter(|_| self.is_playing()) else { return };
+        let is_on_its_way = self.outgoing.is_some();
+        let next = self.outlets.catch_up(cache, is_on_its_way, self.policy, env, wiring);
+        if let Some(at) = next {
+            env.arm_timer(&mut self.catch_up_timer, me, key(super::KEY_CATCH_UP, id), at);
+        }
+    }
+}
