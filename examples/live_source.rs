@@ -1,5 +1,5 @@
 //! A live stream from another thread: a stand-in for an encoder hands frames over as they come,
-//! and clients start at any key frame.
+//! and clients begin with a key frame.
 
 mod support;
 
@@ -11,7 +11,7 @@ use riverrun::media::live::{LiveSender, Sent, live_stream};
 use riverrun::media::queue::QueueLimits;
 use riverrun::media::{FramePoll, SourceContext, Wait};
 use riverrun::server::{
-    LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
+    FastStart, LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,10 @@ Usage: live_source [OPTIONS] [FILE]
                         several tracks, the first
   --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
-  --reuse-first-source  all clients share one stream; who comes later waits for a key frame
+  --reuse-first-source  all clients share one stream
+  --fast-start MODE     what a newcomer to such a stream of video gets first: wait (nothing before
+                        the next key frame, default), cache (all since the last key frame), off
+                        (the next packet, whatever it is)
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
@@ -42,6 +45,7 @@ struct Options {
     listen: Listen,
     file: PathBuf,
     reuse_first_source: bool,
+    fast_start: FastStart,
     limits: QueueLimits,
     report: Duration,
     name: String,
@@ -57,6 +61,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         listen: Listen::default(),
         file: "testdata/media/bframes.h264".into(),
         reuse_first_source: false,
+        fast_start: FastStart::default(),
         limits: QueueLimits { frames: 60, ..QueueLimits::default() },
         report: Duration::from_secs(5),
         name: "live".into(),
@@ -64,6 +69,9 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some("--reuse-first-source") => options.reuse_first_source = true,
+            Some(name @ "--fast-start") => {
+                options.fast_start = support::fast_start(arguments, name)?;
+            }
             Some(name @ "--queue") => options.limits.frames = arguments.number(name)?,
             Some(name @ "--report") => {
                 options.report = Duration::from_secs(arguments.number(name)?);
@@ -99,7 +107,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     let session = ServerMediaSession::new(&options.name, &options.name, "A live stream")
         .with_subsession(
             OnDemandServerMediaSubsession::new(track)
-                .reuse_first_source(options.reuse_first_source),
+                .reuse_first_source(options.reuse_first_source)
+                .fast_start(options.fast_start),
         );
     program.with(|server, env| server.add_server_media_session(env, session))??;
     let encoder = Encoder { file, sender, report: options.report };

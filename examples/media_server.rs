@@ -2,7 +2,7 @@
 
 mod support;
 
-use riverrun::server::{FastStart, FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
+use riverrun::server::{FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
 use std::time::Duration;
 use support::{Arguments, Failure, Listen, Program, Stop};
@@ -19,9 +19,9 @@ Usage: media_server [OPTIONS] [DIR]
   --reuse-first-source  all clients of a file share one stream
   --loop                begin anew at the end; with --reuse-first-source a file is one live
                         stream for all
-  --fast-start MODE     what who joins such a stream of video gets first: off (the next packet,
-                        default), cache (all since the last key frame), wait (nothing before the
-                        next one)
+  --fast-start MODE     what a newcomer to such a stream of video gets first: wait (nothing before
+                        the next key frame, default), cache (all since the last key frame), off
+                        (the next packet, whatever it is)
   --max-sessions N      client sessions at once (default: 0, no limit)
   --session-timeout N   seconds after which a silent client's session ends, and a grace of as
                         many, 5 at most (default: 60)
@@ -50,12 +50,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         match argument.name() {
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
             Some(name @ "--fast-start") => {
-                options.files.fast_start = match arguments.value()?.to_str() {
-                    Some("off") => FastStart::Off,
-                    Some("cache") => FastStart::KeyFrameCache,
-                    Some("wait") => FastStart::WaitForKeyFrame,
-                    _ => return Err(support::wrong(format!("{name}: off, cache or wait"))),
-                };
+                options.files.fast_start = support::fast_start(arguments, name)?;
             }
             Some("--loop") => options.files.repeat = true,
             Some(name @ "--max-sessions") => {

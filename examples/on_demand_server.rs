@@ -20,7 +20,8 @@ Usage: on_demand_server [OPTIONS]
                         of testdata/media; formats without a file are left out
   --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
-  --reuse-first-source  all clients of a stream share one source
+  --reuse-first-source  all clients of a stream share one source; a newcomer to video gets nothing
+                        before the next key frame
   --loop                begin anew at the end
   --help                this text
 

@@ -3,7 +3,7 @@
 
 use riverrun::env::{Interest, MediumId, UsageEnvironment};
 use riverrun::media::file::{MediaFile, ProbePoll, probe};
-use riverrun::server::{RtspServer, ServerConfig};
+use riverrun::server::{FastStart, RtspServer, ServerConfig};
 use riverrun::{net, wire};
 use std::error::Error;
 use std::ffi::OsString;
@@ -165,6 +165,16 @@ impl Arguments {
 /// Arguments that contradict each other or lack something.
 pub(crate) fn wrong(message: impl Into<String>) -> Stop {
     Stop::Wrong(message.into().into())
+}
+
+/// The value of an option that says what a newcomer to a shared stream gets first.
+pub(crate) fn fast_start(arguments: &mut Arguments, option: &str) -> Result<FastStart, Stop> {
+    match arguments.value()?.to_str() {
+        Some("wait") => Ok(FastStart::WaitForKeyFrame),
+        Some("cache") => Ok(FastStart::KeyFrameCache),
+        Some("off") => Ok(FastStart::Off),
+        _ => Err(wrong(format!("{option}: wait, cache or off"))),
+    }
 }
 
 // The server

@@ -95,7 +95,7 @@ pub struct FileSessionOptions {
     pub reuse_first_source: bool,
     /// Streams begin anew at the end.
     pub repeat: bool,
-    /// What who joins a shared stream of video gets first.
+    /// What a newcomer to a shared stream of video gets first.
     pub fast_start: FastStart,
 }
 

@@ -23,15 +23,30 @@ use super::payload_types::DYNAMIC;
 use super::rtsp_server::InputId;
 use super::stream_state::StreamId;
 
-/// What a client that joins a shared stream of video gets first.
+/// What a client that joins a running shared stream of video gets first.
+///
+/// A decoder can begin with a key frame only. With which frame it can is seen from the bytes of
+/// H.264 and H.265, whatever the source says of it: an IDR or IRAP picture, a recovery point, an
+/// access unit that brings its own SPS, or an I picture of H.264 that the source calls a key frame.
+/// Of other codecs the source's word is taken.
+///
+/// The default is [`WaitForKeyFrame`](Self::WaitForKeyFrame). It needs no memory, a crowd that
+/// joins at once costs no more than one that is there, and all viewers and tracks stay on one time
+/// line: with the cache a newcomer's video begins up to a group of pictures before its audio, and
+/// a player that does not skip stays that much behind. The cache shows a picture at once, which is
+/// better where key frames are many seconds apart and delay does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FastStart {
-    /// The next packet, whatever it is.
-    #[default]
+    /// The next packet, whatever it is, as live555 does. The decoder shows nothing, or damage,
+    /// until the next key frame.
     Off,
-    /// At once, all packets since the last key frame, as they were sent to the others.
+    /// All packets since the last key frame, as they were sent to the others, in bursts
+    /// ([`ServerConfig::max_burst`](super::ServerConfig::max_burst) packets every 2 ms), and then
+    /// what is sent to all, without a gap. If the last key frame is not kept
+    /// ([`ServerConfig::max_cached`](super::ServerConfig::max_cached)), nothing before the next.
     KeyFrameCache,
     /// Nothing before the next key frame.
+    #[default]
     WaitForKeyFrame,
 }
 
@@ -44,7 +59,7 @@ pub enum Delivery {
         reuse_first_source: bool,
         /// RTCP may share the RTP port (RFC 5761).
         multiplex_rtcp: bool,
-        /// What who joins a shared stream of video gets first.
+        /// What a newcomer to a shared stream of video gets first.
         fast_start: FastStart,
     },
     /// To a multicast group, whether anybody asked or not.
@@ -328,7 +343,7 @@ impl OnDemandServerMediaSubsession {
             factory: Box::new(factory),
             reuse_first_source: false,
             multiplex_rtcp: false,
-            fast_start: FastStart::Off,
+            fast_start: FastStart::default(),
         }
     }
 
@@ -338,7 +353,7 @@ impl OnDemandServerMediaSubsession {
         self
     }
 
-    /// Chooses what who joins a shared stream gets first.
+    /// Chooses what a newcomer to a shared stream of video gets first.
     pub fn fast_start(mut self, fast_start: FastStart) -> Self {
         self.fast_start = fast_start;
         self
