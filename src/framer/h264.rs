@@ -2,6 +2,7 @@
 //! order of NAL units and where access units begin.
 
 use super::annexb;
+use super::leading::RefreshCycle;
 use super::timeline::RemovalClock;
 use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
 use crate::codec::bits::BitReader;
@@ -27,6 +28,7 @@ pub struct H264Syntax {
     second_field: bool,
     /// What came before the picture that follows.
     ahead: Ahead,
+    refresh: RefreshCycle,
     removal: RemovalClock,
     /// A NAL unit that begins an access unit came after the previous slice.
     led: bool,
@@ -88,6 +90,7 @@ impl H264Syntax {
         self.second_field = false;
         // As [`super::leading::leading_units`] decides.
         let key = header.idr || self.ahead.recovery_point || (self.ahead.sps && header.is_intra());
+        let key = self.refresh.can_start(key, self.ahead.sps);
         let time = self.picture_time(header);
         let sps = self.sets.for_slice(header.pps_id).map(|(_, sps)| sps);
         let reorder_depth = sps.map_or(0, Sps::reorder_depth);
@@ -189,7 +192,8 @@ impl Syntax for H264Syntax {
     }
 
     fn reset(&mut self) {
-        *self = Self { sets: std::mem::take(&mut self.sets), ..Self::default() };
+        let sets = std::mem::take(&mut self.sets);
+        *self = Self { sets, refresh: RefreshCycle::AFTER_SEEK, ..Self::default() };
     }
 
     fn picture_time(&self) -> PictureTime {

@@ -2,6 +2,7 @@
 //! of NAL units and where access units begin.
 
 use super::annexb;
+use super::leading::RefreshCycle;
 use super::timeline::RemovalClock;
 use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
 use crate::codec::h264::sei::{SeiMessage, SeiMessages, payload_type};
@@ -23,6 +24,7 @@ pub struct H265Syntax {
     at_start: bool,
     /// What came before the picture that follows.
     ahead: Ahead,
+    refresh: RefreshCycle,
     removal: RemovalClock,
 }
 
@@ -33,6 +35,7 @@ const SLOWEST_FIELDS: u64 = 40;
 #[derive(Debug, Default)]
 struct Ahead {
     recovery_point: bool,
+    sps: bool,
     buffering_period: bool,
     picture_timing: Option<SeiMessage>,
 }
@@ -44,6 +47,7 @@ impl Default for H265Syntax {
             order: PicOrder::default(),
             at_start: true,
             ahead: Ahead::default(),
+            refresh: RefreshCycle::default(),
             removal: RemovalClock::default(),
         }
     }
@@ -78,7 +82,8 @@ impl H265Syntax {
         };
         let order = self.order.handle_picture(&header, sps, restart);
         picture.order = Some(order);
-        picture.key = is_irap(nal_type) || ahead.recovery_point;
+        let key = is_irap(nal_type) || ahead.recovery_point;
+        picture.key = self.refresh.can_start(key, ahead.sps);
         picture.reorder_depth = sps.max_num_reorder_pics;
         picture.time = self.time_of(sps);
         let lengths = sps.vui.hrd.map(|hrd| (hrd.cpb_removal_delay, hrd.dpb_output_delay));
@@ -138,7 +143,8 @@ impl Syntax for H265Syntax {
         match nal_unit_type(nal) {
             0..=9 | 16..=21 if SliceHeader::is_first_in_picture(nal) => self.picture(nal),
             0..=9 | 16..=21 => NalRole::Continues { inter: false },
-            nal_type::VPS | nal_type::SPS | nal_type::PPS => {
+            nal_type @ (nal_type::VPS | nal_type::SPS | nal_type::PPS) => {
+                self.ahead.sps |= nal_type == nal_type::SPS;
                 self.sets.handle_nal(nal);
                 NalRole::Leads
             }
@@ -163,7 +169,8 @@ impl Syntax for H265Syntax {
     }
 
     fn reset(&mut self) {
-        *self = Self { sets: std::mem::take(&mut self.sets), ..Self::default() };
+        let sets = std::mem::take(&mut self.sets);
+        *self = Self { sets, refresh: RefreshCycle::AFTER_SEEK, ..Self::default() };
     }
 
     fn picture_time(&self) -> PictureTime {

@@ -146,6 +146,35 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
     found
 }
 
+/// Finds the places of gradual decoder refresh that say nothing of it but bring their SPS, in front
+/// of a picture that is no I picture. Some encoders repeat their SPS otherwise too, in front of
+/// every picture or every so often between key pictures; so such a place counts if the picture
+/// before it had no SPS in front, and no key picture came since the last such place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RefreshCycle {
+    after_sps: bool,
+    began: bool,
+}
+
+impl RefreshCycle {
+    /// A stream that goes on after a seek.
+    pub(crate) const AFTER_SEEK: Self = Self { after_sps: false, began: true };
+
+    /// Whether decoding can start at the next picture in decoding order, which is known to be a
+    /// `key` picture or not, and has its SPS in front or not.
+    pub(crate) const fn can_start(&mut self, key: bool, sps: bool) -> bool {
+        let place = sps && !self.after_sps;
+        self.after_sps = sps;
+        if key {
+            self.began = false;
+            return true;
+        }
+        let starts = place && self.began;
+        self.began |= place;
+        starts
+    }
+}
+
 /// First byte of the next NAL unit behind a start code at or after `from`.
 fn next_unit(data: &[u8], from: usize) -> Option<usize> {
     memmem::find(data.get(from..)?, &[0, 0, 1])?.checked_add(from)?.checked_add(3)
@@ -187,6 +216,20 @@ mod tests {
         assert!(key(&[&sps, &pps, &intra]), "an open group of pictures");
         assert!(!key(&[&pps, &intra]), "what follows may refer to what is before it");
         assert!(!key(&[&sps, &pps, &inter]), "sets are repeated before any picture");
+    }
+
+    #[test]
+    fn places_of_gradual_refresh_are_found_by_their_sps() {
+        let starts = |pictures: &str| -> String {
+            let mut cycle = RefreshCycle::default();
+            let mut can_start = |c| cycle.can_start(c == 'I', c == 'I' || c == 'S');
+            pictures.chars().map(|c| if can_start(c) { '+' } else { '-' }).collect()
+        };
+        // One I picture, then an SPS every four.
+        assert_eq!(starts("IPPPSPPPSPPPSPP"), "+-------+---+--");
+        // An SPS in front of every picture, and one between key pictures.
+        assert_eq!(starts("ISSSSSSSSSSSISS"), "+-----------+--");
+        assert_eq!(starts("IPPPSPPPIPPPSPPPI"), "+-------+-------+");
     }
 
     #[test]

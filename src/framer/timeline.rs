@@ -231,7 +231,7 @@ impl TimeLine {
         let (n, d) = clock.unwrap_or((1, 1));
         let tick = PictureDuration::fraction(u64::from(n.max(1)), u64::from(d.max(1)));
         let (whole, fraction) = tick.in_units_of(unit);
-        let tick = (i128::from(whole) << 32) | i128::from(fraction);
+        let tick = (i128::from(whole) << 32) + i128::from(fraction);
         let units = tick.saturating_mul(i128::from(output)) >> 32;
         let output = i64::try_from(units).unwrap_or(0);
         let told = self.offset.and_then(|offset| output.checked_add(offset));

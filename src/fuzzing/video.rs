@@ -1,11 +1,13 @@
 //! Bodies for H.264 and H.265: parameter sets, framers, payload formats.
 
+use crate::codec::CodecParameters;
 use crate::codec::bits::{BitReader, without_emulation_prevention};
 use crate::codec::{h264, h265};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::video::{Syntax, VideoFramer};
 use crate::framer::{h264::H264Syntax, h265::H265Syntax};
+use crate::media::access_unit::{NalCodec, SetsInForce, leading_units, with_parameter_sets};
 use crate::payload::h264::{H264Depacketizer, H264Packetizer};
 use crate::payload::h265::{H265Depacketizer, H265Packetizer};
 use crate::payload::{Depacketizer, PacketBuffer, Packetizer};
@@ -21,12 +23,15 @@ pub fn parameter_sets(data: &[u8]) {
         let _ = h264::SliceHeader::parse(nal, &of_h264);
         let _ = h265::SliceHeader::parse(nal, &of_h265);
         h264::has_recovery_point(nal);
+        h265::has_recovery_point(nal);
     }
     let _ = h264::Sps::parse(data);
     let _ = h264::Pps::parse(data);
     let _ = h265::Sps::parse(data);
     let _ = h265::Pps::parse(data);
     let _ = h265::vps_timing(data);
+    let _ = (h264::sps_id(data), h264::pps_id(data), h264::is_intra_slice(data));
+    let _ = (h265::vps_id(data), h265::sps_id(data), h265::pps_id(data));
     let _ = h264::parse_avcc(data);
     let _ = h265::parse_hvcc(data);
     let _ = annexb::from_length_prefixed(data, 1 + data.len() % 4);
@@ -64,6 +69,68 @@ fn framer<S: Syntax>(data: &[u8]) {
     for frame in &whole {
         assert!(frame.pts >= frame.dts && frame.dts >= last);
         last = frame.dts;
+    }
+    seek::<S>(data, whole.len() as u64);
+}
+
+/// Plays, goes back to the first picture that decoding can start with, and plays on: times go on
+/// from where that picture was.
+fn seek<S: Syntax>(data: &[u8], pictures: u64) {
+    let mut framer = VideoFramer::<S>::new();
+    framer.record_parameter_sets();
+    framer.count_intra_pictures_as_key();
+    framer.handle_bytes(data);
+    framer.handle_end();
+    let mut key = None;
+    let mut count = 0;
+    while let Ok(Some((frame, position))) = framer.poll_positioned() {
+        assert_eq!(position.decode_index, count);
+        count += 1;
+        // Each has its own place in output order.
+        assert!(position.output_index < pictures);
+        if frame.flags.key && key.is_none() {
+            let time = framer.time_of(position.decode_index.min(position.output_index));
+            key = Some((position, time));
+        }
+    }
+    assert_eq!(count, pictures);
+    let Some((position, time)) = key else { return };
+    let sets = position.parameter_sets.iter().map(|set| &set[..]);
+    framer.handle_parameter_sets(sets);
+    framer.handle_seek_to(position.offset, position.decode_index, time);
+    let rest = usize::try_from(position.offset).ok().and_then(|offset| data.get(offset..));
+    framer.handle_bytes(rest.unwrap_or_default());
+    framer.handle_end();
+    while let Ok(Some(frame)) = framer.poll_frame() {
+        assert!(frame.pts >= frame.dts);
+    }
+}
+
+/// Access units whose parameter sets are put in front of key pictures: what is put in front of a
+/// picture is in force before and after, and bounded.
+pub fn parameter_sets_in_force(data: &[u8]) {
+    for (codec, parameters) in [
+        (NalCodec::H264, CodecParameters::H264 { sps: vec![], pps: vec![] }),
+        (NalCodec::H265, CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] }),
+    ] {
+        let Some(mut sets) = SetsInForce::new(&parameters) else { return };
+        // The first byte of each piece says how long it is, and whether it goes on.
+        let mut rest = data;
+        while let [len, tail @ ..] = rest {
+            let (unit, next) = tail.split_at(usize::from(*len).min(tail.len()));
+            rest = next;
+            let found = leading_units(codec, unit);
+            sets.note(unit, &found, len % 5 == 0);
+            let Some(missing) = sets.missing().cloned() else { continue };
+            assert!(missing.len() < 128 << 10 && missing == *sets.annexb());
+            let whole = with_parameter_sets(unit, &found, &missing);
+            assert!(whole.len() == unit.len() + missing.len());
+            // Whoever reads that has the same sets, as far as they are such.
+            let found = leading_units(codec, &whole);
+            let mut again = sets.clone();
+            assert!(!again.note(&missing, &leading_units(codec, &missing), false));
+            again.note(&whole, &found, false);
+        }
     }
 }
 

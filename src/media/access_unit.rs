@@ -3,7 +3,7 @@
 
 pub(crate) use super::parameter_sets::SetsInForce;
 use crate::codec::CodecParameters;
-pub(crate) use crate::framer::leading::{LeadingUnits, NalCodec, leading_units};
+pub(crate) use crate::framer::leading::{LeadingUnits, NalCodec, RefreshCycle, leading_units};
 use bytes::{BufMut, Bytes, BytesMut};
 
 impl NalCodec {

@@ -8,12 +8,12 @@
 //! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
 //! viewer can start at any key frame.
 
-use super::access_unit::{self, LeadingUnits, NalCodec, SetsInForce};
+use super::access_unit::{self, LeadingUnits, NalCodec, RefreshCycle, SetsInForce};
 use super::queue::{FrameQueue, Overflow, Pushed, QueueLimits};
 use super::{Ending, FramePoll, FramedSource, SourceContext, Wait, Wake};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,6 +59,7 @@ pub fn live_stream(
         inside_unit: false,
         had_slice: false,
         clock: None,
+        refresh: RefreshCycle::default(),
         stats: LiveStats::default(),
     };
     let shared = Arc::new(Shared { state: Mutex::new(state), codec, wake });
@@ -114,6 +115,8 @@ struct State {
     /// Of the access unit that came last, a slice has come.
     had_slice: bool,
     clock: Option<Clock>,
+    /// Finds key frames that do not look it.
+    refresh: RefreshCycle,
     stats: LiveStats,
 }
 
@@ -234,7 +237,9 @@ impl LiveSender {
     pub fn send_access_unit(&self, data: impl Into<Bytes>, pts: Duration) -> Sent {
         let mut frame = Frame::new(data, pts, Duration::ZERO);
         if let Some(codec) = self.shared.codec {
-            frame.flags.key = access_unit::leading_units(codec, &frame.data).key;
+            let found = access_unit::leading_units(codec, &frame.data);
+            let refresh = &mut self.shared.lock().refresh;
+            frame.flags.key = refresh.can_start(found.key, !found.sps.is_empty());
         }
         self.send(frame)
     }
@@ -445,6 +450,20 @@ impl LiveSource {
         self.key.and_then(|key| state.sources.get(key)).map_or(0, |r| r.queue.dropped())
     }
 
+    /// The frame, with what a decoder must be told if some before it are missing.
+    fn after_break(&self, mut frame: Frame) -> Frame {
+        let Some(codec) = self.shared.codec.filter(|_| frame.flags.discontinuity) else {
+            return frame;
+        };
+        let found = access_unit::leading_units(codec, &frame.data);
+        let first = access_unit::after_break(&found);
+        if !first.is_empty() {
+            let memory = BytesMut::with_capacity(first.len() + frame.data.len());
+            frame.data = access_unit::put_in_front(memory, first, &frame.data, &found, &[]);
+        }
+        frame
+    }
+
     fn leave(&mut self) {
         if let Some(key) = self.key.take() {
             self.shared.lock().sources.try_remove(key);
@@ -461,7 +480,8 @@ impl FramedSource for LiveSource {
         };
         reader.asked = true;
         if let Some(frame) = reader.queue.pop() {
-            return FramePoll::Ready(frame);
+            drop(state);
+            return FramePoll::Ready(self.after_break(frame));
         }
         if ended {
             return FramePoll::Ended(Ending::EndOfStream);

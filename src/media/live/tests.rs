@@ -1,5 +1,5 @@
 use super::*;
-use crate::framer::testing::{BitWriter, H264Slice, H264Sps};
+use crate::framer::testing::{BitWriter, H264Slice, H264Sps, h265_parameter_sets, h265_slice};
 use crate::media::demux::DemuxTable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -124,6 +124,49 @@ fn a_slow_source_drops_to_the_next_key_frame_and_the_sender_sees_it() {
     assert_eq!(source.dropped(), 2);
     assert_eq!(sender.stats().dropped, 2);
     assert_eq!(sender.stats().sent, 6);
+}
+
+#[test]
+fn a_gap_before_a_clean_random_access_picture_is_marked() {
+    let unit = |nals: &[&[u8]]| crate::framer::annexb::from_nal_units(nals.iter().copied());
+    let sets = h265_parameter_sets(2);
+    let sets: Vec<_> = sets.iter().map(Vec::as_slice).collect();
+    let (other, cra) = (unit(&[&h265_slice(1, true, 1)]), h265_slice(21, true, 9));
+    let cra = unit(&[&sets[..], &[&cra]].concat());
+    let h265 = CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] };
+    let (sender, stream, _) = stream(h265);
+    let mut source = reading(&stream);
+    let send = |data: &Vec<u8>| sender.send_access_unit(data.clone(), Duration::ZERO);
+    assert_eq!(send(&cra), Sent::Accepted);
+    assert_eq!((send(&other), send(&other)), (Sent::Accepted, Sent::Accepted));
+    assert_eq!(send(&other), Sent::Dropped);
+    assert_eq!(bytes(&mut source).as_deref(), Some(&cra[..]), "a decoder's first picture");
+    assert!(bytes(&mut source).is_some() && bytes(&mut source).is_some());
+    assert_eq!(send(&cra), Sent::Accepted);
+    // What leads it refers to pictures that are missing: end of sequence.
+    let marked = [&[0, 0, 0, 1, 72, 1][..], &cra].concat();
+    assert_eq!(bytes(&mut source).as_deref(), Some(&marked[..]));
+}
+
+#[test]
+fn gradual_refresh_is_a_place_to_start_at() {
+    let unit = |nals: &[&[u8]]| crate::framer::annexb::from_nal_units(nals.iter().copied());
+    let sets = h265_parameter_sets(0);
+    let sets: Vec<_> = sets.iter().map(Vec::as_slice).collect();
+    let h265 = CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] };
+    let (sender, stream, _) = stream(h265);
+    let mut source = reading(&stream);
+    let mut start = None;
+    for n in 0..40 {
+        let slice = h265_slice(1, true, n);
+        let bare: &[&[u8]] = &[&slice];
+        let data = if n % 10 == 5 { unit(&[&sets[..], bare].concat()) } else { unit(bare) };
+        let _ = sender.send_access_unit(data, Duration::ZERO);
+        if bytes(&mut source).is_some() {
+            start = start.or(Some(n));
+        }
+    }
+    assert_eq!(start, Some(15), "the second time that the parameter sets come");
 }
 
 #[test]

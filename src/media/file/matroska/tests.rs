@@ -455,7 +455,8 @@ fn real_files() {
         for (track, frames) in player.interleaved().iter().enumerate() {
             // Save the pictures that lead the key frame in presentation.
             let same = frames.iter().filter(|f| {
-                let same = |w: &&Frame| w.data == f.data && w.pts.abs_diff(f.pts) < ms(2);
+                // An end of sequence may be in front of the first.
+                let same = |w: &&Frame| f.data.ends_with(&w.data) && w.pts.abs_diff(f.pts) < ms(2);
                 whole[track].iter().any(|w| same(&w))
             });
             assert_eq!(same.count(), frames.len(), "{name} {track}");
