@@ -1,6 +1,7 @@
 //! From text to a [`SessionDescription`], tolerantly: any line ends, lines in any order within
 //! their section, unknown and malformed lines passed over. What must be right is that the text
-//! begins with `v=0` and that each `m=` can be read.
+//! begins with `v=0`, or has media without (there are devices that begin with `m=`), and that each
+//! `m=` can be read.
 
 use super::{Attribute, Bandwidth, Connection, MediaDescription, Origin, SessionDescription, Time};
 use crate::wire::ParseError;
@@ -35,7 +36,7 @@ impl SessionDescription {
     /// Reads a description. Bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
-    /// It does not begin with `v=0`, an `m=` is malformed, or a limit is exceeded; never
+    /// It begins neither with `v=0` nor with another line of a description that has media, an `m=` is malformed, or a limit is exceeded; never
     /// `Incomplete`, since a description has no end of its own.
     pub fn parse_within(text: &[u8], limits: &SdpLimits) -> Result<Self, ParseError> {
         let fault = |what, at| ParseError::Invalid { what, at };
@@ -43,7 +44,7 @@ impl SessionDescription {
             return Err(fault("SDP: too long", limits.bytes));
         }
         let mut session = Self::default();
-        let mut seen_version = false;
+        let (mut has_begun, mut has_version) = (false, false);
         let mut at = 0;
         for (number, raw) in text.split(|&b| b == b'\n').enumerate() {
             let start = at;
@@ -55,12 +56,16 @@ impl SessionDescription {
             let line =
                 if number == 0 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
             let Some((kind, value)) = split_line(line) else { continue };
-            if !seen_version {
-                if kind != b'v' || value.trim_ascii() != b"0" {
-                    return Err(fault("SDP: does not begin with v=0", start));
+            if !std::mem::replace(&mut has_begun, true) {
+                match kind {
+                    b'v' if value.trim_ascii() == b"0" => {
+                        has_version = true;
+                        continue;
+                    }
+                    // Its version 0 is the only one (RFC 4566 section 5.1).
+                    kind if b"osiuepcbtrzkam".contains(&kind) => {}
+                    _ => return Err(fault("SDP: does not begin with v=0", start)),
                 }
-                seen_version = true;
-                continue;
             }
             let value = String::from_utf8_lossy(value);
             if kind == b'm' {
@@ -75,7 +80,8 @@ impl SessionDescription {
                 session.handle_line(kind, &value);
             }
         }
-        if seen_version { Ok(session) } else { Err(fault("SDP: no v=0", text.len())) }
+        let is_one = has_version || !session.media.is_empty();
+        if is_one { Ok(session) } else { Err(fault("SDP: no v=0", text.len())) }
     }
 
     /// Takes `a=` and other lines as an application writes them (one or several, with or without

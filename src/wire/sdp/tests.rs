@@ -61,12 +61,32 @@ fn multicast_connections() {
 }
 
 #[test]
+fn a_description_may_lack_its_beginning() {
+    for text in [
+        "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n",
+        "\u{feff}m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n",
+        "a=range:npt=0-\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "s=Camera\nt=0 0\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ] {
+        let sdp = SessionDescription::parse(text.as_bytes()).unwrap();
+        assert_eq!(sdp.media.len(), 1);
+        assert_eq!(sdp.media[0].rtpmap(96).unwrap().encoding_name, "H264", "{text:?}");
+        // What is written of it is whole.
+        let again = SessionDescription::parse(sdp.to_string().as_bytes()).unwrap();
+        assert_eq!(again.media, sdp.media);
+    }
+}
+
+#[test]
 fn what_is_no_description_is_refused() {
     for bad in [
         "",
         "v=1\r\n",
         "o=- 0 0 IN IP4 0.0.0.0\r\n",
         "hello",
+        "x=1\nm=video 0 RTP/AVP 96",
+        "v=1\nm=video 0 RTP/AVP 96",
+        "m=video",
         "v=0\nm=video",
         "v=0\nm=video 99999 RTP/AVP 96",
     ] {
