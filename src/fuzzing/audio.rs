@@ -8,7 +8,7 @@ use crate::framer::adts::AdtsFramer;
 use crate::framer::mpeg_audio::MpegAudioFramer;
 use crate::framer::mpeg_ts::TsFramer;
 use crate::framer::wav::WavFramer;
-use crate::payload::aac::{AacDepacketizer, format, samples_per_unit};
+use crate::payload::aac::{AacDepacketizer, format, parameters_from_fmtp, samples_per_unit};
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::mpa::MpaDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
@@ -132,10 +132,34 @@ fn take(depacketizer: &mut dyn Depacketizer) -> usize {
         .sum()
 }
 
-/// RFC 3640.
+/// RFC 3640. The first byte says how many more tell the layout of AU headers; of none it is that
+/// of AAC-hbr.
 pub fn aac_depacketizer(data: &[u8]) {
-    depacketizer(data, &mut AacDepacketizer::new(1024));
+    let Some((&kind, data)) = data.split_first() else { return };
+    let (fields, data) = data.split_at(usize::from(kind % 12).min(data.len()));
+    let fmtp: String = fields
+        .iter()
+        .enumerate()
+        .filter_map(|(i, value)| Some(format!("{}={};", LAYOUT.get(i)?, value % 40)))
+        .collect();
+    let parameters = parameters_from_fmtp(&fmtp);
+    depacketizer(data, &mut AacDepacketizer::with_parameters(&parameters, 44_100));
+    let _ = parameters_from_fmtp(&String::from_utf8_lossy(data)).unit_duration(44_100);
 }
+
+const LAYOUT: [&str; 11] = [
+    "sizeLength",
+    "indexLength",
+    "indexDeltaLength",
+    "constantSize",
+    "CTSDeltaLength",
+    "DTSDeltaLength",
+    "randomAccessIndication",
+    "streamStateIndication",
+    "auxiliaryDataSizeLength",
+    "constantDuration",
+    "maxDisplacement",
+];
 
 /// RFC 2250, MPA.
 pub fn mpa_depacketizer(data: &[u8]) {

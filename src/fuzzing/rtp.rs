@@ -28,7 +28,7 @@ impl Depacketizer for Whole {
         discontinuity: bool,
     ) -> Result<(), ParseError> {
         let data = Bytes::copy_from_slice(payload);
-        self.0.push_back(DepacketizedFrame { data, timestamp, key, discontinuity });
+        self.0.push_back(DepacketizedFrame { data, timestamp, key, discontinuity, damaged: false });
         Ok(())
     }
 

@@ -74,6 +74,10 @@ impl NalTable {
     }
 }
 
+/// What a NAL unit is: `None`: none of the codec's that may come in RTP by itself; else whether
+/// decoding can start with its access unit.
+pub(super) type Classify = fn(&[u8]) -> Option<bool>;
+
 /// Puts access units together, in Annex B form.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
@@ -84,7 +88,10 @@ pub(super) struct Assembler {
     timestamp: Option<u32>,
     key: bool,
     /// Something was lost since the last access unit was given out.
+    lossy: bool,
+    /// Something of the present access unit is missing, or may be.
     damaged: bool,
+    deviations: u64,
     ready: VecDeque<DepacketizedFrame>,
 }
 
@@ -98,24 +105,50 @@ impl Assembler {
             // The marked packet was lost, or the sender marks none.
             self.drop_fragment();
             if lost {
-                self.damaged = true;
+                self.note_damage();
             }
             self.finish();
         }
         // The loss may reach into this access unit too.
-        self.damaged |= lost;
+        if lost {
+            self.note_damage();
+        }
         self.timestamp = Some(timestamp);
     }
 
-    /// A whole NAL unit; `key` if decoding can start with it.
-    pub(super) fn push_nal(&mut self, nal: &[u8], key: bool) {
+    /// A whole NAL unit, which the caller has found to be one of the codec's; or several with start
+    /// codes between them.
+    pub(super) fn push_nal(&mut self, nal: &[u8], classify: Classify) {
         self.drop_fragment();
-        if nal.is_empty() || self.is_full(nal.len()) {
+        if annexb::find_start_code(nal, 0).is_some() {
+            self.push_byte_stream(nal, classify);
+        } else {
+            self.push_one(nal, classify);
+        }
+    }
+
+    fn push_one(&mut self, nal: &[u8], classify: Classify) {
+        let Some(key) = classify(nal) else { return self.note_damage() };
+        if self.is_full(nal.len()) {
             return;
         }
         self.bytes.extend_from_slice(&annexb::START_CODE);
         self.bytes.extend_from_slice(nal);
         self.key |= key;
+    }
+
+    /// No NAL unit has a start code in it (section 7.4.1.1 of the standards): these are several,
+    /// or one whose start code was sent along.
+    fn push_byte_stream(&mut self, bytes: &[u8], classify: Classify) {
+        self.deviations += 1;
+        let mut units = byte_stream_units(bytes).peekable();
+        while let Some(unit) = units.next() {
+            // The header that a fragment's own fields tell, before the unit that has it again.
+            let is_repeated = unit.len() <= 2 && units.peek().is_some_and(|n| n.starts_with(unit));
+            if !is_repeated {
+                self.push_one(unit, classify);
+            }
+        }
     }
 
     /// The first fragment of a NAL unit, with its header put right.
@@ -133,27 +166,44 @@ impl Assembler {
     /// A further fragment; without its beginning it is dropped.
     pub(super) fn continue_fragment(&mut self, body: &[u8]) {
         if self.fragment.is_none() {
-            self.damaged = true;
+            self.note_damage();
         } else if !self.is_full(body.len()) {
             self.bytes.extend_from_slice(body);
         }
     }
 
-    /// The NAL unit whose last fragment just came, unless it is damaged. The caller says whether
-    /// decoding can start with it by [`mark_key`](Self::mark_key).
-    pub(super) fn end_fragment(&mut self) -> Option<&[u8]> {
-        let start = self.fragment.take()?;
-        self.bytes.get(start + annexb::START_CODE.len()..)
-    }
-
-    /// Decoding can start with the access unit.
-    pub(super) fn mark_key(&mut self) {
-        self.key = true;
+    /// The last fragment of a NAL unit just came.
+    pub(super) fn end_fragment(&mut self, classify: Classify) {
+        let Some(start) = self.fragment.take() else { return };
+        let nal = self.bytes.get(start + annexb::START_CODE.len()..).unwrap_or_default();
+        let key = classify(nal).filter(|_| annexb::find_start_code(nal, 0).is_none());
+        if let Some(key) = key {
+            self.key |= key;
+            return;
+        }
+        let nal = nal.to_vec();
+        self.bytes.truncate(start);
+        self.push_nal(&nal, classify);
     }
 
     /// A packet was malformed: what it had to say is lost.
     pub(super) fn handle_damage(&mut self) {
         self.drop_fragment();
+        self.note_damage();
+    }
+
+    /// A packet was taken that breaks the RFC.
+    pub(super) const fn count_deviation(&mut self) {
+        self.deviations += 1;
+    }
+
+    /// How many there were.
+    pub(super) const fn deviations(&self) -> u64 {
+        self.deviations
+    }
+
+    const fn note_damage(&mut self) {
+        self.lossy = true;
         self.damaged = true;
     }
 
@@ -162,17 +212,21 @@ impl Assembler {
         self.drop_fragment();
         let timestamp = self.timestamp.take();
         let key = std::mem::take(&mut self.key);
+        let damaged = std::mem::take(&mut self.damaged);
         let Some(timestamp) = timestamp.filter(|_| !self.bytes.is_empty()) else {
             return;
         };
         // Frames are of a size, mostly; what one huge frame took is not kept.
         let capacity = self.bytes.len().min(256 << 10);
         let data = Bytes::from(std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity)));
-        let discontinuity = std::mem::take(&mut self.damaged);
+        let discontinuity = std::mem::take(&mut self.lossy);
         if self.ready.len() >= MAX_READY {
             self.ready.pop_front();
+            if let Some(next) = self.ready.front_mut() {
+                next.discontinuity = true;
+            }
         }
-        self.ready.push_back(DepacketizedFrame { data, timestamp, key, discontinuity });
+        self.ready.push_back(DepacketizedFrame { data, timestamp, key, discontinuity, damaged });
     }
 
     /// The next whole access unit.
@@ -184,7 +238,7 @@ impl Assembler {
     fn drop_fragment(&mut self) {
         if let Some(start) = self.fragment.take() {
             self.bytes.truncate(start);
-            self.damaged = true;
+            self.note_damage();
         }
     }
 
@@ -194,10 +248,31 @@ impl Assembler {
         if full {
             self.bytes.clear();
             self.fragment = None;
-            self.damaged = true;
+            self.note_damage();
         }
         full
     }
+}
+
+/// The NAL units of bytes that may have start codes among them: what stands before the first is
+/// one too. Zero bytes at the end of each are the byte stream's.
+pub(super) fn byte_stream_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let first = annexb::find_start_code(bytes, 0).unwrap_or(bytes.len());
+    let head = bytes.get(..first).unwrap_or_default();
+    let len = head.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let head = head.get(..len).filter(|head| !head.is_empty());
+    head.into_iter().chain(annexb::nal_units(bytes))
+}
+
+/// Whether `bytes`, with `zeros` zero bytes in front, begin with a start code.
+pub(super) fn starts_with_code(bytes: &[u8], zeros: usize) -> bool {
+    let more = bytes.iter().take_while(|&&byte| byte == 0).count();
+    (2..=3).contains(&(zeros + more)) && bytes.get(more) == Some(&1)
+}
+
+/// Whether there is nothing, or nothing but zeros.
+pub(super) fn is_padding(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 /// NAL units as a comma-separated list in base64.
@@ -206,11 +281,13 @@ pub(super) fn base64_list<'a>(nals: impl Iterator<Item = &'a Bytes>) -> String {
     encoded.join(",")
 }
 
-/// The NAL units of such a list; padding may be missing, what is no base64 is left out.
+/// The NAL units of such a list; padding may be missing, what is no base64 is left out. Devices
+/// write start codes in front of parameter sets, behind them, or between several in one item.
 pub(super) fn from_base64_list(list: &str) -> impl Iterator<Item = Bytes> + '_ {
-    list.split(',').filter_map(|item| {
-        let nal = BASE64.decode(item.trim()).ok()?;
-        (!nal.is_empty()).then(|| Bytes::from(nal))
+    list.split(',').flat_map(|item| {
+        let item = BASE64.decode(item.trim()).unwrap_or_default();
+        let nals: Vec<_> = byte_stream_units(&item).map(Bytes::copy_from_slice).collect();
+        nals
     })
 }
 

@@ -94,6 +94,9 @@ pub struct DepacketizedFrame {
     pub key: bool,
     /// Something was lost before or in this frame.
     pub discontinuity: bool,
+    /// The frame is not whole, or may not be: a packet was lost or malformed while it was put
+    /// together, or just before its first one came. What there is of it is well-formed.
+    pub damaged: bool,
 }
 
 /// Puts frames together from RTP payloads in sequence order.
@@ -114,6 +117,12 @@ pub trait Depacketizer {
 
     /// No more packets will come: what is complete becomes available.
     fn handle_end(&mut self) {}
+
+    /// How many packets broke their format's RFC and were taken all the same, because it is known
+    /// what the devices that send them mean.
+    fn deviations(&self) -> u64 {
+        0
+    }
 }
 
 /// The payload format for a track; `dynamic` (96–127) is used where RFC 3551 assigns no number.

@@ -129,7 +129,13 @@ impl MpaDepacketizer {
 
     fn push(&mut self, data: Bytes, timestamp: u32) {
         let discontinuity = std::mem::take(&mut self.discontinuity);
-        self.frames.push_back(DepacketizedFrame { data, timestamp, key: true, discontinuity });
+        self.frames.push_back(DepacketizedFrame {
+            data,
+            timestamp,
+            key: true,
+            discontinuity,
+            damaged: false,
+        });
     }
 
     fn drop_partial(&mut self) {

@@ -111,7 +111,13 @@ impl Depacketizer for PcmDepacketizer {
         }
         let discontinuity = std::mem::take(&mut self.discontinuity);
         let data = Bytes::copy_from_slice(payload);
-        self.frames.push_back(DepacketizedFrame { data, timestamp, key: true, discontinuity });
+        self.frames.push_back(DepacketizedFrame {
+            data,
+            timestamp,
+            key: true,
+            discontinuity,
+            damaged: false,
+        });
         Ok(())
     }
 

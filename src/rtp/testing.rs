@@ -108,7 +108,13 @@ impl Depacketizer for TestDepacketizer {
         if marker {
             let data = Bytes::from(self.open.take().unwrap_or_default());
             let discontinuity = std::mem::take(&mut self.lost);
-            self.done.push_back(DepacketizedFrame { data, timestamp, key: true, discontinuity });
+            self.done.push_back(DepacketizedFrame {
+                data,
+                timestamp,
+                key: true,
+                discontinuity,
+                damaged: false,
+            });
         }
         Ok(())
     }

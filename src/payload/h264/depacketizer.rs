@@ -2,7 +2,7 @@
 
 use super::{FU_A, FU_END, FU_START, STAP_A};
 use crate::codec::h264::{has_recovery_point, nal_type, nal_unit_type};
-use crate::payload::access_unit::Assembler;
+use crate::payload::access_unit::{Assembler, is_padding, starts_with_code};
 use crate::payload::{DepacketizedFrame, Depacketizer};
 use crate::wire::{ParseError, Reader};
 
@@ -24,37 +24,48 @@ impl H264Depacketizer {
         let mut r = Reader::new(payload);
         let indicator = r.u8("H.264 payload")?;
         match indicator & 0x1f {
-            1..=23 => self.assembler.push_nal(payload, starts_decoding(payload)),
+            1..=23 => self.assembler.push_nal(payload, classify),
             STAP_A => {
                 // All or nothing: a length that is wrong makes those before it doubtful too.
                 let mut check = r.clone();
-                while !check.is_empty() {
+                let mut count = 0;
+                while count == 0 || !is_padding(check.remaining()) {
                     next_aggregated(&mut check)?;
+                    count += 1;
                 }
-                while !r.is_empty() {
-                    let nal = next_aggregated(&mut r)?;
-                    self.assembler.push_nal(nal, starts_decoding(nal));
+                for _ in 0..count {
+                    self.assembler.push_nal(next_aggregated(&mut r)?, classify);
+                }
+                if !r.is_empty() {
+                    self.assembler.count_deviation();
                 }
             }
             FU_A => {
                 let header = r.u8("FU header")?;
                 let start = header & FU_START != 0;
                 let end = header & FU_END != 0;
-                let nal_type = header & 0x1f;
-                // A fragment is never the whole NAL unit (section 5.8).
-                if (start && end) || !matches!(nal_type, 1..=23) {
-                    return Err(r.invalid("FU header"));
-                }
+                let nal_header = (indicator & 0xe0) | (header & 0x1f);
                 let body = r.rest();
                 if start {
-                    self.assembler.start_fragment(&[(indicator & 0xe0) | nal_type], body);
+                    // Of a NAL unit with its start code in front, the header is a zero byte.
+                    let is_known = matches!(header & 0x1f, 1..=23)
+                        || (nal_header == 0 && starts_with_code(body, 1));
+                    if !is_known {
+                        return Err(r.invalid("FU header"));
+                    }
+                    self.assembler.start_fragment(&[nal_header], body);
                 } else {
                     self.assembler.continue_fragment(body);
                 }
-                if end && self.assembler.end_fragment().is_some_and(starts_decoding) {
-                    self.assembler.mark_key();
+                if end {
+                    self.assembler.end_fragment(classify);
+                }
+                // A fragment is never the whole NAL unit (section 5.8).
+                if start && end {
+                    self.assembler.count_deviation();
                 }
             }
+            0 if starts_with_code(payload, 0) => self.assembler.push_nal(payload, classify),
             25..=27 | 29 => return Err(r.invalid("H.264 payload of interleaved mode")),
             _ => return Err(r.invalid("H.264 payload type")),
         }
@@ -68,8 +79,14 @@ fn next_aggregated<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], ParseError> {
     let nal = r.take(usize::from(len), "STAP-A NAL unit")?;
     match nal_unit_type(nal) {
         1..=23 => Ok(nal),
+        0 if starts_with_code(nal, 0) => Ok(nal),
         _ => Err(r.invalid("STAP-A NAL unit")),
     }
+}
+
+/// See [`Classify`](crate::payload::access_unit::Classify).
+fn classify(nal: &[u8]) -> Option<bool> {
+    matches!(nal_unit_type(nal), 1..=23).then(|| starts_decoding(nal))
 }
 
 /// Whether decoding can start with the access unit that has this NAL unit.
@@ -106,5 +123,9 @@ impl Depacketizer for H264Depacketizer {
 
     fn handle_end(&mut self) {
         self.assembler.finish();
+    }
+
+    fn deviations(&self) -> u64 {
+        self.assembler.deviations()
     }
 }

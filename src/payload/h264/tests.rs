@@ -1,4 +1,5 @@
 use super::*;
+use crate::framer::annexb;
 use crate::payload::Depacketizer;
 use crate::payload::access_unit::testing;
 use crate::payload::testing::XorShift;
@@ -101,10 +102,14 @@ fn interleaved_mode_and_malformed_packets_are_refused() {
         &[31],
         &[],
         &[28],
-        &[28, 0xc5, 1],
+        &[28, 0x80, 1],
+        &[0x3c, 0x80, 0, 0, 1, 0x65],
+        &[0, 0, 2, 0x65],
         &[28, 0x9c, 1],
         &[24, 0, 2, 0x41],
         &[24, 0, 0],
+        &[24, 0, 0, 0, 1, 0x41],
+        &[24, 0, 1, 0x41, 0, 0, 1],
         &[24, 0, 1, 24],
     ] {
         assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
@@ -139,4 +144,102 @@ fn fmtp_of_cameras_is_read_with_its_faults() {
     assert_eq!(read.profile_level_id, None);
     assert_eq!(parameters_from_fmtp("profile-level-id=42C0").profile_level_id, None);
     assert_eq!(parameters_from_fmtp(""), H264Parameters::default());
+}
+
+/// What a depacketizer makes of payloads, the last of which is marked: NAL units, and how many
+/// payloads broke the RFC.
+fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
+    let mut d = H264Depacketizer::new();
+    for (i, payload) in payloads.iter().enumerate() {
+        d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
+    }
+    let frame = d.poll_frame().unwrap();
+    assert!(!frame.damaged && !frame.discontinuity);
+    let nals: Vec<_> = annexb::nal_units(&frame.data).map(<[u8]>::to_vec).collect();
+    assert_eq!(frame.data, annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
+    assert_eq!(frame.key, nals.iter().any(|nal| nal[0] & 0x1f == 5));
+    (nals, d.deviations())
+}
+
+#[test]
+fn what_devices_send_against_the_rfc_is_understood_and_counted() {
+    let one = |nal: &[u8], count: u64| (vec![nal.to_vec()], count);
+    // A fragment that is start and end.
+    assert_eq!(received(&[&[0x7c, 0xc5, 7, 8]]), one(&[0x65, 7, 8], 1));
+    // Start codes of either length in front, whole and in fragments.
+    assert_eq!(received(&[&[0, 0, 0, 1, 0x65, 7]]), one(&[0x65, 7], 1));
+    assert_eq!(received(&[&[0, 0, 1, 0x41, 7]]), one(&[0x41, 7], 1));
+    assert_eq!(received(&[&[28, 0x80, 0, 0, 1, 0x65], &[28, 0x40, 8, 9]]), one(&[0x65, 8, 9], 1));
+    assert_eq!(
+        received(&[&[28, 0x80, 0, 1, 0x65], &[28, 0, 8], &[28, 0x40, 9]]),
+        one(&[0x65, 8, 9], 1)
+    );
+    // The header in the fragment's own fields, and again behind the start code.
+    assert_eq!(
+        received(&[&[0x7c, 0x85, 0, 0, 0, 1, 0x65, 7], &[0x7c, 0x45, 8]]),
+        one(&[0x65, 7, 8], 1)
+    );
+    // The start code cut in two.
+    assert_eq!(
+        received(&[&[0x7c, 0x85, 7, 0, 0], &[0x7c, 0x45, 1, 0x65, 8]]).0,
+        [[0x65, 7], [0x65, 8]]
+    );
+    // Zeros behind the last of an aggregate.
+    for zeros in 1..9 {
+        let payload = [&[0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 2][..], &[0; 9][..zeros]].concat();
+        assert_eq!(received(&[&payload]), (vec![vec![0x67, 1], vec![0x65, 2]], 1));
+    }
+    // Several in one, and in one of an aggregate.
+    let several = [0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3];
+    let nals = vec![vec![0x67, 1], vec![0x68, 2], vec![0x65, 3]];
+    assert_eq!(received(&[&several]), (nals.clone(), 1));
+    let aggregate = [&[0x78, 0, 13][..], &several].concat();
+    assert_eq!(received(&[&aggregate]), (nals, 1));
+    // What obeys is not counted.
+    assert_eq!(received(&[&[0x7c, 0x85, 7], &[0x7c, 0x45, 8]]), one(&[0x65, 7, 8], 0));
+}
+
+#[test]
+fn a_frame_that_is_not_whole_is_marked() {
+    let mut d = H264Depacketizer::new();
+    let mut given = |packets: &[(&[u8], bool, u32, bool)]| {
+        for (payload, marker, timestamp, lost) in packets {
+            let _ = d.handle_payload(payload, *marker, *timestamp, *lost);
+        }
+        let frames: Vec<_> = std::iter::from_fn(|| d.poll_frame()).collect();
+        frames.iter().map(|f| (f.damaged, f.discontinuity)).collect::<Vec<_>>()
+    };
+    assert_eq!(given(&[(&[0x41, 1], true, 1, false)]), [(false, false)]);
+    assert_eq!(
+        given(&[(&[0x41, 1], false, 2, false), (&[0x41, 2], true, 2, true)]),
+        [(true, true)]
+    );
+    // Lost between two: either may lack it.
+    let between: &[(&[u8], bool, u32, bool)] =
+        &[(&[0x41, 1], false, 3, false), (&[0x41, 2], true, 4, true)];
+    assert_eq!(given(between), [(true, true), (true, true)]);
+    // A fragment without end, without beginning, and something malformed.
+    assert_eq!(
+        given(&[(&[0x41, 1], false, 5, false), (&[0x5c, 0x81, 1], true, 5, false)]),
+        [(true, true)]
+    );
+    assert_eq!(
+        given(&[(&[0x41, 1], false, 6, false), (&[0x5c, 0x41, 1], true, 6, false)]),
+        [(true, true)]
+    );
+    assert_eq!(given(&[(&[0x41, 1], false, 7, false), (&[31], true, 7, false)]), [(true, true)]);
+    assert_eq!(given(&[(&[0x41, 1, 0, 0, 1, 0x58], true, 8, false)]), [(true, true)]);
+    // All of one was malformed: the next is whole, but something is missing before it.
+    assert_eq!(given(&[(&[31], true, 9, false), (&[0x41, 1], true, 10, false)]), [(false, true)]);
+    assert_eq!(given(&[(&[0x41, 1], true, 11, false)]), [(false, false)]);
+}
+
+#[test]
+fn parameter_sets_with_start_codes_are_read_without() {
+    // SPS with a start code behind it, PPS with one in front, both in one item, zeros behind.
+    for list in ["Z0LAHgEAAAAB,AAAAAWgC", "Z0LAHgEAAAABaAI=", "Z0LAHgEAAA==,aAIA"] {
+        let read = parameters_from_fmtp(&format!("sprop-parameter-sets={list}"));
+        assert_eq!(read.sps, [&[0x67, 0x42, 0xc0, 0x1e, 1][..]], "{list}");
+        assert_eq!(read.pps, [&[0x68, 2][..]], "{list}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{AP, FU, FU_END, FU_START};
 use crate::codec::h265::{is_irap, nal_unit_type};
-use crate::payload::access_unit::Assembler;
+use crate::payload::access_unit::{Assembler, is_padding};
 use crate::payload::{DepacketizedFrame, Depacketizer};
 use crate::wire::{ParseError, Reader};
 
@@ -25,16 +25,20 @@ impl H265Depacketizer {
         let mut r = Reader::new(payload);
         let [first, second] = r.u16("H.265 payload header")?.to_be_bytes();
         match nal_unit_type(payload) {
-            0..AP => self.assembler.push_nal(payload, is_irap(nal_unit_type(payload))),
+            0..AP => self.assembler.push_nal(payload, classify),
             AP => {
                 // All or nothing: a length that is wrong makes those before it doubtful too.
                 let mut check = r.clone();
-                while !check.is_empty() {
+                let mut count = 0;
+                while count == 0 || !is_padding(check.remaining()) {
                     next_aggregated(&mut check)?;
+                    count += 1;
                 }
-                while !r.is_empty() {
-                    let nal = next_aggregated(&mut r)?;
-                    self.assembler.push_nal(nal, is_irap(nal_unit_type(nal)));
+                for _ in 0..count {
+                    self.assembler.push_nal(next_aggregated(&mut r)?, classify);
+                }
+                if !r.is_empty() {
+                    self.assembler.count_deviation();
                 }
             }
             FU => {
@@ -42,20 +46,22 @@ impl H265Depacketizer {
                 let start = header & FU_START != 0;
                 let end = header & FU_END != 0;
                 let nal_type = header & 0x3f;
-                // A fragment is never the whole NAL unit (section 4.4.3).
-                if (start && end) || nal_type >= AP {
-                    return Err(r.invalid("FU header"));
-                }
                 let body = r.rest();
                 if start {
+                    if nal_type >= AP {
+                        return Err(r.invalid("FU header"));
+                    }
                     let header = [(first & 0x81) | (nal_type << 1), second];
                     self.assembler.start_fragment(&header, body);
                 } else {
                     self.assembler.continue_fragment(body);
                 }
-                let is_key = |nal: &[u8]| is_irap(nal_unit_type(nal));
-                if end && self.assembler.end_fragment().is_some_and(is_key) {
-                    self.assembler.mark_key();
+                if end {
+                    self.assembler.end_fragment(classify);
+                }
+                // A fragment is never the whole NAL unit (section 4.4.3).
+                if start && end {
+                    self.assembler.count_deviation();
                 }
             }
             50 => return Err(r.invalid("H.265 PACI payload")),
@@ -69,7 +75,14 @@ impl H265Depacketizer {
 fn next_aggregated<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], ParseError> {
     let len = r.u16("AP NAL unit size")?;
     let nal = r.take(usize::from(len), "AP NAL unit")?;
-    if nal.len() < 2 || nal_unit_type(nal) >= AP { Err(r.invalid("AP NAL unit")) } else { Ok(nal) }
+    // With a start code in front it looks like one of type 0.
+    if classify(nal).is_none() { Err(r.invalid("AP NAL unit")) } else { Ok(nal) }
+}
+
+/// See [`Classify`](crate::payload::access_unit::Classify).
+fn classify(nal: &[u8]) -> Option<bool> {
+    let nal_type = nal_unit_type(nal);
+    (nal.len() >= 2 && nal_type < AP).then(|| is_irap(nal_type))
 }
 
 impl Depacketizer for H265Depacketizer {
@@ -97,5 +110,9 @@ impl Depacketizer for H265Depacketizer {
 
     fn handle_end(&mut self) {
         self.assembler.finish();
+    }
+
+    fn deviations(&self) -> u64 {
+        self.assembler.deviations()
     }
 }

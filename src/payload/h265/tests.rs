@@ -1,4 +1,5 @@
 use super::*;
+use crate::framer::annexb;
 use crate::payload::Depacketizer;
 use crate::payload::access_unit::testing;
 use crate::payload::testing::XorShift;
@@ -66,10 +67,11 @@ fn malformed_packets_are_refused() {
         &[100, 1, 0, 0],
         &[0x7e, 1, 0],
         &[98, 1],
-        &[98, 1, 0xc1, 1],
         &[98, 1, 0x80 | 48, 1],
         &[96, 1, 0, 3, 1, 1],
         &[96, 1, 0, 1, 1],
+        &[96, 1, 0, 0],
+        &[96, 1, 0, 2, 2, 1, 0, 0, 1],
         &[96, 1, 0, 2, 96, 1],
     ] {
         assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
@@ -90,4 +92,48 @@ fn fmtp_holds_the_parameter_sets() {
     assert_eq!(read.pps, pps);
     assert_eq!(parameters_from_fmtp("sprop-max-don-diff=2").max_don_diff, 2);
     assert_eq!(format(&[], &[], &[], 96).fmtp, None);
+}
+
+/// See the test of H.264.
+fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
+    let mut d = H265Depacketizer::new();
+    for (i, payload) in payloads.iter().enumerate() {
+        d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
+    }
+    let frame = d.poll_frame().unwrap();
+    assert!(!frame.damaged && !frame.discontinuity);
+    let nals: Vec<_> = annexb::nal_units(&frame.data).map(<[u8]>::to_vec).collect();
+    assert_eq!(frame.data, annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
+    assert_eq!(frame.key, nals.iter().any(|nal| nal[0] == 0x26));
+    (nals, d.deviations())
+}
+
+#[test]
+fn what_devices_send_against_the_rfc_is_understood_and_counted() {
+    let one = |nal: &[u8], count: u64| (vec![nal.to_vec()], count);
+    assert_eq!(received(&[&[98, 1, 0xc0 | 19, 7, 8]]), one(&[0x26, 1, 7, 8], 1));
+    assert_eq!(received(&[&[0, 0, 0, 1, 0x26, 1, 7]]), one(&[0x26, 1, 7], 1));
+    assert_eq!(received(&[&[0, 0, 1, 2, 1, 7]]), one(&[2, 1, 7], 1));
+    assert_eq!(
+        received(&[&[98, 0, 0x80, 0, 1, 0x26, 1, 7], &[98, 0, 0x40, 8]]),
+        one(&[0x26, 1, 7, 8], 1)
+    );
+    let again = [98, 1, 0x80 | 19, 0, 0, 0, 1, 0x26, 1, 7];
+    assert_eq!(received(&[&again, &[98, 1, 0x40 | 19, 8]]), one(&[0x26, 1, 7, 8], 1));
+    for zeros in 1..9 {
+        let payload = [&[96, 1, 0, 3, 0x42, 1, 1, 0, 3, 0x26, 1, 2][..], &[0; 9][..zeros]].concat();
+        assert_eq!(received(&[&payload]), (vec![vec![0x42, 1, 1], vec![0x26, 1, 2]], 1));
+    }
+    let several = [0x42, 1, 1, 0, 0, 0, 1, 0x44, 1, 2, 0, 0, 1, 0x26, 1, 3];
+    let nals = vec![vec![0x42, 1, 1], vec![0x44, 1, 2], vec![0x26, 1, 3]];
+    assert_eq!(received(&[&several]), (nals.clone(), 1));
+    let aggregate = [&[96, 1, 0, 16][..], &several].concat();
+    assert_eq!(received(&[&aggregate]), (nals, 1));
+    let read =
+        parameters_from_fmtp("sprop-vps=AAAAAUABAQ==;sprop-sps=QgECAAAAAQ==;sprop-pps=RAEDAAAA");
+    assert_eq!(
+        (read.vps, read.sps),
+        (vec![vec![0x40, 1, 1].into()], vec![vec![0x42, 1, 2].into()])
+    );
+    assert_eq!(read.pps, [&[0x44, 1, 3][..]]);
 }

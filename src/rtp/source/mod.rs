@@ -76,6 +76,9 @@ pub struct ReceivedFrame {
     pub key: bool,
     /// Something was lost before or in this frame.
     pub discontinuity: bool,
+    /// The frame is not whole, or may not be; see
+    /// [`DepacketizedFrame::damaged`](crate::payload::DepacketizedFrame::damaged).
+    pub damaged: bool,
 }
 
 /// Why a packet was dropped.
@@ -126,6 +129,8 @@ pub struct SourceCounters {
     pub missing: u64,
     /// Payloads that were malformed.
     pub malformed_payloads: u64,
+    /// Payloads that broke their format's RFC and were taken all the same.
+    pub deviant_payloads: u64,
     /// Frames put together.
     pub frames: u64,
     /// Frames dropped because nobody polled.
@@ -237,8 +242,8 @@ impl RtpSource {
     }
 
     /// What has been counted.
-    pub const fn counters(&self) -> SourceCounters {
-        self.counters
+    pub fn counters(&self) -> SourceCounters {
+        SourceCounters { deviant_payloads: self.depacketizer.deviations(), ..self.counters }
     }
 
     /// Packets lost of the SSRC in use; negative if duplicates outnumber losses.
@@ -387,6 +392,7 @@ impl RtpSource {
                 timestamp: frame.timestamp,
                 key: frame.key,
                 discontinuity: frame.discontinuity,
+                damaged: frame.damaged,
             });
             while self.frames.len() > self.config.max_frames
                 || self.frame_bytes > self.config.max_frame_bytes

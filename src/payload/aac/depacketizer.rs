@@ -1,0 +1,231 @@
+//! [`AacDepacketizer`]: RFC 3640, any layout of AU headers, without interleaving.
+
+use super::headers::AuHeaderLayout;
+use super::parameters::AacParameters;
+use crate::payload::{DepacketizedFrame, Depacketizer};
+use crate::wire::ParseError;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+const WHAT: &str = "AAC payload";
+/// Largest access unit that is put together from fragments that do not tell the size of the whole.
+const MAX_UNIT: usize = 64 << 10;
+
+/// Fragments of an access unit.
+#[derive(Debug)]
+struct Partial {
+    /// Bytes of the whole; `None` where each fragment states its own size, or none.
+    size: Option<usize>,
+    timestamp: u32,
+    bytes: Vec<u8>,
+    fragments: u64,
+    /// Packets are missing before the first.
+    after_loss: bool,
+}
+
+/// Puts access units together.
+///
+/// The fragments of an access unit have the size of the whole in their AU headers (section
+/// 3.2.3); devices that state the fragment's are understood too, by the marker bit, which the last
+/// fragment alone has.
+#[derive(Debug)]
+pub struct AacDepacketizer {
+    unit_duration: u32,
+    layout: AuHeaderLayout,
+    frames: VecDeque<DepacketizedFrame>,
+    partial: Option<Partial>,
+    /// The sender marks not even packets of whole access units.
+    marks_nothing: bool,
+    /// It has sent fragments that state their own size, so that the first of an access unit is
+    /// told by nothing.
+    states_own_sizes: bool,
+    /// Packets are missing before what comes.
+    after_loss: bool,
+    discontinuity: bool,
+    deviations: u64,
+}
+
+impl AacDepacketizer {
+    /// For AAC-hbr. `unit_duration`: RTP units from one access unit to the next
+    /// (`constantDuration`, or [`samples_per_unit`](super::samples_per_unit)).
+    pub const fn new(unit_duration: u32) -> Self {
+        Self::with_layout(unit_duration, AuHeaderLayout::AAC_HBR)
+    }
+
+    /// For what SDP tells of a stream, and an RTP clock of `clock_rate`.
+    pub fn with_parameters(parameters: &AacParameters, clock_rate: u32) -> Self {
+        Self::with_layout(parameters.unit_duration(clock_rate), parameters.layout)
+    }
+
+    /// For AU headers of that layout.
+    pub const fn with_layout(unit_duration: u32, layout: AuHeaderLayout) -> Self {
+        Self {
+            unit_duration,
+            layout,
+            frames: VecDeque::new(),
+            partial: None,
+            marks_nothing: false,
+            states_own_sizes: false,
+            after_loss: false,
+            discontinuity: false,
+            deviations: 0,
+        }
+    }
+
+    /// What is known not to be whole has been dropped; `damaged` is what may lack its beginning.
+    fn push(&mut self, data: Bytes, timestamp: u32, damaged: bool) {
+        let discontinuity = std::mem::take(&mut self.discontinuity);
+        let frame = DepacketizedFrame { data, timestamp, key: true, discontinuity, damaged };
+        self.frames.push_back(frame);
+    }
+
+    /// Something else has come: what was put together before will not be finished. A single
+    /// fragment of no stated size, behind which nothing is missing, was a whole access unit of a
+    /// sender that marks nothing.
+    fn end_partial(&mut self) {
+        let Some(partial) = self.partial.take() else { return };
+        if partial.size.is_none() && partial.fragments == 1 {
+            self.marks_nothing = true;
+            self.push(partial.bytes.into(), partial.timestamp, false);
+        } else {
+            self.discontinuity = true;
+        }
+    }
+
+    /// A payload that has one access unit, of which `size` is stated, or a fragment of it.
+    fn handle_single(&mut self, size: Option<usize>, data: &[u8], marker: bool, timestamp: u32) {
+        let after_loss = self.after_loss;
+        let total = size.filter(|size| *size > data.len());
+        let goes_on = self.partial.as_ref().is_some_and(|p| {
+            p.timestamp == timestamp && p.size.is_none_or(|of_whole| size == Some(of_whole))
+        });
+        if !goes_on {
+            self.end_partial();
+            if total.is_none() && (marker || self.marks_nothing) {
+                self.deviations += u64::from(!marker);
+                let damaged = after_loss && self.states_own_sizes;
+                return self.push(Bytes::copy_from_slice(data), timestamp, damaged);
+            }
+        }
+        let new = Partial { size: total, timestamp, bytes: Vec::new(), fragments: 0, after_loss };
+        let partial = self.partial.get_or_insert(new);
+        partial.bytes.extend_from_slice(data);
+        partial.fragments += 1;
+        let len = partial.bytes.len();
+        let is_whole = match partial.size {
+            Some(size) if len == size => true,
+            Some(size) if len < size && !marker => return,
+            None if len <= MAX_UNIT && !marker => return,
+            None => len <= MAX_UNIT,
+            Some(_) => false,
+        };
+        let Some(partial) = self.partial.take() else { return };
+        if is_whole {
+            if partial.size.is_none() {
+                self.deviations += partial.fragments;
+                self.states_own_sizes = true;
+            }
+            let damaged = partial.after_loss && partial.size.is_none();
+            self.push(partial.bytes.into(), timestamp, damaged);
+        } else {
+            self.discontinuity = true;
+        }
+    }
+
+    fn handle_units(
+        &mut self,
+        payload: &[u8],
+        marker: bool,
+        timestamp: u32,
+    ) -> Result<(), ParseError> {
+        let invalid = ParseError::Invalid { what: WHAT, at: payload.len() };
+        let (mut headers, mut data) = self.layout.split(payload)?;
+        if data.is_empty() {
+            return Err(invalid);
+        }
+        if !self.layout.has_headers() {
+            return self.handle_units_without_headers(data, marker, timestamp);
+        }
+        if headers.is_empty() {
+            return Err(invalid);
+        }
+        let mut at = timestamp;
+        let mut is_first = true;
+        while !headers.is_empty() {
+            let header = headers.next()?;
+            // Interleaving (section 3.2.3.2) is never offered in SDP that we make or accept. The
+            // index of the first alone says nothing.
+            if header.size == Some(0) || (header.index != 0 && !is_first) {
+                return Err(invalid);
+            }
+            self.deviations += u64::from(header.index != 0);
+            let at_unit = header.cts_delta.map_or(at, |delta| timestamp.wrapping_add(delta));
+            let size = header.size.unwrap_or(data.len());
+            if is_first && headers.is_empty() && size >= data.len() {
+                self.handle_single(header.size, data, marker, at_unit);
+                return Ok(());
+            }
+            self.end_partial();
+            let (unit, rest) =
+                data.split_at_checked(size).filter(|(u, _)| !u.is_empty()).ok_or(invalid)?;
+            self.push(Bytes::copy_from_slice(unit), at_unit, false);
+            at = at_unit.wrapping_add(self.unit_duration);
+            data = rest;
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    fn handle_units_without_headers(
+        &mut self,
+        data: &[u8],
+        marker: bool,
+        timestamp: u32,
+    ) -> Result<(), ParseError> {
+        let size = self.layout.constant_size.map(|size| size as usize);
+        let Some(size) = size.filter(|size| data.len() > *size) else {
+            self.handle_single(size, data, marker, timestamp);
+            return Ok(());
+        };
+        if data.len() % size != 0 {
+            return Err(ParseError::Invalid { what: WHAT, at: data.len() });
+        }
+        self.end_partial();
+        let mut at = timestamp;
+        for unit in data.chunks(size) {
+            self.push(Bytes::copy_from_slice(unit), at, false);
+            at = at.wrapping_add(self.unit_duration);
+        }
+        Ok(())
+    }
+}
+
+impl Depacketizer for AacDepacketizer {
+    fn handle_payload(
+        &mut self,
+        payload: &[u8],
+        marker: bool,
+        timestamp: u32,
+        lost: bool,
+    ) -> Result<(), ParseError> {
+        if lost {
+            self.partial = None;
+            self.discontinuity = true;
+        }
+        self.after_loss = lost;
+        self.marks_nothing &= !marker;
+        self.handle_units(payload, marker, timestamp)
+    }
+
+    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
+        self.frames.pop_front()
+    }
+
+    fn handle_end(&mut self) {
+        self.end_partial();
+    }
+
+    fn deviations(&self) -> u64 {
+        self.deviations
+    }
+}

@@ -1,0 +1,167 @@
+//! The AU header section and the auxiliary section of a payload (RFC 3640 sections 3.2.1 and
+//! 3.2.2), in the layout that SDP tells (section 4.1).
+
+use crate::wire::{ParseError, Reader};
+
+const WHAT: &str = "AU header section";
+
+/// Which fields AU headers have, by the names of the fmtp parameters, and how many bits each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuHeaderLayout {
+    /// `sizeLength`: bits of AU-size; 0 if it is not there.
+    pub size_length: u8,
+    /// `indexLength`: bits of AU-Index, in the first header.
+    pub index_length: u8,
+    /// `indexDeltaLength`: bits of AU-Index-delta, in the others.
+    pub index_delta_length: u8,
+    /// `CTSDeltaLength`: bits of CTS-delta, which a flag precedes; 0: neither is there.
+    pub cts_delta_length: u8,
+    /// `DTSDeltaLength`: bits of DTS-delta, which a flag precedes; 0: neither is there.
+    pub dts_delta_length: u8,
+    /// `randomAccessIndication`: there is a RAP-flag.
+    pub random_access_indication: bool,
+    /// `streamStateIndication`: bits of Stream-state.
+    pub stream_state_length: u8,
+    /// `auxiliaryDataSizeLength`: bits of auxiliary-data-size; 0: there is no auxiliary section.
+    pub auxiliary_size_length: u8,
+    /// `constantSize`: bytes of every access unit.
+    pub constant_size: Option<u32>,
+}
+
+impl AuHeaderLayout {
+    /// Mode AAC-hbr (section 3.3.6).
+    pub const AAC_HBR: Self = Self::aac(13, 3);
+    /// Mode AAC-lbr (section 3.3.5).
+    pub const AAC_LBR: Self = Self::aac(6, 2);
+
+    const fn aac(size_length: u8, index_length: u8) -> Self {
+        Self {
+            size_length,
+            index_length,
+            index_delta_length: index_length,
+            cts_delta_length: 0,
+            dts_delta_length: 0,
+            random_access_indication: false,
+            stream_state_length: 0,
+            auxiliary_size_length: 0,
+            constant_size: None,
+        }
+    }
+
+    /// Whether there is an AU header section: "if no fields are present, the section is empty".
+    pub(super) const fn has_headers(&self) -> bool {
+        self.size_length > 0
+            || self.index_length > 0
+            || self.index_delta_length > 0
+            || self.cts_delta_length > 0
+            || self.dts_delta_length > 0
+            || self.random_access_indication
+            || self.stream_state_length > 0
+    }
+
+    /// The headers and the access units of a payload.
+    pub(super) fn split<'a>(
+        &self,
+        payload: &'a [u8],
+    ) -> Result<(AuHeaders<'a>, &'a [u8]), ParseError> {
+        let mut r = Reader::new(payload);
+        let (mut section, mut bits) = (&[][..], 0);
+        if self.has_headers() {
+            bits = usize::from(r.u16(WHAT)?);
+            section = r.take(bits.div_ceil(8), WHAT)?;
+        }
+        if self.auxiliary_size_length > 0 {
+            let rest = r.remaining();
+            let mut auxiliary = Bits::new(rest, rest.len().saturating_mul(8));
+            let size = auxiliary.take(self.auxiliary_size_length)? as usize;
+            let end = usize::from(self.auxiliary_size_length).saturating_add(size);
+            r.take(end.div_ceil(8), "auxiliary section")?;
+        }
+        let bits = Bits::new(section, bits);
+        Ok((AuHeaders { bits, layout: *self, is_first: true }, r.rest()))
+    }
+}
+
+/// What is read of an AU header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AuHeader {
+    /// Bytes of the access unit; `None`: all there are.
+    pub(super) size: Option<usize>,
+    /// AU-Index of the first, AU-Index-delta of the others.
+    pub(super) index: u32,
+    /// From the packet's timestamp to the composition time, wrapping.
+    pub(super) cts_delta: Option<u32>,
+}
+
+/// Reads AU headers one by one.
+pub(super) struct AuHeaders<'a> {
+    bits: Bits<'a>,
+    layout: AuHeaderLayout,
+    is_first: bool,
+}
+
+impl AuHeaders<'_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bits.left() == 0
+    }
+
+    /// The next header.
+    pub(super) fn next(&mut self) -> Result<AuHeader, ParseError> {
+        let layout = self.layout;
+        let size = match layout.size_length {
+            0 => layout.constant_size,
+            length => Some(self.bits.take(length)?),
+        };
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        let index = if is_first { layout.index_length } else { layout.index_delta_length };
+        let index = self.bits.take(index)?;
+        let cts_delta = self.delta(layout.cts_delta_length)?;
+        self.delta(layout.dts_delta_length)?;
+        self.bits.take(u8::from(layout.random_access_indication))?;
+        self.bits.take(layout.stream_state_length)?;
+        Ok(AuHeader { size: size.map(|size| size as usize), index, cts_delta })
+    }
+
+    /// A flag and, if it is set, a number of `length` bits in two's complement.
+    fn delta(&mut self, length: u8) -> Result<Option<u32>, ParseError> {
+        if length == 0 || self.bits.take(1)? == 0 {
+            return Ok(None);
+        }
+        let value = self.bits.take(length)?;
+        let unused = 32 - u32::from(length);
+        Ok(Some(((value << unused) as i32 >> unused) as u32))
+    }
+}
+
+/// Reads bits, most significant first.
+#[derive(Clone, Debug)]
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    end: usize,
+}
+
+impl<'a> Bits<'a> {
+    const fn new(bytes: &'a [u8], end: usize) -> Self {
+        Self { bytes, position: 0, end }
+    }
+
+    const fn left(&self) -> usize {
+        self.end.saturating_sub(self.position)
+    }
+
+    /// The next `n` bits, at most 32.
+    fn take(&mut self, n: u8) -> Result<u32, ParseError> {
+        let incomplete = ParseError::Incomplete { what: WHAT };
+        if usize::from(n) > self.left() {
+            return Err(incomplete);
+        }
+        let mut value = 0u32;
+        for _ in 0..n {
+            let byte = self.bytes.get(self.position / 8).ok_or(incomplete)?;
+            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
+            self.position += 1;
+        }
+        Ok(value)
+    }
+}

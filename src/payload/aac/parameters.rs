@@ -1,0 +1,67 @@
+//! SDP parameters of MPEG-4 audio in elementary streams (RFC 3640 section 4.1).
+
+use super::headers::AuHeaderLayout;
+use super::samples_per_unit;
+use crate::wire::sdp::fmtp_parameters;
+use bytes::Bytes;
+
+/// What an fmtp says of a stream of AAC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AacParameters {
+    /// `config`: the AudioSpecificConfig; empty if it is not there or no hexadecimal number.
+    pub config: Bytes,
+    /// How AU headers are laid out.
+    pub layout: AuHeaderLayout,
+    /// `constantDuration`: RTP units that every access unit lasts.
+    pub constant_duration: Option<u32>,
+}
+
+impl AacParameters {
+    /// RTP units from one access unit to the next, for a clock of `clock_rate`.
+    pub fn unit_duration(&self, clock_rate: u32) -> u32 {
+        self.constant_duration.unwrap_or_else(|| samples_per_unit(&self.config, clock_rate))
+    }
+}
+
+/// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out. A
+/// mode stands for its lengths where they are not told, and where neither is, AAC-hbr is meant:
+/// nearly all that is sent is of that mode.
+pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
+    let find = |name: &str| {
+        let mut all = fmtp_parameters(fmtp);
+        all.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    let number = |name| find(name)?.parse::<u32>().ok();
+    let length = |name| number(name).and_then(|n| u8::try_from(n).ok()).filter(|n| *n <= 32);
+    let told = ["sizeLength", "indexLength", "indexDeltaLength", "constantSize"];
+    let modes = match find("mode").map(str::to_ascii_lowercase).as_deref() {
+        Some("aac-lbr") => AuHeaderLayout::AAC_LBR,
+        Some("aac-hbr") => AuHeaderLayout::AAC_HBR,
+        _ if told.iter().any(|name| find(name).is_some()) => AuHeaderLayout::default(),
+        _ => AuHeaderLayout::AAC_HBR,
+    };
+    let layout = AuHeaderLayout {
+        size_length: length("sizeLength").unwrap_or(modes.size_length),
+        index_length: length("indexLength").unwrap_or(modes.index_length),
+        index_delta_length: length("indexDeltaLength").unwrap_or(modes.index_delta_length),
+        cts_delta_length: length("CTSDeltaLength").unwrap_or(0),
+        dts_delta_length: length("DTSDeltaLength").unwrap_or(0),
+        random_access_indication: number("randomAccessIndication") == Some(1),
+        stream_state_length: length("streamStateIndication").unwrap_or(0),
+        auxiliary_size_length: length("auxiliaryDataSizeLength").unwrap_or(0),
+        constant_size: number("constantSize").filter(|size| *size > 0),
+    };
+    AacParameters {
+        config: find("config").and_then(from_hex).unwrap_or_default(),
+        layout,
+        constant_duration: number("constantDuration").filter(|duration| *duration > 0),
+    }
+}
+
+fn from_hex(text: &str) -> Option<Bytes> {
+    let text = text.trim_matches('"');
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect())
+}
