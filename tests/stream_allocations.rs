@@ -79,6 +79,13 @@ impl FramedSource for Fast {
     fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         self.0.seek(npt * SPEED, cx).map(|npt| npt / SPEED)
     }
+    fn begin_anew(
+        &mut self,
+        period: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<(), SeekError> {
+        self.0.begin_anew(period * SPEED, cx)
+    }
     fn close(&mut self, cx: &mut SourceContext<'_>) {
         self.0.close(cx);
     }

@@ -1,7 +1,8 @@
 //! MPEG-2 transport streams → groups of packets that are due at the time of their PCR.
 //!
 //! Read ISO/IEC 13818-1 sections 2.4.3.2 (packet), 2.4.3.4 (adaptation field) and 2.4.2.2 (PCR).
-//! Packets of 192 bytes (.m2ts) have four bytes in front of them, which are not sent.
+//! Packets of 192 bytes (.m2ts) have four bytes in front of them, packets of 204 (as a demodulator
+//! has them) sixteen of error correction behind; these are not sent.
 
 use crate::frame::Frame;
 use bytes::{Buf, BytesMut};
@@ -10,15 +11,22 @@ use std::io;
 use std::time::Duration;
 
 mod clock;
+mod stamps;
 mod sync;
 
-use clock::Clock;
+pub(crate) use clock::{Clock, MAX_PCR_STEP};
+pub(crate) use stamps::{PesStart, Stamps, TICKS, payload_of};
 pub(crate) use sync::{find_sync, packets};
 
 /// Bytes of a packet as it is sent.
 pub const PACKET_LEN: usize = 188;
 /// Bytes from one packet to the next in an .m2ts file.
 pub const M2TS_STRIDE: usize = 192;
+/// Bytes from one packet to the next where Reed-Solomon bytes follow each (ETSI EN 300 421 section
+/// 4.4.2).
+pub const REED_SOLOMON_STRIDE: usize = 204;
+/// Bytes from one packet to the next, as they may be.
+pub(crate) const STRIDES: [usize; 3] = [PACKET_LEN, M2TS_STRIDE, REED_SOLOMON_STRIDE];
 const SYNC: u8 = 0x47;
 /// PCR values count modulo this, in units of 1/27 µs.
 pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
@@ -96,6 +104,7 @@ pub struct TsFramer {
     synced: bool,
     per_frame: usize,
     clock: Clock,
+    stamps: Stamps,
     /// Packets cut so far.
     packets: u64,
     gap: bool,
@@ -142,6 +151,7 @@ impl TsFramer {
             synced: false,
             per_frame: 7,
             clock: Clock::default(),
+            stamps: Stamps::default(),
             packets: 0,
             gap: false,
             waiting: VecDeque::new(),
@@ -167,7 +177,8 @@ impl TsFramer {
         waiting.clear();
         ready.clear();
         let (stride, per_frame) = (self.stride, self.per_frame);
-        *self = Self { buffer, waiting, ready, stride, per_frame, ..Self::new() };
+        let stamps = std::mem::take(&mut self.stamps);
+        *self = Self { buffer, waiting, ready, stride, per_frame, stamps, ..Self::new() };
         self.clock.pid = pid;
         self.clock.last = duration_to_ticks(time);
     }
@@ -175,6 +186,17 @@ impl TsFramer {
     /// Marks the next frame as following a gap.
     pub(crate) fn mark_gap(&mut self) {
         self.gap = true;
+    }
+
+    /// How what follows goes with the packets that were given out.
+    pub(crate) const fn stamps(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    /// Takes PCRs from another PID behind what is here.
+    pub(crate) fn change_pcr_pid(&mut self, pid: u16) {
+        let packets = self.stride.map_or(0, |stride| self.uncut().len() / stride);
+        self.clock.change_pid(self.packets + packets as u64, pid);
     }
 
     /// Takes PCRs from this PID; unset, from the PID of the first.
@@ -225,7 +247,7 @@ impl TsFramer {
         self.ended = true;
     }
 
-    /// Bytes from packet to packet: 188 or 192, once known.
+    /// Bytes from packet to packet: 188, 192 or 204, once known.
     pub const fn stride(&self) -> Option<usize> {
         self.stride
     }
@@ -246,6 +268,7 @@ impl TsFramer {
         let whole = group.len + group.after;
         let mut data = self.buffer.split_to(whole.min(self.buffer.len()));
         data.truncate(group.len);
+        data.chunks_exact_mut(PACKET_LEN).for_each(|packet| self.stamps.handle_packet(packet));
         self.cut = self.cut.saturating_sub(group.whole());
         let mut frame = Frame::new(data.freeze(), pts, duration);
         frame.flags.discontinuity = group.gap;
@@ -275,7 +298,7 @@ impl TsFramer {
                 (_, known) => {
                     let found = match known {
                         Some(stride) => find_sync(self.uncut(), &[stride], self.ended),
-                        None => find_sync(self.uncut(), &[PACKET_LEN, M2TS_STRIDE], self.ended),
+                        None => find_sync(self.uncut(), &STRIDES, self.ended),
                     };
                     match found {
                         Ok((at, stride)) => {
@@ -456,6 +479,22 @@ pub(crate) mod tests {
             plain.chunks(PACKET_LEN).flat_map(|p| [&[0x47, 1, 2, 3], p].concat()).collect();
         assert!(bytes_of(&whole(&m2ts, usize::MAX)) == plain);
         assert!(whole(&m2ts, 100) == whole(&plain, usize::MAX));
+    }
+
+    #[test]
+    fn error_correction_behind_the_packets_is_not_sent() {
+        let plain = stream(50, 0, 500);
+        for (seed, parity) in
+            [XorShift::new(8).bytes(16), vec![0; 16], vec![0xff; 16]].into_iter().enumerate()
+        {
+            let long: Vec<u8> =
+                plain.chunks(PACKET_LEN).flat_map(|p| [p, &parity].concat()).collect();
+            assert!(bytes_of(&whole(&long, usize::MAX)) == plain, "{seed}");
+            assert!(whole(&long, 100) == whole(&plain, usize::MAX));
+            // The last packet may have none.
+            let cut = &long[..long.len() - 16];
+            assert!(bytes_of(&whole(cut, 1000)) == plain);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::codec::aac::AudioSpecificConfig;
 use crate::frame::Frame;
 use crate::framer::adts::AdtsFramer;
 use crate::framer::mpeg_audio::MpegAudioFramer;
-use crate::framer::mpeg_ts::TsFramer;
+use crate::framer::mpeg_ts::{PACKET_LEN, Stamps, TsFramer};
 use crate::framer::wav::WavFramer;
 use crate::payload::aac::{AacDepacketizer, format, parameters_from_fmtp, samples_per_unit};
 use crate::payload::mp2t::Mp2tDepacketizer;
@@ -86,9 +86,24 @@ pub fn wav_header(data: &[u8]) {
     framer::<WavFramer>(data);
 }
 
-/// Transport streams.
+/// Transport streams, and packets that are sent again from the start or from elsewhere.
 pub fn mpeg_ts_framer(data: &[u8]) {
     framer::<TsFramer>(data);
+    let mut stamps = Stamps::default();
+    for pass in 0..4 {
+        let mut packets = data.to_vec();
+        for packet in packets.chunks_exact_mut(PACKET_LEN) {
+            let sync = packet.first().copied();
+            stamps.handle_packet(packet);
+            assert_eq!(packet.first().copied(), sync);
+        }
+        assert!(pass > 0 || packets == data, "what is sent first is sent as it is");
+        match pass {
+            0 => stamps.go_on(u64::MAX),
+            1 => stamps.jump(),
+            _ => stamps.break_counters(),
+        }
+    }
 }
 
 /// AudioSpecificConfig: what can be written means the same when it is read again.

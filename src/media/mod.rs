@@ -108,6 +108,19 @@ pub trait FramedSource {
         Err(SeekError::NotSeekable)
     }
 
+    /// At the end: begins again at the start, as a continuation. What comes next is due `period`
+    /// after the start, and counts its times from the start of the media as before. A source whose
+    /// frames carry a clock of their own (a transport stream) lets that go on as well; for all
+    /// others this is a seek to the start.
+    fn begin_anew(
+        &mut self,
+        period: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<(), SeekError> {
+        let _ = period;
+        self.seek(Duration::ZERO, cx).map(drop)
+    }
+
     /// Length of the media, if it has one that is known.
     fn duration(&self) -> Option<Duration> {
         None

@@ -143,7 +143,7 @@ impl StreamState {
         let period = self.repeat_period.filter(|p| !p.is_zero() && self.gave_frame)?;
         let base = self.base?;
         let mut cx = SourceContext { now, demuxers: wiring.demuxers };
-        self.source.seek(Duration::ZERO, &mut cx).ok()?;
+        self.source.begin_anew(period, &mut cx).ok()?;
         self.gave_frame = false;
         self.key_frames.reset();
         let left = period.saturating_sub(base.npt);

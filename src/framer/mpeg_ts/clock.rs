@@ -5,15 +5,19 @@ use super::{Pcr, ticks_to_duration};
 use std::time::Duration;
 
 /// A longer way from one PCR to the next is no way but a jump; ISO/IEC 13818-1 demands 0.1 s.
-const MAX_PCR_STEP: u64 = 10 * 27_000_000;
-/// Packets without a PCR of the chosen PID after which another PID may replace it.
-const PCR_PID_PATIENCE: u64 = 50_000;
+pub(crate) const MAX_PCR_STEP: u64 = 10 * 27_000_000;
+/// Packets without a PCR of the chosen PID after which another PID may replace it: 0.2 s of
+/// 60 Mbit/s, when there must have been some.
+const PCR_PID_PATIENCE: u64 = 8192;
+/// What a PCR of another PID may lie beside where one of the old PID was due, at least, to be of
+/// the same clock: 0.5 s.
+const SAME_CLOCK: u64 = 27_000_000 / 2;
 /// Ticks in so many packets until two PCRs tell better: 10 Mbit/s.
 const ASSUMED_RATE: (u64, u64) = (4061, 1);
 
 /// Counts time along the PCRs of one PID.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     pub(super) pid: Option<u16>,
     /// The last PCR: its value, the time it stands for, the number of its packet.
     anchor: Option<(u64, u64, u64)>,
@@ -21,12 +25,37 @@ pub(super) struct Clock {
     rate: Option<(u64, u64)>,
     /// Time given out last; it never decreases.
     pub(super) last: u64,
+    /// From this packet on the PCRs of this PID count.
+    next: Option<(u64, u16)>,
+    /// The last PCR was of another PID.
+    moved: bool,
+    /// The last PCR that was taken began another time base.
+    pub(crate) jumped: bool,
 }
 
 impl Clock {
+    /// Packet number 0 has a PCR of `pid` with this value, which stands for `time`.
+    pub(crate) fn at(pid: u16, value: u64, time: u64) -> Self {
+        Self { pid: Some(pid), anchor: Some((value, time, 0)), last: time, ..Self::default() }
+    }
+
+    /// From packet number `index` on the PCRs of `pid` count.
+    pub(crate) fn change_pid(&mut self, index: u64, pid: u16) {
+        self.next = Some((index, pid));
+    }
+
+    /// The time that the last PCR stands for.
+    pub(crate) fn time(&self) -> u64 {
+        self.anchor.map_or(self.last, |(_, time, _)| time)
+    }
+
     /// Takes the PCR of packet number `index`; says whether the times of the packets before it
     /// are now known.
-    pub(super) fn handle_pcr(&mut self, pcr: Pcr, index: u64) -> bool {
+    pub(crate) fn handle_pcr(&mut self, pcr: Pcr, index: u64) -> bool {
+        if let Some((_, pid)) = self.next.take_if(|&mut (from, _)| index >= from) {
+            self.moved = self.anchor.is_some() && self.pid != Some(pid);
+            self.pid = Some(pid);
+        }
         let Some((value, time, at)) = self.anchor else {
             if *self.pid.get_or_insert(pcr.pid) != pcr.pid && index < PCR_PID_PATIENCE {
                 return false;
@@ -42,14 +71,16 @@ impl Clock {
                 return false;
             }
             self.pid = Some(pcr.pid);
-            jump = true;
+            self.moved = true;
         }
         let step = pcr.since(value);
+        jump |= std::mem::take(&mut self.moved) && !self.is_due(step, packets);
         if step == 0 && !jump {
             // A clock that stands says nothing; taken at its word, all would be sent at once.
             return false;
         }
-        let time = if jump || step > MAX_PCR_STEP {
+        self.jumped = jump || step > MAX_PCR_STEP;
+        let time = if self.jumped {
             time.saturating_add(self.ticks(packets))
         } else {
             // The packets between lie on the line from the last PCR to this; `time_of` counts
@@ -59,6 +90,14 @@ impl Clock {
         };
         self.anchor = Some((pcr.value, time, index));
         true
+    }
+
+    /// Whether a step of the clock is about what so many packets take.
+    fn is_due(&self, step: u64, packets: u64) -> bool {
+        let expected = self.ticks(packets);
+        step > 0
+            && step <= expected.saturating_mul(4).saturating_add(SAME_CLOCK)
+            && expected <= step.saturating_mul(4).saturating_add(SAME_CLOCK)
     }
 
     /// Ticks of `packets` packets at the rate so far.

@@ -18,7 +18,7 @@ pub(crate) fn find_sync(
         let mut undecided = false;
         for &stride in strides {
             match run(bytes, at, stride, ended) {
-                Run::Packets if stride == PACKET_LEN => return Ok((at, stride)),
+                Run::Packets if stride != M2TS_STRIDE => return Ok((at, stride)),
                 // The time stamps in front of the packets may look like sync bytes as well.
                 Run::Packets => match run(bytes, at + M2TS_STRIDE - PACKET_LEN, stride, ended) {
                     Run::Packets => return Ok((at + M2TS_STRIDE - PACKET_LEN, stride)),

@@ -68,6 +68,11 @@ impl Player {
         self.source.seek(npt, &mut SourceContext { now: self.now, demuxers: &mut self.demuxers })
     }
 
+    pub(super) fn begin_anew(&mut self, period: Duration) -> Result<(), SeekError> {
+        let mut cx = SourceContext { now: self.now, demuxers: &mut self.demuxers };
+        self.source.begin_anew(period, &mut cx)
+    }
+
     /// What is left, which must end well.
     pub(super) fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
@@ -117,6 +122,9 @@ pub(super) fn check_damage(probe: ProbeFn, whole: &[u8]) {
         if let Some(duration) = found.tracks()[0].duration {
             let _ = player.seek(duration / 2);
             player.rest();
+            if player.begin_anew(duration).is_ok() {
+                player.rest();
+            }
         }
     };
     play(&[]);

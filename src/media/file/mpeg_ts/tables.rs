@@ -10,49 +10,77 @@ const MAX_PROGRAMS: usize = 8;
 /// Packets of one table that are kept.
 const MAX_PACKETS: usize = 8;
 const NO_PCR: u16 = 0x1fff;
+/// table_id of a program association section.
+const ASSOCIATION: u8 = 0;
+/// table_id of a program map section.
+const MAP: u8 = 2;
 
-/// The first complete program association and the program maps that it names.
-#[derive(Debug, Default)]
+/// The program association and the program maps that it names, each as it was last complete.
+#[derive(Debug)]
 pub(super) struct Tables {
     association: Section,
-    maps: Vec<(u16, Section)>,
+    maps: Vec<Map>,
+}
+
+/// The map of a program.
+#[derive(Debug)]
+struct Map {
+    pid: u16,
+    section: Section,
     pcr_pid: Option<u16>,
 }
 
 /// Packets of one PID from the start of a section to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Section {
+    table_id: u8,
+    /// Those of the last that was complete; empty if none was.
     packets: Vec<u8>,
+    /// Those of the one that is coming in.
+    partial: Vec<u8>,
     bytes: Vec<u8>,
-    complete: bool,
 }
 
 impl Section {
+    const fn new(table_id: u8) -> Self {
+        Self { table_id, packets: Vec::new(), partial: Vec::new(), bytes: Vec::new() }
+    }
+
     /// Takes a packet; gives the section when this completes it.
     fn handle_packet(&mut self, packet: &[u8], unit_start: bool, payload: &[u8]) -> Option<&[u8]> {
-        if self.complete {
-            return None;
-        }
         if unit_start {
-            let pointer = usize::from(*payload.first()?);
-            self.packets.clear();
+            self.partial.clear();
             self.bytes.clear();
+            let pointer = usize::from(*payload.first()?);
             self.bytes.extend_from_slice(payload.get(1 + pointer..)?);
-        } else if self.packets.is_empty() {
+        } else if self.partial.is_empty() {
             return None;
         } else {
             self.bytes.extend_from_slice(payload);
         }
-        if self.packets.len() >= MAX_PACKETS * PACKET_LEN {
-            self.packets.clear();
+        if self.partial.len() >= MAX_PACKETS * PACKET_LEN {
+            self.partial.clear();
             return None;
         }
-        self.packets.extend_from_slice(packet);
-        let &[_, l0, l1, ..] = &self.bytes[..] else { return None };
+        self.partial.extend_from_slice(packet);
+        let &[table_id, l0, l1, ..] = &self.bytes[..] else { return None };
         let len = 3 + (usize::from(l0 & 0x0f) << 8 | usize::from(l1));
         let section = self.bytes.get(..len)?;
-        self.complete = true;
-        Some(section)
+        // current_next_indicator: what is not yet applicable is not kept; nor are other tables of
+        // the same PID, and the further sections of a long association.
+        let &[_, _, _, _, _, version, number, ..] = section else { return None };
+        let wanted = table_id == self.table_id && version & 1 == 1 && number == 0;
+        if wanted {
+            std::mem::swap(&mut self.packets, &mut self.partial);
+        }
+        self.partial.clear();
+        wanted.then_some(section)
+    }
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { association: Section::new(ASSOCIATION), maps: Vec::new() }
     }
 }
 
@@ -61,13 +89,18 @@ impl Tables {
         let Some((pid, unit_start, payload)) = payload_of(packet) else { return };
         if pid == 0 {
             if let Some(section) = self.association.handle_packet(packet, unit_start, payload) {
-                self.maps = map_pids(section).map(|pid| (pid, Section::default())).collect();
-            }
-        } else if let Some((_, map)) = self.maps.iter_mut().find(|(map, _)| *map == pid) {
-            if let Some(section) = map.handle_packet(packet, unit_start, payload) {
-                if self.pcr_pid.is_none() {
-                    self.pcr_pid = pcr_pid(section);
+                let mut old = std::mem::take(&mut self.maps);
+                for pid in map_pids(section) {
+                    let map = match old.iter().position(|map| map.pid == pid) {
+                        Some(i) => old.swap_remove(i),
+                        None => Map { pid, section: Section::new(MAP), pcr_pid: None },
+                    };
+                    self.maps.push(map);
                 }
+            }
+        } else if let Some(map) = self.maps.iter_mut().find(|map| map.pid == pid) {
+            if let Some(section) = map.section.handle_packet(packet, unit_start, payload) {
+                map.pcr_pid = pcr_pid(section);
             }
         }
     }
@@ -79,19 +112,25 @@ impl Tables {
         tables
     }
 
-    /// PID of the PCR, as the first program map says.
-    pub(super) const fn pcr_pid(&self) -> Option<u16> {
-        self.pcr_pid
+    /// PIDs of the PCRs, as the program maps say, in the order of the association.
+    pub(super) fn pcr_pids(&self) -> impl Iterator<Item = u16> {
+        self.maps.iter().filter_map(|map| map.pcr_pid)
+    }
+
+    /// Whether the association and all the maps that it names are here.
+    pub(super) fn are_complete(&self) -> bool {
+        let mut maps = self.maps.iter();
+        !self.maps.is_empty() && maps.all(|map| !map.section.packets.is_empty())
     }
 
     /// The packets of all tables; empty if the association or every map is missing.
     pub(super) fn packets(&self) -> Bytes {
-        let complete = || self.maps.iter().filter(|(_, map)| map.complete);
-        if !self.association.complete || complete().next().is_none() {
+        let mut all = self.association.packets.clone();
+        let before = all.len();
+        self.maps.iter().for_each(|map| all.extend_from_slice(&map.section.packets));
+        if before == 0 || all.len() == before {
             return Bytes::new();
         }
-        let mut all = self.association.packets.clone();
-        complete().for_each(|(_, map)| all.extend_from_slice(&map.packets));
         all.into()
     }
 }
@@ -164,8 +203,29 @@ mod tests {
         for map in &maps {
             tables.handle_packet(map);
         }
-        assert_eq!(tables.pcr_pid(), Some(0x101));
+        assert_eq!(tables.pcr_pids().next(), Some(0x101));
         assert_eq!(&tables.packets()[..], [association(), maps.concat()].concat());
+    }
+
+    #[test]
+    fn new_versions_replace_the_old_ones() {
+        let map = |pcr: u8, current: u8| {
+            packet(0x100, true, &[0, 2, 0xb0, 9, 0, 1, 0xc0 | current, 0, 0, 0xe1, pcr, 0xf0, 0, 1])
+        };
+        let mut tables = Tables::default();
+        tables.handle_packet(&association());
+        assert!(!tables.are_complete());
+        tables.handle_packet(&map(1, 1));
+        assert!(tables.are_complete());
+        tables.handle_packet(&map(2, 0)); // not yet applicable
+        assert_eq!(tables.pcr_pids().next(), Some(0x101));
+        tables.handle_packet(&map(2, 1));
+        assert_eq!(tables.pcr_pids().collect::<Vec<_>>(), [0x102]);
+        assert_eq!(&tables.packets()[..], [association(), map(2, 1)].concat());
+        // The program moves.
+        let section = [0, 0, 0xb0, 13, 0, 1, 0xc3, 0, 0, 0, 1, 0xe2, 0x00, 1, 2, 3, 4];
+        tables.handle_packet(&packet(0, true, &section));
+        assert_eq!(tables.pcr_pids().next(), None);
     }
 
     #[test]
@@ -175,7 +235,7 @@ mod tests {
         for _ in 0..100 {
             tables.handle_packet(&packet(0, false, &[0; 184]));
         }
-        assert!(tables.association.packets.len() <= MAX_PACKETS * PACKET_LEN);
+        assert!(tables.association.partial.len() <= MAX_PACKETS * PACKET_LEN);
         assert!(tables.packets().is_empty());
         tables.handle_packet(&packet(0, true, &[200, 1, 2]));
         tables.handle_packet(&[0x47]);
