@@ -27,6 +27,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod track;
 mod walker;
 mod window;
 
