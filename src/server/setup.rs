@@ -341,9 +341,16 @@ impl RtspServer {
         // Set up otherwise, a track stays the stream that it is, where it stands.
         let stream = match asked.current.filter(|current| !current.is_multicast) {
             Some(current) => current.stream,
-            None => self
-                .stream_for(env, asked.media_session, asked.track, &request)
-                .map_err(|e| refusal(asked.peer, &e))?,
+            None => match self.stream_for(env, asked.media_session, asked.track, &request) {
+                Ok(stream) => stream,
+                Err(e) => {
+                    // Whatever it was made from is looked at again before it is used again.
+                    if let Some(session) = self.media_sessions.get_mut(asked.media_session) {
+                        session.checked_at = None;
+                    }
+                    return Err(refusal(asked.peer, &e));
+                }
+            },
         };
         let (transport, kind) = match self.prepare_destination(env, &asked, stream, &choice) {
             Ok(prepared) => prepared,
