@@ -2,7 +2,7 @@
 
 use super::setup::TrackSetup;
 use crate::wire::rtsp::date::Rfc1123;
-use crate::wire::rtsp::{ResponseWriter, StatusCode};
+use crate::wire::rtsp::{HeadError, Headers, Request, ResponseWriter, StatusCode};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -17,8 +17,53 @@ pub(super) enum Then {
     Nothing,
     /// Start the tracks of a presentation together, at `npt`.
     Start { tracks: Vec<TrackSetup>, npt: Duration },
-    /// Close the connection.
-    Close,
+}
+
+/// What an answer takes over from its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Echo<'r> {
+    cseq: Option<&'r str>,
+    timestamp: Option<&'r str>,
+    /// How long the request has waited for its answer, if it had to.
+    waited: Option<Duration>,
+    /// The client asks for the connection to be closed (RFC 2068 section 14.10).
+    pub(super) closes: bool,
+}
+
+impl<'r> Echo<'r> {
+    pub(super) fn of(request: &'r Request<'_>, waited: Option<Duration>) -> Self {
+        let headers = &request.headers;
+        Self {
+            cseq: headers.value("CSeq"),
+            timestamp: headers.value("Timestamp"),
+            waited,
+            closes: headers.lists("Connection", "close"),
+        }
+    }
+
+    /// What can be told of what is no request; the connection is closed behind it.
+    pub(super) fn of_malformed(error: &'r HeadError) -> Self {
+        Self { cseq: error.cseq.as_deref(), closes: true, ..Self::default() }
+    }
+
+    fn write(&self, response: &mut ResponseWriter<'_>) {
+        if let Some(cseq) = self.cseq {
+            response.text("CSeq", cseq);
+        }
+        // "MUST echo the exact same value and MAY […] add a floating point number indicating the
+        // number of seconds that has elapsed" (RFC 2326 section 12.38).
+        match (self.timestamp, self.waited) {
+            (Some(timestamp), Some(waited)) if !timestamp.contains(' ') => {
+                let delay = waited.as_secs_f64();
+                response.field("Timestamp", format_args!("{timestamp} {delay:.3}"));
+            }
+            (Some(timestamp), _) => response.text("Timestamp", timestamp),
+            (None, _) => {}
+        }
+        if self.closes {
+            response.text("Connection", "close");
+        }
+    }
 }
 
 /// The fields that every answer has, as bytes. They change once a second.
@@ -58,18 +103,17 @@ pub(super) struct Answer<'o> {
 }
 
 impl<'o> Answer<'o> {
-    /// Begins with what every answer has: status, `CSeq` as the request has it, `Date`, `Server`.
+    /// Begins with what every answer has: status, what it takes over from the request, `Date`,
+    /// `Server`.
     pub(super) fn begin(
         out: &'o mut Vec<u8>,
         status: StatusCode,
-        cseq: Option<&str>,
+        echo: &Echo<'_>,
         standing: &[u8],
     ) -> Self {
         out.clear();
         let mut response = ResponseWriter::new(out, status);
-        if let Some(cseq) = cseq {
-            response.text("CSeq", cseq);
-        }
+        echo.write(&mut response);
         response.lines(standing);
         Self { response, ended: false, then: Then::Nothing }
     }
@@ -101,7 +145,7 @@ impl<'o> Answer<'o> {
 
     /// Adds what a refusal says beside its status.
     pub(super) fn refuse(&mut self, refusal: &Refused) {
-        for (name, value) in &refusal.fields {
+        for (name, value) in refusal.fields.iter() {
             self.text(name, value);
         }
         if let Some(body) = &refusal.body {
@@ -118,11 +162,15 @@ impl<'o> Answer<'o> {
     }
 }
 
+/// Fields that an application cannot set.
+const OWN_FIELDS: [&str; 6] =
+    ["CSeq", "Timestamp", "Date", "Server", "Content-Type", "Content-Length"];
+
 /// An answer that says no.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
-    fields: Vec<(&'static str, String)>,
+    fields: Headers<'static>,
     /// Parameters that were not understood.
     body: Option<String>,
 }
@@ -132,12 +180,26 @@ pub(super) type Refusal = Box<Refused>;
 
 impl Refused {
     pub(super) const fn new(status: StatusCode) -> Self {
-        Self { status, fields: Vec::new(), body: None }
+        Self { status, fields: Headers::new(), body: None }
     }
 
-    pub(super) fn field(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.fields.push((name, value.to_string()));
+    pub(super) fn field(mut self, name: &'static str, value: impl Display) -> Self {
+        self.fields.push(name, value);
         self
+    }
+
+    /// Adds fields that the application chose, but for those that the server writes itself.
+    pub(super) fn fields(mut self, fields: &Headers<'_>) -> Self {
+        let is_own = |name: &str| OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name));
+        for (name, value) in fields.iter().filter(|(name, _)| !name.is_empty() && !is_own(name)) {
+            self.fields.push(name, value);
+        }
+        self
+    }
+
+    /// Whether the connection is closed after the answer.
+    pub(super) fn closes(&self) -> bool {
+        self.fields.lists("Connection", "close")
     }
 
     pub(super) fn parameters(mut self, body: String) -> Self {
@@ -177,11 +239,13 @@ mod tests {
     #[test]
     fn bytes_of_the_last_answer_are_gone() {
         let mut out = Vec::new();
-        let mut answer = Answer::begin(&mut out, StatusCode::OK, Some("1"), b"");
+        let echo = Echo { cseq: Some("1"), ..Echo::default() };
+        let mut answer = Answer::begin(&mut out, StatusCode::OK, &echo, b"");
         answer.field("Session", 7);
         answer.body("text/parameters", b"x");
         answer.end();
-        let mut answer = Answer::begin(&mut out, StatusCode::NOT_FOUND, None, b"A: b\r\n");
+        let (status, echo) = (StatusCode::NOT_FOUND, Echo::default());
+        let mut answer = Answer::begin(&mut out, status, &echo, b"A: b\r\n");
         answer.refuse(&Refused::new(StatusCode::NOT_FOUND).field("Retry-After", 1));
         answer.end();
         assert_eq!(out, b"RTSP/1.0 404 Not Found\r\nA: b\r\nRetry-After: 1\r\n\r\n");

@@ -60,6 +60,9 @@ pub struct ServerConfig {
     pub end_udp_sessions_on_disconnect: bool,
     /// Bytes of files that probes may read in one turn of the loop.
     pub probe_budget: usize,
+    /// How long a request may wait for what a session provider finds out before it is answered
+    /// 503.
+    pub lookup_timeout: Duration,
     /// Frames that one stream may send in one turn of the loop.
     pub frames_per_turn: usize,
     /// Value of the `Server` header.
@@ -88,6 +91,7 @@ impl Default for ServerConfig {
             udp_ports: UdpPorts::Pairs { base: 6970, tries: 2048 },
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,
+            lookup_timeout: Duration::from_secs(60),
             frames_per_turn: 32,
             server_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

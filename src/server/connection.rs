@@ -5,10 +5,11 @@ use super::config::ServerConfig;
 use super::out_queue::{OutQueue, Sent, Write};
 use super::outlets::DestinationId;
 use super::stream_state::StreamId;
+use super::waiting::WaitingRequest;
 use crate::arena::Id;
 use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
 use crate::net::TcpStream;
-use crate::wire::rtsp::{Decoder, Request};
+use crate::wire::rtsp::Decoder;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ struct Timeouts {
     idle: Duration,
     request: Duration,
     write: Duration,
+    lookup: Duration,
 }
 
 /// One RTSP connection.
@@ -53,11 +55,13 @@ pub(super) struct Connection {
     pub(super) channels: Vec<(u8, (StreamId, DestinationId))>,
     /// There is input that was read and not looked at yet.
     pub(super) backlog: bool,
-    /// A request that waits for a probe.
-    pub(super) waiting: Option<Box<Request<'static>>>,
+    /// A request that waits; what comes after it is answered after it.
+    pub(super) waiting: Option<Box<WaitingRequest>>,
     /// The peer will send no more.
     pub(super) read_closed: bool,
     closing: Option<Instant>,
+    /// It is over, and still in the table.
+    ended: bool,
     /// When the last whole request, or interleaved data, came.
     pub(super) heard_at: Instant,
     /// When the request that has not arrived whole began.
@@ -92,6 +96,7 @@ impl Connection {
                 idle: config.idle_timeout,
                 request: config.request_timeout,
                 write: config.write_timeout,
+                lookup: config.lookup_timeout,
             },
             interest: Interest::NONE,
             stream,
@@ -107,6 +112,7 @@ impl Connection {
             waiting: None,
             read_closed: false,
             closing: None,
+            ended: false,
             heard_at: now,
             partial_since: None,
             blocked_since: None,
@@ -124,7 +130,7 @@ impl Connection {
 
     /// Brings interest and deadline in line with the connection's state.
     pub(super) fn settle(&mut self, env: &mut UsageEnvironment) {
-        let interest = match (self.wants_input(), !self.out.is_empty()) {
+        let interest = match (self.wants_input(), !self.out.is_empty() && !self.ended) {
             (true, true) => Interest::BOTH,
             (true, false) => Interest::READABLE,
             (false, true) => Interest::WRITABLE,
@@ -140,7 +146,9 @@ impl Connection {
     }
 
     fn rearm(&mut self, env: &mut UsageEnvironment) {
-        if self.backlog && self.waiting.is_none() {
+        if self.ended {
+            env.disarm_timer(&mut self.timer);
+        } else if self.backlog && self.waiting.is_none() {
             let now = env.now();
             env.arm_timer(&mut self.timer, self.owner, self.key, now);
         } else if let Some(at) = self.deadline() {
@@ -152,7 +160,7 @@ impl Connection {
 
     /// Input is read unless a request waits or the connection is on its way out.
     pub(super) const fn wants_input(&self) -> bool {
-        self.waiting.is_none() && !self.backlog && !self.read_closed && self.closing.is_none()
+        self.waiting.is_none() && !self.backlog && !self.read_closed && !self.is_closing()
     }
 
     pub(super) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
@@ -165,6 +173,9 @@ impl Connection {
         env: &mut UsageEnvironment,
         bytes: &[u8],
     ) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
         let written = self.out.send_control(bytes, &mut Socket(&mut self.stream, env))?;
         self.note_written(written, env.now());
         Ok(())
@@ -177,7 +188,7 @@ impl Connection {
         bytes: &[u8],
         must: bool,
     ) -> io::Result<Sent> {
-        if self.closing.is_some() {
+        if self.is_closing() {
             return Ok(Sent::Dropped);
         }
         let sent = self.out.send_media(bytes, must, &mut Socket(&mut self.stream, env))?;
@@ -262,7 +273,17 @@ impl Connection {
     }
 
     pub(super) const fn is_closing(&self) -> bool {
-        self.closing.is_some()
+        self.closing.is_some() || self.ended
+    }
+
+    /// Notes that the connection is over; false if it was before.
+    pub(super) const fn mark_ended(&mut self) -> bool {
+        !std::mem::replace(&mut self.ended, true)
+    }
+
+    /// Whether it is over, and still in the table.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Something arrived whole.
@@ -301,7 +322,14 @@ impl Connection {
         let head = self.partial_since.and_then(|at| at.checked_add(self.timeouts.request));
         let blocked = self.blocked_since.and_then(|at| at.checked_add(self.timeouts.write));
         let linger = self.closing.and_then(|at| at.checked_add(LINGER));
-        [idle, head, blocked, linger].into_iter().flatten().min()
+        let lookup = self.waiting.as_ref().and_then(|w| w.since.checked_add(self.timeouts.lookup));
+        [idle, head, blocked, linger, lookup].into_iter().flatten().min()
+    }
+
+    /// Whether a request has waited for too long.
+    pub(super) fn has_waited_too_long(&self, now: Instant) -> bool {
+        let waited = self.waiting.as_ref().map(|w| now.saturating_duration_since(w.since));
+        waited.is_some_and(|waited| waited >= self.timeouts.lookup)
     }
 
     /// Why the connection is over at `now`, if it is.
@@ -325,14 +353,13 @@ impl Connection {
         }
     }
 
-    /// Closes the socket; returns the sessions that were bound to the connection.
-    pub(super) fn close(mut self, env: &mut UsageEnvironment) -> BTreeSet<ClientSessionId> {
+    /// Closes the socket.
+    pub(super) fn close(mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
         // A BYE or an answer that fits into the socket's buffer still goes.
         if let Err(e) = self.out.flush(&mut Socket(&mut self.stream, env)) {
             log::trace!("{}: {e}", self.peer);
         }
         self.stream.close(env);
-        self.sessions
     }
 }

@@ -1,10 +1,9 @@
 //! The server's connections: taking, reading, time-outs, the end.
 
 use super::connection::{Connection, ConnectionId};
-use super::pool::RemovalReason;
 use super::rtsp_server::{RtspServer, plain_key};
-use super::{ClientSessionId, KEY_ACCEPT, KEY_LISTENER};
-use crate::arena::{RawId, shrink_map};
+use super::{KEY_ACCEPT, KEY_LISTENER};
+use crate::arena::RawId;
 use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
 use crate::net::is_out_of_descriptors;
 use crate::wire::rtsp::Incoming;
@@ -64,7 +63,7 @@ impl RtspServer {
             let opened = self.connections.get_mut(id).map(|c| c.open(env));
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");
-                self.drop_connection(env, id, "cannot be watched");
+                self.end_connection(env, id, "cannot be watched");
             }
         }
     }
@@ -108,14 +107,16 @@ impl RtspServer {
         id: ConnectionId,
         ready: Readiness,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
+            return;
+        };
         if ready.writable && connection.has_output() {
             match connection.flush(env) {
                 Ok(0) => {}
                 Ok(_) => self.note_draining(env, id),
                 Err(e) => {
                     let why = e.to_string();
-                    return self.drop_connection(env, id, &why);
+                    return self.end_connection(env, id, &why);
                 }
             }
         }
@@ -131,7 +132,7 @@ impl RtspServer {
                 }
                 Ok(n) => self.process_input(env, id, buffer.get(..n).unwrap_or_default()),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => self.drop_connection(env, id, &e.to_string()),
+                Err(e) => self.end_connection(env, id, &e.to_string()),
             }
             self.read_buffer = buffer;
         }
@@ -146,12 +147,11 @@ impl RtspServer {
         if !connection.takes_note_of_draining(now) {
             return;
         }
-        for session in connection.sessions.clone() {
-            let media = self.pool.session(session).into_iter().flat_map(|s| s.media());
-            let mut tracks = media.flat_map(|(_, m)| m.tracks());
-            let drains = tracks.any(|t| t.connection == Some(id) && self.is_track_playing(t));
-            drop(tracks);
-            if drains {
+        // Through its channels, of which it has a few; sessions may be bound to it in any number.
+        for (_, (stream, destination)) in &connection.channels {
+            let stream = self.streams.get(*stream);
+            let destination = stream.and_then(|s| s.outlets.destinations.get(*destination));
+            if let Some(session) = destination.filter(|d| d.playing).and_then(|d| d.session) {
                 self.pool.touch(session, now);
             }
         }
@@ -199,7 +199,7 @@ impl RtspServer {
             }
             if connection.queued_answers() > self.config.max_queued_answers {
                 log::warn!("{}: takes no answers", connection.peer);
-                self.drop_connection(env, id, "takes no answers");
+                self.end_connection(env, id, "takes no answers");
                 break;
             }
             if round >= self.config.requests_per_turn {
@@ -246,55 +246,29 @@ impl RtspServer {
     /// After anything that happened to a connection: is it over, what does it wait for?
     pub(super) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.has_ended() {
+            return connection.settle(env);
+        }
         if connection.is_finished() {
-            return self.drop_connection(env, id, "closed");
+            return self.end_connection(env, id, "closed");
         }
         connection.settle(env);
     }
 
     pub(super) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if let Some(why) = connection.overdue(env.now()) {
-            return self.drop_connection(env, id, why);
+        let now = env.now();
+        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
+            return;
+        };
+        if let Some(why) = connection.overdue(now) {
+            return self.end_connection(env, id, why);
+        }
+        if connection.has_waited_too_long(now) {
+            return self.give_up_waiting(env, id);
         }
         if connection.backlog {
             self.process_input(env, id, &[]);
         }
         self.settle_connection(env, id);
-    }
-
-    /// Closes a connection. What is streamed over it ends at once, and its place is free.
-    pub(super) fn drop_connection(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        why: &str,
-    ) {
-        let Some(connection) = self.connections.remove(id) else { return };
-        log::debug!("{}: connection ends: {why}", connection.peer);
-        let host = connection.peer.ip().to_canonical();
-        if let Some(n) = self.connections_of.get_mut(&host) {
-            *n -= 1;
-            if *n == 0 {
-                self.connections_of.remove(&host);
-                shrink_map(&mut self.connections_of);
-            }
-        }
-        let sessions = connection.close(env);
-        for session in sessions {
-            let lost = self.config.end_udp_sessions_on_disconnect
-                && self.pool.session(session).is_some_and(|s| s.connection() == Some(id.raw()))
-                || self.streams_over(session, id);
-            if lost {
-                self.end_session(env, session, RemovalReason::ConnectionLost);
-            }
-        }
-        self.resume_accepting(env);
-    }
-
-    pub(super) fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
-        self.pool.session(session).is_some_and(|s| {
-            s.media().any(|(_, media)| media.connections().any(|c| c == connection))
-        })
     }
 }

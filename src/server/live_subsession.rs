@@ -1,6 +1,6 @@
 //! [`LiveTrack`]: a live stream from an encoder's thread as a subsession.
 
-use super::rtsp_server::InputId;
+use super::inputs::InputId;
 use super::subsession::{StreamFactory, StreamRequest};
 use crate::codec::CodecParameters;
 use crate::error::Error;

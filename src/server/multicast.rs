@@ -153,9 +153,7 @@ impl RtspServer {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
         }
-        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
-            input.streams.push(id);
-        }
+        self.feed_from(id, input);
         log::debug!("stream {id} to {rtp}");
         let group = MulticastGroup { rtp, rtcp_port: rtcp.port(), ttl, stream: id };
         Ok(PassiveServerMediaSubsession::new(format, group, kbps))
@@ -179,15 +177,7 @@ impl RtspServer {
         if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
             return;
         }
-        let host = from.ip().to_canonical();
-        let reporting: Vec<_> = self
-            .pool
-            .iter()
-            .filter(|(_, session)| session.peer().ip().to_canonical() == host)
-            .filter(|(_, s)| s.media().any(|(_, m)| m.tracks().any(|t| t.stream == stream)))
-            .map(|(key, _)| key)
-            .collect();
-        for session in reporting {
+        for session in self.members.reporting(stream, from.ip(), now) {
             self.pool.touch(session, now);
         }
         let Some(sockets) = self.sockets.get_mut(sockets) else { return };

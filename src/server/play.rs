@@ -2,15 +2,19 @@
 
 use super::answer::{Answer, Refusal, Then};
 use super::media_session::MediaSessionId;
-use super::requests::Call;
+use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
 use super::setup::TrackSetup;
 use super::targets::{Scope, media_of, media_of_mut};
+use super::waiting::Awaited;
 use crate::env::UsageEnvironment;
 use crate::media::SeekError;
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{NptTime, Range, RangeError, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
+
+/// PLAYs of one turn that read in files: each may read some megabytes.
+const SEEKS_PER_TURN: usize = 4;
 
 impl RtspServer {
     pub(super) fn play(
@@ -18,9 +22,12 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         call: &Call<'_>,
         answer: &mut Answer<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let scope = self.scope(env, call)?;
         self.check_aggregate(&scope)?;
+        if !self.has_room_to_seek(env, &scope) {
+            return Ok(Outcome::Wait(Awaited::Room));
+        }
         let scale = match call.request.headers.value("Scale") {
             None => None,
             Some(value) => {
@@ -64,7 +71,16 @@ impl RtspServer {
         answer.list("RTP-Info", info);
         let tracks = scope.tracks.into_iter().map(|(_, track)| track).collect();
         answer.then = Then::Start { tracks, npt };
-        Ok(())
+        Ok(Outcome::Answered)
+    }
+
+    /// Whether there is room in this turn for a PLAY that reads in a file of its own, to find the
+    /// position and the first frames. Others of this kind wait for the next turn.
+    fn has_room_to_seek(&mut self, env: &UsageEnvironment, scope: &Scope) -> bool {
+        let of = |t: &TrackSetup| self.streams.get(t.stream);
+        let mut streams = scope.tracks.iter().filter_map(|(_, t)| of(t));
+        let reads = streams.any(|s| !s.shared && !s.is_live());
+        !reads || self.seeks.spend(env, SEEKS_PER_TURN)
     }
 
     /// Start (`None`: where it stands) and end of a Range, or 457.

@@ -1,20 +1,21 @@
 //! What each RTSP method does (RFC 2326 section 10), SETUP apart.
 
 use super::ClientSessionId;
-use super::answer::{Answer, PUBLIC, Refusal, Refused, Then};
+use super::answer::{Answer, Echo, PUBLIC, Refusal, Refused, Then};
 use super::connection::ConnectionId;
 use super::hooks::Admission;
 use super::pool::{RemovalReason, Requester};
-use super::rtsp_server::{RtspServer, plain_key};
+use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
-use super::targets::{ContentBase, Scope, media_of_mut};
+use super::targets::{ContentBase, Scope, Target, media_of_mut};
+use super::waiting::{Awaited, Resumed};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{
     HeadError, Method, Range, RangeHeader, Request, SessionHeader, StatusCode,
 };
-use crate::wire::text::digits;
-use std::time::Duration;
+use crate::wire::text::is_number;
+use std::time::{Duration, Instant};
 
 /// A request, and who makes it.
 #[derive(Debug)]
@@ -22,20 +23,15 @@ pub(super) struct Call<'a> {
     pub(super) connection: ConnectionId,
     pub(super) request: &'a Request<'a>,
     pub(super) user: Option<&'a str>,
-    cseq: Option<&'a str>,
 }
 
 /// What handling a request led to.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answered,
-    /// A probe goes on; ask again.
-    Wait,
+    /// Not yet.
+    Wait(Awaited),
 }
-
-/// Requests that wait for probes and are asked about again in one turn; each may cost some calls
-/// of the file system.
-const WAITING_PER_TURN: usize = 64;
 
 impl RtspServer {
     pub(super) fn handle_request(
@@ -45,103 +41,105 @@ impl RtspServer {
         request: Request<'_>,
     ) {
         let Some(connection) = self.connections.get(id) else { return };
-        log::trace!("{}: {} {}", connection.peer, request.method, request.url);
         let peer = connection.peer;
-        let mut bytes = std::mem::take(&mut self.answer);
-        let cseq = request.headers.value("CSeq");
-        let second = env.wall_clock().as_secs();
-        let mut answer =
-            Answer::begin(&mut bytes, StatusCode::OK, cseq, self.standing_fields.at(second));
-        let outcome = match self.hooks.admit(&request, peer) {
-            Admission::Refuse(status) => Err(status.into()),
+        log::trace!("{peer}: {} {}", request.method, request.url);
+        match self.hooks.admit(&request, peer) {
             Admission::Allow(user) => {
-                let user = user.as_deref();
-                let call = Call { connection: id, request: &request, user, cseq };
-                self.dispatch(env, &call, &mut answer)
+                self.answer_request(env, id, request, user, &Resumed::default());
             }
-        };
-        match outcome {
+            Admission::Refuse { status, headers } => {
+                let refusal = Refused::new(status).fields(&headers).into();
+                self.refuse_request(env, id, &request, &refusal, None);
+            }
+        }
+    }
+
+    /// Answers a request that was admitted, or lets it wait.
+    pub(super) fn answer_request(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        request: Request<'_>,
+        user: Option<String>,
+        resumed: &Resumed,
+    ) {
+        let mut bytes = std::mem::take(&mut self.answer);
+        let second = env.wall_clock().as_secs();
+        let echo = Echo::of(&request, waited(env, resumed.since));
+        let standing = self.standing_fields.at(second);
+        let mut answer = Answer::begin(&mut bytes, StatusCode::OK, &echo, standing);
+        let call = Call { connection: id, request: &request, user: user.as_deref() };
+        match self.dispatch(env, &call, &mut answer) {
             Ok(Outcome::Answered) => {
-                log::trace!("{peer}: {}", StatusCode::OK);
                 let then = answer.end();
-                self.send_answer(env, id, &bytes, then);
+                let closes = echo.closes;
+                self.send_answer(env, id, &bytes, then, closes);
             }
-            Ok(Outcome::Wait) => self.let_wait(env, id, request),
+            Ok(Outcome::Wait(awaited)) => {
+                self.let_wait(env, id, request, user, awaited, resumed);
+            }
             Err(refusal) => {
-                self.refuse(env, id, cseq, &refusal, &mut bytes);
-                self.send_answer(env, id, &bytes, Then::Nothing);
+                self.refuse(env, &echo, &refusal, &mut bytes);
+                let closes = echo.closes || refusal.closes();
+                self.send_answer(env, id, &bytes, Then::Nothing, closes);
             }
         }
         self.answer = bytes;
     }
 
-    fn let_wait(&mut self, env: &mut UsageEnvironment, id: ConnectionId, request: Request<'_>) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.waiting = Some(Box::new(request.into_owned()));
-            self.waiting.push_back(id);
-        }
-        if let Some(me) = self.me {
-            let now = env.now();
-            env.arm_timer(&mut self.work_timer, me, plain_key(super::KEY_WORK), now);
-        }
-    }
-
-    /// Asks again what waits for probes.
-    pub(super) fn retry_waiting(&mut self, env: &mut UsageEnvironment) {
-        self.probe_budget = self.config.probe_budget;
-        for _ in 0..self.waiting.len().min(WAITING_PER_TURN) {
-            let Some(id) = self.waiting.pop_front() else { break };
-            let Some(connection) = self.connections.get_mut(id) else { continue };
-            let Some(request) = connection.waiting.take() else { continue };
-            self.handle_request(env, id, *request);
-            let resumed = self.connections.get(id).is_some_and(|c| c.waiting.is_none());
-            if resumed {
-                self.process_input(env, id, &[]);
-            }
-            self.settle_connection(env, id);
-        }
-        if let (false, Some(me)) = (self.waiting.is_empty(), self.me) {
-            let now = env.now();
-            env.arm_timer(&mut self.work_timer, me, plain_key(super::KEY_WORK), now);
-        }
-        // What does not come from a timer of this kind has the next turn's budget.
-        self.probe_budget = self.config.probe_budget;
+    /// Refuses a request that was not looked at any closer.
+    pub(super) fn refuse_request(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        request: &Request<'_>,
+        refusal: &Refusal,
+        since: Option<Instant>,
+    ) {
+        let mut bytes = std::mem::take(&mut self.answer);
+        let echo = Echo::of(request, waited(env, since));
+        self.refuse(env, &echo, refusal, &mut bytes);
+        let closes = echo.closes || refusal.closes();
+        self.send_answer(env, id, &bytes, Then::Nothing, closes);
+        self.answer = bytes;
     }
 
     /// Writes a refusal in the place of whatever was to be answered.
     fn refuse(
         &mut self,
         env: &UsageEnvironment,
-        id: ConnectionId,
-        cseq: Option<&str>,
+        echo: &Echo<'_>,
         refusal: &Refused,
         bytes: &mut Vec<u8>,
     ) {
-        if let Some(connection) = self.connections.get(id) {
-            log::trace!("{}: {}", connection.peer, refusal.status);
-        }
         let second = env.wall_clock().as_secs();
         let standing = self.standing_fields.at(second);
-        let mut answer = Answer::begin(bytes, refusal.status, cseq, standing);
+        let mut answer = Answer::begin(bytes, refusal.status, echo, standing);
         answer.refuse(refusal);
         answer.end();
     }
 
+    /// Sends an answer, and closes the connection behind it if `closes`.
     fn send_answer(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         bytes: &[u8],
         then: Then,
+        closes: bool,
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
+        let status = bytes.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
+        log::trace!("{}: {}", connection.peer, status.unwrap_or_default());
         if let Err(e) = connection.send_answer(env, bytes) {
             let why = e.to_string();
-            return self.drop_connection(env, id, &why);
+            return self.end_connection(env, id, &why);
+        }
+        if closes {
+            connection.begin_close(env.now());
         }
         match then {
             Then::Nothing => {}
-            Then::Close => connection.begin_close(env.now()),
             Then::Start { tracks, npt } => self.start_tracks(env, &tracks, npt),
         }
     }
@@ -153,11 +151,11 @@ impl RtspServer {
         id: ConnectionId,
         error: &HeadError,
     ) {
-        let cseq = error.cseq.map(|n| n.to_string());
-        let refusal = Refused::new(error.status()).field("Connection", "close");
+        let echo = Echo::of_malformed(error);
+        let refusal = Refused::new(error.status());
         let mut bytes = std::mem::take(&mut self.answer);
-        self.refuse(env, id, cseq.as_deref(), &refusal, &mut bytes);
-        self.send_answer(env, id, &bytes, Then::Close);
+        self.refuse(env, &echo, &refusal, &mut bytes);
+        self.send_answer(env, id, &bytes, Then::Nothing, true);
         self.answer = bytes;
     }
 
@@ -167,10 +165,11 @@ impl RtspServer {
         call: &Call<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<Outcome, Refusal> {
-        if call.cseq.and_then(digits::<u32>).is_none() {
+        let headers = &call.request.headers;
+        // Of any number of digits (RFC 2326 section 15.1): nobody counts with it here.
+        if !headers.value("CSeq").is_some_and(is_number) {
             return Err(StatusCode::BAD_REQUEST.into());
         }
-        let headers = &call.request.headers;
         let required = headers.values("Require").chain(headers.values("Proxy-Require"));
         let unknown: Vec<_> = required.flat_map(|value| unsupported(value, &[])).collect();
         if !unknown.is_empty() {
@@ -183,7 +182,7 @@ impl RtspServer {
             Method::Options => self.options(env, call, answer)?,
             Method::Describe => return self.describe(env, call, answer),
             Method::Setup => return self.setup(env, call, answer),
-            Method::Play => self.play(env, call, answer)?,
+            Method::Play => return self.play(env, call, answer),
             Method::Pause => self.pause(env, call, answer)?,
             Method::Teardown => self.teardown(env, call, answer)?,
             Method::GetParameter => self.parameter(env, call, answer, false)?,
@@ -302,8 +301,9 @@ impl RtspServer {
             }
         }
         let url = call.request.url.as_str();
-        let Some(media_session) = self.find_presentation(env, url)? else {
-            return Ok(Outcome::Wait);
+        let media_session = match self.find_presentation(env, url)? {
+            Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
+            Target::Found(media_session) => media_session,
         };
         let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
         let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
@@ -368,4 +368,9 @@ impl RtspServer {
         }
         Ok(())
     }
+}
+
+/// How long a request has waited, if it had to.
+fn waited(env: &UsageEnvironment, since: Option<Instant>) -> Option<Duration> {
+    since.map(|since| env.now().saturating_duration_since(since))
 }

@@ -3,30 +3,34 @@
 use super::answer::StandingFields;
 use super::config::{ServerConfig, UdpPorts};
 use super::connection::{Connection, ConnectionId};
+use super::endings::Endings;
 use super::hooks::{NoHooks, ServerHooks};
+use super::inputs::Input;
 use super::live_clock::LiveClock;
 use super::media_session::{MediaSessionId, ServerMediaSession};
+use super::members::Members;
 use super::outgoing::SparePackets;
-use super::pool::{RemovalReason, SessionPool};
+use super::pool::SessionPool;
 use super::provider::SessionProvider;
 use super::setup::SessionMedia;
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_state::{StreamId, StreamState, Wiring};
 use super::streams::DATAGRAM_LEN;
+use super::turn_budget::TurnBudget;
+use super::waiting::Waiting;
 use super::{
-    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_INPUT, KEY_LISTENER, KEY_POOL,
+    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER,
+    KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
 use crate::arena::{Arena, Id, RawId};
 use crate::env::{
-    Event, EventKey, EventTrigger, Interest, Medium, MediumHandle, MediumId, Timer,
-    UsageEnvironment,
+    Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
 };
 use crate::error::Error;
-use crate::media::Wake;
 use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, TcpListener};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -88,6 +92,8 @@ pub struct RtspServer {
     pub(super) shared_streams: HashMap<(MediaSessionId, usize), StreamId>,
     /// Streams that an event trigger wakes.
     pub(super) inputs: Arena<Input>,
+    /// Streams that were run because their input has a frame.
+    pub(super) input_runs: TurnBudget,
     pub(super) sockets: Arena<UdpSockets>,
     pub(super) shared_sockets: HashMap<SocketAddr, SocketsId>,
     pub(super) demuxers: DemuxTable,
@@ -95,10 +101,12 @@ pub struct RtspServer {
     pub(super) presentations: u64,
     pub(super) provider: Option<Box<dyn SessionProvider>>,
     pub(super) hooks: Box<dyn ServerHooks>,
-    /// Connections with a request that waits for a probe.
-    pub(super) waiting: VecDeque<ConnectionId>,
-    pub(super) work_timer: Timer,
-    pub(super) probe_budget: usize,
+    pub(super) waiting: Waiting,
+    pub(super) endings: Endings,
+    /// PLAYs that read in files.
+    pub(super) seeks: TurnBudget,
+    /// Sessions that watch multicast streams.
+    pub(super) members: Members,
     /// Memory for the packets of one frame.
     spare: SparePackets,
     broken: Vec<ConnectionId>,
@@ -113,16 +121,6 @@ pub struct RtspServer {
     #[cfg(debug_assertions)]
     pub(super) counted: HashMap<MediaSessionId, usize>,
 }
-
-/// What the event trigger of a live input wakes.
-#[derive(Debug, Default)]
-pub struct Input {
-    pub(super) streams: Vec<StreamId>,
-    trigger: Option<EventTrigger>,
-}
-
-/// Names a live input in its server.
-pub type InputId = Id<Input>;
 
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,15 +170,17 @@ impl RtspServer {
             live_clocks: Arena::new(),
             shared_streams: HashMap::new(),
             inputs: Arena::new(),
+            input_runs: TurnBudget::default(),
             sockets: Arena::new(),
             shared_sockets: HashMap::new(),
             demuxers: DemuxTable::default(),
             presentations: 0,
             provider: None,
             hooks: Box::new(NoHooks),
-            waiting: VecDeque::new(),
-            work_timer: Timer::default(),
-            probe_budget: 0,
+            waiting: Waiting::default(),
+            endings: Endings::default(),
+            seeks: TurnBudget::default(),
+            members: Members::default(),
             spare: SparePackets::default(),
             broken: Vec::new(),
             drained: Vec::new(),
@@ -192,7 +192,10 @@ impl RtspServer {
     }
 
     /// Sets what makes sessions for names that are not in the table.
-    pub fn set_session_provider(&mut self, provider: impl SessionProvider + 'static) {
+    pub fn set_session_provider(&mut self, mut provider: impl SessionProvider + 'static) {
+        if let Some(trigger) = self.waiting.trigger.clone() {
+            provider.set_waker(Arc::new(move || trigger.trigger()));
+        }
         self.provider = Some(Box::new(provider));
     }
 
@@ -229,32 +232,6 @@ impl RtspServer {
     /// A stream.
     pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
         self.streams.get(id)
-    }
-
-    /// Makes a live input: what wakes the server's loop, from any thread, when a frame has come.
-    /// A [`StreamFactory`](super::StreamFactory) names the input, so that the server knows which
-    /// streams to ask.
-    pub fn create_live_input(&mut self, env: &mut UsageEnvironment) -> (InputId, Wake) {
-        let id = self.inputs.insert(Input::default());
-        let key = EventKey { kind: KEY_INPUT, id: id.raw() };
-        let wake: Wake = match self.me {
-            Some(me) => {
-                let trigger = env.create_medium_trigger(me, key);
-                if let Some(input) = self.inputs.get_mut(id) {
-                    input.trigger = Some(trigger.clone());
-                }
-                Arc::new(move || trigger.trigger())
-            }
-            None => Arc::new(|| ()),
-        };
-        (id, wake)
-    }
-
-    /// Forgets a live input that is not used any more.
-    pub fn delete_live_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
-        if let Some(trigger) = self.inputs.remove(id).and_then(|input| input.trigger) {
-            env.delete_event_trigger(&trigger);
-        }
     }
 
     // Media sessions
@@ -320,26 +297,8 @@ impl RtspServer {
         was_in_table
     }
 
-    /// Ends all client sessions that use a media session; it stays in the table. Returns how
-    /// many ended.
-    pub fn close_all_client_sessions(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: MediaSessionId,
-    ) -> usize {
-        let users: Vec<_> = self
-            .pool
-            .iter()
-            .filter(|(_, s)| s.media().any(|(_, m)| m.media_session == id))
-            .map(|(key, _)| key)
-            .collect();
-        for &user in &users {
-            self.end_session(env, user, RemovalReason::Removed);
-        }
-        users.len()
-    }
-
-    /// Removes a media session and ends its clients' sessions.
+    /// Removes a media session and ends its clients' sessions, a great number of them over the next
+    /// turns of the loop.
     pub fn delete_server_media_session(
         &mut self,
         env: &mut UsageEnvironment,
@@ -404,8 +363,7 @@ impl RtspServer {
     // Streams
 
     /// Calls `f` with a stream and what it needs, and notes which sessions its sending keeps alive.
-    /// Connections that it found broken are dropped at the end of the event: done here, each
-    /// would say goodbye to others that are broken too, and so on, as deep as there are clients.
+    /// Connections that it found broken end.
     pub(super) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -427,14 +385,10 @@ impl RtspServer {
         while let Some(session) = self.drained.pop() {
             self.pool.touch(session, now);
         }
-        Some(result)
-    }
-
-    /// Drops the connections that were found broken, and those that this breaks (a BYE).
-    fn drop_broken(&mut self, env: &mut UsageEnvironment) {
         while let Some(connection) = self.broken.pop() {
-            self.drop_connection(env, connection, "cannot be written to");
+            self.end_connection(env, connection, "cannot be written to");
         }
+        Some(result)
     }
 
     // Client sessions
@@ -476,6 +430,7 @@ impl Medium for RtspServer {
 
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         self.me = Some(me);
+        self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
         self.watch_listeners(env, Interest::READABLE);
     }
 
@@ -494,31 +449,24 @@ impl Medium for RtspServer {
                 KEY_CATCH_UP => self.run_stream_catch_up(env, Id::from_raw(key.id)),
                 KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
                 KEY_POOL => self.expire_sessions(env),
-                KEY_WORK => self.retry_waiting(env),
+                KEY_WORK => self.go_on_with_waiting(env),
+                KEY_INPUT => self.run_inputs_streams(env, Id::from_raw(key.id)),
                 KEY_ACCEPT => self.resume_accepting(env),
+                // What is over is worked off at the end of every event.
+                KEY_ENDINGS => {}
                 _ => {}
             },
             Event::Trigger { key, .. } if key.kind == KEY_INPUT => {
-                let id = Id::from_raw(key.id);
-                // Taken out meanwhile, since running one may end others.
-                let input = self.inputs.get_mut(id);
-                let streams = input.map(|i| std::mem::take(&mut i.streams)).unwrap_or_default();
-                for &stream in &streams {
-                    self.run_stream(env, stream);
-                }
-                if let Some(input) = self.inputs.get_mut(id) {
-                    let added = std::mem::replace(&mut input.streams, streams);
-                    input.streams.extend(added);
-                    input.streams.retain(|s| self.streams.get(*s).is_some());
-                }
+                self.handle_input(env, Id::from_raw(key.id));
             }
+            Event::Trigger { key, .. } if key.kind == KEY_WORK => self.wake_parked(env),
             Event::Trigger { .. } => {}
         }
-        self.drop_broken(env);
+        self.work_off_endings(env);
         // Streams and their timers refer to nothing that is counted.
         #[cfg(debug_assertions)]
         if matches!(event, Event::Readiness { key, .. } | Event::Timer { key }
-            if matches!(key.kind, KEY_CONNECTION | KEY_POOL | KEY_WORK))
+            if matches!(key.kind, KEY_CONNECTION | KEY_POOL | KEY_WORK | KEY_ENDINGS))
         {
             self.check_references();
         }
@@ -526,16 +474,7 @@ impl Medium for RtspServer {
 
     /// Says goodbye to all clients and closes everything.
     fn on_close(&mut self, env: &mut UsageEnvironment) {
-        for session in self.pool.keys() {
-            self.end_session(env, session, RemovalReason::ServerClosing);
-        }
-        for stream in self.streams.ids().collect::<Vec<_>>() {
-            self.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
-            self.delete_stream(env, stream);
-        }
-        for connection in self.connections.ids().collect::<Vec<_>>() {
-            self.drop_connection(env, connection, "the server closes");
-        }
+        self.end_all(env);
         for sockets in self.sockets.ids().collect::<Vec<_>>() {
             if let Some(sockets) = self.sockets.remove(sockets) {
                 sockets.close(env);
@@ -547,7 +486,8 @@ impl Medium for RtspServer {
         for input in self.inputs.ids().collect::<Vec<_>>() {
             self.delete_live_input(env, input);
         }
-        for timer in [&mut self.pool_timer, &mut self.work_timer, &mut self.accept_timer] {
+        let work_timer = &mut self.waiting.timer;
+        for timer in [&mut self.pool_timer, work_timer, &mut self.accept_timer] {
             env.disarm_timer(timer);
         }
     }

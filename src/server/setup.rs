@@ -46,6 +46,8 @@ pub(super) struct TrackSetup {
     /// For multicast the destination is everybody's.
     pub(super) is_multicast: bool,
     pub(super) connection: Option<ConnectionId>,
+    /// Of a multicast stream: whose reports are signs of life of which session.
+    pub(super) member: Option<(IpAddr, ClientSessionId)>,
 }
 
 impl SessionMedia {
@@ -136,7 +138,7 @@ impl RtspServer {
         let existing = self.session_of(env, call)?;
         let requested = call.request.url.as_str();
         let found = match self.find_track(env, requested, existing)? {
-            Target::Pending => return Ok(Outcome::Wait),
+            Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
             Target::Found(found) => found,
         };
         let Found { media_session, name, control_in_query, .. } = found;
@@ -326,8 +328,10 @@ impl RtspServer {
                 destination: DestinationId::from_raw(Default::default()),
                 is_multicast: true,
                 connection: None,
+                member: Some((asked.peer.ip(), asked.session)),
             };
             self.put_track(env, &asked, setup)?;
+            self.members.add(group.stream, asked.peer.ip(), asked.session);
             let ssrc = self.streams.get(group.stream).map(|s| s.ssrc());
             return Ok(Used { ssrc, kind: UsedKind::Multicast(group) });
         }
@@ -364,7 +368,8 @@ impl RtspServer {
             .get_mut(stream)
             .map(|s| s.add_destination(Some(asked.session), transport))
             .ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-        let mut setup = TrackSetup { stream, destination, is_multicast: false, connection: None };
+        let mut setup =
+            TrackSetup { stream, destination, is_multicast: false, connection: None, member: None };
         match transport {
             DestinationTransport::Udp { sockets, rtcp, .. } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {

@@ -5,6 +5,7 @@
 //! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
 
 use super::connection::{Connection, ConnectionId};
+use super::inputs::InputId;
 use super::key_frame_cache::KeyFrameCache;
 use super::key_frames::KeyFrameWatch;
 use super::live_clock::{LiveClock, LivePlace};
@@ -108,6 +109,8 @@ pub struct StreamState {
     pub(super) sink: RtpSink,
     pub(super) rtcp: RtcpInstance,
     pub(super) origin: Option<(MediaSessionId, usize)>,
+    /// What wakes it, if it is live.
+    pub(super) input: Option<InputId>,
     pub(super) shared: bool,
     pub(super) live: bool,
     pub(super) is_video: bool,
@@ -161,6 +164,7 @@ impl StreamState {
             sink: parts.sink,
             rtcp: parts.rtcp,
             origin: parts.origin,
+            input: None,
             shared: parts.shared,
             live: parts.live,
             is_video: parts.is_video,

@@ -1,7 +1,7 @@
 //! The server's streams: made on demand, shared, run, reclaimed with their last user.
 
 use super::ClientSessionId;
-use super::connection::ConnectionId;
+use super::inputs::InputId;
 use super::key_frame_cache::KeyFrameCache;
 use super::key_frames::KeyFrameWatch;
 use super::media_session::MediaSessionId;
@@ -90,11 +90,19 @@ impl RtspServer {
         if shared {
             self.shared_streams.insert((media_session, index), id);
         }
-        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
-            input.streams.push(id);
-        }
+        self.feed_from(id, input);
         log::debug!("stream {id} of media session {media_session} track {}", index + 1);
         Ok(id)
+    }
+
+    /// Notes which input wakes a stream.
+    pub(super) fn feed_from(&mut self, id: StreamId, input: Option<InputId>) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.input = input;
+        }
+        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
+            input.add(id);
+        }
     }
 
     /// The sockets that `stream` sends from on the local address `local`.
@@ -356,6 +364,9 @@ impl RtspServer {
         track: &TrackSetup,
         goodbye: bool,
     ) {
+        if let Some((host, session)) = track.member {
+            self.members.remove(track.stream, host, session);
+        }
         if track.is_multicast {
             // The stream and its destination are everybody's.
             return;
@@ -400,25 +411,6 @@ impl RtspServer {
         }
     }
 
-    /// A connection over which a session streams no more, and which it was not made over, may
-    /// go its own way.
-    fn unbind_if_unused(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        session: ClientSessionId,
-    ) {
-        let owner = self.pool.session(session).and_then(|s| s.connection());
-        if owner == Some(id.raw()) || self.streams_over(session, id) {
-            return;
-        }
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.sessions.retain(|s| *s != session);
-            connection.heard_at = env.now();
-        }
-        self.settle_connection(env, id);
-    }
-
     pub(super) fn delete_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(stream) = self.streams.remove(id) else { return };
         if let Some(origin) = stream.origin {
@@ -426,8 +418,8 @@ impl RtspServer {
                 self.shared_streams.remove(&origin);
             }
         }
-        for (_, input) in self.inputs.iter_mut() {
-            input.streams.retain(|s| *s != id);
+        if let Some(input) = stream.input.and_then(|input| self.inputs.get_mut(input)) {
+            input.remove(id);
         }
         for sockets in stream.sockets() {
             let owned = self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));

@@ -19,8 +19,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::inputs::InputId;
 use super::payload_types::DYNAMIC;
-use super::rtsp_server::InputId;
 use super::stream_state::StreamId;
 
 /// What a client that joins a running shared stream of video gets first.

@@ -8,6 +8,7 @@ use super::provider::SessionPoll;
 use super::requests::Call;
 use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
+use super::waiting::{Awaited, Until};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::StatusCode;
 use crate::wire::url::RequestTarget;
@@ -20,9 +21,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a URL names.
 #[derive(Debug)]
-pub(super) enum Target<'a> {
-    Found(Found<'a>),
-    Pending,
+pub(super) enum Target<T> {
+    Found(T),
+    Pending(Awaited),
 }
 
 /// A media session, and the track of it if the URL has the control of one.
@@ -35,11 +36,13 @@ pub(super) struct Found<'a> {
     pub(super) control_in_query: bool,
 }
 
-enum Lookup {
+/// What there is of a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lookup {
     Found(MediaSessionId),
     NotFound,
     Unusable,
-    Pending,
+    Pending(Until),
 }
 
 /// Tracks of one media session that a request is about.
@@ -57,11 +60,14 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         url: &str,
-    ) -> Result<Option<MediaSessionId>, Refusal> {
+    ) -> Result<Target<MediaSessionId>, Refusal> {
         let address = Address::parse(url)?;
         match self.look_up(env, &address.path) {
-            Lookup::Found(media_session) => Ok(Some(media_session)),
-            Lookup::Pending => Ok(None),
+            Lookup::Found(media_session) => Ok(Target::Found(media_session)),
+            Lookup::Pending(until) => {
+                let name = address.path.into_owned();
+                Ok(Target::Pending(Awaited::Session { name, until }))
+            }
             Lookup::Unusable => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into()),
             Lookup::NotFound => Err(StatusCode::NOT_FOUND.into()),
         }
@@ -74,7 +80,7 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         url: &'a str,
         session: Option<ClientSessionId>,
-    ) -> Result<Target<'a>, Refusal> {
+    ) -> Result<Target<Found<'a>>, Refusal> {
         let address = Address::parse(url)?;
         let mut refused = StatusCode::NOT_FOUND;
         let mut has_no_such_track = false;
@@ -94,7 +100,10 @@ impl RtspServer {
             };
             let media_session = match media_session {
                 Lookup::Found(media_session) => media_session,
-                Lookup::Pending => return Ok(Target::Pending),
+                Lookup::Pending(until) => {
+                    let name = name.to_owned();
+                    return Ok(Target::Pending(Awaited::Session { name, until }));
+                }
                 Lookup::Unusable => {
                     refused = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                     continue;
@@ -115,8 +124,14 @@ impl RtspServer {
         Ok(Target::Found(Found { media_session, name, track, control_in_query }))
     }
 
-    /// By name in the table, then through the application's provider.
-    fn look_up(&mut self, env: &mut UsageEnvironment, name: &str) -> Lookup {
+    /// By name in the table, then through the application's provider. `share` is what it may read
+    /// for a request that has waited for its turn.
+    pub(super) fn look_up_with(
+        &mut self,
+        env: &mut UsageEnvironment,
+        name: &str,
+        share: Option<usize>,
+    ) -> Lookup {
         let now = env.now();
         if let Some(&id) = self.names.get(name) {
             if self.is_current(id, name, now) {
@@ -126,13 +141,19 @@ impl RtspServer {
             log::info!("what stands behind {name:?} has changed: who watches the old streams on");
             self.remove_server_media_session(env, id);
         }
-        let Some(provider) = &mut self.provider else { return Lookup::NotFound };
-        if name.is_empty() {
+        if name.is_empty() || self.provider.is_none() {
             return Lookup::NotFound;
         }
-        match provider.poll_session(name, &mut self.probe_budget) {
+        let Some(share) = share.or_else(|| self.first_share(env)) else {
+            return Lookup::Pending(Until::NextTurn);
+        };
+        let Some(provider) = &mut self.provider else { return Lookup::NotFound };
+        let mut left = share;
+        let poll = provider.poll_session(name, &mut left);
+        self.note_probing(share.saturating_sub(left));
+        match poll {
             SessionPoll::Found(mut session) => {
-                session.provided = provider.identity(name);
+                session.provided = self.provider.as_mut().and_then(|p| p.identity(name));
                 session.checked_at = Some(now);
                 match self.add_server_media_session(env, *session) {
                     Ok(id) if self.names.get(name) == Some(&id) => {
@@ -151,7 +172,8 @@ impl RtspServer {
                 log::warn!("{name:?} cannot be streamed: {why}");
                 Lookup::Unusable
             }
-            SessionPoll::Pending => Lookup::Pending,
+            SessionPoll::Pending => Lookup::Pending(Until::NextTurn),
+            SessionPoll::Waiting => Lookup::Pending(Until::Woken),
         }
     }
 

@@ -11,10 +11,12 @@ pub(crate) const fn invalid(what: &'static str) -> ParseError {
 
 /// A decimal number of digits alone.
 pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    if is_number(text) { text.parse().ok() } else { None }
+}
+
+/// Whether a text is a decimal number, of any length.
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A hexadecimal number of at most eight digits.

@@ -28,6 +28,7 @@ pub(super) struct TestTrack {
     empty: bool,
     all_are_key: bool,
     open: Arc<AtomicUsize>,
+    sought: Arc<AtomicUsize>,
     tag: u8,
 }
 
@@ -48,6 +49,7 @@ impl TestTrack {
             empty: false,
             all_are_key: false,
             open: Arc::default(),
+            sought: Arc::default(),
             tag: 1,
         }
     }
@@ -143,6 +145,12 @@ impl TestTrack {
         self
     }
 
+    /// Counts the seeks.
+    pub(super) fn sought_counted_by(mut self, sought: &Arc<AtomicUsize>) -> Self {
+        self.sought = Arc::clone(sought);
+        self
+    }
+
     fn length(&self) -> Option<Duration> {
         Some(self.interval * self.frames?)
     }
@@ -230,6 +238,7 @@ impl FramedSource for TestSource {
 
     fn seek(&mut self, npt: Duration, _: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let track = &self.track;
+        track.sought.fetch_add(1, Ordering::Relaxed);
         if !track.seekable && !npt.is_zero() {
             return Err(SeekError::NotSeekable);
         }

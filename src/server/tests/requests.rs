@@ -339,7 +339,7 @@ fn hooks_refuse_and_accept() {
     impl ServerHooks for Guard {
         fn admit(&mut self, request: &Request<'_>, _: SocketAddr) -> Admission {
             if request.method == Method::Describe {
-                return Admission::Refuse(StatusCode::UNAUTHORIZED);
+                return Admission::refuse(StatusCode::UNAUTHORIZED);
             }
             Admission::Allow(None)
         }
@@ -460,5 +460,110 @@ fn answers_that_nobody_takes_end_the_connection() {
     w.check();
     w.run_secs(30.0);
     assert_eq!(w.census(), (0, 0, 0));
+    w.expect_nothing_left();
+}
+
+#[test]
+fn a_refusal_carries_the_challenges_of_the_application() {
+    struct Guard;
+    impl ServerHooks for Guard {
+        fn admit(&mut self, request: &Request<'_>, _: SocketAddr) -> Admission {
+            let evil = "x\r\n\r\nRTSP/1.0 200 OK\r\nSession: 1";
+            match request.method {
+                Method::Describe => Admission::refuse(StatusCode::UNAUTHORIZED)
+                    .header("WWW-Authenticate", "Digest realm=\"r\", nonce=\"1\"")
+                    .header("WWW-Authenticate", "Basic realm=\"r\""),
+                Method::Setup => Admission::refuse(StatusCode::FORBIDDEN)
+                    .header("X-Why", evil)
+                    .header("X\r\nEvil: a", "b")
+                    .header("cseq", 77)
+                    .header("Content-Length", 500)
+                    .header("\r\n", "c"),
+                Method::Play => {
+                    Admission::refuse(StatusCode::UNAUTHORIZED).header("Connection", "close")
+                }
+                _ => Admission::Allow(None),
+            }
+        }
+    }
+    let mut w = world();
+    w.serve(|server, _| server.set_hooks(Guard));
+    let c = w.client();
+    let answer = w.describe(c, "/film").expect(401);
+    let challenges: Vec<_> = answer.0.headers.values("WWW-Authenticate").collect();
+    assert_eq!(challenges, ["Digest realm=\"r\", nonce=\"1\"", "Basic realm=\"r\""]);
+    // The client reads answers strictly: what could be injected would fail here.
+    let answer = w.setup(c, "/film", 1, UDP).expect(403);
+    assert_eq!(answer.header("X-Why"), "x    RTSP/1.0 200 OK  Session: 1");
+    assert_eq!((answer.value("Session"), answer.value("Content-Length")), (None, None));
+    assert_eq!(answer.header("XEvila"), "b");
+    w.options(c).expect(200);
+    assert!(!w[c].ended);
+    w.ask(c, "PLAY", "/film", &[]);
+    w.ask(c, "OPTIONS", "*", &[]);
+    w.answer(c).expect(401);
+    w.run_secs(0.1);
+    assert!(w[c].ended && w[c].answers.is_empty());
+}
+
+#[test]
+fn what_a_request_names_itself_by_is_echoed() {
+    let mut w = world();
+    let c = w.client();
+    let long = "9".repeat(300);
+    for cseq in ["4294967296", "00000000000000000007", "18446744073709551616", &long] {
+        w[c].lenient = true;
+        for (method, status) in [("OPTIONS", 200), ("DESCRIBE", 404), ("FROB", 501)] {
+            let request = format!(
+                "{method} rtsp://h/none RTSP/1.0\r\nCSeq: {cseq}\r\nTimestamp: 003.140\r\n\r\n"
+            );
+            let answer = w.raw(c, request, None).expect(status);
+            assert_eq!(answer.header("CSeq"), cseq);
+            assert_eq!(answer.header("Timestamp"), "003.140");
+        }
+    }
+    for bad in ["", "-1", "1 2", "0x1", "1.0"] {
+        let request = format!("OPTIONS * RTSP/1.0\r\nCSeq: {bad}\r\n\r\n");
+        w.raw(c, request, None).expect(400);
+    }
+    // The number of a request that cannot be read stands in the answer as it came.
+    let answer = w.raw(c, "OPTIONS * RTSP/7.0\r\nCSeq: 00099999999999999\r\n\r\n", None);
+    assert_eq!(answer.expect(505).header("CSeq"), "00099999999999999");
+}
+
+#[test]
+fn a_connection_is_closed_behind_the_answer_where_the_client_asks_for_it() {
+    let mut w = world();
+    for (value, closes) in [
+        ("close", true),
+        ("Close", true),
+        ("keep-alive, CLOSE", true),
+        ("keep-alive", false),
+        ("closed", false),
+    ] {
+        let c = w.client();
+        let headers = [("Connection", value), ("Accept", "application/sdp")];
+        w.ask(c, "DESCRIBE", "/film", &headers);
+        w.ask(c, "OPTIONS", "*", &[]);
+        let answer = w.answer(c).expect(200);
+        assert_eq!(answer.value("Connection"), closes.then_some("close"));
+        w.run_secs(0.1);
+        assert_eq!((w[c].ended, w[c].answers.len()), (closes, usize::from(!closes)), "{value}");
+    }
+    // A refusal closes too.
+    let c = w.client();
+    w.request(c, "DESCRIBE", "/none", &[("Connection", "close")]).expect(404);
+    w.run_secs(0.1);
+    assert!(w[c].ended);
+    // What is streamed over UDP goes on, what is streamed over the connection ends with it.
+    for tcp in [false, true] {
+        let c = w.client();
+        w.setup_over(c, "/film", 1, tcp);
+        w.request(c, "PLAY", "/film", &[("Connection", "close")]).expect(200);
+        w.run_secs(1.0);
+        assert!(w[c].ended);
+        let frames = w[c].track(1).frames().len();
+        assert!(if tcp { frames < 3 } else { frames > 20 }, "{frames} frames, tcp {tcp}");
+    }
     w.expect_nothing_left();
 }

@@ -63,6 +63,12 @@ impl<'a> Headers<'a> {
         self.value(name).is_some()
     }
 
+    /// Whether the list `name` has the token `token` in it (RFC 2068 section 14.10).
+    pub fn lists(&self, name: &str, token: &str) -> bool {
+        let tokens = self.values(name).flat_map(|list| list.split(','));
+        tokens.map(str::trim).any(|other| other.eq_ignore_ascii_case(token))
+    }
+
     /// Adds a field at the end.
     pub fn push(&mut self, name: &str, value: impl Display) {
         let lines = self.lines.to_mut();
@@ -99,7 +105,8 @@ impl<'a> Headers<'a> {
         self.lines.is_empty()
     }
 
-    /// `CSeq` (RFC 2326 section 12.17); `None` too if it is not a number.
+    /// `CSeq` (RFC 2326 section 12.17); `None` too if it is not a number, or one of more digits
+    /// than a client of this crate would send.
     pub fn cseq(&self) -> Option<u32> {
         self.value("CSeq").and_then(digits)
     }

@@ -10,7 +10,7 @@ use super::headers::{self, Headers};
 use super::message::{Method, Request, RequestUri, Response, Version};
 use super::status::StatusCode;
 use crate::wire::interleaved;
-use crate::wire::text::{digits, has_control, is_token, is_token_byte};
+use crate::wire::text::{digits, has_control, is_number, is_token, is_token_byte};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -73,12 +73,12 @@ pub enum Incoming<'a> {
 
 /// Why a message cannot be understood. What follows it in the input has no known start: answer,
 /// then close the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadError {
     /// Which answer it gets.
     pub kind: HeadErrorKind,
-    /// The sequence number to echo, if it could be found.
-    pub cseq: Option<u32>,
+    /// The sequence number to echo, digit by digit, if it could be found.
+    pub cseq: Option<Box<str>>,
     /// What is wrong, for the log.
     pub what: &'static str,
 }
@@ -119,7 +119,7 @@ impl HeadError {
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}", self.what, self.status().code())?;
-        match self.cseq {
+        match &self.cseq {
             Some(cseq) => write!(f, ", CSeq {cseq})"),
             None => f.write_str(")"),
         }
@@ -307,7 +307,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The sequence number of a head that may be faulty or cut.
-fn find_cseq(head: &[u8]) -> Option<u32> {
+fn find_cseq(head: &[u8]) -> Option<Box<str>> {
     // Bounded, since a faulty head may be followed by a great deal of anything.
     let head = head.get(..8192).unwrap_or(head);
     lines(head).skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
@@ -315,7 +315,7 @@ fn find_cseq(head: &[u8]) -> Option<u32> {
         let name = line.get(..colon)?.trim_ascii();
         let value = line.get(colon + 1..)?.trim_ascii();
         let value = name.eq_ignore_ascii_case(b"cseq").then_some(value)?;
-        digits(std::str::from_utf8(value).ok()?)
+        std::str::from_utf8(value).ok().filter(|value| is_number(value)).map(Box::from)
     })
 }
 
@@ -384,8 +384,8 @@ fn parse_first_line(line: &str) -> Result<Head<'_>, HeadError> {
         return Err(CONTROL);
     }
     let line = line.trim_matches([' ', '\t']);
-    let malformed = HeadError::bad("malformed request line");
-    let (first, rest) = line.split_once([' ', '\t']).ok_or(malformed)?;
+    let malformed = || HeadError::bad("malformed request line");
+    let (first, rest) = line.split_once([' ', '\t']).ok_or_else(malformed)?;
     if first.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("RTSP/")) {
         version(first)?;
         let rest = rest.trim_start();
@@ -396,10 +396,10 @@ fn parse_first_line(line: &str) -> Result<Head<'_>, HeadError> {
         return Ok(Head::Response(Response { reason, ..Response::new(status) }));
     }
     // Some players send a URL with spaces as it was typed, so the last word is the version.
-    let (uri, last) = rest.rsplit_once([' ', '\t']).ok_or(malformed)?;
+    let (uri, last) = rest.rsplit_once([' ', '\t']).ok_or_else(malformed)?;
     let uri = uri.trim();
     if uri.is_empty() || !is_token(first.as_bytes()) {
-        return Err(malformed);
+        return Err(malformed());
     }
     Ok(Head::Request(Request {
         method: Method::from(first),
