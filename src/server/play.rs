@@ -79,7 +79,7 @@ impl RtspServer {
     fn has_room_to_seek(&mut self, env: &UsageEnvironment, scope: &Scope) -> bool {
         let of = |t: &TrackSetup| self.streams.get(t.stream);
         let mut streams = scope.tracks.iter().filter_map(|(_, t)| of(t));
-        let reads = streams.any(|s| !s.shared && !s.is_live());
+        let reads = streams.any(|s| !s.shared && s.input.is_none());
         !reads || self.seeks.spend(env, SEEKS_PER_TURN)
     }
 
