@@ -19,9 +19,8 @@ use super::streams::DATAGRAM_LEN;
 use super::turn_budget::TurnBudget;
 use super::waiting::Waiting;
 use super::{
-    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER,
-    KEY_POOL,
-    KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
+    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT,
+    KEY_LISTENER, KEY_POOL, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
 use crate::arena::{Arena, Id, RawId};
 use crate::env::{

@@ -18,7 +18,7 @@ use crate::net::{PortPair, UdpSocket, is_out_of_descriptors, with_port};
 use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What a client session has of one media session.
 #[derive(Debug)]
