@@ -151,6 +151,7 @@ impl Encoder {
                         // An encoder would lower its rate here, or make a key frame.
                         Sent::Dropped => log::debug!("the loop is behind: frame dropped"),
                         Sent::Accepted | Sent::NoReceiver => {}
+                        Sent::Refused(error) => return log::error!("refused: {error}"),
                         Sent::Closed => return,
                     }
                 }

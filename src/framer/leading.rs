@@ -107,6 +107,8 @@ pub(crate) struct LeadingUnits {
     pub(crate) slice: bool,
     /// It is an I slice of H.264, whatever stands in front of it.
     pub(crate) intra: bool,
+    /// Where the first slice's NAL unit begins.
+    pub(crate) slice_at: usize,
     /// It is a CRA picture of H.265, whose leading pictures may refer to what precedes it.
     pub(crate) clean_random_access: bool,
     /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
@@ -124,7 +126,7 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
             let slice = data.get(at..).unwrap_or_default();
             found.intra = codec == NalCodec::H264 && h264::is_intra_slice(slice);
             found.key |= key || (found.intra && !found.sps.is_empty());
-            found.slice = true;
+            (found.slice, found.slice_at) = (true, at);
             found.clean_random_access =
                 codec == NalCodec::H265 && h265::nal_unit_type(slice) == h265::nal_type::CRA;
             break;

@@ -8,12 +8,17 @@
 //! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
 //! viewer can start at any key frame.
 
+mod input;
+
+pub use input::InputError;
+
 use super::access_unit::{self, LeadingUnits, NalCodec, RefreshCycle, SetsInForce};
 use super::queue::{FrameQueue, Overflow, Pushed, QueueLimits};
 use super::{Ending, FramePoll, FramedSource, SourceContext, Wait, Wake};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use bytes::{Bytes, BytesMut};
+use input::{InputKind, RtpLook, continues_picture, is_length_prefixed};
 use slab::Slab;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,7 +41,7 @@ use std::time::Duration;
 /// let wake = Arc::new(|| { /* an event trigger's trigger() */ });
 /// let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
 /// let encoder = std::thread::spawn(move || {
-///     let access_unit = vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 3];
+///     let access_unit = vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 0x88];
 ///     sender.send_access_unit(access_unit, Duration::ZERO)
 /// });
 /// assert_eq!(encoder.join().unwrap(), Sent::NoReceiver);
@@ -48,7 +53,7 @@ pub fn live_stream(
     limits: QueueLimits,
     wake: Wake,
 ) -> (LiveSender, LiveStream) {
-    let codec = NalCodec::of(&parameters);
+    let kind = InputKind::of(&parameters);
     let state = State {
         sets: SetsInForce::new(&parameters),
         parameters,
@@ -60,9 +65,12 @@ pub fn live_stream(
         had_slice: false,
         clock: None,
         refresh: RefreshCycle::default(),
+        sps_before: false,
+        rtp_look: RtpLook::default(),
+        told: 0,
         stats: LiveStats::default(),
     };
-    let shared = Arc::new(Shared { state: Mutex::new(state), codec, wake });
+    let shared = Arc::new(Shared { state: Mutex::new(state), kind, wake });
     (LiveSender { shared: Arc::clone(&shared) }, LiveStream { shared })
 }
 
@@ -78,6 +86,8 @@ pub enum Sent {
     NoReceiver,
     /// The stream was given up by its receiving end; nobody will ever watch.
     Closed,
+    /// It is not what the stream was made for, and went nowhere. The log is told once a kind.
+    Refused(InputError),
 }
 
 /// Counters of a live stream.
@@ -89,6 +99,8 @@ pub struct LiveStats {
     pub accepted: u64,
     /// Of these, those that at least one source dropped.
     pub dropped: u64,
+    /// Of these, those that were refused ([`Sent::Refused`]).
+    pub refused: u64,
     /// Frames that wait in the fullest source's queue.
     pub queued: usize,
     /// Sources that read.
@@ -97,7 +109,7 @@ pub struct LiveStats {
 
 struct Shared {
     state: Mutex<State>,
-    codec: Option<NalCodec>,
+    kind: InputKind,
     wake: Wake,
 }
 
@@ -117,6 +129,11 @@ struct State {
     clock: Option<Clock>,
     /// Finds key frames that do not look it.
     refresh: RefreshCycle,
+    /// An SPS has come since the picture that came last.
+    sps_before: bool,
+    rtp_look: RtpLook,
+    /// Kinds of refusal that the log was told, a bit each.
+    told: u32,
     stats: LiveStats,
 }
 
@@ -204,6 +221,7 @@ impl Shared {
 ///         match sender.send_access_unit(access_unit, pts) {
 ///             Sent::Dropped => lower_the_rate(),
 ///             Sent::Accepted | Sent::NoReceiver => {}
+///             Sent::Refused(error) => panic!("not in Annex B form? {error}"),
 ///             Sent::Closed => break,
 ///         }
 ///     }
@@ -218,30 +236,61 @@ pub struct LiveSender {
 
 impl LiveSender {
     /// Hands a frame over; waits for nothing but the few instructions in which the loop takes a
-    /// frame out. Video is in Annex B form, see [`Frame`]; `pts` and `dts` are on a clock of the
-    /// encoder's choice, which all tracks of a presentation share.
+    /// frame out. `pts` and `dts` are on a clock of the encoder's choice, which all tracks of a
+    /// presentation share.
+    ///
+    /// Video is in Annex B form, see [`Frame`]. Whether it is a key frame is seen from the bytes;
+    /// [`FrameFlags::key`](crate::frame::FrameFlags) counts only for pieces of an access unit that
+    /// have no slice. Parameter sets alone are taken note of and go out with the next key frame.
+    /// An access unit of AAC is bare or has its ADTS header, which is taken off. PCM comes in whole
+    /// samples of all channels, MPEG audio frame by frame, a transport stream in whole packets.
+    /// What is not so is [refused](Sent::Refused).
     pub fn send(&self, frame: Frame) -> Sent {
-        let Some(codec) = self.shared.codec else { return self.distribute(frame) };
-        let found = access_unit::leading_units(codec, &frame.data);
-        let missing = self.shared.lock().note_parameter_sets(&frame, &found);
-        // Copied outside the lock: a key frame may be large.
-        let data = match missing {
-            Some(sets) => access_unit::with_parameter_sets(&frame.data, &found, &sets),
-            None => frame.data,
-        };
-        self.distribute(Frame { data, ..frame })
+        match self.accept(frame) {
+            Ok(sent) => sent,
+            Err(error) => self.refuse(error),
+        }
     }
 
-    /// Hands a whole access unit of video or a frame of audio over; whether it is a key frame is
-    /// seen from its bytes.
+    /// Hands a whole access unit of video or a frame of audio over, as [`send`](Self::send).
     pub fn send_access_unit(&self, data: impl Into<Bytes>, pts: Duration) -> Sent {
-        let mut frame = Frame::new(data, pts, Duration::ZERO);
-        if let Some(codec) = self.shared.codec {
-            let found = access_unit::leading_units(codec, &frame.data);
-            let refresh = &mut self.shared.lock().refresh;
-            frame.flags.key = refresh.can_start(found.key, !found.sps.is_empty());
+        self.send(Frame::new(data, pts, Duration::ZERO))
+    }
+
+    fn accept(&self, mut frame: Frame) -> Result<Sent, InputError> {
+        frame.data = self.shared.kind.check(frame.data)?;
+        let Some(codec) = self.shared.kind.nal_codec() else {
+            if self.shared.lock().is_rtp(self.shared.kind, &frame.data) {
+                return Err(InputError::RtpPackets);
+            }
+            return Ok(self.distribute(frame));
+        };
+        let found = access_unit::leading_units(codec, &frame.data);
+        let missing = match self.shared.lock().note_video(codec, &mut frame, &found)? {
+            Noted::Kept(sent) => return Ok(sent),
+            Noted::Send { missing } => missing,
+        };
+        // Copied outside the lock: a key frame may be large.
+        if let Some(sets) = missing {
+            frame.data = access_unit::with_parameter_sets(&frame.data, &found, &sets);
         }
-        self.send(frame)
+        Ok(self.distribute(frame))
+    }
+
+    fn refuse(&self, error: InputError) -> Sent {
+        let is_news = {
+            let mut state = self.shared.lock();
+            state.stats.sent += 1;
+            state.stats.refused += 1;
+            let told = state.told;
+            state.told |= 1 << error.kind();
+            told >> error.kind() & 1 == 0
+        };
+        // Outside the lock: a logger is the application's code.
+        if is_news {
+            log::warn!("live input refused: {error}");
+        }
+        Sent::Refused(error)
     }
 
     /// Says what the wall clock showed (time since the Unix epoch) when the frame of `pts` was
@@ -299,24 +348,69 @@ impl fmt::Debug for LiveSender {
     }
 }
 
+/// What is to become of a frame of video.
+enum Noted {
+    /// It had parameter sets alone.
+    Kept(Sent),
+    /// It is sent, with these in front.
+    Send { missing: Option<Bytes> },
+}
+
 impl State {
     fn stats(&self) -> LiveStats {
         let queued = self.sources.iter().map(|(_, r)| r.queue.len()).max().unwrap_or(0);
         LiveStats { queued, sources: self.sources.len(), ..self.stats }
     }
 
-    /// Keeps the frame's parameter sets; returns those that must be put in front of it.
-    fn note_parameter_sets(&mut self, frame: &Frame, found: &LeadingUnits) -> Option<Bytes> {
-        let goes_on = std::mem::replace(&mut self.inside_unit, !frame.flags.ends_access_unit);
-        let sets = self.sets.as_mut()?;
-        if sets.note(&frame.data, found, goes_on) {
-            self.parameters = sets.parameters();
+    /// Keeps the frame's parameter sets, and tells those that must be put in front of it.
+    fn note_video(
+        &mut self,
+        codec: NalCodec,
+        frame: &mut Frame,
+        found: &LeadingUnits,
+    ) -> Result<Noted, InputError> {
+        // A length of 256 to 511 looks like a start code.
+        let was_prefixed = self.told >> InputError::LengthPrefixed.kind() & 1 == 1;
+        if was_prefixed && is_length_prefixed(&frame.data) {
+            return Err(InputError::LengthPrefixed);
         }
+        let slice = frame.data.get(found.slice_at..).filter(|_| found.slice && !self.inside_unit);
+        if slice.is_some_and(|slice| continues_picture(codec, slice)) {
+            return Err(InputError::ContinuedPicture);
+        }
+        let goes_on = std::mem::replace(&mut self.inside_unit, !frame.flags.ends_access_unit);
         // They go in front of the first slice, whichever piece has it.
         let first_slice = found.slice && !(goes_on && self.had_slice);
         self.had_slice = found.slice || (goes_on && self.had_slice);
+        self.sps_before |= !found.sps.is_empty();
+        if first_slice {
+            let sps = std::mem::take(&mut self.sps_before);
+            frame.flags.key = self.refresh.can_start(found.key || found.intra && sps, sps);
+        } else if found.slice || frame.flags.ends_access_unit {
+            frame.flags.key = found.key;
+        }
+        let Some(sets) = self.sets.as_mut() else { return Ok(Noted::Send { missing: None }) };
+        if sets.note(&frame.data, found, goes_on) {
+            self.parameters = sets.parameters();
+        }
+        let has_sets = !(found.vps.is_empty() && found.sps.is_empty() && found.pps.is_empty());
+        if has_sets && !found.slice && !goes_on && frame.flags.ends_access_unit {
+            self.stats.sent += 1;
+            if !self.sources.iter().any(|(_, reader)| reader.asked) {
+                return Ok(Noted::Kept(Sent::NoReceiver));
+            }
+            self.stats.accepted += 1;
+            return Ok(Noted::Kept(Sent::Accepted));
+        }
         let wanted = frame.flags.key && first_slice && !self.sources.is_empty();
-        sets.missing().filter(|_| wanted && access_unit::is_complete(&self.parameters)).cloned()
+        let is_complete = access_unit::is_complete(&self.parameters);
+        let missing = sets.missing().filter(|_| wanted && is_complete).cloned();
+        Ok(Noted::Send { missing })
+    }
+
+    /// Whether frames of audio are RTP packets.
+    fn is_rtp(&mut self, kind: InputKind, data: &[u8]) -> bool {
+        matches!(kind, InputKind::Aac | InputKind::Pcm { .. }) && self.rtp_look.sees_packet(data)
     }
 
     /// What the clock that was set shows at a frame. It is of no use to times that begin anew.
@@ -452,7 +546,7 @@ impl LiveSource {
 
     /// The frame, with what a decoder must be told if some before it are missing.
     fn after_break(&self, mut frame: Frame) -> Frame {
-        let Some(codec) = self.shared.codec.filter(|_| frame.flags.discontinuity) else {
+        let Some(codec) = self.shared.kind.nal_codec().filter(|_| frame.flags.discontinuity) else {
             return frame;
         };
         let found = access_unit::leading_units(codec, &frame.data);
