@@ -108,10 +108,9 @@ impl Cursors {
     /// nobody else is read there: then that moves to the track's. Returns whether it did.
     pub(super) fn join(&mut self, track: usize, is_alone: bool) -> bool {
         let Some(place) = self.own.get_mut(track) else { return false };
-        let caught_up = |own: &&Box<Own>| {
-            own.behind && own.cursor.walker.position() >= self.shared.walker.position()
-        };
-        if !is_alone && !place.as_ref().is_some_and(|own| caught_up(&own)) {
+        let caught_up =
+            |own: &Own| own.behind && own.cursor.walker.position() >= self.shared.walker.position();
+        if !is_alone && !place.as_deref().is_some_and(caught_up) {
             return false;
         }
         let Some(own) = place.take() else { return false };

@@ -169,7 +169,7 @@ impl MatroskaProbe {
             log::debug!("{}: the element at {at} is longer than the file", self.name);
             return Ok(Phase::Lost(data));
         }
-        let mut content = |limit| self.content(data, Some(end - data), limit);
+        let mut content = |limit| self.content(data, Some(end.saturating_sub(data)), limit);
         let read = match header.id {
             id::SEEK_HEAD => content(MAX_SEEK_HEAD).map(|content| self.seek_head(&content)),
             id::INFO => content(MAX_INFO).map(|content| self.info(&content)),
@@ -241,7 +241,7 @@ impl MatroskaProbe {
         if let Some(scale) = positive(content, id::TIMESTAMP_SCALE) {
             self.time_line.scale = scale;
         }
-        self.info_duration = self.info_duration.or(positive_real(content, id::DURATION));
+        self.info_duration = self.info_duration.or_else(|| positive_real(content, id::DURATION));
     }
 
     /// The first element with a track that can be streamed counts.

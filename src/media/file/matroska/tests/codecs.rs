@@ -63,7 +63,9 @@ fn sound_in_a_waveformatex_is_played() {
     };
     let mp3 = [&[0xff, 0xfb, 0x90, 0x64][..], &[0; 413]].concat();
     let adts = [0xff, 0xf1, 0x4c, 0x80, 1, 0x3f, 0xfc, 1, 2];
-    let cases: [(Vec<u8>, CodecParameters, &[u8], &[u8]); 9] = [
+    // The CodecPrivate, what it stands for, a frame as it is stored and as it is sent.
+    type Case<'a> = (Vec<u8>, CodecParameters, &'a [u8], &'a [u8]);
+    let cases: [Case<'_>; 9] = [
         (wave_format(7, 1, 8000, 8, &[]), pcm(PcmEncoding::Pcmu, 8000, 1), &[1, 2], &[1, 2]),
         (wave_format(6, 2, 8000, 8, &[]), pcm(PcmEncoding::Pcma, 8000, 2), &[1, 2], &[1, 2]),
         (wave_format(1, 1, 8000, 8, &[]), pcm(PcmEncoding::L8, 8000, 1), &[1, 2], &[1, 2]),
@@ -101,7 +103,8 @@ fn pictures_in_a_bitmapinfoheader_are_played() {
     let sets = units(true, &[&SPS, &PPS]);
     let slice = [0x65, 1, 0x80];
     // The code, what follows the header, whether the blocks have start codes, and their units.
-    let cases: [(&[u8; 4], &[u8], bool, &[&[u8]]); 4] = [
+    type Case<'a> = (&'a [u8; 4], &'a [u8], bool, &'a [&'a [u8]]);
+    let cases: [Case<'_>; 4] = [
         (b"AVC1", &avcc, false, &[&slice]),
         (b"H264", &sets, true, &[&slice]),
         (b"x264", &[], true, &[&SPS, &PPS, &slice]),
@@ -139,7 +142,9 @@ fn parameter_sets_may_be_in_the_blocks_alone() {
     let cut_off = [1, 66, 0, 30, 0xff, 0xe1, 0, 40, 0x67];
     let mut empty_hvcc = vec![0; 23];
     (empty_hvcc[0], empty_hvcc[21]) = (1, 0xff);
-    let cases: [(&str, &[u8], &[&[u8]], &[&[u8]]); 7] = [
+    // The codec, its CodecPrivate, the NAL units of a key picture and of the next.
+    type Case<'a> = (&'a str, &'a [u8], &'a [&'a [u8]], &'a [&'a [u8]]);
+    let cases: [Case<'_>; 7] = [
         (avc, &[], &key, &next),
         (avc, &empty_avcc, &key, &next),
         (avc, &sps_alone, &key, &next),

@@ -151,6 +151,10 @@ fn what_is_in_front_of_the_segment_and_its_size_do_not_matter() {
     let lying = |size| [ebml_header(), lying(id::SEGMENT, size, &content)].concat();
     check("segment of size 0", lying(0));
     check("segment that is too long", lying(1 << 50));
+    // One that ends within the header of an element.
+    assert!(probe(lying(3)).is_err());
+    let unknown = unknown_size(id::INFO, &content);
+    assert!(probe([ebml_header(), super::lying(id::SEGMENT, 3, &unknown)].concat()).is_err());
 }
 
 #[test]
