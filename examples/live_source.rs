@@ -46,7 +46,7 @@ struct Options {
     file: PathBuf,
     reuse_first_source: bool,
     fast_start: FastStart,
-    limits: QueueLimits,
+    queue: usize,
     report: Duration,
     name: String,
 }
@@ -62,7 +62,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         file: "testdata/media/bframes.h264".into(),
         reuse_first_source: false,
         fast_start: FastStart::default(),
-        limits: QueueLimits { frames: 60, ..QueueLimits::default() },
+        queue: 60,
         report: Duration::from_secs(5),
         name: "live".into(),
     };
@@ -72,7 +72,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some(name @ "--fast-start") => {
                 options.fast_start = support::fast_start(arguments, name)?;
             }
-            Some(name @ "--queue") => options.limits.frames = arguments.number(name)?,
+            Some(name @ "--queue") => options.queue = arguments.number(name)?,
             Some(name @ "--report") => {
                 options.report = Duration::from_secs(arguments.number(name)?);
             }
@@ -99,7 +99,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     let kbps = track.bitrate.map(|bits| bits.div_ceil(1000));
     let mut program = Program::new(ServerConfig::default(), options.listen)?;
     let (input, wake) = program.with(|server, env| server.create_live_input(env))?;
-    let (sender, stream) = live_stream(parameters, options.limits, wake);
+    let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
+    let (sender, stream) = live_stream(parameters, limits, wake);
     let mut track = LiveTrack::new(stream, input);
     if let Some(kbps) = kbps {
         track = track.bandwidth_kbps(kbps);
