@@ -230,7 +230,9 @@ fn plays_at_the_times_that_pictures_are_shown() {
         };
         nals.push(H264Slice { fields: true, ..slice }.nal());
     }
-    let file = h264(&annexb::from_nal_units(nals.iter().map(Vec::as_slice))).unwrap();
+    let bytes = annexb::from_nal_units(nals.iter().map(Vec::as_slice));
+    check_both_sources::<H264Syntax>(file_of(&bytes).path());
+    let file = h264(&bytes).unwrap();
     let fields = |n: u64| Duration::from_nanos(n * 1_000_000_000 / 60);
     assert_eq!(file.tracks()[0].duration, Some(fields(700)));
     with_source(&file, |source, cx| {

@@ -88,7 +88,9 @@ impl TrackState {
         }
         let after = self.changes.partition_point(|(at, _)| *at < offset);
         let in_force = after.checked_sub(1).and_then(|i| self.changes.get(i));
-        if let Some((_, sets)) = in_force {
+        let Some((_, sets)) = in_force else { return };
+        // As a rule they never change, and then nothing is copied.
+        if self.sets.as_ref().is_none_or(|now| now.annexb() != sets.annexb()) {
             self.sets = Some(sets.clone());
         }
     }
