@@ -431,6 +431,16 @@ impl FramedSource for OutletSource {
         FramePoll::Pending(Wait::Work)
     }
 
+    fn check_seek(&self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<(), SeekError> {
+        let gone = || SeekError::Failed("the producer has gone".into());
+        if !self.seekable {
+            return Err(SeekError::NotSeekable);
+        }
+        let (id, _) = self.at.ok_or_else(gone)?;
+        let shared = cx.demuxers.shared.get(id).ok_or_else(gone)?;
+        shared.producer.as_ref().ok_or_else(gone)?.locate(npt).map(drop)
+    }
+
     fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let gone = || SeekError::Failed("the producer has gone".into());
         if !self.seekable {

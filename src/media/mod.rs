@@ -121,6 +121,21 @@ pub trait FramedSource {
         self.seek(Duration::ZERO, cx).map(drop)
     }
 
+    /// Whether [`seek`](Self::seek) to `npt` can be done, without doing it: the tracks of a
+    /// presentation are moved together or not at all. The default goes by the
+    /// [`duration`](Self::duration).
+    ///
+    /// # Errors
+    /// Those of [`seek`](Self::seek), as far as they can be foreseen.
+    fn check_seek(&self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<(), SeekError> {
+        let _ = cx;
+        match self.duration() {
+            None => Err(SeekError::NotSeekable),
+            Some(duration) if npt >= duration && !npt.is_zero() => Err(SeekError::OutOfRange),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Length of the media, if it has one that is known.
     fn duration(&self) -> Option<Duration> {
         None

@@ -76,7 +76,12 @@ pub struct RtpSink {
     dropped_batches: u64,
 }
 
-/// Where the source's time line lies on the stream's, until the next seek.
+/// A source's time line that moves by more than this on the stream's has begun anew; by less, it
+/// follows a clock, and packets need not begin with it.
+const LEAP_NANOS: u128 = 2_000_000;
+
+/// Where the source's time line lies on the stream's, until it begins anew: by a seek, a repetition
+/// or a discontinuity.
 #[derive(Clone, Copy)]
 struct Alignment {
     /// Running time less presentation time, nanoseconds.
@@ -233,16 +238,24 @@ impl RtpSink {
     /// Packetizes a frame that is presented at `running_time`. The batch is ready to send, with
     /// the interleaving prefixes filled in for channel 0 (see [`set_channel`](Self::set_channel)),
     /// valid until the next call, and empty if the packetizer holds the frame back.
+    ///
+    /// What the packetizer holds back of another time line goes out in front: it cannot share a
+    /// packet with the frame, and its timestamp cannot be counted from the frame's.
     pub fn handle_frame(&mut self, frame: &Frame, running_time: Duration) -> &mut PacketBuffer {
         let alignment = self.align(frame.pts, running_time);
+        self.batch.clear();
+        let leapt = |before: Alignment| before.offset.abs_diff(alignment.offset) > LEAP_NANOS;
+        if self.packetizer.holds_back() && self.alignment.is_some_and(leapt) {
+            self.flush();
+        }
+        let flushed = self.batch.spans().len();
         self.alignment = Some(alignment);
         self.timestamp = self.units(frame.pts).wrapping_add(alignment.shift);
-        self.batch.clear();
         self.packetizer.packetize(frame, &mut self.batch);
         // What waited before this frame is in the batch, if there is one.
         let waited = self.held.take().filter(|_| self.batch.is_empty());
         self.held = self.packetizer.holds_back().then(|| waited.unwrap_or(self.timestamp));
-        self.fill_in_headers();
+        self.fill_in_headers(flushed);
         &mut self.batch
     }
 
@@ -252,7 +265,7 @@ impl RtpSink {
         self.batch.clear();
         self.held = None;
         self.packetizer.flush(&mut self.batch);
-        self.fill_in_headers();
+        self.fill_in_headers(0);
         &mut self.batch
     }
 
@@ -298,7 +311,8 @@ impl RtpSink {
         }
     }
 
-    fn fill_in_headers(&mut self) {
+    /// Of the packets from number `first` on.
+    fn fill_in_headers(&mut self, first: usize) {
         if !self.batch.is_well_formed() {
             if self.dropped_batches == 0 {
                 log::warn!(
@@ -311,7 +325,7 @@ impl RtpSink {
             self.dropped_batches += 1;
             self.batch.clear();
         }
-        for i in 0..self.batch.spans().len() {
+        for i in first..self.batch.spans().len() {
             let Some(&span) = self.batch.spans().get(i) else { return };
             self.fill_in_header(span);
         }
@@ -474,6 +488,59 @@ mod tests {
         assert!(sink.flush().is_empty());
         assert_eq!(sink.packet_count(), 2, "what was forgotten has no number");
         assert_eq!(sink.next_sequence(), 0x8000);
+    }
+
+    #[test]
+    fn what_is_held_back_keeps_its_timestamp_where_the_time_line_begins_anew() {
+        let aac = CodecParameters::Aac {
+            config: bytes::Bytes::from_static(&[0x12, 0x88]),
+            sampling_rate: 32_000,
+            channels: 1,
+        };
+        // Frames of 32 ms and of 24 ms; four of either wait for company at the most.
+        for (parameters, each) in [(aac, ms(32)), (CodecParameters::MpegAudio, ms(24))] {
+            let format = crate::payload::format_for(&parameters, 96);
+            let packetizer = packetizer_for(&parameters);
+            let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
+            let clock = u64::from(sink.clock_rate());
+            let first = sink.timestamp_at(Duration::ZERO);
+            let mut ends = 0;
+            for pass in 0..5u32 {
+                // The presentation is a little longer than its sound, and sought once.
+                let begins = each * 10 * pass + ms(u64::from(pass) * 11);
+                let from = if pass == 3 { ms(100_000) } else { ms(0) };
+                for i in 0..10 {
+                    let frame = Frame::new(vec![0xff; 100], from + each * i, each);
+                    let batch = sink.handle_frame(&frame, begins + each * i);
+                    for span in 0..batch.spans().len() {
+                        let packet = batch.packet(span).unwrap();
+                        let timestamp = BigEndian::read_u32(&packet[4..]).wrapping_sub(first);
+                        let time = ms(u64::from(timestamp) * 1000 / clock);
+                        assert!(time >= ms(ends), "{time:?} follows {ends}");
+                        assert!(time <= begins + each * i, "{time:?} in pass {pass}");
+                        let bytes = packet.len() - 12;
+                        let frames = (bytes - 2) / 100;
+                        ends = (time + each * frames as u32).as_millis() as u64;
+                    }
+                }
+            }
+            assert!(ends > 1000, "{ends} ms of sound went out");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_followed_does_not_cut_packets_short() {
+        let parameters = CodecParameters::MpegAudio;
+        let format = crate::payload::format_for(&parameters, 96);
+        let packetizer = packetizer_for(&parameters);
+        let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
+        let mut packets = 0;
+        for i in 0..400u64 {
+            let frame = Frame::new(vec![0xff; 100], ms(i * 24), ms(24));
+            let drift = Duration::from_micros(i * 2);
+            packets += sink.handle_frame(&frame, ms(i * 24) + drift).spans().len();
+        }
+        assert_eq!(packets, 100);
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(super) const PUBLIC: &str =
 pub(super) enum Then {
     #[default]
     Nothing,
-    /// Start the tracks of a presentation together, at `npt`.
-    Start { tracks: Vec<TrackSetup>, npt: Duration },
+    /// Start the tracks of a presentation together; what is to be decoded at `due` goes out first.
+    Start { tracks: Vec<TrackSetup>, due: Duration },
 }
 
 /// What an answer takes over from its request.

@@ -32,5 +32,6 @@ impl StreamState {
         if let Some(at) = next {
             env.arm_timer(&mut self.catch_up_timer, me, key(super::KEY_CATCH_UP, id), at);
         }
+        self.greet_newcomers(env, wiring, true);
     }
 }

@@ -233,6 +233,16 @@ impl LiveClock {
 }
 
 impl LivePlace {
+    /// Time of the presentation at a time of the encoder: on the line since its beginning.
+    pub(super) fn npt_of(&self, time: Duration) -> Duration {
+        duration(position(time, self.offset).saturating_sub(LEAD))
+    }
+
+    /// Running time, as for RTP timestamps, of a time of the presentation.
+    pub(super) fn running_time_of(&self, npt: Duration) -> Duration {
+        npt.saturating_add(duration(LEAD))
+    }
+
     /// What a sender report says at `now`, when the server's wall clock shows `wall`: an NTP time,
     /// as the time since the Unix epoch, and the position on the line that belongs to it.
     ///

@@ -23,6 +23,7 @@ mod multicast;
 mod out_queue;
 mod outgoing;
 mod outlets;
+mod pause;
 mod payload_types;
 mod play;
 pub mod pool;

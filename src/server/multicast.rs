@@ -99,7 +99,7 @@ impl RtspServer {
         if self.streams.get(id).is_none_or(|s| s.origin.is_some()) {
             return false;
         }
-        self.with_stream(env, id, |s, env, wiring| s.say_goodbye(env, wiring, None));
+        self.with_stream(env, id, |s, env, wiring| s.end_with_goodbye(env, wiring));
         self.delete_stream(env, id);
         true
     }

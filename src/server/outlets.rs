@@ -43,6 +43,10 @@ pub(super) struct Destination {
     place: Option<usize>,
     /// Joined while a batch was on its way, which is not for it.
     joined_late: bool,
+    /// It was started, and is to get a report behind its first packet.
+    report_owed: bool,
+    /// It has got a report, and no BYE since.
+    pub(super) has_heard: bool,
     /// When its session was last kept alive because its connection takes what it is sent.
     drained_at: Option<Instant>,
     /// Counted when sent (TCP) or added up from the stream's totals (UDP).
@@ -112,6 +116,8 @@ pub(super) struct Outlets {
     stale: bool,
     anyone_joined_late: bool,
     catching_up: CatchingUp,
+    /// A destination is owed a report.
+    has_newcomers: bool,
     /// An RTCP packet with its interleaving prefix.
     prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,
@@ -161,6 +167,8 @@ impl Outlets {
             catching_up: None,
             place: None,
             joined_late: false,
+            report_owed: false,
+            has_heard: false,
             drained_at: None,
             sent: Totals::default(),
             since: Totals::default(),
@@ -178,6 +186,8 @@ impl Outlets {
         let sent = self.sent;
         if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
             d.playing = playing;
+            d.report_owed = playing;
+            self.has_newcomers |= playing;
             d.since = sent;
             if !playing {
                 d.catching_up = None;

@@ -1,4 +1,7 @@
 //! PLAY (RFC 2326 section 10.5): where to start, what RTP-Info says, and starting.
+//!
+//! It has two phases: first all tracks are asked whether they can go where they are to, then all are
+//! moved.
 
 use super::answer::{Answer, Refusal, Then};
 use super::media_session::MediaSessionId;
@@ -8,13 +11,57 @@ use super::setup::TrackSetup;
 use super::targets::{Scope, media_of, media_of_mut};
 use super::waiting::Awaited;
 use crate::env::UsageEnvironment;
-use crate::media::SeekError;
+use crate::media::{SeekError, SourceContext};
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
-use crate::wire::rtsp::{NptTime, Range, RangeError, RangeHeader, RtpInfoEntry, StatusCode};
+use crate::wire::rtsp::{Range, RangeError, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
 
 /// PLAYs of one turn that read in files: each may read some megabytes.
 const SEEKS_PER_TURN: usize = 4;
+
+/// What a PLAY asks for, in normal play time.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// `None`: go on.
+    start: Option<Duration>,
+    /// `None`: to the end.
+    stop: Option<Duration>,
+    /// All tracks have ended; those that others share begin anew too.
+    all_over: bool,
+}
+
+/// What a PLAY does to the position of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    Stay,
+    To(Duration),
+    /// Other tracks are longer: this one has nothing to play there.
+    BehindEnd(Duration),
+}
+
+/// Where tracks begin.
+#[derive(Clone, Copy, Debug)]
+struct Beginning {
+    /// Start of the range: when the first frame is presented.
+    npt: Duration,
+    /// When it is decoded.
+    due: Duration,
+}
+
+impl Beginning {
+    fn earlier(self, other: Self) -> Self {
+        Self { npt: self.npt.min(other.npt), due: self.due.min(other.due) }
+    }
+}
+
+impl From<RangeError> for Refusal {
+    fn from(error: RangeError) -> Self {
+        Self::from(match error {
+            RangeError::Invalid => StatusCode::BAD_REQUEST,
+            RangeError::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        })
+    }
+}
 
 impl RtspServer {
     pub(super) fn play(
@@ -30,47 +77,50 @@ impl RtspServer {
         }
         let scale = match call.request.headers.value("Scale") {
             None => None,
-            Some(value) => {
-                let wanted = parse_scale(value).map_err(|_| StatusCode::BAD_REQUEST)?;
-                Some(self.set_scale(&scope, wanted))
-            }
+            Some(value) => Some(parse_scale(value).map_err(|_| StatusCode::BAD_REQUEST)?),
         };
         let range = match call.request.headers.value("Range") {
             None => None,
-            Some(value) => Some(value.parse::<RangeHeader>().map_err(|e| match e {
-                RangeError::Invalid => StatusCode::BAD_REQUEST,
-                RangeError::Unsupported => StatusCode::INVALID_RANGE,
-            })?),
+            Some(value) => Some(value.parse::<RangeHeader>()?.range),
         };
-        let (start, stop) = self.asked_range(&scope, range.as_ref())?;
-        let npt = self.position_tracks(env, &scope, start, stop)?;
-        let now = env.now();
+        let wanted = self.wanted(&scope, range.as_ref())?;
+        self.check_moves(env, &scope, wanted)?;
+        // What is refused changes nothing: from here on it is not.
+        self.move_tracks(env, &scope, wanted)?;
+        let scale = scale.map(|scale| self.set_scale(&scope, scale));
+        let begin = self.prepare_tracks(env, &scope);
+        let end = self.range_end(&scope, wanted.stop).map(|end| end.max(begin.npt));
+        let (range, start) = Range::in_unit_of(range.as_ref(), begin.npt, end);
         for (_, track) in &scope.tracks {
-            self.with_stream(env, track.stream, |s, env, w| {
-                s.begin_packet(env, w, track.destination);
-            });
+            if let Some(stream) = self.streams.get_mut(track.stream).filter(|s| !s.shared) {
+                stream.set_range(start, wanted.stop);
+            }
         }
         if let Some(session) = self.pool.session_mut(scope.session) {
             if let Some(media) = media_of_mut(session, scope.media_session) {
                 media.was_played = true;
             }
         }
-        let duration = self.media_sessions.get(scope.media_session).and_then(|s| s.duration());
-        let end = stop.or(duration);
-        answer.field("Range", RangeHeader::from(Range::npt(npt, end)));
+        answer.field("Range", RangeHeader::from(range));
         if let Some(scale) = scale {
             answer.field("Scale", Scale(scale));
         }
         self.name_session(answer, scope.session);
         let session = self.pool.session(scope.session);
         let media = session.and_then(|s| media_of(s, scope.media_session));
+        let now = env.now();
         let info = scope.tracks.iter().filter_map(|(index, track)| {
-            let (seq, rtptime) = self.streams.get(track.stream)?.next_packet(now, npt);
-            Some(RtpInfoEntry { url: media?.url(*index)?, seq, rtptime })
+            let stream = self.streams.get(track.stream)?;
+            let joins = !self.is_track_playing(track);
+            let (seq, rtptime) = stream.rtp_info(now, start, begin.due, joins);
+            let ssrc = stream.changed_ssrc();
+            // The grammar wants a parameter at least.
+            let is_known = seq.is_some() || rtptime.is_some();
+            is_known.then_some(RtpInfoEntry { url: media?.url(*index)?, seq, rtptime, ssrc })
         });
         answer.list("RTP-Info", info);
         let tracks = scope.tracks.into_iter().map(|(_, track)| track).collect();
-        answer.then = Then::Start { tracks, npt };
+        answer.then = Then::Start { tracks, due: begin.due };
         Ok(Outcome::Answered)
     }
 
@@ -83,32 +133,198 @@ impl RtspServer {
         !reads || self.seeks.spend(env, SEEKS_PER_TURN)
     }
 
-    /// Start (`None`: where it stands) and end of a Range, or 457.
-    fn asked_range(
-        &self,
-        scope: &Scope,
-        range: Option<&RangeHeader>,
-    ) -> Result<(Option<Duration>, Option<Duration>), Refusal> {
-        let Some(RangeHeader { range, .. }) = range else { return Ok((None, None)) };
+    /// Start and end of what is asked for, or 457.
+    fn wanted(&self, scope: &Scope, range: Option<&Range>) -> Result<Wanted, Refusal> {
         let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
-        // Recorded media have no universal time here.
-        let (mut start, stop) = range.as_npt().ok_or_else(invalid)?;
-        let session = self.media_sessions.get(scope.media_session).ok_or_else(invalid)?;
-        let length = session.longest_duration();
-        match length {
-            Some(length) if start.is_some_and(|s| s > length) => return Err(invalid()),
-            // Live: only the beginning, which is now.
-            None if start.is_some_and(|s| !s.is_zero()) => return Err(invalid()),
-            None => start = None,
-            Some(_) => {}
+        let streams = || scope.tracks.iter().filter_map(|(_, t)| self.streams.get(t.stream));
+        let all_over = streams().all(|s| s.has_ended());
+        if all_over && streams().any(|s| s.live) {
+            // There is nothing to go back to.
+            return Err(StatusCode::GONE.into());
         }
-        if stop.is_some_and(|stop| start.is_some_and(|start| stop < start)) {
+        // Recorded media have no universal time here.
+        let (mut start, stop) =
+            range.map_or(Some((None, None)), Range::as_npt).ok_or_else(invalid)?;
+        let session = self.media_sessions.get(scope.media_session).ok_or_else(invalid)?;
+        if range.is_some() {
+            match session.longest_duration() {
+                Some(length) if start.is_some_and(|s| s > length) => return Err(invalid()),
+                // Live: only the beginning, which is now.
+                None if start.is_some_and(|s| !s.is_zero()) => return Err(invalid()),
+                None => start = None,
+                Some(_) => {}
+            }
+        }
+        // Without a start: from the pause point, or where it stands; where all has ended, anew.
+        let private = || streams().filter(|s| !s.shared && s.origin.is_some());
+        let paused = || private().filter_map(|s| s.resume_at).min();
+        let start = start.or_else(|| if all_over { Some(Duration::ZERO) } else { paused() });
+        let from = start.or_else(|| private().map(|s| s.npt()).min());
+        if stop.is_some_and(|stop| from.is_some_and(|from| stop < from)) {
             return Err(invalid());
         }
-        if matches!(range, Range::Npt { start: Some(NptTime::Now), .. }) {
-            start = None;
+        Ok(Wanted { start, stop, all_over })
+    }
+
+    /// Finds out what becomes of each track, and refuses what cannot be, before any is moved.
+    fn check_moves(
+        &mut self,
+        env: &UsageEnvironment,
+        scope: &Scope,
+        wanted: Wanted,
+    ) -> Result<(), Refusal> {
+        let mut has_something = false;
+        for (index, track) in &scope.tracks {
+            let there = self.track_move(env, scope, (*index, track), wanted);
+            let there = there.map_err(|e| refusal_of(&e))?;
+            has_something |= !matches!(there, Move::BehindEnd(_));
         }
-        Ok((start, stop))
+        if has_something { Ok(()) } else { Err(StatusCode::INVALID_RANGE.into()) }
+    }
+
+    fn track_move(
+        &mut self,
+        env: &UsageEnvironment,
+        scope: &Scope,
+        (index, track): (usize, &TrackSetup),
+        wanted: Wanted,
+    ) -> Result<Move, SeekError> {
+        let Some(stream) = self.streams.get(track.stream) else { return Ok(Move::Stay) };
+        let npt = match wanted.start {
+            _ if track.is_multicast => return Ok(Move::Stay),
+            // Nobody moves what others watch. When all has ended it begins anew.
+            _ if stream.shared && !wanted.all_over => return Ok(Move::Stay),
+            _ if stream.shared => Duration::ZERO,
+            Some(npt) => npt,
+            None => return Ok(Move::Stay),
+        };
+        if npt.is_zero() && stream.is_fresh() {
+            return Ok(Move::Stay);
+        }
+        let session = self.media_sessions.get_mut(scope.media_session);
+        let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+        let mut cx = SourceContext { now: env.now(), demuxers: &mut self.demuxers };
+        let checked = match factory {
+            Some(factory) => factory.check_seek(&*stream.source, npt, &mut cx),
+            None => stream.source.check_seek(npt, &mut cx),
+        };
+        match checked {
+            Ok(()) => Ok(Move::To(npt)),
+            // It may be able to begin anew all the same.
+            Err(SeekError::NotSeekable) if npt.is_zero() => Ok(Move::To(npt)),
+            Err(SeekError::OutOfRange) => Ok(Move::BehindEnd(npt)),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn move_tracks(
+        &mut self,
+        env: &mut UsageEnvironment,
+        scope: &Scope,
+        wanted: Wanted,
+    ) -> Result<(), Refusal> {
+        let mut has_moved = false;
+        for (index, track) in &scope.tracks {
+            let there = self.track_move(env, scope, (*index, track), wanted);
+            let moved = match there {
+                Ok(Move::Stay) => continue,
+                Ok(Move::To(npt)) => self.seek_track(env, scope.media_session, *index, track, npt),
+                Ok(Move::BehindEnd(npt)) => {
+                    if let Some(stream) = self.streams.get_mut(track.stream) {
+                        stream.pause(env, track.destination);
+                        stream.go_to_end(npt);
+                    }
+                    Ok(())
+                }
+                Err(e) => Err(e),
+            };
+            match moved {
+                Ok(()) => has_moved = true,
+                Err(e) if !has_moved => return Err(refusal_of(&e)),
+                // The others have moved. The track ends, as when its file cannot be read on.
+                Err(e) => {
+                    log::warn!("a track cannot follow the others of its presentation: {e:?}");
+                    if let Some(stream) = self.streams.get_mut(track.stream) {
+                        stream.pause(env, track.destination);
+                        stream.go_to_end(wanted.start.unwrap_or_default());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn seek_track(
+        &mut self,
+        env: &mut UsageEnvironment,
+        media_session: MediaSessionId,
+        index: usize,
+        track: &TrackSetup,
+        npt: Duration,
+    ) -> Result<(), SeekError> {
+        let now = env.now();
+        let Some(stream) = self.streams.get_mut(track.stream) else { return Ok(()) };
+        let session = self.media_sessions.get_mut(media_session);
+        let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+        let sought = stream.seek_with(&mut self.demuxers, now, |source, cx| match factory {
+            Some(factory) => factory.seek_stream_source(source, npt, cx),
+            None => source.seek(npt, cx),
+        });
+        match sought {
+            Ok(_) => {
+                // Not before: what is refused changes nothing.
+                stream.pause(env, track.destination);
+                Ok(())
+            }
+            Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Makes known what the tracks begin with.
+    fn prepare_tracks(&mut self, env: &mut UsageEnvironment, scope: &Scope) -> Beginning {
+        let now = env.now();
+        let mut begin: Option<Beginning> = None;
+        // Of tracks that have no frame to start with: they are over, or not there yet.
+        let mut elsewhere: Option<Beginning> = None;
+        for (_, track) in &scope.tracks {
+            let joins = !self.is_track_playing(track);
+            let at = self.with_stream(env, track.stream, |s, env, w| {
+                s.renew_identity(env);
+                s.prepare(w, now);
+                s.begin_packet(env, w, track.destination);
+                let at = Beginning { npt: s.first_npt(joins), due: s.next_dts() };
+                (at, s.has_frame() || s.shared && s.is_playing())
+            });
+            let Some((at, has_frame)) = at else { continue };
+            let of = if has_frame { &mut begin } else { &mut elsewhere };
+            *of = Some(of.map_or(at, |other| other.earlier(at)));
+        }
+        begin.or(elsewhere).unwrap_or(Beginning { npt: Duration::ZERO, due: Duration::ZERO })
+    }
+
+    /// Where the range that is played ends: with the last track. `None` where that is not known.
+    fn range_end(&self, scope: &Scope, stop: Option<Duration>) -> Option<Duration> {
+        let mut end = Duration::ZERO;
+        for (index, track) in &scope.tracks {
+            end = end.max(self.track_end(scope, *index, track, stop)?);
+        }
+        Some(end)
+    }
+
+    /// Where a track ends, or is to stop before that. Nobody stops what others watch.
+    pub(super) fn track_end(
+        &self,
+        scope: &Scope,
+        index: usize,
+        track: &TrackSetup,
+        stop: Option<Duration>,
+    ) -> Option<Duration> {
+        let session = self.media_sessions.get(scope.media_session);
+        let duration = session.and_then(|s| s.subsession(index)?.duration());
+        let is_shared = self.streams.get(track.stream).is_none_or(|s| s.shared);
+        let stop = stop.filter(|_| !is_shared && !track.is_multicast);
+        duration.into_iter().chain(stop).min()
     }
 
     fn set_scale(&mut self, scope: &Scope, wanted: f32) -> f32 {
@@ -128,103 +344,24 @@ impl RtspServer {
         used
     }
 
-    /// Brings the tracks to where they are to start, and tells where that is.
-    fn position_tracks(
-        &mut self,
-        env: &mut UsageEnvironment,
-        scope: &Scope,
-        start: Option<Duration>,
-        stop: Option<Duration>,
-    ) -> Result<Duration, Refusal> {
-        let now = env.now();
-        // Where one has ended, all begin anew.
-        let over = |s: &Self| {
-            scope.tracks.iter().all(|(_, t)| s.streams.get(t.stream).is_none_or(|s| s.has_ended()))
-        };
-        let all_over = over(self);
-        let start = start.or_else(|| all_over.then_some(Duration::ZERO));
-        let mut npt: Option<Duration> = None;
-        // Of tracks that have no frame to start with: they are over, or not there yet.
-        let mut elsewhere: Option<Duration> = None;
-        for (index, track) in &scope.tracks {
-            let Some(stream) = self.streams.get(track.stream) else { continue };
-            if stream.shared || track.is_multicast {
-                // Nobody moves or stops what others watch. When all has ended it begins anew.
-                let (is_over, begins_anew) = (stream.has_ended(), all_over && !track.is_multicast);
-                if begins_anew {
-                    let start = Duration::ZERO;
-                    self.seek_track(env, scope.media_session, *index, track, start)?;
-                }
-                self.with_stream(env, track.stream, |s, _, w| s.prepare(w, now));
-                if !is_over || begins_anew {
-                    let at = self.streams.get(track.stream).map(|s| s.npt());
-                    npt = npt.into_iter().chain(at).min();
-                }
-                continue;
-            }
-            if let Some(start) = start {
-                self.seek_track(env, scope.media_session, *index, track, start)?;
-            }
-            let at = self.with_stream(env, track.stream, |s, _, w| {
-                s.set_stop(stop);
-                s.prepare(w, now);
-                (s.npt(), s.has_frame())
-            });
-            let Some((at, has_frame)) = at else { continue };
-            let of = if has_frame { &mut npt } else { &mut elsewhere };
-            *of = Some(of.map_or(at, |other| other.min(at)));
-        }
-        Ok(npt.or(elsewhere).unwrap_or_default())
-    }
-
-    fn seek_track(
-        &mut self,
-        env: &mut UsageEnvironment,
-        media_session: MediaSessionId,
-        index: usize,
-        track: &TrackSetup,
-        npt: Duration,
-    ) -> Result<(), Refusal> {
-        let fresh = self.streams.get(track.stream).is_some_and(|s| s.is_fresh());
-        if npt.is_zero() && fresh {
-            return Ok(());
-        }
-        let now = env.now();
-        let Some(stream) = self.streams.get_mut(track.stream) else { return Ok(()) };
-        let session = self.media_sessions.get_mut(media_session);
-        let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
-        // Where another track is longer, this one is at its end.
-        let length = factory.as_ref().and_then(|f| f.duration());
-        let npt = length.map_or(npt, |length| npt.min(length));
-        let sought = stream.seek_with(&mut self.demuxers, now, |source, cx| match factory {
-            Some(factory) => factory.seek_stream_source(source, npt, cx),
-            None => source.seek(npt, cx),
-        });
-        match sought {
-            Ok(_) => {
-                // Not before: what is refused changes nothing.
-                stream.pause(env, track.destination);
-                Ok(())
-            }
-            Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
-            Err(SeekError::NotSeekable | SeekError::OutOfRange) => {
-                Err(StatusCode::INVALID_RANGE.into())
-            }
-            Err(SeekError::Failed(why)) => {
-                log::warn!("seek to {npt:?}: {why}");
-                Err(StatusCode::INTERNAL_SERVER_ERROR.into())
-            }
-        }
-    }
-
     pub(super) fn start_tracks(
         &mut self,
         env: &mut UsageEnvironment,
         tracks: &[TrackSetup],
-        npt: Duration,
+        due: Duration,
     ) {
         for track in tracks.iter().filter(|t| !t.is_multicast) {
-            self.start_destination(env, track.stream, track.destination, npt);
+            self.start_destination(env, track.stream, track.destination, due);
+        }
+    }
+}
+
+fn refusal_of(error: &SeekError) -> Refusal {
+    match error {
+        SeekError::NotSeekable | SeekError::OutOfRange => StatusCode::INVALID_RANGE.into(),
+        SeekError::Failed(why) => {
+            log::warn!("seek: {why}");
+            StatusCode::INTERNAL_SERVER_ERROR.into()
         }
     }
 }

@@ -6,14 +6,13 @@ use super::connection::ConnectionId;
 use super::hooks::Admission;
 use super::pool::{RemovalReason, Requester};
 use super::rtsp_server::RtspServer;
-use super::setup::{SessionMedia, TrackSetup};
-use super::targets::{ContentBase, Scope, Target, media_of_mut};
+use super::setup::SessionMedia;
+use super::streams::Goodbye;
+use super::targets::{ContentBase, Target, media_of_mut};
 use super::waiting::{Awaited, Resumed};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::accept::{accepts, unsupported};
-use crate::wire::rtsp::{
-    HeadError, Method, Range, RangeHeader, Request, SessionHeader, StatusCode,
-};
+use crate::wire::rtsp::{HeadError, Method, Request, SessionHeader, StatusCode};
 use crate::wire::text::is_number;
 use std::time::{Duration, Instant};
 
@@ -140,7 +139,7 @@ impl RtspServer {
         }
         match then {
             Then::Nothing => {}
-            Then::Start { tracks, npt } => self.start_tracks(env, &tracks, npt),
+            Then::Start { tracks, due } => self.start_tracks(env, &tracks, due),
         }
     }
 
@@ -281,11 +280,6 @@ impl RtspServer {
         Ok(())
     }
 
-    fn position(&self, scope: &Scope) -> Duration {
-        let of = |t: &TrackSetup| self.streams.get(t.stream).map(|s| s.npt());
-        scope.tracks.iter().filter_map(|(_, t)| of(t)).min().unwrap_or_default()
-    }
-
     // DESCRIBE
 
     fn describe(
@@ -316,30 +310,7 @@ impl RtspServer {
         Ok(Outcome::Answered)
     }
 
-    // PAUSE and TEARDOWN
-
-    fn pause(
-        &mut self,
-        env: &mut UsageEnvironment,
-        call: &Call<'_>,
-        answer: &mut Answer<'_>,
-    ) -> Result<(), Refusal> {
-        let scope = self.scope(env, call)?;
-        self.check_aggregate(&scope)?;
-        if !scope.was_played {
-            return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
-        }
-        for (_, track) in scope.tracks.iter().filter(|(_, t)| !t.is_multicast) {
-            self.with_stream(env, track.stream, |s, env, w| {
-                s.begin_packet(env, w, track.destination);
-                s.pause(env, track.destination);
-            });
-        }
-        let npt = self.position(&scope);
-        answer.field("Range", RangeHeader::from(Range::npt(npt, None)));
-        self.name_session(answer, scope.session);
-        Ok(())
-    }
+    // TEARDOWN
 
     fn teardown(
         &mut self,
@@ -353,7 +324,7 @@ impl RtspServer {
         let media = media_of_mut(state, scope.media_session).ok_or(StatusCode::NOT_FOUND)?;
         if let Some(track) = scope.track.filter(|_| media.tracks().count() > 1) {
             if let Some(setup) = media.take_track(track) {
-                self.release_track(env, &setup, false);
+                self.release_track(env, &setup, Goodbye::BeforeAnswer);
             }
             self.name_session(answer, scope.session);
             return Ok(());
@@ -361,7 +332,7 @@ impl RtspServer {
         if others {
             let of_others = |media: &SessionMedia| media.media_session() != scope.media_session;
             for media in state.retain_media(|_, media| of_others(media)) {
-                self.release_media(env, media, false);
+                self.release_media(env, media, Goodbye::BeforeAnswer);
             }
         } else {
             self.end_session(env, scope.session, RemovalReason::TornDown);

@@ -10,6 +10,7 @@ use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
 use super::sockets::UdpSockets;
 use super::stream_state::StreamId;
+use super::streams::Goodbye;
 use super::subsession::{Delivery, MulticastGroup, StreamRequest};
 use super::targets::{Found, Target, media_of, media_of_mut, split_query, split_url};
 use crate::env::UsageEnvironment;
@@ -386,7 +387,7 @@ impl RtspServer {
             }
         }
         if let Err(answer) = self.put_track(env, &asked, setup) {
-            self.release_track(env, &setup, false);
+            self.release_track(env, &setup, Goodbye::None);
             return Err(answer);
         }
         let ssrc = self.streams.get(stream).map(|s| s.ssrc());
@@ -457,7 +458,7 @@ impl RtspServer {
         let url = asked.url.as_ref().into();
         let old = slot.and_then(|slot| slot.replace(Track { setup, url, control_in_query }));
         if let Some(old) = old {
-            self.release_track(env, &old.setup, false);
+            self.release_track(env, &old.setup, Goodbye::None);
         }
         Ok(())
     }

@@ -1,7 +1,21 @@
 //! The control side of a stream: sender reports and BYE (RFC 3550 sections 6.4 and 6.6).
+//!
+//! # Where a track ends
+//!
+//! A track that has come to its end says BYE at once: nothing else tells a player over UDP that no
+//! more will come, and players that play to the end wait for it. A synchronization source that has
+//! said BYE is gone (RFC 3550 section 6.6: "After a BYE is received, it is expected that the SSRC
+//! will no longer be used"); receivers forget it, and may drop what it sends later. So a PLAY after
+//! that goes out under a new SSRC. RTSP 1.0 has a place for the number in the answer to SETUP only;
+//! it is added to the track's entry in RTP-Info, where clients read it or pass it over.
+//!
+//! A PLAY whose `Range` names the end is different: its client knows when that is reached. The
+//! track only stops, as for a pause; it says nothing, and keeps its SSRC. Clients that play the same
+//! range again and again in one session (`openRTSP -c`, which closes a track for good at its BYE)
+//! name the end.
 
 use super::outlets::DestinationId;
-use super::stream_state::{StreamId, StreamState, Wiring, key};
+use super::stream_state::{Phase, StreamId, StreamState, Wiring, key};
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
 use std::time::Duration;
@@ -12,6 +26,8 @@ const REPORT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Slots of destinations that get a report in one turn of the loop.
 const SLOTS_PER_TURN: usize = 256;
+/// Newcomers that get a report of their own after one frame; the others after the next.
+const NEWCOMERS_PER_TURN: usize = 256;
 /// Between two turns of reporting.
 const REPORT_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -32,7 +48,32 @@ impl ReportRun {
     }
 }
 
+/// What became of the SSRC of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Identity {
+    /// It has said BYE to everybody.
+    gone: bool,
+    /// It is another than the first, which the answers to SETUP told.
+    changed: bool,
+}
+
 impl StreamState {
+    /// Takes another SSRC if the present one has said BYE and the stream is to go on.
+    pub(super) fn renew_identity(&mut self, env: &mut UsageEnvironment) {
+        if !self.identity.gone || self.phase == Phase::Ended {
+            return;
+        }
+        let ssrc = env.random_u32().max(1);
+        self.sink.change_ssrc(ssrc);
+        self.rtcp.change_ssrc(ssrc);
+        self.identity = Identity { gone: false, changed: true };
+    }
+
+    /// The SSRC, if it is not the one that the stream began with.
+    pub(super) fn changed_ssrc(&self) -> Option<u32> {
+        self.identity.changed.then(|| self.sink.ssrc())
+    }
+
     /// A report may be due, or on its way.
     pub(super) fn run_rtcp(
         &mut self,
@@ -121,19 +162,42 @@ impl StreamState {
         report
     }
 
-    /// Sends a sender report to one destination at once, so that a newcomer can synchronize.
-    pub(super) fn report_to(
+    /// Sends a sender report to the destinations that have just got their first packets, so that
+    /// they can synchronize. Not before: who has sent nothing is no sender yet, and receivers throw
+    /// the reports of an unknown source away. `sent` tells whether packets have gone out.
+    pub(super) fn greet_newcomers(
         &mut self,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
-        id: DestinationId,
+        sent: bool,
     ) {
+        if !sent || self.outgoing.is_some() || !self.outlets.has_newcomers() {
+            return;
+        }
+        let report = self.report_out_of_turn(env);
+        self.outlets.greet(&report, NEWCOMERS_PER_TURN, env, wiring);
+        self.report = report;
+    }
+
+    fn report_out_of_turn(&mut self, env: &UsageEnvironment) -> Vec<u8> {
         let (ntp, facts) = self.sender_facts(env);
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.report_now(ntp, facts, &mut report);
-        self.outlets.send_rtcp(&report, Some(id), env, wiring);
-        self.report = report;
+        report
+    }
+
+    /// Tells everybody that no more will come. Who has heard nothing gets a report first: a BYE may
+    /// not be a participant's only packet (RFC 3550 section 6.3.7).
+    pub(super) fn end_with_goodbye(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        if self.outlets.has_newcomers() {
+            let report = self.report_out_of_turn(env);
+            self.outlets.greet(&report, usize::MAX, env, wiring);
+            self.report = report;
+        }
+        self.say_goodbye(env, wiring, None);
+        self.outlets.note_goodbye();
+        self.identity.gone = true;
     }
 
     /// Tells all, or one destination alone, that no more will come (RFC 3550 section 6.6).
@@ -143,12 +207,17 @@ impl StreamState {
         wiring: &mut Wiring<'_>,
         only: Option<DestinationId>,
     ) {
-        let (ntp, facts) = self.sender_facts(env);
-        let mut report = std::mem::take(&mut self.report);
-        report.clear();
-        self.rtcp.bye_for_now(ntp, facts, &mut report);
+        self.write_goodbye(env);
+        let report = std::mem::take(&mut self.report);
         self.outlets.send_rtcp(&report, only, env, wiring);
         self.report = report;
+    }
+
+    /// Makes [`report`](Self::report) a BYE, or empty if nobody has heard of the stream.
+    pub(super) fn write_goodbye(&mut self, env: &UsageEnvironment) {
+        let (ntp, facts) = self.sender_facts(env);
+        self.report.clear();
+        self.rtcp.bye_for_now(ntp, facts, &mut self.report);
     }
 
     /// What a report of this moment says: an NTP time, and the RTP timestamp that belongs to it on

@@ -14,7 +14,7 @@ use super::outgoing::{Outgoing, SparePackets};
 use super::outlets::{Destination, DestinationId, DestinationTransport, Outlets, Progress};
 use super::sockets::{SocketsId, UdpSockets};
 use super::stream_position::Base;
-use super::stream_rtcp::ReportRun;
+use super::stream_rtcp::{Identity, ReportRun};
 use super::subsession::FastStart;
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
@@ -138,8 +138,20 @@ pub struct StreamState {
     source_end: Duration,
     /// The source gave a frame since it began anew.
     pub(super) gave_frame: bool,
+    /// The source counts as ended, wherever it stands.
+    pub(super) at_end: bool,
+    /// Nothing was sent since the last seek: the next frame is the one to begin with.
+    pub(super) at_seek_point: bool,
+    /// Where the range of the last PLAY starts.
+    pub(super) range_start: Duration,
     /// Where a client asked it to stop.
     pub(super) stop_at: Option<Duration>,
+    /// Where it is to pause (RFC 2326 section 10.6).
+    pub(super) pause_at: Option<Duration>,
+    /// Where it was paused, if that is before what was sent.
+    pub(super) resume_at: Option<Duration>,
+    /// What its SSRC means to receivers.
+    pub(super) identity: Identity,
     pub(super) report: Vec<u8>,
     /// A report is due that goes out with the next frame.
     pub(super) report_waits: bool,
@@ -186,7 +198,13 @@ impl StreamState {
             position: Duration::ZERO,
             source_end: Duration::ZERO,
             gave_frame: false,
+            at_end: false,
+            at_seek_point: true,
+            range_start: Duration::ZERO,
             stop_at: None,
+            pause_at: None,
+            resume_at: None,
+            identity: Identity::default(),
             report: Vec::new(),
             report_waits: false,
             report_run: ReportRun::default(),
@@ -340,6 +358,7 @@ impl StreamState {
             return RunOutcome::Running;
         }
         let reports = self.report_run.is_under_way();
+        let mut sent = self.outgoing.is_some();
         if let Some(next) = self.go_on_with_outgoing(env, wiring) {
             env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), next);
             return RunOutcome::Running;
@@ -366,13 +385,16 @@ impl StreamState {
                         break;
                     }
                     let mut cx = SourceContext { now, demuxers: wiring.demuxers };
-                    match self.source.poll_frame(&mut cx) {
+                    match self.poll_source(&mut cx) {
                         FramePoll::Ready(frame) => frame,
                         FramePoll::Pending(Wait::Until(at)) => {
                             wake_at = at;
                             break;
                         }
-                        FramePoll::Pending(Wait::Input) => return RunOutcome::Running,
+                        FramePoll::Pending(Wait::Input) => {
+                            self.greet_newcomers(env, wiring, sent);
+                            return RunOutcome::Running;
+                        }
                         FramePoll::Pending(Wait::Work) => continue,
                         FramePoll::Ended(ending) => match self.begin_anew(wiring, now, &ending) {
                             Some(()) => continue,
@@ -385,9 +407,13 @@ impl StreamState {
                     }
                 }
             };
-            if let Some(stop) = self.stop_at.filter(|stop| frame.dts >= *stop) {
+            if let Some(limit) = self.limit().filter(|limit| frame.dts >= *limit) {
                 self.pending = Some(frame);
-                wake_at = self.begin_end(env, wiring, stop);
+                if self.pause_at == Some(limit) {
+                    self.pause_all(env, wiring);
+                    return RunOutcome::Running;
+                }
+                wake_at = self.begin_end(env, wiring, limit);
                 break;
             }
             let running_time = if self.live {
@@ -402,12 +428,13 @@ impl StreamState {
                 }
                 base.running_time(self.epoch, frame.pts)
             };
-            self.send_frame(env, wiring, &frame, running_time);
+            sent |= self.send_frame(env, wiring, &frame, running_time);
             wiring.demuxers.frame_memory().give_back(frame.data);
         }
         if let Some(outgoing) = &self.outgoing {
             wake_at = outgoing.next;
         }
+        self.greet_newcomers(env, wiring, sent);
         env.arm_timer(&mut self.timer, me, key(super::KEY_STREAM, id), wake_at);
         if self.report_run.is_under_way() && !reports {
             self.wake_for_rtcp(env, me, id);
@@ -415,14 +442,16 @@ impl StreamState {
         RunOutcome::Running
     }
 
+    /// Returns whether there were packets to send.
     fn send_frame(
         &mut self,
         env: &mut UsageEnvironment,
         wiring: &mut Wiring<'_>,
         frame: &Frame,
         running_time: Duration,
-    ) {
+    ) -> bool {
         self.position = frame.dts;
+        self.at_seek_point = false;
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
         // Of a flush, where the time line jumps.
@@ -436,6 +465,7 @@ impl StreamState {
         }
         let report = self.take_waiting_report(env);
         let (batch, policy) = (self.sink.batch(), self.policy);
+        let has_packets = !batch.is_empty();
         let mut fan_out = self.outlets.begin(batch, part.key, &report, policy);
         let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
         self.begin_report(report, false);
@@ -444,6 +474,7 @@ impl StreamState {
         }
         self.sink.swap_memory(&mut memory);
         wiring.spare.give_back(memory);
+        has_packets
     }
 
     /// Sends what the packetizer holds back; returns when the end is to be told.
@@ -487,8 +518,21 @@ impl StreamState {
             && now.saturating_duration_since(end) < CATCH_UP_PATIENCE
     }
 
+    /// The pause point is reached.
+    fn pause_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        self.flush_to_all(env, wiring);
+        self.pause_at = None;
+        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
+            self.outlets.set_playing(id, false);
+        }
+        self.halt(env);
+    }
+
+    /// The client that named the end of the range knows that it is reached; all others are told.
     fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
-        self.say_goodbye(env, wiring, None);
+        if self.stop_at.is_none() {
+            self.end_with_goodbye(env, wiring);
+        }
         env.disarm_timer(&mut self.timer);
         env.disarm_timer(&mut self.catch_up_timer);
         self.phase = Phase::Ended;

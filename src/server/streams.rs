@@ -5,7 +5,7 @@ use super::inputs::InputId;
 use super::key_frame_cache::KeyFrameCache;
 use super::key_frames::KeyFrameWatch;
 use super::media_session::MediaSessionId;
-use super::outlets::{Destination, DestinationId, DestinationTransport};
+use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{PoolEvent, RemovalReason, Session};
 use super::rtsp_server::RtspServer;
 use super::setup::{SessionMedia, TrackSetup};
@@ -19,6 +19,7 @@ use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
 use crate::rtp::rtcp::RtcpConfig;
+use crate::wire::interleaved;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +27,17 @@ use std::net::{IpAddr, SocketAddr};
 pub(super) const DATAGRAM_LEN: usize = 2048;
 /// Assumed of a track that does not tell its bandwidth, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
+
+/// Whether a destination that leaves is sent a BYE (RFC 3550 section 6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goodbye {
+    None,
+    /// Over a connection behind the media that wait to be sent.
+    BehindMedia,
+    /// Over a connection before the answer to TEARDOWN, behind which nothing may come on the
+    /// channels of the track; media that wait are dropped.
+    BeforeAnswer,
+}
 
 impl RtspServer {
     /// The stream of a subsession for a client: the shared one, or a new one.
@@ -205,7 +217,7 @@ impl RtspServer {
         });
     }
 
-    /// Starts sending to a destination, with a sender report first.
+    /// Starts sending to a destination.
     pub(super) fn start_destination(
         &mut self,
         env: &mut UsageEnvironment,
@@ -216,7 +228,6 @@ impl RtspServer {
         let Some(me) = self.me else { return };
         self.with_stream(env, stream, |state, env, w| {
             state.start(env, w, destination, npt);
-            state.report_to(env, w, destination);
             let now = env.now();
             state.wake(env, me, stream, now);
         });
@@ -328,7 +339,11 @@ impl RtspServer {
         );
         let key = session.key();
         let owner = session.connection();
-        let goodbye = !matches!(reason, RemovalReason::TornDown | RemovalReason::ConnectionLost);
+        let goodbye = match reason {
+            RemovalReason::TornDown => Goodbye::BeforeAnswer,
+            RemovalReason::ConnectionLost => Goodbye::None,
+            _ => Goodbye::BehindMedia,
+        };
         let mut connections: Vec<_> = owner.into_iter().map(crate::arena::Id::from_raw).collect();
         for media in session.into_media() {
             connections.extend(media.connections());
@@ -349,7 +364,7 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         media: SessionMedia,
-        goodbye: bool,
+        goodbye: Goodbye,
     ) {
         for track in media.tracks() {
             self.release_track(env, track, goodbye);
@@ -362,7 +377,7 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         track: &TrackSetup,
-        goodbye: bool,
+        goodbye: Goodbye,
     ) {
         if let Some((host, session)) = track.member {
             self.members.remove(track.stream, host, session);
@@ -373,14 +388,18 @@ impl RtspServer {
         }
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
-            let leaving = state.outlets.destinations.get(destination).filter(|d| d.playing);
-            if let Some(is_udp) = leaving.map(Destination::is_udp) {
-                if is_udp {
-                    state.finish_outgoing_for(env, w, destination);
-                }
-                if goodbye {
-                    state.say_goodbye(env, w, Some(destination));
-                }
+            let leaving = state.outlets.destinations.get(destination);
+            let (is_udp, is_playing, has_heard) =
+                leaving.map_or((false, false, false), |d| (d.is_udp(), d.playing, d.has_heard));
+            if is_udp && is_playing {
+                state.finish_outgoing_for(env, w, destination);
+            }
+            state.report.clear();
+            match goodbye {
+                _ if !has_heard => {}
+                Goodbye::None => {}
+                Goodbye::BeforeAnswer if !is_udp => state.write_goodbye(env),
+                _ => state.say_goodbye(env, w, Some(destination)),
             }
             state.pause(env, destination);
             state.remove_destination(destination)
@@ -397,8 +416,17 @@ impl RtspServer {
             }
             Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
                 if let Some(connection) = self.connections.get_mut(id) {
+                    let keep_queued = goodbye == Goodbye::BehindMedia;
                     let channels = (rtp_channel, rtcp_channel);
-                    connection.forget_channels(channels, (stream, destination), goodbye);
+                    connection.forget_channels(channels, (stream, destination), keep_queued);
+                    let mut packet = Vec::new();
+                    if goodbye == Goodbye::BeforeAnswer
+                        && !state.report.is_empty()
+                        && interleaved::write(rtcp_channel, &state.report, &mut packet)
+                        && connection.send_answer(env, &packet).is_err()
+                    {
+                        log::debug!("{}: BYE could not be sent", connection.peer);
+                    }
                 }
                 if let Some(session) = session {
                     self.unbind_if_unused(env, id, session);

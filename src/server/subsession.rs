@@ -235,6 +235,20 @@ pub trait StreamFactory {
         source.seek(npt, cx)
     }
 
+    /// Whether [`seek_stream_source`](Self::seek_stream_source) can be done, without doing it. A
+    /// factory that seeks in its own way answers for it here too.
+    ///
+    /// # Errors
+    /// Why it cannot: PLAY is refused, and no track of the session has moved.
+    fn check_seek(
+        &mut self,
+        source: &dyn FramedSource,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<(), SeekError> {
+        source.check_seek(npt, cx)
+    }
+
     /// Sets the playing speed and returns the one that is used: 1 where others cannot be had.
     fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
         let _ = (source, scale);

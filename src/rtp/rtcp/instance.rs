@@ -348,7 +348,8 @@ impl RtcpInstance {
     }
 
     fn put_head(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
-        match sender {
+        // Who has sent nothing yet is no sender (6.4).
+        match sender.filter(|s| s.packet_count != 0) {
             Some(s) => {
                 let info = SenderInfo {
                     ntp,

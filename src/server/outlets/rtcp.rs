@@ -45,6 +45,43 @@ impl Outlets {
         more
     }
 
+    pub(in crate::server) const fn has_newcomers(&self) -> bool {
+        self.has_newcomers
+    }
+
+    /// Sends a report to destinations that were started and have got packets since: to `limit` of
+    /// them at the most.
+    pub(in crate::server) fn greet(
+        &mut self,
+        report: &[u8],
+        limit: usize,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let (mut left, is_last) = (limit, limit == usize::MAX);
+        self.has_newcomers = false;
+        for slot in 0..self.destinations.slot_count() {
+            let Some(id) = self.destinations.id_at(slot) else { continue };
+            let Some(d) = self.destinations.get_mut(id).filter(|d| d.report_owed) else { continue };
+            let has_begun = is_last || !d.skipping && !d.joined_late;
+            if left == 0 || !has_begun {
+                self.has_newcomers = true;
+                continue;
+            }
+            left -= 1;
+            (d.report_owed, d.has_heard) = (false, true);
+            self.send_rtcp(report, Some(id), env, wiring);
+        }
+    }
+
+    /// Those that play have been sent a BYE.
+    pub(in crate::server) fn note_goodbye(&mut self) {
+        self.destinations
+            .iter_mut()
+            .filter(|(_, d)| d.playing)
+            .for_each(|(_, d)| d.has_heard = false);
+    }
+
     /// Sends an RTCP packet to every playing destination, or to one alone.
     pub(in crate::server) fn send_rtcp(
         &mut self,

@@ -2,6 +2,7 @@
 
 use super::client::Answer;
 use super::media::{TestTrack, session};
+use super::play::assert_rtptime;
 use super::world::{C, World, secs};
 use crate::env::LinkProfile;
 use crate::server::{FastStart, OnDemandServerMediaSubsession, ServerConfig};
@@ -43,7 +44,9 @@ fn a_newcomer_gets_all_since_the_key_frame_at_once() {
         let first = track.rtp.first().expect("media");
         let info = answer.rtp_info();
         assert_eq!(info.entries[0].seq, Some(first.sequence));
-        assert_eq!(info.entries[0].rtptime, Some(first.timestamp));
+        let rtptime = info.entries[0].rtptime.expect("rtptime");
+        assert_rtptime(&answer, rtptime, first, 0.04, 90_000.0);
+        assert_eq!(rtptime, first.timestamp, "the range starts with the key frame");
     }
 }
 
@@ -60,6 +63,8 @@ fn a_newcomer_may_wait_for_the_next_key_frame() {
             None,
             "it is not known which packet comes first"
         );
+        let rtptime = answer.rtp_info().entries[0].rtptime.expect("rtptime");
+        assert_rtptime(&answer, rtptime, &w[c].track(1).rtp[0], 0.04, 90_000.0);
     }
 }
 

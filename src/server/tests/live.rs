@@ -7,14 +7,14 @@ use crate::media::queue::QueueLimits;
 use crate::server::{InputId, LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
 use std::time::Duration;
 
-struct Encoder {
+pub(super) struct Encoder {
     sender: LiveSender,
     input: InputId,
     frames: u32,
 }
 
 impl Encoder {
-    fn new(w: &mut World, shared: bool) -> Self {
+    pub(super) fn new(w: &mut World, shared: bool) -> Self {
         let (input, wake) = w.serve(|server, env| server.create_live_input(env));
         let h264 = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
         let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
@@ -26,7 +26,7 @@ impl Encoder {
     }
 
     /// A frame each 40 ms for so long; each tenth is a key frame with its parameter sets.
-    fn run(&mut self, w: &mut World, seconds: f64) {
+    pub(super) fn run(&mut self, w: &mut World, seconds: f64) {
         for _ in 0..(seconds * 25.0) as u32 {
             let n = self.frames;
             self.frames += 1;

@@ -27,6 +27,12 @@ pub(super) struct TestTrack {
     repeat: bool,
     empty: bool,
     all_are_key: bool,
+    /// Presentation time of the first frame.
+    late: Duration,
+    /// Two B pictures follow each P picture that is shown behind them.
+    reordered: bool,
+    /// Seeking fails, though nothing tells so before.
+    broken: bool,
     open: Arc<AtomicUsize>,
     sought: Arc<AtomicUsize>,
     tag: u8,
@@ -48,6 +54,9 @@ impl TestTrack {
             repeat: false,
             empty: false,
             all_are_key: false,
+            late: Duration::ZERO,
+            reordered: false,
+            broken: false,
             open: Arc::default(),
             sought: Arc::default(),
             tag: 1,
@@ -131,6 +140,24 @@ impl TestTrack {
     /// Says of every frame that it is a key frame, as [`Frame::new`] does.
     pub(super) fn that_calls_all_frames_key(mut self) -> Self {
         self.all_are_key = true;
+        self
+    }
+
+    /// Its first frame is presented so long after the start.
+    pub(super) fn late_ms(mut self, ms: u64) -> Self {
+        self.late = Duration::from_millis(ms);
+        self
+    }
+
+    /// With B pictures: decoded two frames before they are presented.
+    pub(super) fn reordered(mut self) -> Self {
+        self.reordered = true;
+        self
+    }
+
+    /// Seeks are promised, and fail.
+    pub(super) fn broken(mut self) -> Self {
+        self.broken = true;
         self
     }
 
@@ -230,10 +257,26 @@ impl FramedSource for TestSource {
         let number = self.next;
         self.next += 1;
         let key = number % track.key_every == 0;
-        let pts = track.interval * number;
+        let begins = track.late + track.interval * number;
+        let (pts, dts) = match (number % track.key_every).checked_sub(1) {
+            _ if !track.reordered => (begins, begins),
+            None => (begins, begins.saturating_sub(2 * track.interval)),
+            Some(n) if n % 3 == 0 => {
+                (begins + 2 * track.interval, begins.saturating_sub(2 * track.interval))
+            }
+            Some(_) => (begins - track.interval, begins.saturating_sub(2 * track.interval)),
+        };
         let data = frame_data(&track.parameters, number, key, track.tag, track.size);
         let flags = FrameFlags { key: key || track.all_are_key, ..FrameFlags::default() };
-        FramePoll::Ready(Frame { flags, ..Frame::new(data, pts, track.interval) })
+        FramePoll::Ready(Frame { flags, dts, ..Frame::new(data, pts, track.interval) })
+    }
+
+    fn check_seek(&self, npt: Duration, _: &mut SourceContext<'_>) -> Result<(), SeekError> {
+        match self.track.length() {
+            _ if !self.track.seekable && !npt.is_zero() => Err(SeekError::NotSeekable),
+            Some(length) if npt >= length => Err(SeekError::OutOfRange),
+            _ => Ok(()),
+        }
     }
 
     fn seek(&mut self, npt: Duration, _: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
@@ -242,6 +285,10 @@ impl FramedSource for TestSource {
         if !track.seekable && !npt.is_zero() {
             return Err(SeekError::NotSeekable);
         }
+        if track.broken {
+            return Err(SeekError::Failed("input/output error".into()));
+        }
+        let npt = npt.saturating_sub(track.late);
         let number = (npt.as_nanos() / track.interval.as_nanos()) as u32;
         if track.frames.is_some_and(|n| number > n) {
             return Err(SeekError::OutOfRange);

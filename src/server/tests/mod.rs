@@ -17,6 +17,8 @@ mod live_time;
 mod media;
 mod outgoing;
 mod play;
+mod play_again;
+mod play_ranges;
 mod requests;
 mod sessions;
 mod setup;

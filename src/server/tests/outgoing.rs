@@ -107,7 +107,7 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
             let (id, _) = idle.expect("who was set up");
             let announced = server.with_stream(env, stream, |s, env, w| {
                 s.begin_packet(env, w, id);
-                s.next_packet(env.now(), Duration::ZERO).0
+                s.rtp_info(env.now(), Duration::ZERO, Duration::ZERO, true).0
             });
             server.start_destination(env, stream, id, Duration::ZERO);
             announced

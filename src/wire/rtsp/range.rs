@@ -12,7 +12,7 @@ use std::time::Duration;
 pub enum RangeError {
     /// Malformed: answer 400.
     Invalid,
-    /// A unit that is not known: answer 457.
+    /// A unit that is not known: answer 501 (RFC 2326 section 12.29).
     Unsupported,
 }
 
@@ -109,6 +109,44 @@ impl SmpteTime {
         // At most 100 h · 30 · 100 · 1001 · 10^7, which fits.
         Duration::from_nanos(hundredths * 10_000_000 * denominator / numerator)
     }
+
+    /// The time code of a time since the start of the clip, to the nearest hundredth of a frame;
+    /// `None` from 100 hours on, which a time code cannot state.
+    pub fn from_duration(time: Duration, kind: SmpteType) -> Option<Self> {
+        let (rate, second) = match kind {
+            SmpteType::Smpte | SmpteType::Smpte30Drop => (30_000, 1001),
+            SmpteType::Smpte25 => (25, 1),
+        };
+        let unit = 10_000_000 * second;
+        let hundredths = (time.as_nanos() * rate + unit / 2) / unit;
+        let hundredths = u64::try_from(hundredths).ok().filter(|n| *n < 100 * 3600 * 30 * 100)?;
+        let (frames, subframes) = (hundredths / 100, hundredths % 100);
+        let (nominal, dropped) = match kind {
+            SmpteType::Smpte | SmpteType::Smpte30Drop => (30, dropped_before(frames)),
+            SmpteType::Smpte25 => (25, 0),
+        };
+        let number = frames + dropped;
+        let seconds = number / nominal;
+        let (minutes, hours) = (seconds / 60, seconds / 3600);
+        let part = |n: u64| u8::try_from(n).ok();
+        Some(Self {
+            hours: part(hours).filter(|&h| h < 100)?,
+            minutes: part(minutes % 60)?,
+            seconds: part(seconds % 60)?,
+            frames: part(number % nominal)?,
+            subframes: part(subframes)?,
+        })
+    }
+}
+
+/// How many frame numbers are left out before frame `frame` of drop-frame time code: two at the
+/// start of each minute but the tenth.
+const fn dropped_before(frame: u64) -> u64 {
+    /// In a minute that leaves out two, and in ten minutes.
+    const MINUTE: u64 = 1800 - 2;
+    const TEN_MINUTES: u64 = 18_000 - 9 * 2;
+    let (tens, rest) = (frame / TEN_MINUTES, frame % TEN_MINUTES);
+    18 * tens + 2 * (rest.saturating_sub(2) / MINUTE)
 }
 
 impl fmt::Display for SmpteTime {
@@ -169,6 +207,44 @@ impl Range {
                 Some((Some(start.duration(*kind)), end.map(|end| end.duration(*kind))))
             }
             Self::Clock { .. } => None,
+        }
+    }
+
+    /// From `start` to `end`, in the unit of `like`: normal play time, unless `like` has SMPTE time
+    /// codes that can state both ends. The second value is `start` as it is stated, which is up to
+    /// half a hundredth of a frame off where it is a time code.
+    pub fn in_unit_of(
+        like: Option<&Self>,
+        start: Duration,
+        end: Option<Duration>,
+    ) -> (Self, Duration) {
+        let npt = (Self::npt(start, end), start);
+        let Some(Self::Smpte { kind, .. }) = like else { return npt };
+        let kind = *kind;
+        let Some(code) = SmpteTime::from_duration(start, kind) else { return npt };
+        let range = match end.map(|end| SmpteTime::from_duration(end, kind)) {
+            None => Self::Smpte { kind, start: code, end: None },
+            Some(Some(end)) => Self::Smpte { kind, start: code, end: Some(end) },
+            Some(None) => return npt,
+        };
+        (range, code.duration(kind))
+    }
+
+    /// The pause point in the `Range` of a PAUSE request: one value, as `npt=14` or `npt=14-`
+    /// (RFC 2326 section 10.6).
+    ///
+    /// # Errors
+    /// [`RangeError::Invalid`] if it is malformed or has an end,
+    /// [`RangeError::Unsupported`] if its unit is not known.
+    pub fn pause_point(value: &str) -> Result<Self, RangeError> {
+        let point = value.split(';').next().unwrap_or_default().trim();
+        let point = point.strip_suffix('-').unwrap_or(point);
+        let range = format!("{point}-").parse()?;
+        match range {
+            Self::Npt { end: None, .. }
+            | Self::Smpte { end: None, .. }
+            | Self::Clock { end: None, .. } => Ok(range),
+            _ => Err(RangeError::Invalid),
         }
     }
 
@@ -400,6 +476,50 @@ mod tests {
         let clock = range("clock=19961108T142300Z-19961108T143520Z").unwrap();
         assert_eq!(clock.as_npt(), None);
         assert_eq!(clock.to_string(), "clock=19961108T142300Z-19961108T143520Z");
+    }
+
+    #[test]
+    fn time_codes_are_made_of_times() {
+        let mut random = Random::new(5);
+        for kind in [SmpteType::Smpte, SmpteType::Smpte30Drop, SmpteType::Smpte25] {
+            for _ in 0..2000 {
+                let time =
+                    Duration::new(u64::from(random.u32() % 359_000), random.u32() % 999_999_999);
+                let code = SmpteTime::from_duration(time, kind).unwrap();
+                let off = code.duration(kind).abs_diff(time);
+                assert!(off <= Duration::from_micros(201), "{time:?} as {code} is off by {off:?}");
+                assert_eq!(
+                    SmpteTime::from_duration(code.duration(kind), kind),
+                    Some(code),
+                    "{code}"
+                );
+                // Numbers that are left out are not used.
+                let left_out = code.seconds == 0 && code.frames < 2 && code.minutes % 10 != 0;
+                assert!(kind == SmpteType::Smpte25 || !left_out, "{code}");
+            }
+        }
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!(SmpteTime::from_duration(day * 5, SmpteType::Smpte25), None);
+        let (range, start) = Range::in_unit_of(None, day * 5, None);
+        assert_eq!((range, start), (Range::npt(day * 5, None), day * 5));
+        let like = "smpte-25=0:00:01-".parse().unwrap();
+        let (range, start) = Range::in_unit_of(Some(&like), day, Some(day * 5));
+        assert_eq!((range, start), (Range::npt(day, Some(day * 5)), day));
+        let (range, _) = Range::in_unit_of(Some(&like), Duration::from_millis(2520), Some(day));
+        assert_eq!(range.to_string(), "smpte-25=00:00:02:13-24:00:00");
+    }
+
+    #[test]
+    fn a_pause_point_is_one_value() {
+        let at = |seconds| Ok(Range::npt(Duration::from_secs(seconds), None));
+        assert_eq!(Range::pause_point("npt=14"), at(14));
+        assert_eq!(Range::pause_point("npt = 14 -;time=19970123T143720Z"), at(14));
+        assert_eq!(Range::pause_point("npt=0:00:14-"), at(14));
+        assert!(matches!(Range::pause_point("smpte=0:10:00"), Ok(Range::Smpte { .. })));
+        for bad in ["npt=10-14", "npt=-14", "npt=", "14", ""] {
+            assert_eq!(Range::pause_point(bad), Err(RangeError::Invalid), "{bad}");
+        }
+        assert_eq!(Range::pause_point("furlongs=14"), Err(RangeError::Unsupported));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct RtpInfoEntry<'a> {
     pub seq: Option<u16>,
     /// RTP timestamp that corresponds to the start of the range.
     pub rtptime: Option<u32>,
+    /// Synchronization source of the stream, in hexadecimal as in `Transport`. RFC 2326 does not
+    /// have it here, but many clients read it or pass it over.
+    pub ssrc: Option<u32>,
 }
 
 /// The `RTP-Info` header.
@@ -62,7 +65,9 @@ impl<'a> RtpInfoEntry<'a> {
                 entry.seq = digits(seq.trim());
             } else if let Some(rtptime) = strip_prefix_ignore_case(last, "rtptime=") {
                 entry.rtptime = digits(rtptime.trim());
-            } else if !last.is_empty() && strip_prefix_ignore_case(last, "ssrc=").is_none() {
+            } else if let Some(ssrc) = strip_prefix_ignore_case(last, "ssrc=") {
+                entry.ssrc = u32::from_str_radix(ssrc.trim(), 16).ok();
+            } else if !last.is_empty() {
                 break;
             }
             url = before;
@@ -79,8 +84,11 @@ impl fmt::Display for RtpInfoEntry<'_> {
         if let Some(seq) = self.seq {
             write!(f, ";seq={seq}")?;
         }
-        match self.rtptime {
-            Some(rtptime) => write!(f, ";rtptime={rtptime}"),
+        if let Some(rtptime) = self.rtptime {
+            write!(f, ";rtptime={rtptime}")?;
+        }
+        match self.ssrc {
+            Some(ssrc) => write!(f, ";ssrc={ssrc:08X}"),
             None => Ok(()),
         }
     }
@@ -116,6 +124,7 @@ mod tests {
                     url,
                     seq: random.option(Random::u16),
                     rtptime: random.option(Random::u32),
+                    ssrc: random.option(Random::u32),
                 })
                 .collect();
             let info = RtpInfo { entries };
@@ -130,7 +139,9 @@ mod tests {
         );
         assert_eq!(info.entries.len(), 2);
         assert_eq!(info.entries[0].rtptime, Some(2));
-        assert_eq!(info.entries[1], RtpInfoEntry { url: "track2", seq: Some(7), rtptime: None });
+        assert_eq!(info.entries[0].ssrc, Some(0xab));
+        let second = RtpInfoEntry { url: "track2", seq: Some(7), ..RtpInfoEntry::default() };
+        assert_eq!(info.entries[1], second);
         assert_eq!(RtpInfo::parse(",,,;;;").entries, []);
     }
 }

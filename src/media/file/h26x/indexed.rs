@@ -124,6 +124,10 @@ impl<S: Codec> FramedSource for IndexedSource<S> {
         self.units.get(self.next).map(|unit| self.times(unit))
     }
 
+    fn check_seek(&self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<(), SeekError> {
+        self.of.point_for(npt).map(drop)
+    }
+
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let point = self.of.point_for(npt)?;
         self.next = point.decode_index;

@@ -152,6 +152,10 @@ impl<S: Codec> FramedSource for ParsingSource<S> {
         FramePoll::Ended(ending)
     }
 
+    fn check_seek(&self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<(), SeekError> {
+        self.of.point_for(npt).map(drop)
+    }
+
     fn seek(&mut self, npt: Duration, _cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let point = self.of.point_for(npt)?;
         let sets = self.of.index.version(point.version).to_vec();
