@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, ConnectionId};
 use super::rtsp_server::{RtspServer, plain_key};
+use super::warned::Breach;
 use super::{KEY_ACCEPT, KEY_LISTENER};
 use crate::arena::RawId;
 use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
@@ -198,7 +199,8 @@ impl RtspServer {
                 break;
             }
             if connection.queued_answers() > self.config.max_queued_answers {
-                log::warn!("{}: takes no answers", connection.peer);
+                let level = self.warned.level_for(connection.peer.ip(), Breach::TakesNoAnswers);
+                log::log!(level, "{}: takes no answers", connection.peer);
                 self.end_connection(env, id, "takes no answers");
                 break;
             }

@@ -43,8 +43,10 @@ mod subsession;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod turn_budget;
 mod waiting;
+mod warned;
 
 pub use config::{ServerConfig, UdpPorts};
 pub use file_subsession::{FileSessionOptions, FileTrack, FolderProvider, file_media_session};

@@ -18,6 +18,7 @@ use super::stream_state::{StreamId, StreamState, Wiring};
 use super::streams::DATAGRAM_LEN;
 use super::turn_budget::TurnBudget;
 use super::waiting::Waiting;
+use super::warned::{Breach, Warned};
 use super::{
     ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT,
     KEY_LISTENER, KEY_POOL, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
@@ -76,6 +77,10 @@ pub struct RtspServer {
     pub(super) accept_timer: Timer,
     /// When the log was last told that descriptors have run out.
     pub(super) accept_warned_at: Option<Instant>,
+    /// Breaches of peers that the log was warned of.
+    pub(super) warned: Warned<(IpAddr, Breach)>,
+    /// Names that the log was told cannot be streamed.
+    pub(super) unusable: Warned<Box<str>>,
     pub(super) connections: Arena<Connection>,
     pub(super) connections_of: HashMap<IpAddr, usize>,
     pub(super) pool: SessionPool<SessionMedia>,
@@ -158,6 +163,8 @@ impl RtspServer {
             accept_paused: false,
             accept_timer: Timer::default(),
             accept_warned_at: None,
+            warned: Warned::new(),
+            unusable: Warned::new(),
             connections: Arena::new(),
             connections_of: HashMap::new(),
             pool_timer: Timer::default(),

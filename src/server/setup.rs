@@ -8,16 +8,16 @@ use super::outlets::{DestinationId, DestinationTransport};
 use super::pool::{CreateError, RemovalReason, Requester};
 use super::requests::{Call, Outcome};
 use super::rtsp_server::RtspServer;
-use super::sockets::UdpSockets;
 use super::stream_state::StreamId;
 use super::streams::Goodbye;
-use super::subsession::{Delivery, MulticastGroup, StreamRequest};
+use super::subsession::StreamRequest;
 use super::targets::{Found, Target, media_of, media_of_mut, split_query, split_url};
+use super::transport::{Choice, Used, UsedKind, answer_spec, choose};
+use super::warned::Breach;
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::net::{PortPair, UdpSocket, is_out_of_descriptors, with_port};
-use crate::wire::rtsp::transport::alternatives;
-use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
+use crate::net::{is_out_of_descriptors, with_port};
+use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
@@ -119,14 +119,6 @@ struct Asked<'a> {
     /// The track's URL.
     url: Cow<'a, str>,
     control_in_query: bool,
-}
-
-/// A transport that can be served.
-#[derive(Clone, Debug)]
-enum Choice {
-    Udp { rtp: SocketAddr, rtcp: SocketAddr },
-    Tcp { channels: Option<(u8, u8)> },
-    Multicast(MulticastGroup),
 }
 
 impl RtspServer {
@@ -353,7 +345,9 @@ impl RtspServer {
                     if let Some(session) = self.media_sessions.get_mut(asked.media_session) {
                         session.checked_at = None;
                     }
-                    return Err(refusal(asked.peer, &e));
+                    let level = self.warned.level_for(asked.peer.ip(), Breach::NoStream);
+                    log::log!(level, "{}: no stream: {e}", asked.peer);
+                    return Err(refusal(&e));
                 }
             },
         };
@@ -411,7 +405,8 @@ impl RtspServer {
         match *choice {
             Choice::Udp { rtp, rtcp } => {
                 let sockets = self.sockets_for(env, stream, asked.local).map_err(|e| {
-                    log::warn!("no UDP ports for {rtp}: {e}");
+                    let level = self.warned.level_for(rtp.ip(), Breach::NoPorts);
+                    log::log!(level, "no UDP ports for {rtp}: {e}");
                     Box::new(Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1))
                 })?;
                 let state = self.sockets.get(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -464,32 +459,6 @@ impl RtspServer {
     }
 }
 
-/// The transport that was settled on.
-#[derive(Debug)]
-struct Used {
-    ssrc: Option<u32>,
-    kind: UsedKind,
-}
-
-#[derive(Debug)]
-enum UsedKind {
-    Udp { client: (u16, u16), server: (u16, u16) },
-    Tcp { channels: (u8, u8) },
-    Multicast(MulticastGroup),
-}
-
-impl UsedKind {
-    fn over_udp(sockets: &UdpSockets, rtp: SocketAddr, rtcp: SocketAddr) -> Self {
-        let port = |socket: &UdpSocket| socket.local_addr().map_or(0, |a| a.port());
-        let PortPair { rtp: from, rtcp: from_rtcp } = &sockets.pair;
-        let multiplexed = rtp == rtcp;
-        Self::Udp {
-            client: (rtp.port(), rtcp.port()),
-            server: (port(from), port(if multiplexed { from } else { from_rtcp })),
-        }
-    }
-}
-
 /// The channels of a destination, if it is reached over `connection`.
 fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<(u8, u8)> {
     match *to {
@@ -500,89 +469,6 @@ fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<
     }
 }
 
-/// The first alternative of a `Transport` header that can be served.
-fn choose(
-    header: &str,
-    delivery: &Delivery,
-    peer: SocketAddr,
-) -> Result<(TransportSpec, Choice), Refusal> {
-    let mut refused = StatusCode::BAD_REQUEST;
-    let mut chosen = None;
-    // To the end even if one is found: what is malformed behind it makes the request malformed.
-    for spec in alternatives(header) {
-        let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
-        refused = StatusCode::UNSUPPORTED_TRANSPORT;
-        if chosen.is_none() {
-            chosen = choice_for(&spec, delivery, peer).map(|choice| (spec, choice));
-        }
-    }
-    chosen.ok_or_else(|| refused.into())
-}
-
-/// What is served of one alternative, if it can be. A `destination` counts for nothing: packets go
-/// to who asks, never to a third party (RFC 2326 section 16), or to the group that there is, and
-/// the answer says where.
-fn choice_for(spec: &TransportSpec, delivery: &Delivery, peer: SocketAddr) -> Option<Choice> {
-    if !spec.is_play() {
-        return None;
-    }
-    match (spec.delivery(), delivery) {
-        (Cast::Multicast, Delivery::Multicast(group)) => {
-            let fits = spec.protocol.is_udp() && spec.ttl != Some(0);
-            fits.then(|| Choice::Multicast(group.clone()))
-        }
-        (Cast::Unicast, Delivery::OnDemand { multiplex_rtcp, .. }) => {
-            if spec.protocol.is_tcp() {
-                let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
-                return Some(Choice::Tcp { channels });
-            }
-            if !spec.protocol.is_udp() {
-                return None;
-            }
-            let (rtp, rtcp) = spec.client_port?;
-            let multiplexed = rtp == rtcp
-                || spec.other.iter().any(|(name, _)| name.eq_ignore_ascii_case("RTCP-mux"));
-            if rtp == 0 || rtcp == 0 || (multiplexed && !multiplex_rtcp) {
-                return None;
-            }
-            let at = |port| with_port(peer, port);
-            let rtcp = if multiplexed { rtp } else { rtcp };
-            Some(Choice::Udp { rtp: at(rtp), rtcp: at(rtcp) })
-        }
-        _ => None,
-    }
-}
-
-fn answer_spec(
-    asked: TransportSpec,
-    used: &Used,
-    peer: SocketAddr,
-    local: SocketAddr,
-) -> TransportSpec {
-    let mut spec = TransportSpec::new(asked.protocol, Cast::Unicast);
-    spec.ssrc = used.ssrc;
-    match &used.kind {
-        UsedKind::Udp { client, server } => {
-            spec.destination = Some(peer.ip().to_canonical().to_string());
-            spec.source = Some(local.ip().to_canonical().to_string());
-            spec.client_port = Some(*client);
-            spec.server_port = Some(*server);
-        }
-        UsedKind::Tcp { channels } => {
-            spec.protocol = Protocol::RtpAvpTcp;
-            spec.interleaved = Some(*channels);
-        }
-        UsedKind::Multicast(group) => {
-            spec.explicit_delivery = Some(Cast::Multicast);
-            spec.destination = Some(group.rtp.ip().to_string());
-            spec.port = Some((group.rtp.port(), group.rtcp_port));
-            spec.ttl = Some(group.ttl);
-        }
-    }
-    spec.mode = asked.mode.or_else(|| Some("PLAY".to_owned()));
-    spec
-}
-
 /// The control URL of a track of the presentation that was asked for, for RTP-Info.
 fn track_url(requested: &str, track: usize) -> Cow<'_, str> {
     let (path, query) = split_url(requested);
@@ -590,7 +476,7 @@ fn track_url(requested: &str, track: usize) -> Cow<'_, str> {
 }
 
 /// The one place that makes a status of an error.
-fn refusal(peer: SocketAddr, e: &Error) -> Refusal {
+fn refusal(e: &Error) -> Refusal {
     let status = match e {
         Error::Malformed(_) | Error::Peer(_) => StatusCode::BAD_REQUEST,
         Error::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -599,6 +485,5 @@ fn refusal(peer: SocketAddr, e: &Error) -> Refusal {
         Error::Media(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    log::warn!("{peer}: no stream: {e}");
     status.into()
 }

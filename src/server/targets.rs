@@ -169,7 +169,8 @@ impl RtspServer {
             }
             SessionPoll::NotFound => Lookup::NotFound,
             SessionPoll::Unusable(why) => {
-                log::warn!("{name:?} cannot be streamed: {why}");
+                let level = self.unusable.level(name.into());
+                log::log!(level, "{name:?} cannot be streamed: {why}");
                 Lookup::Unusable
             }
             SessionPoll::Pending => Lookup::Pending(Until::NextTurn),

@@ -8,10 +8,11 @@
 //! A change that the pool makes is complete before anyone is told of it: hooks are called, and
 //! [events](SessionPool::poll_event) queued, when the tables are consistent again.
 
+use super::warned::{Breach, Warned};
 use crate::arena::{Arena, Id, RawId, shrink_map};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,6 +119,7 @@ pub struct SessionPool<M> {
     create_session_id: Option<CreateSessionId>,
     session_created: Option<SessionCreated>,
     session_removed: Option<SessionRemoved>,
+    warned: Warned<(IpAddr, Breach)>,
 }
 
 impl<M> Default for SessionPool<M> {
@@ -140,6 +142,7 @@ impl<M> SessionPool<M> {
             create_session_id: None,
             session_created: None,
             session_removed: None,
+            warned: Warned::new(),
         }
     }
 
@@ -302,7 +305,8 @@ impl<M> SessionPool<M> {
         let now = self.advance(now);
         let key = self.peek(id, now)?;
         if !self.config.entitlement.admits(self.session(key)?, requester) {
-            log::warn!("{} names {key} of another", requester.peer);
+            let level = self.warned.level_for(requester.peer.ip(), Breach::ForeignSession);
+            log::log!(level, "{} names {key} of another", requester.peer);
             return None;
         }
         self.touch(key, now);
