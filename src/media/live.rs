@@ -266,7 +266,17 @@ impl LiveSender {
             return Ok(self.distribute(frame));
         };
         let found = access_unit::leading_units(codec, &frame.data);
-        let missing = match self.shared.lock().note_video(codec, &mut frame, &found)? {
+        let (noted, is_described) = {
+            let mut state = self.shared.lock();
+            let was_described = access_unit::is_complete(&state.parameters);
+            let noted = state.note_video(codec, &mut frame, &found);
+            (noted, !was_described && access_unit::is_complete(&state.parameters))
+        };
+        if is_described {
+            // Nobody reads yet, but somebody may wait to be told what there is to read.
+            (self.shared.wake)();
+        }
+        let missing = match noted? {
             Noted::Kept(sent) => return Ok(sent),
             Noted::Send { missing } => missing,
         };

@@ -63,6 +63,9 @@ pub struct ServerConfig {
     /// How long a request may wait for what a session provider finds out before it is answered
     /// 503.
     pub lookup_timeout: Duration,
+    /// How long a DESCRIBE waits for a track that does not know its format yet (live video before
+    /// its first parameter sets) before it is answered 503.
+    pub describe_timeout: Duration,
     /// Frames that one stream may send in one turn of the loop.
     pub frames_per_turn: usize,
     /// Value of the `Server` header.
@@ -92,6 +95,7 @@ impl Default for ServerConfig {
             end_udp_sessions_on_disconnect: false,
             probe_budget: 1 << 20,
             lookup_timeout: Duration::from_secs(60),
+            describe_timeout: Duration::from_secs(4),
             frames_per_turn: 32,
             server_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

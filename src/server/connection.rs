@@ -31,6 +31,7 @@ struct Timeouts {
     request: Duration,
     write: Duration,
     lookup: Duration,
+    describe: Duration,
 }
 
 /// One RTSP connection.
@@ -97,6 +98,7 @@ impl Connection {
                 request: config.request_timeout,
                 write: config.write_timeout,
                 lookup: config.lookup_timeout,
+                describe: config.describe_timeout,
             },
             interest: Interest::NONE,
             stream,
@@ -322,14 +324,19 @@ impl Connection {
         let head = self.partial_since.and_then(|at| at.checked_add(self.timeouts.request));
         let blocked = self.blocked_since.and_then(|at| at.checked_add(self.timeouts.write));
         let linger = self.closing.and_then(|at| at.checked_add(LINGER));
-        let lookup = self.waiting.as_ref().and_then(|w| w.since.checked_add(self.timeouts.lookup));
+        let lookup = self.waiting.as_ref().and_then(|w| w.since.checked_add(self.patience(w)));
         [idle, head, blocked, linger, lookup].into_iter().flatten().min()
     }
 
     /// Whether a request has waited for too long.
     pub(super) fn has_waited_too_long(&self, now: Instant) -> bool {
-        let waited = self.waiting.as_ref().map(|w| now.saturating_duration_since(w.since));
-        waited.is_some_and(|waited| waited >= self.timeouts.lookup)
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|w| now.saturating_duration_since(w.since) >= self.patience(w))
+    }
+
+    /// How long a request may wait for what it waits for.
+    const fn patience(&self, waiting: &WaitingRequest) -> Duration {
+        if waiting.is_for_description() { self.timeouts.describe } else { self.timeouts.lookup }
     }
 
     /// Why the connection is over at `now`, if it is.

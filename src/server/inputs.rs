@@ -82,6 +82,7 @@ impl RtspServer {
 
     /// An input has a frame, or its end: its streams are run.
     pub(super) fn handle_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
+        self.wake_undescribed(env);
         if let Some(input) = self.inputs.get_mut(id) {
             input.left = input.streams.len();
         }

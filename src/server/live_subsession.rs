@@ -6,6 +6,7 @@ use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::live::LiveStream;
 use crate::media::{FramedSource, SourceContext};
+use crate::payload::{self, PayloadFormat};
 
 /// Makes streams of a [`LiveStream`].
 #[derive(Debug)]
@@ -44,6 +45,12 @@ impl StreamFactory for LiveTrack {
 
     fn dynamic_payload_type(&self) -> u8 {
         self.payload_type
+    }
+
+    /// Not known before the parameter sets are: a DESCRIBE waits for them.
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        let is_described = self.stream.is_described();
+        is_described.then(|| payload::format_for(&self.stream.parameters(), self.payload_type))
     }
 
     fn create_new_stream_source(

@@ -302,8 +302,8 @@ impl RtspServer {
         let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
         let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let Some(sdp) = session.describe(local.ip()) else {
-            let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
-            return Err(Box::new(refused.field("Retry-After", 1)));
+            // It is refused when its time is over.
+            return Ok(Outcome::Wait(Awaited::Description));
         };
         answer.field("Content-Base", ContentBase(url));
         answer.body("application/sdp", sdp.as_bytes());

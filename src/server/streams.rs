@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
+use crate::payload;
 use crate::rtp::rtcp::RtcpConfig;
 use crate::wire::interleaved;
 use std::io;
@@ -523,7 +524,7 @@ pub(super) fn new_stream(
         origin: None,
         shared: true,
         live: factory.live_input().is_some(),
-        is_video: factory.payload_format().is_some_and(|f| f.media == "video"),
+        is_video: is_video(factory),
         repeat_period: factory.repeat_period(),
         key_frames: KeyFrameWatch::new(factory.payload_format().as_ref()),
     };
@@ -538,4 +539,10 @@ pub(super) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
 /// A canonical name (RFC 3550 section 6.5.1) that tells nothing of the host but its address.
 fn cname(local: IpAddr) -> String {
     format!("riverrun@{}", local.to_canonical())
+}
+
+/// Of a live track whose parameter sets have not come yet, too.
+fn is_video(factory: &dyn StreamFactory) -> bool {
+    let format = || Some(payload::format_for(&factory.parameters()?, 96));
+    factory.payload_format().or_else(format).is_some_and(|f| f.media == "video")
 }

@@ -32,6 +32,8 @@ pub(super) enum Awaited {
     Session { name: String, until: Until },
     /// A turn in which there is room for what it does.
     Room,
+    /// A track's format, which its live input will tell.
+    Description,
 }
 
 /// A request that waits, and what is known of it.
@@ -54,6 +56,8 @@ pub(super) struct Waiting {
     next_turn: BTreeMap<u64, ConnectionId>,
     /// Those that are gone on with when the provider wakes the server.
     parked: BTreeMap<u64, ConnectionId>,
+    /// Those that are gone on with when a live input has something.
+    undescribed: BTreeMap<u64, ConnectionId>,
     places: u64,
     pub(super) timer: Timer,
     /// What the provider calls, from any thread.
@@ -62,6 +66,13 @@ pub(super) struct Waiting {
     budget: TurnBudget,
     /// What is known for the request that is being answered.
     known: Vec<(String, Lookup)>,
+}
+
+impl WaitingRequest {
+    /// Whether it waits for a live input rather than for a session provider.
+    pub(super) const fn is_for_description(&self) -> bool {
+        matches!(self.awaited, Awaited::Description)
+    }
 }
 
 impl Waiting {
@@ -80,10 +91,17 @@ impl Waiting {
         queue.insert(place, id);
     }
 
+    fn enqueue_undescribed(&mut self, id: ConnectionId) -> u64 {
+        self.places += 1;
+        self.undescribed.insert(self.places, id);
+        self.places
+    }
+
     /// The request in a place waits no more.
     pub(super) fn forget(&mut self, place: u64) {
         self.next_turn.remove(&place);
         self.parked.remove(&place);
+        self.undescribed.remove(&place);
     }
 
     /// What the provider has said about a name while the present request waited.
@@ -118,6 +136,7 @@ impl RtspServer {
                 self.waiting.insert(place, id, Until::NextTurn);
                 place
             }
+            (Awaited::Description, _) => self.waiting.enqueue_undescribed(id),
             (Awaited::Room, None) => self.waiting.enqueue(id, Until::NextTurn),
             (Awaited::Session { until, .. }, _) => self.waiting.enqueue(id, *until),
         };
@@ -187,6 +206,15 @@ impl RtspServer {
         let Waiting { next_turn, parked, .. } = &mut self.waiting;
         next_turn.append(parked);
         self.arm_work_timer(env);
+    }
+
+    /// A live input has something: it may be what a track's description needs.
+    pub(super) fn wake_undescribed(&mut self, env: &mut UsageEnvironment) {
+        let Waiting { next_turn, undescribed, .. } = &mut self.waiting;
+        if !undescribed.is_empty() {
+            next_turn.append(undescribed);
+            self.arm_work_timer(env);
+        }
     }
 
     /// Answers a request that has waited for too long.

@@ -104,3 +104,26 @@ fn an_encoder_without_viewers_costs_nothing() {
     drop(encoder);
     w.expect_nothing_left();
 }
+
+#[test]
+fn a_describe_waits_for_the_first_parameter_sets_and_not_for_ever() {
+    let mut w = World::new();
+    let mut encoder = Encoder::new(&mut w, true);
+    let (c, late) = (w.client(), w.client());
+    // None come.
+    let asked = w.now();
+    let turns = w.env.statistics().turns;
+    let refused = w.describe(late, "/live").expect(503);
+    assert_eq!(refused.header("Retry-After"), "1");
+    assert!((w.now() - asked).abs_diff(secs(4.0)) < secs(0.1));
+    // Looking at the clients' sockets takes 800.
+    assert!(w.env.statistics().turns - turns < 1000, "nothing spins");
+    w.ask(c, "DESCRIBE", "/live", &[("Accept", "application/sdp")]);
+    w.run_secs(2.0);
+    assert!(w[c].answers.is_empty());
+    encoder.run(&mut w, 0.04);
+    let sdp = w[c].answers.pop_front().expect("an answer").expect(200).body();
+    assert!(sdp.contains("sprop-parameter-sets=Z0"), "{sdp}");
+    drop(encoder);
+    w.expect_nothing_left();
+}
