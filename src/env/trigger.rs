@@ -149,7 +149,7 @@ impl Triggers {
     }
 
     /// Clears all bits, and tells whose were set.
-    fn take_ready(&mut self, taken: &mut Vec<Id<Entry>>) {
+    fn take_ready(&self, taken: &mut Vec<Id<Entry>>) {
         for (i, word) in self.words.iter().enumerate() {
             // Most are clear: to look costs less than to exchange.
             if word.load(Ordering::SeqCst) == 0 {

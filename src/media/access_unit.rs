@@ -84,8 +84,10 @@ mod tests {
         let found = leading_units(NalCodec::H264, &data);
         assert!(found.key);
         assert_eq!(found.insert_at, 6);
-        assert!(found.sps.iter().eq([10..13]));
-        assert!(found.pps.iter().eq([16..18]));
+        assert_eq!(found.sps.iter().next(), Some(10..13));
+        assert_eq!(found.sps.iter().count(), 1);
+        assert_eq!(found.pps.iter().next(), Some(16..18));
+        assert_eq!(found.pps.iter().count(), 1);
         let parameters = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
         assert!(!is_complete(&parameters));
         let mut in_force = SetsInForce::new(&parameters).unwrap();

@@ -8,6 +8,7 @@
 //! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
 //! viewer can start at any key frame.
 
+mod clock;
 mod input;
 
 pub use input::InputError;
@@ -18,6 +19,7 @@ use super::{Ending, FramePoll, FramedSource, SourceContext, Wait, Wake};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use bytes::{Bytes, BytesMut};
+use clock::Clock;
 use input::{InputKind, RtpLook, continues_picture, is_length_prefixed};
 use slab::Slab;
 use std::fmt;
@@ -136,31 +138,6 @@ struct State {
     told: u32,
     stats: LiveStats,
 }
-
-/// What the wall clock showed at an encoder's time.
-#[derive(Clone, Copy)]
-struct Clock {
-    pts: Duration,
-    wall: Duration,
-    /// The latest frame since; none: it was set for what comes next.
-    newest: Option<Duration>,
-}
-
-impl Clock {
-    /// What the wall clock shows at `pts`, unless that is too far away to tell.
-    fn at(&self, pts: Duration) -> Option<Duration> {
-        if pts.abs_diff(self.pts) > CLOCK_VALIDITY {
-            return None;
-        }
-        self.wall.saturating_add(pts).checked_sub(self.pts)
-    }
-}
-
-/// How long a clock that was set is told to those who begin to watch: later the two clocks may
-/// have drifted apart.
-const CLOCK_VALIDITY: Duration = Duration::from_secs(10);
-/// Pictures go back no further in the order in which they are sent.
-const MAX_REORDERING: Duration = Duration::from_secs(1);
 
 struct Reader {
     queue: FrameQueue,
@@ -314,7 +291,7 @@ impl LiveSender {
     /// have passed begins with the server's own wall clock.
     pub fn set_clock(&self, pts: Duration, wall_clock: Duration) {
         let mut state = self.shared.lock();
-        state.clock = Some(Clock { pts, wall: wall_clock, newest: None });
+        state.clock = Some(Clock::new(pts, wall_clock));
         state.sources.iter_mut().for_each(|(_, reader)| reader.clock_is_due = true);
     }
 
@@ -423,25 +400,13 @@ impl State {
         matches!(kind, InputKind::Aac | InputKind::Pcm { .. }) && self.rtp_look.sees_packet(data)
     }
 
-    /// What the clock that was set shows at a frame. It is of no use to times that begin anew.
-    fn wall_clock_of(&mut self, frame: &Frame) -> Option<Duration> {
-        let clock = self.clock.as_mut()?;
-        let goes_back = |newest| frame.pts.saturating_add(MAX_REORDERING) < newest;
-        if clock.newest.is_some_and(|newest| goes_back(newest) || frame.flags.discontinuity) {
-            self.clock = None;
-            return None;
-        }
-        clock.newest = clock.newest.max(Some(frame.pts));
-        clock.at(frame.pts)
-    }
-
     /// Gives the frame to every source. Also tells whether one of them waited for it.
     fn distribute(&mut self, frame: Frame) -> (Sent, bool) {
         self.stats.sent += 1;
         if self.sources.is_empty() && !self.open {
             return (Sent::Closed, false);
         }
-        let wall_clock = frame.wall_clock.or_else(|| self.wall_clock_of(&frame));
+        let wall_clock = frame.wall_clock.or_else(|| Clock::tell(&mut self.clock, &frame));
         let mut wake = false;
         let mut dropped = false;
         let mut frame = Some(frame);

@@ -60,7 +60,7 @@ impl StreamState {
     /// what was sent since the last key frame, or audio that waits in the packetizer.
     pub(super) fn first_npt(&self, joins: bool) -> Duration {
         let before = self.cached_packet(joins).map(|(_, timestamp)| timestamp);
-        let before = before.or(self.sink.held_timestamp());
+        let before = before.or_else(|| self.sink.held_timestamp());
         let before = before.and_then(|timestamp| self.npt_of(timestamp));
         before.into_iter().fold(self.npt(), Duration::min)
     }

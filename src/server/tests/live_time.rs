@@ -46,7 +46,7 @@ impl Camera {
     }
 
     /// Captures a frame of a track now, which the encoder calls `pts`.
-    fn capture(&mut self, w: &mut World, track: usize, pts: f64, wall: Option<f64>) {
+    fn capture(&mut self, w: &World, track: usize, pts: f64, wall: Option<f64>) {
         let number = self.captured[track].len() as u32;
         self.captured[track].push((w.now() - self.begin).as_secs_f64());
         let data = if track == 0 { unit(number) } else { samples(number) };
@@ -126,8 +126,8 @@ fn after_a_day_of_drift_reports_are_true_to_a_millisecond() {
     camera.second = 1.0 + 50e-6;
     for n in 0..24 * 3600 / 10 {
         let pts = f64::from(n) * 10.0;
-        camera.capture(&mut w, 0, pts, None);
-        camera.capture(&mut w, 1, pts, None);
+        camera.capture(&w, 0, pts, None);
+        camera.capture(&w, 1, pts, None);
         w.run(secs(10.0 * camera.second));
         let client = &mut w[c];
         for track in &mut client.tracks {
@@ -217,8 +217,8 @@ fn reports_tell_the_capture_time_that_the_encoder_tells() {
             let time = f64::from(n) / 25.0;
             let now = (w.now() - camera.begin).as_secs_f64();
             // Their clocks have nothing in common but the wall.
-            camera.capture(&mut w, 0, 50.0 + time, Some(WALL + now + off - 0.3));
-            camera.capture(&mut w, 1, 9_000.0 + time, Some(WALL + now + off - 0.1));
+            camera.capture(&w, 0, 50.0 + time, Some(WALL + now + off - 0.3));
+            camera.capture(&w, 1, 9_000.0 + time, Some(WALL + now + off - 0.1));
             w.run(Duration::from_millis(40));
         }
         for (track, delay) in [(0, 0.3), (1, 0.1)] {

@@ -213,8 +213,10 @@ fn names_that_no_url_has_are_refused() {
     }
 }
 
+type Change = fn(&Path);
+
 /// What may happen to a file while a client sets up its tracks.
-const CHANGES: [(&str, fn(&Path)); 4] = [
+const CHANGES: [(&str, Change); 4] = [
     ("touched", |file| {
         let file = fs::File::options().append(true).open(file).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
