@@ -52,7 +52,9 @@
 //! a trigger; hands each out to the [`Medium`](env::Medium) that it belongs to, as an
 //! [`Event`](env::Event) with a key that the medium chose; then fires what is due. Each event
 //! leads to a bounded amount of work: so many frames of a stream, requests of a connection,
-//! bytes of a probe; what is left is done next turn, after everybody else's share. A timer that
+//! bytes of a probe, endings of connections and sessions; what is left is done next turn, after
+//! everybody else's share. The end of a connection is only noted where it is found, and carried
+//! out from a queue at the end of the event, however many sessions end with it. A timer that
 //! is armed in a turn never fires in the same. Idle, the loop does not wake up at all.
 //!
 //! The only thing that other threads may touch is an [`EventTrigger`](env::EventTrigger), and
@@ -96,6 +98,12 @@
 //! * RTP timestamps count the stream's running time, which is locked to the monotonic clock, and
 //!   so do sender reports: tracks keep their relation through pauses, seeks and repeats, and a
 //!   step of the wall clock moves none of them.
+//! * The tracks of a live presentation lie on one time line. RTP timestamps follow the encoder's
+//!   times to the unit; where these jump, because the encoder begins anew, the line goes on as time
+//!   does. What drifts is the relation of the line to the wall clock: it is learned from the arrival
+//!   of the frames, or told with them ([`Frame::wall_clock`]), and sender reports state it.
+//! * The end of a track is a BYE. What the client plays after it has another SSRC (RFC 3550
+//!   section 6.6). A range whose end the client named ends without a BYE.
 //! * Pacing comes from the frames' times. A source does not wait; it says when to ask again
 //!   ([`Wait`](media::Wait)).
 //! * Names that are not in the server's table go to a
