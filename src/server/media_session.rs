@@ -82,7 +82,7 @@ pub struct ServerMediaSession {
     described: SdpCache,
     /// Of the `o=` line: grows when what is described changes.
     version: u64,
-    /// What of the description does not depend on who asks, hashed, when it was last built.
+    /// A hash of that part of the description which is the same for every client, as last built.
     fingerprint: Option<u64>,
     origin_id: u64,
     aggregate_only: bool,

@@ -26,7 +26,7 @@ impl StreamState {
         self.live_clock = Some(id);
     }
 
-    /// The line goes with the last of its streams: who comes next begins another.
+    /// The line goes with the last of its streams: the next viewer begins another.
     pub(super) fn leave_live_clock(&self, clocks: &mut Arena<LiveClock>) {
         let Some(id) = self.live_clock else { return };
         if let Some(clock) = clocks.get_mut(id) {

@@ -62,9 +62,9 @@ pub(super) fn choose(
     chosen.ok_or_else(|| refused.into())
 }
 
-/// What is served of one alternative, if it can be. A `destination` counts for nothing: packets go
-/// to who asks, never to a third party (RFC 2326 section 16), or to the group that there is, and
-/// the answer says where.
+/// The transport for one alternative, if it can be served. A `destination` counts for nothing:
+/// packets go to the client that asks, never to a third party (RFC 2326 section 16), or to the
+/// group that there is, and the answer says where.
 pub(super) fn choice_for(
     spec: &TransportSpec,
     delivery: &Delivery,

@@ -17,7 +17,7 @@ const BYTES_PER_TURN: usize = 1 << 20;
 /// Bytes that one of them gets at once, about.
 const BYTES_PER_BURST: usize = 128 << 10;
 
-/// Who catches up. Each gets one burst in a round.
+/// The destinations that catch up. Each gets one burst in a round.
 #[derive(Debug, Default)]
 pub(super) struct CatchingUp {
     all: Vec<DestinationId>,

@@ -34,9 +34,9 @@ struct Map {
 #[derive(Debug)]
 struct Section {
     table_id: u8,
-    /// Those of the last that was complete; empty if none was.
+    /// Packets of the last table that was complete; empty if none was.
     packets: Vec<u8>,
-    /// Those of the one that is coming in.
+    /// Packets of the table that is arriving.
     partial: Vec<u8>,
     bytes: Vec<u8>,
 }
