@@ -116,16 +116,13 @@ impl<T: StreamFactory> StreamFactory for Hurried<T> {
     }
     fn create_rtcp(
         &mut self,
-        config: RtcpConfig,
+        mut config: RtcpConfig,
         ssrc: u32,
         now: Instant,
         seed: u64,
     ) -> RtcpInstance {
-        let config = RtcpConfig {
-            minimum_interval: REPORT_INTERVAL,
-            session_bandwidth_bps: 1_000_000_000,
-            ..config
-        };
+        config.minimum_interval = REPORT_INTERVAL;
+        config.session_bandwidth_bps = 1_000_000_000;
         RtcpInstance::new(config, ssrc, now, seed)
     }
 }

@@ -104,6 +104,7 @@ pub fn rtcp_instance(data: &[u8]) {
         let outcome = rtcp.handle_packet(packet, u64::from(delay % 8), now, ntp);
         packets += 1;
         assert!(outcome.valid || outcome == crate::rtp::RtcpOutcome::default());
+        assert!(std::iter::from_fn(|| rtcp.poll_event()).count() <= 64);
         rtcp.handle_timeout(now, usize::from(delay));
         let sender = SenderFacts {
             rtp_timestamp_now: delay.into(),

@@ -14,7 +14,7 @@ pub mod source;
 #[cfg(test)]
 mod testing;
 
-pub use rtcp::{RtcpConfig, RtcpInstance, RtcpOutcome, SenderFacts};
+pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
 pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig};
 

@@ -1,16 +1,19 @@
 //! [`RtcpInstance`]: reports out, reports in.
 
-use super::incoming::Incoming;
+use super::compound::ArrivedCompound;
 use super::interval::{IntervalFacts, MINIMUM_INTERVAL, ReportTimer};
 use super::reception::Receptions;
+use super::requests::FullIntraRequests;
 use super::{
-    NtpTime, ReceptionStatistics, ReportBlock, RtcpConfig, RtcpCounters, RtcpOutcome, SenderFacts,
+    KeyFrameRequest, Nack, NtpTime, ReceptionStatistics, ReportBlock, RtcpConfig, RtcpCounters,
+    RtcpEvent, RtcpOutcome, SenderFacts,
 };
 use crate::error::Error;
 use crate::rtp::LOWER_LAYER_OVERHEAD;
 use crate::wire::rtcp::{
     MAX_COUNT, SenderInfo, write_app, write_bye, write_rr, write_sdes_cname, write_sr,
 };
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Most octets that a packet counts for in the average: one peer's giants would otherwise stretch
@@ -18,12 +21,16 @@ use std::time::Instant;
 const MAX_COUNTED: usize = 1500;
 /// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
 const MAX_APP_DATA: usize = 1024;
+/// Most events kept of one packet.
+const MAX_EVENTS: usize = 64;
 
 /// RTCP of one stream, for all its destinations.
 ///
 /// When [`poll_timeout`](Self::poll_timeout) has come: [`handle_timeout`](Self::handle_timeout),
 /// then [`poll_report`](Self::poll_report), and what that wrote goes to every destination. What
-/// arrives goes to [`handle_packet`](Self::handle_packet). At the end: [`bye`](Self::bye).
+/// arrives goes to [`handle_packet`](Self::handle_packet), and then
+/// [`poll_event`](Self::poll_event) is called until it gives nothing. At the end:
+/// [`bye`](Self::bye).
 ///
 /// ```
 /// use riverrun::rtp::rtcp::NtpTime;
@@ -31,7 +38,8 @@ const MAX_APP_DATA: usize = 1024;
 /// use std::time::{Duration, Instant};
 ///
 /// let mut now = Instant::now();
-/// let config = RtcpConfig { cname: "camera@example.org".into(), ..RtcpConfig::default() };
+/// let mut config = RtcpConfig::default();
+/// config.cname = "camera@example.org".into();
 /// let mut rtcp = RtcpInstance::new(config, 0x1234_5678, now, 42);
 /// let mut report = Vec::new();
 /// loop {
@@ -58,6 +66,9 @@ pub struct RtcpInstance {
     /// The sender that we receive from, and when it last reported.
     remote_sender: Option<(u32, Instant)>,
     receptions: Receptions,
+    full_intra_requests: FullIntraRequests,
+    /// What the last packet said and nobody has polled yet.
+    events: VecDeque<RtcpEvent>,
     blocks: Vec<ReportBlock>,
     average_size: f64,
     /// Packet counts told by the last report and by the one before it.
@@ -82,7 +93,9 @@ impl RtcpInstance {
         };
         Self {
             timer: ReportTimer::new(now, seed, &facts),
-            receptions: Receptions::new(config.max_destinations),
+            receptions: Receptions::new(config.max_destinations, config.clock_rate),
+            full_intra_requests: FullIntraRequests::new(config.max_destinations),
+            events: VecDeque::new(),
             config,
             ssrc,
             due: false,
@@ -151,14 +164,6 @@ impl RtcpInstance {
         self.due |= self.timer.handle_expiry(now, &facts);
     }
 
-    /// Adds a block about a stream that we receive ([`RtpSource`](crate::rtp::RtpSource) makes
-    /// them) to the next report; 31 at most, more are left out.
-    pub fn add_report_block(&mut self, block: ReportBlock) {
-        if self.blocks.len() < MAX_COUNT {
-            self.blocks.push(block);
-        }
-    }
-
     /// Appends the report that is due to `out`, if one is: a compound of SR, or RR if we have not
     /// sent lately, and SDES with the CNAME. `ntp` is the wall-clock time of `now`, and
     /// `sender.rtp_timestamp_now` the same instant.
@@ -169,12 +174,29 @@ impl RtcpInstance {
         sender: Option<SenderFacts>,
         out: &mut Vec<u8>,
     ) -> bool {
+        self.poll_report_with(now, ntp, sender, |_| None, out)
+    }
+
+    /// As [`poll_report`](Self::poll_report), with blocks on the streams that we receive and have
+    /// heard since the last report. `blocks` is called only when a report is written:
+    /// `|now| source.report_block(now)`
+    /// ([`RtpSource::report_block`](crate::rtp::RtpSource::report_block)) where there is one
+    /// stream. No more than 31 blocks are taken.
+    pub fn poll_report_with<B: IntoIterator<Item = ReportBlock>>(
+        &mut self,
+        now: Instant,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        blocks: impl FnOnce(Instant) -> B,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if !self.due || self.ended {
             return false;
         }
         self.due = false;
         // A report of a sender that has been silent for two intervals is a receiver's (6.4).
         let sender = sender.filter(|s| self.has_sent_lately(s.packet_count));
+        self.blocks.extend(blocks(now).into_iter().take(MAX_COUNT));
         self.write(out, |this, out| this.put_head(ntp, sender, out));
         self.told = [sender.map(|s| s.packet_count).or(self.told[0]), self.told[0]];
         let facts = self.facts();
@@ -183,7 +205,8 @@ impl RtcpInstance {
     }
 
     /// Appends a report to `out` out of turn: for a destination that has just come and needs the
-    /// relation of RTP to wall-clock time with its first packets. Does not move the timer.
+    /// relation of RTP to wall-clock time with its first packets. It has no report blocks, whose
+    /// intervals are the regular reports', and does not move the timer.
     pub fn report_now(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
         if !self.ended {
             self.write(out, |this, out| this.put_head(ntp, sender, out));
@@ -242,8 +265,12 @@ impl RtcpInstance {
         Ok(())
     }
 
-    /// A packet arrived from `from`, a key that the caller chose for the destination. Packets
-    /// that fail the checks of RFC 3550 appendix A.2 are counted and dropped.
+    /// A packet arrived from `from`, a key that the caller chose for the destination. `ntp_now` is
+    /// the wall-clock time of `now` by the same clock as in our reports. Packets that fail the
+    /// checks of RFC 3550 appendix A.2 are counted and dropped.
+    ///
+    /// What the packet says of our stream waits for [`poll_event`](Self::poll_event) until the next
+    /// packet comes.
     pub fn handle_packet(
         &mut self,
         data: &[u8],
@@ -251,21 +278,30 @@ impl RtcpInstance {
         now: Instant,
         ntp_now: NtpTime,
     ) -> RtcpOutcome {
-        let Some(outcome) = Incoming::read(self, data, from, now, ntp_now) else {
+        self.events.clear();
+        let Some(outcome) = ArrivedCompound::read(self, data, from, now, ntp_now) else {
             self.counters.invalid += 1;
             return RtcpOutcome::default();
         };
         self.counters.received += 1;
         self.count_size(data.len());
-        if outcome.bye {
-            self.receptions.remove(from);
+        if let Some(leaver) = outcome.bye {
+            self.remove_destination(from);
+            self.remote_sender.take_if(|(ssrc, _)| *ssrc == leaver);
             let members = self.members();
             self.timer.on_members_left(now, members);
         }
         outcome
     }
 
-    /// What the receiver at a destination last reported.
+    /// The next thing that the packet handled last says of our stream. At most 64 are kept; more
+    /// are counted ([`RtcpCounters::dropped_events`]) and dropped.
+    pub fn poll_event(&mut self) -> Option<RtcpEvent> {
+        self.events.pop_front()
+    }
+
+    /// What the receiver at a destination last reported; the latest to report, if several are
+    /// there.
     pub fn statistics(&self, from: u64) -> Option<&ReceptionStatistics> {
         self.receptions.of(from)
     }
@@ -278,6 +314,7 @@ impl RtcpInstance {
     /// Forgets a destination.
     pub fn remove_destination(&mut self, from: u64) {
         self.receptions.remove(from);
+        self.full_intra_requests.remove(from);
     }
 
     /// Takes what a receiver reports of our stream.
@@ -289,9 +326,45 @@ impl RtcpInstance {
         now: Instant,
         ntp_now: NtpTime,
     ) {
-        if !self.receptions.handle_block(from, reporter, block, now, ntp_now) {
-            self.counters.not_remembered += 1;
+        match self.receptions.handle_block(from, reporter, block, now, ntp_now) {
+            Some(statistics) => self.push(RtcpEvent::ReceptionReport { from, statistics }),
+            None => self.counters.not_remembered += 1,
         }
+    }
+
+    /// Takes a request for a key frame of our stream.
+    pub(super) fn on_key_frame_request(
+        &mut self,
+        from: u64,
+        requester: u32,
+        request: KeyFrameRequest,
+        now: Instant,
+    ) {
+        if let KeyFrameRequest::FullIntra { sequence } = request {
+            if !self.full_intra_requests.is_new(from, requester, sequence, now) {
+                return;
+            }
+        }
+        self.counters.key_frame_requests += 1;
+        self.push(RtcpEvent::KeyFrameWanted { from, requester, request });
+    }
+
+    /// Takes the news that packets of our stream are missing.
+    pub(super) fn on_nack(&mut self, from: u64, requester: u32, nack: Nack) {
+        self.push(RtcpEvent::PacketsLost { from, requester, nack });
+    }
+
+    fn push(&mut self, event: RtcpEvent) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.counters.dropped_events += 1;
+        }
+    }
+
+    /// SSRC of the sender other than us that was heard last.
+    pub(super) fn remote_sender(&self) -> Option<u32> {
+        self.remote_sender.map(|(ssrc, _)| ssrc)
     }
 
     /// Takes notice of a sender other than us.
@@ -318,6 +391,7 @@ impl RtcpInstance {
         let facts = IntervalFacts { we_sent: false, initial: false, ..self.facts() };
         let longest = facts.deterministic().max(MINIMUM_INTERVAL) * 5;
         self.receptions.forget_silent(now, longest);
+        self.full_intra_requests.forget_silent(now, longest);
         let silent = |at: Instant| now.saturating_duration_since(at) > longest;
         if self.remote_sender.is_some_and(|(_, at)| silent(at)) {
             self.remote_sender = None;

@@ -16,26 +16,26 @@ const LONGEST: f64 = 86_400.0;
 
 /// What an interval depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct IntervalFacts {
+pub(super) struct IntervalFacts {
     /// Members of the session, ourselves included.
-    pub members: usize,
+    pub(super) members: usize,
     /// Those of them that send.
-    pub senders: usize,
+    pub(super) senders: usize,
     /// Whether we are one of these.
-    pub we_sent: bool,
+    pub(super) we_sent: bool,
     /// Bandwidth of the session, bits a second.
-    pub session_bandwidth_bps: u64,
+    pub(super) session_bandwidth_bps: u64,
     /// Average size of an RTCP packet, octets, with its lower-layer headers.
-    pub average_size: f64,
+    pub(super) average_size: f64,
     /// Least interval; halved before the first packet.
-    pub minimum: Duration,
+    pub(super) minimum: Duration,
     /// Nothing has been sent yet.
-    pub initial: bool,
+    pub(super) initial: bool,
 }
 
 impl IntervalFacts {
     /// The deterministic calculated interval, Td.
-    pub fn deterministic(&self) -> Duration {
+    pub(super) fn deterministic(&self) -> Duration {
         let mut bandwidth = self.session_bandwidth_bps as f64 / 8.0 * RTCP_SHARE;
         let members = self.members.max(1) as f64;
         let senders = self.senders as f64;
@@ -55,7 +55,7 @@ impl IntervalFacts {
     }
 
     /// The calculated interval, T, for a random number from 0 to 1.
-    pub fn randomized(&self, random: f64) -> Duration {
+    pub(super) fn randomized(&self, random: f64) -> Duration {
         self.deterministic().mul_f64((random.clamp(0.0, 1.0) + 0.5) / COMPENSATION)
     }
 }

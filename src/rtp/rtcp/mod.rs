@@ -2,38 +2,48 @@
 //! before changing it; RFC 4585 for the feedback messages.
 
 mod cname;
-mod incoming;
+mod compound;
+mod event;
 mod instance;
 mod interval;
 mod reception;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 pub use cname::Cname;
+pub use event::{KeyFrameRequest, RtcpEvent};
 pub use instance::RtcpInstance;
-pub use interval::{IntervalFacts, MINIMUM_INTERVAL, reduced_minimum};
+pub use interval::{MINIMUM_INTERVAL, reduced_minimum};
 pub use reception::ReceptionStatistics;
 
 pub use crate::wire::rtcp::{Nack, NtpTime, ReportBlock, SenderInfo};
 
 use std::time::Duration;
 
-/// How an [`RtcpInstance`] behaves.
+/// How an [`RtcpInstance`] behaves. [`default`](Self::default) makes one, whose fields can then be
+/// set.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RtcpConfig {
     /// Canonical name, the same for all streams of an endpoint (RFC 3550 section 6.5.1, RFC 7022).
-    /// At most 255 bytes of it are sent.
+    /// At most 255 bytes of it are sent. Empty by default.
     pub cname: String,
-    /// Bandwidth of the session, bits a second; RTCP gets 5 % of it.
+    /// Bandwidth of the session, bits a second, of which RTCP gets 5 %. 1 Mbit/s by default.
     pub session_bandwidth_bps: u64,
-    /// Whether the stream is ours (sender reports), or we receive it.
+    /// RTP timestamp units a second of our stream, in which receivers report its jitter. 90,000 by
+    /// default.
+    pub clock_rate: u32,
+    /// Whether the stream is ours (sender reports), or we receive it. True by default.
     pub is_sender: bool,
-    /// Least interval between reports, halved before the first; 5 s by RFC 3550. Use
-    /// [`reduced_minimum`] where shorter ones are allowed.
+    /// Least interval between reports, halved before the first; 5 s by RFC 3550 and by default.
+    /// Use [`reduced_minimum`] where shorter ones are allowed.
     pub minimum_interval: Duration,
-    /// Most receivers whose reports are remembered.
+    /// Most receivers that are remembered, each by its last report and its last full intra
+    /// request. 16,384 by default.
     pub max_destinations: usize,
-    /// Take feedback that comes without a report in front (RFC 5506).
+    /// Whether packets are taken that do not begin with a report (RFC 5506), as feedback may. False
+    /// by default.
     pub reduced_size: bool,
 }
 
@@ -42,6 +52,7 @@ impl Default for RtcpConfig {
         Self {
             cname: String::new(),
             session_bandwidth_bps: 1_000_000,
+            clock_rate: 90_000,
             is_sender: true,
             minimum_interval: MINIMUM_INTERVAL,
             max_destinations: 16_384,
@@ -84,46 +95,33 @@ pub struct App {
     pub data: Vec<u8>,
 }
 
-/// A feedback message about our stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Feedback {
-    /// The receiver has lost a picture and asks for a key frame (RFC 4585 section 6.3.1).
-    PictureLoss,
-    /// A decoder refresh point is asked for (RFC 5104 section 4.3.1). The same command number
-    /// again is a repetition.
-    FullIntraRequest {
-        /// Command sequence number.
-        sequence: u8,
-    },
-    /// Packets are missing (RFC 4585 section 6.2.1).
-    Nack(Nack),
-}
-
-/// What a packet that arrived meant for the owner of an [`RtcpInstance`].
+/// What a packet that arrived meant for the owner of an [`RtcpInstance`], as far as it can be said
+/// once a packet. What receivers say of our stream is in the [`RtcpEvent`]s.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RtcpOutcome {
-    /// False: garbage, counted and dropped; nothing else is set then.
+    /// Whether it was RTCP. If not, it has been counted and dropped, and nothing else is set.
     pub valid: bool,
     /// A receiver reported, if only that it has received nothing: it is alive.
     pub is_receiver_report: bool,
-    /// The participant at that destination leaves.
-    pub bye: bool,
+    /// SSRC of the participant that has sent the packet, if it says that it leaves (RFC 3550
+    /// section 6.6). If we receive its stream, this goes to
+    /// [`RtpSource::handle_bye`](super::RtpSource::handle_bye).
+    pub bye: Option<u32>,
     /// A sender's report, for the [`RtpSource`](super::RtpSource) of that SSRC.
     pub sender_report: Option<SenderReport>,
     /// CNAME of the participant that reports, where it is not ours.
     pub cname: Option<Cname>,
     /// The first APP packet.
     pub app: Option<App>,
-    /// Feedback about our stream, in order; bounded.
-    pub feedback: Vec<Feedback>,
-    /// Someone else uses our SSRC (RFC 3550 section 8.2), unless it is our own report that came
-    /// back.
+    /// Another participant uses our SSRC (RFC 3550 section 8.2). Our own report that came back is
+    /// no collision.
     pub collision: bool,
 }
 
 /// Counts of an [`RtcpInstance`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RtcpCounters {
     /// Compound packets written.
     pub written: u64,
@@ -133,4 +131,8 @@ pub struct RtcpCounters {
     pub invalid: u64,
     /// Reports of receivers for whom the table had no room.
     pub not_remembered: u64,
+    /// Key frames that were asked for. Repetitions of a full intra request do not count.
+    pub key_frame_requests: u64,
+    /// Events dropped because one packet held too many.
+    pub dropped_events: u64,
 }

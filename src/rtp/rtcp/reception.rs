@@ -4,25 +4,38 @@ use super::{NtpTime, ReportBlock};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What one destination last reported of our stream.
+/// What a receiver of our stream last reported (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceptionStatistics {
     /// SSRC of the receiver.
     pub reporter: u32,
-    /// Share of packets lost since its report before, in 256ths.
+    /// Share of packets lost since its report before, in 256ths;
+    /// [`lost_share`](Self::lost_share) gives it as a number.
     pub fraction_lost: u8,
-    /// Packets lost since it began to receive; negative if duplicates outnumber losses.
+    /// Packets lost since it began to receive; negative if duplicates outnumber losses. It has 24
+    /// bits, and stops at their ends.
     pub cumulative_lost: i32,
-    /// Extended highest sequence number that arrived.
+    /// Highest sequence number that arrived; the upper 16 bits count how often the number has
+    /// wrapped.
     pub highest_sequence: u32,
-    /// Interarrival jitter, RTP timestamp units.
-    pub jitter: u32,
-    /// Time there and back, once it has seen one of our sender reports.
+    /// Interarrival jitter: by how much the time that packets need varies, on average.
+    pub jitter: Duration,
+    /// Time that a packet needs to the receiver and back; `None` until the receiver has had one of
+    /// our sender reports. If a report does not tell it (LSR is 0, or not plausible), that of an
+    /// earlier report stands.
     pub round_trip: Option<Duration>,
-    /// When its last report arrived.
+    /// When this report arrived.
     pub last_report_at: Instant,
-    /// Reports so far.
+    /// Reports so far, this one included.
     pub reports: u64,
+}
+
+impl ReceptionStatistics {
+    /// Share of packets lost since the report before, from 0 to 1.
+    pub fn lost_share(&self) -> f64 {
+        f64::from(self.fraction_lost) / 256.0
+    }
 }
 
 /// How long a report may say that it has had our sender report. More is a wrong clock.
@@ -44,16 +57,23 @@ pub(super) fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> 
     (trip <= LONGEST_ROUND_TRIP).then_some(trip)
 }
 
+/// Interarrival jitter as a time; none if the clock is not known.
+fn jitter(units: u32, clock_rate: u32) -> Duration {
+    let nanos = (u64::from(units) * 1_000_000_000).checked_div(u64::from(clock_rate));
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
 /// The receivers heard of, by the key that the owner of the sockets gave their destination.
 #[derive(Debug)]
 pub(super) struct Receptions {
     table: HashMap<u64, ReceptionStatistics>,
     limit: usize,
+    clock_rate: u32,
 }
 
 impl Receptions {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { table: HashMap::new(), limit }
+    pub(super) fn new(limit: usize, clock_rate: u32) -> Self {
+        Self { table: HashMap::new(), limit, clock_rate }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,12 +92,12 @@ impl Receptions {
         self.table.remove(&from).is_some()
     }
 
-    /// Forgets whom nothing was heard of since `since`.
+    /// Forgets receivers whose last report is older than `longest`.
     pub(super) fn forget_silent(&mut self, now: Instant, longest: Duration) {
         self.table.retain(|_, s| now.saturating_duration_since(s.last_report_at) <= longest);
     }
 
-    /// Takes a block about us; false if the table is full.
+    /// Takes a block about us, and returns what it says; `None` if the table is full.
     pub(super) fn handle_block(
         &mut self,
         from: u64,
@@ -85,22 +105,22 @@ impl Receptions {
         block: &ReportBlock,
         now: Instant,
         ntp_now: NtpTime,
-    ) -> bool {
+    ) -> Option<ReceptionStatistics> {
         let before = self.table.get(&from).filter(|s| s.reporter == reporter);
         if before.is_none() && self.table.len() >= self.limit && !self.table.contains_key(&from) {
-            return false;
+            return None;
         }
         let statistics = ReceptionStatistics {
             reporter,
             fraction_lost: block.fraction_lost,
             cumulative_lost: block.cumulative_lost,
             highest_sequence: block.highest_sequence,
-            jitter: block.jitter,
+            jitter: jitter(block.jitter, self.clock_rate),
             round_trip: round_trip(ntp_now, block).or_else(|| before.and_then(|s| s.round_trip)),
             last_report_at: now,
             reports: before.map_or(0, |s| s.reports).saturating_add(1),
         };
         self.table.insert(from, statistics);
-        true
+        Some(statistics)
     }
 }

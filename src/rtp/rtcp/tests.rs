@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::rtp::testing::{Random, ms, some_instant};
+use crate::wire::rtcp::{Fir, write_fir};
 use std::time::Instant;
 
 const OURS: u32 = 0x1111_2222;
@@ -42,6 +43,15 @@ fn description() -> Vec<u8> {
     let mut packet = words(&[0x81ca_0003, OURS]);
     packet.extend(b"\x01\x03abc\0\0\0");
     packet
+}
+
+/// What the last packet said of our stream.
+fn events(rtcp: &mut RtcpInstance) -> Vec<RtcpEvent> {
+    std::iter::from_fn(|| rtcp.poll_event()).collect()
+}
+
+const fn wanted(from: u64, requester: u32, request: KeyFrameRequest) -> RtcpEvent {
+    RtcpEvent::KeyFrameWanted { from, requester, request }
 }
 
 /// Lets the instance write the report that is due next.
@@ -88,11 +98,24 @@ fn sender_that_falls_silent_becomes_a_receiver_and_a_sender_again() {
     }
 }
 
+/// Lets a receiver write the report that is due next, with these blocks.
+fn next_receiver_report(rtcp: &mut RtcpInstance, blocks: &[ReportBlock]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for _ in 0..100 {
+        let now = rtcp.poll_timeout().unwrap();
+        rtcp.handle_timeout(now, 1);
+        if rtcp.poll_report_with(now, NTP, None, |_| blocks.iter().copied(), &mut out) {
+            return out;
+        }
+    }
+    panic!("never due");
+}
+
 #[test]
-fn receiver_report_carries_the_blocks_added() {
+fn receiver_report_carries_its_blocks() {
     let mut rtcp =
         RtcpInstance::new(RtcpConfig { is_sender: false, ..config() }, OURS, some_instant(), 7);
-    rtcp.add_report_block(ReportBlock {
+    let block = ReportBlock {
         ssrc: THEIRS,
         fraction_lost: 64,
         cumulative_lost: -2,
@@ -100,13 +123,42 @@ fn receiver_report_carries_the_blocks_added() {
         jitter: 3,
         last_sr: 4,
         delay_since_last_sr: 5,
-    });
-    let (_, out) = next_report(&mut rtcp, None);
+    };
+    let out = next_receiver_report(&mut rtcp, &[block]);
     let mut expected = words(&[0x81c9_0007, OURS, THEIRS, 0x40ff_fffe, 0x0001_0005, 3, 4, 5]);
     expected.extend(description());
     assert_eq!(out, expected);
-    let (_, out) = next_report(&mut rtcp, None);
+    let out = next_receiver_report(&mut rtcp, &[]);
     assert_eq!(out[..8], words(&[0x80c9_0001, OURS]), "blocks are told once");
+    let out = next_receiver_report(&mut rtcp, &[block; 40]);
+    assert_eq!(out[0], 0x9f, "31 blocks");
+    assert_eq!(out.len(), 8 + 31 * 24 + description().len());
+}
+
+/// A block belongs to the report that it is made for: if the report is put off (6.3.6), no block is
+/// made, or the next report would tell of an interval that is over.
+#[test]
+fn no_block_is_made_for_a_report_that_is_put_off() {
+    let start = some_instant();
+    let config = RtcpConfig { is_sender: false, session_bandwidth_bps: 64_000, ..config() };
+    let mut rtcp = RtcpInstance::new(config, OURS, start, 7);
+    let (mut asked, mut put_off, mut out) = (0, 0, Vec::new());
+    for _ in 0..50 {
+        let now = rtcp.poll_timeout().unwrap();
+        // A hundred have come since the interval was drawn: it grows.
+        rtcp.handle_timeout(now, 100);
+        let blocks = |_| {
+            asked += 1;
+            Some(ReportBlock { ssrc: THEIRS, ..ReportBlock::default() })
+        };
+        if rtcp.poll_report_with(now, NTP, None, blocks, &mut out) {
+            break;
+        }
+        put_off += 1;
+    }
+    assert!(put_off > 0 && !out.is_empty());
+    assert_eq!(asked, 1);
+    assert_eq!(out[0], 0x81, "one block");
 }
 
 #[test]
@@ -146,7 +198,7 @@ fn long_texts_are_cut_to_what_fits() {
     assert!(rtcp.bye(NTP, Some(facts(1)), Some(&"ü".repeat(300)), &mut out));
     let mut other = RtcpInstance::new(self::config(), THEIRS, some_instant(), 7);
     let outcome = other.handle_packet(&out, 1, some_instant(), NTP);
-    assert!(outcome.valid && outcome.bye);
+    assert!(outcome.valid && outcome.bye == Some(OURS));
     let cname = outcome.cname.unwrap();
     assert!(cname.len() <= 255 && cname.starts_with("ééé"));
     assert_eq!(out.len() % 4, 0);
@@ -175,18 +227,23 @@ fn receiver_reports_become_statistics() {
     let last_sr = NtpTime(NTP.0 - (1 << 32)).middle();
     let packet = receiver_report(block(64, -3, last_sr, 0x8000));
     let outcome = rtcp.handle_packet(&packet, 42, now, NTP);
-    assert!(outcome.valid && outcome.is_receiver_report && !outcome.bye && !outcome.collision);
+    assert!(outcome.valid && outcome.is_receiver_report);
+    assert!(outcome.bye.is_none() && !outcome.collision);
     let expected = ReceptionStatistics {
         reporter: THEIRS,
         fraction_lost: 64,
         cumulative_lost: -3,
         highest_sequence: 0x0001_0009,
-        jitter: 77,
+        // 77 units of 1/90,000 s.
+        jitter: Duration::from_nanos(855_555),
         round_trip: Some(ms(500)),
         last_report_at: now,
         reports: 1,
     };
     assert_eq!(rtcp.statistics(42), Some(&expected));
+    let event = RtcpEvent::ReceptionReport { from: 42, statistics: expected };
+    assert_eq!(events(&mut rtcp), [event]);
+    assert!((expected.lost_share() - 0.25).abs() < 1e-9);
     assert_eq!(rtcp.statistics(43), None);
 
     // A report that has seen no SR keeps the round trip that is known.
@@ -209,6 +266,7 @@ fn blocks_about_others_are_none_of_ours() {
     about_other[0] = 99;
     let outcome = rtcp.handle_packet(&receiver_report(about_other), 1, now, NTP);
     assert!(outcome.is_receiver_report, "but it is alive");
+    assert_eq!(events(&mut rtcp), []);
     assert_eq!(rtcp.statistics(1), None);
 }
 
@@ -260,11 +318,28 @@ fn bye_counts_only_for_him_who_says_it() {
     let report = receiver_report(block(0, 0, 0, 0));
     rtcp.handle_packet(&report, 1, now, NTP);
     let with = |bye: &[u32]| [report.clone(), words(bye)].concat();
-    assert!(!rtcp.handle_packet(&with(&[0x81cb_0001, OURS]), 1, now, NTP).bye);
-    assert!(!rtcp.handle_packet(&with(&[0x80cb_0000]), 1, now, NTP).bye);
-    assert!(rtcp.statistics(1).is_some());
-    assert!(rtcp.handle_packet(&with(&[0x82cb_0002, 9, THEIRS]), 1, now, NTP).bye);
-    assert_eq!(rtcp.statistics(1), None);
+    let mut bye = |words: &[u32]| {
+        let outcome = rtcp.handle_packet(&with(words), 1, now, NTP);
+        (outcome.bye, rtcp.statistics(1).is_some())
+    };
+    assert_eq!(bye(&[0x81cb_0001, OURS]), (None, true));
+    assert_eq!(bye(&[0x80cb_0000]), (None, true));
+    assert_eq!(bye(&[0x82cb_0002, 9, THEIRS]), (Some(THEIRS), false));
+}
+
+#[test]
+fn bye_of_the_sender_names_its_ssrc_and_needs_no_report_where_none_is_asked_for() {
+    let now = some_instant();
+    let config = RtcpConfig { is_sender: false, reduced_size: true, ..config() };
+    let mut rtcp = RtcpInstance::new(config, OURS, now, 7);
+    let bye = words(&[0x81cb_0001, THEIRS]);
+    assert_eq!(rtcp.handle_packet(&bye, 1, now, NTP).bye, None, "nobody knows it");
+    rtcp.handle_packet(&words(&[0x80c8_0006, THEIRS, 1, 2, 3, 4, 5]), 1, now, NTP);
+    assert_eq!(rtcp.members(), 2);
+    let other = words(&[0x81cb_0001, 99]);
+    assert_eq!(rtcp.handle_packet(&other, 1, now, NTP).bye, None);
+    assert_eq!(rtcp.handle_packet(&bye, 1, now, NTP).bye, Some(THEIRS));
+    assert_eq!(rtcp.members(), 1);
 }
 
 #[test]
@@ -296,13 +371,81 @@ fn feedback_about_us_is_read() {
         OURS, // application layer feedback
     ]);
     let outcome = rtcp.handle_packet(&packet, 1, now, NTP);
-    let expected = [
-        Feedback::PictureLoss,
-        Feedback::FullIntraRequest { sequence: 5 },
-        Feedback::Nack(Nack { first: 0x10, following: 0x8001 }),
-    ];
-    assert_eq!(outcome.feedback, expected);
     assert!(outcome.is_receiver_report);
+    let nack = Nack { first: 0x10, following: 0x8001 };
+    let expected = [
+        wanted(1, THEIRS, KeyFrameRequest::PictureLoss),
+        wanted(1, THEIRS, KeyFrameRequest::FullIntra { sequence: 5 }),
+        RtcpEvent::PacketsLost { from: 1, requester: THEIRS, nack },
+    ];
+    assert_eq!(events(&mut rtcp), expected);
+    assert_eq!(rtcp.counters().key_frame_requests, 2);
+}
+
+#[test]
+fn repeated_full_intra_requests_are_told_once() {
+    let now = some_instant();
+    let mut rtcp = sender(now);
+    let mut sequences = |requester, from, sequence, now| {
+        let fir = [Fir { ssrc: OURS, sequence }];
+        let mut packet = words(&[0x80c9_0001, requester]);
+        write_fir(&mut packet, requester, &fir);
+        rtcp.handle_packet(&packet, from, now, NTP);
+        let events = events(&mut rtcp);
+        let wanted = wanted(from, requester, KeyFrameRequest::FullIntra { sequence });
+        assert!(events.iter().all(|e| *e == wanted));
+        events.len()
+    };
+    assert_eq!(sequences(THEIRS, 1, 0, now), 1);
+    assert_eq!(sequences(THEIRS, 1, 0, now), 0, "a repetition");
+    assert_eq!(sequences(THEIRS, 1, 1, now), 1);
+    assert_eq!(sequences(9, 1, 1, now), 1, "of another receiver");
+    assert_eq!(sequences(THEIRS, 2, 1, now), 1, "of one elsewhere, of the same SSRC");
+    assert_eq!(sequences(THEIRS, 1, 1, now), 0);
+    assert_eq!(sequences(THEIRS, 1, 0, now), 1, "the number may be any other");
+    rtcp.remove_destination(1);
+    let mut fir = words(&[0x80c9_0001, THEIRS]);
+    write_fir(&mut fir, THEIRS, &[Fir { ssrc: OURS, sequence: 0 }]);
+    rtcp.handle_packet(&fir, 1, now, NTP);
+    assert_eq!(events(&mut rtcp).len(), 1, "a newcomer in its place");
+    rtcp.handle_timeout(now + ms(60_000), 1);
+    rtcp.handle_packet(&fir, 1, now + ms(60_000), NTP);
+    assert_eq!(events(&mut rtcp).len(), 1, "who was silent for long is forgotten");
+}
+
+#[test]
+fn requests_of_more_receivers_than_are_remembered_are_told_all_the_same() {
+    let now = some_instant();
+    let config = RtcpConfig { max_destinations: 3, ..config() };
+    let mut rtcp = RtcpInstance::new(config, OURS, now, 7);
+    for round in 0..2 {
+        for requester in 10..20 {
+            let mut fir = words(&[0x80c9_0001, requester]);
+            write_fir(&mut fir, requester, &[Fir { ssrc: OURS, sequence: 0 }]);
+            rtcp.handle_packet(&fir, requester.into(), now, NTP);
+            let is_told = round == 0 || requester >= 13;
+            assert_eq!(events(&mut rtcp).len(), usize::from(is_told), "{requester}");
+        }
+    }
+}
+
+#[test]
+fn events_are_of_the_last_packet() {
+    let now = some_instant();
+    let mut rtcp = sender(now);
+    rtcp.handle_packet(&receiver_report(block(0, 0, 0, 0)), 1, now, NTP);
+    rtcp.handle_packet(&receiver_report(block(0, 0, 0, 0)), 2, now, NTP);
+    let froms: Vec<_> = events(&mut rtcp)
+        .into_iter()
+        .map(|event| match event {
+            RtcpEvent::ReceptionReport { from, statistics } => (from, statistics.reports),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(froms, [(2, 1)]);
+    rtcp.handle_packet(&receiver_report(block(0, 0, 0, 0)), 2, now, NTP);
+    rtcp.handle_packet(b"garbage", 2, now, NTP);
+    assert_eq!(events(&mut rtcp), []);
 }
 
 #[test]
@@ -313,7 +456,8 @@ fn feedback_is_bounded() {
     packet.extend(vec![0; 4000 * 4]);
     let outcome = rtcp.handle_packet(&packet, 1, now, NTP);
     assert!(outcome.valid);
-    assert!((1..=256).contains(&outcome.feedback.len()));
+    assert_eq!(events(&mut rtcp).len(), 64);
+    assert_eq!(rtcp.counters().dropped_events, 4000 - 64);
 }
 
 #[test]
@@ -323,8 +467,8 @@ fn feedback_alone_is_taken_only_on_request() {
     assert!(!sender(now).handle_packet(&pli, 1, now, NTP).valid);
     let config = RtcpConfig { reduced_size: true, ..config() };
     let mut rtcp = RtcpInstance::new(config, OURS, now, 7);
-    let outcome = rtcp.handle_packet(&pli, 1, now, NTP);
-    assert_eq!(outcome.feedback, [Feedback::PictureLoss]);
+    assert!(rtcp.handle_packet(&pli, 1, now, NTP).valid);
+    assert_eq!(events(&mut rtcp), [wanted(1, THEIRS, KeyFrameRequest::PictureLoss)]);
 }
 
 #[test]

@@ -152,8 +152,8 @@ struct Candidate {
 /// [`poll_frame`](Self::poll_frame) until it gives nothing; [`handle_timeout`](Self::handle_timeout)
 /// when [`poll_timeout`](Self::poll_timeout) has come. Sender reports that an
 /// [`RtcpInstance`](super::RtcpInstance) reads go to
-/// [`handle_sender_report`](Self::handle_sender_report), and [`report_block`](Self::report_block)
-/// to its next report.
+/// [`handle_sender_report`](Self::handle_sender_report), and its own reports get their
+/// [`report_block`](Self::report_block)s.
 ///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
@@ -448,8 +448,13 @@ impl RtpSource {
     }
 
     /// What a receiver report is to say of the time since the last one (RFC 3550 section 6.4.1);
-    /// `None` if nothing has been received.
+    /// `None` if nothing has been received since, or the sender has said BYE (sections 6.4 and
+    /// 6.3.4). Each call begins a new interval, so it belongs where the report is written: in the
+    /// `blocks` of [`RtcpInstance::poll_report_with`](super::RtcpInstance::poll_report_with).
     pub fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
+        if self.ends_at.is_some() {
+            return None;
+        }
         let mut block = self.statistics.take_report(self.ssrc?)?;
         if let Some((ntp, at)) = self.report {
             block.last_sr = ntp.middle();

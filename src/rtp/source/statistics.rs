@@ -159,9 +159,9 @@ impl Statistics {
     }
 
     /// The report block for the time since the last one (A.3), without LSR and DLSR; `None`
-    /// before the first packet.
+    /// if no packet has come since.
     pub(super) fn take_report(&mut self, ssrc: u32) -> Option<ReportBlock> {
-        if self.received == 0 {
+        if self.received == self.received_prior {
             return None;
         }
         let expected_interval = self.expected() - self.expected_prior;

@@ -68,9 +68,8 @@ mod statistics_of {
         }
         let block = s.take_report(1).unwrap();
         assert_eq!((block.fraction_lost, block.cumulative_lost), (64, 6));
-        // Nothing at all since.
-        let block = s.take_report(1).unwrap();
-        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 6));
+        // Nothing at all since: a report tells only of sources heard since the last one (6.4).
+        assert_eq!(s.take_report(1), None);
         // Stragglers make it less than nothing, which is told as nothing.
         for sequence in [12, 22, 15, 16, 24] {
             s.handle_sequence(sequence);
@@ -408,7 +407,23 @@ fn wall_clock_follows_from_the_senders_report() {
     assert_eq!((block.last_sr, block.delay_since_last_sr), (0x5000_0000, 0x0001_8000));
     assert_eq!(block.ssrc, SSRC);
     let much_later = now + Duration::from_secs(1_000_000);
+    source.handle_packet(&packet_of(SSRC, 5, 0), much_later).unwrap();
     assert_eq!(source.report_block(much_later).unwrap().delay_since_last_sr, u32::MAX);
+}
+
+#[test]
+fn a_source_that_has_stopped_is_not_reported() {
+    let now = some_instant();
+    let mut source = source();
+    source.handle_packet(&packet(1), now).unwrap();
+    assert!(source.report_block(now + ms(5000)).is_some());
+    assert_eq!(source.report_block(now + ms(10_000)), None, "nothing has come since");
+    source.handle_packet(&packet(3), now + ms(11_000)).unwrap();
+    let block = source.report_block(now + ms(15_000)).unwrap();
+    assert_eq!((block.fraction_lost, block.cumulative_lost), (128, 1), "since the last block");
+    source.handle_packet(&packet(4), now + ms(16_000)).unwrap();
+    source.handle_bye(SSRC, now + ms(16_000));
+    assert_eq!(source.report_block(now + ms(20_000)), None, "it is no member any more");
 }
 
 #[test]

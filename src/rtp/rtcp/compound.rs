@@ -1,24 +1,21 @@
 //! What a compound packet that arrived says to an [`RtcpInstance`].
 
-use super::{App, Cname, Feedback, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
-use crate::wire::rtcp::{self, Compound, Packet, ReportBlocks, Sdes};
+use super::{App, Cname, KeyFrameRequest, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
+use crate::wire::rtcp::{Bye, Compound, Feedback, Packet, ReportBlocks, Sdes};
 use std::time::Instant;
 
-/// Most feedback messages taken from one packet.
-const MAX_FEEDBACK: usize = 64;
-
-/// One compound packet being read.
-pub(super) struct Incoming<'i> {
+/// A compound packet that is being taken in.
+pub(super) struct ArrivedCompound<'i> {
     instance: &'i mut RtcpInstance,
     from: u64,
     now: Instant,
     ntp_now: NtpTime,
-    /// Who wrote the packet, by its SR or RR.
+    /// SSRC of the participant that wrote the packet, by its SR or RR.
     reporter: Option<u32>,
     outcome: RtcpOutcome,
 }
 
-impl<'i> Incoming<'i> {
+impl<'i> ArrivedCompound<'i> {
     /// `None` if `data` is not a valid compound packet.
     pub(super) fn read(
         instance: &'i mut RtcpInstance,
@@ -58,9 +55,7 @@ impl<'i> Incoming<'i> {
                 self.outcome.is_receiver_report |= self.reported(report.ssrc, report.blocks);
             }
             Packet::Sdes(sdes) => self.description(sdes),
-            Packet::Bye(bye) => {
-                self.outcome.bye |= bye.sources().any(|ssrc| self.reporter == Some(ssrc));
-            }
+            Packet::Bye(bye) => self.goodbye(bye),
             Packet::App(ref app) => {
                 self.outcome.app.get_or_insert_with(|| App {
                     ssrc: app.ssrc,
@@ -100,22 +95,29 @@ impl<'i> Incoming<'i> {
         }
     }
 
-    fn feedback(&mut self, feedback: &rtcp::Feedback<'_>) {
-        let ours = self.instance.ssrc();
-        if feedback.media == ours {
-            if feedback.is_pli() {
-                self.add_feedback(Feedback::PictureLoss);
-            }
-            feedback.nacks().take(MAX_FEEDBACK).for_each(|n| self.add_feedback(Feedback::Nack(n)));
-        }
-        for fir in feedback.firs().filter(|fir| fir.ssrc == ours).take(MAX_FEEDBACK) {
-            self.add_feedback(Feedback::FullIntraRequest { sequence: fir.sequence });
+    /// A BYE counts for the participant that says it: anybody could name others. One without a
+    /// report in front (RFC 5506) counts for the sender that we know.
+    fn goodbye(&mut self, bye: Bye<'_>) {
+        let speaker = self.reporter.or_else(|| self.instance.remote_sender());
+        if let Some(leaver) = bye.sources().find(|&ssrc| speaker == Some(ssrc)) {
+            self.outcome.bye = Some(leaver);
         }
     }
 
-    fn add_feedback(&mut self, feedback: Feedback) {
-        if self.outcome.feedback.len() < MAX_FEEDBACK {
-            self.outcome.feedback.push(feedback);
+    fn feedback(&mut self, feedback: &Feedback<'_>) {
+        let (from, requester, ours) = (self.from, feedback.sender, self.instance.ssrc());
+        if feedback.media == ours {
+            if feedback.is_pli() {
+                let request = KeyFrameRequest::PictureLoss;
+                self.instance.on_key_frame_request(from, requester, request, self.now);
+            }
+            for nack in feedback.nacks() {
+                self.instance.on_nack(from, requester, nack);
+            }
+        }
+        for fir in feedback.firs().filter(|fir| fir.ssrc == ours) {
+            let request = KeyFrameRequest::FullIntra { sequence: fir.sequence };
+            self.instance.on_key_frame_request(from, requester, request, self.now);
         }
     }
 }
