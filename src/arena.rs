@@ -16,10 +16,10 @@ pub struct RawId {
     pub generation: u32,
 }
 
-/// Names an object in an [`Arena<T>`].
-pub struct Id<T> {
+/// Names an object in an [`Arena`]; `K` keeps the ids of different tables apart.
+pub struct Id<K> {
     raw: RawId,
-    of: PhantomData<fn() -> T>,
+    of: PhantomData<fn() -> K>,
 }
 
 impl<T> Id<T> {
@@ -74,9 +74,13 @@ impl<T> fmt::Display for Id<T> {
 
 /// A table of `T` with generational ids. Insertion, removal (on average) and look-up are O(1).
 /// When most of a crowd has gone, so does the memory it took, as far as slot numbers allow.
+///
+/// Its ids are of the kind `K`: of the objects' own type, or of a mark for ids that are known where
+/// the objects' type is not.
 #[derive(Debug)]
-pub struct Arena<T> {
+pub struct Arena<T, K = T> {
     slots: slab::Slab<Slot<T>>,
+    of: PhantomData<fn() -> K>,
     /// The generation of the next object; one count for all slots, so that none has to be kept
     /// for slots that are given back. An id is reused after 2³² insertions at the earliest.
     next: u32,
@@ -138,25 +142,25 @@ struct Slot<T> {
     value: T,
 }
 
-impl<T> Default for Arena<T> {
+impl<T, K> Default for Arena<T, K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Arena<T> {
+impl<T, K> Arena<T, K> {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { slots: slab::Slab::new(), next: 0, thinning: Thinning::new() }
+        Self { slots: slab::Slab::new(), of: PhantomData, next: 0, thinning: Thinning::new() }
     }
 
     /// Puts `value` in the table and names it.
-    pub fn insert(&mut self, value: T) -> Id<T> {
+    pub fn insert(&mut self, value: T) -> Id<K> {
         self.insert_with(|_| value)
     }
 
     /// Puts in the table what `make` returns when told the id that it will have.
-    pub fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Id<T> {
+    pub fn insert_with(&mut self, make: impl FnOnce(Id<K>) -> T) -> Id<K> {
         let entry = self.slots.vacant_entry();
         let index = entry.key();
         let generation = self.next;
@@ -168,7 +172,7 @@ impl<T> Arena<T> {
     }
 
     /// Takes the object out of the table; `None` if it had left before.
-    pub fn remove(&mut self, id: Id<T>) -> Option<T> {
+    pub fn remove(&mut self, id: Id<K>) -> Option<T> {
         let index = id.raw.index as usize;
         if !self.contains(id) {
             return None;
@@ -181,24 +185,24 @@ impl<T> Arena<T> {
     }
 
     /// The object, unless it has left the table.
-    pub fn get(&self, id: Id<T>) -> Option<&T> {
+    pub fn get(&self, id: Id<K>) -> Option<&T> {
         let slot = self.slots.get(id.raw.index as usize)?;
         (slot.generation == id.raw.generation).then_some(&slot.value)
     }
 
     /// The object, unless it has left the table.
-    pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
+    pub fn get_mut(&mut self, id: Id<K>) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.raw.index as usize)?;
         (slot.generation == id.raw.generation).then_some(&mut slot.value)
     }
 
     /// The id of the object in a slot, if there is one.
-    pub(crate) fn id_at(&self, index: usize) -> Option<Id<T>> {
+    pub(crate) fn id_at(&self, index: usize) -> Option<Id<K>> {
         Some(Self::id(index, self.slots.get(index)?.generation))
     }
 
     /// Whether the object is still in the table.
-    pub fn contains(&self, id: Id<T>) -> bool {
+    pub fn contains(&self, id: Id<K>) -> bool {
         self.get(id).is_some()
     }
 
@@ -213,12 +217,12 @@ impl<T> Arena<T> {
     }
 
     /// All objects, in the order of their slots.
-    pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Id<K>, &T)> {
         self.slots.iter().map(|(index, slot)| (Self::id(index, slot.generation), &slot.value))
     }
 
     /// All objects, in the order of their slots.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<T>, &mut T)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<K>, &mut T)> {
         self.slots
             .iter_mut()
             .map(|(index, slot)| (Self::id(index, slot.generation), &mut slot.value))
@@ -226,7 +230,7 @@ impl<T> Arena<T> {
 
     /// The objects in some slots, in their order. An object stays in its slot while others come
     /// and go.
-    pub(crate) fn in_slots(&self, slots: Range<usize>) -> impl Iterator<Item = (Id<T>, &T)> {
+    pub(crate) fn in_slots(&self, slots: Range<usize>) -> impl Iterator<Item = (Id<K>, &T)> {
         (slots.start..slots.end.min(self.slot_count())).filter_map(|index| {
             let slot = self.slots.get(index)?;
             Some((Self::id(index, slot.generation), &slot.value))
@@ -239,11 +243,11 @@ impl<T> Arena<T> {
     }
 
     /// All ids, in the order of their slots.
-    pub fn ids(&self) -> impl Iterator<Item = Id<T>> + '_ {
+    pub fn ids(&self) -> impl Iterator<Item = Id<K>> + '_ {
         self.iter().map(|(id, _)| id)
     }
 
-    fn id(index: usize, generation: u32) -> Id<T> {
+    fn id(index: usize, generation: u32) -> Id<K> {
         // Slots are made by `insert_with`, which checked that the index fits.
         Id::from_raw(RawId { index: index as u32, generation })
     }
@@ -255,7 +259,7 @@ mod tests {
 
     #[test]
     fn stale_id_does_not_find_the_next_tenant() {
-        let mut arena = Arena::new();
+        let mut arena: Arena<_> = Arena::new();
         let first = arena.insert("first");
         assert_eq!(arena.remove(first), Some("first"));
         let second = arena.insert("second");
@@ -267,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_object_stays_in_its_slot() {
-        let mut arena = Arena::new();
+        let mut arena: Arena<_> = Arena::new();
         let ids: Vec<_> = (0..5).map(|n| arena.insert(n)).collect();
         arena.remove(ids[1]);
         let values = |arena: &Arena<i32>, slots| {
@@ -282,7 +286,7 @@ mod tests {
 
     #[test]
     fn memory_of_a_crowd_is_given_back_and_its_ids_stay_stale() {
-        let mut arena = Arena::new();
+        let mut arena: Arena<_> = Arena::new();
         let first = arena.insert(0);
         let crowd: Vec<_> = (1..10_000).map(|i| arena.insert(i)).collect();
         for id in &crowd {

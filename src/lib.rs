@@ -123,11 +123,17 @@ pub mod frame;
 pub mod framer;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod ids;
 pub mod media;
 pub mod net;
 pub mod payload;
+mod provide;
 pub mod rtp;
+mod rtsp;
 pub mod server;
+mod session;
+mod stream;
+mod warned;
 pub mod wire;
 
 pub use error::Error;

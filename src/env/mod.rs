@@ -65,6 +65,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod trigger;
+pub(crate) mod turn_budget;
 
 pub use delay_queue::TaskToken;
 pub use handlers::HandlerId;

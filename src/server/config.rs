@@ -5,7 +5,7 @@ use crate::rtp::sink::check_max_packet;
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
-use super::pool::PoolConfig;
+use crate::session::pool::PoolConfig;
 
 /// Settings of an [`RtspServer`](super::RtspServer).
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// Refuses a configuration with which a server could not serve.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { request_limits, pool, .. } = self;
         let limits = [request_limits.request_line, request_limits.header_bytes];
         let timeouts = [self.request_timeout, self.idle_timeout, self.write_timeout];

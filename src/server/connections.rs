@@ -1,12 +1,13 @@
 //! The server's connections: taking, reading, time-outs, the end.
 
-use super::connection::{Connection, ConnectionId};
-use super::rtsp_server::{RtspServer, plain_key};
-use super::warned::Breach;
-use super::{KEY_ACCEPT, KEY_LISTENER};
 use crate::arena::RawId;
 use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
+use crate::ids::ConnectionId;
+use crate::ids::{KEY_ACCEPT, KEY_LISTENER};
 use crate::net::is_out_of_descriptors;
+use crate::rtsp::connection::Connection;
+use crate::server::rtsp_server::{RtspServer, plain_key};
+use crate::warned::Breach;
 use crate::wire::rtsp::Incoming;
 use std::io;
 use std::time::Duration;
@@ -19,7 +20,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 impl RtspServer {
-    pub(super) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
+    pub(crate) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
         let Some(me) = self.me else { return };
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(l) = self.listeners.get_mut(listener) else { return };
@@ -38,9 +39,9 @@ impl RtspServer {
             };
             let now = env.now();
             let host = peer.ip().to_canonical();
-            let of_host = self.connections_of.get(&host).copied().unwrap_or(0);
+            let of_host = self.connections.of_host.get(&host).copied().unwrap_or(0);
             let full = |limit: usize, n: usize| limit != 0 && n >= limit;
-            if full(self.config.max_connections, self.connections.len())
+            if full(self.config.max_connections, self.connections.table.len())
                 || full(self.config.max_connections_per_peer, of_host)
             {
                 log::debug!("{peer}: too many connections");
@@ -59,9 +60,10 @@ impl RtspServer {
             let config = &self.config;
             let id = self
                 .connections
+                .table
                 .insert_with(|id| Connection::new(stream, peer, local, me, id, config, now));
-            *self.connections_of.entry(host).or_insert(0) += 1;
-            let opened = self.connections.get_mut(id).map(|c| c.open(env));
+            *self.connections.of_host.entry(host).or_insert(0) += 1;
+            let opened = self.connections.table.get_mut(id).map(|c| c.open(env));
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");
                 self.end_connection(env, id, "cannot be watched");
@@ -83,7 +85,7 @@ impl RtspServer {
         env.arm_timer(&mut self.accept_timer, me, plain_key(KEY_ACCEPT), at);
     }
 
-    pub(super) fn resume_accepting(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn resume_accepting(&mut self, env: &mut UsageEnvironment) {
         if self.accept_paused {
             self.accept_paused = false;
             env.disarm_timer(&mut self.accept_timer);
@@ -91,7 +93,7 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
+    pub(crate) fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
         let Some(me) = self.me else { return };
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let id = RawId { index: index as u32, generation: 0 };
@@ -102,13 +104,13 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn handle_connection(
+    pub(crate) fn handle_connection(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         ready: Readiness,
     ) {
-        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
+        let Some(connection) = self.connections.table.get_mut(id).filter(|c| !c.has_ended()) else {
             return;
         };
         if ready.writable && connection.has_output() {
@@ -121,7 +123,7 @@ impl RtspServer {
                 }
             }
         }
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         if ready.readable && connection.wants_input() {
             // Lent out, so that requests can be answered where they were read to.
             let mut buffer = std::mem::take(&mut self.read_buffer);
@@ -144,13 +146,13 @@ impl RtspServer {
     /// though it may never catch up.
     fn note_draining(&mut self, env: &UsageEnvironment, id: ConnectionId) {
         let now = env.now();
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         if !connection.takes_note_of_draining(now) {
             return;
         }
         // Through its channels, of which it has a few; sessions may be bound to it in any number.
         for (_, (stream, destination)) in &connection.channels {
-            let stream = self.streams.get(*stream);
+            let stream = self.streams.table.get(*stream);
             let destination = stream.and_then(|s| s.outlets.destinations.get(*destination));
             if let Some(session) = destination.filter(|d| d.playing).and_then(|d| d.session) {
                 self.pool.touch(session, now);
@@ -160,13 +162,13 @@ impl RtspServer {
 
     /// Looks at the input of a connection: what was left of it, and what has just been read.
     /// Where nothing was left, that is done without a copy.
-    pub(super) fn process_input(
+    pub(crate) fn process_input(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         fresh: &[u8],
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         let mut kept = std::mem::take(&mut connection.input);
         let taken = if kept.is_empty() {
             let taken = self.take_messages(env, id, fresh);
@@ -176,7 +178,7 @@ impl RtspServer {
             kept.extend_from_slice(fresh);
             self.take_messages(env, id, &kept)
         };
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         connection.keep_input(kept, taken);
         if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
             connection.begin_close(env.now());
@@ -193,7 +195,7 @@ impl RtspServer {
     ) -> usize {
         let mut taken = 0;
         for round in 0.. {
-            let Some(connection) = self.connections.get_mut(id) else { break };
+            let Some(connection) = self.connections.table.get_mut(id) else { break };
             connection.backlog = false;
             if connection.waiting.is_some() || connection.is_closing() {
                 break;
@@ -246,8 +248,8 @@ impl RtspServer {
     }
 
     /// After anything that happened to a connection: is it over, what does it wait for?
-    pub(super) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+    pub(crate) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         if connection.has_ended() {
             return connection.settle(env);
         }
@@ -257,9 +259,9 @@ impl RtspServer {
         connection.settle(env);
     }
 
-    pub(super) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+    pub(crate) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let now = env.now();
-        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
+        let Some(connection) = self.connections.table.get_mut(id).filter(|c| !c.has_ended()) else {
             return;
         };
         if let Some(why) = connection.overdue(now) {

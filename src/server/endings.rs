@@ -5,14 +5,12 @@
 //! next inside of it, as deep as clients like. So who notices that something is over only notes it
 //! here, and the notes are worked off at the end of the event, a bounded number in each turn.
 
-use super::ClientSessionId;
-use super::connection::ConnectionId;
-use super::media_session::MediaSessionId;
-use super::pool::RemovalReason;
-use super::rtsp_server::{RtspServer, plain_key};
-use super::turn_budget::TurnBudget;
 use crate::arena::shrink_map;
+use crate::env::turn_budget::TurnBudget;
 use crate::env::{Timer, UsageEnvironment};
+use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId};
+use crate::server::rtsp_server::{RtspServer, plain_key};
+use crate::session::pool::RemovalReason;
 use std::collections::VecDeque;
 
 /// Sessions and connections that are taken apart in one turn.
@@ -20,10 +18,10 @@ const ENDINGS_PER_TURN: usize = 256;
 
 /// Connections and client sessions that are over and still in their tables.
 #[derive(Debug, Default)]
-pub(super) struct Endings {
+pub(crate) struct Endings {
     connections: VecDeque<ConnectionId>,
     sessions: VecDeque<(ClientSessionId, RemovalReason)>,
-    pub(super) timer: Timer,
+    pub(crate) timer: Timer,
     budget: TurnBudget,
 }
 
@@ -36,13 +34,13 @@ impl Endings {
 impl RtspServer {
     /// A connection is over: nothing is read from it or sent over it any more. What is streamed
     /// over it ends, and its place is free, at the end of the event or in one of the next turns.
-    pub(super) fn end_connection(
+    pub(crate) fn end_connection(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         why: &str,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         if connection.mark_ended() {
             log::debug!("{}: connection ends: {why}", connection.peer);
             self.endings.connections.push_back(id);
@@ -67,12 +65,12 @@ impl RtspServer {
         let timer = &mut self.endings.timer;
         if !env.is_armed(timer) {
             let now = env.now();
-            env.arm_timer(timer, me, plain_key(super::KEY_ENDINGS), now);
+            env.arm_timer(timer, me, plain_key(crate::ids::KEY_ENDINGS), now);
         }
     }
 
     /// Takes apart what is over, as much as fits into this turn. The rest follows in the next.
-    pub(super) fn work_off_endings(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn work_off_endings(&mut self, env: &mut UsageEnvironment) {
         if self.endings.is_empty() {
             return;
         }
@@ -91,7 +89,7 @@ impl RtspServer {
         }
         // A connection stays in its table until the last of its sessions has left.
         let Some(&id) = self.endings.connections.front() else { return };
-        let session = self.connections.get_mut(id).and_then(|c| c.sessions.pop_first());
+        let session = self.connections.table.get_mut(id).and_then(|c| c.sessions.pop_first());
         let Some(session) = session else {
             self.endings.connections.pop_front();
             return self.close_connection(env, id);
@@ -107,16 +105,16 @@ impl RtspServer {
 
     /// Closes a connection that has no sessions any more.
     fn close_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.remove(id) else { return };
+        let Some(connection) = self.connections.table.remove(id) else { return };
         if let Some(request) = &connection.waiting {
             self.waiting.forget(request.place);
         }
         let host = connection.peer.ip().to_canonical();
-        if let Some(n) = self.connections_of.get_mut(&host) {
+        if let Some(n) = self.connections.of_host.get_mut(&host) {
             *n -= 1;
             if *n == 0 {
-                self.connections_of.remove(&host);
-                shrink_map(&mut self.connections_of);
+                self.connections.of_host.remove(&host);
+                shrink_map(&mut self.connections.of_host);
             }
         }
         connection.close(env);
@@ -131,7 +129,7 @@ impl RtspServer {
 
     /// A connection over which a session streams no more, and which it was not made over, may
     /// go its own way.
-    pub(super) fn unbind_if_unused(
+    pub(crate) fn unbind_if_unused(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
@@ -141,7 +139,7 @@ impl RtspServer {
         if owner == Some(id.raw()) || self.streams_over(session, id) {
             return;
         }
-        if let Some(connection) = self.connections.get_mut(id) {
+        if let Some(connection) = self.connections.table.get_mut(id) {
             connection.sessions.remove(&session);
             connection.heard_at = env.now();
         }
@@ -166,15 +164,15 @@ impl RtspServer {
     }
 
     /// Says goodbye to all clients and closes their connections, however many they are.
-    pub(super) fn end_all(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn end_all(&mut self, env: &mut UsageEnvironment) {
         for session in self.pool.keys() {
             self.end_session(env, session, RemovalReason::ServerClosing);
         }
-        for stream in self.streams.ids().collect::<Vec<_>>() {
+        for stream in self.streams.table.ids().collect::<Vec<_>>() {
             self.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
             self.delete_stream(env, stream);
         }
-        for connection in self.connections.ids().collect::<Vec<_>>() {
+        for connection in self.connections.table.ids().collect::<Vec<_>>() {
             self.end_connection(env, connection, "the server closes");
         }
         while !self.endings.is_empty() {

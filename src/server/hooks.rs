@@ -1,6 +1,6 @@
 //! What an application may decide and be told: values in, values out.
 
-use super::pool::{RemovalReason, SessionInfo};
+use crate::session::pool::{RemovalReason, SessionInfo};
 use crate::wire::rtsp::{Headers, Request, StatusCode};
 use std::fmt::Display;
 use std::net::SocketAddr;

@@ -1,18 +1,18 @@
 //! Streams to multicast groups, which run whether anybody asked for them or not.
 
-use super::outlets::DestinationTransport;
-use super::payload_types::{self, Declared};
-use super::rtsp_server::RtspServer;
-use super::sockets::{Reflect, SocketsId};
-use super::stream_state::StreamId;
-use super::streams::{StreamConfig, bandwidth_bps, new_stream};
-use super::subsession::{
-    MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
-};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
+use crate::ids::StreamId;
 use crate::net::{Groupsock, PortPair};
 use crate::rtp::rtcp::RtcpConfig;
+use crate::server::rtsp_server::RtspServer;
+use crate::server::streams::{StreamConfig, bandwidth_bps, new_stream};
+use crate::session::payload_types::{self, Declared};
+use crate::session::subsession::{
+    MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
+};
+use crate::stream::destinations::DestinationTransport;
+use crate::stream::sockets::{Reflect, SocketsId};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,9 +55,9 @@ impl RtspServer {
     ) -> Result<Vec<PassiveServerMediaSubsession>, Error> {
         // One name for all, so that receivers know what belongs together (RFC 3550 section 6.5.1).
         let cname = format!("riverrun-{:08x}{:08x}", env.random_u32(), env.random_u32());
-        self.presentations += 1;
+        self.streams.presentations += 1;
         // Never a client's number.
-        let presentation = u64::MAX - self.presentations;
+        let presentation = u64::MAX - self.streams.presentations;
         let mut started = Vec::with_capacity(tracks.len());
         let mut subsessions = Vec::with_capacity(tracks.len());
         let declared: Vec<_> = tracks
@@ -83,10 +83,11 @@ impl RtspServer {
         }
         let mut clock = None;
         for stream in started {
-            if let Some(stream) = self.streams.get_mut(stream).filter(|s| s.live) {
-                stream.join_live_clock(&mut self.live_clocks, Some(&mut clock), env.now());
+            if let Some(stream) = self.streams.table.get_mut(stream).filter(|s| s.live) {
+                stream.join_live_clock(&mut self.streams.live_clocks, Some(&mut clock), env.now());
             }
-            let only = self.streams.get(stream).and_then(|s| s.outlets.destinations.ids().next());
+            let only =
+                self.streams.table.get(stream).and_then(|s| s.outlets.destinations.ids().next());
             if let Some(destination) = only {
                 self.start_destination(env, stream, destination, Duration::ZERO);
             }
@@ -96,7 +97,7 @@ impl RtspServer {
 
     /// Ends a multicast stream, with a BYE to the group. Returns whether there was such a stream.
     pub fn delete_multicast_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) -> bool {
-        if self.streams.get(id).is_none_or(|s| s.origin.is_some()) {
+        if self.streams.table.get(id).is_none_or(|s| s.origin.is_some()) {
             return false;
         }
         self.with_stream(env, id, |s, env, wiring| s.end_with_goodbye(env, wiring));
@@ -136,9 +137,9 @@ impl RtspServer {
             max_packet: self.config.max_packet,
             rtcp: rtcp_config,
         };
-        let stream = new_stream(env, factory, &request, &mut self.demuxers, config)?;
+        let stream = new_stream(env, factory, &request, &mut self.streams.demuxers, config)?;
         let input = factory.live_input();
-        let id: StreamId = self.streams.insert(stream);
+        let id: StreamId = self.streams.table.insert(stream);
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };
         let sockets = match self.add_sockets(env, rtp, pair, Some(id)) {
             Ok(sockets) => sockets,
@@ -147,10 +148,10 @@ impl RtspServer {
                 return Err(e.into());
             }
         };
-        if let Some(sockets) = self.sockets.get_mut(sockets) {
+        if let Some(sockets) = self.streams.sockets.get_mut(sockets) {
             sockets.reflect = reflect;
         }
-        if let Some(stream) = self.streams.get_mut(id) {
+        if let Some(stream) = self.streams.table.get_mut(id) {
             stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
         }
         self.feed_from(id, input);
@@ -160,14 +161,14 @@ impl RtspServer {
     }
 
     /// RTCP of a group's member, to the group or, where the group is source-specific, to us alone.
-    pub(super) fn handle_group_rtcp(
+    pub(crate) fn handle_group_rtcp(
         &mut self,
         env: &mut UsageEnvironment,
         (sockets, stream): (SocketsId, StreamId),
         from: SocketAddr,
         data: &[u8],
     ) {
-        let Some(state) = self.streams.get_mut(stream).filter(|s| s.origin.is_none()) else {
+        let Some(state) = self.streams.table.get_mut(stream).filter(|s| s.origin.is_none()) else {
             return;
         };
         if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
@@ -177,10 +178,10 @@ impl RtspServer {
         if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
             return;
         }
-        for session in self.members.reporting(stream, from.ip(), now) {
+        for session in self.streams.members.reporting(stream, from.ip(), now) {
             self.pool.touch(session, now);
         }
-        let Some(sockets) = self.sockets.get_mut(sockets) else { return };
+        let Some(sockets) = self.streams.sockets.get_mut(sockets) else { return };
         if let Some(Reflect { to, .. }) = sockets.reflect.filter(|r| r.source != from) {
             if let Err(e) = sockets.socket(true).send_to(env, data, to) {
                 log::debug!("reflect to {to}: {e}");
@@ -305,7 +306,7 @@ mod tests {
         assert_eq!(from, [to], "from the source, or no member would get it");
         assert!(!heard.iter().any(|(_, d)| d == b"garbage"));
         let server = env.medium(id).unwrap();
-        let stream = server.streams.get(stream).unwrap();
+        let stream = server.streams.table.get(stream).unwrap();
         assert_eq!(stream.rtcp.all_statistics().count(), 1);
     }
 
@@ -333,7 +334,7 @@ mod tests {
         let tracks = vec![track(&mut env, 5004, true), track(&mut env, 5006, false)];
         let counts = env.with(id, |server, env| {
             assert!(server.add_multicast_streams(env, tracks).is_err());
-            (server.stream_count(), server.sockets.len())
+            (server.stream_count(), server.streams.sockets.len())
         });
         assert_eq!(counts, Some((0, 0)));
         assert_eq!(env.delayed_tasks(), 0);

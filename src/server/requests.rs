@@ -1,16 +1,15 @@
 //! What each RTSP method does (RFC 2326 section 10), SETUP apart.
 
-use super::ClientSessionId;
-use super::answer::{Answer, Echo, PUBLIC, Refusal, Refused, Then};
-use super::connection::ConnectionId;
-use super::hooks::Admission;
-use super::pool::{RemovalReason, Requester};
-use super::rtsp_server::RtspServer;
-use super::setup::SessionMedia;
-use super::streams::Goodbye;
-use super::targets::{ContentBase, Target, media_of_mut};
-use super::waiting::{Awaited, Resumed};
 use crate::env::UsageEnvironment;
+use crate::ids::{ClientSessionId, ConnectionId};
+use crate::server::hooks::Admission;
+use crate::server::method::answer::{Answer, Echo, PUBLIC, Refusal, Refused, Then};
+use crate::server::method::targets::{ContentBase, Target, media_of_mut};
+use crate::server::rtsp_server::RtspServer;
+use crate::server::streams::Goodbye;
+use crate::server::waiting::{Awaited, Resumed};
+use crate::session::client_media::SessionMedia;
+use crate::session::pool::{RemovalReason, Requester};
 use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{HeadError, Method, Request, SessionHeader, StatusCode};
 use crate::wire::text::is_number;
@@ -18,28 +17,28 @@ use std::time::{Duration, Instant};
 
 /// A request, and who makes it.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) connection: ConnectionId,
-    pub(super) request: &'a Request<'a>,
-    pub(super) user: Option<&'a str>,
+pub(crate) struct Call<'a> {
+    pub(crate) connection: ConnectionId,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) user: Option<&'a str>,
 }
 
 /// What handling a request led to.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Answered,
     /// Not yet.
     Wait(Awaited),
 }
 
 impl RtspServer {
-    pub(super) fn handle_request(
+    pub(crate) fn handle_request(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         request: Request<'_>,
     ) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.table.get(id) else { return };
         let peer = connection.peer;
         log::trace!("{peer}: {} {}", request.method, request.url);
         match self.hooks.admit(&request, peer) {
@@ -54,7 +53,7 @@ impl RtspServer {
     }
 
     /// Answers a request that was admitted, or lets it wait.
-    pub(super) fn answer_request(
+    pub(crate) fn answer_request(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
@@ -87,7 +86,7 @@ impl RtspServer {
     }
 
     /// Refuses a request that was not looked at any closer.
-    pub(super) fn refuse_request(
+    pub(crate) fn refuse_request(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
@@ -127,7 +126,7 @@ impl RtspServer {
         then: Then,
         closes: bool,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         let status = bytes.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
         log::trace!("{}: {}", connection.peer, status.unwrap_or_default());
         if let Err(e) = connection.send_answer(env, bytes) {
@@ -144,7 +143,7 @@ impl RtspServer {
     }
 
     /// Answers what is no request, and closes: where the next one starts is not known.
-    pub(super) fn refuse_malformed(
+    pub(crate) fn refuse_malformed(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
@@ -200,7 +199,7 @@ impl RtspServer {
 
     /// The session that a request names, if it names one; 454 if there is none such, or the
     /// requester has no right to it. Keeps the session alive.
-    pub(super) fn session_of(
+    pub(crate) fn session_of(
         &mut self,
         env: &UsageEnvironment,
         call: &Call<'_>,
@@ -208,7 +207,7 @@ impl RtspServer {
         let Some(header) = call.request.headers.value("Session") else { return Ok(None) };
         let unknown = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
         let header = SessionHeader::parse(header).map_err(|_| unknown())?;
-        let peer = self.connections.get(call.connection).ok_or_else(unknown)?.peer;
+        let peer = self.connections.table.get(call.connection).ok_or_else(unknown)?.peer;
         let requester =
             Requester { peer, connection: Some(call.connection.raw()), user: call.user };
         let session = self.pool.find_entitled(header.id, &requester, env.now());
@@ -216,7 +215,7 @@ impl RtspServer {
     }
 
     /// Adds the `Session` field.
-    pub(super) fn name_session(&self, answer: &mut Answer<'_>, session: ClientSessionId) {
+    pub(crate) fn name_session(&self, answer: &mut Answer<'_>, session: ClientSessionId) {
         if let Some(session) = self.pool.session(session) {
             answer.field("Session", session.header());
         }
@@ -299,8 +298,10 @@ impl RtspServer {
             Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
             Target::Found(media_session) => media_session,
         };
-        let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
-        let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let local =
+            self.connections.table.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
+        let session =
+            self.media_sessions.table.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let Some(sdp) = session.describe(local.ip()) else {
             // It is refused when its time is over.
             return Ok(Outcome::Wait(Awaited::Description));

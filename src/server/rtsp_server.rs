@@ -1,35 +1,31 @@
 //! [`RtspServer`]: its tables, its connections, and who is told what happens.
 
-use super::answer::StandingFields;
-use super::config::{ServerConfig, UdpPorts};
-use super::connection::{Connection, ConnectionId};
-use super::endings::Endings;
-use super::hooks::{NoHooks, ServerHooks};
-use super::inputs::Input;
-use super::live_clock::LiveClock;
-use super::media_session::{MediaSessionId, ServerMediaSession};
-use super::members::Members;
-use super::outgoing::SparePackets;
-use super::pool::SessionPool;
-use super::provider::SessionProvider;
-use super::setup::SessionMedia;
-use super::sockets::{SocketsId, UdpSockets};
-use super::stream_state::{StreamId, StreamState, Wiring};
-use super::streams::DATAGRAM_LEN;
-use super::turn_budget::TurnBudget;
-use super::waiting::Waiting;
-use super::warned::{Breach, Warned};
-use super::{
-    ClientSessionId, KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT,
-    KEY_LISTENER, KEY_POOL, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
-};
-use crate::arena::{Arena, Id, RawId};
+use crate::arena::{Id, RawId};
+use crate::env::turn_budget::TurnBudget;
 use crate::env::{
     Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
 };
 use crate::error::Error;
-use crate::media::demux::DemuxTable;
-use crate::net::{Inbox, TcpListener};
+use crate::ids::{
+    KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
+    KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
+};
+use crate::ids::{MediaSessionId, StreamId};
+use crate::net::TcpListener;
+use crate::rtsp::connections::Connections;
+use crate::server::config::{ServerConfig, UdpPorts};
+use crate::server::endings::Endings;
+use crate::server::hooks::{NoHooks, ServerHooks};
+use crate::server::method::answer::StandingFields;
+use crate::server::waiting::Waiting;
+use crate::session::client_media::SessionMedia;
+use crate::session::media_session::ServerMediaSession;
+use crate::session::media_sessions::MediaSessions;
+use crate::session::pool::SessionPool;
+use crate::session::provider::SessionProvider;
+use crate::stream::state::{StreamState, Wiring};
+use crate::stream::streams::Streams;
+use crate::warned::{Breach, Warned};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -70,69 +66,44 @@ const MAX_IDLE_PROVIDED: usize = 256;
 /// # }
 /// ```
 pub struct RtspServer {
-    pub(super) config: ServerConfig,
-    pub(super) me: Option<MediumHandle>,
-    pub(super) listeners: Vec<TcpListener>,
-    pub(super) accept_paused: bool,
-    pub(super) accept_timer: Timer,
+    pub(crate) config: ServerConfig,
+    pub(crate) me: Option<MediumHandle>,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) accept_paused: bool,
+    pub(crate) accept_timer: Timer,
     /// When the log was last told that descriptors have run out.
-    pub(super) accept_warned_at: Option<Instant>,
+    pub(crate) accept_warned_at: Option<Instant>,
     /// Breaches of peers that the log was warned of.
-    pub(super) warned: Warned<(IpAddr, Breach)>,
+    pub(crate) warned: Warned<(IpAddr, Breach)>,
     /// Names that the log was told cannot be streamed.
-    pub(super) unusable: Warned<Box<str>>,
-    pub(super) connections: Arena<Connection>,
-    pub(super) connections_of: HashMap<IpAddr, usize>,
-    pub(super) pool: SessionPool<SessionMedia>,
-    pub(super) pool_timer: Timer,
-    pub(super) media_sessions: Arena<ServerMediaSession>,
-    pub(super) names: HashMap<String, MediaSessionId>,
-    lookups: u64,
-    /// Media sessions that a provider made, in the table or in use.
-    provided: usize,
-    pub(super) streams: Arena<StreamState>,
-    /// Time lines of live presentations that stream.
-    pub(super) live_clocks: Arena<LiveClock>,
-    pub(super) shared_streams: HashMap<(MediaSessionId, usize), StreamId>,
-    /// Streams that an event trigger wakes.
-    pub(super) inputs: Arena<Input>,
-    /// Streams that were run because their input has a frame.
-    pub(super) input_runs: TurnBudget,
-    pub(super) sockets: Arena<UdpSockets>,
-    pub(super) shared_sockets: HashMap<SocketAddr, SocketsId>,
-    pub(super) demuxers: DemuxTable,
-    /// Multicast presentations that were started.
-    pub(super) presentations: u64,
-    pub(super) provider: Option<Box<dyn SessionProvider>>,
-    pub(super) hooks: Box<dyn ServerHooks>,
-    pub(super) waiting: Waiting,
-    pub(super) endings: Endings,
+    pub(crate) unusable: Warned<Box<str>>,
+    pub(crate) connections: Connections,
+    pub(crate) media_sessions: MediaSessions,
+    pub(crate) streams: Streams,
+    pub(crate) pool: SessionPool<SessionMedia>,
+    pub(crate) pool_timer: Timer,
+    pub(crate) provider: Option<Box<dyn SessionProvider>>,
+    pub(crate) hooks: Box<dyn ServerHooks>,
+    pub(crate) waiting: Waiting,
+    pub(crate) endings: Endings,
     /// PLAYs that read in files.
-    pub(super) seeks: TurnBudget,
-    /// Sessions that watch multicast streams.
-    pub(super) members: Members,
-    /// Memory for the packets of one frame.
-    spare: SparePackets,
-    broken: Vec<ConnectionId>,
-    drained: Vec<ClientSessionId>,
-    pub(super) read_buffer: Vec<u8>,
-    /// Memory for the RTCP packets that came at once.
-    pub(super) inbox: Inbox,
+    pub(crate) seeks: TurnBudget,
+    pub(crate) read_buffer: Vec<u8>,
     /// The answer that is being written.
-    pub(super) answer: Vec<u8>,
-    pub(super) standing_fields: StandingFields,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) standing_fields: StandingFields,
     /// Memory of the check of references.
     #[cfg(debug_assertions)]
-    pub(super) counted: HashMap<MediaSessionId, usize>,
+    pub(crate) counted: HashMap<MediaSessionId, usize>,
 }
 
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspServer")
-            .field("connections", &self.connections.len())
+            .field("connections", &self.connections.table.len())
             .field("client_sessions", &self.pool.len())
-            .field("media_sessions", &self.media_sessions.len())
-            .field("streams", &self.streams.len())
+            .field("media_sessions", &self.media_sessions.table.len())
+            .field("streams", &self.streams.table.len())
             .finish_non_exhaustive()
     }
 }
@@ -165,33 +136,16 @@ impl RtspServer {
             accept_warned_at: None,
             warned: Warned::new(),
             unusable: Warned::new(),
-            connections: Arena::new(),
-            connections_of: HashMap::new(),
+            connections: Connections::default(),
+            media_sessions: MediaSessions::default(),
+            streams: Streams::new(),
             pool_timer: Timer::default(),
-            media_sessions: Arena::new(),
-            names: HashMap::new(),
-            lookups: 0,
-            provided: 0,
-            streams: Arena::new(),
-            live_clocks: Arena::new(),
-            shared_streams: HashMap::new(),
-            inputs: Arena::new(),
-            input_runs: TurnBudget::default(),
-            sockets: Arena::new(),
-            shared_sockets: HashMap::new(),
-            demuxers: DemuxTable::default(),
-            presentations: 0,
             provider: None,
             hooks: Box::new(NoHooks),
             waiting: Waiting::default(),
             endings: Endings::default(),
             seeks: TurnBudget::default(),
-            members: Members::default(),
-            spare: SparePackets::default(),
-            broken: Vec::new(),
-            drained: Vec::new(),
             read_buffer: vec![0; READ_CHUNK],
-            inbox: Inbox::new(DATAGRAM_LEN),
             #[cfg(debug_assertions)]
             counted: HashMap::new(),
         }))
@@ -227,17 +181,17 @@ impl RtspServer {
 
     /// Connections that are open.
     pub fn connection_count(&self) -> usize {
-        self.connections.len()
+        self.connections.table.len()
     }
 
     /// Streams that exist.
     pub fn stream_count(&self) -> usize {
-        self.streams.len()
+        self.streams.table.len()
     }
 
     /// A stream.
     pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
-        self.streams.get(id)
+        self.streams.table.get(id)
     }
 
     // Media sessions
@@ -255,33 +209,36 @@ impl RtspServer {
     ) -> Result<MediaSessionId, Error> {
         session.check()?;
         let name = session.stream_name().to_owned();
-        if let Some(&old) = self.names.get(&name) {
-            if let Some(old) = self.media_sessions.get(old) {
+        if let Some(&old) = self.media_sessions.names.get(&name) {
+            if let Some(old) = self.media_sessions.table.get(old) {
                 session.follow(old);
             }
             self.remove_server_media_session(env, old);
         }
         let origin = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
         session.enter_table(origin, env.wall_clock());
-        self.provided += usize::from(session.provided.is_some());
-        let id = self.media_sessions.insert(session);
-        self.names.insert(name, id);
+        self.media_sessions.provided += usize::from(session.provided.is_some());
+        let id = self.media_sessions.table.insert(session);
+        self.media_sessions.names.insert(name, id);
         Ok(id)
     }
 
     /// Finds a media session by name in the table.
     pub fn lookup_server_media_session(&self, name: &str) -> Option<MediaSessionId> {
-        self.names.get(name).copied()
+        self.media_sessions.names.get(name).copied()
     }
 
     /// A media session, in the table or still in use.
     pub fn media_session(&self, id: MediaSessionId) -> Option<&ServerMediaSession> {
-        self.media_sessions.get(id)
+        self.media_sessions.table.get(id)
     }
 
     /// The media sessions that clients can find.
     pub fn media_sessions(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
-        self.names.values().filter_map(|&id| Some((id, self.media_sessions.get(id)?)))
+        self.media_sessions
+            .names
+            .values()
+            .filter_map(|&id| Some((id, self.media_sessions.table.get(id)?)))
     }
 
     /// Takes a media session out of the table: newcomers do not find it, present clients stream
@@ -291,10 +248,10 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: MediaSessionId,
     ) -> bool {
-        let Some(session) = self.media_sessions.get_mut(id) else { return false };
-        let was_in_table = self.names.get(session.stream_name()) == Some(&id);
+        let Some(session) = self.media_sessions.table.get_mut(id) else { return false };
+        let was_in_table = self.media_sessions.names.get(session.stream_name()) == Some(&id);
         if was_in_table {
-            self.names.remove(session.stream_name());
+            self.media_sessions.names.remove(session.stream_name());
         }
         session.leave_table();
         if session.reference_count() == 0 {
@@ -310,21 +267,21 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: MediaSessionId,
     ) -> bool {
-        let existed = self.media_sessions.contains(id);
+        let existed = self.media_sessions.table.contains(id);
         self.remove_server_media_session(env, id);
         self.close_all_client_sessions(env, id);
         existed
     }
 
-    pub(super) fn unreference_media_session(
+    pub(crate) fn unreference_media_session(
         &mut self,
         env: &mut UsageEnvironment,
         id: MediaSessionId,
     ) {
-        let Some(session) = self.media_sessions.get_mut(id) else { return };
+        let Some(session) = self.media_sessions.table.get_mut(id) else { return };
         if session.unreference() {
-            if self.names.get(session.stream_name()) == Some(&id) {
-                self.names.remove(session.stream_name());
+            if self.media_sessions.names.get(session.stream_name()) == Some(&id) {
+                self.media_sessions.names.remove(session.stream_name());
             }
             session.leave_table();
             self.drop_media_session(env, id);
@@ -334,6 +291,7 @@ impl RtspServer {
     fn drop_media_session(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
         let streams: Vec<_> = self
             .streams
+            .table
             .iter()
             .filter(|(_, s)| s.origin.is_some_and(|(of, _)| of == id))
             .map(|(stream, _)| stream)
@@ -342,23 +300,23 @@ impl RtspServer {
         for stream in streams {
             self.delete_stream(env, stream);
         }
-        let gone = self.media_sessions.remove(id);
-        self.provided -= usize::from(gone.is_some_and(|s| s.provided.is_some()));
+        let gone = self.media_sessions.table.remove(id);
+        self.media_sessions.provided -= usize::from(gone.is_some_and(|s| s.provided.is_some()));
     }
 
     /// Notes that a session of a provider was used, and drops the one that was not for longest
     /// when there are too many.
-    pub(super) fn note_use(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
-        self.lookups += 1;
-        if let Some(session) = self.media_sessions.get_mut(id) {
-            session.last_used = self.lookups;
+    pub(crate) fn note_use(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
+        self.media_sessions.lookups += 1;
+        if let Some(session) = self.media_sessions.table.get_mut(id) {
+            session.last_used = self.media_sessions.lookups;
         }
         let idle = || {
-            self.media_sessions.iter().filter(|&(other, s)| {
+            self.media_sessions.table.iter().filter(|&(other, s)| {
                 other != id && s.provided.is_some() && s.reference_count() == 0
             })
         };
-        if self.provided > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
+        if self.media_sessions.provided > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
             let oldest = idle().min_by_key(|(_, s)| s.last_used).map(|(oldest, _)| oldest);
             if let Some(oldest) = oldest {
                 self.remove_server_media_session(env, oldest);
@@ -370,28 +328,28 @@ impl RtspServer {
 
     /// Calls `f` with a stream and what it needs, and notes which sessions its sending keeps alive.
     /// Connections that it found broken end.
-    pub(super) fn with_stream<R>(
+    pub(crate) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
         id: StreamId,
         f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut Wiring<'_>) -> R,
     ) -> Option<R> {
-        let stream = self.streams.get_mut(id)?;
+        let stream = self.streams.table.get_mut(id)?;
         let mut wiring = Wiring {
-            connections: &mut self.connections,
-            sockets: &mut self.sockets,
-            demuxers: &mut self.demuxers,
-            live_clocks: &mut self.live_clocks,
-            spare: &mut self.spare,
-            broken: &mut self.broken,
-            drained: &mut self.drained,
+            connections: &mut self.connections.table,
+            sockets: &mut self.streams.sockets,
+            demuxers: &mut self.streams.demuxers,
+            live_clocks: &mut self.streams.live_clocks,
+            spare: &mut self.streams.spare,
+            broken: &mut self.streams.broken,
+            drained: &mut self.streams.drained,
         };
         let result = f(stream, env, &mut wiring);
         let now = env.now();
-        while let Some(session) = self.drained.pop() {
+        while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
         }
-        while let Some(connection) = self.broken.pop() {
+        while let Some(connection) = self.streams.broken.pop() {
             self.end_connection(env, connection, "cannot be written to");
         }
         Some(result)
@@ -409,7 +367,7 @@ impl RtspServer {
         self.arm_pool_timer(env);
     }
 
-    pub(super) fn arm_pool_timer(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn arm_pool_timer(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
         match self.pool.next_wakeup() {
             Some(at) => env.arm_timer(&mut self.pool_timer, me, plain_key(KEY_POOL), at),
@@ -417,7 +375,7 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn shared_port(&self) -> Option<u16> {
+    pub(crate) fn shared_port(&self) -> Option<u16> {
         match self.config.udp_ports {
             UdpPorts::Shared { port } => Some(port),
             UdpPorts::Pairs { .. } => None,
@@ -425,7 +383,7 @@ impl RtspServer {
     }
 }
 
-pub(super) fn plain_key(kind: u32) -> EventKey {
+pub(crate) fn plain_key(kind: u32) -> EventKey {
     EventKey { kind, id: RawId::default() }
 }
 
@@ -481,15 +439,15 @@ impl Medium for RtspServer {
     /// Says goodbye to all clients and closes everything.
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         self.end_all(env);
-        for sockets in self.sockets.ids().collect::<Vec<_>>() {
-            if let Some(sockets) = self.sockets.remove(sockets) {
+        for sockets in self.streams.sockets.ids().collect::<Vec<_>>() {
+            if let Some(sockets) = self.streams.sockets.remove(sockets) {
                 sockets.close(env);
             }
         }
         for listener in self.listeners.drain(..) {
             listener.close(env);
         }
-        for input in self.inputs.ids().collect::<Vec<_>>() {
+        for input in self.streams.inputs.ids().collect::<Vec<_>>() {
             self.delete_live_input(env, input);
         }
         let work_timer = &mut self.waiting.timer;

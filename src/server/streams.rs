@@ -1,37 +1,35 @@
 //! The server's streams: made on demand, shared, run, reclaimed with their last user.
 
-use super::ClientSessionId;
-use super::inputs::InputId;
-use super::key_frame_cache::KeyFrameCache;
-use super::key_frames::KeyFrameWatch;
-use super::media_session::MediaSessionId;
-use super::outlets::{DestinationId, DestinationTransport};
-use super::pool::{PoolEvent, RemovalReason, Session};
-use super::rtsp_server::RtspServer;
-use super::setup::{SessionMedia, TrackSetup};
-use super::sockets::{SocketsId, UdpSockets};
-use super::stream_state::{RunOutcome, StreamId, StreamParts, StreamState, destination_key};
-use super::subsession::{Delivery, FastStart, StreamFactory, StreamRequest, check_factory};
-use super::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::error::Error;
+use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId, StreamId};
+use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
 use crate::payload;
 use crate::rtp::rtcp::RtcpConfig;
+use crate::server::config::UdpPorts;
+use crate::server::rtsp_server::RtspServer;
+use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::pool::{PoolEvent, RemovalReason, Session};
+use crate::session::subsession::{Delivery, StreamFactory, StreamRequest, check_factory};
+use crate::stream::destinations::DestinationTransport;
+use crate::stream::fast_start::FastStart;
+use crate::stream::key_frame_cache::KeyFrameCache;
+use crate::stream::key_frames::KeyFrameWatch;
+use crate::stream::sockets::{SocketsId, UdpSockets};
+use crate::stream::state::{RunOutcome, StreamParts, StreamState, destination_key};
 use crate::wire::interleaved;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// What is read of an RTCP packet: none that stays whole on the way is longer.
-pub(super) const DATAGRAM_LEN: usize = 2048;
 /// Assumed of a track that does not tell its bandwidth, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
 
 /// Whether a destination that leaves is sent a BYE (RFC 3550 section 6.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goodbye {
+pub(crate) enum Goodbye {
     None,
     /// Over a connection behind the media that wait to be sent.
     BehindMedia,
@@ -42,7 +40,7 @@ pub(super) enum Goodbye {
 
 impl RtspServer {
     /// The stream of a subsession for a client: the shared one, or a new one.
-    pub(super) fn stream_for(
+    pub(crate) fn stream_for(
         &mut self,
         env: &mut UsageEnvironment,
         media_session: MediaSessionId,
@@ -50,7 +48,9 @@ impl RtspServer {
         request: &StreamRequest,
     ) -> Result<StreamId, Error> {
         let no_such = Error::Usage("no such subsession");
-        let Some(session) = self.media_sessions.get_mut(media_session) else { return Err(no_such) };
+        let Some(session) = self.media_sessions.table.get_mut(media_session) else {
+            return Err(no_such);
+        };
         let Some(subsession) = session.subsession(index) else { return Err(no_such) };
         let (shared, fast_start) = match subsession.delivery() {
             Delivery::Multicast(group) => return Ok(group.stream),
@@ -59,7 +59,7 @@ impl RtspServer {
             }
         };
         if shared {
-            if let Some(&stream) = self.shared_streams.get(&(media_session, index)) {
+            if let Some(&stream) = self.streams.shared.get(&(media_session, index)) {
                 return Ok(stream);
             }
         }
@@ -79,7 +79,7 @@ impl RtspServer {
             session_bandwidth_bps: bandwidth_bps(kbps),
             ..RtcpConfig::default()
         };
-        let (config, demuxers) = (&self.config, &mut self.demuxers);
+        let (config, demuxers) = (&self.config, &mut self.streams.demuxers);
         let how = StreamConfig { payload_type, max_packet: config.max_packet, rtcp };
         let mut stream = new_stream(env, factory, &request, demuxers, how)?;
         let input = factory.live_input();
@@ -95,13 +95,13 @@ impl RtspServer {
         stream.policy.max_burst = limit(self.config.max_burst);
         stream.policy.destinations_per_turn = limit(self.config.destinations_per_turn);
         if stream.live {
-            let session = self.media_sessions.get_mut(media_session);
+            let session = self.media_sessions.table.get_mut(media_session);
             let clock = session.map(|s| &mut s.live_clock);
-            stream.join_live_clock(&mut self.live_clocks, clock, env.now());
+            stream.join_live_clock(&mut self.streams.live_clocks, clock, env.now());
         }
-        let id = self.streams.insert(stream);
+        let id = self.streams.table.insert(stream);
         if shared {
-            self.shared_streams.insert((media_session, index), id);
+            self.streams.shared.insert((media_session, index), id);
         }
         self.feed_from(id, input);
         log::debug!("stream {id} of media session {media_session} track {}", index + 1);
@@ -109,17 +109,17 @@ impl RtspServer {
     }
 
     /// Notes which input wakes a stream.
-    pub(super) fn feed_from(&mut self, id: StreamId, input: Option<InputId>) {
-        if let Some(stream) = self.streams.get_mut(id) {
+    pub(crate) fn feed_from(&mut self, id: StreamId, input: Option<InputId>) {
+        if let Some(stream) = self.streams.table.get_mut(id) {
             stream.input = input;
         }
-        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
+        if let Some(input) = input.and_then(|input| self.streams.inputs.get_mut(input)) {
             input.add(id);
         }
     }
 
     /// The sockets that `stream` sends from on the local address `local`.
-    pub(super) fn sockets_for(
+    pub(crate) fn sockets_for(
         &mut self,
         env: &mut UsageEnvironment,
         stream: StreamId,
@@ -127,26 +127,28 @@ impl RtspServer {
     ) -> io::Result<SocketsId> {
         let local = with_port(local, 0);
         if let Some(port) = self.shared_port() {
-            if let Some(&sockets) = self.shared_sockets.get(&local) {
+            if let Some(&sockets) = self.streams.shared_sockets.get(&local) {
                 return Ok(sockets);
             }
             let tries = if port == 0 { 1024 } else { 1 };
             let base = if port == 0 { 6970 } else { port };
             let pair = PortPair::open(env, local, base, tries)?;
             let id = self.add_sockets(env, local, pair, None)?;
-            self.shared_sockets.insert(local, id);
+            self.streams.shared_sockets.insert(local, id);
             return Ok(id);
         }
-        let state = self.streams.get(stream).ok_or(io::ErrorKind::NotFound)?;
-        let has = state.sockets().find(|&s| self.sockets.get(s).is_some_and(|s| s.local == local));
+        let state = self.streams.table.get(stream).ok_or(io::ErrorKind::NotFound)?;
+        let has = state
+            .sockets()
+            .find(|&s| self.streams.sockets.get(s).is_some_and(|s| s.local == local));
         if let Some(sockets) = has {
             return Ok(sockets);
         }
-        let super::UdpPorts::Pairs { base, tries } = self.config.udp_ports else {
+        let UdpPorts::Pairs { base, tries } = self.config.udp_ports else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let factory = state.origin.and_then(|(session, index)| {
-            self.media_sessions.get_mut(session)?.subsession_mut(index)?.factory()
+            self.media_sessions.table.get_mut(session)?.subsession_mut(index)?.factory()
         });
         let pair = match factory {
             Some(factory) => factory.create_groupsock(env, local, base, tries)?,
@@ -155,7 +157,7 @@ impl RtspServer {
         self.add_sockets(env, local, pair, Some(stream))
     }
 
-    pub(super) fn add_sockets(
+    pub(crate) fn add_sockets(
         &mut self,
         env: &mut UsageEnvironment,
         local: SocketAddr,
@@ -163,14 +165,14 @@ impl RtspServer {
         owner: Option<StreamId>,
     ) -> io::Result<SocketsId> {
         let me = self.me.ok_or(io::ErrorKind::NotConnected)?;
-        let id = self.sockets.insert(UdpSockets::new(local, pair, owner));
-        let sockets = self.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
+        let id = self.streams.sockets.insert(UdpSockets::new(local, pair, owner));
+        let sockets = self.streams.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
         for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
             sockets.socket(rtcp).set_gso(self.config.udp_segmentation);
             let key = EventKey { kind, id: id.raw() };
             let watched = sockets.socket(rtcp).watch(env, me, key, Interest::READABLE);
             if let Err(e) = watched {
-                if let Some(sockets) = self.sockets.remove(id) {
+                if let Some(sockets) = self.streams.sockets.remove(id) {
                     sockets.close(env);
                 }
                 return Err(e);
@@ -180,7 +182,7 @@ impl RtspServer {
     }
 
     /// Runs a stream; at its end, its clients' sessions are ready to play again.
-    pub(super) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+    pub(crate) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
         let budget = self.config.frames_per_turn;
         let outcome =
@@ -190,7 +192,7 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+    pub(crate) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
         let is_under_way = self.with_stream(env, id, |stream, env, w| {
             stream.run_rtcp(env, w, me, id);
@@ -201,14 +203,14 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn run_stream_catch_up(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+    pub(crate) fn run_stream_catch_up(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };
         self.with_stream(env, id, |stream, env, w| stream.run_catch_up(env, w, me, id));
     }
 
     /// Adds what a stream sent to its sessions' counters.
     fn collect_counters(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
+        let Some(stream) = self.streams.table.get_mut(id) else { return };
         let pool = &mut self.pool;
         stream.outlets.take_all_totals(|session, sent| {
             if let Some(session) = pool.session_mut(session) {
@@ -219,7 +221,7 @@ impl RtspServer {
     }
 
     /// Starts sending to a destination.
-    pub(super) fn start_destination(
+    pub(crate) fn start_destination(
         &mut self,
         env: &mut UsageEnvironment,
         stream: StreamId,
@@ -237,18 +239,18 @@ impl RtspServer {
     // RTCP
 
     /// Reads what receivers send. RTP that comes in is not for us.
-    pub(super) fn receive(&mut self, env: &mut UsageEnvironment, id: SocketsId, rtcp: bool) {
-        let Some(sockets) = self.sockets.get_mut(id) else { return };
-        match sockets.socket(rtcp).recv_batch(env, &mut self.inbox) {
+    pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, id: SocketsId, rtcp: bool) {
+        let Some(sockets) = self.streams.sockets.get_mut(id) else { return };
+        match sockets.socket(rtcp).recv_batch(env, &mut self.streams.inbox) {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             // An ICMP error that a send brought back; there may be more behind it.
             Err(e) => return log::trace!("receive: {e}"),
         }
         // Lent out, so that the server can be asked about each.
-        let inbox = std::mem::take(&mut self.inbox);
+        let inbox = std::mem::take(&mut self.streams.inbox);
         for (data, from) in inbox.iter() {
-            let Some(sockets) = self.sockets.get(id) else { break };
+            let Some(sockets) = self.streams.sockets.get(id) else { break };
             // On a shared port RTP and RTCP are told apart by the type (RFC 5761 section 4).
             let is_rtcp = rtcp || data.get(1).is_some_and(|t| (192..=223).contains(t));
             if !is_rtcp {
@@ -262,18 +264,18 @@ impl RtspServer {
                 (None, None) => {}
             }
         }
-        self.inbox = inbox;
+        self.streams.inbox = inbox;
     }
 
     /// RTCP from the receiver at a destination: a report keeps its session alive.
-    pub(super) fn handle_rtcp(
+    pub(crate) fn handle_rtcp(
         &mut self,
         env: &UsageEnvironment,
         stream: StreamId,
         destination: DestinationId,
         data: &[u8],
     ) {
-        let Some(state) = self.streams.get_mut(stream) else { return };
+        let Some(state) = self.streams.table.get_mut(stream) else { return };
         let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else {
             return;
         };
@@ -287,7 +289,7 @@ impl RtspServer {
     // The end
 
     /// Ends a client session, for whatever reason, and releases all that it holds.
-    pub(super) fn end_session(
+    pub(crate) fn end_session(
         &mut self,
         env: &mut UsageEnvironment,
         session: ClientSessionId,
@@ -300,7 +302,7 @@ impl RtspServer {
     }
 
     /// Releases what the pool took out by itself.
-    pub(super) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
         while let Some(event) = self.pool.poll_event() {
             if let PoolEvent::Removed { session, reason } = event {
                 self.release_session(env, session, reason);
@@ -318,7 +320,7 @@ impl RtspServer {
             .media()
             .flat_map(|(_, media)| media.tracks())
             .filter_map(|t| {
-                Some(self.streams.get_mut(t.stream)?.outlets.take_totals(t.destination))
+                Some(self.streams.table.get_mut(t.stream)?.outlets.take_totals(t.destination))
             })
             .collect();
         for sent in last {
@@ -352,7 +354,7 @@ impl RtspServer {
         }
         let now = env.now();
         for id in connections {
-            if let Some(connection) = self.connections.get_mut(id) {
+            if let Some(connection) = self.connections.table.get_mut(id) {
                 connection.sessions.remove(&key);
                 connection.heard_at = now;
             }
@@ -361,7 +363,7 @@ impl RtspServer {
         self.hooks.session_removed(&info, reason);
     }
 
-    pub(super) fn release_media(
+    pub(crate) fn release_media(
         &mut self,
         env: &mut UsageEnvironment,
         media: SessionMedia,
@@ -374,14 +376,14 @@ impl RtspServer {
     }
 
     /// Takes a destination away from its stream, and the stream with its last destination.
-    pub(super) fn release_track(
+    pub(crate) fn release_track(
         &mut self,
         env: &mut UsageEnvironment,
         track: &TrackSetup,
         goodbye: Goodbye,
     ) {
         if let Some((host, session)) = track.member {
-            self.members.remove(track.stream, host, session);
+            self.streams.members.remove(track.stream, host, session);
         }
         if track.is_multicast {
             // The stream and its destination are everybody's.
@@ -405,18 +407,18 @@ impl RtspServer {
             state.pause(env, destination);
             state.remove_destination(destination)
         });
-        let Some(state) = self.streams.get(stream) else { return };
+        let Some(state) = self.streams.table.get(stream) else { return };
         let is_unused = state.users() == 0 && state.origin.is_some();
         let removed = removed.flatten();
         let session = removed.as_ref().and_then(|d| d.session);
         match removed.map(|d| d.transport) {
             Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
-                if let Some(sockets) = self.sockets.get_mut(sockets) {
+                if let Some(sockets) = self.streams.sockets.get_mut(sockets) {
                     sockets.remove_route(rtcp, (stream, destination));
                 }
             }
             Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
-                if let Some(connection) = self.connections.get_mut(id) {
+                if let Some(connection) = self.connections.table.get_mut(id) {
                     let keep_queued = goodbye == Goodbye::BehindMedia;
                     let channels = (rtp_channel, rtcp_channel);
                     connection.forget_channels(channels, (stream, destination), keep_queued);
@@ -440,36 +442,36 @@ impl RtspServer {
         }
     }
 
-    pub(super) fn delete_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        let Some(stream) = self.streams.remove(id) else { return };
+    pub(crate) fn delete_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(stream) = self.streams.table.remove(id) else { return };
         if let Some(origin) = stream.origin {
-            if self.shared_streams.get(&origin) == Some(&id) {
-                self.shared_streams.remove(&origin);
+            if self.streams.shared.get(&origin) == Some(&id) {
+                self.streams.shared.remove(&origin);
             }
         }
-        if let Some(input) = stream.input.and_then(|input| self.inputs.get_mut(input)) {
+        if let Some(input) = stream.input.and_then(|input| self.streams.inputs.get_mut(input)) {
             input.remove(id);
         }
         for sockets in stream.sockets() {
-            let owned = self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));
-            if let Some(sockets) = owned.then(|| self.sockets.remove(sockets)).flatten() {
+            let owned = self.streams.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));
+            if let Some(sockets) = owned.then(|| self.streams.sockets.remove(sockets)).flatten() {
                 sockets.close(env);
             }
         }
-        stream.leave_live_clock(&mut self.live_clocks);
-        stream.close(env, &mut self.demuxers);
+        stream.leave_live_clock(&mut self.streams.live_clocks);
+        stream.close(env, &mut self.streams.demuxers);
     }
 
     /// Checks the reference counts against what refers to the media sessions.
     #[cfg(debug_assertions)]
-    pub(super) fn check_references(&mut self) {
+    pub(crate) fn check_references(&mut self) {
         let mut counted = std::mem::take(&mut self.counted);
         for (_, session) in self.pool.iter() {
             for (_, media) in session.media() {
                 *counted.entry(media.media_session).or_insert(0) += 1;
             }
         }
-        for (id, session) in self.media_sessions.iter() {
+        for (id, session) in self.media_sessions.table.iter() {
             let expected = counted.remove(&id).unwrap_or(0);
             debug_assert_eq!(session.reference_count(), expected, "references of {id}");
         }
@@ -480,15 +482,15 @@ impl RtspServer {
 
 /// What the server decides about a new stream.
 #[derive(Debug)]
-pub(super) struct StreamConfig {
+pub(crate) struct StreamConfig {
     /// `None`: as the track has it.
-    pub(super) payload_type: Option<u8>,
-    pub(super) max_packet: usize,
-    pub(super) rtcp: RtcpConfig,
+    pub(crate) payload_type: Option<u8>,
+    pub(crate) max_packet: usize,
+    pub(crate) rtcp: RtcpConfig,
 }
 
 /// Makes the source, the sink and the RTCP instance of a stream, which nobody owns yet.
-pub(super) fn new_stream(
+pub(crate) fn new_stream(
     env: &mut UsageEnvironment,
     factory: &mut dyn StreamFactory,
     request: &StreamRequest,
@@ -532,7 +534,7 @@ pub(super) fn new_stream(
 }
 
 /// What RTCP may reckon with, from what a track tells of its bandwidth.
-pub(super) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
+pub(crate) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
     u64::from(kbps.unwrap_or(DEFAULT_BANDWIDTH_KBPS)) * 1000
 }
 

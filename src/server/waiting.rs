@@ -3,12 +3,12 @@
 //! A request that waits has been admitted, and it is not asked about again. It goes on where it
 //! waited: at the provider's answer for the one name that was not known yet.
 
-use super::answer::{Refusal, Refused};
-use super::connection::ConnectionId;
-use super::rtsp_server::{RtspServer, plain_key};
-use super::targets::Lookup;
-use super::turn_budget::TurnBudget;
+use crate::env::turn_budget::TurnBudget;
 use crate::env::{EventTrigger, Timer, UsageEnvironment};
+use crate::ids::ConnectionId;
+use crate::server::method::answer::{Refusal, Refused};
+use crate::server::method::targets::Lookup;
+use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::wire::rtsp::{Request, StatusCode};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,7 +18,7 @@ const WAITING_PER_TURN: usize = 64;
 
 /// When a request that waits is gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
+pub(crate) enum Until {
     /// In the next turn: there is more to do than fits into this one.
     NextTurn,
     /// When the provider calls its waker.
@@ -27,7 +27,7 @@ pub(super) enum Until {
 
 /// What a request waits for.
 #[derive(Debug)]
-pub(super) enum Awaited {
+pub(crate) enum Awaited {
     /// What the provider has for a name.
     Session { name: String, until: Until },
     /// A turn in which there is room for what it does.
@@ -38,20 +38,20 @@ pub(super) enum Awaited {
 
 /// A request that waits, and what is known of it.
 #[derive(Debug)]
-pub(super) struct WaitingRequest {
+pub(crate) struct WaitingRequest {
     request: Request<'static>,
     user: Option<String>,
     awaited: Awaited,
     /// What the provider has said about the names that it asked for so far.
     known: Vec<(String, Lookup)>,
-    pub(super) since: Instant,
+    pub(crate) since: Instant,
     /// Its place in the queue.
-    pub(super) place: u64,
+    pub(crate) place: u64,
 }
 
 /// The queue of connections with a request that waits.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// Those that are gone on with in the next turn, in the order of their places.
     next_turn: BTreeMap<u64, ConnectionId>,
     /// Those that are gone on with when the provider wakes the server.
@@ -59,9 +59,9 @@ pub(super) struct Waiting {
     /// Those that are gone on with when a live input has something.
     undescribed: BTreeMap<u64, ConnectionId>,
     places: u64,
-    pub(super) timer: Timer,
+    pub(crate) timer: Timer,
     /// What the provider calls, from any thread.
-    pub(super) trigger: Option<EventTrigger>,
+    pub(crate) trigger: Option<EventTrigger>,
     /// Bytes that probes read.
     budget: TurnBudget,
     /// What is known for the request that is being answered.
@@ -70,7 +70,7 @@ pub(super) struct Waiting {
 
 impl WaitingRequest {
     /// Whether it waits for a live input rather than for a session provider.
-    pub(super) const fn is_for_description(&self) -> bool {
+    pub(crate) const fn is_for_description(&self) -> bool {
         matches!(self.awaited, Awaited::Description)
     }
 }
@@ -98,28 +98,28 @@ impl Waiting {
     }
 
     /// The request in a place waits no more.
-    pub(super) fn forget(&mut self, place: u64) {
+    pub(crate) fn forget(&mut self, place: u64) {
         self.next_turn.remove(&place);
         self.parked.remove(&place);
         self.undescribed.remove(&place);
     }
 
     /// What the provider has said about a name while the present request waited.
-    pub(super) fn known(&self, name: &str) -> Option<Lookup> {
+    pub(crate) fn known(&self, name: &str) -> Option<Lookup> {
         self.known.iter().find(|(known, _)| known == name).map(|(_, lookup)| *lookup)
     }
 }
 
 /// What of a request outlives its waiting.
 #[derive(Debug, Default)]
-pub(super) struct Resumed {
-    pub(super) since: Option<Instant>,
+pub(crate) struct Resumed {
+    pub(crate) since: Option<Instant>,
     place: Option<u64>,
 }
 
 impl RtspServer {
     /// Puts a request into the queue. One that has waited for room before keeps its place.
-    pub(super) fn let_wait(
+    pub(crate) fn let_wait(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
@@ -129,7 +129,7 @@ impl RtspServer {
         resumed: &Resumed,
     ) {
         let known = std::mem::take(&mut self.waiting.known);
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         let since = resumed.since.unwrap_or_else(|| env.now());
         let place = match (&awaited, resumed.place) {
             (Awaited::Room, Some(place)) => {
@@ -149,13 +149,13 @@ impl RtspServer {
     fn arm_work_timer(&mut self, env: &mut UsageEnvironment) {
         if let (false, Some(me)) = (self.waiting.next_turn.is_empty(), self.me) {
             let now = env.now();
-            env.arm_timer(&mut self.waiting.timer, me, plain_key(super::KEY_WORK), now);
+            env.arm_timer(&mut self.waiting.timer, me, plain_key(crate::ids::KEY_WORK), now);
         }
     }
 
     /// Goes on with requests that wait, in turn. What probes may read is shared among them, so
     /// that a large file keeps nobody from a small one.
-    pub(super) fn go_on_with_waiting(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn go_on_with_waiting(&mut self, env: &mut UsageEnvironment) {
         let round = self.waiting.next_turn.len().min(WAITING_PER_TURN);
         let mut from = 0;
         for n in 0..round {
@@ -163,7 +163,7 @@ impl RtspServer {
             let Some((&place, &id)) = next else { break };
             from = place + 1;
             self.waiting.next_turn.remove(&place);
-            let waiting = self.connections.get_mut(id).and_then(|c| c.waiting.take());
+            let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
             let Some(mut waiting) = waiting else { continue };
             if let Awaited::Session { name, until } = &mut waiting.awaited {
                 let left = self.waiting.budget.left(env, self.config.probe_budget);
@@ -172,7 +172,7 @@ impl RtspServer {
                 if let Lookup::Pending(again) = lookup {
                     *until = again;
                     waiting.place = self.waiting.enqueue(id, again);
-                    if let Some(connection) = self.connections.get_mut(id) {
+                    if let Some(connection) = self.connections.table.get_mut(id) {
                         connection.waiting = Some(waiting);
                     }
                     continue;
@@ -195,21 +195,21 @@ impl RtspServer {
 
     /// Looks at what has come in behind a request that waits no more.
     fn after_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        if self.connections.get(id).is_some_and(|c| c.waiting.is_none()) {
+        if self.connections.table.get(id).is_some_and(|c| c.waiting.is_none()) {
             self.process_input(env, id, &[]);
         }
         self.settle_connection(env, id);
     }
 
     /// The provider has something to tell: those who wait for it are gone on with.
-    pub(super) fn wake_parked(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn wake_parked(&mut self, env: &mut UsageEnvironment) {
         let Waiting { next_turn, parked, .. } = &mut self.waiting;
         next_turn.append(parked);
         self.arm_work_timer(env);
     }
 
     /// A live input has something: it may be what a track's description needs.
-    pub(super) fn wake_undescribed(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn wake_undescribed(&mut self, env: &mut UsageEnvironment) {
         let Waiting { next_turn, undescribed, .. } = &mut self.waiting;
         if !undescribed.is_empty() {
             next_turn.append(undescribed);
@@ -218,8 +218,8 @@ impl RtspServer {
     }
 
     /// Answers a request that has waited for too long.
-    pub(super) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let waiting = self.connections.get_mut(id).and_then(|c| c.waiting.take());
+    pub(crate) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
         let Some(waiting) = waiting else { return };
         self.waiting.forget(waiting.place);
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1);
@@ -229,7 +229,7 @@ impl RtspServer {
     }
 
     /// By name in the table, then through the application's provider.
-    pub(super) fn look_up(&mut self, env: &mut UsageEnvironment, name: &str) -> Lookup {
+    pub(crate) fn look_up(&mut self, env: &mut UsageEnvironment, name: &str) -> Lookup {
         if let Some(known) = self.waiting.known(name) {
             return known;
         }
@@ -238,13 +238,13 @@ impl RtspServer {
 
     /// How much the provider may read for a request that asks for the first time. `None`: it has
     /// to queue behind those that wait.
-    pub(super) fn first_share(&mut self, env: &UsageEnvironment) -> Option<usize> {
+    pub(crate) fn first_share(&mut self, env: &UsageEnvironment) -> Option<usize> {
         let is_alone = self.waiting.next_turn.is_empty();
         is_alone.then(|| self.waiting.budget.left(env, self.config.probe_budget))
     }
 
     /// Notes what the provider has read in this turn.
-    pub(super) fn note_probing(&mut self, bytes: usize) {
+    pub(crate) fn note_probing(&mut self, bytes: usize) {
         self.waiting.budget.take(bytes);
     }
 }

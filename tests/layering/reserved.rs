@@ -20,7 +20,7 @@ const fn only(name: &'static str, places: &'static [&'static str], why: &'static
     Reserved { name, places, why }
 }
 
-const FILES: &[&str] = &["media/file/", "server/served_folder", "provide/"];
+const FILES: &[&str] = &["media/file/", "provide/"];
 
 /// The first that fits a path decides.
 const RESERVED: &[Reserved] = &[
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(faults("wire/a.rs", "fn f() { std::fs::read(\"x\"); }"), 1);
         assert_eq!(faults("media/file/wav.rs", "use std::fs::File;"), 0);
         assert_eq!(faults("media/queue.rs", "use std::fs::File;"), 1);
-        assert_eq!(faults("server/served_folder.rs", "use std::fs;"), 0);
+        assert_eq!(faults("provide/served_folder.rs", "use std::fs;"), 0);
         assert_eq!(faults("rtp/sink.rs", "let t = Instant::now();"), 1);
         assert_eq!(faults("rtp/sink.rs", "let t = std::time::SystemTime::now();"), 1);
         assert_eq!(faults("rtp/sink.rs", "let t = start.elapsed();"), 1);
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(faults("media/file/mod.rs", "options.custom_flags(nix::libc::O_NONBLOCK);"), 0);
         assert_eq!(faults("media/file/mod.rs", "use nix::sys::socket;"), 1);
         assert_eq!(faults("server/a.rs", "thread::spawn(|| ());"), 1);
-        assert_eq!(faults("server/pool/id.rs", "getrandom::fill(&mut b);"), 1);
+        assert_eq!(faults("session/pool/id.rs", "getrandom::fill(&mut b);"), 1);
         assert_eq!(faults("wire/a.rs", "path.canonicalize()"), 1);
     }
 

@@ -12,6 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ids", &["arena"]),
     ("error", &[]),
     ("frame", &[]),
+    ("warned", &[]),
     // Up to `media` no room knows of a socket or of the event loop.
     ("wire", &["arena", "ids", "error", "frame"]),
     ("codec", &["wire"]),
@@ -23,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("env", &["arena", "ids", "error"]),
     ("net", &["env"]),
     ("receive", &["media", "net"]),
-    ("rtsp", &["wire", "net"]),
+    ("rtsp", &["wire", "net", "warned"]),
     ("stream", &["rtsp", "media"]),
     ("session", &["stream"]),
     ("provide", &["session"]),

@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::arena::Id;
-use crate::server::outlets::DestinationTransport;
+use crate::stream::destinations::DestinationTransport;
 
 impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
@@ -19,7 +19,8 @@ impl World {
                 assert!(server.media_session(media.media_session()).is_some());
                 for track in media.tracks() {
                     destinations += 1;
-                    let stream = server.streams.get(track.stream).expect("a track has a stream");
+                    let stream =
+                        server.streams.table.get(track.stream).expect("a track has a stream");
                     assert_eq!(
                         stream.origin.map(|o| o.0),
                         Some(media.media_session()),
@@ -30,7 +31,7 @@ impl World {
                     assert_eq!(destination.session, Some(key));
                     match destination.transport {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
-                            let c = server.connections.get(connection).expect("a connection");
+                            let c = server.connections.table.get(connection).expect("a connection");
                             assert!(c.sessions.contains(&key));
                             for channel in [rtp_channel, rtcp_channel] {
                                 let to = (track.stream, track.destination);
@@ -38,7 +39,7 @@ impl World {
                             }
                         }
                         DestinationTransport::Udp { sockets, .. } => {
-                            assert!(server.sockets.contains(sockets));
+                            assert!(server.streams.sockets.contains(sockets));
                             assert!(stream.sockets().any(|s| s == sockets));
                         }
                     }
@@ -46,42 +47,43 @@ impl World {
             }
         }
         let mut users = 0;
-        for (id, stream) in server.streams.iter() {
+        for (id, stream) in server.streams.table.iter() {
             users += stream.users();
             if let Some(origin) = stream.origin {
                 assert!(stream.users() > 0, "stream {id} has no users");
-                let known = server.shared_streams.get(&origin) == Some(&id);
+                let known = server.streams.shared.get(&origin) == Some(&id);
                 assert_eq!(known, stream.shared, "stream {id} is shared");
             }
         }
         assert_eq!(users, destinations, "every destination is some session's");
-        for (_, stream) in server.shared_streams.iter() {
-            assert!(server.streams.contains(*stream));
+        for (_, stream) in server.streams.shared.iter() {
+            assert!(server.streams.table.contains(*stream));
         }
-        for (id, sockets) in server.sockets.iter() {
+        for (id, sockets) in server.streams.sockets.iter() {
             match sockets.owner {
                 Some(owner) => {
-                    let stream = server.streams.get(owner).expect("sockets have their stream");
+                    let stream =
+                        server.streams.table.get(owner).expect("sockets have their stream");
                     assert!(stream.sockets().any(|s| s == id));
                 }
-                None => assert_eq!(server.shared_sockets.get(&sockets.local), Some(&id)),
+                None => assert_eq!(server.streams.shared_sockets.get(&sockets.local), Some(&id)),
             }
         }
-        for (name, id) in &server.names {
+        for (name, id) in &server.media_sessions.names {
             let session = server.media_session(*id).expect("a name has its session");
             assert_eq!(session.stream_name(), name);
         }
-        for (id, session) in server.media_sessions.iter() {
-            let in_table = server.names.get(session.stream_name()) == Some(&id);
+        for (id, session) in server.media_sessions.table.iter() {
+            let in_table = server.media_sessions.names.get(session.stream_name()) == Some(&id);
             assert!(in_table || session.reference_count() > 0, "{session:?} is nobody's");
         }
         let config = &server.config;
-        for (id, connection) in server.connections.iter() {
+        for (id, connection) in server.connections.table.iter() {
             for &session in &connection.sessions {
                 assert!(server.pool().session(session).is_some(), "{id} names a session");
             }
             for (_, (stream, destination)) in &connection.channels {
-                let stream = server.streams.get(*stream).expect("a channel has a stream");
+                let stream = server.streams.table.get(*stream).expect("a channel has a stream");
                 let destination =
                     stream.outlets.destinations.get(*destination).expect("a destination");
                 let to = match destination.transport {

@@ -4,8 +4,8 @@
 use super::client::Way;
 use super::media::{camera, film};
 use super::world::{C, World, secs};
-use crate::server::pool::{RemovalReason, SessionInfo};
 use crate::server::{ServerConfig, ServerHooks};
+use crate::session::pool::{RemovalReason, SessionInfo};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
@@ -457,7 +457,7 @@ fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
         w.network().reset_connections(host);
         // They are found broken in the middle of a send to all.
         w.serve(|server, env| {
-            for stream in server.streams.ids().collect::<Vec<_>>() {
+            for stream in server.streams.table.ids().collect::<Vec<_>>() {
                 server.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
             }
         });

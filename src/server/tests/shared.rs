@@ -4,7 +4,7 @@ use super::client::{Rtcp, Way};
 use super::media::{TestTrack, camera, film, session};
 use super::world::{C, World, secs};
 use crate::server::ServerConfig;
-use crate::server::pool::RemovalReason;
+use crate::session::pool::RemovalReason;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -454,7 +454,7 @@ fn a_report_reaches_a_crowd_in_parts() {
         // Seen in the middle of it.
         w.tick = secs(0.001);
         let under_way =
-            |w: &World| w.server().streams.iter().any(|(_, s)| s.report_run.is_under_way());
+            |w: &World| w.server().streams.table.iter().any(|(_, s)| s.report_run.is_under_way());
         let steps = (0..8000).take_while(|_| {
             w.run_secs(0.001);
             !under_way(&w)

@@ -4,11 +4,11 @@
 use super::client::{Answer, Client, Track, Way};
 use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use crate::net::{TcpStream, UdpSocket, with_port};
-use crate::server::pool::Session;
-use crate::server::setup::SessionMedia;
+use crate::server::SessionMedia;
 use crate::server::{
     ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession,
 };
+use crate::session::pool::Session;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
@@ -416,8 +416,8 @@ impl World {
         self.check();
         assert_eq!(self.census(), (0, 0, 0), "sessions, streams, connections");
         assert_eq!(self.env.delayed_tasks(), 0, "timers");
-        assert_eq!(self.server().members.hosts(), 0, "members of groups");
-        let shared = self.server().shared_sockets.len();
+        assert_eq!(self.server().streams.members.hosts(), 0, "members of groups");
+        let shared = self.server().streams.shared_sockets.len();
         let open = self.network().open_sockets("10.0.0.1".parse().unwrap());
         let open_v6 = self.network().open_sockets("fd00::1".parse().unwrap());
         assert_eq!(open + open_v6, 2 + 2 * shared, "sockets");

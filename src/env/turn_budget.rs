@@ -1,0 +1,56 @@
+//! [`TurnBudget`]: how much of something may still be done in the present turn of the loop.
+
+use crate::env::UsageEnvironment;
+
+/// A share of each turn of the loop. It is whole again when the next turn begins, whichever events
+/// took from it in the turn before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TurnBudget {
+    turn: Option<u64>,
+    spent: usize,
+}
+
+impl TurnBudget {
+    /// What is left of `whole` in this turn.
+    pub(crate) fn left(&mut self, env: &UsageEnvironment, whole: usize) -> usize {
+        let turn = Some(env.statistics().turns);
+        if self.turn != turn {
+            *self = Self { turn, spent: 0 };
+        }
+        whole.saturating_sub(self.spent)
+    }
+
+    /// Takes `amount` of what is left in this turn.
+    pub(crate) const fn take(&mut self, amount: usize) {
+        self.spent = self.spent.saturating_add(amount);
+    }
+
+    /// Takes one of `whole`, if one is left in this turn.
+    pub(crate) fn spend(&mut self, env: &UsageEnvironment, whole: usize) -> bool {
+        let has_one = self.left(env, whole) > 0;
+        if has_one {
+            self.take(1);
+        }
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn each_turn_has_its_own() {
+        let mut env = UsageEnvironment::simulated(1);
+        let mut budget = TurnBudget::default();
+        for _ in 0..3 {
+            assert!(budget.spend(&env, 2) && budget.spend(&env, 2));
+            assert!(!budget.spend(&env, 2));
+            assert_eq!(budget.left(&env, 5), 3);
+            budget.take(9);
+            assert_eq!(budget.left(&env, 5), 0);
+            env.turn(Some(Duration::ZERO)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Answers to requests, written field by field into bytes that are used again and again.
+
+use crate::session::client_media::TrackSetup;
+use crate::wire::rtsp::date::Rfc1123;
+use crate::wire::rtsp::{HeadError, Headers, Request, ResponseWriter, StatusCode};
+use std::fmt::Display;
+use std::time::Duration;
+
+/// The methods that the server implements: the value of `Public` and `Allow`.
+pub(crate) const PUBLIC: &str =
+    "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
+
+/// What follows an answer. Media never go out before the answer to PLAY.
+#[derive(Debug, Default)]
+pub(crate) enum Then {
+    #[default]
+    Nothing,
+    /// Start the tracks of a presentation together; what is to be decoded at `due` goes out first.
+    Start { tracks: Vec<TrackSetup>, due: Duration },
+}
+
+/// What an answer takes over from its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Echo<'r> {
+    cseq: Option<&'r str>,
+    timestamp: Option<&'r str>,
+    /// How long the request has waited for its answer, if it had to.
+    waited: Option<Duration>,
+    /// The client asks for the connection to be closed (RFC 2068 section 14.10).
+    pub(crate) closes: bool,
+}
+
+impl<'r> Echo<'r> {
+    pub(crate) fn of(request: &'r Request<'_>, waited: Option<Duration>) -> Self {
+        let headers = &request.headers;
+        Self {
+            cseq: headers.value("CSeq"),
+            timestamp: headers.value("Timestamp"),
+            waited,
+            closes: headers.lists("Connection", "close"),
+        }
+    }
+
+    /// What can be told of what is no request; the connection is closed behind it.
+    pub(crate) fn of_malformed(error: &'r HeadError) -> Self {
+        Self { cseq: error.cseq.as_deref(), closes: true, ..Self::default() }
+    }
+
+    fn write(&self, response: &mut ResponseWriter<'_>) {
+        if let Some(cseq) = self.cseq {
+            response.text("CSeq", cseq);
+        }
+        // "MUST echo the exact same value and MAY […] add a floating point number indicating the
+        // number of seconds that has elapsed" (RFC 2326 section 12.38).
+        match (self.timestamp, self.waited) {
+            (Some(timestamp), Some(waited)) if !timestamp.contains(' ') => {
+                let delay = waited.as_secs_f64();
+                response.field("Timestamp", format_args!("{timestamp} {delay:.3}"));
+            }
+            (Some(timestamp), _) => response.text("Timestamp", timestamp),
+            (None, _) => {}
+        }
+        if self.closes {
+            response.text("Connection", "close");
+        }
+    }
+}
+
+/// The fields that every answer has, as bytes. They change once a second.
+#[derive(Debug)]
+pub(crate) struct StandingFields {
+    server_name: String,
+    /// Of `Date`.
+    second: Option<u64>,
+    lines: Vec<u8>,
+}
+
+impl StandingFields {
+    pub(crate) fn new(server_name: &str) -> Self {
+        Self { server_name: server_name.to_owned(), second: None, lines: Vec::new() }
+    }
+
+    /// The lines at a second since the Unix epoch.
+    pub(crate) fn at(&mut self, second: u64) -> &[u8] {
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.lines.clear();
+            let mut response = ResponseWriter::resume(&mut self.lines);
+            response.field("Date", Rfc1123(second));
+            response.text("Server", &self.server_name);
+        }
+        &self.lines
+    }
+}
+
+/// An answer that is being written.
+#[derive(Debug)]
+pub(crate) struct Answer<'o> {
+    response: ResponseWriter<'o>,
+    /// There is a body, after which nothing can follow.
+    ended: bool,
+    pub(crate) then: Then,
+}
+
+impl<'o> Answer<'o> {
+    /// Begins with what every answer has: status, what it takes over from the request, `Date`,
+    /// `Server`.
+    pub(crate) fn begin(
+        out: &'o mut Vec<u8>,
+        status: StatusCode,
+        echo: &Echo<'_>,
+        standing: &[u8],
+    ) -> Self {
+        out.clear();
+        let mut response = ResponseWriter::new(out, status);
+        echo.write(&mut response);
+        response.lines(standing);
+        Self { response, ended: false, then: Then::Nothing }
+    }
+
+    /// Adds a field.
+    pub(crate) fn field(&mut self, name: &str, value: impl Display) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.field(name, value);
+    }
+
+    /// Adds a field whose value is text already.
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.text(name, value);
+    }
+
+    /// Adds a field with a list.
+    pub(crate) fn list(&mut self, name: &str, entries: impl Iterator<Item = impl Display>) {
+        debug_assert!(!self.ended, "a field after the body");
+        self.response.list(name, entries);
+    }
+
+    /// Adds the body, which comes last.
+    pub(crate) fn body(&mut self, content_type: &str, body: &[u8]) {
+        debug_assert!(!self.ended, "a second body");
+        self.response.end_with(content_type, body);
+        self.ended = true;
+    }
+
+    /// Adds what a refusal says beside its status.
+    pub(crate) fn refuse(&mut self, refusal: &Refused) {
+        for (name, value) in refusal.fields.iter() {
+            self.text(name, value);
+        }
+        if let Some(body) = &refusal.body {
+            self.body("text/parameters", body.as_bytes());
+        }
+    }
+
+    /// The bytes are complete.
+    pub(crate) fn end(mut self) -> Then {
+        if !self.ended {
+            self.response.end();
+        }
+        self.then
+    }
+}
+
+/// Fields that an application cannot set.
+const OWN_FIELDS: [&str; 6] =
+    ["CSeq", "Timestamp", "Date", "Server", "Content-Type", "Content-Length"];
+
+/// An answer that says no.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    fields: Headers<'static>,
+    /// Parameters that were not understood.
+    body: Option<String>,
+}
+
+/// Boxed, since the other outcome is the common one.
+pub(crate) type Refusal = Box<Refused>;
+
+impl Refused {
+    pub(crate) const fn new(status: StatusCode) -> Self {
+        Self { status, fields: Headers::new(), body: None }
+    }
+
+    pub(crate) fn field(mut self, name: &'static str, value: impl Display) -> Self {
+        self.fields.push(name, value);
+        self
+    }
+
+    /// Adds fields that the application chose, but for those that the server writes itself.
+    pub(crate) fn fields(mut self, fields: &Headers<'_>) -> Self {
+        let is_own = |name: &str| OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name));
+        for (name, value) in fields.iter().filter(|(name, _)| !name.is_empty() && !is_own(name)) {
+            self.fields.push(name, value);
+        }
+        self
+    }
+
+    /// Whether the connection is closed after the answer.
+    pub(crate) fn closes(&self) -> bool {
+        self.fields.lists("Connection", "close")
+    }
+
+    pub(crate) fn parameters(mut self, body: String) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+impl From<StatusCode> for Refusal {
+    fn from(status: StatusCode) -> Self {
+        Self::new(Refused::new(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::rtsp::Method;
+
+    #[test]
+    fn the_standing_fields_follow_the_clock() {
+        let mut standing = StandingFields::new("a\r\nb");
+        let first = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: a  b\r\n";
+        let second = b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\nServer: a  b\r\n";
+        for (at, expected) in [(0, first), (0, first), (1, second), (0, first)] {
+            assert_eq!(standing.at(at), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_offered_are_methods() {
+        for name in PUBLIC.split(", ") {
+            assert!(!matches!(Method::from(name), Method::Other(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_the_last_answer_are_gone() {
+        let mut out = Vec::new();
+        let echo = Echo { cseq: Some("1"), ..Echo::default() };
+        let mut answer = Answer::begin(&mut out, StatusCode::OK, &echo, b"");
+        answer.field("Session", 7);
+        answer.body("text/parameters", b"x");
+        answer.end();
+        let (status, echo) = (StatusCode::NOT_FOUND, Echo::default());
+        let mut answer = Answer::begin(&mut out, status, &echo, b"A: b\r\n");
+        answer.refuse(&Refused::new(StatusCode::NOT_FOUND).field("Retry-After", 1));
+        answer.end();
+        assert_eq!(out, b"RTSP/1.0 404 Not Found\r\nA: b\r\nRetry-After: 1\r\n\r\n");
+    }
+}

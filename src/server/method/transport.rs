@@ -1,0 +1,131 @@
+//! The transport of a track: what can be served of a client's `Transport` header (RFC 2326 section
+//! 12.39), and what the answer says of it.
+
+use crate::net::{PortPair, UdpSocket, with_port};
+use crate::server::method::answer::Refusal;
+use crate::session::subsession::{Delivery, MulticastGroup};
+use crate::stream::sockets::UdpSockets;
+use crate::wire::rtsp::transport::alternatives;
+use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
+use std::net::SocketAddr;
+
+/// A transport that can be served.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    Udp { rtp: SocketAddr, rtcp: SocketAddr },
+    Tcp { channels: Option<(u8, u8)> },
+    Multicast(MulticastGroup),
+}
+
+/// The transport that was settled on.
+#[derive(Debug)]
+pub(crate) struct Used {
+    pub(crate) ssrc: Option<u32>,
+    pub(crate) kind: UsedKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum UsedKind {
+    Udp { client: (u16, u16), server: (u16, u16) },
+    Tcp { channels: (u8, u8) },
+    Multicast(MulticastGroup),
+}
+
+impl UsedKind {
+    pub(crate) fn over_udp(sockets: &UdpSockets, rtp: SocketAddr, rtcp: SocketAddr) -> Self {
+        let port = |socket: &UdpSocket| socket.local_addr().map_or(0, |a| a.port());
+        let PortPair { rtp: from, rtcp: from_rtcp } = &sockets.pair;
+        let multiplexed = rtp == rtcp;
+        Self::Udp {
+            client: (rtp.port(), rtcp.port()),
+            server: (port(from), port(if multiplexed { from } else { from_rtcp })),
+        }
+    }
+}
+
+/// The first alternative of a `Transport` header that can be served.
+pub(crate) fn choose(
+    header: &str,
+    delivery: &Delivery,
+    peer: SocketAddr,
+) -> Result<(TransportSpec, Choice), Refusal> {
+    let mut refused = StatusCode::BAD_REQUEST;
+    let mut chosen = None;
+    // To the end even if one is found: what is malformed behind it makes the request malformed.
+    for spec in alternatives(header) {
+        let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
+        refused = StatusCode::UNSUPPORTED_TRANSPORT;
+        if chosen.is_none() {
+            chosen = choice_for(&spec, delivery, peer).map(|choice| (spec, choice));
+        }
+    }
+    chosen.ok_or_else(|| refused.into())
+}
+
+/// The transport for one alternative, if it can be served. A `destination` counts for nothing:
+/// packets go to the client that asks, never to a third party (RFC 2326 section 16), or to the
+/// group that there is, and the answer says where.
+pub(crate) fn choice_for(
+    spec: &TransportSpec,
+    delivery: &Delivery,
+    peer: SocketAddr,
+) -> Option<Choice> {
+    if !spec.is_play() {
+        return None;
+    }
+    match (spec.delivery(), delivery) {
+        (Cast::Multicast, Delivery::Multicast(group)) => {
+            let fits = spec.protocol.is_udp() && spec.ttl != Some(0);
+            fits.then(|| Choice::Multicast(group.clone()))
+        }
+        (Cast::Unicast, Delivery::OnDemand { multiplex_rtcp, .. }) => {
+            if spec.protocol.is_tcp() {
+                let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
+                return Some(Choice::Tcp { channels });
+            }
+            if !spec.protocol.is_udp() {
+                return None;
+            }
+            let (rtp, rtcp) = spec.client_port?;
+            let multiplexed = rtp == rtcp
+                || spec.other.iter().any(|(name, _)| name.eq_ignore_ascii_case("RTCP-mux"));
+            if rtp == 0 || rtcp == 0 || (multiplexed && !multiplex_rtcp) {
+                return None;
+            }
+            let at = |port| with_port(peer, port);
+            let rtcp = if multiplexed { rtp } else { rtcp };
+            Some(Choice::Udp { rtp: at(rtp), rtcp: at(rtcp) })
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn answer_spec(
+    asked: TransportSpec,
+    used: &Used,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> TransportSpec {
+    let mut spec = TransportSpec::new(asked.protocol, Cast::Unicast);
+    spec.ssrc = used.ssrc;
+    match &used.kind {
+        UsedKind::Udp { client, server } => {
+            spec.destination = Some(peer.ip().to_canonical().to_string());
+            spec.source = Some(local.ip().to_canonical().to_string());
+            spec.client_port = Some(*client);
+            spec.server_port = Some(*server);
+        }
+        UsedKind::Tcp { channels } => {
+            spec.protocol = Protocol::RtpAvpTcp;
+            spec.interleaved = Some(*channels);
+        }
+        UsedKind::Multicast(group) => {
+            spec.explicit_delivery = Some(Cast::Multicast);
+            spec.destination = Some(group.rtp.ip().to_string());
+            spec.port = Some((group.rtp.port(), group.rtcp_port));
+            spec.ttl = Some(group.ttl);
+        }
+    }
+    spec.mode = asked.mode.or_else(|| Some("PLAY".to_owned()));
+    spec
+}

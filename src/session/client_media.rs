@@ -1,0 +1,88 @@
+//! [`SessionMedia`]: what a client session has set up of one media session.
+
+use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
+use crate::server::method::targets::{split_query, split_url};
+use std::net::IpAddr;
+
+/// What a client session has of one media session.
+#[derive(Debug)]
+pub struct SessionMedia {
+    pub(crate) media_session: MediaSessionId,
+    pub(crate) tracks: Vec<Option<Track>>,
+    /// PLAY has been answered at least once.
+    pub(crate) was_played: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) setup: TrackSetup,
+    /// As in SETUP, for RTP-Info.
+    pub(crate) url: Box<str>,
+    /// In that URL the control stands behind the query.
+    pub(crate) control_in_query: bool,
+}
+
+/// A track that a client has set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrackSetup {
+    pub(crate) stream: StreamId,
+    pub(crate) destination: DestinationId,
+    /// For multicast the destination is everybody's.
+    pub(crate) is_multicast: bool,
+    pub(crate) connection: Option<ConnectionId>,
+    /// Of a multicast stream: whose reports are signs of life of which session.
+    pub(crate) member: Option<(IpAddr, ClientSessionId)>,
+}
+
+impl SessionMedia {
+    pub(crate) fn new(media_session: MediaSessionId, tracks: usize) -> Self {
+        let tracks = std::iter::repeat_with(|| None).take(tracks).collect();
+        Self { media_session, tracks, was_played: false }
+    }
+
+    /// The media session that it plays.
+    pub const fn media_session(&self) -> MediaSessionId {
+        self.media_session
+    }
+
+    /// The tracks that are set up.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = &TrackSetup> {
+        self.tracks.iter().flatten().map(|track| &track.setup)
+    }
+
+    /// The URL under which a track was set up.
+    pub(crate) fn url(&self, track: usize) -> Option<&str> {
+        self.tracks.get(track)?.as_ref().map(|track| &*track.url)
+    }
+
+    /// The queries of the URLs of its tracks, without controls.
+    pub(crate) fn base_queries(&self) -> impl Iterator<Item = Option<&str>> {
+        self.tracks.iter().flatten().map(|track| {
+            let query = split_url(&track.url).1.strip_prefix('?')?;
+            let control = split_query(query).filter(|_| track.control_in_query);
+            Some(control.map_or(query, |(base, _)| base))
+        })
+    }
+
+    /// The tracks that are set up, all or the one of that number.
+    pub(crate) fn selected(
+        &self,
+        track: Option<usize>,
+    ) -> impl Iterator<Item = (usize, &TrackSetup)> {
+        self.tracks
+            .iter()
+            .enumerate()
+            .filter_map(|(index, track)| Some((index, &track.as_ref()?.setup)))
+            .filter(move |(index, _)| track.is_none_or(|t| t == *index))
+    }
+
+    pub(crate) fn take_track(&mut self, track: usize) -> Option<TrackSetup> {
+        Some(self.tracks.get_mut(track)?.take()?.setup)
+    }
+
+    /// RTSP connections that its tracks are streamed over.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> + use<> {
+        let of: Vec<_> = self.tracks().filter_map(|t| t.connection).collect();
+        of.into_iter()
+    }
+}

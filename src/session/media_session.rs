@@ -1,0 +1,482 @@
+//! [`ServerMediaSession`]: a named group of subsessions that clients DESCRIBE, SETUP and PLAY.
+//!
+//! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
+//! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
+
+use crate::arena::Id;
+use crate::error::Error;
+use crate::server::method::targets::is_plain_segment;
+use crate::session::payload_types::{self, Declared};
+use crate::session::sdp_cache::SdpCache;
+use crate::session::subsession::{Delivery, ServerMediaSubsession};
+use crate::stream::live_clock::LiveClock;
+use crate::wire::sdp::{ExtraLines, SdpLevel, has_breaks};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Seconds from 1900, where NTP begins to count, to 1970.
+const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// Where a media session stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Made; it has no subsession yet.
+    Created,
+    /// It has subsessions and can be added to a server.
+    Configured,
+    /// In the server's table; no client uses it.
+    Active,
+    /// At least one client uses it.
+    InUse,
+    /// Taken out of the table; it goes with its last client.
+    Removed,
+}
+
+/// A named stream with one or several tracks.
+///
+/// # Example
+///
+/// A file under a name of one's choice:
+///
+/// ```no_run
+/// use riverrun::env::UsageEnvironment;
+/// use riverrun::media::file::{ProbePoll, probe};
+/// use riverrun::server::{
+///     FileTrack, OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerMediaSession,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut probe = probe("film.264".as_ref())?;
+/// let file = loop {
+///     match probe.poll_probe(1 << 20) {
+///         ProbePoll::Pending => {} // a server in its loop would go on next turn
+///         ProbePoll::Ready(file) => break file,
+///         ProbePoll::Failed(e) => return Err(e.into()),
+///     }
+/// };
+/// let mut session = ServerMediaSession::new("lobby", "", "The film in the lobby");
+/// let track = FileTrack::new(file, 0).repeat(true);
+/// session.add_subsession(OnDemandServerMediaSubsession::new(track).reuse_first_source(true))?;
+///
+/// let mut env = UsageEnvironment::new()?;
+/// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:8554".parse()?])?;
+/// env.with(server, |server, env| server.add_server_media_session(env, session));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ServerMediaSession {
+    stream_name: String,
+    info: String,
+    description: String,
+    misc_sdp_lines: ExtraLines,
+    source_specific: Option<IpAddr>,
+    subsessions: Vec<Box<dyn ServerMediaSubsession>>,
+    /// What was answered to DESCRIBE.
+    described: SdpCache,
+    /// Of the `o=` line: grows when what is described changes.
+    version: u64,
+    /// A hash of that part of the description which is the same for every client, as last built.
+    fingerprint: Option<u64>,
+    origin_id: u64,
+    aggregate_only: bool,
+    delete_when_unreferenced: bool,
+    references: usize,
+    was_used: bool,
+    in_table: bool,
+    removed: bool,
+    /// The identity of what a provider made it from.
+    pub(crate) provided: Option<u64>,
+    /// When its provider last said that it is up to date.
+    pub(crate) checked_at: Option<Instant>,
+    /// The time line of its live tracks, while one of them streams.
+    pub(crate) live_clock: Option<Id<LiveClock>>,
+    /// When it was last looked up: a counter, for eviction.
+    pub(crate) last_used: u64,
+}
+
+impl ServerMediaSession {
+    /// A session without subsessions. `stream_name` is what follows the host in its URL, not
+    /// percent-encoded; slashes at its ends and doubled ones do not count, as in a URL.
+    pub fn new(stream_name: &str, info: &str, description: &str) -> Self {
+        let segments: Vec<_> = stream_name.split('/').filter(|s| !s.is_empty()).collect();
+        Self {
+            stream_name: segments.join("/"),
+            info: info.to_owned(),
+            description: description.to_owned(),
+            misc_sdp_lines: ExtraLines::new(SdpLevel::Session),
+            source_specific: None,
+            subsessions: Vec::new(),
+            described: SdpCache::default(),
+            version: 1,
+            fingerprint: None,
+            origin_id: 0,
+            aggregate_only: false,
+            delete_when_unreferenced: false,
+            references: 0,
+            was_used: false,
+            in_table: false,
+            removed: false,
+            provided: None,
+            checked_at: None,
+            live_clock: None,
+            last_used: 0,
+        }
+    }
+
+    /// Adds session-level SDP lines, which end in CR LF or LF: `u=` (one), `e=`, `p=`, `b=` and
+    /// `a=`, in whatever order; the description has them in that of RFC 4566 section 5.
+    ///
+    /// # Errors
+    /// A line is malformed, or of a type or an attribute that the server writes itself.
+    pub fn with_misc_sdp_lines(mut self, lines: &str) -> Result<Self, Error> {
+        self.misc_sdp_lines.add(lines).map_err(Error::Usage)?;
+        Ok(self)
+    }
+
+    /// Says that the stream is multicast from `source` alone (RFC 4570): adds the source filter.
+    pub fn with_source_specific_multicast(mut self, source: IpAddr) -> Self {
+        self.source_specific = Some(source);
+        self
+    }
+
+    /// Lets clients control only all tracks together (460 otherwise).
+    pub fn with_aggregate_control_only(mut self) -> Self {
+        self.aggregate_only = true;
+        self
+    }
+
+    /// Deletes the session when its last client has gone.
+    pub fn with_delete_when_unreferenced(mut self, delete: bool) -> Self {
+        self.delete_when_unreferenced = delete;
+        self
+    }
+
+    /// Fixes the identifier of the SDP `o=` line, which otherwise is drawn when the session is
+    /// added to a server. It stays the same as long as the session lives. The version beside it is
+    /// the time of adding, in NTP seconds, and grows when the description changes (RFC 4566
+    /// section 5.2).
+    pub fn with_origin_id(mut self, id: u64) -> Self {
+        self.origin_id = id;
+        self
+    }
+
+    /// Appends a track. Refused once a client uses the session.
+    pub fn add_subsession(
+        &mut self,
+        subsession: impl ServerMediaSubsession + 'static,
+    ) -> Result<(), Error> {
+        if self.was_used {
+            return Err(Error::Usage("a client uses the session already"));
+        }
+        self.subsessions.push(Box::new(subsession));
+        Ok(())
+    }
+
+    /// As [`add_subsession`](Self::add_subsession), in a chain.
+    pub fn with_subsession(mut self, subsession: impl ServerMediaSubsession + 'static) -> Self {
+        self.subsessions.push(Box::new(subsession));
+        self
+    }
+
+    /// The name under which clients ask for it.
+    pub fn stream_name(&self) -> &str {
+        &self.stream_name
+    }
+
+    /// Number of subsessions.
+    pub fn num_subsessions(&self) -> usize {
+        self.subsessions.len()
+    }
+
+    /// Clients that use it now.
+    pub const fn reference_count(&self) -> usize {
+        self.references
+    }
+
+    /// Whether it goes with its last client.
+    pub const fn delete_when_unreferenced(&self) -> bool {
+        self.delete_when_unreferenced
+    }
+
+    /// Whether only aggregate control is allowed.
+    pub const fn aggregate_control_only(&self) -> bool {
+        self.aggregate_only
+    }
+
+    /// Where it stands in its life.
+    pub fn lifecycle(&self) -> Lifecycle {
+        match self {
+            Self { removed: true, .. } => Lifecycle::Removed,
+            Self { references: 1.., .. } => Lifecycle::InUse,
+            Self { in_table: true, .. } => Lifecycle::Active,
+            _ if self.subsessions.is_empty() => Lifecycle::Created,
+            _ => Lifecycle::Configured,
+        }
+    }
+
+    /// A subsession, counted from 0 (its control is `track` and the number from 1).
+    pub fn subsession(&self, index: usize) -> Option<&dyn ServerMediaSubsession> {
+        self.subsessions.get(index).map(|s| &**s)
+    }
+
+    pub(crate) fn subsession_mut(
+        &mut self,
+        index: usize,
+    ) -> Option<&mut (dyn ServerMediaSubsession + 'static)> {
+        self.subsessions.get_mut(index).map(|s| &mut **s)
+    }
+
+    /// The subsession that a control attribute names.
+    pub fn track_index(&self, control: &str) -> Option<usize> {
+        let number: usize = control.strip_prefix("track")?.parse().ok()?;
+        let index = number.checked_sub(1)?;
+        // "track01" is not a name that was given out.
+        (control.len() == format!("track{number}").len() && index < self.subsessions.len())
+            .then_some(index)
+    }
+
+    /// The length that all subsessions agree on; `None` if one has none or they differ.
+    pub fn duration(&self) -> Option<Duration> {
+        let mut durations = self.subsessions.iter().map(|s| s.duration());
+        let first = durations.next()??;
+        durations.all(|d| d == Some(first)).then_some(first)
+    }
+
+    /// The longest length of a subsession.
+    pub fn longest_duration(&self) -> Option<Duration> {
+        self.subsessions.iter().filter_map(|s| s.duration()).max()
+    }
+
+    /// Says what is wrong with a session that cannot be served.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.stream_name.is_empty() {
+            return Err(Error::Usage("a media session needs a stream name"));
+        }
+        if !self.stream_name.split('/').all(is_plain_segment) {
+            return Err(Error::Usage("no URL has a stream name with `.`, `..` or NUL in its path"));
+        }
+        if has_breaks(&self.info) || has_breaks(&self.description) {
+            return Err(Error::Usage("info and description of a media session are one line each"));
+        }
+        if self.subsessions.is_empty() {
+            return Err(Error::Usage("a media session needs a subsession"));
+        }
+        self.subsessions.iter().try_for_each(|subsession| subsession.check())
+    }
+
+    /// Takes the place of a session that is described under the same identifier.
+    pub(crate) fn follow(&mut self, old: &Self) {
+        if self.origin_id == old.origin_id {
+            self.version = self.version.max(old.version + 1);
+        }
+    }
+
+    /// The payload type of a track in this session, and in its packets; `None` while it is not
+    /// known.
+    pub(crate) fn payload_type(&self, track: usize) -> Option<u8> {
+        self.payload_types().get(track).copied().flatten()
+    }
+
+    fn payload_types(&self) -> Vec<Option<u8>> {
+        let declared = self.subsessions.iter().map(|subsession| Declared {
+            payload_type: subsession.payload_format().map(|format| format.payload_type),
+            is_fixed: matches!(subsession.delivery(), Delivery::Multicast(_)),
+        });
+        payload_types::number(&declared.collect::<Vec<_>>())
+    }
+
+    pub(crate) fn enter_table(&mut self, origin_id: u64, wall_clock: Duration) {
+        self.in_table = true;
+        // Grows even where a program begins anew.
+        self.version = self.version.max(wall_clock.as_secs().saturating_add(NTP_EPOCH));
+        // The origin is part of each text.
+        self.described = SdpCache::default();
+        if self.origin_id == 0 {
+            // Players parse it as a signed 64-bit number.
+            self.origin_id = origin_id >> 1;
+        }
+    }
+
+    pub(crate) fn leave_table(&mut self) {
+        self.in_table = false;
+        self.removed = true;
+    }
+
+    pub(crate) fn reference(&mut self) {
+        self.references += 1;
+        self.was_used = true;
+    }
+
+    /// Returns whether the session is to be deleted now.
+    pub(crate) fn unreference(&mut self) -> bool {
+        debug_assert!(self.references > 0, "every reference is given back once");
+        self.references = self.references.saturating_sub(1);
+        self.references == 0 && (self.removed || self.delete_when_unreferenced)
+    }
+
+    /// As [`sdp`](Self::sdp), built once for as long as the subsessions report the same. All else
+    /// that shapes the text is settled before the session is in a server's table.
+    pub(crate) fn describe(&mut self, local: IpAddr) -> Option<Cow<'_, str>> {
+        let local = local.to_canonical();
+        if !self.described.is_of(self.subsessions.iter().map(|s| s.revision())) {
+            let revisions = self.subsessions.iter().map(|s| s.revision()).collect();
+            let Some(revisions) = revisions else { return self.build(local).map(Cow::Owned) };
+            self.described.begin(revisions);
+        }
+        if self.described.text(local).is_none() {
+            let text = self.build(local)?;
+            self.described.insert(local, text);
+        }
+        // All that the tests describe is checked against what has just been built.
+        #[cfg(test)]
+        assert_eq!(self.described.text(local), self.sdp(local).as_deref());
+        self.described.text(local).map(Cow::Borrowed)
+    }
+
+    /// As [`sdp`](Self::sdp), with a version that is another where the description is.
+    fn build(&mut self, local: IpAddr) -> Option<String> {
+        let mut rest = self.sdp_after_origin(false)?;
+        let mut hasher = DefaultHasher::new();
+        rest.hash(&mut hasher);
+        let fingerprint = hasher.finish();
+        if self.fingerprint.replace(fingerprint).is_some_and(|before| before != fingerprint) {
+            self.version += 1;
+        }
+        if local.is_ipv6() {
+            rest = self.sdp_after_origin(true)?;
+        }
+        Some(self.with_origin(local, &rest))
+    }
+
+    /// The session's description (RFC 4566) for clients that reach the server at `local`. `None`
+    /// while a subsession does not know its format yet.
+    pub fn sdp(&self, local: IpAddr) -> Option<String> {
+        let local = local.to_canonical();
+        Some(self.with_origin(local, &self.sdp_after_origin(local.is_ipv6())?))
+    }
+
+    fn with_origin(&self, local: IpAddr, rest: &str) -> String {
+        let (id, version, family) = (self.origin_id, self.version, family(local));
+        format!("v=0\r\no=- {id} {version} IN {family} {local}\r\n{rest}")
+    }
+
+    fn sdp_after_origin(&self, ipv6: bool) -> Option<String> {
+        let mut sdp = String::with_capacity(512);
+        line(&mut sdp, format_args!("s={}", or_dash(&self.description)));
+        line(&mut sdp, format_args!("i={}", or_dash(&self.info)));
+        for field in self.misc_sdp_lines.before_attributes() {
+            line(&mut sdp, format_args!("{field}"));
+        }
+        sdp.push_str("t=0 0\r\n");
+        line(&mut sdp, format_args!("a=tool:riverrun {}", env!("CARGO_PKG_VERSION")));
+        sdp.push_str("a=type:broadcast\r\na=control:*\r\n");
+        if let Some(source) = self.source_specific {
+            let kind = family(source);
+            line(&mut sdp, format_args!("a=source-filter: incl IN {kind} * {source}"));
+            sdp.push_str("a=rtcp-unicast: reflection\r\n");
+        }
+        let common = self.duration();
+        let per_track = common.is_none() && self.longest_duration().is_some();
+        if !per_track {
+            line(&mut sdp, format_args!("a=range:npt=0-{}", Npt(common)));
+        }
+        for field in self.misc_sdp_lines.attributes() {
+            line(&mut sdp, format_args!("{field}"));
+        }
+        for (index, payload_type) in self.payload_types().into_iter().enumerate() {
+            self.media_description(&mut sdp, (index, payload_type?), ipv6, per_track)?;
+        }
+        Some(sdp)
+    }
+
+    fn media_description(
+        &self,
+        sdp: &mut String,
+        (index, payload_type): (usize, u8),
+        ipv6: bool,
+        per_track: bool,
+    ) -> Option<()> {
+        let subsession = self.subsession(index)?;
+        let format = subsession.payload_format()?;
+        let aux = subsession.extra_lines().unwrap_or_else(|e| {
+            log::warn!("{:?}: further SDP lines are left out: {e}", self.stream_name);
+            ExtraLines::default()
+        });
+        let delivery = subsession.delivery();
+        let port = match &delivery {
+            Delivery::Multicast(group) => group.rtp.port(),
+            Delivery::OnDemand { .. } => 0,
+        };
+        line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media));
+        let (bandwidths, infos): (Vec<_>, Vec<_>) =
+            aux.before_attributes().partition(|line| line.starts_with('b'));
+        infos.iter().for_each(|info| line(sdp, format_args!("{info}")));
+        match &delivery {
+            Delivery::Multicast(group) => match group.rtp.ip() {
+                IpAddr::V4(ip) => line(sdp, format_args!("c=IN IP4 {ip}/{}", group.ttl)),
+                IpAddr::V6(ip) => line(sdp, format_args!("c=IN IP6 {ip}")),
+            },
+            Delivery::OnDemand { .. } if ipv6 => sdp.push_str("c=IN IP6 ::\r\n"),
+            Delivery::OnDemand { .. } => sdp.push_str("c=IN IP4 0.0.0.0\r\n"),
+        }
+        if let Some(kbps) = subsession.bandwidth_kbps() {
+            line(sdp, format_args!("b=AS:{kbps}"));
+        }
+        bandwidths.iter().for_each(|bandwidth| line(sdp, format_args!("{bandwidth}")));
+        let name = format.encoding_name;
+        let rate = format.clock_rate;
+        match format.channels {
+            Some(n) if n > 1 => {
+                line(sdp, format_args!("a=rtpmap:{payload_type} {name}/{rate}/{n}"));
+            }
+            _ => line(sdp, format_args!("a=rtpmap:{payload_type} {name}/{rate}")),
+        }
+        if let Some(fmtp) = &format.fmtp {
+            line(sdp, format_args!("a=fmtp:{payload_type} {fmtp}"));
+        }
+        for attribute in aux.attributes() {
+            let moved = payload_types::renumber(attribute, format.payload_type, payload_type);
+            line(sdp, format_args!("{}", moved.as_deref().unwrap_or(attribute)));
+        }
+        if matches!(delivery, Delivery::OnDemand { multiplex_rtcp: true, .. }) {
+            sdp.push_str("a=rtcp-mux\r\n");
+        }
+        if per_track {
+            line(sdp, format_args!("a=range:npt=0-{}", Npt(subsession.duration())));
+        }
+        line(sdp, format_args!("a=control:track{}", index + 1));
+        Some(())
+    }
+}
+
+/// The end of an npt range: empty when open.
+struct Npt(Option<Duration>);
+
+impl std::fmt::Display for Npt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |d| write!(f, "{}.{:03}", d.as_secs(), d.subsec_millis()))
+    }
+}
+
+const fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv6() { "IP6" } else { "IP4" }
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// Appends one line. A value cannot start a line of its own.
+fn line(sdp: &mut String, value: std::fmt::Arguments<'_>) {
+    let start = sdp.len();
+    let _ = sdp.write_fmt(value); // writing to a String cannot fail
+    if sdp[start..].contains(['\r', '\n', '\0']) {
+        let clean = sdp[start..].replace(['\r', '\n', '\0'], " ");
+        sdp.replace_range(start.., &clean);
+    }
+    sdp.push_str("\r\n");
+}

@@ -1,0 +1,134 @@
+//! Signs of life, time-outs and their order.
+//!
+//! Each session that can expire has one entry in an ordered set, never later than its expiry.
+//! Touching leaves the entry where it is, so that a sign of life costs nothing; the entry moves
+//! when its moment comes and the session turns out to have been touched.
+
+use super::session::{ExpireGuard, Session};
+use super::{PoolEvent, RemovalReason, SessionId, SessionPool};
+use std::time::{Duration, Instant};
+
+impl<M> SessionPool<M> {
+    /// The client of a session gave a sign of life. False if the session has left or expired.
+    pub fn touch(&mut self, key: SessionId, now: Instant) -> bool {
+        let now = self.advance(now);
+        self.session_mut(key).is_some_and(|session| session.touch(now))
+    }
+
+    /// Changes the time-out of a session; zero for never. The time since its last sign of life
+    /// counts. False if the session has left or expired.
+    pub fn set_timeout(&mut self, key: SessionId, timeout: Duration) -> bool {
+        let Some(session) = self.living_mut(key) else { return false };
+        session.set_timeout(timeout);
+        self.arm(key);
+        true
+    }
+
+    /// Changes the time that a session lives on after its time-out. False if it has left or
+    /// expired.
+    pub fn set_grace(&mut self, key: SessionId, grace: Duration) -> bool {
+        let Some(session) = self.living_mut(key) else { return false };
+        session.set_grace(grace);
+        self.arm(key);
+        true
+    }
+
+    /// Keeps a session from expiring until all guards have gone. `None` if it has left or expired.
+    pub fn prevent_expire(&mut self, key: SessionId, now: Instant) -> Option<ExpireGuard> {
+        self.advance(now);
+        self.living_mut(key).map(Session::prevent_expire)
+    }
+
+    /// The session, unless it has left or had expired at the latest time that is known.
+    fn living_mut(&mut self, key: SessionId) -> Option<&mut Session<M>> {
+        let latest = self.latest;
+        let session = self.session_mut(key)?;
+        (!latest.is_some_and(|now| session.is_expired(now))).then_some(session)
+    }
+
+    /// Lets a session expire again, with its full time-out from `now` on if this was its last
+    /// guard.
+    pub fn allow_expire(&mut self, guard: ExpireGuard, now: Instant) {
+        let now = self.advance(now);
+        let key = guard.session();
+        guard.allow_expire();
+        if let Some(session) = self.session_mut(key) {
+            session.renew_if_held(now);
+        }
+    }
+
+    /// Takes out all sessions that have expired, in the order of their expiry, and hands them
+    /// over as events; returns their number.
+    pub fn cleanup(&mut self, now: Instant) -> usize {
+        self.cleanup_at_most(now, usize::MAX)
+    }
+
+    /// As [`cleanup`](Self::cleanup), but takes out no more than `limit`, for a loop whose turns
+    /// are to be short. [`next_timeout`](Self::next_timeout) is `now` while there are more.
+    pub fn cleanup_at_most(&mut self, now: Instant, limit: usize) -> usize {
+        let now = self.advance(now);
+        let from = self.events.len();
+        let reason = RemovalReason::Expired;
+        while self.events.len() - from < limit {
+            let Some((_, key)) = self.settle(now).filter(|(at, _)| *at <= now) else { break };
+            let Some(session) = self.take(key, reason) else { break };
+            self.events.push_back(PoolEvent::Removed { session, reason });
+        }
+        self.tell_removed(from);
+        self.events.len() - from
+    }
+
+    /// The moment at which [`cleanup`](Self::cleanup) will next find an expired session, if
+    /// nothing happens until then: `now` if there is one already. A session that a guard keeps
+    /// may give a moment at which it is merely renewed.
+    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
+        let now = self.advance(now);
+        self.settle(now).map(|(at, _)| at.max(now))
+    }
+
+    /// A moment before which no session expires, from what is known without looking at the
+    /// sessions: what a timer is armed for. `None` if none can expire.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Moves entries of sessions that were touched since until the first is right.
+    fn settle(&mut self, now: Instant) -> Option<(Instant, SessionId)> {
+        loop {
+            let (at, key) = *self.deadlines.first()?;
+            let Some(session) = self.session_mut(key) else {
+                self.deadlines.remove(&(at, key));
+                continue;
+            };
+            if at <= now {
+                session.renew_if_held(now);
+            }
+            if session.expires_at() == Some(at) {
+                return Some((at, key));
+            }
+            self.arm(key);
+        }
+    }
+
+    /// Puts a session's entry where its expiry is.
+    pub(crate) fn arm(&mut self, key: SessionId) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let expires_at = slot.session.expires_at();
+        let armed_at = std::mem::replace(&mut slot.armed_at, expires_at);
+        if armed_at == expires_at {
+            return;
+        }
+        if let Some(at) = armed_at {
+            self.deadlines.remove(&(at, key));
+        }
+        if let Some(at) = expires_at {
+            self.deadlines.insert((at, key));
+        }
+    }
+
+    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        let latest = self.latest.map_or(now, |latest| latest.max(now));
+        self.latest = Some(latest);
+        latest
+    }
+}

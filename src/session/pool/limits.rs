@@ -1,0 +1,112 @@
+//! How many sessions there may be, and how many there are, by peer address and by stream.
+
+use crate::arena::shrink_map;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A limit on the number of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// All sessions.
+    Sessions,
+    /// Those made from one address.
+    SessionsOfPeer,
+    /// Those made for one stream.
+    SessionsOfStream,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sessions => "sessions",
+            Self::SessionsOfPeer => "sessions of this address",
+            Self::SessionsOfStream => "sessions of this stream",
+        })
+    }
+}
+
+/// Why a session was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// A limit is reached (503 with `Retry-After`).
+    AtLimit {
+        /// Which.
+        which: Limit,
+        /// The limit in force.
+        limit: usize,
+        /// When it may be worth asking again: whole seconds, at least one.
+        retry_after: Duration,
+    },
+    /// No id could be drawn that is not in use (500).
+    NoUniqueId,
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLimit { which, limit, .. } => {
+                write!(f, "limit reached: {which} (limit {limit})")
+            }
+            Self::NoUniqueId => f.write_str("no unique session id"),
+        }
+    }
+}
+
+impl std::error::Error for CreateError {}
+
+/// Exact numbers of present sessions. A key that nothing counts for takes no memory.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    peers: HashMap<IpAddr, usize>,
+    streams: HashMap<Arc<str>, usize>,
+}
+
+impl Census {
+    pub(crate) fn of_peer(&self, peer: SocketAddr) -> usize {
+        self.peers.get(&peer_key(peer)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn of_stream(&self, stream: &str) -> usize {
+        self.streams.get(stream).copied().unwrap_or(0)
+    }
+
+    /// The name under which sessions of `stream` are counted, shared among them.
+    pub(crate) fn stream_name(&self, stream: &str) -> Arc<str> {
+        self.streams.get_key_value(stream).map_or_else(|| stream.into(), |(name, _)| name.clone())
+    }
+
+    pub(crate) fn add(&mut self, peer: SocketAddr, stream: &Arc<str>) {
+        *self.peers.entry(peer_key(peer)).or_default() += 1;
+        *self.streams.entry(Arc::clone(stream)).or_default() += 1;
+    }
+
+    pub(crate) fn subtract(&mut self, peer: SocketAddr, stream: &Arc<str>) {
+        decrement(&mut self.peers, &peer_key(peer));
+        decrement(&mut self.streams, stream);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> usize {
+        self.peers.len() + self.streams.len()
+    }
+}
+
+/// One host that comes over IPv4 and over a dual-stack socket is one peer.
+fn peer_key(peer: SocketAddr) -> IpAddr {
+    peer.ip().to_canonical()
+}
+
+fn decrement<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+            shrink_map(counts);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Subsessions: the tracks of a [`ServerMediaSession`](super::ServerMediaSession).
+//!
+//! A subsession describes itself and makes streams; it returns values and never gets the server.
+//! [`OnDemandServerMediaSubsession`] makes a source and a sink when a client asks for them;
+//! an application usually implements only [`StreamFactory`] and wraps it in one.
+//! [`PassiveServerMediaSubsession`] names a multicast stream that runs anyway.
+
+use crate::codec::CodecParameters;
+use crate::env::UsageEnvironment;
+use crate::error::Error;
+use crate::ids::{InputId, StreamId};
+use crate::media::{FramedSource, SeekError, SourceContext};
+use crate::net::PortPair;
+use crate::payload::{self, PayloadFormat};
+use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
+use crate::rtp::sink::RtpSink;
+use crate::stream::fast_start::FastStart;
+use crate::wire::sdp::{ExtraLines, SdpLevel};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::session::payload_types::DYNAMIC;
+
+/// How a subsession reaches its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// To each client by itself, over UDP or the RTSP connection.
+    OnDemand {
+        /// All clients share one stream.
+        reuse_first_source: bool,
+        /// RTCP may share the RTP port (RFC 5761).
+        multiplex_rtcp: bool,
+        /// What a newcomer to a shared stream of video gets first.
+        fast_start: FastStart,
+    },
+    /// To a multicast group, whether anybody asked or not.
+    Multicast(MulticastGroup),
+}
+
+/// Where a multicast stream goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MulticastGroup {
+    /// Group and RTP port.
+    pub rtp: SocketAddr,
+    /// RTCP port of the same group.
+    pub rtcp_port: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// The stream in the server's table.
+    pub stream: StreamId,
+}
+
+/// Who asks for a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamRequest {
+    /// The same number for all tracks that one client session sets up; 0 where clients share.
+    pub client_session: u64,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The address at which the client reached the server.
+    pub local: SocketAddr,
+}
+
+/// Makes the source and the sink of a stream. The methods with a default are live555's points of
+/// extension.
+///
+/// A track of a known codec names its [`parameters`](Self::parameters) and opens its source; of
+/// another codec it has [`payload_format`](Self::payload_format) and
+/// [`create_new_rtp_sink`](Self::create_new_rtp_sink) instead of the parameters.
+///
+/// # Example
+///
+/// A track that whistles, made for each client anew:
+///
+/// ```
+/// use riverrun::codec::{CodecParameters, PcmEncoding};
+/// use riverrun::media::{FramePoll, FramedSource, SourceContext};
+/// use riverrun::server::{OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
+/// use riverrun::{Error, Frame};
+/// use std::time::Duration;
+///
+/// struct Whistle(u32);
+///
+/// impl FramedSource for Whistle {
+///     fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+///         let pts = Duration::from_millis(20) * self.0;
+///         self.0 += 1;
+///         let samples: Vec<u8> = [0x80, 0x00].repeat(80); // mu-law, 160 samples of 4 kHz
+///         FramePoll::Ready(Frame::new(samples, pts, Duration::from_millis(20)))
+///     }
+/// }
+///
+/// struct WhistleTrack;
+///
+/// impl StreamFactory for WhistleTrack {
+///     fn parameters(&self) -> Option<CodecParameters> {
+///         let encoding = PcmEncoding::Pcmu;
+///         Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
+///     }
+///
+///     fn create_new_stream_source(
+///         &mut self,
+///         _: &StreamRequest,
+///         _: &mut SourceContext<'_>,
+///     ) -> Result<Box<dyn FramedSource>, Error> {
+///         Ok(Box::new(Whistle(0)))
+///     }
+/// }
+///
+/// let format = WhistleTrack.payload_format().expect("the parameters are known");
+/// assert_eq!((format.encoding_name, format.payload_type), ("PCMU", 0));
+/// let track = OnDemandServerMediaSubsession::new(WhistleTrack);
+/// # drop(track);
+/// ```
+pub trait StreamFactory {
+    /// What receivers must know of the track; `None` while it is not known, or where the codec is
+    /// none of this crate's.
+    fn parameters(&self) -> Option<CodecParameters> {
+        None
+    }
+
+    /// The dynamic payload type (96–127), which is used where RFC 3551 assigns no number. Where
+    /// another track of the session has it already, the server gives out the next free one: in
+    /// the description, in the packets, and at the beginning of attributes of
+    /// [`aux_sdp_line`](Self::aux_sdp_line).
+    fn dynamic_payload_type(&self) -> u8 {
+        96
+    }
+
+    /// The payload format; `None` while it is not known (DESCRIBE is answered with 503).
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        Some(payload::format_for(&self.parameters()?, self.dynamic_payload_type()))
+    }
+
+    /// Opens the source for one stream.
+    ///
+    /// # Errors
+    /// Those of the source. The client's SETUP fails with a fitting status.
+    fn create_new_stream_source(
+        &mut self,
+        request: &StreamRequest,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Box<dyn FramedSource>, Error>;
+
+    /// Makes the sink. `random` seeds SSRC, first sequence number and timestamp base.
+    ///
+    /// # Errors
+    /// The [`parameters`](Self::parameters) are not known, or what [`RtpSink::new`] refuses.
+    fn create_new_rtp_sink(
+        &mut self,
+        max_packet: usize,
+        random: [u8; 12],
+    ) -> Result<RtpSink, Error> {
+        let parameters = self.parameters().ok_or(Error::Usage("the track has no parameters"))?;
+        let format = payload::format_for(&parameters, self.dynamic_payload_type());
+        RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random)
+    }
+
+    /// Further SDP lines of the track, which end in CR LF or LF: `i=` (one), `b=` and `a=`. A
+    /// track with others is refused when it is added to a server.
+    fn aux_sdp_line(&self) -> Option<String> {
+        None
+    }
+
+    /// Length of the track, if it has one.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether clients may seek.
+    fn is_seekable(&self) -> bool {
+        self.duration().is_some()
+    }
+
+    /// The live input that the source gets its frames from; they are sent when they arrive
+    /// rather than when they are due.
+    fn live_input(&self) -> Option<InputId> {
+        None
+    }
+
+    /// Estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        None
+    }
+
+    /// A number that is another when anything is that the track tells of itself: format, further
+    /// SDP lines, length, bandwidth. Asked for at every DESCRIBE, which is answered with the same
+    /// text for as long as the number stays. `None`, the default, says that there is no such
+    /// number: the description is built anew each time.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
+    /// Begin anew at the end: how long after the start. All tracks of a session need the same.
+    fn repeat_period(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Seeks; returns where the stream goes on.
+    fn seek_stream_source(
+        &mut self,
+        source: &mut dyn FramedSource,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Duration, SeekError> {
+        source.seek(npt, cx)
+    }
+
+    /// Whether [`seek_stream_source`](Self::seek_stream_source) can be done, without doing it. A
+    /// factory that seeks in its own way answers for it here too.
+    ///
+    /// # Errors
+    /// Why it cannot: PLAY is refused, and no track of the session has moved.
+    fn check_seek(
+        &mut self,
+        source: &dyn FramedSource,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<(), SeekError> {
+        source.check_seek(npt, cx)
+    }
+
+    /// Sets the playing speed and returns the one that is used: 1 where others cannot be had.
+    fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
+        let _ = (source, scale);
+        1.0
+    }
+
+    /// Opens the sockets that a UDP stream leaves from, on the local address `local` (whose port
+    /// is 0): a pair of ports at or above `base`, after `tries` pairs at most.
+    fn create_groupsock(
+        &mut self,
+        env: &mut UsageEnvironment,
+        local: SocketAddr,
+        base: u16,
+        tries: u16,
+    ) -> io::Result<PortPair> {
+        PortPair::open(env, local, base, tries)
+    }
+
+    /// Makes the stream's RTCP instance.
+    fn create_rtcp(
+        &mut self,
+        config: RtcpConfig,
+        ssrc: u32,
+        now: Instant,
+        seed: u64,
+    ) -> RtcpInstance {
+        RtcpInstance::new(config, ssrc, now, seed)
+    }
+}
+
+/// A track of a media session.
+pub trait ServerMediaSubsession: fmt::Debug {
+    /// How it reaches its clients.
+    fn delivery(&self) -> Delivery;
+
+    /// The payload format, if it is known yet.
+    fn payload_format(&self) -> Option<PayloadFormat>;
+
+    /// Further SDP lines, as [`StreamFactory::aux_sdp_line`].
+    fn aux_sdp_line(&self) -> Option<String> {
+        None
+    }
+
+    /// The further SDP lines, checked.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: they may not stand in the description of a track.
+    fn extra_lines(&self) -> Result<ExtraLines, Error> {
+        let mut lines = ExtraLines::new(SdpLevel::Media);
+        if let Some(text) = self.aux_sdp_line() {
+            lines.add(&text).map_err(Error::Usage)?;
+        }
+        Ok(lines)
+    }
+
+    /// Says what is wrong with a track that cannot be described or streamed. Asked for when the
+    /// track is added to a server.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    fn check(&self) -> Result<(), Error> {
+        self.extra_lines()?;
+        self.payload_format().map_or(Ok(()), |format| format.check())
+    }
+
+    /// Length of the track, if it has one.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Estimated bandwidth in kbit/s.
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        None
+    }
+
+    /// As [`StreamFactory::revision`], of all the methods above.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
+    /// What makes its streams; `None` if it makes none.
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory>;
+}
+
+/// Says what is wrong with what a track tells of itself, as far as it is known.
+pub(crate) fn check_factory(factory: &dyn StreamFactory) -> Result<(), Error> {
+    if !DYNAMIC.contains(&factory.dynamic_payload_type()) {
+        return Err(Error::Usage("a dynamic payload type is a number from 96 to 127"));
+    }
+    factory.parameters().map_or(Ok(()), |parameters| parameters.check())?;
+    factory.payload_format().map_or(Ok(()), |format| format.check())
+}
+
+/// A track whose streams are made when clients ask for them.
+pub struct OnDemandServerMediaSubsession {
+    factory: Box<dyn StreamFactory>,
+    reuse_first_source: bool,
+    multiplex_rtcp: bool,
+    fast_start: FastStart,
+}
+
+impl OnDemandServerMediaSubsession {
+    /// Makes a stream for each client.
+    pub fn new(factory: impl StreamFactory + 'static) -> Self {
+        Self {
+            factory: Box::new(factory),
+            reuse_first_source: false,
+            multiplex_rtcp: false,
+            fast_start: FastStart::default(),
+        }
+    }
+
+    /// Shares one stream among all clients.
+    pub fn reuse_first_source(mut self, reuse: bool) -> Self {
+        self.reuse_first_source = reuse;
+        self
+    }
+
+    /// Chooses what a newcomer to a shared stream of video gets first.
+    pub fn fast_start(mut self, fast_start: FastStart) -> Self {
+        self.fast_start = fast_start;
+        self
+    }
+
+    /// Offers RTCP on the RTP port (RFC 5761).
+    pub fn multiplex_rtcp(mut self, multiplex: bool) -> Self {
+        self.multiplex_rtcp = multiplex;
+        self
+    }
+}
+
+impl fmt::Debug for OnDemandServerMediaSubsession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnDemandServerMediaSubsession")
+            .field("format", &self.factory.payload_format())
+            .field("reuse_first_source", &self.reuse_first_source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerMediaSubsession for OnDemandServerMediaSubsession {
+    fn delivery(&self) -> Delivery {
+        Delivery::OnDemand {
+            reuse_first_source: self.reuse_first_source,
+            multiplex_rtcp: self.multiplex_rtcp,
+            fast_start: self.fast_start,
+        }
+    }
+
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        self.factory.payload_format()
+    }
+
+    fn aux_sdp_line(&self) -> Option<String> {
+        self.factory.aux_sdp_line()
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.factory.duration()
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.factory.bandwidth_kbps()
+    }
+
+    fn revision(&self) -> Option<u64> {
+        self.factory.revision()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.extra_lines()?;
+        check_factory(&*self.factory)
+    }
+
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory> {
+        Some(&mut *self.factory)
+    }
+}
+
+/// A track that is streamed to a multicast group all the time.
+#[derive(Clone, Debug)]
+pub struct PassiveServerMediaSubsession {
+    format: PayloadFormat,
+    group: MulticastGroup,
+    bandwidth_kbps: Option<u32>,
+}
+
+impl PassiveServerMediaSubsession {
+    /// Describes the stream that
+    /// [`RtspServer::add_multicast_streams`](super::RtspServer::add_multicast_streams) started.
+    pub const fn new(
+        format: PayloadFormat,
+        group: MulticastGroup,
+        bandwidth_kbps: Option<u32>,
+    ) -> Self {
+        Self { format, group, bandwidth_kbps }
+    }
+
+    /// The stream that it describes.
+    pub const fn stream(&self) -> StreamId {
+        self.group.stream
+    }
+}
+
+impl ServerMediaSubsession for PassiveServerMediaSubsession {
+    fn delivery(&self) -> Delivery {
+        Delivery::Multicast(self.group.clone())
+    }
+
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        Some(self.format.clone())
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.bandwidth_kbps
+    }
+
+    /// It is a value that nothing changes.
+    fn revision(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    fn factory(&mut self) -> Option<&mut dyn StreamFactory> {
+        None
+    }
+}

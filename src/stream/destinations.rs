@@ -1,0 +1,490 @@
+//! [`Outlets`]: the destinations of one stream, and sending to all of them.
+
+mod catch_up;
+mod rtcp;
+
+use self::catch_up::CatchingUp;
+use self::rtcp::send_rtcp_over_tcp;
+use crate::arena::Arena;
+use crate::env::UsageEnvironment;
+use crate::ids::DestinationId;
+use crate::ids::{ClientSessionId, ConnectionId, OfDestination};
+use crate::net::Datagrams;
+use crate::payload::PacketBuffer;
+use crate::rtp::sink::RtpSink;
+use crate::rtsp::out_queue::Sent;
+use crate::stream::sockets::{Leg, NOBODY, SocketsId, send_to_each};
+use crate::stream::state::{SendPolicy, Wiring};
+use crate::wire::interleaved::{self, PREFIX_LEN};
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// How often a connection that takes what it is sent keeps a session alive.
+const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where a stream's packets go.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// The client session; `None` for a multicast group.
+    pub(crate) session: Option<ClientSessionId>,
+    pub(crate) transport: DestinationTransport,
+    pub(crate) playing: bool,
+    /// Frames are dropped until the next key frame.
+    skipping: bool,
+    /// They are dropped because its connection does not keep up, not because it has just joined.
+    behind: bool,
+    /// Gets what is kept since the last key frame first, from the packet of this number on.
+    catching_up: Option<u64>,
+    /// Where it stands among its leg's targets, since they were listed last.
+    place: Option<usize>,
+    /// Joined while a batch was on its way, which is not for it.
+    joined_late: bool,
+    /// It was started, and is to get a report behind its first packet.
+    report_owed: bool,
+    /// It has got a report, and no BYE since.
+    pub(crate) has_heard: bool,
+    /// When its session was last kept alive because its connection takes what it is sent.
+    drained_at: Option<Instant>,
+    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
+    sent: Totals,
+    /// The stream's totals up to which UDP packets are in `sent`.
+    since: Totals,
+}
+
+impl Destination {
+    pub(crate) const fn is_udp(&self) -> bool {
+        matches!(self.transport, DestinationTransport::Udp { .. })
+    }
+
+    /// Whether batches go to it as they are made.
+    const fn takes_batches(&self) -> bool {
+        self.playing && !self.skipping && self.catching_up.is_none()
+    }
+
+    /// Its connection had no room for a frame, or the frame comes before the key frame that it
+    /// waits for.
+    fn note_drop(&mut self, peer: SocketAddr) {
+        if !self.skipping {
+            log::debug!("{peer}: does not keep up, frames are dropped");
+            (self.skipping, self.behind) = (true, true);
+        }
+        // What a newcomer waits for has not been dropped.
+        self.sent.dropped_frames += u64::from(self.behind);
+    }
+
+    /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
+    const fn settle(&mut self, sent: Totals) {
+        if self.takes_batches() && self.is_udp() {
+            self.sent.packets += sent.packets - self.since.packets;
+            self.sent.octets += sent.octets - self.since.octets;
+            self.since = sent;
+        }
+    }
+}
+
+/// Packets, their bytes from the RTP header on, and frames that a connection had no room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+    pub(crate) dropped_frames: u64,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DestinationTransport {
+    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
+    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
+}
+
+/// Where one stream goes.
+#[derive(Debug, Default)]
+pub(crate) struct Outlets {
+    pub(crate) destinations: Arena<Destination, OfDestination>,
+    pub(crate) legs: Vec<Leg>,
+    /// Packets that the operating system refused.
+    pub(crate) send_errors: u64,
+    /// What went to each destination that played all along.
+    sent: Totals,
+    /// A UDP destination waits for a key frame.
+    anyone_waits: bool,
+    /// The legs' targets are not up to date.
+    stale: bool,
+    anyone_joined_late: bool,
+    catching_up: CatchingUp,
+    /// A destination is owed a report.
+    has_newcomers: bool,
+    /// An RTCP packet with its interleaving prefix.
+    prefixed: Vec<u8>,
+    ranges: Vec<Range<usize>>,
+    failed: Vec<(usize, io::Error)>,
+    rtcp_targets: Vec<SocketAddr>,
+}
+
+/// How far one batch is on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct FanOut {
+    /// Packets whose turn it is over UDP. With the first of them connections get all packets.
+    packets: Range<usize>,
+    /// How many targets of each leg, and slots of the table, are done with.
+    done: usize,
+    key_frame: bool,
+    /// Where in the batch an RTCP packet for connections begins, with its prefix.
+    report_at: Option<usize>,
+}
+
+/// What is left of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// The same packets for more destinations, as soon as others have had their turn.
+    Part,
+    /// More packets over UDP, after a while.
+    Burst,
+}
+
+impl Outlets {
+    pub(crate) fn add(
+        &mut self,
+        session: Option<ClientSessionId>,
+        transport: DestinationTransport,
+    ) -> DestinationId {
+        if let DestinationTransport::Udp { sockets, .. } = transport {
+            if !self.legs.iter().any(|leg| leg.sockets == sockets) {
+                self.legs.push(Leg { sockets, rtp_targets: Vec::new(), has_gaps: false });
+            }
+        }
+        self.destinations.insert(Destination {
+            session,
+            transport,
+            playing: false,
+            skipping: false,
+            behind: false,
+            catching_up: None,
+            place: None,
+            joined_late: false,
+            report_owed: false,
+            has_heard: false,
+            drained_at: None,
+            sent: Totals::default(),
+            since: Totals::default(),
+        })
+    }
+
+    pub(crate) fn remove(&mut self, id: DestinationId) -> Option<Destination> {
+        self.stale = true;
+        self.destinations.remove(id)
+    }
+
+    /// Packets that were sent before count for nobody who starts now.
+    pub(crate) fn set_playing(&mut self, id: DestinationId, playing: bool) {
+        self.settle(id);
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
+            d.playing = playing;
+            d.report_owed = playing;
+            self.has_newcomers |= playing;
+            d.since = sent;
+            if !playing {
+                d.catching_up = None;
+            }
+            self.stale = true;
+        }
+    }
+
+    /// Sends a destination nothing of the batch that is on its way.
+    pub(crate) fn wait_for_next_batch(&mut self, id: DestinationId) {
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.joined_late = true;
+            self.anyone_joined_late = true;
+        }
+    }
+
+    pub(crate) fn is_anyone_playing(&self) -> bool {
+        self.destinations.iter().any(|(_, d)| d.playing)
+    }
+
+    pub(crate) fn is_anyone_else_playing(&self, id: DestinationId) -> bool {
+        self.destinations.iter().any(|(other, d)| d.playing && other != id)
+    }
+
+    pub(crate) fn is_anyone_playing_over_tcp(&self) -> bool {
+        self.destinations.iter().any(|(_, d)| d.playing && !d.is_udp())
+    }
+
+    pub(crate) const fn has_sent(&self) -> bool {
+        self.sent.packets > 0
+    }
+
+    /// What was sent to a destination since the last call.
+    pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
+        self.settle(id);
+        self.destinations.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
+    }
+
+    /// The same of all destinations that belong to client sessions.
+    pub(crate) fn take_all_totals(&mut self, mut take: impl FnMut(ClientSessionId, Totals)) {
+        let sent = self.sent;
+        for (_, d) in self.destinations.iter_mut() {
+            d.settle(sent);
+            if let Some(session) = d.session {
+                take(session, std::mem::take(&mut d.sent));
+            }
+        }
+    }
+
+    fn settle(&mut self, id: DestinationId) {
+        let sent = self.sent;
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.settle(sent);
+        }
+    }
+
+    /// Lists anew the UDP addresses that packets go to.
+    fn refresh(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        for leg in &mut self.legs {
+            leg.rtp_targets.clear();
+            leg.has_gaps = false;
+        }
+        for (_, d) in self.destinations.iter_mut() {
+            d.place = None;
+            let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else { continue };
+            let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
+            if let Some(leg) = leg.filter(|_| d.takes_batches()) {
+                d.place = Some(leg.rtp_targets.len());
+                leg.rtp_targets.push(rtp);
+            }
+        }
+    }
+
+    /// Begins to send a batch to every playing destination; [`send_part`](Self::send_part) does it.
+    /// Connections get an RTCP packet, if there is one, in the same write.
+    pub(crate) fn begin(
+        &mut self,
+        batch: &mut PacketBuffer,
+        key_frame: bool,
+        report: &[u8],
+        policy: SendPolicy,
+    ) -> FanOut {
+        let packets = batch.spans().len();
+        let mut fan_out = FanOut {
+            packets: 0..policy.max_burst.min(packets),
+            done: 0,
+            key_frame,
+            report_at: None,
+        };
+        if packets == 0 {
+            return fan_out;
+        }
+        if key_frame && std::mem::take(&mut self.anyone_waits) {
+            self.end_waiting();
+        }
+        self.refresh();
+        if std::mem::take(&mut self.anyone_joined_late) {
+            self.destinations.iter_mut().for_each(|(_, d)| d.joined_late = false);
+        }
+        self.sent.packets += packets as u64;
+        self.sent.octets += octets(batch);
+        self.prefixed.clear();
+        if !report.is_empty() && interleaved::write(0, report, &mut self.prefixed) {
+            fan_out.report_at = Some(batch.append_interleaved(&self.prefixed));
+        }
+        fan_out
+    }
+
+    /// Sends a batch to the next destinations: over UDP the packets whose turn it is, over
+    /// connections all. A destination that fails is its own. Who joins in the middle of it is to
+    /// [wait for the next](Self::wait_for_next_batch); over UDP it does by itself.
+    pub(crate) fn send_part(
+        &mut self,
+        batch: &mut PacketBuffer,
+        fan_out: &mut FanOut,
+        policy: SendPolicy,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Progress {
+        if batch.is_empty() {
+            return Progress::Done;
+        }
+        let part = fan_out.done..fan_out.done.saturating_add(policy.destinations_per_turn);
+        fan_out.done = part.end;
+        self.send_over_udp(batch, fan_out.packets.clone(), part.clone(), env, wiring);
+        let mut places = self.legs.iter().map(|leg| leg.rtp_targets.len()).max().unwrap_or(0);
+        let (is_first, over_udp) = (fan_out.packets.start == 0, places > 0);
+        if is_first {
+            self.send_over_tcp(batch, fan_out, part.clone(), env, wiring);
+            places = places.max(self.destinations.slot_count());
+        }
+        if part.end < places {
+            return Progress::Part;
+        }
+        let packets = batch.spans().len();
+        let next = fan_out.packets.end;
+        if next >= packets || !over_udp {
+            return Progress::Done;
+        }
+        fan_out.packets = next..next.saturating_add(policy.max_burst).min(packets);
+        fan_out.done = 0;
+        Progress::Burst
+    }
+
+    /// Sends a batch, and the report that goes with it, to the connections of destinations in
+    /// some slots.
+    fn send_over_tcp(
+        &mut self,
+        batch: &mut PacketBuffer,
+        fan_out: &FanOut,
+        slots: Range<usize>,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let (packets, octets) = (batch.spans().len() as u64, octets(batch));
+        let FanOut { key_frame, report_at, .. } = *fan_out;
+        for slot in slots.start..slots.end.min(self.destinations.slot_count()) {
+            let Some(id) = self.destinations.id_at(slot) else { continue };
+            let Some(d) = self.destinations.get_mut(id) else { continue };
+            if !d.playing || d.joined_late || d.catching_up.is_some() {
+                continue;
+            }
+            let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
+            else {
+                continue;
+            };
+            let Some(c) = wiring.connections.get_mut(connection) else { continue };
+            let outcome = if d.skipping && !key_frame {
+                Ok(Sent::Dropped)
+            } else {
+                RtpSink::set_channel(batch, rtp_channel);
+                if let Some(channel) = report_at.and_then(|at| batch.bytes_mut().get_mut(at + 1)) {
+                    *channel = rtcp_channel;
+                }
+                c.send_media(env, batch.bytes(), false)
+            };
+            match outcome {
+                Ok(Sent::Dropped) => {
+                    d.note_drop(c.peer);
+                    // Its report then goes by itself.
+                    let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
+                    if let Some(report) = report {
+                        send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, wiring);
+                    }
+                }
+                Ok(outcome) => {
+                    (d.skipping, d.behind) = (false, false);
+                    d.sent.packets += packets;
+                    d.sent.octets += octets;
+                    let now = env.now();
+                    let noted = d.drained_at.map(|at| now.saturating_duration_since(at));
+                    if outcome == Sent::Whole && noted.is_none_or(|d| d >= DRAIN_NOTE_INTERVAL) {
+                        d.drained_at = Some(now);
+                        wiring.drained.extend(d.session);
+                    }
+                }
+                Err(e) => {
+                    log::debug!("{}: {e}", c.peer);
+                    wiring.broken.push(connection);
+                }
+            }
+        }
+    }
+
+    /// Sends some packets of a batch to some of each leg's targets.
+    fn send_over_udp(
+        &mut self,
+        batch: &PacketBuffer,
+        packets: Range<usize>,
+        targets: Range<usize>,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        self.ranges.clear();
+        let spans = batch.spans().get(packets).unwrap_or_default();
+        self.ranges.extend(spans.iter().map(|s| s.range()));
+        let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+        for leg in &self.legs {
+            let end = targets.end.min(leg.rtp_targets.len());
+            let Some(targets) = leg.rtp_targets.get(targets.start..end) else { continue };
+            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            let socket = sockets.socket(false);
+            for targets in targets.split(|to| leg.has_gaps && *to == NOBODY) {
+                send_to_each(socket, env, &datagrams, targets, &mut self.failed);
+                self.send_errors += self.failed.len() as u64;
+            }
+        }
+    }
+
+    /// Sends one destination at once what it lacks of a batch that is on its way, and nothing of
+    /// that batch later: because it leaves, or is told which packet comes next.
+    pub(crate) fn finish_for(
+        &mut self,
+        id: DestinationId,
+        batch: &mut PacketBuffer,
+        fan_out: &FanOut,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing) else { return };
+        let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else {
+            let slot = id.raw().index as usize;
+            if fan_out.packets.start == 0 && slot >= fan_out.done {
+                self.send_over_tcp(batch, fan_out, slot..slot + 1, env, wiring);
+            }
+            return self.wait_for_next_batch(id);
+        };
+        let Some(place) = d.place.take() else { return };
+        // Where it goes on to play, it is listed again with the next batch.
+        self.stale = true;
+        let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
+        let Some(leg) = leg.filter(|leg| leg.rtp_targets.get(place) == Some(&rtp)) else { return };
+        leg.leave_out(place);
+        let had = if place < fan_out.done { fan_out.packets.end } else { fan_out.packets.start };
+        self.ranges.clear();
+        self.ranges.extend(batch.spans().get(had..).unwrap_or_default().iter().map(|s| s.range()));
+        self.send_ranges_to(sockets, rtp, batch, env, wiring);
+    }
+
+    /// Sends the packets in `self.ranges` to one UDP address.
+    fn send_ranges_to(
+        &mut self,
+        sockets: SocketsId,
+        to: SocketAddr,
+        batch: &PacketBuffer,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) {
+        let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+        let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
+        send_to_each(sockets.socket(false), env, &datagrams, &[to], &mut self.failed);
+        self.send_errors += self.failed.len() as u64;
+    }
+
+    /// Sends nothing to a destination before the next key frame.
+    pub(crate) fn wait_for_key_frame(&mut self, id: DestinationId) {
+        if let Some(d) = self.destinations.get_mut(id) {
+            (d.skipping, d.behind) = (true, false);
+            self.anyone_waits = true;
+            self.stale = true;
+        }
+    }
+
+    fn end_waiting(&mut self) {
+        let sent = self.sent;
+        for (_, d) in self.destinations.iter_mut() {
+            if d.skipping && d.is_udp() {
+                (d.skipping, d.behind) = (false, false);
+                d.since = sent;
+                self.stale = true;
+            }
+        }
+    }
+}
+
+/// Bytes of a batch from the RTP headers on.
+fn octets(batch: &PacketBuffer) -> u64 {
+    batch.spans().iter().map(|s| s.len as u64).sum()
+}

@@ -1,0 +1,179 @@
+//! Newcomers to a shared stream who catch up with the others: they get what was sent since the
+//! last key frame ([`KeyFrameCache`]) in bursts, each in its own time, and what is sent meanwhile
+//! behind it, until nothing is left that the others have had.
+
+use super::{DestinationTransport, Outlets, octets};
+use crate::env::UsageEnvironment;
+use crate::ids::DestinationId;
+use crate::payload::PacketBuffer;
+use crate::rtp::sink::RtpSink;
+use crate::rtsp::out_queue::Sent;
+use crate::stream::key_frame_cache::KeyFrameCache;
+use crate::stream::outgoing::BURST_INTERVAL;
+use crate::stream::state::{SendPolicy, Wiring};
+use std::time::Instant;
+
+/// Bytes that newcomers of one stream get in one turn of the loop, about.
+const BYTES_PER_TURN: usize = 1 << 20;
+/// Bytes that one of them gets at once, about.
+const BYTES_PER_BURST: usize = 128 << 10;
+
+/// The destinations that catch up. Each gets one burst in a round.
+#[derive(Debug, Default)]
+pub(crate) struct CatchingUp {
+    all: Vec<DestinationId>,
+    /// How many had their burst in the present round, and when it began.
+    done: usize,
+    began: Option<Instant>,
+}
+
+/// How far a destination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has more to read.
+    Behind,
+    /// It has had all that the others have had, or leaves it.
+    Over,
+}
+
+impl Outlets {
+    /// Lets a destination begin with the packet of number `from` in the cache.
+    pub(crate) fn begin_catching_up(&mut self, id: DestinationId, from: u64) {
+        let Some(d) = self.destinations.get_mut(id) else { return };
+        d.catching_up = Some(from);
+        (d.skipping, d.behind) = (false, false);
+        self.stale = true;
+        if !self.catching_up.all.contains(&id) {
+            self.catching_up.all.push(id);
+        }
+    }
+
+    pub(crate) fn is_anyone_catching_up(&self) -> bool {
+        !self.catching_up.all.is_empty()
+    }
+
+    /// Number of the first packet that one of those who catch up has not had.
+    pub(crate) fn slowest_reader(&self) -> Option<u64> {
+        let readers = self.catching_up.all.iter();
+        readers.filter_map(|id| self.destinations.get(*id)?.catching_up).min()
+    }
+
+    /// Sends the next bursts, as many as a turn may. Returns when to go on, if anybody is left.
+    /// With `is_on_its_way` the cache's last frame has not gone to all of the others yet.
+    pub(crate) fn catch_up(
+        &mut self,
+        cache: &KeyFrameCache,
+        is_on_its_way: bool,
+        policy: SendPolicy,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Instant> {
+        let now = env.now();
+        let began = *self.catching_up.began.get_or_insert(now);
+        let mut memory = wiring.spare.take();
+        let (mut bytes, mut bursts) = (0, 0);
+        let round_is_over = loop {
+            let Some(&id) = self.catching_up.all.get(self.catching_up.done) else { break true };
+            if bursts >= policy.destinations_per_turn.max(1) || bytes >= BYTES_PER_TURN {
+                break false;
+            }
+            memory.clear();
+            let standing = self.send_burst(id, cache, &mut memory, policy.max_burst, env, wiring);
+            bursts += 1;
+            bytes += memory.bytes().len();
+            if standing == Standing::Behind {
+                self.catching_up.done += 1;
+                continue;
+            }
+            // The one that takes its place in the list is next.
+            self.catching_up.all.swap_remove(self.catching_up.done);
+            if is_on_its_way {
+                self.wait_for_next_batch(id);
+            }
+        };
+        wiring.spare.give_back(memory);
+        if !round_is_over {
+            return Some(now);
+        }
+        (self.catching_up.done, self.catching_up.began) = (0, None);
+        self.is_anyone_catching_up().then(|| (began + BURST_INTERVAL).max(now))
+    }
+
+    fn send_burst(
+        &mut self,
+        id: DestinationId,
+        cache: &KeyFrameCache,
+        batch: &mut PacketBuffer,
+        max_burst: usize,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Standing {
+        let Some(d) = self.destinations.get_mut(id) else { return Standing::Over };
+        let Some(from) = d.catching_up else { return Standing::Over };
+        let transport = d.transport;
+        if let DestinationTransport::Tcp { connection, .. } = transport {
+            // It takes as much as it can: more would only fill the queue, and be dropped.
+            if wiring.connections.get(connection).is_some_and(|c| c.has_output()) {
+                return self.stay_behind(id, from, cache);
+            }
+        }
+        let Some(next) = cache.read(from, (max_burst, BYTES_PER_BURST), batch) else {
+            return self.stay_behind(id, from, cache);
+        };
+        let is_sent = match transport {
+            DestinationTransport::Udp { sockets, rtp, .. } => {
+                self.ranges.clear();
+                self.ranges.extend(batch.spans().iter().map(|s| s.range()));
+                self.send_ranges_to(sockets, rtp, batch, env, wiring);
+                true
+            }
+            DestinationTransport::Tcp { connection, rtp_channel, .. } => {
+                let Some(c) = wiring.connections.get_mut(connection) else {
+                    return Standing::Over;
+                };
+                RtpSink::set_channel(batch, rtp_channel);
+                match c.send_media(env, batch.bytes(), false) {
+                    Ok(sent) => sent != Sent::Dropped,
+                    Err(e) => {
+                        log::debug!("{}: {e}", c.peer);
+                        wiring.broken.push(connection);
+                        return Standing::Over;
+                    }
+                }
+            }
+        };
+        let sent = self.sent;
+        let Some(d) = self.destinations.get_mut(id) else { return Standing::Over };
+        if !is_sent {
+            // What follows would be frames behind a gap.
+            d.sent.dropped_frames += 1;
+            d.catching_up = None;
+            self.wait_for_key_frame(id);
+            return Standing::Over;
+        }
+        d.sent.packets += batch.spans().len() as u64;
+        d.sent.octets += octets(batch);
+        if next < cache.end() {
+            d.catching_up = Some(next);
+            return Standing::Behind;
+        }
+        d.catching_up = None;
+        d.since = sent;
+        self.stale = true;
+        Standing::Over
+    }
+
+    /// A destination is not sent more at present. If what comes next for it is kept no longer, it
+    /// waits for a key frame as one that has fallen behind.
+    fn stay_behind(&mut self, id: DestinationId, from: u64, cache: &KeyFrameCache) -> Standing {
+        if cache.has(from) {
+            return Standing::Behind;
+        }
+        if let Some(d) = self.destinations.get_mut(id) {
+            d.catching_up = None;
+            d.sent.dropped_frames += 1;
+        }
+        self.wait_for_key_frame(id);
+        Standing::Over
+    }
+}

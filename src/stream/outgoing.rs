@@ -1,0 +1,150 @@
+//! Frames that do not go out at once, because they are large or for many, and the memory that
+//! packets lie in while they are sent.
+
+use crate::env::UsageEnvironment;
+use crate::ids::DestinationId;
+use crate::payload::PacketBuffer;
+use crate::stream::destinations::{FanOut, Progress};
+use crate::stream::state::{StreamState, Wiring};
+use std::time::{Duration, Instant};
+
+/// Between the bursts of a frame that is too large to be sent over UDP at once.
+pub(crate) const BURST_INTERVAL: Duration = Duration::from_millis(2);
+/// Bytes that are kept for the next frames.
+const MAX_KEPT: usize = 2 << 20;
+/// Buffers that are kept: one sends, others wait with frames that are on their way.
+const MAX_BUFFERS: usize = 16;
+
+/// A frame that is on its way.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    batch: PacketBuffer,
+    fan_out: FanOut,
+    /// Between two bursts.
+    interval: Duration,
+    /// When it goes on.
+    pub(crate) next: Instant,
+}
+
+/// Memory for the packets of a frame, lent to each stream while it sends: a stream's own would be
+/// as large as its largest frame. What one huge frame took is not kept.
+#[derive(Debug, Default)]
+pub(crate) struct SparePackets {
+    free: Vec<PacketBuffer>,
+    kept: usize,
+}
+
+impl SparePackets {
+    /// The memory that was used last, which the processor's cache may still have.
+    pub(crate) fn take(&mut self) -> PacketBuffer {
+        let Some(buffer) = self.free.pop() else { return PacketBuffer::new(0) };
+        self.kept -= buffer.capacity();
+        buffer
+    }
+
+    /// Takes memory back.
+    pub(crate) fn give_back(&mut self, mut buffer: PacketBuffer) {
+        let capacity = buffer.capacity();
+        let has_room = self.free.len() < MAX_BUFFERS && capacity <= MAX_KEPT - self.kept;
+        if capacity > 0 && has_room {
+            buffer.clear();
+            self.kept += capacity;
+            self.free.push(buffer);
+        }
+    }
+}
+
+impl StreamState {
+    /// Keeps the packets of the sink's batch, which is not everywhere yet. It is over before the
+    /// next frame is due.
+    pub(crate) fn keep_outgoing(
+        &mut self,
+        env: &UsageEnvironment,
+        fan_out: FanOut,
+        progress: Progress,
+        frame_duration: Duration,
+    ) {
+        let batch = self.sink.take_batch();
+        let bursts = batch.spans().len() / self.policy.max_burst.max(1);
+        let bursts = u32::try_from(bursts).unwrap_or(u32::MAX);
+        let interval = BURST_INTERVAL.min(frame_duration / 2 / bursts.max(1));
+        let next = env.now() + if progress == Progress::Burst { interval } else { Duration::ZERO };
+        self.outgoing = Some(Outgoing { batch, fan_out, interval, next });
+    }
+
+    /// Sends the next part of the frame that is on its way. Returns when the one after it is to
+    /// go; `None` if there is none.
+    pub(crate) fn go_on_with_outgoing(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Instant> {
+        let now = env.now();
+        let mut frame = self.outgoing.take()?;
+        if frame.next <= now {
+            let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
+            match self.outlets.send_part(batch, fan_out, self.policy, env, wiring) {
+                Progress::Done => {
+                    wiring.spare.give_back(frame.batch);
+                    return None;
+                }
+                Progress::Part => frame.next = now,
+                Progress::Burst => frame.next = now + frame.interval,
+            }
+        }
+        let next = frame.next;
+        self.outgoing = Some(frame);
+        Some(next)
+    }
+
+    /// Sends one destination what it lacks of the frame that is on its way, and nothing of that
+    /// frame later. The others get theirs as they would have.
+    pub(crate) fn finish_outgoing_for(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        id: DestinationId,
+    ) {
+        if let Some(Outgoing { batch, fan_out, .. }) = &mut self.outgoing {
+            self.outlets.finish_for(id, batch, fan_out, env, wiring);
+        }
+    }
+
+    /// Sends what is left of the packets that are on their way to all at once, since what comes next
+    /// cannot wait.
+    pub(crate) fn finish_outgoing(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        let Some(mut frame) = self.outgoing.take() else { return };
+        let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
+        while self.outlets.send_part(batch, fan_out, self.policy, env, wiring) != Progress::Done {}
+        wiring.spare.give_back(frame.batch);
+    }
+
+    /// Forgets the frame that is on its way, which nobody waits for.
+    pub(crate) fn drop_outgoing(&mut self, wiring: &mut Wiring<'_>) {
+        if let Some(frame) = self.outgoing.take() {
+            wiring.spare.give_back(frame.batch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_lent_again_and_bounded() {
+        let mut spare = SparePackets::default();
+        assert_eq!(spare.take().capacity(), 0);
+        spare.give_back(PacketBuffer::of_one_packet(MAX_KEPT));
+        assert_eq!((spare.free.len(), spare.kept), (0, 0), "too large to be kept");
+        for _ in 0..2 * MAX_BUFFERS {
+            spare.give_back(PacketBuffer::of_one_packet(100_000));
+        }
+        assert_eq!(spare.free.len(), MAX_BUFFERS);
+        assert!(spare.kept <= MAX_KEPT);
+        let again = spare.take();
+        assert!(again.is_empty() && again.capacity() >= 100_000);
+        while spare.take().capacity() > 0 {}
+        assert_eq!(spare.kept, 0);
+    }
+}

@@ -1,0 +1,115 @@
+//! The UDP sockets that streams leave from: a pair a stream, or one pair for all.
+
+use crate::arena::Id;
+use crate::env::UsageEnvironment;
+use crate::ids::{DestinationId, StreamId};
+use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Names a pair of sockets in its server.
+pub(crate) type SocketsId = Id<UdpSockets>;
+
+/// An RTP and an RTCP socket on one local address.
+#[derive(Debug)]
+pub(crate) struct UdpSockets {
+    /// The local address; its port is 0.
+    pub(crate) local: SocketAddr,
+    pub(crate) pair: PortPair,
+    /// The stream that has them for itself; `None`: shared by all streams.
+    pub(crate) owner: Option<StreamId>,
+    /// The source-specific group that reports of its members are passed on to, and its source.
+    pub(crate) reflect: Option<Reflect>,
+    /// Where receivers send RTCP from, as they announced it.
+    routes: BTreeMap<SocketAddr, (StreamId, DestinationId)>,
+}
+
+/// Where reports of receivers go, so that all members of a group see them (RFC 5760 section 4).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reflect {
+    /// The group, RTCP port.
+    pub(crate) to: SocketAddr,
+    /// Our own address in it, from which nothing is passed on.
+    pub(crate) source: SocketAddr,
+}
+
+impl UdpSockets {
+    pub(crate) fn new(local: SocketAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
+        Self { local: with_port(local, 0), pair, owner, reflect: None, routes: BTreeMap::new() }
+    }
+
+    pub(crate) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
+        self.routes.insert(from, to);
+    }
+
+    pub(crate) fn remove_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
+        if self.routes.get(&from) == Some(&to) {
+            self.routes.remove(&from);
+        }
+    }
+
+    /// Whose RTCP this is. Behind an address translator the port is not the announced one; the
+    /// address will do where it is the only one.
+    pub(crate) fn route(&self, from: SocketAddr) -> Option<(StreamId, DestinationId)> {
+        if let Some(&to) = self.routes.get(&from) {
+            return Some(to);
+        }
+        // In the order of addresses those of one host stand together: strangers cost no search.
+        let host = |port| with_port(from, port);
+        let mut same_host = self.routes.range(host(0)..=host(u16::MAX)).map(|(_, &to)| to);
+        let to = same_host.next()?;
+        same_host.all(|other| other == to).then_some(to)
+    }
+
+    pub(crate) const fn socket(&mut self, rtcp: bool) -> &mut UdpSocket {
+        if rtcp { &mut self.pair.rtcp } else { &mut self.pair.rtp }
+    }
+
+    pub(crate) fn close(self, env: &mut UsageEnvironment) {
+        self.pair.rtp.close(env);
+        self.pair.rtcp.close(env);
+    }
+}
+
+/// Whom a stream sends to through one pair of sockets.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) sockets: SocketsId,
+    pub(crate) rtp_targets: Vec<SocketAddr>,
+    /// Some targets are [`NOBODY`].
+    pub(crate) has_gaps: bool,
+}
+
+impl Leg {
+    /// Takes a target out; the others keep their places.
+    pub(crate) fn leave_out(&mut self, place: usize) {
+        if let Some(target) = self.rtp_targets.get_mut(place) {
+            *target = NOBODY;
+            self.has_gaps = true;
+        }
+    }
+}
+
+/// Stands for a target that has left. No datagram can be sent to port 0.
+pub(crate) const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+
+/// Sends to every target; those that fail are logged and left in `failed`.
+pub(crate) fn send_to_each(
+    socket: &mut UdpSocket,
+    env: &mut UsageEnvironment,
+    datagrams: &Datagrams<'_>,
+    targets: &[SocketAddr],
+    failed: &mut Vec<(usize, io::Error)>,
+) {
+    failed.clear();
+    if targets.is_empty() {
+        return;
+    }
+    socket.send_batch(env, datagrams, targets, failed);
+    for (i, e) in failed.iter() {
+        if let Some(to) = targets.get(*i) {
+            log::debug!("send to {to}: {e}");
+        }
+    }
+}

@@ -1,0 +1,566 @@
+//! [`StreamState`]: one running stream: source → sink → destinations, with its RTCP.
+//!
+//! Its users are its destinations. Frames go out when they are due on the stream's own time line:
+//! the *running time*, which is locked to the monotonic clock, so that sender reports give every
+//! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
+
+use crate::arena::{Arena, Id};
+use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
+use crate::frame::Frame;
+use crate::ids::StreamId;
+use crate::ids::{
+    ClientSessionId, ConnectionId, DestinationId, InputId, MediaSessionId, OfConnection,
+};
+use crate::media::demux::DemuxTable;
+use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
+use crate::rtp::rtcp::RtcpInstance;
+use crate::rtp::sink::RtpSink;
+use crate::rtsp::connection::Connection;
+use crate::stream::destinations::{Destination, DestinationTransport, Outlets, Progress};
+use crate::stream::fast_start::FastStart;
+use crate::stream::key_frame_cache::KeyFrameCache;
+use crate::stream::key_frames::KeyFrameWatch;
+use crate::stream::live_clock::{LiveClock, LivePlace};
+use crate::stream::outgoing::{Outgoing, SparePackets};
+use crate::stream::position::Base;
+use crate::stream::rtcp::{Identity, ReportRun};
+use crate::stream::sockets::{SocketsId, UdpSockets};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What a stream is made of.
+pub(crate) struct StreamParts {
+    pub(crate) source: Box<dyn FramedSource>,
+    pub(crate) sink: RtpSink,
+    pub(crate) rtcp: RtcpInstance,
+    /// Media session and number of the subsession; `None` for a multicast stream.
+    pub(crate) origin: Option<(MediaSessionId, usize)>,
+    pub(crate) shared: bool,
+    pub(crate) live: bool,
+    pub(crate) is_video: bool,
+    /// Begin anew this long after the start.
+    pub(crate) repeat_period: Option<Duration>,
+    pub(crate) key_frames: KeyFrameWatch,
+}
+
+/// How a stream sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendPolicy {
+    /// How a newcomer begins.
+    pub(crate) fast_start: FastStart,
+    /// Packets that go out over UDP at once.
+    pub(crate) max_burst: usize,
+    /// Destinations that a frame goes to in one turn of the loop.
+    pub(crate) destinations_per_turn: usize,
+}
+
+impl Default for SendPolicy {
+    /// All to everybody at once.
+    fn default() -> Self {
+        Self {
+            fast_start: FastStart::Off,
+            max_burst: usize::MAX,
+            destinations_per_turn: usize::MAX,
+        }
+    }
+}
+
+/// What a stream needs of the server while it runs.
+pub(crate) struct Wiring<'a> {
+    pub(crate) connections: &'a mut Arena<Connection, OfConnection>,
+    pub(crate) sockets: &'a mut Arena<UdpSockets>,
+    pub(crate) demuxers: &'a mut DemuxTable,
+    pub(crate) live_clocks: &'a mut Arena<LiveClock>,
+    /// Memory for packets, lent to each stream while it sends.
+    pub(crate) spare: &'a mut SparePackets,
+    /// Connections whose write failed.
+    pub(crate) broken: &'a mut Vec<ConnectionId>,
+    /// Client sessions whose connection takes what it is sent.
+    pub(crate) drained: &'a mut Vec<ClientSessionId>,
+}
+
+/// The end is told this long after the last packet at the earliest: a receiver that finds both
+/// at once may look at RTCP first, and drop what it has not read.
+const END_DELAY: Duration = Duration::from_millis(100);
+
+/// How long the end is put off for newcomers who are still being sent what came before.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunOutcome {
+    Running,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Idle,
+    Playing,
+    /// All is sent; the end is told at that time.
+    Ending(Instant),
+    Ended,
+}
+
+/// One running stream.
+pub struct StreamState {
+    pub(crate) source: Box<dyn FramedSource>,
+    pub(crate) sink: RtpSink,
+    pub(crate) rtcp: RtcpInstance,
+    pub(crate) origin: Option<(MediaSessionId, usize)>,
+    /// What wakes it, if it is live.
+    pub(crate) input: Option<InputId>,
+    pub(crate) shared: bool,
+    pub(crate) live: bool,
+    pub(crate) is_video: bool,
+    /// The time line of a live presentation, and where this stream is on it.
+    pub(crate) live_clock: Option<Id<LiveClock>>,
+    pub(crate) live_place: Option<LivePlace>,
+    pub(crate) repeat_period: Option<Duration>,
+    pub(crate) outlets: Outlets,
+    pub(crate) policy: SendPolicy,
+    pub(crate) cache: Option<KeyFrameCache>,
+    pub(crate) key_frames: KeyFrameWatch,
+    pub(crate) outgoing: Option<Outgoing>,
+    timer: Timer,
+    pub(crate) rtcp_timer: Timer,
+    pub(crate) catch_up_timer: Timer,
+    pub(crate) phase: Phase,
+    /// Running time 0.
+    pub(crate) epoch: Instant,
+    pub(crate) base: Option<Base>,
+    /// A frame that is not due yet.
+    pub(crate) pending: Option<Frame>,
+    /// Decoding time of the frame sent last.
+    pub(crate) position: Duration,
+    /// Where the frame sent last ends.
+    source_end: Duration,
+    /// The source gave a frame since it began anew.
+    pub(crate) gave_frame: bool,
+    /// The source counts as ended, wherever it stands.
+    pub(crate) at_end: bool,
+    /// Nothing was sent since the last seek: the next frame is the one to begin with.
+    pub(crate) at_seek_point: bool,
+    /// Where the range of the last PLAY starts.
+    pub(crate) range_start: Duration,
+    /// Where a client asked it to stop.
+    pub(crate) stop_at: Option<Duration>,
+    /// Where it is to pause (RFC 2326 section 10.6).
+    pub(crate) pause_at: Option<Duration>,
+    /// Where it was paused, if that is before what was sent.
+    pub(crate) resume_at: Option<Duration>,
+    /// What its SSRC means to receivers.
+    pub(crate) identity: Identity,
+    pub(crate) report: Vec<u8>,
+    /// A report is due that goes out with the next frame.
+    pub(crate) report_waits: bool,
+    pub(crate) report_run: ReportRun,
+}
+
+impl fmt::Debug for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamState")
+            .field("sink", &self.sink)
+            .field("phase", &self.phase)
+            .field("destinations", &self.outlets.destinations.len())
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StreamState {
+    pub(crate) fn new(parts: StreamParts, now: Instant) -> Self {
+        Self {
+            source: parts.source,
+            sink: parts.sink,
+            rtcp: parts.rtcp,
+            origin: parts.origin,
+            input: None,
+            shared: parts.shared,
+            live: parts.live,
+            is_video: parts.is_video,
+            live_clock: None,
+            live_place: None,
+            repeat_period: parts.repeat_period,
+            outlets: Outlets::default(),
+            policy: SendPolicy::default(),
+            cache: None,
+            key_frames: parts.key_frames,
+            outgoing: None,
+            timer: Timer::default(),
+            rtcp_timer: Timer::default(),
+            catch_up_timer: Timer::default(),
+            phase: Phase::Idle,
+            epoch: now,
+            base: None,
+            pending: None,
+            position: Duration::ZERO,
+            source_end: Duration::ZERO,
+            gave_frame: false,
+            at_end: false,
+            at_seek_point: true,
+            range_start: Duration::ZERO,
+            stop_at: None,
+            pause_at: None,
+            resume_at: None,
+            identity: Identity::default(),
+            report: Vec::new(),
+            report_waits: false,
+            report_run: ReportRun::default(),
+        }
+    }
+
+    /// Synchronization source of its packets.
+    pub const fn ssrc(&self) -> u32 {
+        self.sink.ssrc()
+    }
+
+    /// Whether frames are being sent.
+    pub fn is_playing(&self) -> bool {
+        matches!(self.phase, Phase::Playing | Phase::Ending(_))
+    }
+
+    /// Whether nothing was asked of the source yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.phase == Phase::Idle
+            && !self.outlets.has_sent()
+            && self.position.is_zero()
+            && self.base.is_none()
+    }
+
+    /// Whether the source has given all.
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Number of destinations.
+    pub fn users(&self) -> usize {
+        self.outlets.destinations.len()
+    }
+
+    /// Packets that the operating system refused to send.
+    pub const fn send_errors(&self) -> u64 {
+        self.outlets.send_errors
+    }
+
+    pub(crate) fn add_destination(
+        &mut self,
+        session: Option<ClientSessionId>,
+        transport: DestinationTransport,
+    ) -> DestinationId {
+        self.outlets.add(session, transport)
+    }
+
+    pub(crate) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
+        self.rtcp.remove_destination(destination_key(id));
+        self.outlets.remove(id)
+    }
+
+    pub(crate) fn source_mut(&mut self) -> &mut dyn FramedSource {
+        &mut *self.source
+    }
+
+    /// Starts sending to `id`. `npt` is what the presentation starts with at `now`; all tracks
+    /// that start together are given the same.
+    pub(crate) fn start(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        id: DestinationId,
+        npt: Duration,
+    ) {
+        self.begin_packet(env, wiring, id);
+        let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
+        if is_new && self.phase == Phase::Playing {
+            self.begin_newcomer(id);
+        }
+        self.outlets.set_playing(id, true);
+        // One that played had it all by now.
+        if self.outgoing.is_some() {
+            self.outlets.wait_for_next_batch(id);
+        }
+        if self.phase == Phase::Idle {
+            self.phase = Phase::Playing;
+            self.base = (!self.live).then_some(Base { at: env.now(), npt });
+        }
+    }
+
+    /// Sends what waits in the packetizer, so that what follows begins with a packet of its own,
+    /// and because what is held back does not outlast a pause. Not while others than `except`
+    /// play: a packet more for all of them is a high price for what one joins or leaves, and the
+    /// newcomer's first packet begins a tenth of a second early at most. A frame that is on its
+    /// way to `except` arrives first.
+    pub(crate) fn begin_packet(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        except: DestinationId,
+    ) {
+        if self.outlets.destinations.get(except).is_some_and(|d| d.playing) {
+            self.finish_outgoing_for(env, wiring, except);
+        }
+        if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
+            self.flush_to_all(env, wiring);
+        }
+    }
+
+    /// Stops sending to `id`; the source stops with the last destination.
+    pub(crate) fn pause(&mut self, env: &mut UsageEnvironment, id: DestinationId) {
+        self.outlets.set_playing(id, false);
+        if !self.live && !self.outlets.is_anyone_playing() {
+            self.halt(env);
+        }
+    }
+
+    fn halt(&mut self, env: &mut UsageEnvironment) {
+        env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.catch_up_timer);
+        self.outgoing = None;
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+        }
+        if self.is_playing() {
+            self.phase = Phase::Idle;
+            self.base = None;
+        }
+    }
+
+    /// Arms the stream's timers for `at`.
+    pub(crate) fn wake(
+        &mut self,
+        env: &mut UsageEnvironment,
+        me: MediumHandle,
+        id: StreamId,
+        at: Instant,
+    ) {
+        env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), at);
+        // Newcomers do not put off the next part of a report.
+        if !self.report_run.is_under_way() {
+            self.wake_for_rtcp(env, me, id);
+        }
+        if self.outlets.is_anyone_catching_up() {
+            env.arm_timer(&mut self.catch_up_timer, me, key(crate::ids::KEY_CATCH_UP, id), at);
+        }
+    }
+
+    /// Sends what is due, at most `budget` frames, and arms the timer for what is not.
+    pub(crate) fn run(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        me: MediumHandle,
+        id: StreamId,
+        budget: usize,
+    ) -> RunOutcome {
+        let now = env.now();
+        if !self.is_playing() {
+            return RunOutcome::Running;
+        }
+        let reports = self.report_run.is_under_way();
+        let mut sent = self.outgoing.is_some();
+        if let Some(next) = self.go_on_with_outgoing(env, wiring) {
+            env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), next);
+            return RunOutcome::Running;
+        }
+        if let Phase::Ending(at) = self.phase {
+            if now >= at && !self.waits_for_newcomers(at, now) {
+                return self.end(env, wiring);
+            }
+            let at = if now < at { at } else { now + END_DELAY };
+            env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), at);
+            return RunOutcome::Running;
+        }
+        let mut wake_at = now;
+        for _ in 0..budget {
+            if let Some(outgoing) = &self.outgoing {
+                wake_at = outgoing.next;
+                break;
+            }
+            let frame = match self.pending.take() {
+                Some(frame) => frame,
+                None => {
+                    if let Some(due) = self.not_before(now) {
+                        wake_at = due;
+                        break;
+                    }
+                    let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+                    match self.poll_source(&mut cx) {
+                        FramePoll::Ready(frame) => frame,
+                        FramePoll::Pending(Wait::Until(at)) => {
+                            wake_at = at;
+                            break;
+                        }
+                        FramePoll::Pending(Wait::Input) => {
+                            self.greet_newcomers(env, wiring, sent);
+                            return RunOutcome::Running;
+                        }
+                        FramePoll::Pending(Wait::Work) => continue,
+                        FramePoll::Ended(ending) => match self.begin_anew(wiring, now, &ending) {
+                            Some(()) => continue,
+                            None => {
+                                let over = self.source_end;
+                                wake_at = self.begin_end(env, wiring, over);
+                                break;
+                            }
+                        },
+                    }
+                }
+            };
+            if let Some(limit) = self.limit().filter(|limit| frame.dts >= *limit) {
+                self.pending = Some(frame);
+                if self.pause_at == Some(limit) {
+                    self.pause_all(env, wiring);
+                    return RunOutcome::Running;
+                }
+                wake_at = self.begin_end(env, wiring, limit);
+                break;
+            }
+            let running_time = if self.live {
+                self.place_live_frame(env, wiring, &frame)
+            } else {
+                let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
+                let due = base.due_at(frame.dts);
+                if due > now {
+                    self.pending = Some(frame);
+                    wake_at = due;
+                    break;
+                }
+                base.running_time(self.epoch, frame.pts)
+            };
+            sent |= self.send_frame(env, wiring, &frame, running_time);
+            wiring.demuxers.frame_memory().give_back(frame.data);
+        }
+        if let Some(outgoing) = &self.outgoing {
+            wake_at = outgoing.next;
+        }
+        self.greet_newcomers(env, wiring, sent);
+        env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), wake_at);
+        if self.report_run.is_under_way() && !reports {
+            self.wake_for_rtcp(env, me, id);
+        }
+        RunOutcome::Running
+    }
+
+    /// Returns whether there were packets to send.
+    fn send_frame(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        frame: &Frame,
+        running_time: Duration,
+    ) -> bool {
+        self.position = frame.dts;
+        self.at_seek_point = false;
+        self.source_end = frame.dts.saturating_add(frame.duration);
+        self.gave_frame = true;
+        // Of a flush, where the time line jumps.
+        self.finish_outgoing(env, wiring);
+        let mut memory = wiring.spare.take();
+        self.sink.swap_memory(&mut memory);
+        let part = self.key_frames.handle_frame(frame);
+        let batch = self.sink.handle_frame(frame, running_time);
+        if let Some(cache) = &mut self.cache {
+            cache.push(batch, part, self.outlets.slowest_reader());
+        }
+        let report = self.take_waiting_report(env);
+        let (batch, policy) = (self.sink.batch(), self.policy);
+        let has_packets = !batch.is_empty();
+        let mut fan_out = self.outlets.begin(batch, part.key, &report, policy);
+        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        self.begin_report(report, false);
+        if progress != Progress::Done {
+            self.keep_outgoing(env, fan_out, progress, frame.duration);
+        }
+        self.sink.swap_memory(&mut memory);
+        wiring.spare.give_back(memory);
+        has_packets
+    }
+
+    /// Sends what the packetizer holds back; returns when the end is to be told.
+    fn begin_end(
+        &mut self,
+        env: &mut UsageEnvironment,
+        wiring: &mut Wiring<'_>,
+        npt: Duration,
+    ) -> Instant {
+        self.flush_to_all(env, wiring);
+        let now = env.now();
+        let over = self.base.filter(|_| !self.live).map_or(now, |base| base.due_at(npt));
+        let at = over.max(now + END_DELAY);
+        self.phase = Phase::Ending(at);
+        at
+    }
+
+    /// Sends what the packetizer holds back, in parts where there is a crowd. Nobody waits for
+    /// more of the frame before it.
+    pub(crate) fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        self.drop_outgoing(wiring);
+        if !self.sink.holds_back() {
+            return;
+        }
+        let policy = self.policy;
+        let batch = self.sink.flush();
+        let part = self.key_frames.of_what_was_held_back();
+        if let Some(cache) = &mut self.cache {
+            cache.push(batch, part, self.outlets.slowest_reader());
+        }
+        let mut fan_out = self.outlets.begin(batch, part.key, &[], policy);
+        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        if progress != Progress::Done {
+            self.keep_outgoing(env, fan_out, progress, Duration::ZERO);
+        }
+    }
+
+    /// Whether the end is put off for newcomers who have not had all yet; not for long.
+    fn waits_for_newcomers(&self, end: Instant, now: Instant) -> bool {
+        self.outlets.is_anyone_catching_up()
+            && now.saturating_duration_since(end) < CATCH_UP_PATIENCE
+    }
+
+    /// The pause point is reached.
+    fn pause_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+        self.flush_to_all(env, wiring);
+        self.pause_at = None;
+        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
+            self.outlets.set_playing(id, false);
+        }
+        self.halt(env);
+    }
+
+    /// The client that named the end of the range knows that it is reached; all others are told.
+    fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
+        if self.stop_at.is_none() {
+            self.end_with_goodbye(env, wiring);
+        }
+        env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.catch_up_timer);
+        self.phase = Phase::Ended;
+        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
+            self.outlets.set_playing(id, false);
+        }
+        RunOutcome::Ended
+    }
+
+    /// The sockets that it sends through.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketsId> + '_ {
+        self.outlets.legs.iter().map(|leg| leg.sockets)
+    }
+
+    /// Releases timers and what the source holds in tables.
+    pub(crate) fn close(mut self, env: &mut UsageEnvironment, demuxers: &mut DemuxTable) {
+        env.disarm_timer(&mut self.timer);
+        env.disarm_timer(&mut self.rtcp_timer);
+        env.disarm_timer(&mut self.catch_up_timer);
+        self.source.close(&mut SourceContext { now: env.now(), demuxers });
+    }
+}
+
+/// The key under which a destination's reception statistics are kept.
+pub(crate) fn destination_key(id: DestinationId) -> u64 {
+    let raw = id.raw();
+    u64::from(raw.generation) << 32 | u64::from(raw.index)
+}
+
+pub(crate) fn key(kind: u32, id: StreamId) -> EventKey {
+    EventKey { kind, id: id.raw() }
+}

@@ -1,0 +1,68 @@
+//! [`Streams`]: the streams of a server, and what they share: sockets, inputs, time lines, memory.
+
+use crate::arena::Arena;
+use crate::env::turn_budget::TurnBudget;
+use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId, OfInput, OfStream, StreamId};
+use crate::media::demux::DemuxTable;
+use crate::net::Inbox;
+use crate::stream::StreamState;
+use crate::stream::input::Input;
+use crate::stream::live_clock::LiveClock;
+use crate::stream::members::Members;
+use crate::stream::outgoing::SparePackets;
+use crate::stream::sockets::{SocketsId, UdpSockets};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+/// Bytes that are read of an RTCP packet: none that stays whole on the way is longer.
+const DATAGRAM_LEN: usize = 2048;
+
+/// The streams of a server, and what they share.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) table: Arena<StreamState, OfStream>,
+    /// The streams that all clients of a track share, by media session and number of the track.
+    pub(crate) shared: HashMap<(MediaSessionId, usize), StreamId>,
+    /// Time lines of live presentations that stream.
+    pub(crate) live_clocks: Arena<LiveClock>,
+    /// Streams that an event trigger wakes.
+    pub(crate) inputs: Arena<Input, OfInput>,
+    /// Streams that were run because their input has a frame.
+    pub(crate) input_runs: TurnBudget,
+    pub(crate) sockets: Arena<UdpSockets>,
+    pub(crate) shared_sockets: HashMap<SocketAddr, SocketsId>,
+    pub(crate) demuxers: DemuxTable,
+    /// Multicast presentations that were started.
+    pub(crate) presentations: u64,
+    /// Sessions that watch multicast streams.
+    pub(crate) members: Members,
+    /// Memory for the packets of one frame.
+    pub(crate) spare: SparePackets,
+    /// Connections whose write failed.
+    pub(crate) broken: Vec<ConnectionId>,
+    /// Client sessions whose connection takes what it is sent.
+    pub(crate) drained: Vec<ClientSessionId>,
+    /// Memory for the RTCP packets that came at once.
+    pub(crate) inbox: Inbox,
+}
+
+impl Streams {
+    pub(crate) fn new() -> Self {
+        Self {
+            table: Arena::new(),
+            shared: HashMap::new(),
+            live_clocks: Arena::new(),
+            inputs: Arena::new(),
+            input_runs: TurnBudget::default(),
+            sockets: Arena::new(),
+            shared_sockets: HashMap::new(),
+            demuxers: DemuxTable::default(),
+            presentations: 0,
+            members: Members::default(),
+            spare: SparePackets::default(),
+            broken: Vec::new(),
+            drained: Vec::new(),
+            inbox: Inbox::new(DATAGRAM_LEN),
+        }
+    }
+}
