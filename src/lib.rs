@@ -121,6 +121,7 @@ pub mod env;
 pub mod error;
 pub mod frame;
 pub mod framer;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ids;

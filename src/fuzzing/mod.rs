@@ -1,6 +1,8 @@
-//! Bodies of the fuzz targets, also run over the corpora by `cargo test`. Not part of the API.
+//! Bodies of the fuzz targets, also run over the corpora by the unit tests. Not part of the API.
 
 pub mod audio;
+#[cfg(test)]
+mod corpora;
 pub mod media;
 pub mod rtp;
 pub mod server;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// An arrow from one file to another; files by their paths below `src/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     pub from: String,
     pub line: usize,
     pub to: String,
@@ -43,7 +43,7 @@ struct Module {
 }
 
 #[derive(Debug, Default)]
-pub struct Graph {
+pub(crate) struct Graph {
     modules: HashMap<Vec<String>, Module>,
     pub arrows: Vec<Arrow>,
 }
@@ -57,7 +57,7 @@ struct Target {
 }
 
 /// The modules of a file, e.g. `["rtp", "rtcp", "format"]` for `rtp/rtcp/format.rs`.
-pub fn modules_of(file: &str) -> Vec<String> {
+pub(crate) fn modules_of(file: &str) -> Vec<String> {
     let mut modules: Vec<String> =
         file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     if matches!(modules.last().map(String::as_str), Some("mod" | "lib")) {
@@ -67,7 +67,7 @@ pub fn modules_of(file: &str) -> Vec<String> {
 }
 
 /// The modules that are test code in files of their own, by the sources below `src/`.
-pub fn test_modules(sources: &[(String, String)]) -> Vec<Vec<String>> {
+pub(crate) fn test_modules(sources: &[(String, String)]) -> Vec<Vec<String>> {
     let tests_of = |(file, source): &(String, String)| {
         let stem = modules_of(file);
         let (_, modules) = without_tests(&tokens(source));
@@ -78,7 +78,7 @@ pub fn test_modules(sources: &[(String, String)]) -> Vec<Vec<String>> {
 
 impl Graph {
     /// From the files below `src/`: their paths there and what is in them.
-    pub fn new(sources: &[(String, String)]) -> Self {
+    pub(crate) fn new(sources: &[(String, String)]) -> Self {
         let tests = test_modules(sources);
         let mut graph = Self::default();
         for (file, source) in sources {
@@ -214,7 +214,7 @@ impl Graph {
     }
 
     /// The sets of more than two files each of which leads to each other, with the arrows inside.
-    pub fn circles(&self) -> Vec<Circle> {
+    pub(crate) fn circles(&self) -> Vec<Circle> {
         let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for arrow in self.arrows.iter().filter(|arrow| arrow.needed && arrow.to != arrow.from) {
             next.entry(&arrow.from).or_default().insert(&arrow.to);
@@ -253,14 +253,14 @@ fn reachable<'a>(next: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTr
 }
 
 #[derive(Clone, Debug)]
-pub struct Circle {
+pub(crate) struct Circle {
     pub files: Vec<String>,
     pub arrows: Vec<Arrow>,
 }
 
 impl Circle {
     /// One arrow for each pair of files.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut said = BTreeSet::new();
         let mut text = format!("a circle of {} files:", self.files.len());
         for arrow in &self.arrows {

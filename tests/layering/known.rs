@@ -2,7 +2,7 @@
 //! test as what is there and not listed does, so that the lists only get shorter.
 
 /// Files with an arrow up to another room: from, to.
-pub const UPWARD: &[(&str, &str)] = &[
+pub(crate) const UPWARD: &[(&str, &str)] = &[
     ("env/mod.rs", "net/mod.rs"),
     ("rtsp/connection.rs", "server/config.rs"),
     ("rtsp/connection.rs", "server/waiting.rs"),
@@ -22,7 +22,7 @@ pub const UPWARD: &[(&str, &str)] = &[
 ];
 
 /// Circles of more than two files, each sorted.
-pub const CIRCLES: &[&[&str]] = &[
+pub(crate) const CIRCLES: &[&[&str]] = &[
     &["codec/h264/mod.rs", "codec/h264/sei.rs", "codec/h264/slice.rs", "codec/h264/sps.rs"],
     &["codec/h265/mod.rs", "codec/h265/slice.rs", "codec/h265/sps.rs"],
     &[
@@ -118,7 +118,7 @@ pub const CIRCLES: &[&[&str]] = &[
 ];
 
 /// Files that implement `RtspServer` away from home.
-pub const ASTRAY: &[&str] = &[
+pub(crate) const ASTRAY: &[&str] = &[
     "server/method/pause.rs",
     "server/method/play.rs",
     "server/method/setup.rs",

@@ -4,7 +4,7 @@ use crate::tokens::{Token, Tokens, is, skip_group};
 
 /// A path `a::b::c` as it is written, an import written out in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamePath {
+pub(crate) struct NamePath {
     pub line: usize,
     pub segments: Vec<String>,
     pub import: Option<Import>,
@@ -12,7 +12,7 @@ pub struct NamePath {
 
 /// That a path stands in a `use`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Import {
+pub(crate) struct Import {
     /// The name that it goes by in the file; `*` for all names, `_` for none.
     pub name: String,
     /// It stands at the top of the file, where other files find it.
@@ -23,7 +23,7 @@ pub struct Import {
 
 /// All paths of the source. In a module within the file `super` leads to the file: such paths are
 /// given as seen from the file. `pub(…)` is no path.
-pub fn paths(tokens: &Tokens) -> Vec<NamePath> {
+pub(crate) fn paths(tokens: &Tokens) -> Vec<NamePath> {
     let mut out: Vec<NamePath> = Vec::new();
     // Brace depth inside each module within the file.
     let mut inner: Vec<usize> = Vec::new();
@@ -136,12 +136,12 @@ fn use_tree(tokens: &Tokens, mut i: usize, stem: &[String], out: &mut Vec<NamePa
 
 /// The names that the top of a file defines itself, modules (`mod a;`, `mod a { … }`) apart.
 #[derive(Debug, Default)]
-pub struct Definitions {
+pub(crate) struct Definitions {
     pub items: Vec<String>,
     pub modules: Vec<String>,
 }
 
-pub fn definitions(tokens: &Tokens) -> Definitions {
+pub(crate) fn definitions(tokens: &Tokens) -> Definitions {
     const KINDS: [&str; 8] =
         ["fn", "struct", "enum", "union", "trait", "type", "static", "macro_rules"];
     let mut out = Definitions::default();
@@ -168,7 +168,7 @@ pub fn definitions(tokens: &Tokens) -> Definitions {
 
 /// The types that have an `impl` in the source, each with its line: `T` of `impl T` and of
 /// `impl Trait for T`.
-pub fn implemented(tokens: &Tokens) -> Vec<(usize, String)> {
+pub(crate) fn implemented(tokens: &Tokens) -> Vec<(usize, String)> {
     let mut out = Vec::new();
     for (i, (line, token)) in tokens.iter().enumerate() {
         // At the beginning of an item, not in `-> impl Trait`.

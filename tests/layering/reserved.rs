@@ -72,7 +72,7 @@ impl Reserved {
 }
 
 /// What is wrong with one file of the library by itself; `file` is its path below `src/`.
-pub fn check_library_file(file: &str, source: &str, is_test: bool) -> Vec<String> {
+pub(crate) fn check_library_file(file: &str, source: &str, is_test: bool) -> Vec<String> {
     let mut faults = check_any_file(file, source);
     if is_test || file == "lib.rs" {
         return faults;
@@ -90,7 +90,7 @@ pub fn check_library_file(file: &str, source: &str, is_test: bool) -> Vec<String
 }
 
 /// What is wrong with a file wherever it stands.
-pub fn check_any_file(file: &str, source: &str) -> Vec<String> {
+pub(crate) fn check_any_file(file: &str, source: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let lines = source.lines().count();
     if lines > MAX_LINES {

@@ -59,7 +59,7 @@ fn may_use(upper: &str, lower: &str) -> bool {
 
 /// The arrows that go up, or sideways, from room to room, each with what to say of it. An arrow
 /// that only leads through a room that is out of bounds is given with that room's file as its end.
-pub fn upward(graph: &Graph) -> Vec<(Arrow, String)> {
+pub(crate) fn upward(graph: &Graph) -> Vec<(Arrow, String)> {
     let mut out = Vec::new();
     for arrow in &graph.arrows {
         for to in [&arrow.to].into_iter().chain(&arrow.through) {
@@ -88,7 +88,7 @@ pub fn upward(graph: &Graph) -> Vec<(Arrow, String)> {
 const AT_HOME: &[(&str, &str)] = &[("RtspServer", "server")];
 
 /// What is implemented in `file` that has its place elsewhere.
-pub fn astray(file: &str, source: &str) -> Vec<String> {
+pub(crate) fn astray(file: &str, source: &str) -> Vec<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let (tokens, _) = without_tests(&tokens(source));
     implemented(&tokens)

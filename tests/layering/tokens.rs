@@ -1,16 +1,16 @@
 //! Rust source as tokens with their line numbers, without comments.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token {
+pub(crate) enum Token {
     Word(String),
     Mark(char),
     Literal,
 }
 
-pub type Tokens = [(usize, Token)];
+pub(crate) type Tokens = [(usize, Token)];
 
 impl Token {
-    pub fn is(&self, text: &str) -> bool {
+    pub(crate) fn is(&self, text: &str) -> bool {
         match self {
             Self::Word(w) => w == text,
             Self::Mark(c) => text.chars().eq([*c]),
@@ -20,12 +20,12 @@ impl Token {
 }
 
 /// Whether the token at `i` is `text`.
-pub fn is(tokens: &Tokens, i: usize, text: &str) -> bool {
+pub(crate) fn is(tokens: &Tokens, i: usize, text: &str) -> bool {
     tokens.get(i).is_some_and(|(_, t)| t.is(text))
 }
 
 /// Cuts Rust source into tokens with their line numbers, without comments.
-pub fn tokens(source: &str) -> Vec<(usize, Token)> {
+pub(crate) fn tokens(source: &str) -> Vec<(usize, Token)> {
     let text: Vec<char> = source.chars().collect();
     let at = |i: usize| text.get(i).copied().unwrap_or('\0');
     let mut out = Vec::new();
@@ -119,7 +119,7 @@ fn raw_string_end(text: &[char], i: usize) -> Option<usize> {
 }
 
 /// Takes items marked `#[cfg(test)]` out, and names the modules so marked that are files.
-pub fn without_tests(tokens: &Tokens) -> (Vec<(usize, Token)>, Vec<String>) {
+pub(crate) fn without_tests(tokens: &Tokens) -> (Vec<(usize, Token)>, Vec<String>) {
     let is = |i: usize, text: &str| is(tokens, i, text);
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut i = 0;
@@ -164,7 +164,7 @@ pub fn without_tests(tokens: &Tokens) -> (Vec<(usize, Token)>, Vec<String>) {
 }
 
 /// The place after the bracketed group that begins at `i`.
-pub fn skip_group(tokens: &Tokens, mut i: usize) -> usize {
+pub(crate) fn skip_group(tokens: &Tokens, mut i: usize) -> usize {
     let mut depth = 0;
     while let Some((_, token)) = tokens.get(i) {
         i += 1;

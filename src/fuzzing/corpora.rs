@@ -52,7 +52,7 @@ macro_rules! corpora {
             $(#[test]
             fn $body() {
                 let target = concat!(stringify!($module), "_", stringify!($body));
-                super::run(target, riverrun::fuzzing::$module::$body);
+                super::run(target, crate::fuzzing::$module::$body);
             })*
         })*
 
@@ -88,7 +88,7 @@ fn every_body_is_a_target_with_a_corpus() {
     }
     assert!(found.len() > 10, "the bodies are not where they were");
     for target in &found {
-        assert!(LISTED.contains(&target.as_str()), "{target} is not in tests/corpora.rs");
+        assert!(LISTED.contains(&target.as_str()), "{target} is not in src/fuzzing/corpora.rs");
         let source = fuzz().join("fuzz_targets").join(format!("{target}.rs"));
         assert!(source.exists(), "{} is missing", source.display());
         assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}: no [[bin]]");
