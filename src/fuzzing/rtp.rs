@@ -46,7 +46,7 @@ pub fn source(data: &[u8]) {
         min_sequential: u16::from(data.first().is_some_and(|b| b & 1 == 1)) * 2,
         ..RtpSourceConfig::new(96, 90_000)
     };
-    let mut source = RtpSource::new(config, Box::<Whole>::default());
+    let mut source = RtpSource::new(config, Box::<Whole>::default()).expect("it can work");
     let mut now = Instant::now();
     let mut r = Reader::new(data.get(1..).unwrap_or_default());
     let mut taken = 0u64;

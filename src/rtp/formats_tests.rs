@@ -38,7 +38,7 @@ fn through(
     seed[8] = 0x7f;
     let mut sink = RtpSink::new(&format, packetizer_for(parameters), 1448, seed).unwrap();
     let config = RtpSourceConfig::new(sink.payload_type(), sink.clock_rate());
-    let mut source = RtpSource::new(config, depacketizer);
+    let mut source = RtpSource::new(config, depacketizer).unwrap();
     let mut packets = Vec::new();
     let mut take = |batch: &mut crate::payload::PacketBuffer| {
         packets.extend((0..batch.spans().len()).map(|i| batch.packet(i).unwrap().to_vec()));

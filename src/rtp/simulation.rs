@@ -88,7 +88,7 @@ impl World {
             max_delay: ms(200),
             ..RtpSourceConfig::new(format.payload_type, format.clock_rate)
         };
-        let source = RtpSource::new(source_config, Box::<TestDepacketizer>::default());
+        let source = RtpSource::new(source_config, Box::<TestDepacketizer>::default()).unwrap();
         let mut world = Self {
             link,
             random,

@@ -1,6 +1,7 @@
 //! [`RtpSource`]: RTP packets in, whole frames out. Read RFC 3550 sections 5.1, 6.4 and 8, and
 //! appendix A, before changing it.
 
+mod config;
 mod reorder;
 mod statistics;
 #[cfg(test)]
@@ -8,56 +9,17 @@ mod tests;
 mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
+use crate::error::Error;
 use crate::payload::Depacketizer;
 use crate::wire::rtp::RtpPacket;
 use bytes::Bytes;
+pub use config::RtpSourceConfig;
 use reorder::{Place, ReorderBuffer};
 use statistics::{Placed, Statistics};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
-
-/// How an [`RtpSource`] behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RtpSourceConfig {
-    /// Payload type of the stream; other packets are dropped.
-    pub payload_type: u8,
-    /// RTP timestamp units a second.
-    pub clock_rate: u32,
-    /// Packets in sequence before a source is trusted (MIN_SEQUENTIAL of RFC 3550 appendix A.1
-    /// is 2); those before are lost. 0 where the transport vouches for it, as RTSP does.
-    pub min_sequential: u16,
-    /// How long to wait for a packet that is missing. Zero where the transport keeps the order.
-    pub max_delay: Duration,
-    /// Most packets kept behind one that is missing.
-    pub max_packets: usize,
-    /// Most bytes of packets kept behind one that is missing.
-    pub max_bytes: usize,
-    /// Most frames kept until polled; the oldest are dropped.
-    pub max_frames: usize,
-    /// Most bytes of frames kept until polled.
-    pub max_frame_bytes: usize,
-    /// How long the SSRC in use must be silent before another may take its place.
-    pub ssrc_silence: Duration,
-}
-
-impl RtpSourceConfig {
-    /// The defaults for a stream of that payload type and clock rate.
-    pub const fn new(payload_type: u8, clock_rate: u32) -> Self {
-        Self {
-            payload_type,
-            clock_rate,
-            min_sequential: 0,
-            max_delay: Duration::from_millis(100),
-            max_packets: 512,
-            max_bytes: 4 << 20,
-            max_frames: 512,
-            max_frame_bytes: 16 << 20,
-            ssrc_silence: Duration::from_millis(500),
-        }
-    }
-}
 
 /// A frame put together from packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,12 +123,13 @@ struct Candidate {
 /// use std::time::Instant;
 ///
 /// let config = RtpSourceConfig::new(33, 90_000);
-/// let mut source = RtpSource::new(config, Box::new(Mp2tDepacketizer::new()));
+/// let mut source = RtpSource::new(config, Box::new(Mp2tDepacketizer::new()))?;
 /// let mut packet = vec![0x80, 33, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
 /// packet.extend([0x47; 188]);
 /// source.handle_packet(&packet, Instant::now()).expect("it is one of the stream's");
 /// let frame = source.poll_frame().expect("a transport packet needs no other");
 /// assert_eq!(frame.data.len(), 188);
+/// # Ok::<(), riverrun::Error>(())
 /// ```
 pub struct RtpSource {
     config: RtpSourceConfig,
@@ -203,8 +166,15 @@ impl fmt::Debug for RtpSource {
 
 impl RtpSource {
     /// A source whose packets `depacketizer` understands.
-    pub fn new(config: RtpSourceConfig, depacketizer: Box<dyn Depacketizer>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`RtpSourceConfig::check`].
+    pub fn new(
+        config: RtpSourceConfig,
+        depacketizer: Box<dyn Depacketizer>,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        Ok(Self {
             statistics: Statistics::new(config.clock_rate, config.min_sequential),
             reorder: ReorderBuffer::new(config.max_packets, config.max_bytes, config.max_delay),
             timeline: Timeline::new(config.clock_rate),
@@ -221,7 +191,7 @@ impl RtpSource {
             ends_at: None,
             ended: false,
             counters: SourceCounters::default(),
-        }
+        })
     }
 
     /// SSRC in use; `None` before the first packet, unless [`expect_ssrc`](Self::expect_ssrc) has
@@ -295,6 +265,8 @@ impl RtpSource {
                     packet.sequence_number
                 );
                 self.restart();
+                let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
+                self.timeline.follow_jump(packet.timestamp, silence.unwrap_or_default());
                 sequence
             }
         };
@@ -311,10 +283,11 @@ impl RtpSource {
     }
 
     /// Takes another SSRC if the one in use is silent and two packets in sequence speak for the
-    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2).
+    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2). A sender that goes on
+    /// under its SSRC after its BYE begins anew, too.
     fn check_ssrc(&mut self, packet: &RtpPacket<'_>, now: Instant) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
-        if packet.ssrc == current {
+        if packet.ssrc == current && !self.ended {
             self.candidate = None;
             return Ok(());
         }

@@ -11,7 +11,7 @@ fn config() -> RtpSourceConfig {
 }
 
 fn source_of(config: RtpSourceConfig) -> RtpSource {
-    RtpSource::new(config, Box::<TestDepacketizer>::default())
+    RtpSource::new(config, Box::<TestDepacketizer>::default()).unwrap()
 }
 
 fn source() -> RtpSource {
@@ -42,6 +42,32 @@ fn frames(source: &mut RtpSource) -> Vec<u8> {
         all.extend(&frame.data);
     }
     all
+}
+
+#[test]
+fn a_configuration_that_cannot_work_is_refused() {
+    let fault = |change: fn(&mut RtpSourceConfig)| {
+        let mut config = config();
+        change(&mut config);
+        RtpSource::new(config, Box::<TestDepacketizer>::default()).err().map(|e| e.to_string())
+    };
+    assert_eq!(fault(|_| ()), None);
+    assert_eq!(fault(|c| c.max_delay = ms(0)), None, "where the transport keeps the order");
+    assert_eq!(fault(|c| c.payload_type = 127), None);
+    let faults: [(&str, fn(&mut RtpSourceConfig)); 8] = [
+        ("clock", |c| c.clock_rate = 0),
+        ("payload type", |c| c.payload_type = 128),
+        ("RTCP", |c| c.payload_type = 72),
+        ("room", |c| c.max_packets = 0),
+        ("room", |c| c.max_bytes = 0),
+        ("room", |c| c.max_frames = 0),
+        ("room", |c| c.max_frame_bytes = 0),
+        ("minute", |c| c.max_delay = Duration::MAX),
+    ];
+    for (named, change) in faults {
+        let said = fault(change).unwrap();
+        assert!(said.contains(named), "{said}");
+    }
 }
 
 mod statistics_of {
@@ -443,6 +469,49 @@ fn bye_ends_when_stragglers_had_their_time() {
     assert_eq!(frames(&mut source), [1, 2, 3, 0xff, 5]);
     assert!(source.is_ended());
     assert_eq!(source.poll_timeout(), None);
+}
+
+#[test]
+fn a_sender_that_goes_on_after_its_bye_begins_anew() {
+    let now = some_instant();
+    let mut source = source();
+    source.handle_packet(&packet(1), now).unwrap();
+    source.handle_bye(SSRC, now);
+    source.handle_timeout(now + ms(100));
+    assert_eq!(frames(&mut source), [1]);
+    assert!(source.is_ended());
+    // One packet may be a straggler; two in sequence are not.
+    assert_eq!(source.handle_packet(&packet(2), now + ms(200)), Err(Rejected::Ssrc));
+    assert!(source.is_ended());
+    assert_eq!(source.handle_packet(&packet(9), now + ms(2000)), Err(Rejected::Ssrc));
+    source.handle_packet(&packet(10), now + ms(2040)).unwrap();
+    assert!(!source.is_ended());
+    let frame = source.poll_frame().unwrap();
+    assert_eq!((frame.data[0], frame.discontinuity, frame.pts), (10, true, ms(2040)));
+    assert_eq!(source.counters().restarts, 1);
+    assert!(source.report_block(now + ms(3000)).is_some());
+    source.handle_bye(SSRC, now + ms(4000));
+    source.handle_timeout(now + ms(4100));
+    assert!(source.is_ended(), "it may say it again");
+}
+
+#[test]
+fn the_time_line_goes_on_when_a_sender_starts_anew_under_its_ssrc() {
+    let now = some_instant();
+    // Another first timestamp; and the same line, far on in sequence numbers alone.
+    for (timestamp, expected) in [(0x8000_0000u32, 5000), (5040 * 90, 5040)] {
+        let mut source = source();
+        source.handle_packet(&packet_of(SSRC, 1, 0), now).unwrap();
+        assert_eq!(source.poll_frame().unwrap().pts, ms(0));
+        let at = now + ms(5000);
+        let first = packet_of(SSRC, 30_000, timestamp.wrapping_sub(40 * 90));
+        assert_eq!(source.handle_packet(&first, at), Err(Rejected::Unconfirmed));
+        source.handle_packet(&packet_of(SSRC, 30_001, timestamp), at).unwrap();
+        let frame = source.poll_frame().unwrap();
+        assert_eq!((frame.pts, frame.discontinuity), (ms(expected), true));
+        source.handle_packet(&packet_of(SSRC, 30_002, timestamp + 3600), at + ms(40)).unwrap();
+        assert_eq!(source.poll_frame().unwrap().pts, ms(expected + 40));
+    }
 }
 
 #[test]

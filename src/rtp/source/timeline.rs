@@ -4,6 +4,10 @@ use super::statistics::ticks;
 use crate::rtp::rtcp::{NtpTime, SenderInfo};
 use std::time::Duration;
 
+/// How far timestamps may lag behind the arrival of their packets, or run ahead, and still be on
+/// the same line: a sender may stop for a while, or send what it has kept.
+const LARGEST_LAG: Duration = Duration::from_secs(60);
+
 /// Relates the timestamps of one SSRC to a time line from zero, and to the sender's wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
@@ -35,6 +39,17 @@ impl Timeline {
             self.next_at = at.saturating_add(ticks(after, self.clock_rate) as i64);
         }
         self.report = None;
+    }
+
+    /// The sequence numbers begin anew, `after` the packet before. If the sender has drawn another
+    /// first timestamp as well, the time line goes on by that time.
+    pub(super) fn follow_jump(&mut self, timestamp: u32, after: Duration) {
+        let Some((before, _)) = self.last else { return };
+        let expected = before.wrapping_add(ticks(after, self.clock_rate) as u32);
+        let off = (timestamp.wrapping_sub(expected) as i32).unsigned_abs();
+        if u64::from(off) > ticks(LARGEST_LAG, self.clock_rate) {
+            self.restart(after);
+        }
     }
 
     /// The place of a timestamp, unwrapped around the last one. What lies before the start of the
