@@ -106,15 +106,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "session/pool/session.rs",
         "session/pool/types.rs",
     ],
-    &[
-        "wire/rtcp/app.rs",
-        "wire/rtcp/bye.rs",
-        "wire/rtcp/fb.rs",
-        "wire/rtcp/mod.rs",
-        "wire/rtcp/rr.rs",
-        "wire/rtcp/sdes.rs",
-        "wire/rtcp/sr.rs",
-    ],
 ];
 
 /// Files that implement `RtspServer` away from home.

@@ -1,6 +1,6 @@
 //! Application-defined packets (RFC 3550 section 6.7).
 
-use super::{packet_type, write_packet};
+use super::header::{packet_type, write_packet};
 use crate::wire::{ParseError, Reader};
 
 /// An application-defined packet.

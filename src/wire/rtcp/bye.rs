@@ -1,6 +1,6 @@
 //! Goodbye (RFC 3550 section 6.6).
 
-use super::{MAX_COUNT, count_of, packet_type, short_text, write_packet};
+use super::header::{MAX_COUNT, count_of, packet_type, short_text, write_packet};
 use crate::wire::{ParseError, Reader};
 
 /// Sources that leave.

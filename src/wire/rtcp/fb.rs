@@ -1,7 +1,7 @@
 //! Feedback: generic NACK and picture loss indication (RFC 4585 sections 6.2.1 and 6.3.1), full
 //! intra request (RFC 5104 section 4.3.1).
 
-use super::{packet_type, write_packet};
+use super::header::{packet_type, write_packet};
 use crate::wire::{ParseError, Reader};
 
 const NACK_FORMAT: u8 = 1;

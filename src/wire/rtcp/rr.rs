@@ -1,6 +1,6 @@
 //! Receiver reports (RFC 3550 section 6.4.2) and report blocks (6.4.1).
 
-use super::{MAX_COUNT, count_of, packet_type, write_packet};
+use super::header::{MAX_COUNT, count_of, packet_type, write_packet};
 use crate::wire::{ParseError, Reader};
 
 const BLOCK_LEN: usize = 24;

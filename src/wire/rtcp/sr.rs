@@ -1,7 +1,8 @@
 //! Sender reports (RFC 3550 section 6.4.1).
 
+use super::header::{MAX_COUNT, count_of, packet_type, write_packet};
+use super::ntp::NtpTime;
 use super::rr::{ReportBlock, ReportBlocks, write_blocks, write_rr};
-use super::{MAX_COUNT, NtpTime, count_of, packet_type, write_packet};
 use crate::wire::{ParseError, Reader};
 
 /// What a sender says of itself.

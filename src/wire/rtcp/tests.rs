@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::ParseError;
 use crate::wire::testing::Random;
 
 fn only(bytes: &[u8]) -> Packet<'_> {
