@@ -518,6 +518,7 @@ pub(crate) fn new_stream(
     if let Some(payload_type) = payload_type {
         sink.set_payload_type(payload_type);
     }
+    let rtcp = RtcpConfig { clock_rate: sink.clock_rate(), ..rtcp };
     let rtcp = factory.create_rtcp(rtcp, sink.ssrc(), now, rtcp_seed);
     let parts = StreamParts {
         source,
