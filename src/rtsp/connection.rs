@@ -4,7 +4,7 @@ use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
 use crate::ids::ConnectionId;
 use crate::ids::{ClientSessionId, DestinationId, StreamId};
 use crate::net::TcpStream;
-use crate::rtsp::out_queue::{OutQueue, Sent, Write};
+use crate::rtsp::out_queue::{OutQueue, Write, WriteOutcome};
 use crate::server::config::ServerConfig;
 use crate::server::waiting::WaitingRequest;
 use crate::wire::rtsp::Decoder;
@@ -184,9 +184,9 @@ impl Connection {
         env: &mut UsageEnvironment,
         bytes: &[u8],
         must: bool,
-    ) -> io::Result<Sent> {
+    ) -> io::Result<WriteOutcome> {
         if self.is_closing() {
-            return Ok(Sent::Dropped);
+            return Ok(WriteOutcome::Dropped);
         }
         let sent = self.out.send_media(bytes, must, &mut Socket(&mut self.stream, env))?;
         if !self.out.is_empty() && self.blocked_since.is_none() {

@@ -153,7 +153,7 @@ impl RtspServer {
         // Through its channels, of which it has a few; sessions may be bound to it in any number.
         for (_, (stream, destination)) in &connection.channels {
             let stream = self.streams.table.get(*stream);
-            let destination = stream.and_then(|s| s.outlets.destinations.get(*destination));
+            let destination = stream.and_then(|s| s.destinations.table.get(*destination));
             if let Some(session) = destination.filter(|d| d.playing).and_then(|d| d.session) {
                 self.pool.touch(session, now);
             }

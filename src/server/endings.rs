@@ -169,7 +169,7 @@ impl RtspServer {
             self.end_session(env, session, RemovalReason::ServerClosing);
         }
         for stream in self.streams.table.ids().collect::<Vec<_>>() {
-            self.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
+            self.with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
             self.delete_stream(env, stream);
         }
         for connection in self.connections.table.ids().collect::<Vec<_>>() {

@@ -23,7 +23,7 @@ use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::SessionPool;
 use crate::session::provider::SessionProvider;
-use crate::stream::state::{StreamState, Wiring};
+use crate::stream::state::{SendContext, StreamState};
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::collections::HashMap;
@@ -332,10 +332,10 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         id: StreamId,
-        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut Wiring<'_>) -> R,
+        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
     ) -> Option<R> {
         let stream = self.streams.table.get_mut(id)?;
-        let mut wiring = Wiring {
+        let mut context = SendContext {
             connections: &mut self.connections.table,
             sockets: &mut self.streams.sockets,
             demuxers: &mut self.streams.demuxers,
@@ -344,7 +344,7 @@ impl RtspServer {
             broken: &mut self.streams.broken,
             drained: &mut self.streams.drained,
         };
-        let result = f(stream, env, &mut wiring);
+        let result = f(stream, env, &mut context);
         let now = env.now();
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);

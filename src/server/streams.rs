@@ -212,7 +212,7 @@ impl RtspServer {
     fn collect_counters(&mut self, id: StreamId) {
         let Some(stream) = self.streams.table.get_mut(id) else { return };
         let pool = &mut self.pool;
-        stream.outlets.take_all_totals(|session, sent| {
+        stream.destinations.take_all_totals(|session, sent| {
             if let Some(session) = pool.session_mut(session) {
                 session.count_sent(sent.packets, sent.octets);
                 session.count_dropped(sent.dropped_frames);
@@ -276,7 +276,7 @@ impl RtspServer {
         data: &[u8],
     ) {
         let Some(state) = self.streams.table.get_mut(stream) else { return };
-        let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else {
+        let Some(session) = state.destinations.table.get(destination).map(|d| d.session) else {
             return;
         };
         let (now, ntp) = (env.now(), state.ntp_now(env));
@@ -320,7 +320,7 @@ impl RtspServer {
             .media()
             .flat_map(|(_, media)| media.tracks())
             .filter_map(|t| {
-                Some(self.streams.table.get_mut(t.stream)?.outlets.take_totals(t.destination))
+                Some(self.streams.table.get_mut(t.stream)?.destinations.take_totals(t.destination))
             })
             .collect();
         for sent in last {
@@ -391,7 +391,7 @@ impl RtspServer {
         }
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
-            let leaving = state.outlets.destinations.get(destination);
+            let leaving = state.destinations.table.get(destination);
             let (is_udp, is_playing, has_heard) =
                 leaving.map_or((false, false, false), |d| (d.is_udp(), d.playing, d.has_heard));
             if is_udp && is_playing {

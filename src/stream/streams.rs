@@ -9,7 +9,7 @@ use crate::stream::StreamState;
 use crate::stream::input::Input;
 use crate::stream::live_clock::LiveClock;
 use crate::stream::members::Members;
-use crate::stream::outgoing::SparePackets;
+use crate::stream::outgoing::PacketMemory;
 use crate::stream::sockets::{SocketsId, UdpSockets};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ pub(crate) struct Streams {
     /// Sessions that watch multicast streams.
     pub(crate) members: Members,
     /// Memory for the packets of one frame.
-    pub(crate) spare: SparePackets,
+    pub(crate) spare: PacketMemory,
     /// Connections whose write failed.
     pub(crate) broken: Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
@@ -59,7 +59,7 @@ impl Streams {
             demuxers: DemuxTable::default(),
             presentations: 0,
             members: Members::default(),
-            spare: SparePackets::default(),
+            spare: PacketMemory::default(),
             broken: Vec::new(),
             drained: Vec::new(),
             inbox: Inbox::new(DATAGRAM_LEN),

@@ -143,8 +143,7 @@ impl RtspServer {
         choice: &Choice,
     ) -> Option<Used> {
         let stream = self.streams.table.get(current.stream)?;
-        let transport =
-            || stream.outlets.destinations.get(current.destination).map(|d| d.transport);
+        let transport = || stream.destinations.table.get(current.destination).map(|d| d.transport);
         let kind = match *choice {
             Choice::Multicast(ref group) => {
                 current.is_multicast.then(|| UsedKind::Multicast(group.clone()))?
@@ -172,7 +171,7 @@ impl RtspServer {
         self.streams
             .table
             .get(track.stream)
-            .and_then(|s| s.outlets.destinations.get(track.destination))
+            .and_then(|s| s.destinations.table.get(track.destination))
             .is_some_and(|d| d.playing)
     }
 
@@ -337,8 +336,7 @@ impl RtspServer {
                 let id = asked.connection;
                 let connection = self.connections.table.get(id).ok_or(StatusCode::BAD_REQUEST)?;
                 let own = asked.current.and_then(|current| {
-                    let destinations =
-                        &self.streams.table.get(current.stream)?.outlets.destinations;
+                    let destinations = &self.streams.table.get(current.stream)?.destinations.table;
                     channels_over(id, &destinations.get(current.destination)?.transport)
                 });
                 let (rtp_channel, rtcp_channel) = connection

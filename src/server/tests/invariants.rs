@@ -27,7 +27,7 @@ impl World {
                         "of the session's media"
                     );
                     let destination =
-                        stream.outlets.destinations.get(track.destination).expect("a destination");
+                        stream.destinations.table.get(track.destination).expect("a destination");
                     assert_eq!(destination.session, Some(key));
                     match destination.transport {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
@@ -85,7 +85,7 @@ impl World {
             for (_, (stream, destination)) in &connection.channels {
                 let stream = server.streams.table.get(*stream).expect("a channel has a stream");
                 let destination =
-                    stream.outlets.destinations.get(*destination).expect("a destination");
+                    stream.destinations.table.get(*destination).expect("a destination");
                 let to = match destination.transport {
                     DestinationTransport::Tcp { connection, .. } => Some(connection),
                     DestinationTransport::Udp { .. } => None,
