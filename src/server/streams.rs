@@ -7,7 +7,6 @@ use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
-use crate::payload;
 use crate::rtp::rtcp::RtcpConfig;
 use crate::server::config::UdpPorts;
 use crate::server::rtsp_server::RtspServer;
@@ -529,7 +528,7 @@ pub(crate) fn new_stream(
         live: factory.live_input().is_some(),
         is_video: is_video(factory),
         repeat_period: factory.repeat_period(),
-        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref()),
+        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref(), factory.formats()),
     };
     Ok(StreamState::new(parts, now))
 }
@@ -546,6 +545,6 @@ fn cname(local: IpAddr) -> String {
 
 /// Of a live track whose parameter sets have not come yet, too.
 fn is_video(factory: &dyn StreamFactory) -> bool {
-    let format = || Some(payload::format_for(&factory.parameters()?, 96));
+    let format = || factory.formats().format(&factory.parameters()?, 96).ok();
     factory.payload_format().or_else(format).is_some_and(|f| f.media == "video")
 }

@@ -66,18 +66,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "media/file/wav.rs",
     ],
     &[
-        "payload/aac/mod.rs",
-        "payload/access_unit.rs",
-        "payload/h264/mod.rs",
-        "payload/h264/sdp.rs",
-        "payload/h265/mod.rs",
-        "payload/h265/sdp.rs",
-        "payload/mod.rs",
-        "payload/mp2t.rs",
-        "payload/mpa.rs",
-        "payload/pcm.rs",
-    ],
-    &[
         "rtsp/connection.rs",
         "rtsp/connections.rs",
         "server/endings.rs",

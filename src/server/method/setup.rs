@@ -404,7 +404,7 @@ fn refusal(e: &Error) -> Refusal {
         Error::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if is_out_of_descriptors(e) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if e.kind() == std::io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        Error::Media(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::Media(_) | Error::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     status.into()
