@@ -4,13 +4,12 @@ use super::testing::{Random, ms, some_instant};
 use super::{RtpSink, RtpSource, RtpSourceConfig};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
-use crate::payload::Depacketizer;
 use crate::payload::aac::AacDepacketizer;
 use crate::payload::h264::H264Depacketizer;
 use crate::payload::h265::H265Depacketizer;
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
-use crate::payload::testing::outgoing;
+use crate::payload::{Depacketizer, format_for, packetizer_for};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -34,10 +33,10 @@ fn through(
     frames: &[Frame],
     random: &mut Random,
 ) -> (Vec<u8>, Vec<Duration>) {
-    let (format, packetizer) = outgoing(parameters);
+    let format = format_for(parameters, 96);
     let mut seed = [0xff; 12];
     seed[8] = 0x7f;
-    let mut sink = RtpSink::new(&format, packetizer, 1448, seed).unwrap();
+    let mut sink = RtpSink::new(&format, packetizer_for(parameters), 1448, seed).unwrap();
     let config = RtpSourceConfig::new(sink.payload_type(), sink.clock_rate());
     let mut source = RtpSource::new(config, depacketizer).unwrap();
     let mut packets = Vec::new();

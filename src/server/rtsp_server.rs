@@ -23,7 +23,7 @@ use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::SessionPool;
 use crate::session::provider::SessionProvider;
-use crate::stream::state::{SendContext, StreamState};
+use crate::stream::state::{StreamState, Wiring};
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::collections::HashMap;
@@ -100,7 +100,7 @@ pub struct RtspServer {
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspServer")
-            .field("connections", &self.connections.table.len())
+            .field("connections", &self.connections.len())
             .field("client_sessions", &self.pool.len())
             .field("media_sessions", &self.media_sessions.table.len())
             .field("streams", &self.streams.table.len())
@@ -181,7 +181,7 @@ impl RtspServer {
 
     /// Connections that are open.
     pub fn connection_count(&self) -> usize {
-        self.connections.table.len()
+        self.connections.len()
     }
 
     /// Streams that exist.
@@ -332,24 +332,23 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         id: StreamId,
-        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
+        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut Wiring<'_>) -> R,
     ) -> Option<R> {
         let stream = self.streams.table.get_mut(id)?;
-        let mut context = SendContext {
-            connections: &mut self.connections.table,
+        let mut wiring = Wiring {
+            connections: &mut self.connections,
             sockets: &mut self.streams.sockets,
             demuxers: &mut self.streams.demuxers,
             live_clocks: &mut self.streams.live_clocks,
             spare: &mut self.streams.spare,
-            broken: &mut self.streams.broken,
             drained: &mut self.streams.drained,
         };
-        let result = f(stream, env, &mut context);
+        let result = f(stream, env, &mut wiring);
         let now = env.now();
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
         }
-        while let Some(connection) = self.streams.broken.pop() {
+        while let Some(connection) = self.connections.poll_broken() {
             self.end_connection(env, connection, "cannot be written to");
         }
         Some(result)

@@ -124,12 +124,8 @@ pub(super) enum InputKind {
     Nal(NalCodec),
     Aac,
     MpegAudio,
-    Pcm {
-        block: usize,
-    },
+    Pcm { block: usize },
     TransportStream,
-    /// Of a codec that only the application knows.
-    Other,
 }
 
 impl InputKind {
@@ -144,8 +140,7 @@ impl InputKind {
                 Self::Pcm { block }
             }
             CodecParameters::Mp2t => Self::TransportStream,
-            CodecParameters::Aac { .. } => Self::Aac,
-            _ => Self::Other,
+            _ => Self::Aac,
         }
     }
 
@@ -183,7 +178,7 @@ impl InputKind {
             {
                 return Err(InputError::NotTransportPackets);
             }
-            Self::Pcm { .. } | Self::TransportStream | Self::Other => {}
+            Self::Pcm { .. } | Self::TransportStream => {}
         }
         Ok(data)
     }

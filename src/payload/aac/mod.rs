@@ -6,15 +6,154 @@
 
 mod depacketizer;
 mod headers;
-mod packetizer;
 mod parameters;
-mod sdp;
 #[cfg(test)]
 mod tests;
 
 pub use depacketizer::AacDepacketizer;
 pub use headers::AuHeaderLayout;
-pub use packetizer::AacPacketizer;
-pub use parameters::{AacParameters, parameters_from_fmtp, samples_per_unit};
-pub(super) use sdp::Entry;
-pub(crate) use sdp::format;
+pub use parameters::{AacParameters, parameters_from_fmtp};
+
+use super::gather::Gather;
+use super::{PacketBuffer, Packetizer, PayloadFormat};
+use crate::codec::aac::AudioSpecificConfig;
+use crate::frame::Frame;
+use bytes::Bytes;
+use std::fmt::Write;
+
+/// `AU-headers-length`, in front of the AU headers.
+const LENGTH_LEN: usize = 2;
+/// One AU header: 13 bits of size, 3 of index.
+const AU_HEADER_LEN: usize = 2;
+/// Largest access unit that 13 bits can state.
+const MAX_AU: usize = 0x1fff;
+
+/// SDP parameters. `sampling_rate` becomes the RTP clock; `config` is the AudioSpecificConfig.
+pub fn format(config: &Bytes, sampling_rate: u32, channels: u8, dynamic: u8) -> PayloadFormat {
+    let mut fmtp = String::from(
+        "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;\
+         indexdeltalength=3",
+    );
+    let _ = write!(fmtp, ";constantDuration={}", samples_per_unit(config, sampling_rate));
+    fmtp.push_str(";config=");
+    for byte in config {
+        let _ = write!(fmtp, "{byte:02X}");
+    }
+    PayloadFormat {
+        media: "audio",
+        payload_type: dynamic,
+        encoding_name: "MPEG4-GENERIC",
+        clock_rate: sampling_rate,
+        channels: Some(channels),
+        fmtp: Some(fmtp),
+    }
+}
+
+/// Length of an access unit in units of a clock of `clock_rate`: twice the core's 1024 where the
+/// clock is that of the output of spectral band replication.
+pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
+    let Ok(config) = AudioSpecificConfig::parse(config) else { return 1024 };
+    let units =
+        u64::from(config.frame_length) * u64::from(clock_rate) / u64::from(config.sampling_rate);
+    u32::try_from(units).unwrap_or(1024)
+}
+
+/// Cuts access units into payloads: as many in a packet as fit and span at most 0.1 s.
+///
+/// ```
+/// use riverrun::Frame;
+/// use riverrun::payload::aac::AacPacketizer;
+/// use riverrun::payload::{PacketBuffer, Packetizer};
+/// use std::time::Duration;
+///
+/// let mut packetizer = AacPacketizer::new(48_000);
+/// let mut packets = PacketBuffer::new(1400);
+/// let unit = Frame::new(vec![0; 300], Duration::ZERO, Duration::from_nanos(21_333_333));
+/// packetizer.packetize(&unit, &mut packets);
+/// assert!(packets.is_empty() && packetizer.holds_back());
+/// packetizer.flush(&mut packets);
+/// assert_eq!(packets.payload(0).unwrap().len(), 2 + 2 + 300);
+/// ```
+#[derive(Debug)]
+pub struct AacPacketizer {
+    gather: Gather,
+}
+
+impl AacPacketizer {
+    /// For an RTP clock of `sampling_rate`.
+    pub const fn new(sampling_rate: u32) -> Self {
+        Self { gather: Gather::new(sampling_rate) }
+    }
+
+    fn put_units(&mut self, out: &mut PacketBuffer) {
+        if self.gather.is_empty() {
+            return;
+        }
+        out.begin_packet();
+        let bits = self.gather.count() * AU_HEADER_LEN * 8;
+        out.put(&(bits as u16).to_be_bytes());
+        for len in self.gather.lengths() {
+            // AU-Index of the first and AU-Index-delta of the others are 0: no interleaving.
+            out.put(&au_header(len));
+        }
+        out.put(self.gather.bytes());
+        out.finish_packet(true, self.gather.lag());
+        self.gather.clear();
+    }
+
+    /// All fragments have the header of the whole, its size and timestamp; the last is marked.
+    fn put_fragments(frame: &Frame, out: &mut PacketBuffer) {
+        let room = out.max_payload().saturating_sub(LENGTH_LEN + AU_HEADER_LEN).max(1);
+        for fragment in frame.data.chunks(room) {
+            out.begin_packet();
+            out.put(&(AU_HEADER_LEN as u16 * 8).to_be_bytes());
+            out.put(&au_header(frame.data.len()));
+            out.put(fragment);
+            out.finish_packet(false, 0);
+        }
+        out.mark_last();
+    }
+}
+
+/// `size` is at most [`MAX_AU`].
+const fn au_header(size: usize) -> [u8; 2] {
+    ((size as u16) << 3).to_be_bytes()
+}
+
+impl Packetizer for AacPacketizer {
+    fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer) {
+        self.gather.handle_frame(frame);
+        let len = frame.data.len();
+        if len == 0 || len > MAX_AU {
+            self.put_units(out);
+            log::debug!("an access unit of {len} bytes cannot be sent in AAC-hbr");
+            return;
+        }
+        let header = LENGTH_LEN + (self.gather.count() + 1) * AU_HEADER_LEN;
+        if !self.gather.continues_with(frame)
+            || header + self.gather.bytes().len() + len > out.max_payload()
+        {
+            self.put_units(out);
+        }
+        if LENGTH_LEN + AU_HEADER_LEN + len > out.max_payload() {
+            Self::put_fragments(frame, out);
+            return;
+        }
+        self.gather.push(frame);
+        if self.gather.is_full() {
+            self.put_units(out);
+        }
+    }
+
+    fn flush(&mut self, out: &mut PacketBuffer) {
+        self.put_units(out);
+    }
+
+    fn reset(&mut self) {
+        self.gather.clear();
+    }
+
+    fn holds_back(&self) -> bool {
+        !self.gather.is_empty()
+    }
+}

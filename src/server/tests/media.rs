@@ -4,8 +4,7 @@ use crate::codec::{CodecParameters, PcmEncoding};
 use crate::error::Error;
 use crate::frame::{Frame, FrameFlags};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
-use crate::payload::PayloadFormat;
-use crate::payload::testing::outgoing;
+use crate::payload::{self, PayloadFormat};
 use crate::rtp::sink::RtpSink;
 use crate::server::{
     FastStart, OnDemandServerMediaSubsession, ServerMediaSession, StreamFactory, StreamRequest,
@@ -213,7 +212,7 @@ pub(super) fn camera(name: &str) -> ServerMediaSession {
 
 impl StreamFactory for TestTrack {
     fn payload_format(&self) -> Option<PayloadFormat> {
-        Some(outgoing(&self.parameters).0)
+        Some(payload::format_for(&self.parameters, 96))
     }
 
     fn create_new_stream_source(
@@ -230,7 +229,8 @@ impl StreamFactory for TestTrack {
         max_packet: usize,
         random: [u8; 12],
     ) -> Result<RtpSink, Error> {
-        let (format, packetizer) = outgoing(&self.parameters);
+        let packetizer = payload::packetizer_for(&self.parameters);
+        let format = payload::format_for(&self.parameters, 96);
         RtpSink::new(&format, packetizer, max_packet, random)
     }
 
