@@ -21,6 +21,9 @@ pub enum Error {
     Usage(&'static str),
     /// A file cannot be served, and why.
     Media(String),
+    /// A payload format is unknown or cannot be used as it was described; names it
+    /// (see [`FormatError`](crate::payload::FormatError)).
+    Format(String),
     /// The operating system said no.
     Io(io::Error),
 }
@@ -33,6 +36,7 @@ impl fmt::Display for Error {
             Self::Limit { what, limit } => write!(f, "limit reached: {what} (limit {limit})"),
             Self::Usage(what) => write!(f, "wrong use: {what}"),
             Self::Media(what) => write!(f, "media: {what}"),
+            Self::Format(what) => f.write_str(what),
             Self::Io(e) => write!(f, "{e}"),
         }
     }

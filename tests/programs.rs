@@ -39,8 +39,15 @@ const ON_DEMAND_SERVER: Program = program!("on_demand_server", "--port");
 const MULTICAST_STREAMER: Program = program!("multicast_streamer", "--rtsp-port");
 const LIVE_SOURCE: Program = program!("live_source", "--port");
 const CUSTOM_SUBSESSION: Program = program!("custom_subsession", "--port");
-const PROGRAMS: [Program; 5] =
-    [MEDIA_SERVER, ON_DEMAND_SERVER, MULTICAST_STREAMER, LIVE_SOURCE, CUSTOM_SUBSESSION];
+const CUSTOM_PAYLOAD: Program = program!("custom_payload", "--port");
+const PROGRAMS: [Program; 6] = [
+    MEDIA_SERVER,
+    ON_DEMAND_SERVER,
+    MULTICAST_STREAMER,
+    LIVE_SOURCE,
+    CUSTOM_SUBSESSION,
+    CUSTOM_PAYLOAD,
+];
 
 impl Program {
     /// Where it lies beside the tests.
@@ -272,12 +279,13 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 15] = [
+    let wrong: [(&Program, &[&str], &str); 16] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
         (&LIVE_SOURCE, &["--bogus"], "--bogus"),
         (&CUSTOM_SUBSESSION, &["surplus"], "surplus"),
+        (&CUSTOM_PAYLOAD, &["--rate", "0"], "--rate"),
         (&MEDIA_SERVER, &["--port", "65536"], "--port"),
         (&MEDIA_SERVER, &["--port"], "--port"),
         (&MEDIA_SERVER, &["--loop=yes"], "--loop"),
@@ -355,6 +363,14 @@ fn live_source_serves_two_viewers_from_key_frames() {
 fn custom_subsession_serves_its_tone() {
     let sdp = serves_and_ends(&CUSTOM_SUBSESSION, &[], 1);
     assert!(sdp.contains("L16/8000"), "{sdp}");
+}
+
+#[test]
+fn custom_payload_serves_a_format_of_its_own() {
+    let sdp = serves_and_ends(&CUSTOM_PAYLOAD, &["--rate", "100"], 2);
+    for line in ["m=application 0 RTP/AVP 96", "X-READINGS/1000", "rate=100;unit=celsius"] {
+        assert!(sdp.contains(line), "{sdp}");
+    }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use criterion::{Criterion, Throughput};
 use riverrun::Frame;
 use riverrun::framer::h264::H264Framer;
-use riverrun::payload::h264::{H264Depacketizer, H264Packetizer, format};
-use riverrun::payload::{Depacketizer, PacketBuffer};
+use riverrun::payload::h264::{H264Depacketizer, H264Packetizer};
+use riverrun::payload::{
+    DepacketizedFrames, Depacketizer, PacketBuffer, PayloadFormat, RtpPayload,
+};
 use riverrun::rtp::sink::{DEFAULT_MAX_PACKET, RtpSink};
 use std::hint::black_box;
 use std::time::Duration;
@@ -37,7 +39,8 @@ pub(crate) fn frame() -> Frame {
 /// A sink for H.264.
 pub(crate) fn sink() -> RtpSink {
     let packetizer = Box::new(H264Packetizer::new());
-    RtpSink::new(&format(&[], &[], 96), packetizer, DEFAULT_MAX_PACKET, [7; 12]).expect("a sink")
+    let format = PayloadFormat::new("video", "H264", 90_000, 96);
+    RtpSink::new(&format, packetizer, DEFAULT_MAX_PACKET, [7; 12]).expect("a sink")
 }
 
 pub(crate) fn run(c: &mut Criterion) {
@@ -56,14 +59,16 @@ pub(crate) fn run(c: &mut Criterion) {
     });
 
     let mut depacketizer = H264Depacketizer::new();
+    let mut frames = DepacketizedFrames::new();
     let packets: &PacketBuffer = sink.handle_frame(&frame, frame.pts);
     group.bench_function("packets to frame", |b| {
         b.iter(|| {
             for (i, span) in packets.spans().iter().enumerate() {
                 let payload = black_box(packets.payload(i).expect("a payload"));
-                depacketizer.handle_payload(payload, span.marker, 0, false).expect("well formed");
+                let payload = RtpPayload::new(payload, 0).with_marker(span.marker);
+                depacketizer.handle_payload(&payload, &mut frames).expect("well formed");
             }
-            depacketizer.poll_frame().expect("a frame")
+            frames.pop().expect("a frame")
         });
     });
     group.finish();

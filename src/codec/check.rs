@@ -1,8 +1,10 @@
 //! [`CodecParameters::check`]: whether parameters can be those of a stream at all.
 
-use super::CodecParameters;
 use super::aac::AudioSpecificConfig;
+use super::parameters::{CodecParameters, OtherCodec};
 use crate::error::Error;
+use crate::wire::sdp::has_breaks;
+use crate::wire::text::is_token;
 use bytes::Bytes;
 
 /// Samples a second between which audio is believed.
@@ -13,12 +15,12 @@ const SAMPLING_RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 const H264_SPS: [u8; 3] = [7, 13, 15];
 
 impl CodecParameters {
-    /// Says what is wrong with parameters that no stream can have: those of a caller, which mixed
-    /// up forms of parameter sets or units of a rate. Sets that are not known yet may be missing,
-    /// and what stands in them is not judged.
+    /// Checks that a stream can have these parameters, so that a caller who mixed up the forms of
+    /// parameter sets or the units of a rate learns of it. Parameter sets that are not known yet may
+    /// be missing; the fields inside them are not checked.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Error::Usage`] names the first parameter that no stream can have.
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::H264 { sps, pps } => {
@@ -62,6 +64,7 @@ impl CodecParameters {
             }
             Self::Pcm { sampling_rate, channels, .. } => check_audio(*sampling_rate, *channels),
             Self::MpegAudio | Self::Mp2t => Ok(()),
+            Self::Other(codec) => check_other(codec),
         }
     }
 }
@@ -74,6 +77,20 @@ fn check_audio(sampling_rate: u32, channels: u8) -> Result<(), Error> {
         return Err(Error::Usage("audio has at least one channel"));
     }
     Ok(())
+}
+
+fn check_other(codec: &OtherCodec) -> Result<(), Error> {
+    Err(Error::Usage(match codec {
+        OtherCodec { media, encoding_name, .. }
+            if !is_token(media.as_bytes()) || !is_token(encoding_name.as_bytes()) =>
+        {
+            "media and encoding name are tokens (RFC 4566 section 9)"
+        }
+        OtherCodec { clock_rate: 0, .. } => "an RTP clock has a rate",
+        OtherCodec { channels: Some(0), .. } => "audio has at least one channel",
+        OtherCodec { fmtp: Some(fmtp), .. } if has_breaks(fmtp) => "an fmtp is one line",
+        _ => return Ok(()),
+    }))
 }
 
 /// Parameter sets are NAL units by themselves: none is empty, or has a start code in front or
@@ -95,7 +112,7 @@ fn check_units<'a>(mut units: impl Iterator<Item = &'a Bytes>) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::PcmEncoding;
+    use crate::codec::parameters::PcmEncoding;
 
     const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9];
     const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
@@ -161,5 +178,17 @@ mod tests {
         refused(pcm(0, 1), "between 1,000");
         refused(pcm(u32::MAX, 1), "between 1,000");
         refused(pcm(48_000, 0), "channel");
+    }
+
+    #[test]
+    fn other_codecs_are_checked_as_sdp_will_state_them() {
+        let tone = || OtherCodec::new("audio", "X-TONE", 8_000).with_channels(1).with_fmtp("a=1");
+        let other = CodecParameters::Other;
+        assert!(other(tone()).check().is_ok());
+        refused(other(OtherCodec::new("audio", "X TONE", 8_000)), "tokens");
+        refused(other(OtherCodec::new("", "X-TONE", 8_000)), "tokens");
+        refused(other(OtherCodec { clock_rate: 0, ..tone() }), "rate");
+        refused(other(tone().with_channels(0)), "channel");
+        refused(other(tone().with_fmtp("a\nb")), "one line");
     }
 }

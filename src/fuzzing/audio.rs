@@ -12,9 +12,8 @@ use crate::payload::aac::{AacDepacketizer, format, parameters_from_fmtp, samples
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::mpa::MpaDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
-use crate::payload::{Depacketizer, PayloadFormat};
+use crate::payload::{DepacketizedFrames, Depacketizer, PayloadFormat, RtpPayload};
 use crate::wire::Reader;
-use bytes::Bytes;
 
 /// What a framer does, to try all in the same way.
 trait Framer {
@@ -108,7 +107,7 @@ pub fn mpeg_ts_framer(data: &[u8]) {
 
 /// AudioSpecificConfig: what can be written means the same when it is read again.
 pub fn audio_specific_config(data: &[u8]) {
-    let sdp: PayloadFormat = format(&Bytes::copy_from_slice(data), 48_000, 2, 96);
+    let sdp: PayloadFormat = format(data, 48_000, 2, 96);
     assert!(sdp.fmtp.is_some());
     let _ = samples_per_unit(data, u32::MAX);
     let Ok(config) = AudioSpecificConfig::parse(data) else { return };
@@ -121,25 +120,28 @@ pub fn audio_specific_config(data: &[u8]) {
 fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
     let mut r = Reader::new(data);
     let mut timestamp = 0u32;
-    let mut given = 0;
+    let (mut given, mut frames) = (0, DepacketizedFrames::new());
     while let (Ok(flags), Ok(len)) = (r.u8("flags"), r.u8("length")) {
         let len = (usize::from(len) * (1 + usize::from(flags >> 6))).min(r.remaining().len());
         let payload = r.take(len, "payload").unwrap_or_default();
         if flags & 4 != 0 {
             timestamp = timestamp.wrapping_add(u32::from(flags) << 20);
         }
-        let _ = depacketizer.handle_payload(payload, flags & 1 != 0, timestamp, flags & 2 != 0);
+        let payload = RtpPayload::new(payload, timestamp)
+            .with_marker(flags & 1 != 0)
+            .after_loss(flags & 2 != 0);
+        let _ = depacketizer.handle_payload(&payload, &mut frames);
         if flags & 8 != 0 {
-            given += take(depacketizer);
+            given += take(&mut frames);
         }
     }
-    depacketizer.handle_end();
-    given += take(depacketizer);
+    depacketizer.handle_end(&mut frames);
+    given += take(&mut frames);
     assert!(given <= data.len());
 }
 
-fn take(depacketizer: &mut dyn Depacketizer) -> usize {
-    std::iter::from_fn(|| depacketizer.poll_frame())
+fn take(frames: &mut DepacketizedFrames) -> usize {
+    std::iter::from_fn(|| frames.pop())
         .map(|frame| {
             assert!(!frame.data.is_empty());
             frame.data.len()

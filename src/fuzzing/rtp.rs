@@ -3,39 +3,15 @@
 
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
-use crate::payload::{
-    DepacketizedFrame, Depacketizer, RTP_HEADER_LEN, TCP_PREFIX_LEN, format_for, packetizer_for,
-};
+use crate::payload::opaque::OpaqueDepacketizer;
+use crate::payload::{FormatRegistry, RTP_HEADER_LEN, TCP_PREFIX_LEN};
 use crate::rtp::rtcp::NtpTime;
 use crate::rtp::{RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts};
+use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
 use crate::wire::rtp::RtpPacket;
-use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-
-/// Each packet is a frame.
-#[derive(Default)]
-struct Whole(VecDeque<DepacketizedFrame>);
-
-impl Depacketizer for Whole {
-    fn handle_payload(
-        &mut self,
-        payload: &[u8],
-        key: bool,
-        timestamp: u32,
-        discontinuity: bool,
-    ) -> Result<(), ParseError> {
-        let data = Bytes::copy_from_slice(payload);
-        self.0.push_back(DepacketizedFrame { data, timestamp, key, discontinuity, damaged: false });
-        Ok(())
-    }
-
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.0.pop_front()
-    }
-}
 
 /// What arrives at a receiver: each step is a number of milliseconds, a length and a packet.
 pub fn source(data: &[u8]) {
@@ -46,7 +22,8 @@ pub fn source(data: &[u8]) {
         min_sequential: u16::from(data.first().is_some_and(|b| b & 1 == 1)) * 2,
         ..RtpSourceConfig::new(96, 90_000)
     };
-    let mut source = RtpSource::new(config, Box::<Whole>::default()).expect("it can work");
+    let mut source =
+        RtpSource::new(config, Box::new(OpaqueDepacketizer::new())).expect("it can work");
     let mut now = Instant::now();
     let mut r = Reader::new(data.get(1..).unwrap_or_default());
     let mut taken = 0u64;
@@ -141,9 +118,14 @@ pub fn sink(data: &[u8]) {
         5 => pcm(PcmEncoding::Pcmu),
         _ => CodecParameters::Mp2t,
     };
-    let format = format_for(&parameters, 96);
+    let formats = FormatRegistry::standard();
+    let (Ok(format), Ok(packetizer)) =
+        (formats.format(&parameters, 96), formats.packetizer(&parameters))
+    else {
+        panic!("no entry for {parameters:?}")
+    };
     let max_packet = 220 + usize::from(size) * 8;
-    let sink = RtpSink::new(&format, packetizer_for(&parameters), max_packet, [0xff; 12]);
+    let sink = RtpSink::new(&format, packetizer, max_packet, [0xff; 12]);
     let Ok(mut sink) = sink else { return };
     let mut at = Duration::ZERO;
     while let (Ok(len), Ok(step)) = (r.u16("length"), r.u8("step")) {

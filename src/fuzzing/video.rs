@@ -10,7 +10,7 @@ use crate::framer::{h264::H264Syntax, h265::H265Syntax};
 use crate::media::access_unit::{NalCodec, SetsInForce, leading_units, with_parameter_sets};
 use crate::payload::h264::{H264Depacketizer, H264Packetizer};
 use crate::payload::h265::{H265Depacketizer, H265Packetizer};
-use crate::payload::{Depacketizer, PacketBuffer, Packetizer};
+use crate::payload::{DepacketizedFrames, Depacketizer, PacketBuffer, Packetizer, RtpPayload};
 use std::time::Duration;
 
 /// Parameter sets, slice headers and decoder configurations of both codecs.
@@ -172,16 +172,19 @@ fn depacketizer(
     again: impl Fn() -> (Box<dyn Packetizer>, Box<dyn Depacketizer>),
 ) {
     let mut rest = data;
-    let mut frames = Vec::new();
+    let (mut given, mut frames) = (DepacketizedFrames::new(), Vec::new());
     while let [len, flags, tail @ ..] = rest {
         let (payload, next) = tail.split_at(usize::from(*len).min(tail.len()));
         rest = next;
         let timestamp = u32::from(flags >> 2);
-        let _ = first.handle_payload(payload, flags & 1 != 0, timestamp, flags & 2 != 0);
-        frames.extend(std::iter::from_fn(|| first.poll_frame()));
+        let payload = RtpPayload::new(payload, timestamp)
+            .with_marker(flags & 1 != 0)
+            .after_loss(flags & 2 != 0);
+        let _ = first.handle_payload(&payload, &mut given);
+        frames.extend(std::iter::from_fn(|| given.pop()));
     }
-    first.handle_end();
-    frames.extend(std::iter::from_fn(|| first.poll_frame()));
+    first.handle_end(&mut given);
+    frames.extend(std::iter::from_fn(|| given.pop()));
     let (mut packetizer, mut depacketizer) = again();
     let mut out = PacketBuffer::new(64);
     for frame in frames {
@@ -193,10 +196,11 @@ fn depacketizer(
         for (i, span) in out.spans().iter().enumerate() {
             let payload = out.payload(i).unwrap_or_default();
             assert!(payload.len() <= 64);
-            let result = depacketizer.handle_payload(payload, span.marker, 0, false);
+            let payload = RtpPayload::new(payload, 0).with_marker(span.marker);
+            let result = depacketizer.handle_payload(&payload, &mut given);
             assert!(result.is_ok());
         }
-        if let Some(back) = depacketizer.poll_frame() {
+        if let Some(back) = given.pop() {
             let mut nals = annexb::nal_units(&back.data);
             // Those of types that mean something else in RTP are not sent.
             assert!(nals.all(|nal| wanted.contains(&nal)));

@@ -1,6 +1,8 @@
-//! Bodies for the `wire` layer. Besides "no panic", each asserts that what was read means the
+//! Bodies for the `wire` layer, and for what `payload` makes of descriptions. Besides "no panic", each asserts that what was read means the
 //! same when it is written and read again.
 
+use crate::codec::CodecParameters;
+use crate::payload::FormatRegistry;
 use crate::wire::rtcp::{Compound, Packet};
 use crate::wire::rtp::RtpPacket;
 use crate::wire::rtsp::accept::{accepts, unsupported, words};
@@ -8,7 +10,7 @@ use crate::wire::rtsp::numbers::{Scale, parse_number, parse_scale};
 use crate::wire::rtsp::{
     Decoder, Incoming, Limits, RangeHeader, RtpInfo, SessionHeader, Transport, parse,
 };
-use crate::wire::sdp::SessionDescription;
+use crate::wire::sdp::{MediaDescription, SessionDescription};
 use crate::wire::url::{RequestTarget, decode_segment, encode_segment};
 use crate::wire::{interleaved as frames, rtsp::date::UtcTime};
 
@@ -172,7 +174,7 @@ pub fn url(data: &[u8]) {
 pub fn sdp(data: &[u8]) {
     let Ok(read) = SessionDescription::parse(data) else { return };
     for media in &read.media {
-        let _ = media.payload_type().map(|pt| (media.rtpmap(pt), media.fmtp(pt).is_some()));
+        formats(media);
     }
     // Odd characters are replaced in the first round; from then on nothing changes.
     let limits = crate::wire::sdp::SdpLimits { bytes: usize::MAX, lines: usize::MAX, media: 64 };
@@ -184,6 +186,27 @@ pub fn sdp(data: &[u8]) {
     assert_eq!(once.media.len(), read.media.len());
     assert_eq!(once.attributes.len(), read.attributes.len());
     assert_eq!(round(&once).as_ref(), Ok(&once));
+}
+
+/// What the registries make of a media description: parameters that a stream can have. Half a
+/// collection of parameter sets is not described; from then on nothing changes.
+fn formats(media: &MediaDescription) {
+    for formats in [FormatRegistry::new(), FormatRegistry::opaque()] {
+        let Ok(format) = formats.format_in(media) else { continue };
+        assert!(format.check().is_ok());
+        assert_eq!(formats.parameters(&format).is_err(), formats.depacketizer(&format).is_err());
+        let Ok(parameters) = formats.parameters(&format) else { continue };
+        assert!(parameters.check().is_ok(), "{parameters:?}");
+        let once = described_again(&formats, &parameters);
+        assert_eq!(described_again(&formats, &once), once);
+    }
+}
+
+fn described_again(formats: &FormatRegistry, parameters: &CodecParameters) -> CodecParameters {
+    let format = formats.format(parameters, 96);
+    let format = format.unwrap_or_else(|e| panic!("{e}: {parameters:?}"));
+    assert!(format.check().is_ok());
+    formats.parameters(&format).unwrap_or_else(|e| panic!("{e}: {format:?}"))
 }
 
 /// An RTP packet.

@@ -2,28 +2,21 @@
 //!
 //! Read RFC 2250, section 2.
 
-use super::{DepacketizedFrame, Depacketizer, PacketBuffer, Packetizer, PayloadFormat};
+use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
+use super::entry::FormatEntry;
+use super::error::FormatError;
+use super::format::PayloadFormat;
+use super::packet_buffer::PacketBuffer;
+use super::packetizer::Packetizer;
+use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use crate::wire::ParseError;
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 /// Bytes of a transport stream packet.
 pub const TS_PACKET_LEN: usize = 188;
 /// Most transport stream packets in an RTP packet: what an Ethernet frame holds.
 pub const MAX_PACKETS: usize = 7;
-
-/// SDP parameters: the static payload type 33.
-pub const fn format() -> PayloadFormat {
-    PayloadFormat {
-        media: "video",
-        payload_type: 33,
-        encoding_name: "MP2T",
-        clock_rate: 90_000,
-        channels: None,
-        fmtp: None,
-    }
-}
 
 /// Cuts runs of transport stream packets into payloads.
 #[derive(Debug, Default)]
@@ -63,52 +56,74 @@ impl Packetizer for Mp2tPacketizer {
 /// Gives out the transport stream packets of each payload.
 #[derive(Debug, Default)]
 pub struct Mp2tDepacketizer {
-    frames: VecDeque<DepacketizedFrame>,
-    discontinuity: bool,
+    _private: (),
 }
 
 impl Mp2tDepacketizer {
     /// At the start of a stream.
     pub const fn new() -> Self {
-        Self { frames: VecDeque::new(), discontinuity: false }
+        Self { _private: () }
     }
 }
 
 impl Depacketizer for Mp2tDepacketizer {
     fn handle_payload(
         &mut self,
-        payload: &[u8],
-        marker: bool,
-        timestamp: u32,
-        lost: bool,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        self.discontinuity |= marker || lost;
-        let whole = !payload.is_empty() && payload.len() % TS_PACKET_LEN == 0;
-        if !whole || payload.chunks(TS_PACKET_LEN).any(|packet| packet.first() != Some(&0x47)) {
-            self.discontinuity = true;
+        let RtpPayload { data, marker, timestamp, lost } = *payload;
+        if marker || lost {
+            out.note_loss();
+        }
+        let whole = !data.is_empty() && data.len() % TS_PACKET_LEN == 0;
+        if !whole || data.chunks(TS_PACKET_LEN).any(|packet| packet.first() != Some(&0x47)) {
+            out.note_loss();
             return Err(ParseError::Invalid { what: "MPEG-2 transport stream payload", at: 0 });
         }
-        let discontinuity = std::mem::take(&mut self.discontinuity);
-        let data = Bytes::copy_from_slice(payload);
-        self.frames.push_back(DepacketizedFrame {
-            data,
-            timestamp,
-            key: true,
-            discontinuity,
-            damaged: false,
-        });
+        out.push(DepacketizedFrame::new(Bytes::copy_from_slice(data), timestamp));
         Ok(())
     }
+}
 
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.frames.pop_front()
+/// The entry of MPEG-2 transport streams in the registry.
+pub(super) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "video"
+    }
+
+    fn encoding_names(&self) -> &[&str] {
+        &["MP2T"]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Some(90_000)
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let is_own = matches!(parameters, CodecParameters::Mp2t);
+        is_own.then(|| PayloadFormat::new("video", "MP2T", 90_000, payload_type))
+    }
+
+    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        Ok(CodecParameters::Mp2t)
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(Mp2tPacketizer::new())
+    }
+
+    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok(Box::new(Mp2tDepacketizer::new()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::testing::XorShift;
+    use crate::payload::testing::{Received, XorShift};
     use std::time::Duration;
 
     fn packets(n: usize) -> Vec<u8> {
@@ -127,7 +142,7 @@ mod tests {
                 let mut p = Mp2tPacketizer::new();
                 let mut out = PacketBuffer::new(max_payload);
                 p.packetize(&Frame::new(data.clone(), Duration::ZERO, Duration::ZERO), &mut out);
-                let mut d = Mp2tDepacketizer::new();
+                let mut d = Received::new(Mp2tDepacketizer::new());
                 let mut back = Vec::new();
                 for i in 0..out.spans().len() {
                     let payload = out.payload(i).unwrap();
@@ -148,7 +163,7 @@ mod tests {
         data.truncate(500);
         p.packetize(&Frame::new(data.clone(), Duration::ZERO, Duration::ZERO), &mut out);
         assert_eq!(out.payload(0).unwrap().len(), 376);
-        let mut d = Mp2tDepacketizer::new();
+        let mut d = Received::new(Mp2tDepacketizer::new());
         assert!(d.handle_payload(&data, false, 0, false).is_err());
         assert!(d.handle_payload(&[], false, 0, false).is_err());
         assert!(d.handle_payload(&[0; 188], false, 0, false).is_err());

@@ -3,31 +3,24 @@
 //! Read RFC 2250, sections 3.3 (RTP header) and 3.5 (MPEG audio-specific header), and RFC 3551
 //! section 4.5.13.
 
+use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
+use super::entry::FormatEntry;
+use super::error::FormatError;
+use super::format::PayloadFormat;
 use super::gather::Gather;
-use super::{DepacketizedFrame, Depacketizer, PacketBuffer, Packetizer, PayloadFormat};
+use super::packet_buffer::PacketBuffer;
+use super::packetizer::Packetizer;
+use crate::codec::CodecParameters;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::frame::Frame;
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 const CLOCK_RATE: u32 = 90_000;
 /// Sixteen bits that must be zero, sixteen of fragment offset.
 const HEADER_LEN: usize = 4;
 /// Longer than any frame that a header can state.
 const MAX_FRAME: usize = 4096;
-
-/// SDP parameters: the static payload type 14.
-pub const fn format() -> PayloadFormat {
-    PayloadFormat {
-        media: "audio",
-        payload_type: 14,
-        encoding_name: "MPA",
-        clock_rate: CLOCK_RATE,
-        channels: None,
-        fmtp: None,
-    }
-}
 
 /// Cuts frames into payloads.
 #[derive(Debug)]
@@ -115,43 +108,31 @@ impl Packetizer for MpaPacketizer {
 /// Takes frames apart by their own headers.
 #[derive(Debug, Default)]
 pub struct MpaDepacketizer {
-    frames: VecDeque<DepacketizedFrame>,
     /// Fragments of a frame: its timestamp, its length, bytes so far.
     partial: Option<(u32, usize, Vec<u8>)>,
-    discontinuity: bool,
 }
 
 impl MpaDepacketizer {
     /// At the start of a stream.
     pub const fn new() -> Self {
-        Self { frames: VecDeque::new(), partial: None, discontinuity: false }
+        Self { partial: None }
     }
 
-    fn push(&mut self, data: Bytes, timestamp: u32) {
-        let discontinuity = std::mem::take(&mut self.discontinuity);
-        self.frames.push_back(DepacketizedFrame {
-            data,
-            timestamp,
-            key: true,
-            discontinuity,
-            damaged: false,
-        });
-    }
-
-    fn drop_partial(&mut self) {
+    fn handle_whole_frames(
+        &mut self,
+        mut data: &[u8],
+        timestamp: u32,
+        out: &mut DepacketizedFrames,
+    ) -> Result<(), ParseError> {
         if self.partial.take().is_some() {
-            self.discontinuity = true;
+            out.note_loss();
         }
-    }
-
-    fn handle_whole_frames(&mut self, mut data: &[u8], timestamp: u32) -> Result<(), ParseError> {
-        self.drop_partial();
         let mut at = timestamp;
         // 90 kHz units that a frame of a rate like 44.1 kHz lasts are no whole number: count
         // samples and divide late.
         let mut samples: u64 = 0;
         while !data.is_empty() {
-            let header = FrameHeader::parse(data).inspect_err(|_| self.discontinuity = true)?;
+            let header = FrameHeader::parse(data).inspect_err(|_| out.note_loss())?;
             let Some((frame, rest)) = data.split_at_checked(header.frame_len) else {
                 // The start of a frame that goes on in the next packet.
                 if header.frame_len <= MAX_FRAME {
@@ -159,8 +140,7 @@ impl MpaDepacketizer {
                 }
                 return Ok(());
             };
-            let frame = Bytes::copy_from_slice(frame);
-            self.push(frame, at);
+            out.push(DepacketizedFrame::new(Bytes::copy_from_slice(frame), at));
             samples += u64::from(header.samples());
             let units = (samples * u64::from(CLOCK_RATE) + u64::from(header.sampling_rate) / 2)
                 / u64::from(header.sampling_rate);
@@ -174,37 +154,36 @@ impl MpaDepacketizer {
 impl Depacketizer for MpaDepacketizer {
     fn handle_payload(
         &mut self,
-        payload: &[u8],
-        _marker: bool,
-        timestamp: u32,
-        lost: bool,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
         const WHAT: &str = "MPEG audio payload";
-        if lost {
+        let timestamp = payload.timestamp;
+        if payload.lost {
             self.partial = None;
-            self.discontinuity = true;
+            out.note_loss();
         }
-        let mut r = Reader::new(payload);
+        let mut r = Reader::new(payload.data);
         r.u16(WHAT)?; // must be zero, to be ignored
         let offset = usize::from(r.u16(WHAT)?);
         if r.is_empty() {
             return Err(r.invalid(WHAT));
         }
         if offset == 0 {
-            return self.handle_whole_frames(r.rest(), timestamp);
+            return self.handle_whole_frames(r.rest(), timestamp, out);
         }
         let fits = self.partial.as_ref().is_some_and(|(at, len, bytes)| {
             *at == timestamp && bytes.len() == offset && offset + r.remaining().len() <= *len
         });
         if !fits {
             self.partial = None;
-            self.discontinuity = true;
+            out.note_loss();
             return Err(r.invalid(WHAT));
         }
         if let Some((at, len, mut bytes)) = self.partial.take() {
             bytes.extend_from_slice(r.rest());
             if bytes.len() == len {
-                self.push(bytes.into(), at);
+                out.push(DepacketizedFrame::new(bytes, at));
             } else {
                 self.partial = Some((at, len, bytes));
             }
@@ -212,19 +191,49 @@ impl Depacketizer for MpaDepacketizer {
         Ok(())
     }
 
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.frames.pop_front()
+    fn handle_end(&mut self, _: &mut DepacketizedFrames) {
+        self.partial = None;
+    }
+}
+
+/// The entry of MPEG audio in the registry.
+pub(super) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "audio"
     }
 
-    fn handle_end(&mut self) {
-        self.partial = None;
+    fn encoding_names(&self) -> &[&str] {
+        &["MPA"]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Some(CLOCK_RATE)
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let is_own = matches!(parameters, CodecParameters::MpegAudio);
+        is_own.then(|| PayloadFormat::new("audio", "MPA", CLOCK_RATE, payload_type))
+    }
+
+    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        Ok(CodecParameters::MpegAudio)
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(MpaPacketizer::new())
+    }
+
+    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok(Box::new(MpaDepacketizer::new()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::testing::{XorShift, round_trip, timed};
+    use crate::payload::testing::{Received, XorShift, round_trip, timed};
 
     fn frames(n: u64, seed: u64) -> Vec<Frame> {
         let mut random = XorShift::new(seed);
@@ -242,8 +251,8 @@ mod tests {
     fn what_goes_in_comes_out() {
         for max_payload in [30, 100, 500, 1400, 9000] {
             let mut p = MpaPacketizer::new();
-            let mut d = MpaDepacketizer::new();
-            round_trip(&mut p, &mut d, &frames(150, 3), 90_000, max_payload);
+            let d = MpaDepacketizer::new();
+            round_trip(&mut p, d, &frames(150, 3), 90_000, max_payload);
         }
     }
 
@@ -263,7 +272,7 @@ mod tests {
 
     #[test]
     fn garbage_is_an_error() {
-        let mut d = MpaDepacketizer::new();
+        let mut d = Received::new(MpaDepacketizer::new());
         for payload in [&[][..], &[0, 0, 0], &[0; 4], &[0; 9], &[0, 0, 0, 1, 5]] {
             assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
         }

@@ -2,42 +2,25 @@
 //!
 //! Read RFC 3551, sections 4.1, 4.2, 4.5.10, 4.5.11 and 4.5.14, and RFC 3190 section 4 (L24).
 
-use super::{DepacketizedFrame, Depacketizer, PacketBuffer, Packetizer, PayloadFormat};
-use crate::codec::PcmEncoding;
+use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
+use super::entry::FormatEntry;
+use super::error::FormatError;
+use super::format::PayloadFormat;
+use super::packet_buffer::PacketBuffer;
+use super::packetizer::Packetizer;
+use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
 use crate::wire::ParseError;
 use bytes::Bytes;
-use std::collections::VecDeque;
 
-/// SDP parameters: a static payload type where RFC 3551 has one, else `dynamic`.
-pub const fn format(
-    encoding: PcmEncoding,
-    sampling_rate: u32,
-    channels: u8,
-    dynamic: u8,
-) -> PayloadFormat {
-    let payload_type = match (encoding, sampling_rate, channels) {
-        (PcmEncoding::Pcmu, 8_000, 1) => 0,
-        (PcmEncoding::Pcma, 8_000, 1) => 8,
-        (PcmEncoding::L16, 44_100, 2) => 10,
-        (PcmEncoding::L16, 44_100, 1) => 11,
-        _ => dynamic,
-    };
-    PayloadFormat {
-        media: "audio",
-        payload_type,
-        encoding_name: match encoding {
-            PcmEncoding::L8 => "L8",
-            PcmEncoding::L16 => "L16",
-            PcmEncoding::L24 => "L24",
-            PcmEncoding::Pcmu => "PCMU",
-            PcmEncoding::Pcma => "PCMA",
-        },
-        clock_rate: sampling_rate,
-        channels: Some(channels),
-        fmtp: None,
-    }
-}
+/// The encodings and their names.
+const ENCODINGS: [(PcmEncoding, &str); 5] = [
+    (PcmEncoding::L8, "L8"),
+    (PcmEncoding::L16, "L16"),
+    (PcmEncoding::L24, "L24"),
+    (PcmEncoding::Pcmu, "PCMU"),
+    (PcmEncoding::Pcma, "PCMA"),
+];
 
 /// Cuts runs of samples into payloads; all channels of a sampling instant stay together.
 #[derive(Debug)]
@@ -49,8 +32,7 @@ pub struct PcmPacketizer {
 impl PcmPacketizer {
     /// For `channels` interleaved channels. The RTP clock is the sampling rate, so that offsets
     /// in samples are offsets in RTP units.
-    pub fn new(encoding: PcmEncoding, channels: u8, sampling_rate: u32) -> Self {
-        let _ = sampling_rate;
+    pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
         Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }
 }
@@ -81,55 +63,93 @@ impl Packetizer for PcmPacketizer {
 #[derive(Debug)]
 pub struct PcmDepacketizer {
     block: usize,
-    frames: VecDeque<DepacketizedFrame>,
-    discontinuity: bool,
 }
 
 impl PcmDepacketizer {
     /// For `channels` interleaved channels.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
-        Self {
-            block: encoding.bytes_per_sample() * usize::from(channels.max(1)),
-            frames: VecDeque::new(),
-            discontinuity: false,
-        }
+        Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }
 }
 
 impl Depacketizer for PcmDepacketizer {
     fn handle_payload(
         &mut self,
-        payload: &[u8],
-        _marker: bool,
-        timestamp: u32,
-        lost: bool,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        self.discontinuity |= lost;
-        if payload.is_empty() || payload.len() % self.block != 0 {
-            self.discontinuity = true;
-            return Err(ParseError::Invalid { what: "PCM payload", at: payload.len() });
+        let data = payload.data;
+        if payload.lost {
+            out.note_loss();
         }
-        let discontinuity = std::mem::take(&mut self.discontinuity);
-        let data = Bytes::copy_from_slice(payload);
-        self.frames.push_back(DepacketizedFrame {
-            data,
-            timestamp,
-            key: true,
-            discontinuity,
-            damaged: false,
-        });
+        if data.is_empty() || data.len() % self.block != 0 {
+            out.note_loss();
+            return Err(ParseError::Invalid { what: "PCM payload", at: data.len() });
+        }
+        out.push(DepacketizedFrame::new(Bytes::copy_from_slice(data), payload.timestamp));
         Ok(())
     }
+}
 
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.frames.pop_front()
+/// The entry of PCM in the registry.
+pub(super) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "audio"
     }
+
+    fn encoding_names(&self) -> &[&str] {
+        &["L8", "L16", "L24", "PCMU", "PCMA"]
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let CodecParameters::Pcm { encoding, sampling_rate, channels } = *parameters else {
+            return None;
+        };
+        let (_, name) = ENCODINGS.iter().find(|(known, _)| *known == encoding)?;
+        let format = PayloadFormat::new("audio", *name, sampling_rate, payload_type);
+        Some(format.with_channels(channels))
+    }
+
+    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        let (encoding, channels) = layout(format)?;
+        let sampling_rate = format.clock_rate;
+        let parameters = CodecParameters::Pcm { encoding, sampling_rate, channels };
+        if parameters.check().is_err() {
+            return Err(FormatError::unsupported(&format.encoding_name, "that sampling rate"));
+        }
+        Ok(parameters)
+    }
+
+    fn packetizer(&self, parameters: &CodecParameters) -> Box<dyn Packetizer> {
+        let (encoding, channels) = match *parameters {
+            CodecParameters::Pcm { encoding, channels, .. } => (encoding, channels),
+            _ => (PcmEncoding::L8, 1),
+        };
+        Box::new(PcmPacketizer::new(encoding, channels))
+    }
+
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        let (encoding, channels) = layout(format)?;
+        Ok(Box::new(PcmDepacketizer::new(encoding, channels)))
+    }
+}
+
+/// Encoding and channels; without a number there is one channel (RFC 4566 section 6).
+fn layout(format: &PayloadFormat) -> Result<(PcmEncoding, u8), FormatError> {
+    let name = &*format.encoding_name;
+    let mut known = ENCODINGS.iter();
+    let known = known.find(|(_, known)| known.eq_ignore_ascii_case(name));
+    let (encoding, _) =
+        known.ok_or_else(|| FormatError::unknown(&format.media, name, format.clock_rate))?;
+    Ok((*encoding, format.channels.unwrap_or(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::testing::{XorShift, timed};
+    use crate::payload::testing::{Received, XorShift, timed};
 
     #[test]
     fn what_goes_in_comes_out_and_no_sample_is_cut() {
@@ -139,8 +159,8 @@ mod tests {
             for channels in 1..=6u8 {
                 for max_payload in [20, 160, 1000, 1400] {
                     let block = encoding.bytes_per_sample() * usize::from(channels);
-                    let mut p = PcmPacketizer::new(encoding, channels, 48_000);
-                    let mut d = PcmDepacketizer::new(encoding, channels);
+                    let mut p = PcmPacketizer::new(encoding, channels);
+                    let mut d = Received::new(PcmDepacketizer::new(encoding, channels));
                     let samples = random.below(2000) as usize + 1;
                     let data = random.bytes(samples * block);
                     let mut out = PacketBuffer::new(max_payload);
@@ -161,26 +181,15 @@ mod tests {
 
     #[test]
     fn twenty_milliseconds_of_cd_audio_are_three_equal_packets() {
-        let mut p = PcmPacketizer::new(PcmEncoding::L16, 2, 44_100);
+        let mut p = PcmPacketizer::new(PcmEncoding::L16, 2);
         let mut out = PacketBuffer::new(1400);
         p.packetize(&timed(vec![0; 882 * 4], 0, 882, 44_100), &mut out);
         assert_eq!(out.spans().iter().map(|s| s.len - 12).collect::<Vec<_>>(), [1176; 3]);
     }
 
     #[test]
-    fn static_payload_types() {
-        let pt = |e, r, c| format(e, r, c, 97).payload_type;
-        assert_eq!(pt(PcmEncoding::Pcmu, 8_000, 1), 0);
-        assert_eq!(pt(PcmEncoding::Pcma, 8_000, 1), 8);
-        assert_eq!(pt(PcmEncoding::Pcma, 8_000, 2), 97);
-        assert_eq!(pt(PcmEncoding::L16, 44_100, 2), 10);
-        assert_eq!(pt(PcmEncoding::L16, 44_100, 1), 11);
-        assert_eq!(pt(PcmEncoding::L16, 48_000, 2), 97);
-    }
-
-    #[test]
     fn cut_samples_are_refused() {
-        let mut d = PcmDepacketizer::new(PcmEncoding::L24, 2);
+        let mut d = Received::new(PcmDepacketizer::new(PcmEncoding::L24, 2));
         assert!(d.handle_payload(&[0; 7], false, 0, false).is_err());
         assert!(d.handle_payload(&[], false, 0, false).is_err());
     }

@@ -1,7 +1,14 @@
 //! Helpers of the payload formats' tests.
 
-use super::{Depacketizer, PacketBuffer, Packetizer, gather::rtp_units};
+use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
+use super::format::PayloadFormat;
+use super::gather::rtp_units;
+use super::packet_buffer::PacketBuffer;
+use super::packetizer::Packetizer;
+use super::registry::FormatRegistry;
+use crate::codec::CodecParameters;
 use crate::frame::Frame;
+use crate::wire::ParseError;
 use std::time::Duration;
 
 /// A small seeded generator (xorshift64*).
@@ -25,6 +32,47 @@ impl XorShift {
 
     pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
         (0..n).map(|_| (self.next() >> 32) as u8).collect()
+    }
+}
+
+/// The format and the packetizer of a codec that the standard registry knows.
+pub(crate) fn outgoing(parameters: &CodecParameters) -> (PayloadFormat, Box<dyn Packetizer>) {
+    let formats = FormatRegistry::standard();
+    (formats.format(parameters, 96).unwrap(), formats.packetizer(parameters).unwrap())
+}
+
+/// A depacketizer with its frames.
+pub(crate) struct Received<D> {
+    depacketizer: D,
+    frames: DepacketizedFrames,
+}
+
+impl<D: Depacketizer> Received<D> {
+    pub(crate) const fn new(depacketizer: D) -> Self {
+        Self { depacketizer, frames: DepacketizedFrames::new() }
+    }
+
+    pub(crate) fn handle_payload(
+        &mut self,
+        data: &[u8],
+        marker: bool,
+        timestamp: u32,
+        lost: bool,
+    ) -> Result<(), ParseError> {
+        let payload = RtpPayload::new(data, timestamp).with_marker(marker).after_loss(lost);
+        self.depacketizer.handle_payload(&payload, &mut self.frames)
+    }
+
+    pub(crate) fn handle_end(&mut self) {
+        self.depacketizer.handle_end(&mut self.frames);
+    }
+
+    pub(crate) fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
+        self.frames.pop()
+    }
+
+    pub(crate) fn deviations(&self) -> u64 {
+        self.depacketizer.deviations()
     }
 }
 
@@ -58,11 +106,12 @@ pub(crate) fn audio_frames(
 /// Checks that what comes out is what went in, bytes and timestamps.
 pub(crate) fn round_trip(
     packetizer: &mut dyn Packetizer,
-    depacketizer: &mut dyn Depacketizer,
+    depacketizer: impl Depacketizer,
     frames: &[Frame],
     clock_rate: u32,
     max_payload: usize,
 ) {
+    let mut depacketizer = Received::new(depacketizer);
     let base = 0xffff_f000u32;
     let mut out = PacketBuffer::new(max_payload);
     let mut back = Vec::new();

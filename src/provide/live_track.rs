@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::ids::InputId;
 use crate::media::live::LiveStream;
 use crate::media::{FramedSource, SourceContext};
-use crate::payload::{self, PayloadFormat};
+use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
 
 /// Makes streams of a [`LiveStream`].
@@ -15,13 +15,22 @@ pub struct LiveTrack {
     input: InputId,
     payload_type: u8,
     bandwidth_kbps: Option<u32>,
+    formats: FormatRegistry,
 }
 
 impl LiveTrack {
     /// `input` is what wakes the loop for `stream`
     /// (see [`RtspServer::create_live_input`](super::RtspServer::create_live_input)).
     pub const fn new(stream: LiveStream, input: InputId) -> Self {
-        Self { stream, input, payload_type: 96, bandwidth_kbps: None }
+        let formats = FormatRegistry::new();
+        Self { stream, input, payload_type: 96, bandwidth_kbps: None, formats }
+    }
+
+    /// Uses other payload formats than the standard ones: those of a stream of the application's
+    /// own codec.
+    pub fn formats(mut self, formats: FormatRegistry) -> Self {
+        self.formats = formats;
+        self
     }
 
     /// Uses another dynamic payload type (96–127). With any other number the track is refused
@@ -49,8 +58,12 @@ impl StreamFactory for LiveTrack {
 
     /// Not known before the parameter sets are: a DESCRIBE waits for them.
     fn payload_format(&self) -> Option<PayloadFormat> {
-        let is_described = self.stream.is_described();
-        is_described.then(|| payload::format_for(&self.stream.parameters(), self.payload_type))
+        let parameters = self.stream.is_described().then(|| self.stream.parameters())?;
+        self.formats.format(&parameters, self.payload_type).ok()
+    }
+
+    fn formats(&self) -> &FormatRegistry {
+        &self.formats
     }
 
     fn create_new_stream_source(

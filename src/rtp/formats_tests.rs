@@ -4,12 +4,13 @@ use super::testing::{Random, ms, some_instant};
 use super::{RtpSink, RtpSource, RtpSourceConfig};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
+use crate::payload::Depacketizer;
 use crate::payload::aac::AacDepacketizer;
 use crate::payload::h264::H264Depacketizer;
 use crate::payload::h265::H265Depacketizer;
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
-use crate::payload::{Depacketizer, format_for, packetizer_for};
+use crate::payload::testing::outgoing;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -33,10 +34,10 @@ fn through(
     frames: &[Frame],
     random: &mut Random,
 ) -> (Vec<u8>, Vec<Duration>) {
-    let format = format_for(parameters, 96);
+    let (format, packetizer) = outgoing(parameters);
     let mut seed = [0xff; 12];
     seed[8] = 0x7f;
-    let mut sink = RtpSink::new(&format, packetizer_for(parameters), 1448, seed).unwrap();
+    let mut sink = RtpSink::new(&format, packetizer, 1448, seed).unwrap();
     let config = RtpSourceConfig::new(sink.payload_type(), sink.clock_rate());
     let mut source = RtpSource::new(config, depacketizer).unwrap();
     let mut packets = Vec::new();

@@ -40,15 +40,16 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 /// ```
 /// use riverrun::Frame;
 /// use riverrun::codec::CodecParameters;
-/// use riverrun::payload::{format_for, packetizer_for};
+/// use riverrun::payload::FormatRegistry;
 /// use riverrun::rtp::{DEFAULT_MAX_PACKET, RtpSink};
 /// use std::time::Duration;
 ///
 /// # fn main() -> Result<(), riverrun::Error> {
 /// let track = CodecParameters::Mp2t;
 /// let random = [7; 12]; // of the operating system
-/// let format = format_for(&track, 96);
-/// let mut sink = RtpSink::new(&format, packetizer_for(&track), DEFAULT_MAX_PACKET, random)?;
+/// let formats = FormatRegistry::standard();
+/// let format = formats.format(&track, 96)?;
+/// let mut sink = RtpSink::new(&format, formats.packetizer(&track)?, DEFAULT_MAX_PACKET, random)?;
 /// let at = Duration::from_millis(40);
 /// let frame = Frame::new(vec![0x47; 14 * 188], at, at);
 /// let batch = sink.handle_frame(&frame, at);

@@ -1,11 +1,13 @@
 //! Helpers of this layer's tests: a payload format of a few lines, and instants.
 
 use crate::frame::Frame;
-use crate::payload::{DepacketizedFrame, Depacketizer, PacketBuffer, Packetizer, PayloadFormat};
+use crate::payload::{
+    DepacketizedFrame, DepacketizedFrames, Depacketizer, PacketBuffer, Packetizer, PayloadFormat,
+    RtpPayload,
+};
 use crate::wire::ParseError;
 pub(crate) use crate::wire::testing::Random;
-use bytes::Bytes;
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 /// Some instant; which one does not matter.
@@ -18,9 +20,9 @@ pub(crate) fn ms(ms: u64) -> Duration {
 }
 
 pub(crate) const FORMAT: PayloadFormat = PayloadFormat {
-    media: "video",
+    media: Cow::Borrowed("video"),
     payload_type: 96,
-    encoding_name: "TEST",
+    encoding_name: Cow::Borrowed("TEST"),
     clock_rate: 90_000,
     channels: None,
     fmtp: None,
@@ -82,44 +84,29 @@ impl Packetizer for TestPacketizer {
 #[derive(Default)]
 pub(crate) struct TestDepacketizer {
     open: Option<Vec<u8>>,
-    lost: bool,
-    done: VecDeque<DepacketizedFrame>,
 }
 
 impl Depacketizer for TestDepacketizer {
     fn handle_payload(
         &mut self,
-        payload: &[u8],
-        marker: bool,
-        timestamp: u32,
-        lost: bool,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        if lost {
-            self.lost = true;
+        if payload.lost {
+            out.note_loss();
             self.open = None;
         }
         let (&first, part) =
-            payload.split_first().ok_or(ParseError::Incomplete { what: "payload" })?;
+            payload.data.split_first().ok_or(ParseError::Incomplete { what: "payload" })?;
         if first == 1 {
             self.open = Some(Vec::new());
         }
         let Some(open) = &mut self.open else { return Ok(()) };
         open.extend_from_slice(part);
-        if marker {
-            let data = Bytes::from(self.open.take().unwrap_or_default());
-            let discontinuity = std::mem::take(&mut self.lost);
-            self.done.push_back(DepacketizedFrame {
-                data,
-                timestamp,
-                key: true,
-                discontinuity,
-                damaged: false,
-            });
+        if payload.marker {
+            let data = self.open.take().unwrap_or_default();
+            out.push(DepacketizedFrame::new(data, payload.timestamp));
         }
         Ok(())
-    }
-
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.done.pop_front()
     }
 }

@@ -19,7 +19,7 @@ pub(crate) trait Write {
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SendOutcome {
+pub(crate) enum WriteOutcome {
     /// The socket took it.
     Whole,
     /// It waits in the queue, in part or whole.
@@ -130,30 +130,30 @@ impl OutQueue {
         bytes: &[u8],
         must: bool,
         socket: &mut impl Write,
-    ) -> io::Result<SendOutcome> {
+    ) -> io::Result<WriteOutcome> {
         if bytes.is_empty() {
-            return Ok(SendOutcome::Whole);
+            return Ok(WriteOutcome::Whole);
         }
         if !self.is_empty() {
             let room = self.max_media_bytes.saturating_add(if must { MUST_ROOM } else { 0 });
             if self.media_bytes + bytes.len() > room {
-                return Ok(SendOutcome::Dropped);
+                return Ok(WriteOutcome::Dropped);
             }
             self.queue_media(Chunk::new(bytes.to_vec()));
-            return Ok(SendOutcome::Queued);
+            return Ok(WriteOutcome::Queued);
         }
         let taken = write_all(bytes, socket)?;
         if taken >= bytes.len() {
-            return Ok(SendOutcome::Whole);
+            return Ok(WriteOutcome::Whole);
         }
         if taken == 0 && !must && bytes.len() > self.max_media_bytes {
-            return Ok(SendOutcome::Dropped);
+            return Ok(WriteOutcome::Dropped);
         }
         let start = last_boundary(bytes, taken);
         let mut rest = Chunk::new(bytes.get(start..).unwrap_or_default().to_vec());
         rest.advance(taken - start);
         self.queue_media(rest);
-        Ok(SendOutcome::Queued)
+        Ok(WriteOutcome::Queued)
     }
 
     fn queue_media(&mut self, chunk: Chunk) {
@@ -266,7 +266,7 @@ mod tests {
         for cut in 0..frame.len() {
             let mut queue = OutQueue::new(1000);
             let mut pipe = Pipe { room: cut, got: Vec::new() };
-            assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), SendOutcome::Queued);
+            assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), WriteOutcome::Queued);
             assert_eq!(queue.send_control(b"RTSP", &mut pipe).unwrap(), 0);
             // Drips out byte by byte from here.
             while !queue.is_empty() {
@@ -304,9 +304,12 @@ mod tests {
         let mut queue = OutQueue::new(60);
         let mut pipe = Pipe { room: 5, got: Vec::new() };
         let frame = packet(0, 40);
-        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), SendOutcome::Queued);
-        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), SendOutcome::Dropped);
-        assert_eq!(queue.send_media(&packet(1, 2), false, &mut pipe).unwrap(), SendOutcome::Queued);
+        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), WriteOutcome::Queued);
+        assert_eq!(queue.send_media(&frame, false, &mut pipe).unwrap(), WriteOutcome::Dropped);
+        assert_eq!(
+            queue.send_media(&packet(1, 2), false, &mut pipe).unwrap(),
+            WriteOutcome::Queued
+        );
         pipe.room = 1000;
         queue.flush(&mut pipe).unwrap();
         assert_eq!(pipe.got, [frame, packet(1, 2)].concat());
@@ -319,20 +322,20 @@ mod tests {
         let report = packet(1, 96);
         let sent: Vec<_> =
             (0..100_000).map(|_| queue.send_media(&report, true, &mut pipe).unwrap()).collect();
-        let queued = sent.iter().filter(|sent| **sent == SendOutcome::Queued).count();
+        let queued = sent.iter().filter(|sent| **sent == WriteOutcome::Queued).count();
         assert_eq!(queued, (1000 + MUST_ROOM) / 100);
         assert_eq!(queue.len(), queued * 100);
         assert_eq!(
             queue.send_media(&packet(0, 1), false, &mut pipe).unwrap(),
-            SendOutcome::Dropped
+            WriteOutcome::Dropped
         );
         // As soon as some is taken there is room again, for each up to its own bound.
         pipe.room = 200;
         queue.flush(&mut pipe).unwrap();
-        assert_eq!(queue.send_media(&report, true, &mut pipe).unwrap(), SendOutcome::Queued);
+        assert_eq!(queue.send_media(&report, true, &mut pipe).unwrap(), WriteOutcome::Queued);
         assert_eq!(
             queue.send_media(&packet(0, 1), false, &mut pipe).unwrap(),
-            SendOutcome::Dropped
+            WriteOutcome::Dropped
         );
         pipe.room = usize::MAX;
         queue.flush(&mut pipe).unwrap();

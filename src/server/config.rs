@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
-use crate::rtsp::config::ConnectionConfig;
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
@@ -104,16 +103,6 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// What of it is about connections.
-    pub(crate) fn of_connections(&self) -> ConnectionConfig {
-        ConnectionConfig {
-            message_timeout: self.request_timeout,
-            idle_timeout: self.idle_timeout,
-            write_timeout: self.write_timeout,
-            max_queued_media: self.max_queued_media,
-        }
-    }
-
     /// Refuses a configuration with which a server could not serve.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { request_limits, pool, .. } = self;

@@ -87,7 +87,7 @@ impl RtspServer {
                 stream.join_live_clock(&mut self.streams.live_clocks, Some(&mut clock), env.now());
             }
             let only =
-                self.streams.table.get(stream).and_then(|s| s.outlets.destinations.ids().next());
+                self.streams.table.get(stream).and_then(|s| s.destinations.table.ids().next());
             if let Some(destination) = only {
                 self.start_destination(env, stream, destination, Duration::ZERO);
             }
@@ -100,7 +100,7 @@ impl RtspServer {
         if self.streams.table.get(id).is_none_or(|s| s.origin.is_some()) {
             return false;
         }
-        self.with_stream(env, id, |s, env, wiring| s.end_with_goodbye(env, wiring));
+        self.with_stream(env, id, |s, env, context| s.end_with_goodbye(env, context));
         self.delete_stream(env, id);
         true
     }

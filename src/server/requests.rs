@@ -38,7 +38,7 @@ impl RtspServer {
         id: ConnectionId,
         request: Request<'_>,
     ) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.table.get(id) else { return };
         let peer = connection.peer;
         log::trace!("{peer}: {} {}", request.method, request.url);
         match self.hooks.admit(&request, peer) {
@@ -126,7 +126,7 @@ impl RtspServer {
         then: Then,
         closes: bool,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         let status = bytes.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
         log::trace!("{}: {}", connection.peer, status.unwrap_or_default());
         if let Err(e) = connection.send_answer(env, bytes) {
@@ -207,7 +207,7 @@ impl RtspServer {
         let Some(header) = call.request.headers.value("Session") else { return Ok(None) };
         let unknown = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
         let header = SessionHeader::parse(header).map_err(|_| unknown())?;
-        let peer = self.connections.get(call.connection).ok_or_else(unknown)?.peer;
+        let peer = self.connections.table.get(call.connection).ok_or_else(unknown)?.peer;
         let requester =
             Requester { peer, connection: Some(call.connection.raw()), user: call.user };
         let session = self.pool.find_entitled(header.id, &requester, env.now());
@@ -298,7 +298,8 @@ impl RtspServer {
             Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
             Target::Found(media_session) => media_session,
         };
-        let local = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
+        let local =
+            self.connections.table.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
         let session =
             self.media_sessions.table.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let Some(sdp) = session.describe(local.ip()) else {

@@ -23,7 +23,7 @@ use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::SessionPool;
 use crate::session::provider::SessionProvider;
-use crate::stream::state::{StreamState, Wiring};
+use crate::stream::state::{SendContext, StreamState};
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::collections::HashMap;
@@ -100,7 +100,7 @@ pub struct RtspServer {
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspServer")
-            .field("connections", &self.connections.len())
+            .field("connections", &self.connections.table.len())
             .field("client_sessions", &self.pool.len())
             .field("media_sessions", &self.media_sessions.table.len())
             .field("streams", &self.streams.table.len())
@@ -181,7 +181,7 @@ impl RtspServer {
 
     /// Connections that are open.
     pub fn connection_count(&self) -> usize {
-        self.connections.len()
+        self.connections.table.len()
     }
 
     /// Streams that exist.
@@ -332,23 +332,24 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         id: StreamId,
-        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut Wiring<'_>) -> R,
+        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
     ) -> Option<R> {
         let stream = self.streams.table.get_mut(id)?;
-        let mut wiring = Wiring {
-            connections: &mut self.connections,
+        let mut context = SendContext {
+            connections: &mut self.connections.table,
             sockets: &mut self.streams.sockets,
             demuxers: &mut self.streams.demuxers,
             live_clocks: &mut self.streams.live_clocks,
             spare: &mut self.streams.spare,
+            broken: &mut self.streams.broken,
             drained: &mut self.streams.drained,
         };
-        let result = f(stream, env, &mut wiring);
+        let result = f(stream, env, &mut context);
         let now = env.now();
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
         }
-        while let Some(connection) = self.connections.poll_broken() {
+        while let Some(connection) = self.streams.broken.pop() {
             self.end_connection(env, connection, "cannot be written to");
         }
         Some(result)

@@ -7,7 +7,6 @@ use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::net::{PortPair, with_port};
-use crate::payload;
 use crate::rtp::rtcp::RtcpConfig;
 use crate::server::config::UdpPorts;
 use crate::server::rtsp_server::RtspServer;
@@ -212,7 +211,7 @@ impl RtspServer {
     fn collect_counters(&mut self, id: StreamId) {
         let Some(stream) = self.streams.table.get_mut(id) else { return };
         let pool = &mut self.pool;
-        stream.outlets.take_all_totals(|session, sent| {
+        stream.destinations.take_all_totals(|session, sent| {
             if let Some(session) = pool.session_mut(session) {
                 session.count_sent(sent.packets, sent.octets);
                 session.count_dropped(sent.dropped_frames);
@@ -276,7 +275,7 @@ impl RtspServer {
         data: &[u8],
     ) {
         let Some(state) = self.streams.table.get_mut(stream) else { return };
-        let Some(session) = state.outlets.destinations.get(destination).map(|d| d.session) else {
+        let Some(session) = state.destinations.table.get(destination).map(|d| d.session) else {
             return;
         };
         let (now, ntp) = (env.now(), state.ntp_now(env));
@@ -320,7 +319,7 @@ impl RtspServer {
             .media()
             .flat_map(|(_, media)| media.tracks())
             .filter_map(|t| {
-                Some(self.streams.table.get_mut(t.stream)?.outlets.take_totals(t.destination))
+                Some(self.streams.table.get_mut(t.stream)?.destinations.take_totals(t.destination))
             })
             .collect();
         for sent in last {
@@ -354,11 +353,11 @@ impl RtspServer {
         }
         let now = env.now();
         for id in connections {
-            if let Some(connection) = self.connections.get_mut(id) {
+            if let Some(connection) = self.connections.table.get_mut(id) {
                 connection.sessions.remove(&key);
                 connection.heard_at = now;
             }
-            self.update_connection(env, id);
+            self.settle_connection(env, id);
         }
         self.hooks.session_removed(&info, reason);
     }
@@ -391,7 +390,7 @@ impl RtspServer {
         }
         let TrackSetup { stream, destination, .. } = *track;
         let removed = self.with_stream(env, stream, |state, env, w| {
-            let leaving = state.outlets.destinations.get(destination);
+            let leaving = state.destinations.table.get(destination);
             let (is_udp, is_playing, has_heard) =
                 leaving.map_or((false, false, false), |d| (d.is_udp(), d.playing, d.has_heard));
             if is_udp && is_playing {
@@ -418,7 +417,7 @@ impl RtspServer {
                 }
             }
             Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
-                if let Some(connection) = self.connections.get_mut(id) {
+                if let Some(connection) = self.connections.table.get_mut(id) {
                     let keep_queued = goodbye == Goodbye::BehindMedia;
                     let channels = (rtp_channel, rtcp_channel);
                     connection.forget_channels(channels, (stream, destination), keep_queued);
@@ -529,7 +528,7 @@ pub(crate) fn new_stream(
         live: factory.live_input().is_some(),
         is_video: is_video(factory),
         repeat_period: factory.repeat_period(),
-        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref()),
+        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref(), factory.formats()),
     };
     Ok(StreamState::new(parts, now))
 }
@@ -546,6 +545,6 @@ fn cname(local: IpAddr) -> String {
 
 /// Of a live track whose parameter sets have not come yet, too.
 fn is_video(factory: &dyn StreamFactory) -> bool {
-    let format = || Some(payload::format_for(&factory.parameters()?, 96));
+    let format = || factory.formats().format(&factory.parameters()?, 96).ok();
     factory.payload_format().or_else(format).is_some_and(|f| f.media == "video")
 }

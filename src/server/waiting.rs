@@ -44,15 +44,14 @@ pub(crate) struct WaitingRequest {
     awaited: Awaited,
     /// What the provider has said about the names that it asked for so far.
     known: Vec<(String, Lookup)>,
-    since: Instant,
+    pub(crate) since: Instant,
     /// Its place in the queue.
-    place: u64,
+    pub(crate) place: u64,
 }
 
-/// The requests that wait, one of a connection at the most, and the queues that they wait in.
+/// The queue of connections with a request that waits.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    requests: BTreeMap<ConnectionId, WaitingRequest>,
     /// Those that are gone on with in the next turn, in the order of their places.
     next_turn: BTreeMap<u64, ConnectionId>,
     /// Those that are gone on with when the provider wakes the server.
@@ -67,6 +66,13 @@ pub(crate) struct Waiting {
     budget: TurnBudget,
     /// What is known for the request that is being answered.
     known: Vec<(String, Lookup)>,
+}
+
+impl WaitingRequest {
+    /// Whether it waits for a live input rather than for a session provider.
+    pub(crate) const fn is_for_description(&self) -> bool {
+        matches!(self.awaited, Awaited::Description)
+    }
 }
 
 impl Waiting {
@@ -91,13 +97,11 @@ impl Waiting {
         self.places
     }
 
-    /// Takes out the request of a connection: it waits no more.
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<WaitingRequest> {
-        let waiting = self.requests.remove(&id)?;
-        self.next_turn.remove(&waiting.place);
-        self.parked.remove(&waiting.place);
-        self.undescribed.remove(&waiting.place);
-        Some(waiting)
+    /// The request in a place waits no more.
+    pub(crate) fn forget(&mut self, place: u64) {
+        self.next_turn.remove(&place);
+        self.parked.remove(&place);
+        self.undescribed.remove(&place);
     }
 
     /// What the provider has said about a name while the present request waited.
@@ -125,7 +129,7 @@ impl RtspServer {
         resumed: &Resumed,
     ) {
         let known = std::mem::take(&mut self.waiting.known);
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.table.get_mut(id) else { return };
         let since = resumed.since.unwrap_or_else(|| env.now());
         let place = match (&awaited, resumed.place) {
             (Awaited::Room, Some(place)) => {
@@ -136,14 +140,9 @@ impl RtspServer {
             (Awaited::Room, None) => self.waiting.enqueue(id, Until::NextTurn),
             (Awaited::Session { until, .. }, _) => self.waiting.enqueue(id, *until),
         };
-        let patience = match awaited {
-            Awaited::Description => self.config.describe_timeout,
-            Awaited::Session { .. } | Awaited::Room => self.config.lookup_timeout,
-        };
-        connection.hold_input(since.checked_add(patience));
         let request = request.into_owned();
         let waiting = WaitingRequest { request, user, awaited, known, since, place };
-        self.waiting.requests.insert(id, waiting);
+        connection.waiting = Some(Box::new(waiting));
         self.arm_work_timer(env);
     }
 
@@ -164,7 +163,8 @@ impl RtspServer {
             let Some((&place, &id)) = next else { break };
             from = place + 1;
             self.waiting.next_turn.remove(&place);
-            let Some(mut waiting) = self.waiting.remove(id) else { continue };
+            let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
+            let Some(mut waiting) = waiting else { continue };
             if let Awaited::Session { name, until } = &mut waiting.awaited {
                 let left = self.waiting.budget.left(env, self.config.probe_budget);
                 let share = (left / (round - n)).max(1);
@@ -172,12 +172,14 @@ impl RtspServer {
                 if let Lookup::Pending(again) = lookup {
                     *until = again;
                     waiting.place = self.waiting.enqueue(id, again);
-                    self.waiting.requests.insert(id, waiting);
+                    if let Some(connection) = self.connections.table.get_mut(id) {
+                        connection.waiting = Some(waiting);
+                    }
                     continue;
                 }
                 waiting.known.push((std::mem::take(name), lookup));
             }
-            self.resume(env, id, waiting);
+            self.resume(env, id, *waiting);
         }
         self.arm_work_timer(env);
     }
@@ -185,25 +187,18 @@ impl RtspServer {
     fn resume(&mut self, env: &mut UsageEnvironment, id: ConnectionId, waiting: WaitingRequest) {
         let WaitingRequest { request, user, known, since, place, .. } = waiting;
         self.waiting.known = known;
-        self.release_input(id);
         let resumed = Resumed { since: Some(since), place: Some(place) };
         self.answer_request(env, id, request, user, &resumed);
         self.waiting.known.clear();
         self.after_waiting(env, id);
     }
 
-    fn release_input(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.release_input();
-        }
-    }
-
     /// Looks at what has come in behind a request that waits no more.
     fn after_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        if self.connections.get(id).is_some_and(|c| !c.is_input_held()) {
+        if self.connections.table.get(id).is_some_and(|c| c.waiting.is_none()) {
             self.process_input(env, id, &[]);
         }
-        self.update_connection(env, id);
+        self.settle_connection(env, id);
     }
 
     /// The provider has something to tell: those who wait for it are gone on with.
@@ -224,8 +219,9 @@ impl RtspServer {
 
     /// Answers a request that has waited for too long.
     pub(crate) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(waiting) = self.waiting.remove(id) else { return };
-        self.release_input(id);
+        let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
+        let Some(waiting) = waiting else { return };
+        self.waiting.forget(waiting.place);
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1);
         let refusal = Refusal::from(refused);
         self.refuse_request(env, id, &waiting.request, &refusal, Some(waiting.since));

@@ -427,7 +427,7 @@ impl ServerMediaSession {
             line(sdp, format_args!("b=AS:{kbps}"));
         }
         bandwidths.iter().for_each(|bandwidth| line(sdp, format_args!("{bandwidth}")));
-        let name = format.encoding_name;
+        let name = &format.encoding_name;
         let rate = format.clock_rate;
         match format.channels {
             Some(n) if n > 1 => {

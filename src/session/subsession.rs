@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::ids::{InputId, StreamId};
 use crate::media::{FramedSource, SeekError, SourceContext};
 use crate::net::PortPair;
-use crate::payload::{self, PayloadFormat};
+use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::rtp::rtcp::{RtcpConfig, RtcpInstance};
 use crate::rtp::sink::RtpSink;
 use crate::stream::fast_start::FastStart;
@@ -66,9 +66,9 @@ pub struct StreamRequest {
 /// Makes the source and the sink of a stream. The methods with a default are live555's points of
 /// extension.
 ///
-/// A track of a known codec names its [`parameters`](Self::parameters) and opens its source; of
-/// another codec it has [`payload_format`](Self::payload_format) and
-/// [`create_new_rtp_sink`](Self::create_new_rtp_sink) instead of the parameters.
+/// A track names the [`parameters`](Self::parameters) of its codec and opens its source. A track of
+/// an application's own codec has [`CodecParameters::Other`] and the [`formats`](Self::formats)
+/// that it is registered in.
 ///
 /// # Example
 ///
@@ -110,13 +110,12 @@ pub struct StreamRequest {
 /// }
 ///
 /// let format = WhistleTrack.payload_format().expect("the parameters are known");
-/// assert_eq!((format.encoding_name, format.payload_type), ("PCMU", 0));
+/// assert_eq!((&*format.encoding_name, format.payload_type), ("PCMU", 0));
 /// let track = OnDemandServerMediaSubsession::new(WhistleTrack);
 /// # drop(track);
 /// ```
 pub trait StreamFactory {
-    /// What receivers must know of the track; `None` while it is not known, or where the codec is
-    /// none of this crate's.
+    /// What receivers must know of the track; `None` while it is not known.
     fn parameters(&self) -> Option<CodecParameters> {
         None
     }
@@ -129,9 +128,15 @@ pub trait StreamFactory {
         96
     }
 
+    /// The payload formats that the track's is one of. A track of an application's own codec has a
+    /// registry with an entry for it.
+    fn formats(&self) -> &FormatRegistry {
+        FormatRegistry::standard()
+    }
+
     /// The payload format; `None` while it is not known (DESCRIBE is answered with 503).
     fn payload_format(&self) -> Option<PayloadFormat> {
-        Some(payload::format_for(&self.parameters()?, self.dynamic_payload_type()))
+        self.formats().format(&self.parameters()?, self.dynamic_payload_type()).ok()
     }
 
     /// Opens the source for one stream.
@@ -154,8 +159,8 @@ pub trait StreamFactory {
         random: [u8; 12],
     ) -> Result<RtpSink, Error> {
         let parameters = self.parameters().ok_or(Error::Usage("the track has no parameters"))?;
-        let format = payload::format_for(&parameters, self.dynamic_payload_type());
-        RtpSink::new(&format, payload::packetizer_for(&parameters), max_packet, random)
+        let format = self.formats().format(&parameters, self.dynamic_payload_type())?;
+        RtpSink::new(&format, self.formats().packetizer(&parameters)?, max_packet, random)
     }
 
     /// Further SDP lines of the track, which end in CR LF or LF: `i=` (one), `b=` and `a=`. A
@@ -311,8 +316,15 @@ pub(crate) fn check_factory(factory: &dyn StreamFactory) -> Result<(), Error> {
     if !DYNAMIC.contains(&factory.dynamic_payload_type()) {
         return Err(Error::Usage("a dynamic payload type is a number from 96 to 127"));
     }
-    factory.parameters().map_or(Ok(()), |parameters| parameters.check())?;
-    factory.payload_format().map_or(Ok(()), |format| format.check())
+    let parameters = factory.parameters();
+    if let Some(parameters) = &parameters {
+        parameters.check()?;
+    }
+    match (factory.payload_format(), parameters) {
+        (Some(format), _) => format.check(),
+        (None, Some(parameters)) => Ok(factory.formats().format(&parameters, 96).map(drop)?),
+        (None, None) => Ok(()),
+    }
 }
 
 /// A track whose streams are made when clients ask for them.

@@ -1,4 +1,4 @@
-//! [`Outlets`]: the destinations of one stream, and sending to all of them.
+//! [`Destinations`]: the destinations of one stream, and sending to all of them.
 
 mod catch_up;
 mod rtcp;
@@ -12,9 +12,9 @@ use crate::ids::{ClientSessionId, ConnectionId, OfDestination};
 use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
-use crate::rtsp::out_queue::SendOutcome;
-use crate::stream::sockets::{Leg, NOBODY, SocketsId, send_to_each};
-use crate::stream::state::{SendPolicy, Wiring};
+use crate::rtsp::out_queue::WriteOutcome;
+use crate::stream::sockets::{NOBODY, SocketsId, UdpTargets, send_to_each};
+use crate::stream::state::{SendContext, SendPolicy};
 use crate::wire::interleaved::{self, PREFIX_LEN};
 use std::io;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ pub(crate) struct Destination {
     behind: bool,
     /// Gets what is kept since the last key frame first, from the packet of this number on.
     catching_up: Option<u64>,
-    /// Where it stands among its leg's targets, since they were listed last.
+    /// Where it stands among its targets's targets, since they were listed last.
     place: Option<usize>,
     /// Joined while a batch was on its way, which is not for it.
     joined_late: bool,
@@ -75,7 +75,7 @@ impl Destination {
     }
 
     /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
-    const fn settle(&mut self, sent: Totals) {
+    const fn count_shared(&mut self, sent: Totals) {
         if self.takes_batches() && self.is_udp() {
             self.sent.packets += sent.packets - self.since.packets;
             self.sent.octets += sent.octets - self.since.octets;
@@ -101,16 +101,16 @@ pub(crate) enum DestinationTransport {
 
 /// Where one stream goes.
 #[derive(Debug, Default)]
-pub(crate) struct Outlets {
-    pub(crate) destinations: Arena<Destination, OfDestination>,
-    pub(crate) legs: Vec<Leg>,
+pub(crate) struct Destinations {
+    pub(crate) table: Arena<Destination, OfDestination>,
+    pub(crate) udp_targets: Vec<UdpTargets>,
     /// Packets that the operating system refused.
     pub(crate) send_errors: u64,
     /// What went to each destination that played all along.
     sent: Totals,
     /// A UDP destination waits for a key frame.
     anyone_waits: bool,
-    /// The legs' targets are not up to date.
+    /// The udp_targets' targets are not up to date.
     stale: bool,
     anyone_joined_late: bool,
     catching_up: CatchingUp,
@@ -128,7 +128,7 @@ pub(crate) struct Outlets {
 pub(crate) struct FanOut {
     /// Packets whose turn it is over UDP. With the first of them connections get all packets.
     packets: Range<usize>,
-    /// How many targets of each leg, and slots of the table, are done with.
+    /// How many targets of each targets, and slots of the table, are done with.
     done: usize,
     key_frame: bool,
     /// Where in the batch an RTCP packet for connections begins, with its prefix.
@@ -145,18 +145,22 @@ pub(crate) enum Progress {
     Burst,
 }
 
-impl Outlets {
+impl Destinations {
     pub(crate) fn add(
         &mut self,
         session: Option<ClientSessionId>,
         transport: DestinationTransport,
     ) -> DestinationId {
         if let DestinationTransport::Udp { sockets, .. } = transport {
-            if !self.legs.iter().any(|leg| leg.sockets == sockets) {
-                self.legs.push(Leg { sockets, rtp_targets: Vec::new(), has_gaps: false });
+            if !self.udp_targets.iter().any(|targets| targets.sockets == sockets) {
+                self.udp_targets.push(UdpTargets {
+                    sockets,
+                    addresses: Vec::new(),
+                    has_gaps: false,
+                });
             }
         }
-        self.destinations.insert(Destination {
+        self.table.insert(Destination {
             session,
             transport,
             playing: false,
@@ -175,14 +179,14 @@ impl Outlets {
 
     pub(crate) fn remove(&mut self, id: DestinationId) -> Option<Destination> {
         self.stale = true;
-        self.destinations.remove(id)
+        self.table.remove(id)
     }
 
     /// Packets that were sent before count for nobody who starts now.
     pub(crate) fn set_playing(&mut self, id: DestinationId, playing: bool) {
-        self.settle(id);
+        self.count_shared(id);
         let sent = self.sent;
-        if let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing != playing) {
+        if let Some(d) = self.table.get_mut(id).filter(|d| d.playing != playing) {
             d.playing = playing;
             d.report_owed = playing;
             self.has_newcomers |= playing;
@@ -196,22 +200,22 @@ impl Outlets {
 
     /// Sends a destination nothing of the batch that is on its way.
     pub(crate) fn wait_for_next_batch(&mut self, id: DestinationId) {
-        if let Some(d) = self.destinations.get_mut(id) {
+        if let Some(d) = self.table.get_mut(id) {
             d.joined_late = true;
             self.anyone_joined_late = true;
         }
     }
 
     pub(crate) fn is_anyone_playing(&self) -> bool {
-        self.destinations.iter().any(|(_, d)| d.playing)
+        self.table.iter().any(|(_, d)| d.playing)
     }
 
     pub(crate) fn is_anyone_else_playing(&self, id: DestinationId) -> bool {
-        self.destinations.iter().any(|(other, d)| d.playing && other != id)
+        self.table.iter().any(|(other, d)| d.playing && other != id)
     }
 
     pub(crate) fn is_anyone_playing_over_tcp(&self) -> bool {
-        self.destinations.iter().any(|(_, d)| d.playing && !d.is_udp())
+        self.table.iter().any(|(_, d)| d.playing && !d.is_udp())
     }
 
     pub(crate) const fn has_sent(&self) -> bool {
@@ -220,25 +224,25 @@ impl Outlets {
 
     /// What was sent to a destination since the last call.
     pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
-        self.settle(id);
-        self.destinations.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
+        self.count_shared(id);
+        self.table.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
     }
 
     /// The same of all destinations that belong to client sessions.
     pub(crate) fn take_all_totals(&mut self, mut take: impl FnMut(ClientSessionId, Totals)) {
         let sent = self.sent;
-        for (_, d) in self.destinations.iter_mut() {
-            d.settle(sent);
+        for (_, d) in self.table.iter_mut() {
+            d.count_shared(sent);
             if let Some(session) = d.session {
                 take(session, std::mem::take(&mut d.sent));
             }
         }
     }
 
-    fn settle(&mut self, id: DestinationId) {
+    fn count_shared(&mut self, id: DestinationId) {
         let sent = self.sent;
-        if let Some(d) = self.destinations.get_mut(id) {
-            d.settle(sent);
+        if let Some(d) = self.table.get_mut(id) {
+            d.count_shared(sent);
         }
     }
 
@@ -247,17 +251,17 @@ impl Outlets {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        for leg in &mut self.legs {
-            leg.rtp_targets.clear();
-            leg.has_gaps = false;
+        for targets in &mut self.udp_targets {
+            targets.addresses.clear();
+            targets.has_gaps = false;
         }
-        for (_, d) in self.destinations.iter_mut() {
+        for (_, d) in self.table.iter_mut() {
             d.place = None;
             let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else { continue };
-            let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
-            if let Some(leg) = leg.filter(|_| d.takes_batches()) {
-                d.place = Some(leg.rtp_targets.len());
-                leg.rtp_targets.push(rtp);
+            let targets = self.udp_targets.iter_mut().find(|targets| targets.sockets == sockets);
+            if let Some(targets) = targets.filter(|_| d.takes_batches()) {
+                d.place = Some(targets.addresses.len());
+                targets.addresses.push(rtp);
             }
         }
     }
@@ -286,7 +290,7 @@ impl Outlets {
         }
         self.refresh();
         if std::mem::take(&mut self.anyone_joined_late) {
-            self.destinations.iter_mut().for_each(|(_, d)| d.joined_late = false);
+            self.table.iter_mut().for_each(|(_, d)| d.joined_late = false);
         }
         self.sent.packets += packets as u64;
         self.sent.octets += octets(batch);
@@ -306,19 +310,20 @@ impl Outlets {
         fan_out: &mut FanOut,
         policy: SendPolicy,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) -> Progress {
         if batch.is_empty() {
             return Progress::Done;
         }
         let part = fan_out.done..fan_out.done.saturating_add(policy.destinations_per_turn);
         fan_out.done = part.end;
-        self.send_over_udp(batch, fan_out.packets.clone(), part.clone(), env, wiring);
-        let mut places = self.legs.iter().map(|leg| leg.rtp_targets.len()).max().unwrap_or(0);
+        self.send_over_udp(batch, fan_out.packets.clone(), part.clone(), env, context);
+        let mut places =
+            self.udp_targets.iter().map(|targets| targets.addresses.len()).max().unwrap_or(0);
         let (is_first, over_udp) = (fan_out.packets.start == 0, places > 0);
         if is_first {
-            self.send_over_tcp(batch, fan_out, part.clone(), env, wiring);
-            places = places.max(self.destinations.slot_count());
+            self.send_over_tcp(batch, fan_out, part.clone(), env, context);
+            places = places.max(self.table.slot_count());
         }
         if part.end < places {
             return Progress::Part;
@@ -341,13 +346,13 @@ impl Outlets {
         fan_out: &FanOut,
         slots: Range<usize>,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
         let (packets, octets) = (batch.spans().len() as u64, octets(batch));
         let FanOut { key_frame, report_at, .. } = *fan_out;
-        for slot in slots.start..slots.end.min(self.destinations.slot_count()) {
-            let Some(id) = self.destinations.id_at(slot) else { continue };
-            let Some(d) = self.destinations.get_mut(id) else { continue };
+        for slot in slots.start..slots.end.min(self.table.slot_count()) {
+            let Some(id) = self.table.id_at(slot) else { continue };
+            let Some(d) = self.table.get_mut(id) else { continue };
             if !d.playing || d.joined_late || d.catching_up.is_some() {
                 continue;
             }
@@ -355,9 +360,9 @@ impl Outlets {
             else {
                 continue;
             };
-            let Some(c) = wiring.connections.get_mut(connection) else { continue };
+            let Some(c) = context.connections.get_mut(connection) else { continue };
             let outcome = if d.skipping && !key_frame {
-                Ok(SendOutcome::Dropped)
+                Ok(WriteOutcome::Dropped)
             } else {
                 RtpSink::set_channel(batch, rtp_channel);
                 if let Some(channel) = report_at.and_then(|at| batch.bytes_mut().get_mut(at + 1)) {
@@ -366,12 +371,12 @@ impl Outlets {
                 c.send_media(env, batch.bytes(), false)
             };
             match outcome {
-                Ok(SendOutcome::Dropped) => {
+                Ok(WriteOutcome::Dropped) => {
                     d.note_drop(c.peer);
                     // Its report then goes by itself.
                     let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
                     if let Some(report) = report {
-                        send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, wiring);
+                        send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, context);
                     }
                 }
                 Ok(outcome) => {
@@ -380,41 +385,41 @@ impl Outlets {
                     d.sent.octets += octets;
                     let now = env.now();
                     let noted = d.drained_at.map(|at| now.saturating_duration_since(at));
-                    if outcome == SendOutcome::Whole
+                    if outcome == WriteOutcome::Whole
                         && noted.is_none_or(|d| d >= DRAIN_NOTE_INTERVAL)
                     {
                         d.drained_at = Some(now);
-                        wiring.drained.extend(d.session);
+                        context.drained.extend(d.session);
                     }
                 }
                 Err(e) => {
                     log::debug!("{}: {e}", c.peer);
-                    wiring.connections.note_broken(connection);
+                    context.broken.push(connection);
                 }
             }
         }
     }
 
-    /// Sends some packets of a batch to some of each leg's targets.
+    /// Sends some packets of a batch to some of each targets's targets.
     fn send_over_udp(
         &mut self,
         batch: &PacketBuffer,
         packets: Range<usize>,
-        targets: Range<usize>,
+        places: Range<usize>,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
         self.ranges.clear();
         let spans = batch.spans().get(packets).unwrap_or_default();
         self.ranges.extend(spans.iter().map(|s| s.range()));
         let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
-        for leg in &self.legs {
-            let end = targets.end.min(leg.rtp_targets.len());
-            let Some(targets) = leg.rtp_targets.get(targets.start..end) else { continue };
-            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+        for targets in &self.udp_targets {
+            let end = places.end.min(targets.addresses.len());
+            let Some(addresses) = targets.addresses.get(places.start..end) else { continue };
+            let Some(sockets) = context.sockets.get_mut(targets.sockets) else { continue };
             let socket = sockets.socket(false);
-            for targets in targets.split(|to| leg.has_gaps && *to == NOBODY) {
-                send_to_each(socket, env, &datagrams, targets, &mut self.failed);
+            for addresses in addresses.split(|to| targets.has_gaps && *to == NOBODY) {
+                send_to_each(socket, env, &datagrams, addresses, &mut self.failed);
                 self.send_errors += self.failed.len() as u64;
             }
         }
@@ -428,26 +433,29 @@ impl Outlets {
         batch: &mut PacketBuffer,
         fan_out: &FanOut,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
-        let Some(d) = self.destinations.get_mut(id).filter(|d| d.playing) else { return };
+        let Some(d) = self.table.get_mut(id).filter(|d| d.playing) else { return };
         let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else {
             let slot = id.raw().index as usize;
             if fan_out.packets.start == 0 && slot >= fan_out.done {
-                self.send_over_tcp(batch, fan_out, slot..slot + 1, env, wiring);
+                self.send_over_tcp(batch, fan_out, slot..slot + 1, env, context);
             }
             return self.wait_for_next_batch(id);
         };
         let Some(place) = d.place.take() else { return };
         // Where it goes on to play, it is listed again with the next batch.
         self.stale = true;
-        let leg = self.legs.iter_mut().find(|leg| leg.sockets == sockets);
-        let Some(leg) = leg.filter(|leg| leg.rtp_targets.get(place) == Some(&rtp)) else { return };
-        leg.leave_out(place);
+        let targets = self.udp_targets.iter_mut().find(|targets| targets.sockets == sockets);
+        let Some(targets) = targets.filter(|targets| targets.addresses.get(place) == Some(&rtp))
+        else {
+            return;
+        };
+        targets.leave_out(place);
         let had = if place < fan_out.done { fan_out.packets.end } else { fan_out.packets.start };
         self.ranges.clear();
         self.ranges.extend(batch.spans().get(had..).unwrap_or_default().iter().map(|s| s.range()));
-        self.send_ranges_to(sockets, rtp, batch, env, wiring);
+        self.send_ranges_to(sockets, rtp, batch, env, context);
     }
 
     /// Sends the packets in `self.ranges` to one UDP address.
@@ -457,9 +465,9 @@ impl Outlets {
         to: SocketAddr,
         batch: &PacketBuffer,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
-        let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+        let Some(sockets) = context.sockets.get_mut(sockets) else { return };
         let datagrams = Datagrams { buffer: batch.bytes(), spans: &self.ranges };
         send_to_each(sockets.socket(false), env, &datagrams, &[to], &mut self.failed);
         self.send_errors += self.failed.len() as u64;
@@ -467,7 +475,7 @@ impl Outlets {
 
     /// Sends nothing to a destination before the next key frame.
     pub(crate) fn wait_for_key_frame(&mut self, id: DestinationId) {
-        if let Some(d) = self.destinations.get_mut(id) {
+        if let Some(d) = self.table.get_mut(id) {
             (d.skipping, d.behind) = (true, false);
             self.anyone_waits = true;
             self.stale = true;
@@ -476,7 +484,7 @@ impl Outlets {
 
     fn end_waiting(&mut self) {
         let sent = self.sent;
-        for (_, d) in self.destinations.iter_mut() {
+        for (_, d) in self.table.iter_mut() {
             if d.skipping && d.is_udp() {
                 (d.skipping, d.behind) = (false, false);
                 d.since = sent;

@@ -3,8 +3,7 @@
 //! and a viewer that begins with another shows damage until the next one.
 
 use crate::frame::Frame;
-use crate::media::access_unit::{NalCodec, leading_units};
-use crate::payload::PayloadFormat;
+use crate::payload::{FormatRegistry, KeyFrameTest, PayloadFormat};
 
 /// What a frame is in its access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,25 +17,21 @@ pub(crate) struct FramePart {
 /// Watches the frames of one stream.
 #[derive(Debug)]
 pub(crate) struct KeyFrameWatch {
-    codec: Option<NalCodec>,
+    test: Option<KeyFrameTest>,
     is_video: bool,
     /// The access unit goes on with the next frame.
     inside: bool,
-    /// The present access unit has a slice.
-    had_slice: bool,
+    /// The present access unit has a part of its picture.
+    had_picture: bool,
 }
 
 impl KeyFrameWatch {
-    /// For a stream of that format. Of codecs that are none of this crate's, what the source says
-    /// is believed.
-    pub(crate) fn new(format: Option<&PayloadFormat>) -> Self {
-        let codec = match format.map(|f| f.encoding_name) {
-            Some("H264") => Some(NalCodec::H264),
-            Some("H265") => Some(NalCodec::H265),
-            _ => None,
-        };
+    /// For a stream of that format. Where the format has no test of its own, what the source says is
+    /// believed.
+    pub(crate) fn new(format: Option<&PayloadFormat>, formats: &FormatRegistry) -> Self {
+        let test = format.and_then(|format| formats.key_frame_test(format));
         let is_video = format.is_some_and(|f| f.media == "video");
-        Self { codec, is_video, inside: false, had_slice: false }
+        Self { test, is_video, inside: false, had_picture: false }
     }
 
     /// What comes next has no relation to what was before (a seek).
@@ -56,9 +51,9 @@ impl KeyFrameWatch {
         let starts_unit = !self.inside || flags.discontinuity;
         self.inside = !flags.ends_access_unit;
         if starts_unit {
-            self.had_slice = false;
+            self.had_picture = false;
         }
-        let Some(codec) = self.codec else {
+        let Some(test) = self.test else {
             return FramePart { starts_unit, key: flags.key && starts_unit };
         };
         let is_whole = starts_unit && flags.ends_access_unit;
@@ -66,11 +61,9 @@ impl KeyFrameWatch {
         if is_whole && !flags.key {
             return FramePart { starts_unit, key: false };
         }
-        let found = leading_units(codec, &frame.data);
-        // Of H.264 also pictures of I slices that nothing else marks, if the source, which may know
-        // more of what follows, has found them to be key frames.
-        let key = flags.key && !self.had_slice && (found.key || found.intra);
-        self.had_slice |= found.slice;
+        let found = test(&frame.data);
+        let key = flags.key && !self.had_picture && found.can_start;
+        self.had_picture |= found.has_picture;
         FramePart { starts_unit, key }
     }
 }
@@ -79,7 +72,6 @@ impl KeyFrameWatch {
 mod tests {
     use super::*;
     use crate::codec::CodecParameters;
-    use crate::payload::format_for;
     use std::time::Duration;
 
     const SPS: &[u8] = &[0, 0, 0, 1, 0x67, 66, 0, 10];
@@ -91,9 +83,14 @@ mod tests {
     const I_SLICE: &[u8] = &[0, 0, 0, 1, 0x41, 0b1000_1000, 0x80];
     const P_SLICE: &[u8] = &[0, 0, 0, 1, 0x41, 0b1001_1010, 0x80];
 
+    fn watch(parameters: &CodecParameters) -> KeyFrameWatch {
+        let formats = FormatRegistry::standard();
+        KeyFrameWatch::new(formats.format(parameters, 96).ok().as_ref(), formats)
+    }
+
     fn h264() -> KeyFrameWatch {
         let parameters = CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() };
-        KeyFrameWatch::new(Some(&format_for(&parameters, 96)))
+        watch(&parameters)
     }
 
     fn frame(units: &[&[u8]], key: bool, ends: bool) -> Frame {
@@ -123,12 +120,12 @@ mod tests {
             assert_eq!(part, FramePart { starts_unit: true, key }, "{units:?}");
         }
         let parameters = CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] };
-        let mut h265 = KeyFrameWatch::new(Some(&format_for(&parameters, 96)));
+        let mut h265 = watch(&parameters);
         for (header, key) in [(2 << 1, false), (19 << 1, true), (21 << 1, true)] {
             let unit: &[u8] = &[0, 0, 1, header, 1, 0x80];
             assert_eq!(h265.handle_frame(&frame(&[unit], true, true)).key, key);
         }
-        let mut others = KeyFrameWatch::new(None);
+        let mut others = KeyFrameWatch::new(None, FormatRegistry::standard());
         assert!(others.handle_frame(&frame(&[P_SLICE], true, true)).key);
         assert!(!others.handle_frame(&frame(&[P_SLICE], false, true)).key);
     }

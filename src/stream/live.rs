@@ -4,7 +4,7 @@ use crate::arena::{Arena, Id};
 use crate::env::UsageEnvironment;
 use crate::frame::Frame;
 use crate::stream::live_clock::LiveClock;
-use crate::stream::state::{StreamState, Wiring};
+use crate::stream::state::{SendContext, StreamState};
 use std::time::{Duration, Instant};
 
 impl StreamState {
@@ -41,11 +41,11 @@ impl StreamState {
     pub(crate) fn place_live_frame(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         frame: &Frame,
     ) -> Duration {
         let now = env.now();
-        let clock = self.live_clock.and_then(|id| wiring.live_clocks.get_mut(id));
+        let clock = self.live_clock.and_then(|id| context.live_clocks.get_mut(id));
         let Some(clock) = clock else { return now.saturating_duration_since(self.epoch) };
         let placed = clock.place(&mut self.live_place, frame, now, self.is_video);
         if placed.is_odd_one {
@@ -65,7 +65,7 @@ impl StreamState {
                 frame.pts,
             );
             // What waits in the packetizer is of the time before.
-            self.flush_to_all(env, wiring);
+            self.flush_to_all(env, context);
         }
         placed.at
     }

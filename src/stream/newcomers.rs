@@ -3,7 +3,7 @@
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::ids::{DestinationId, StreamId};
 use crate::stream::fast_start::FastStart;
-use crate::stream::state::{StreamState, Wiring, key};
+use crate::stream::state::{SendContext, StreamState, key};
 
 impl StreamState {
     /// Lets a destination that joins the running stream begin as the policy says.
@@ -11,9 +11,11 @@ impl StreamState {
         let cached = self.cache.as_ref().and_then(|cache| cache.start());
         match (self.policy.fast_start, cached) {
             (FastStart::Off, _) => {}
-            (FastStart::KeyFrameCache, Some(start)) => self.outlets.begin_catching_up(id, start),
+            (FastStart::KeyFrameCache, Some(start)) => {
+                self.destinations.begin_catching_up(id, start)
+            }
             (FastStart::WaitForKeyFrame, _) | (FastStart::KeyFrameCache, None) => {
-                self.outlets.wait_for_key_frame(id);
+                self.destinations.wait_for_key_frame(id);
             }
         }
     }
@@ -22,16 +24,16 @@ impl StreamState {
     pub(crate) fn run_catch_up(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         me: MediumHandle,
         id: StreamId,
     ) {
         let Some(cache) = self.cache.as_ref().filter(|_| self.is_playing()) else { return };
         let is_on_its_way = self.outgoing.is_some();
-        let next = self.outlets.catch_up(cache, is_on_its_way, self.policy, env, wiring);
+        let next = self.destinations.catch_up(cache, is_on_its_way, self.policy, env, context);
         if let Some(at) = next {
             env.arm_timer(&mut self.catch_up_timer, me, key(crate::ids::KEY_CATCH_UP, id), at);
         }
-        self.greet_newcomers(env, wiring, true);
+        self.greet_newcomers(env, context, true);
     }
 }

@@ -5,7 +5,7 @@ use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::payload::PacketBuffer;
 use crate::stream::destinations::{FanOut, Progress};
-use crate::stream::state::{StreamState, Wiring};
+use crate::stream::state::{SendContext, StreamState};
 use std::time::{Duration, Instant};
 
 /// Between the bursts of a frame that is too large to be sent over UDP at once.
@@ -29,12 +29,12 @@ pub(crate) struct Outgoing {
 /// Memory for the packets of a frame, lent to each stream while it sends: a stream's own would be
 /// as large as its largest frame. What one huge frame took is not kept.
 #[derive(Debug, Default)]
-pub(crate) struct SparePackets {
+pub(crate) struct PacketMemory {
     free: Vec<PacketBuffer>,
     kept: usize,
 }
 
-impl SparePackets {
+impl PacketMemory {
     /// The memory that was used last, which the processor's cache may still have.
     pub(crate) fn take(&mut self) -> PacketBuffer {
         let Some(buffer) = self.free.pop() else { return PacketBuffer::new(0) };
@@ -77,15 +77,15 @@ impl StreamState {
     pub(crate) fn go_on_with_outgoing(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) -> Option<Instant> {
         let now = env.now();
         let mut frame = self.outgoing.take()?;
         if frame.next <= now {
             let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
-            match self.outlets.send_part(batch, fan_out, self.policy, env, wiring) {
+            match self.destinations.send_part(batch, fan_out, self.policy, env, context) {
                 Progress::Done => {
-                    wiring.spare.give_back(frame.batch);
+                    context.spare.give_back(frame.batch);
                     return None;
                 }
                 Progress::Part => frame.next = now,
@@ -102,27 +102,33 @@ impl StreamState {
     pub(crate) fn finish_outgoing_for(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         id: DestinationId,
     ) {
         if let Some(Outgoing { batch, fan_out, .. }) = &mut self.outgoing {
-            self.outlets.finish_for(id, batch, fan_out, env, wiring);
+            self.destinations.finish_for(id, batch, fan_out, env, context);
         }
     }
 
     /// Sends what is left of the packets that are on their way to all at once, since what comes next
     /// cannot wait.
-    pub(crate) fn finish_outgoing(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+    pub(crate) fn finish_outgoing(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
         let Some(mut frame) = self.outgoing.take() else { return };
         let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
-        while self.outlets.send_part(batch, fan_out, self.policy, env, wiring) != Progress::Done {}
-        wiring.spare.give_back(frame.batch);
+        while self.destinations.send_part(batch, fan_out, self.policy, env, context)
+            != Progress::Done
+        {}
+        context.spare.give_back(frame.batch);
     }
 
     /// Forgets the frame that is on its way, which nobody waits for.
-    pub(crate) fn drop_outgoing(&mut self, wiring: &mut Wiring<'_>) {
+    pub(crate) fn drop_outgoing(&mut self, context: &mut SendContext<'_>) {
         if let Some(frame) = self.outgoing.take() {
-            wiring.spare.give_back(frame.batch);
+            context.spare.give_back(frame.batch);
         }
     }
 }
@@ -133,7 +139,7 @@ mod tests {
 
     #[test]
     fn memory_is_lent_again_and_bounded() {
-        let mut spare = SparePackets::default();
+        let mut spare = PacketMemory::default();
         assert_eq!(spare.take().capacity(), 0);
         spare.give_back(PacketBuffer::of_one_packet(MAX_KEPT));
         assert_eq!((spare.free.len(), spare.kept), (0, 0), "too large to be kept");

@@ -5,7 +5,7 @@ use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
-use crate::stream::state::{Phase, StreamState, Wiring};
+use crate::stream::state::{Phase, SendContext, StreamState};
 use std::time::{Duration, Instant};
 
 /// Where a source's time line lies on the clock.
@@ -160,7 +160,7 @@ impl StreamState {
     }
 
     /// Makes the time of the first frame known, by fetching it if need be.
-    pub(crate) fn prepare(&mut self, wiring: &mut Wiring<'_>, now: Instant) {
+    pub(crate) fn prepare(&mut self, context: &mut SendContext<'_>, now: Instant) {
         if self.phase == Phase::Playing {
             return;
         }
@@ -169,7 +169,7 @@ impl StreamState {
             if self.has_frame() {
                 return;
             }
-            let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+            let mut cx = SourceContext { now, demuxers: context.demuxers };
             match self.poll_source(&mut cx) {
                 FramePoll::Ready(frame) => self.pending = Some(frame),
                 FramePoll::Pending(Wait::Work) => {}
@@ -215,7 +215,7 @@ impl StreamState {
     /// At the end of a repeating stream: lets it begin again one period after its start.
     pub(crate) fn begin_anew(
         &mut self,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         now: Instant,
         ending: &Ending,
     ) -> Option<()> {
@@ -227,7 +227,7 @@ impl StreamState {
         let may_repeat = self.gave_frame && !self.at_end;
         let period = self.repeat_period.filter(|p| !p.is_zero() && may_repeat)?;
         let base = self.base?;
-        let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+        let mut cx = SourceContext { now, demuxers: context.demuxers };
         self.source.begin_anew(period, &mut cx).ok()?;
         self.gave_frame = false;
         self.key_frames.reset();

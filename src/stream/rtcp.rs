@@ -17,7 +17,7 @@
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::ids::{DestinationId, StreamId};
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
-use crate::stream::state::{Phase, StreamState, Wiring, key};
+use crate::stream::state::{Phase, SendContext, StreamState, key};
 use std::time::Duration;
 
 /// How long a report that is due waits for a frame to go out with. In a connection the two are one
@@ -78,13 +78,13 @@ impl StreamState {
     pub(crate) fn run_rtcp(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         me: MediumHandle,
         id: StreamId,
     ) {
         let now = env.now();
         if self.report_run.done.is_none() && self.rtcp.poll_timeout().is_some_and(|at| at <= now) {
-            let has_company = self.is_playing() && self.outlets.is_anyone_playing_over_tcp();
+            let has_company = self.is_playing() && self.destinations.is_anyone_playing_over_tcp();
             if has_company && !self.report_waits {
                 self.report_waits = true;
                 let until = now + REPORT_PATIENCE;
@@ -98,7 +98,7 @@ impl StreamState {
             let report = self.make_report(env);
             self.begin_report(report, true);
         }
-        self.go_on_with_report(env, wiring);
+        self.go_on_with_report(env, context);
         self.wake_for_rtcp(env, me, id);
     }
 
@@ -131,12 +131,13 @@ impl StreamState {
     }
 
     /// Sends the report that is on its way to some more destinations.
-    fn go_on_with_report(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
+    fn go_on_with_report(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
         let run = &mut self.report_run;
         let Some(done) = run.done.take() else { return };
         let end = done.saturating_add(SLOTS_PER_TURN);
-        let outlets = &mut self.outlets;
-        let more = outlets.send_rtcp_to_some(&run.packet, done..end, run.over_tcp, env, wiring);
+        let destinations = &mut self.destinations;
+        let more =
+            destinations.send_rtcp_to_some(&run.packet, done..end, run.over_tcp, env, context);
         run.done = more.then_some(end);
     }
 
@@ -155,7 +156,7 @@ impl StreamState {
         let now = env.now();
         let (ntp, facts) = self.sender_facts(env);
         self.report_waits = false;
-        self.rtcp.handle_timeout(now, self.outlets.destinations.len());
+        self.rtcp.handle_timeout(now, self.destinations.table.len());
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.poll_report(now, ntp, facts, &mut report);
@@ -168,14 +169,14 @@ impl StreamState {
     pub(crate) fn greet_newcomers(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         sent: bool,
     ) {
-        if !sent || self.outgoing.is_some() || !self.outlets.has_newcomers() {
+        if !sent || self.outgoing.is_some() || !self.destinations.has_newcomers() {
             return;
         }
         let report = self.report_out_of_turn(env);
-        self.outlets.greet(&report, NEWCOMERS_PER_TURN, env, wiring);
+        self.destinations.greet(&report, NEWCOMERS_PER_TURN, env, context);
         self.report = report;
     }
 
@@ -189,14 +190,18 @@ impl StreamState {
 
     /// Tells everybody that no more will come. Who has heard nothing gets a report first: a BYE may
     /// not be a participant's only packet (RFC 3550 section 6.3.7).
-    pub(crate) fn end_with_goodbye(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
-        if self.outlets.has_newcomers() {
+    pub(crate) fn end_with_goodbye(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        if self.destinations.has_newcomers() {
             let report = self.report_out_of_turn(env);
-            self.outlets.greet(&report, usize::MAX, env, wiring);
+            self.destinations.greet(&report, usize::MAX, env, context);
             self.report = report;
         }
-        self.say_goodbye(env, wiring, None);
-        self.outlets.note_goodbye();
+        self.say_goodbye(env, context, None);
+        self.destinations.note_goodbye();
         self.identity.gone = true;
     }
 
@@ -204,12 +209,12 @@ impl StreamState {
     pub(crate) fn say_goodbye(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         only: Option<DestinationId>,
     ) {
         self.write_goodbye(env);
         let report = std::mem::take(&mut self.report);
-        self.outlets.send_rtcp(&report, only, env, wiring);
+        self.destinations.send_rtcp(&report, only, env, context);
         self.report = report;
     }
 

@@ -74,17 +74,17 @@ impl UdpSockets {
 
 /// Whom a stream sends to through one pair of sockets.
 #[derive(Debug)]
-pub(crate) struct Leg {
+pub(crate) struct UdpTargets {
     pub(crate) sockets: SocketsId,
-    pub(crate) rtp_targets: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// Some targets are [`NOBODY`].
     pub(crate) has_gaps: bool,
 }
 
-impl Leg {
+impl UdpTargets {
     /// Takes a target out; the others keep their places.
     pub(crate) fn leave_out(&mut self, place: usize) {
-        if let Some(target) = self.rtp_targets.get_mut(place) {
+        if let Some(target) = self.addresses.get_mut(place) {
             *target = NOBODY;
             self.has_gaps = true;
         }

@@ -8,18 +8,20 @@ use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::ids::StreamId;
-use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId};
+use crate::ids::{
+    ClientSessionId, ConnectionId, DestinationId, InputId, MediaSessionId, OfConnection,
+};
 use crate::media::demux::DemuxTable;
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
-use crate::rtsp::connections::Connections;
-use crate::stream::destinations::{Destination, DestinationTransport, Outlets, Progress};
+use crate::rtsp::connection::Connection;
+use crate::stream::destinations::{Destination, DestinationTransport, Destinations, Progress};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::key_frames::KeyFrameWatch;
 use crate::stream::live_clock::{LiveClock, LivePlace};
-use crate::stream::outgoing::{Outgoing, SparePackets};
+use crate::stream::outgoing::{Outgoing, PacketMemory};
 use crate::stream::position::Base;
 use crate::stream::rtcp::{Identity, ReportRun};
 use crate::stream::sockets::{SocketsId, UdpSockets};
@@ -64,13 +66,15 @@ impl Default for SendPolicy {
 }
 
 /// What a stream needs of the server while it runs.
-pub(crate) struct Wiring<'a> {
-    pub(crate) connections: &'a mut Connections,
+pub(crate) struct SendContext<'a> {
+    pub(crate) connections: &'a mut Arena<Connection, OfConnection>,
     pub(crate) sockets: &'a mut Arena<UdpSockets>,
     pub(crate) demuxers: &'a mut DemuxTable,
     pub(crate) live_clocks: &'a mut Arena<LiveClock>,
     /// Memory for packets, lent to each stream while it sends.
-    pub(crate) spare: &'a mut SparePackets,
+    pub(crate) spare: &'a mut PacketMemory,
+    /// Connections whose write failed.
+    pub(crate) broken: &'a mut Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
     pub(crate) drained: &'a mut Vec<ClientSessionId>,
 }
@@ -113,7 +117,7 @@ pub struct StreamState {
     pub(crate) live_clock: Option<Id<LiveClock>>,
     pub(crate) live_place: Option<LivePlace>,
     pub(crate) repeat_period: Option<Duration>,
-    pub(crate) outlets: Outlets,
+    pub(crate) destinations: Destinations,
     pub(crate) policy: SendPolicy,
     pub(crate) cache: Option<KeyFrameCache>,
     pub(crate) key_frames: KeyFrameWatch,
@@ -158,7 +162,7 @@ impl fmt::Debug for StreamState {
         f.debug_struct("StreamState")
             .field("sink", &self.sink)
             .field("phase", &self.phase)
-            .field("destinations", &self.outlets.destinations.len())
+            .field("destinations", &self.destinations.table.len())
             .field("position", &self.position)
             .finish_non_exhaustive()
     }
@@ -178,7 +182,7 @@ impl StreamState {
             live_clock: None,
             live_place: None,
             repeat_period: parts.repeat_period,
-            outlets: Outlets::default(),
+            destinations: Destinations::default(),
             policy: SendPolicy::default(),
             cache: None,
             key_frames: parts.key_frames,
@@ -219,7 +223,7 @@ impl StreamState {
     /// Whether nothing was asked of the source yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.phase == Phase::Idle
-            && !self.outlets.has_sent()
+            && !self.destinations.has_sent()
             && self.position.is_zero()
             && self.base.is_none()
     }
@@ -231,12 +235,12 @@ impl StreamState {
 
     /// Number of destinations.
     pub fn users(&self) -> usize {
-        self.outlets.destinations.len()
+        self.destinations.table.len()
     }
 
     /// Packets that the operating system refused to send.
     pub const fn send_errors(&self) -> u64 {
-        self.outlets.send_errors
+        self.destinations.send_errors
     }
 
     pub(crate) fn add_destination(
@@ -244,12 +248,12 @@ impl StreamState {
         session: Option<ClientSessionId>,
         transport: DestinationTransport,
     ) -> DestinationId {
-        self.outlets.add(session, transport)
+        self.destinations.add(session, transport)
     }
 
     pub(crate) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
         self.rtcp.remove_destination(destination_key(id));
-        self.outlets.remove(id)
+        self.destinations.remove(id)
     }
 
     pub(crate) fn source_mut(&mut self) -> &mut dyn FramedSource {
@@ -261,19 +265,19 @@ impl StreamState {
     pub(crate) fn start(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         id: DestinationId,
         npt: Duration,
     ) {
-        self.begin_packet(env, wiring, id);
-        let is_new = self.outlets.destinations.get(id).is_some_and(|d| !d.playing);
+        self.begin_packet(env, context, id);
+        let is_new = self.destinations.table.get(id).is_some_and(|d| !d.playing);
         if is_new && self.phase == Phase::Playing {
             self.begin_newcomer(id);
         }
-        self.outlets.set_playing(id, true);
+        self.destinations.set_playing(id, true);
         // One that played had it all by now.
         if self.outgoing.is_some() {
-            self.outlets.wait_for_next_batch(id);
+            self.destinations.wait_for_next_batch(id);
         }
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
@@ -289,21 +293,21 @@ impl StreamState {
     pub(crate) fn begin_packet(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         except: DestinationId,
     ) {
-        if self.outlets.destinations.get(except).is_some_and(|d| d.playing) {
-            self.finish_outgoing_for(env, wiring, except);
+        if self.destinations.table.get(except).is_some_and(|d| d.playing) {
+            self.finish_outgoing_for(env, context, except);
         }
-        if self.sink.holds_back() && !self.outlets.is_anyone_else_playing(except) {
-            self.flush_to_all(env, wiring);
+        if self.sink.holds_back() && !self.destinations.is_anyone_else_playing(except) {
+            self.flush_to_all(env, context);
         }
     }
 
     /// Stops sending to `id`; the source stops with the last destination.
     pub(crate) fn pause(&mut self, env: &mut UsageEnvironment, id: DestinationId) {
-        self.outlets.set_playing(id, false);
-        if !self.live && !self.outlets.is_anyone_playing() {
+        self.destinations.set_playing(id, false);
+        if !self.live && !self.destinations.is_anyone_playing() {
             self.halt(env);
         }
     }
@@ -334,7 +338,7 @@ impl StreamState {
         if !self.report_run.is_under_way() {
             self.wake_for_rtcp(env, me, id);
         }
-        if self.outlets.is_anyone_catching_up() {
+        if self.destinations.is_anyone_catching_up() {
             env.arm_timer(&mut self.catch_up_timer, me, key(crate::ids::KEY_CATCH_UP, id), at);
         }
     }
@@ -343,7 +347,7 @@ impl StreamState {
     pub(crate) fn run(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         me: MediumHandle,
         id: StreamId,
         budget: usize,
@@ -354,13 +358,13 @@ impl StreamState {
         }
         let reports = self.report_run.is_under_way();
         let mut sent = self.outgoing.is_some();
-        if let Some(next) = self.go_on_with_outgoing(env, wiring) {
+        if let Some(next) = self.go_on_with_outgoing(env, context) {
             env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), next);
             return RunOutcome::Running;
         }
         if let Phase::Ending(at) = self.phase {
             if now >= at && !self.waits_for_newcomers(at, now) {
-                return self.end(env, wiring);
+                return self.end(env, context);
             }
             let at = if now < at { at } else { now + END_DELAY };
             env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), at);
@@ -379,7 +383,7 @@ impl StreamState {
                         wake_at = due;
                         break;
                     }
-                    let mut cx = SourceContext { now, demuxers: wiring.demuxers };
+                    let mut cx = SourceContext { now, demuxers: context.demuxers };
                     match self.poll_source(&mut cx) {
                         FramePoll::Ready(frame) => frame,
                         FramePoll::Pending(Wait::Until(at)) => {
@@ -387,15 +391,15 @@ impl StreamState {
                             break;
                         }
                         FramePoll::Pending(Wait::Input) => {
-                            self.greet_newcomers(env, wiring, sent);
+                            self.greet_newcomers(env, context, sent);
                             return RunOutcome::Running;
                         }
                         FramePoll::Pending(Wait::Work) => continue,
-                        FramePoll::Ended(ending) => match self.begin_anew(wiring, now, &ending) {
+                        FramePoll::Ended(ending) => match self.begin_anew(context, now, &ending) {
                             Some(()) => continue,
                             None => {
                                 let over = self.source_end;
-                                wake_at = self.begin_end(env, wiring, over);
+                                wake_at = self.begin_end(env, context, over);
                                 break;
                             }
                         },
@@ -405,14 +409,14 @@ impl StreamState {
             if let Some(limit) = self.limit().filter(|limit| frame.dts >= *limit) {
                 self.pending = Some(frame);
                 if self.pause_at == Some(limit) {
-                    self.pause_all(env, wiring);
+                    self.pause_all(env, context);
                     return RunOutcome::Running;
                 }
-                wake_at = self.begin_end(env, wiring, limit);
+                wake_at = self.begin_end(env, context, limit);
                 break;
             }
             let running_time = if self.live {
-                self.place_live_frame(env, wiring, &frame)
+                self.place_live_frame(env, context, &frame)
             } else {
                 let base = *self.base.get_or_insert(Base { at: now, npt: frame.dts });
                 let due = base.due_at(frame.dts);
@@ -423,13 +427,13 @@ impl StreamState {
                 }
                 base.running_time(self.epoch, frame.pts)
             };
-            sent |= self.send_frame(env, wiring, &frame, running_time);
-            wiring.demuxers.frame_memory().give_back(frame.data);
+            sent |= self.send_frame(env, context, &frame, running_time);
+            context.demuxers.frame_memory().give_back(frame.data);
         }
         if let Some(outgoing) = &self.outgoing {
             wake_at = outgoing.next;
         }
-        self.greet_newcomers(env, wiring, sent);
+        self.greet_newcomers(env, context, sent);
         env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), wake_at);
         if self.report_run.is_under_way() && !reports {
             self.wake_for_rtcp(env, me, id);
@@ -441,7 +445,7 @@ impl StreamState {
     fn send_frame(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         frame: &Frame,
         running_time: Duration,
     ) -> bool {
@@ -450,25 +454,25 @@ impl StreamState {
         self.source_end = frame.dts.saturating_add(frame.duration);
         self.gave_frame = true;
         // Of a flush, where the time line jumps.
-        self.finish_outgoing(env, wiring);
-        let mut memory = wiring.spare.take();
+        self.finish_outgoing(env, context);
+        let mut memory = context.spare.take();
         self.sink.swap_memory(&mut memory);
         let part = self.key_frames.handle_frame(frame);
         let batch = self.sink.handle_frame(frame, running_time);
         if let Some(cache) = &mut self.cache {
-            cache.push(batch, part, self.outlets.slowest_reader());
+            cache.push(batch, part, self.destinations.slowest_reader());
         }
         let report = self.take_waiting_report(env);
         let (batch, policy) = (self.sink.batch(), self.policy);
         let has_packets = !batch.is_empty();
-        let mut fan_out = self.outlets.begin(batch, part.key, &report, policy);
-        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        let mut fan_out = self.destinations.begin(batch, part.key, &report, policy);
+        let progress = self.destinations.send_part(batch, &mut fan_out, policy, env, context);
         self.begin_report(report, false);
         if progress != Progress::Done {
             self.keep_outgoing(env, fan_out, progress, frame.duration);
         }
         self.sink.swap_memory(&mut memory);
-        wiring.spare.give_back(memory);
+        context.spare.give_back(memory);
         has_packets
     }
 
@@ -476,10 +480,10 @@ impl StreamState {
     fn begin_end(
         &mut self,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
         npt: Duration,
     ) -> Instant {
-        self.flush_to_all(env, wiring);
+        self.flush_to_all(env, context);
         let now = env.now();
         let over = self.base.filter(|_| !self.live).map_or(now, |base| base.due_at(npt));
         let at = over.max(now + END_DELAY);
@@ -489,8 +493,12 @@ impl StreamState {
 
     /// Sends what the packetizer holds back, in parts where there is a crowd. Nobody waits for
     /// more of the frame before it.
-    pub(crate) fn flush_to_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
-        self.drop_outgoing(wiring);
+    pub(crate) fn flush_to_all(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        self.drop_outgoing(context);
         if !self.sink.holds_back() {
             return;
         }
@@ -498,10 +506,10 @@ impl StreamState {
         let batch = self.sink.flush();
         let part = self.key_frames.of_what_was_held_back();
         if let Some(cache) = &mut self.cache {
-            cache.push(batch, part, self.outlets.slowest_reader());
+            cache.push(batch, part, self.destinations.slowest_reader());
         }
-        let mut fan_out = self.outlets.begin(batch, part.key, &[], policy);
-        let progress = self.outlets.send_part(batch, &mut fan_out, policy, env, wiring);
+        let mut fan_out = self.destinations.begin(batch, part.key, &[], policy);
+        let progress = self.destinations.send_part(batch, &mut fan_out, policy, env, context);
         if progress != Progress::Done {
             self.keep_outgoing(env, fan_out, progress, Duration::ZERO);
         }
@@ -509,37 +517,37 @@ impl StreamState {
 
     /// Whether the end is put off for newcomers who have not had all yet; not for long.
     fn waits_for_newcomers(&self, end: Instant, now: Instant) -> bool {
-        self.outlets.is_anyone_catching_up()
+        self.destinations.is_anyone_catching_up()
             && now.saturating_duration_since(end) < CATCH_UP_PATIENCE
     }
 
     /// The pause point is reached.
-    fn pause_all(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) {
-        self.flush_to_all(env, wiring);
+    fn pause_all(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
+        self.flush_to_all(env, context);
         self.pause_at = None;
-        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
-            self.outlets.set_playing(id, false);
+        for id in self.destinations.table.ids().collect::<Vec<_>>() {
+            self.destinations.set_playing(id, false);
         }
         self.halt(env);
     }
 
     /// The client that named the end of the range knows that it is reached; all others are told.
-    fn end(&mut self, env: &mut UsageEnvironment, wiring: &mut Wiring<'_>) -> RunOutcome {
+    fn end(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) -> RunOutcome {
         if self.stop_at.is_none() {
-            self.end_with_goodbye(env, wiring);
+            self.end_with_goodbye(env, context);
         }
         env.disarm_timer(&mut self.timer);
         env.disarm_timer(&mut self.catch_up_timer);
         self.phase = Phase::Ended;
-        for id in self.outlets.destinations.ids().collect::<Vec<_>>() {
-            self.outlets.set_playing(id, false);
+        for id in self.destinations.table.ids().collect::<Vec<_>>() {
+            self.destinations.set_playing(id, false);
         }
         RunOutcome::Ended
     }
 
     /// The sockets that it sends through.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketsId> + '_ {
-        self.outlets.legs.iter().map(|leg| leg.sockets)
+        self.destinations.udp_targets.iter().map(|targets| targets.sockets)
     }
 
     /// Releases timers and what the source holds in tables.

@@ -2,14 +2,14 @@
 
 use crate::arena::Arena;
 use crate::env::turn_budget::TurnBudget;
-use crate::ids::{ClientSessionId, MediaSessionId, OfInput, OfStream, StreamId};
+use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId, OfInput, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::Inbox;
 use crate::stream::StreamState;
 use crate::stream::input::Input;
 use crate::stream::live_clock::LiveClock;
 use crate::stream::members::Members;
-use crate::stream::outgoing::SparePackets;
+use crate::stream::outgoing::PacketMemory;
 use crate::stream::sockets::{SocketsId, UdpSockets};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,7 +37,9 @@ pub(crate) struct Streams {
     /// Sessions that watch multicast streams.
     pub(crate) members: Members,
     /// Memory for the packets of one frame.
-    pub(crate) spare: SparePackets,
+    pub(crate) spare: PacketMemory,
+    /// Connections whose write failed.
+    pub(crate) broken: Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
     pub(crate) drained: Vec<ClientSessionId>,
     /// Memory for the RTCP packets that came at once.
@@ -57,7 +59,8 @@ impl Streams {
             demuxers: DemuxTable::default(),
             presentations: 0,
             members: Members::default(),
-            spare: SparePackets::default(),
+            spare: PacketMemory::default(),
+            broken: Vec::new(),
             drained: Vec::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
         }

@@ -4,6 +4,8 @@
 /// Files with an arrow up to another room: from, to.
 pub(crate) const UPWARD: &[(&str, &str)] = &[
     ("env/mod.rs", "net/mod.rs"),
+    ("rtsp/connection.rs", "server/config.rs"),
+    ("rtsp/connection.rs", "server/waiting.rs"),
     ("server/method/pause.rs", "server/requests.rs"),
     ("server/method/pause.rs", "server/rtsp_server.rs"),
     ("server/method/play.rs", "server/requests.rs"),
@@ -64,18 +66,8 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "media/file/wav.rs",
     ],
     &[
-        "payload/aac/mod.rs",
-        "payload/access_unit.rs",
-        "payload/h264/mod.rs",
-        "payload/h264/sdp.rs",
-        "payload/h265/mod.rs",
-        "payload/h265/sdp.rs",
-        "payload/mod.rs",
-        "payload/mp2t.rs",
-        "payload/mpa.rs",
-        "payload/pcm.rs",
-    ],
-    &[
+        "rtsp/connection.rs",
+        "rtsp/connections.rs",
         "server/endings.rs",
         "server/method/answer.rs",
         "server/method/targets.rs",
@@ -87,8 +79,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "session/media_session.rs",
         "session/media_sessions.rs",
         "session/provider.rs",
-    ],
-    &[
         "stream/destinations.rs",
         "stream/destinations/catch_up.rs",
         "stream/destinations/rtcp.rs",
@@ -96,6 +86,7 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "stream/position.rs",
         "stream/rtcp.rs",
         "stream/state.rs",
+        "stream/streams.rs",
     ],
     &[
         "session/pool/entitlement.rs",

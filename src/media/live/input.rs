@@ -124,8 +124,12 @@ pub(super) enum InputKind {
     Nal(NalCodec),
     Aac,
     MpegAudio,
-    Pcm { block: usize },
+    Pcm {
+        block: usize,
+    },
     TransportStream,
+    /// Of a codec that only the application knows.
+    Other,
 }
 
 impl InputKind {
@@ -140,7 +144,8 @@ impl InputKind {
                 Self::Pcm { block }
             }
             CodecParameters::Mp2t => Self::TransportStream,
-            _ => Self::Aac,
+            CodecParameters::Aac { .. } => Self::Aac,
+            _ => Self::Other,
         }
     }
 
@@ -178,7 +183,7 @@ impl InputKind {
             {
                 return Err(InputError::NotTransportPackets);
             }
-            Self::Pcm { .. } | Self::TransportStream => {}
+            Self::Pcm { .. } | Self::TransportStream | Self::Other => {}
         }
         Ok(data)
     }

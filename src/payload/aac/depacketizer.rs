@@ -2,10 +2,11 @@
 
 use super::headers::AuHeaderLayout;
 use super::parameters::AacParameters;
-use crate::payload::{DepacketizedFrame, Depacketizer};
+use crate::payload::depacketizer::{
+    DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload,
+};
 use crate::wire::ParseError;
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 const WHAT: &str = "AAC payload";
 /// Largest access unit that is put together from fragments that do not tell the size of the whole.
@@ -32,16 +33,12 @@ struct Partial {
 pub struct AacDepacketizer {
     unit_duration: u32,
     layout: AuHeaderLayout,
-    frames: VecDeque<DepacketizedFrame>,
     partial: Option<Partial>,
     /// The sender marks not even packets of whole access units.
     marks_nothing: bool,
     /// It has sent fragments that state their own size, so that the first of an access unit is
     /// told by nothing.
     states_own_sizes: bool,
-    /// Packets are missing before what comes.
-    after_loss: bool,
-    discontinuity: bool,
     deviations: u64,
 }
 
@@ -62,52 +59,51 @@ impl AacDepacketizer {
         Self {
             unit_duration,
             layout,
-            frames: VecDeque::new(),
             partial: None,
             marks_nothing: false,
             states_own_sizes: false,
-            after_loss: false,
-            discontinuity: false,
             deviations: 0,
         }
-    }
-
-    /// What is known not to be whole has been dropped; `damaged` is what may lack its beginning.
-    fn push(&mut self, data: Bytes, timestamp: u32, damaged: bool) {
-        let discontinuity = std::mem::take(&mut self.discontinuity);
-        let frame = DepacketizedFrame { data, timestamp, key: true, discontinuity, damaged };
-        self.frames.push_back(frame);
     }
 
     /// Something else has come: what was put together before will not be finished. A single
     /// fragment of no stated size, behind which nothing is missing, was a whole access unit of a
     /// sender that marks nothing.
-    fn end_partial(&mut self) {
+    fn end_partial(&mut self, out: &mut DepacketizedFrames) {
         let Some(partial) = self.partial.take() else { return };
         if partial.size.is_none() && partial.fragments == 1 {
             self.marks_nothing = true;
-            self.push(partial.bytes.into(), partial.timestamp, false);
+            out.push(DepacketizedFrame::new(partial.bytes, partial.timestamp));
         } else {
-            self.discontinuity = true;
+            out.note_loss();
         }
     }
 
     /// A payload that has one access unit, of which `size` is stated, or a fragment of it.
-    fn handle_single(&mut self, size: Option<usize>, data: &[u8], marker: bool, timestamp: u32) {
-        let after_loss = self.after_loss;
+    fn handle_single(
+        &mut self,
+        size: Option<usize>,
+        unit: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
+    ) {
+        let RtpPayload { data, marker, timestamp, lost } = *unit;
         let total = size.filter(|size| *size > data.len());
         let goes_on = self.partial.as_ref().is_some_and(|p| {
             p.timestamp == timestamp && p.size.is_none_or(|of_whole| size == Some(of_whole))
         });
         if !goes_on {
-            self.end_partial();
+            self.end_partial(out);
             if total.is_none() && (marker || self.marks_nothing) {
                 self.deviations += u64::from(!marker);
-                let damaged = after_loss && self.states_own_sizes;
-                return self.push(Bytes::copy_from_slice(data), timestamp, damaged);
+                // What is known not to be whole has been dropped; this may lack its beginning.
+                let damaged = lost && self.states_own_sizes;
+                let data = Bytes::copy_from_slice(data);
+                out.push(DepacketizedFrame { damaged, ..DepacketizedFrame::new(data, timestamp) });
+                return;
             }
         }
-        let new = Partial { size: total, timestamp, bytes: Vec::new(), fragments: 0, after_loss };
+        let new =
+            Partial { size: total, timestamp, bytes: Vec::new(), fragments: 0, after_loss: lost };
         let partial = self.partial.get_or_insert(new);
         partial.bytes.extend_from_slice(data);
         partial.fragments += 1;
@@ -126,30 +122,30 @@ impl AacDepacketizer {
                 self.states_own_sizes = true;
             }
             let damaged = partial.after_loss && partial.size.is_none();
-            self.push(partial.bytes.into(), timestamp, damaged);
+            let frame = DepacketizedFrame::new(partial.bytes, timestamp);
+            out.push(DepacketizedFrame { damaged, ..frame });
         } else {
-            self.discontinuity = true;
+            out.note_loss();
         }
     }
 
     fn handle_units(
         &mut self,
-        payload: &[u8],
-        marker: bool,
-        timestamp: u32,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        let invalid = ParseError::Invalid { what: WHAT, at: payload.len() };
-        let (mut headers, mut data) = self.layout.split(payload)?;
+        let invalid = ParseError::Invalid { what: WHAT, at: payload.data.len() };
+        let (mut headers, mut data) = self.layout.split(payload.data)?;
         if data.is_empty() {
             return Err(invalid);
         }
         if !self.layout.has_headers() {
-            return self.handle_units_without_headers(data, marker, timestamp);
+            return self.handle_units_without_headers(&RtpPayload { data, ..*payload }, out);
         }
         if headers.is_empty() {
             return Err(invalid);
         }
-        let mut at = timestamp;
+        let mut at = payload.timestamp;
         let mut is_first = true;
         while !headers.is_empty() {
             let header = headers.next()?;
@@ -159,16 +155,18 @@ impl AacDepacketizer {
                 return Err(invalid);
             }
             self.deviations += u64::from(header.index != 0);
-            let at_unit = header.cts_delta.map_or(at, |delta| timestamp.wrapping_add(delta));
+            let at_unit =
+                header.cts_delta.map_or(at, |delta| payload.timestamp.wrapping_add(delta));
             let size = header.size.unwrap_or(data.len());
             if is_first && headers.is_empty() && size >= data.len() {
-                self.handle_single(header.size, data, marker, at_unit);
+                let unit = RtpPayload { data, timestamp: at_unit, ..*payload };
+                self.handle_single(header.size, &unit, out);
                 return Ok(());
             }
-            self.end_partial();
+            self.end_partial(out);
             let (unit, rest) =
                 data.split_at_checked(size).filter(|(u, _)| !u.is_empty()).ok_or(invalid)?;
-            self.push(Bytes::copy_from_slice(unit), at_unit, false);
+            out.push(DepacketizedFrame::new(Bytes::copy_from_slice(unit), at_unit));
             at = at_unit.wrapping_add(self.unit_duration);
             data = rest;
             is_first = false;
@@ -178,22 +176,22 @@ impl AacDepacketizer {
 
     fn handle_units_without_headers(
         &mut self,
-        data: &[u8],
-        marker: bool,
-        timestamp: u32,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
+        let data = payload.data;
         let size = self.layout.constant_size.map(|size| size as usize);
         let Some(size) = size.filter(|size| data.len() > *size) else {
-            self.handle_single(size, data, marker, timestamp);
+            self.handle_single(size, payload, out);
             return Ok(());
         };
         if data.len() % size != 0 {
             return Err(ParseError::Invalid { what: WHAT, at: data.len() });
         }
-        self.end_partial();
-        let mut at = timestamp;
+        self.end_partial(out);
+        let mut at = payload.timestamp;
         for unit in data.chunks(size) {
-            self.push(Bytes::copy_from_slice(unit), at, false);
+            out.push(DepacketizedFrame::new(Bytes::copy_from_slice(unit), at));
             at = at.wrapping_add(self.unit_duration);
         }
         Ok(())
@@ -203,26 +201,19 @@ impl AacDepacketizer {
 impl Depacketizer for AacDepacketizer {
     fn handle_payload(
         &mut self,
-        payload: &[u8],
-        marker: bool,
-        timestamp: u32,
-        lost: bool,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        if lost {
+        if payload.lost {
             self.partial = None;
-            self.discontinuity = true;
+            out.note_loss();
         }
-        self.after_loss = lost;
-        self.marks_nothing &= !marker;
-        self.handle_units(payload, marker, timestamp)
+        self.marks_nothing &= !payload.marker;
+        self.handle_units(payload, out)
     }
 
-    fn poll_frame(&mut self) -> Option<DepacketizedFrame> {
-        self.frames.pop_front()
-    }
-
-    fn handle_end(&mut self) {
-        self.end_partial();
+    fn handle_end(&mut self, out: &mut DepacketizedFrames) {
+        self.end_partial(out);
     }
 
     fn deviations(&self) -> u64 {

@@ -1,9 +1,23 @@
 //! SDP parameters of MPEG-4 audio in elementary streams (RFC 3640 section 4.1).
 
 use super::headers::AuHeaderLayout;
-use super::samples_per_unit;
+use crate::codec::aac::AudioSpecificConfig;
+use crate::payload::error::FormatError;
 use crate::wire::sdp::fmtp_parameters;
 use bytes::Bytes;
+
+/// The encoding name.
+pub(super) const NAME: &str = "MPEG4-GENERIC";
+/// The parameters that tell how many bits a field has.
+const LENGTHS: [&str; 7] = [
+    "sizeLength",
+    "indexLength",
+    "indexDeltaLength",
+    "CTSDeltaLength",
+    "DTSDeltaLength",
+    "streamStateIndication",
+    "auxiliaryDataSizeLength",
+];
 
 /// What an fmtp says of a stream of AAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,18 +35,53 @@ impl AacParameters {
     pub fn unit_duration(&self, clock_rate: u32) -> u32 {
         self.constant_duration.unwrap_or_else(|| samples_per_unit(&self.config, clock_rate))
     }
+
+    /// As [`parameters_from_fmtp`], where nothing is left out that access units cannot be found
+    /// without.
+    pub(super) fn checked(fmtp: &str) -> Result<Self, FormatError> {
+        let mode = find(fmtp, "mode").unwrap_or("generic");
+        if !["generic", "AAC-hbr", "AAC-lbr"].iter().any(|known| known.eq_ignore_ascii_case(mode)) {
+            return Err(FormatError::parameter(NAME, "mode", mode));
+        }
+        for name in LENGTHS {
+            if let Some(value) = find(fmtp, name).filter(|value| field_length(value).is_none()) {
+                return Err(FormatError::parameter(NAME, name, value));
+            }
+        }
+        if find(fmtp, "maxDisplacement").is_some_and(|value| value.parse() != Ok(0_u32)) {
+            return Err(FormatError::unsupported(NAME, "interleaving (maxDisplacement)"));
+        }
+        Ok(parameters_from_fmtp(fmtp))
+    }
+}
+
+/// Length of an access unit in units of a clock of `clock_rate`: twice the core's 1024 where the
+/// clock is that of the output of spectral band replication.
+pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
+    let Ok(config) = AudioSpecificConfig::parse(config) else { return 1024 };
+    let units =
+        u64::from(config.frame_length) * u64::from(clock_rate) / u64::from(config.sampling_rate);
+    u32::try_from(units).unwrap_or(1024)
+}
+
+/// The value of a parameter. Names are compared without regard to case.
+pub(super) fn find<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
+    let mut all = fmtp_parameters(fmtp);
+    all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// How many bits a field has.
+fn field_length(value: &str) -> Option<u8> {
+    value.parse().ok().filter(|bits| *bits <= 32)
 }
 
 /// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out. A
 /// mode stands for its lengths where they are not told, and where neither is, AAC-hbr is meant:
 /// nearly all that is sent is of that mode.
 pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
-    let find = |name: &str| {
-        let mut all = fmtp_parameters(fmtp);
-        all.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    };
+    let find = |name| find(fmtp, name);
     let number = |name| find(name)?.parse::<u32>().ok();
-    let length = |name| number(name).and_then(|n| u8::try_from(n).ok()).filter(|n| *n <= 32);
+    let length = |name| find(name).and_then(field_length);
     let told = ["sizeLength", "indexLength", "indexDeltaLength", "constantSize"];
     let modes = match find("mode").map(str::to_ascii_lowercase).as_deref() {
         Some("aac-lbr") => AuHeaderLayout::AAC_LBR,

@@ -1,9 +1,19 @@
 //! SDP parameters of H.264 (RFC 6184 section 8.1).
 
+use super::rules::{H264Depacketizer, H264Packetizer};
+use crate::codec::CodecParameters;
 use crate::codec::h264::{nal_type, nal_unit_type};
-use crate::payload::PayloadFormat;
-use crate::payload::access_unit::{base64_list, fmtp_parameters, from_base64_list};
+use crate::payload::depacketizer::Depacketizer;
+use crate::payload::entry::FormatEntry;
+use crate::payload::error::FormatError;
+use crate::payload::format::PayloadFormat;
+use crate::payload::key_frames::{self, KeyFrameTest};
+use crate::payload::nal::sdp::{base64_list, from_base64_list};
+use crate::payload::packetizer::Packetizer;
+use crate::wire::sdp::fmtp_parameters;
 use bytes::Bytes;
+
+const NAME: &str = "H264";
 
 /// What an fmtp says of a stream of H.264.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +30,7 @@ pub struct H264Parameters {
 
 /// The payload format for a stream with these parameter sets; those that are not known yet are
 /// left out of the fmtp.
-pub fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
+pub(super) fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
     let mut fmtp = String::from("packetization-mode=1");
     if let Some([profile, constraints, level]) = sps.first().and_then(|nal| nal.get(1..4)) {
         fmtp += &format!(";profile-level-id={profile:02X}{constraints:02X}{level:02X}");
@@ -29,14 +39,7 @@ pub fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
         fmtp += ";sprop-parameter-sets=";
         fmtp += &base64_list(sps.iter().chain(pps));
     }
-    PayloadFormat {
-        media: "video",
-        payload_type: dynamic,
-        encoding_name: "H264",
-        clock_rate: 90_000,
-        channels: None,
-        fmtp: Some(fmtp),
-    }
+    PayloadFormat::new("video", NAME, 90_000, dynamic).with_fmtp(fmtp)
 }
 
 /// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out.
@@ -65,4 +68,51 @@ pub fn parameters_from_fmtp(fmtp: &str) -> H264Parameters {
         }
     }
     parameters
+}
+
+/// The entry of H.264 in the registry.
+pub(in crate::payload) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "video"
+    }
+
+    fn encoding_names(&self) -> &[&str] {
+        &[NAME]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Some(90_000)
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let CodecParameters::H264 { sps, pps } = parameters else { return None };
+        Some(format(sps, pps, payload_type))
+    }
+
+    /// Parameter sets that cannot be read are left out: the stream brings them, as a rule.
+    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        let H264Parameters { packetization_mode, mut sps, mut pps, .. } =
+            parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());
+        if packetization_mode > 1 {
+            return Err(FormatError::unsupported(NAME, "packetization-mode 2 (interleaved)"));
+        }
+        let alone = |sps, pps| CodecParameters::H264 { sps, pps }.check().is_ok();
+        sps.retain(|nal| alone(vec![nal.clone()], Vec::new()));
+        pps.retain(|nal| alone(Vec::new(), vec![nal.clone()]));
+        Ok(CodecParameters::H264 { sps, pps })
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(H264Packetizer::new())
+    }
+
+    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok(Box::new(H264Depacketizer::new()))
+    }
+
+    fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        Some(key_frames::h264)
+    }
 }

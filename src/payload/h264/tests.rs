@@ -1,8 +1,8 @@
+use super::sdp::format;
 use super::*;
 use crate::framer::annexb;
-use crate::payload::Depacketizer;
-use crate::payload::access_unit::testing;
-use crate::payload::testing::XorShift;
+use crate::payload::nal::testing;
+use crate::payload::testing::{Received, XorShift};
 use bytes::Bytes;
 
 fn nal(header: u8, len: usize) -> Vec<u8> {
@@ -17,13 +17,13 @@ fn packets(nals: &[Vec<u8>], max_payload: usize) -> Vec<(Vec<u8>, bool)> {
 #[test]
 fn what_is_packetized_comes_back() {
     let headers: [&[u8]; 7] = [&[0x67], &[0x68], &[0x06], &[0x09], &[0x65], &[0x41], &[0x01]];
-    testing::round_trips(&mut H264Packetizer::new(), &mut H264Depacketizer::new(), &headers);
+    testing::round_trips(&mut H264Packetizer::new(), H264Depacketizer::new(), &headers);
 }
 
 #[test]
 fn loss_and_garbage_leave_whole_nal_units() {
-    testing::survives_loss(&mut H264Packetizer::new(), &mut H264Depacketizer::new(), &[0x41]);
-    testing::survives_garbage(&mut H264Depacketizer::new());
+    testing::survives_loss(&mut H264Packetizer::new(), H264Depacketizer::new(), &[0x41]);
+    testing::survives_garbage(H264Depacketizer::new());
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn key_access_units_are_told_from_others() {
         (vec![recovery_point, nal(0x41, 400)], true),
         (vec![nal(0x41, 400)], false),
     ] {
-        let mut d = H264Depacketizer::new();
+        let mut d = Received::new(H264Depacketizer::new());
         for (payload, marker) in packets(&nals, 100) {
             d.handle_payload(&payload, marker, 0, false).unwrap();
         }
@@ -78,7 +78,7 @@ fn key_access_units_are_told_from_others() {
 
 #[test]
 fn a_new_timestamp_ends_an_access_unit_without_marker() {
-    let mut d = H264Depacketizer::new();
+    let mut d = Received::new(H264Depacketizer::new());
     d.handle_payload(&[0x41, 1], false, 5, false).unwrap();
     assert_eq!(d.poll_frame(), None);
     d.handle_payload(&[0x41, 2], false, 6, false).unwrap();
@@ -91,7 +91,7 @@ fn a_new_timestamp_ends_an_access_unit_without_marker() {
 
 #[test]
 fn interleaved_mode_and_malformed_packets_are_refused() {
-    let mut d = H264Depacketizer::new();
+    let mut d = Received::new(H264Depacketizer::new());
     for payload in [
         &[25, 0, 0, 0, 1, 1][..],
         &[26],
@@ -149,7 +149,7 @@ fn fmtp_of_cameras_is_read_with_its_faults() {
 /// What a depacketizer makes of payloads, the last of which is marked: NAL units, and how many
 /// payloads broke the RFC.
 fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
-    let mut d = H264Depacketizer::new();
+    let mut d = Received::new(H264Depacketizer::new());
     for (i, payload) in payloads.iter().enumerate() {
         d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
     }
@@ -201,7 +201,7 @@ fn what_devices_send_against_the_rfc_is_understood_and_counted() {
 
 #[test]
 fn a_frame_that_is_not_whole_is_marked() {
-    let mut d = H264Depacketizer::new();
+    let mut d = Received::new(H264Depacketizer::new());
     let mut given = |packets: &[(&[u8], bool, u32, bool)]| {
         for (payload, marker, timestamp, lost) in packets {
             let _ = d.handle_payload(payload, *marker, *timestamp, *lost);

@@ -1,9 +1,19 @@
 //! SDP parameters of H.265 (RFC 7798 section 7.1).
 
+use super::rules::{H265Depacketizer, H265Packetizer};
+use crate::codec::CodecParameters;
 use crate::codec::h265::Sps;
-use crate::payload::PayloadFormat;
-use crate::payload::access_unit::{base64_list, fmtp_parameters, from_base64_list};
+use crate::payload::depacketizer::Depacketizer;
+use crate::payload::entry::FormatEntry;
+use crate::payload::error::FormatError;
+use crate::payload::format::PayloadFormat;
+use crate::payload::key_frames::{self, KeyFrameTest};
+use crate::payload::nal::sdp::{base64_list, from_base64_list};
+use crate::payload::packetizer::Packetizer;
+use crate::wire::sdp::fmtp_parameters;
 use bytes::Bytes;
+
+const NAME: &str = "H265";
 
 /// What an fmtp says of a stream of H.265.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +31,7 @@ pub struct H265Parameters {
 
 /// The payload format for a stream with these parameter sets; those that are not known yet are
 /// left out of the fmtp.
-pub fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
+pub(super) fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
     let mut parameters = Vec::new();
     if let Some(Ok(sps)) = sps.first().map(|nal| Sps::parse(nal)) {
         let profile = sps.profile;
@@ -36,14 +46,8 @@ pub fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> Paylo
             parameters.push(format!("{name}={}", base64_list(nals.iter())));
         }
     }
-    PayloadFormat {
-        media: "video",
-        payload_type: dynamic,
-        encoding_name: "H265",
-        clock_rate: 90_000,
-        channels: None,
-        fmtp: (!parameters.is_empty()).then(|| parameters.join(";")),
-    }
+    let format = PayloadFormat::new("video", NAME, 90_000, dynamic);
+    if parameters.is_empty() { format } else { format.with_fmtp(parameters.join(";")) }
 }
 
 /// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out.
@@ -59,4 +63,52 @@ pub fn parameters_from_fmtp(fmtp: &str) -> H265Parameters {
         }
     }
     parameters
+}
+
+/// The entry of H.265 in the registry.
+pub(in crate::payload) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "video"
+    }
+
+    fn encoding_names(&self) -> &[&str] {
+        &[NAME]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Some(90_000)
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let CodecParameters::H265 { vps, sps, pps } = parameters else { return None };
+        Some(format(vps, sps, pps, payload_type))
+    }
+
+    /// Parameter sets that cannot be read are left out: the stream brings them, as a rule.
+    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        let H265Parameters { max_don_diff, mut vps, mut sps, mut pps } =
+            parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());
+        if max_don_diff > 0 {
+            return Err(FormatError::unsupported(NAME, "sprop-max-don-diff above 0"));
+        }
+        let alone = |vps, sps, pps| CodecParameters::H265 { vps, sps, pps }.check().is_ok();
+        vps.retain(|nal| alone(vec![nal.clone()], Vec::new(), Vec::new()));
+        sps.retain(|nal| alone(Vec::new(), vec![nal.clone()], Vec::new()));
+        pps.retain(|nal| alone(Vec::new(), Vec::new(), vec![nal.clone()]));
+        Ok(CodecParameters::H265 { vps, sps, pps })
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(H265Packetizer::new())
+    }
+
+    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok(Box::new(H265Depacketizer::new()))
+    }
+
+    fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        Some(key_frames::h265)
+    }
 }

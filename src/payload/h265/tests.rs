@@ -1,8 +1,8 @@
+use super::sdp::format;
 use super::*;
 use crate::framer::annexb;
-use crate::payload::Depacketizer;
-use crate::payload::access_unit::testing;
-use crate::payload::testing::XorShift;
+use crate::payload::nal::testing;
+use crate::payload::testing::{Received, XorShift};
 use bytes::Bytes;
 
 fn nal(header: [u8; 2], len: usize) -> Vec<u8> {
@@ -18,13 +18,13 @@ fn packets(nals: &[Vec<u8>], max_payload: usize) -> Vec<(Vec<u8>, bool)> {
 fn what_is_packetized_comes_back() {
     let headers: [&[u8]; 6] =
         [&[0x40, 1], &[0x42, 1], &[0x44, 1], &[0x4e, 1], &[0x26, 1], &[0x03, 0xff]];
-    testing::round_trips(&mut H265Packetizer::new(), &mut H265Depacketizer::new(), &headers);
+    testing::round_trips(&mut H265Packetizer::new(), H265Depacketizer::new(), &headers);
 }
 
 #[test]
 fn loss_and_garbage_leave_whole_nal_units() {
-    testing::survives_loss(&mut H265Packetizer::new(), &mut H265Depacketizer::new(), &[2, 1]);
-    testing::survives_garbage(&mut H265Depacketizer::new());
+    testing::survives_loss(&mut H265Packetizer::new(), H265Depacketizer::new(), &[2, 1]);
+    testing::survives_garbage(H265Depacketizer::new());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn irap_pictures_are_key() {
     for (header, len, key) in
         [([0x26, 1], 4, true), ([0x2a, 1], 400, true), ([2, 1], 400, false), ([0x42, 1], 4, false)]
     {
-        let mut d = H265Depacketizer::new();
+        let mut d = Received::new(H265Depacketizer::new());
         for (payload, marker) in packets(&[nal(header, len)], 100) {
             d.handle_payload(&payload, marker, 0, false).unwrap();
         }
@@ -60,7 +60,7 @@ fn irap_pictures_are_key() {
 
 #[test]
 fn malformed_packets_are_refused() {
-    let mut d = H265Depacketizer::new();
+    let mut d = Received::new(H265Depacketizer::new());
     for payload in [
         &[][..],
         &[0x40],
@@ -96,7 +96,7 @@ fn fmtp_holds_the_parameter_sets() {
 
 /// See the test of H.264.
 fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
-    let mut d = H265Depacketizer::new();
+    let mut d = Received::new(H265Depacketizer::new());
     for (i, payload) in payloads.iter().enumerate() {
         d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
     }

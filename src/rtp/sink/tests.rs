@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::CodecParameters;
-use crate::payload::packetizer_for;
+use crate::payload::testing::outgoing;
 use crate::rtp::testing::{FORMAT, TestPacketizer, frame, ms};
 
 /// SSRC 0xa1b2c3d4, timestamp base 2³² − 90, first sequence number 0x7ffe.
@@ -92,7 +92,7 @@ fn audio_frames_stay_contiguous_wherever_the_time_line_begins() {
         sampling_rate: 44_100,
         channels: 2,
     };
-    let packetizer = packetizer_for(&parameters);
+    let (_, packetizer) = outgoing(&parameters);
     let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
     // 11,338 ns are half a sample, where the nearest unit is a matter of the last digit.
     for offset in (0..20).map(|i| Duration::from_nanos(11_338 + i * 100_123_000_000)) {
@@ -148,8 +148,7 @@ fn what_is_held_back_keeps_its_timestamp_where_the_time_line_begins_anew() {
     };
     // Frames of 32 ms and of 24 ms; four of either wait for company at the most.
     for (parameters, each) in [(aac, ms(32)), (CodecParameters::MpegAudio, ms(24))] {
-        let format = crate::payload::format_for(&parameters, 96);
-        let packetizer = packetizer_for(&parameters);
+        let (format, packetizer) = outgoing(&parameters);
         let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
         let clock = u64::from(sink.clock_rate());
         let first = sink.timestamp_at(Duration::ZERO);
@@ -180,8 +179,7 @@ fn what_is_held_back_keeps_its_timestamp_where_the_time_line_begins_anew() {
 #[test]
 fn a_clock_that_is_followed_does_not_cut_packets_short() {
     let parameters = CodecParameters::MpegAudio;
-    let format = crate::payload::format_for(&parameters, 96);
-    let packetizer = packetizer_for(&parameters);
+    let (format, packetizer) = outgoing(&parameters);
     let mut sink = RtpSink::new(&format, packetizer, 1448, RANDOM).unwrap();
     let mut packets = 0;
     for i in 0..400u64 {

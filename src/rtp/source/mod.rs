@@ -10,7 +10,7 @@ mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::error::Error;
-use crate::payload::Depacketizer;
+use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
 use crate::wire::rtp::RtpPacket;
 use bytes::Bytes;
 pub use config::RtpSourceConfig;
@@ -36,6 +36,9 @@ pub struct ReceivedFrame {
     pub wall_clock: Option<NtpTime>,
     /// Decoding can start here.
     pub key: bool,
+    /// Nothing of the same access unit follows; see
+    /// [`DepacketizedFrame::ends_access_unit`](crate::payload::DepacketizedFrame::ends_access_unit).
+    pub ends_access_unit: bool,
     /// Something was lost before or in this frame.
     pub discontinuity: bool,
     /// The frame is not whole, or may not be; see
@@ -134,6 +137,8 @@ struct Candidate {
 pub struct RtpSource {
     config: RtpSourceConfig,
     depacketizer: Box<dyn Depacketizer>,
+    /// What the depacketizer gives out, before it has its time.
+    depacketized: DepacketizedFrames,
     ssrc: Option<u32>,
     candidate: Option<Candidate>,
     statistics: Statistics,
@@ -180,6 +185,7 @@ impl RtpSource {
             timeline: Timeline::new(config.clock_rate),
             config,
             depacketizer,
+            depacketized: DepacketizedFrames::new(),
             ssrc: None,
             candidate: None,
             frames: VecDeque::new(),
@@ -345,8 +351,10 @@ impl RtpSource {
 
     fn deliver(&mut self, packet: &RtpPacket<'_>) {
         let lost = std::mem::take(&mut self.lost);
-        let RtpPacket { payload, marker, timestamp, .. } = *packet;
-        if let Err(e) = self.depacketizer.handle_payload(payload, marker, timestamp, lost) {
+        let payload = RtpPayload::new(packet.payload, packet.timestamp)
+            .with_marker(packet.marker)
+            .after_loss(lost);
+        if let Err(e) = self.depacketizer.handle_payload(&payload, &mut self.depacketized) {
             log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
             self.counters.malformed_payloads += 1;
         }
@@ -355,7 +363,7 @@ impl RtpSource {
 
     /// Takes over what the depacketizer has: frames wait here, where they are bounded.
     fn take_frames(&mut self) {
-        while let Some(frame) = self.depacketizer.poll_frame() {
+        while let Some(frame) = self.depacketized.pop() {
             self.counters.frames += 1;
             self.frame_bytes += frame.data.len();
             self.frames.push_back(ReceivedFrame {
@@ -364,6 +372,7 @@ impl RtpSource {
                 data: frame.data,
                 timestamp: frame.timestamp,
                 key: frame.key,
+                ends_access_unit: frame.ends_access_unit,
                 discontinuity: frame.discontinuity,
                 damaged: frame.damaged,
             });
@@ -397,7 +406,7 @@ impl RtpSource {
         self.release(now);
         if !self.ended && self.ends_at.is_some_and(|at| at <= now) {
             self.drain();
-            self.depacketizer.handle_end();
+            self.depacketizer.handle_end(&mut self.depacketized);
             self.take_frames();
             self.ended = true;
         }

@@ -58,7 +58,8 @@ impl RtspServer {
             None => return Err(StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED.into()),
         };
         let delivery = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.delivery();
-        let connection = self.connections.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
+        let connection =
+            self.connections.table.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
         let (peer, local) = (connection.peer, connection.local);
         let header = call.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
         let (spec, choice) = choose(&header, &delivery, peer)?;
@@ -142,8 +143,7 @@ impl RtspServer {
         choice: &Choice,
     ) -> Option<Used> {
         let stream = self.streams.table.get(current.stream)?;
-        let transport =
-            || stream.outlets.destinations.get(current.destination).map(|d| d.transport);
+        let transport = || stream.destinations.table.get(current.destination).map(|d| d.transport);
         let kind = match *choice {
             Choice::Multicast(ref group) => {
                 current.is_multicast.then(|| UsedKind::Multicast(group.clone()))?
@@ -160,7 +160,7 @@ impl RtspServer {
             Choice::Tcp { channels } => {
                 let own = channels_over(connection, &transport()?)?;
                 let allotted =
-                    self.connections.get(connection)?.channels.allot(channels, Some(own));
+                    self.connections.table.get(connection)?.allot_channels(channels, Some(own));
                 (allotted == Some(own)).then_some(UsedKind::Tcp { channels: own })?
             }
         };
@@ -171,7 +171,7 @@ impl RtspServer {
         self.streams
             .table
             .get(track.stream)
-            .and_then(|s| s.outlets.destinations.get(track.destination))
+            .and_then(|s| s.destinations.table.get(track.destination))
             .is_some_and(|d| d.playing)
     }
 
@@ -214,13 +214,13 @@ impl RtspServer {
     }
 
     fn bind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
-        if let Some(connection) = self.connections.get_mut(id) {
+        if let Some(connection) = self.connections.table.get_mut(id) {
             connection.sessions.insert(session);
         }
     }
 
     fn unbind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
-        if let Some(connection) = self.connections.get_mut(id) {
+        if let Some(connection) = self.connections.table.get_mut(id) {
             connection.sessions.remove(&session);
         }
     }
@@ -290,9 +290,9 @@ impl RtspServer {
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                 setup.connection = Some(connection);
-                if let Some(c) = self.connections.get_mut(connection) {
+                if let Some(c) = self.connections.table.get_mut(connection) {
                     let to = (stream, destination);
-                    c.channels.bind((rtp_channel, rtcp_channel), to);
+                    c.channels.extend([(rtp_channel, to), (rtcp_channel, to)]);
                 }
                 self.bind_session(connection, asked.session);
             }
@@ -334,15 +334,13 @@ impl RtspServer {
             }
             Choice::Tcp { channels } => {
                 let id = asked.connection;
-                let connection = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
+                let connection = self.connections.table.get(id).ok_or(StatusCode::BAD_REQUEST)?;
                 let own = asked.current.and_then(|current| {
-                    let destinations =
-                        &self.streams.table.get(current.stream)?.outlets.destinations;
+                    let destinations = &self.streams.table.get(current.stream)?.destinations.table;
                     channels_over(id, &destinations.get(current.destination)?.transport)
                 });
                 let (rtp_channel, rtcp_channel) = connection
-                    .channels
-                    .allot(channels, own)
+                    .allot_channels(channels, own)
                     .ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
                 let transport =
                     DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };
@@ -406,7 +404,7 @@ fn refusal(e: &Error) -> Refusal {
         Error::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if is_out_of_descriptors(e) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if e.kind() == std::io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        Error::Media(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::Media(_) | Error::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     status.into()

@@ -458,7 +458,8 @@ fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
         // They are found broken in the middle of a send to all.
         w.serve(|server, env| {
             for stream in server.streams.table.ids().collect::<Vec<_>>() {
-                server.with_stream(env, stream, |s, env, wiring| s.say_goodbye(env, wiring, None));
+                server
+                    .with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
             }
         });
         w.run_secs(0.1);

@@ -1,9 +1,12 @@
 //! Live input: frames that an encoder sends come out at once, and its end is everybody's.
 
 use super::world::{C, World, secs};
-use crate::codec::CodecParameters;
-use crate::media::live::{LiveSender, Sent, live_stream};
+use crate::codec::{CodecParameters, OtherCodec};
+use crate::frame::Frame;
+use crate::media::live::{InputError, LiveSender, Sent, live_stream};
 use crate::media::queue::QueueLimits;
+use crate::payload::opaque::OpaquePacketizer;
+use crate::payload::{FormatEntry, FormatRegistry, KeyFrameTest, Packetizer, PictureFacts};
 use crate::server::{InputId, LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
 use std::time::Duration;
 
@@ -126,4 +129,77 @@ fn a_describe_waits_for_the_first_parameter_sets_and_not_for_ever() {
     assert!(sdp.contains("sprop-parameter-sets=Z0"), "{sdp}");
     drop(encoder);
     w.expect_nothing_left();
+}
+
+/// A video codec of an application: a frame that begins with 0x81 is a key frame.
+struct Sketch;
+
+impl FormatEntry for Sketch {
+    fn media(&self) -> &str {
+        "video"
+    }
+
+    fn encoding_names(&self) -> &[&str] {
+        &["X-SKETCH"]
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(OpaquePacketizer::new())
+    }
+
+    fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        Some(|data| PictureFacts { can_start: data.first() == Some(&0x81), has_picture: true })
+    }
+}
+
+#[test]
+fn a_track_of_an_applications_own_codec_needs_an_entry_and_no_more() {
+    let mut w = World::new();
+    let (input, wake) = w.serve(|server, env| server.create_live_input(env));
+    let sketch = OtherCodec::new("video", "X-SKETCH", 1000).with_fmtp("lines=3");
+    let (sender, stream) = live_stream(sketch.into(), QueueLimits::default(), wake.clone());
+    let track = LiveTrack::new(stream, input).formats(FormatRegistry::new().with(Sketch));
+    let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
+    w.add(ServerMediaSession::new("live", "", "").with_subsession(track));
+    let mut n = 0;
+    let mut run = |w: &mut World, frames: u32| {
+        for _ in 0..frames {
+            let first = if n % 10 == 0 { 0x81 } else { 0x90 };
+            // That each is called a key frame is not believed.
+            let frame =
+                Frame::new(vec![first; 5 + n as usize], Duration::from_millis(40) * n, secs(0.04));
+            n += 1;
+            let _ = sender.send(frame);
+            w.run(Duration::from_millis(40));
+        }
+    };
+    let c = w.client();
+    let sdp = w.describe(c, "/live").expect(200).body();
+    assert!(sdp.contains("m=video 0 RTP/AVP 96\r\n"), "{sdp}");
+    assert!(sdp.contains("a=rtpmap:96 X-SKETCH/1000\r\na=fmtp:96 lines=3\r\n"), "{sdp}");
+    let c = w.playing("/live", 1, true);
+    run(&mut w, 15);
+    let other = w.playing("/live", 1, false);
+    run(&mut w, 15);
+    let lengths = |w: &World, c: C| w[c].track(1).rtp.iter().map(|p| p.len).collect::<Vec<_>>();
+    let (all, late) = (lengths(&w, c), lengths(&w, other));
+    assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{all:?}");
+    assert_eq!(all.len(), 30);
+    // Who joins begins with the key frame after.
+    assert_eq!(late, all[20..]);
+    let timestamps: Vec<_> = w[c].track(1).rtp.iter().map(|p| p.timestamp).collect();
+    assert!(
+        timestamps.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == 40),
+        "{timestamps:?}"
+    );
+    assert_eq!(sender.send_access_unit(vec![], secs(9.0)), Sent::Refused(InputError::Empty));
+
+    // Without an entry the track is refused, by its name.
+    let stranger = OtherCodec::new("audio", "X-STRANGER", 8000);
+    let (_sender, stream) = live_stream(stranger.into(), QueueLimits::default(), wake);
+    let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
+    let session = ServerMediaSession::new("stranger", "", "").with_subsession(track);
+    let refused = w.serve(|server, env| server.add_server_media_session(env, session));
+    let why = refused.unwrap_err().to_string();
+    assert_eq!(why, "no payload format for audio X-STRANGER/8000");
 }

@@ -4,7 +4,8 @@ use crate::codec::{CodecParameters, PcmEncoding};
 use crate::error::Error;
 use crate::frame::{Frame, FrameFlags};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
-use crate::payload::{self, PayloadFormat};
+use crate::payload::PayloadFormat;
+use crate::payload::testing::outgoing;
 use crate::rtp::sink::RtpSink;
 use crate::server::{
     FastStart, OnDemandServerMediaSubsession, ServerMediaSession, StreamFactory, StreamRequest,
@@ -212,7 +213,7 @@ pub(super) fn camera(name: &str) -> ServerMediaSession {
 
 impl StreamFactory for TestTrack {
     fn payload_format(&self) -> Option<PayloadFormat> {
-        Some(payload::format_for(&self.parameters, 96))
+        Some(outgoing(&self.parameters).0)
     }
 
     fn create_new_stream_source(
@@ -229,8 +230,7 @@ impl StreamFactory for TestTrack {
         max_packet: usize,
         random: [u8; 12],
     ) -> Result<RtpSink, Error> {
-        let packetizer = payload::packetizer_for(&self.parameters);
-        let format = payload::format_for(&self.parameters, 96);
+        let (format, packetizer) = outgoing(&self.parameters);
         RtpSink::new(&format, packetizer, max_packet, random)
     }
 

@@ -103,7 +103,7 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
         until_a_frame_is_on_its_way(&mut w);
         let announced = w.serve(|server, env| {
             let (stream, state) = server.streams.table.iter().next().expect("a stream");
-            let idle = state.outlets.destinations.iter().find(|(_, d)| !d.playing);
+            let idle = state.destinations.table.iter().find(|(_, d)| !d.playing);
             let (id, _) = idle.expect("who was set up");
             let announced = server.with_stream(env, stream, |s, env, w| {
                 s.begin_packet(env, w, id);
@@ -159,7 +159,7 @@ fn many_who_leave_or_pause_in_the_middle_of_a_frame_do_not_hurry_it_for_the_othe
                     return server.streams.table.iter().all(|(_, s)| s.outgoing.is_some());
                 }
                 let (stream, state) = server.streams.table.iter().next().expect("a stream");
-                let all = state.outlets.destinations.iter();
+                let all = state.destinations.table.iter();
                 let its: Vec<_> = all.filter(|(_, d)| d.session == Some(session)).collect();
                 let id = its[0].0;
                 server.with_stream(env, stream, |s, env, w| {

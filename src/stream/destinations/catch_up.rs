@@ -2,15 +2,15 @@
 //! last key frame ([`KeyFrameCache`]) in bursts, each in its own time, and what is sent meanwhile
 //! behind it, until nothing is left that the others have had.
 
-use super::{DestinationTransport, Outlets, octets};
+use super::{DestinationTransport, Destinations, octets};
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
-use crate::rtsp::out_queue::SendOutcome;
+use crate::rtsp::out_queue::WriteOutcome;
 use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::outgoing::BURST_INTERVAL;
-use crate::stream::state::{SendPolicy, Wiring};
+use crate::stream::state::{SendContext, SendPolicy};
 use std::time::Instant;
 
 /// Bytes that newcomers of one stream get in one turn of the loop, about.
@@ -36,10 +36,10 @@ enum Standing {
     Over,
 }
 
-impl Outlets {
+impl Destinations {
     /// Lets a destination begin with the packet of number `from` in the cache.
     pub(crate) fn begin_catching_up(&mut self, id: DestinationId, from: u64) {
-        let Some(d) = self.destinations.get_mut(id) else { return };
+        let Some(d) = self.table.get_mut(id) else { return };
         d.catching_up = Some(from);
         (d.skipping, d.behind) = (false, false);
         self.stale = true;
@@ -55,7 +55,7 @@ impl Outlets {
     /// Number of the first packet that one of those who catch up has not had.
     pub(crate) fn slowest_reader(&self) -> Option<u64> {
         let readers = self.catching_up.all.iter();
-        readers.filter_map(|id| self.destinations.get(*id)?.catching_up).min()
+        readers.filter_map(|id| self.table.get(*id)?.catching_up).min()
     }
 
     /// Sends the next bursts, as many as a turn may. Returns when to go on, if anybody is left.
@@ -66,11 +66,11 @@ impl Outlets {
         is_on_its_way: bool,
         policy: SendPolicy,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) -> Option<Instant> {
         let now = env.now();
         let began = *self.catching_up.began.get_or_insert(now);
-        let mut memory = wiring.spare.take();
+        let mut memory = context.spare.take();
         let (mut bytes, mut bursts) = (0, 0);
         let round_is_over = loop {
             let Some(&id) = self.catching_up.all.get(self.catching_up.done) else { break true };
@@ -78,7 +78,7 @@ impl Outlets {
                 break false;
             }
             memory.clear();
-            let standing = self.send_burst(id, cache, &mut memory, policy.max_burst, env, wiring);
+            let standing = self.send_burst(id, cache, &mut memory, policy.max_burst, env, context);
             bursts += 1;
             bytes += memory.bytes().len();
             if standing == Standing::Behind {
@@ -91,7 +91,7 @@ impl Outlets {
                 self.wait_for_next_batch(id);
             }
         };
-        wiring.spare.give_back(memory);
+        context.spare.give_back(memory);
         if !round_is_over {
             return Some(now);
         }
@@ -106,14 +106,14 @@ impl Outlets {
         batch: &mut PacketBuffer,
         max_burst: usize,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) -> Standing {
-        let Some(d) = self.destinations.get_mut(id) else { return Standing::Over };
+        let Some(d) = self.table.get_mut(id) else { return Standing::Over };
         let Some(from) = d.catching_up else { return Standing::Over };
         let transport = d.transport;
         if let DestinationTransport::Tcp { connection, .. } = transport {
             // It takes as much as it can: more would only fill the queue, and be dropped.
-            if wiring.connections.get(connection).is_some_and(|c| c.has_output()) {
+            if context.connections.get(connection).is_some_and(|c| c.has_output()) {
                 return self.stay_behind(id, from, cache);
             }
         }
@@ -124,26 +124,26 @@ impl Outlets {
             DestinationTransport::Udp { sockets, rtp, .. } => {
                 self.ranges.clear();
                 self.ranges.extend(batch.spans().iter().map(|s| s.range()));
-                self.send_ranges_to(sockets, rtp, batch, env, wiring);
+                self.send_ranges_to(sockets, rtp, batch, env, context);
                 true
             }
             DestinationTransport::Tcp { connection, rtp_channel, .. } => {
-                let Some(c) = wiring.connections.get_mut(connection) else {
+                let Some(c) = context.connections.get_mut(connection) else {
                     return Standing::Over;
                 };
                 RtpSink::set_channel(batch, rtp_channel);
                 match c.send_media(env, batch.bytes(), false) {
-                    Ok(sent) => sent != SendOutcome::Dropped,
+                    Ok(sent) => sent != WriteOutcome::Dropped,
                     Err(e) => {
                         log::debug!("{}: {e}", c.peer);
-                        wiring.connections.note_broken(connection);
+                        context.broken.push(connection);
                         return Standing::Over;
                     }
                 }
             }
         };
         let sent = self.sent;
-        let Some(d) = self.destinations.get_mut(id) else { return Standing::Over };
+        let Some(d) = self.table.get_mut(id) else { return Standing::Over };
         if !is_sent {
             // What follows would be frames behind a gap.
             d.sent.dropped_frames += 1;
@@ -169,7 +169,7 @@ impl Outlets {
         if cache.has(from) {
             return Standing::Behind;
         }
-        if let Some(d) = self.destinations.get_mut(id) {
+        if let Some(d) = self.table.get_mut(id) {
             d.catching_up = None;
             d.sent.dropped_frames += 1;
         }

@@ -1,15 +1,15 @@
 //! RTCP packets to the destinations of a stream.
 
-use super::{DestinationTransport, Outlets};
+use super::{DestinationTransport, Destinations};
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::net::Datagrams;
 use crate::stream::sockets::send_to_each;
-use crate::stream::state::Wiring;
+use crate::stream::state::SendContext;
 use crate::wire::interleaved;
 use std::ops::Range;
 
-impl Outlets {
+impl Destinations {
     /// Sends an RTCP packet to the playing ones of the destinations in some slots of the table.
     /// Returns whether there are slots after these.
     pub(crate) fn send_rtcp_to_some(
@@ -18,29 +18,31 @@ impl Outlets {
         slots: Range<usize>,
         over_tcp: bool,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) -> bool {
-        let more = slots.end < self.destinations.slot_count();
-        let some = || self.destinations.in_slots(slots.clone());
+        let more = slots.end < self.table.slot_count();
+        let some = || self.table.in_slots(slots.clone());
         let playing = || some().map(|(_, d)| d).filter(|d| d.playing);
         let whole = 0..packet.len();
         let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
-        for (leg, is_multiplexed) in self.legs.iter().flat_map(|leg| [(leg, false), (leg, true)]) {
+        for (targets, is_multiplexed) in
+            self.udp_targets.iter().flat_map(|targets| [(targets, false), (targets, true)])
+        {
             self.rtcp_targets.clear();
             self.rtcp_targets.extend(playing().filter_map(|d| match d.transport {
                 DestinationTransport::Udp { sockets, rtp, rtcp } => {
-                    (sockets == leg.sockets && (rtp == rtcp) == is_multiplexed).then_some(rtcp)
+                    (sockets == targets.sockets && (rtp == rtcp) == is_multiplexed).then_some(rtcp)
                 }
                 DestinationTransport::Tcp { .. } => None,
             }));
-            let Some(sockets) = wiring.sockets.get_mut(leg.sockets) else { continue };
+            let Some(sockets) = context.sockets.get_mut(targets.sockets) else { continue };
             let socket = sockets.socket(!is_multiplexed);
             send_to_each(socket, env, &datagrams, &self.rtcp_targets, &mut self.failed);
             self.send_errors += self.failed.len() as u64;
         }
         if over_tcp {
             for d in playing() {
-                send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, wiring);
+                send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, context);
             }
         }
         more
@@ -57,13 +59,13 @@ impl Outlets {
         report: &[u8],
         limit: usize,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
         let (mut left, is_last) = (limit, limit == usize::MAX);
         self.has_newcomers = false;
-        for slot in 0..self.destinations.slot_count() {
-            let Some(id) = self.destinations.id_at(slot) else { continue };
-            let Some(d) = self.destinations.get_mut(id).filter(|d| d.report_owed) else { continue };
+        for slot in 0..self.table.slot_count() {
+            let Some(id) = self.table.id_at(slot) else { continue };
+            let Some(d) = self.table.get_mut(id).filter(|d| d.report_owed) else { continue };
             let has_begun = is_last || !d.skipping && !d.joined_late;
             if left == 0 || !has_begun {
                 self.has_newcomers = true;
@@ -71,16 +73,13 @@ impl Outlets {
             }
             left -= 1;
             (d.report_owed, d.has_heard) = (false, true);
-            self.send_rtcp(report, Some(id), env, wiring);
+            self.send_rtcp(report, Some(id), env, context);
         }
     }
 
     /// Those that play have been sent a BYE.
     pub(crate) fn note_goodbye(&mut self) {
-        self.destinations
-            .iter_mut()
-            .filter(|(_, d)| d.playing)
-            .for_each(|(_, d)| d.has_heard = false);
+        self.table.iter_mut().filter(|(_, d)| d.playing).for_each(|(_, d)| d.has_heard = false);
     }
 
     /// Sends an RTCP packet to every playing destination, or to one alone.
@@ -89,24 +88,24 @@ impl Outlets {
         packet: &[u8],
         only: Option<DestinationId>,
         env: &mut UsageEnvironment,
-        wiring: &mut Wiring<'_>,
+        context: &mut SendContext<'_>,
     ) {
         if packet.is_empty() {
             return;
         }
-        match only.map(|id| self.destinations.get(id).map(|d| d.transport)) {
+        match only.map(|id| self.table.get(id).map(|d| d.transport)) {
             None => {
-                self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, wiring);
+                self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, context);
             }
             Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
-                let Some(sockets) = wiring.sockets.get_mut(sockets) else { return };
+                let Some(sockets) = context.sockets.get_mut(sockets) else { return };
                 if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, packet, rtcp) {
                     log::debug!("RTCP to {rtcp}: {e}");
                     self.send_errors += 1;
                 }
             }
             Some(Some(transport)) => {
-                send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, wiring);
+                send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, context);
             }
             Some(None) => {}
         }
@@ -118,14 +117,14 @@ pub(crate) fn send_rtcp_over_tcp(
     transport: DestinationTransport,
     prefixed: &mut Vec<u8>,
     env: &mut UsageEnvironment,
-    wiring: &mut Wiring<'_>,
+    context: &mut SendContext<'_>,
 ) {
     let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
-    let Some(c) = wiring.connections.get_mut(connection) else { return };
+    let Some(c) = context.connections.get_mut(connection) else { return };
     prefixed.clear();
     if interleaved::write(rtcp_channel, packet, prefixed)
         && c.send_media(env, prefixed, true).is_err()
     {
-        wiring.connections.note_broken(connection);
+        context.broken.push(connection);
     }
 }

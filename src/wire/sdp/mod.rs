@@ -220,10 +220,19 @@ impl MediaDescription {
         attribute(&self.attributes, name)
     }
 
-    /// The first payload type.
+    /// The first format of the `m=` line, if it is an RTP payload type.
     pub fn payload_type(&self) -> Option<u8> {
-        super::text::digits(self.formats.first()?).filter(|&pt: &u8| pt < 128)
+        payload_type(self.formats.first()?)
     }
+
+    /// The RTP payload types of the `m=` line, the preferred one first.
+    pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
+        self.formats.iter().filter_map(|format| payload_type(format))
+    }
+}
+
+fn payload_type(format: &str) -> Option<u8> {
+    super::text::digits(format).filter(|&payload_type| payload_type < 128)
 }
 
 /// A field among others on a line: without white space, and never empty.

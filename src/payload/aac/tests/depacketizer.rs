@@ -1,10 +1,10 @@
 //! What devices send, and what RFC 3640 allows and few send.
 
+use crate::payload::DepacketizedFrame;
 use crate::payload::aac::{AacDepacketizer, AacParameters, AuHeaderLayout, parameters_from_fmtp};
-use crate::payload::testing::XorShift;
-use crate::payload::{DepacketizedFrame, Depacketizer};
+use crate::payload::testing::{Received, XorShift};
 
-fn frames(d: &mut AacDepacketizer) -> Vec<DepacketizedFrame> {
+fn frames(d: &mut Received<AacDepacketizer>) -> Vec<DepacketizedFrame> {
     std::iter::from_fn(|| d.poll_frame()).collect()
 }
 
@@ -15,7 +15,7 @@ fn hbr(size: usize, data: &[u8]) -> Vec<u8> {
 #[test]
 fn fragments_may_state_their_own_size() {
     let unit = XorShift::new(1).bytes(900);
-    let mut d = AacDepacketizer::new(1024);
+    let mut d = Received::new(AacDepacketizer::new(1024));
     for (round, at) in [(0, 0u32), (1, 1024), (2, 2048)] {
         for (i, part) in unit.chunks(300).enumerate() {
             d.handle_payload(&hbr(300, part), i == 2, at, false).unwrap();
@@ -39,7 +39,7 @@ fn fragments_may_state_their_own_size() {
 fn of_fragments_with_a_gap_nothing_is_given_out() {
     let unit = XorShift::new(2).bytes(900);
     for lost in 0..3 {
-        let mut d = AacDepacketizer::new(1024);
+        let mut d = Received::new(AacDepacketizer::new(1024));
         let mut gap = false;
         for (i, part) in unit.chunks(300).enumerate() {
             if i == lost {
@@ -59,7 +59,7 @@ fn of_fragments_with_a_gap_nothing_is_given_out() {
 
 #[test]
 fn a_sender_that_marks_nothing_is_understood() {
-    let mut d = AacDepacketizer::new(1024);
+    let mut d = Received::new(AacDepacketizer::new(1024));
     let mut given = Vec::new();
     for i in 0..10u32 {
         d.handle_payload(&hbr(3, &[7, 8, i as u8]), false, i * 1024, false).unwrap();
@@ -71,7 +71,7 @@ fn a_sender_that_marks_nothing_is_understood() {
         given.iter().zip(0..).all(|(f, i)| f.data[2] == i && f.timestamp == u32::from(i) * 1024);
     assert!(expected && given.iter().all(|f| !f.discontinuity));
     // The last of a stream that ends at once is not lost.
-    let mut d = AacDepacketizer::new(1024);
+    let mut d = Received::new(AacDepacketizer::new(1024));
     d.handle_payload(&hbr(3, &[1, 2, 3]), false, 0, false).unwrap();
     d.handle_end();
     assert_eq!(frames(&mut d).len(), 1);
@@ -90,7 +90,7 @@ fn bits(fields: &[(u32, u32)]) -> Vec<u8> {
 fn low_bit_rate_headers_have_a_byte_each() {
     let parameters = parameters_from_fmtp("streamtype=5; mode=AAC-lbr; config=1210");
     assert_eq!(parameters.layout, AuHeaderLayout::AAC_LBR);
-    let mut d = AacDepacketizer::with_parameters(&parameters, 44_100);
+    let mut d = Received::new(AacDepacketizer::with_parameters(&parameters, 44_100));
     let headers = bits(&[(24, 16), (3, 6), (0, 2), (2, 6), (0, 2), (1, 6), (0, 2)]);
     d.handle_payload(&[&headers[..], b"abcdef"].concat(), true, 10, false).unwrap();
     let given: Vec<_> = frames(&mut d).into_iter().map(|f| (f.data, f.timestamp)).collect();
@@ -105,7 +105,7 @@ fn every_field_of_an_au_header_may_be_there() {
                 auxiliaryDataSizeLength=6;constantDuration=960";
     let parameters = parameters_from_fmtp(fmtp);
     assert_eq!(parameters.unit_duration(48_000), 960);
-    let mut d = AacDepacketizer::with_parameters(&parameters, 48_000);
+    let mut d = Received::new(AacDepacketizer::with_parameters(&parameters, 48_000));
     let first = [(3, 12), (9, 5), (0, 1), (1, 1), (5, 7), (1, 1), (6, 3)];
     let second = [(2, 12), (0, 4), (1, 1), (0xfff0, 16), (0, 1), (0, 1), (0, 3)];
     let third = [(1, 12), (0, 4), (0, 1), (0, 1), (0, 1), (0, 3)];
@@ -127,7 +127,7 @@ fn every_field_of_an_au_header_may_be_there() {
 #[test]
 fn units_of_one_size_need_no_headers() {
     let parameters = parameters_from_fmtp("mode=generic;constantSize=4;constantDuration=100");
-    let mut d = AacDepacketizer::with_parameters(&parameters, 8000);
+    let mut d = Received::new(AacDepacketizer::with_parameters(&parameters, 8000));
     d.handle_payload(b"abcdefgh", true, 7, false).unwrap();
     assert!(d.handle_payload(b"abcdefghi", true, 7, false).is_err());
     let given = frames(&mut d);
@@ -135,7 +135,7 @@ fn units_of_one_size_need_no_headers() {
     assert_eq!((&given[1].data[..], given[1].timestamp), (&b"efgh"[..], 107));
     // A single unit of any size, in two fragments.
     let layout = AuHeaderLayout { size_length: 0, ..AuHeaderLayout::default() };
-    let mut d = AacDepacketizer::with_layout(1024, layout);
+    let mut d = Received::new(AacDepacketizer::with_layout(1024, layout));
     d.handle_payload(b"abc", false, 7, false).unwrap();
     d.handle_payload(b"defg", true, 7, false).unwrap();
     assert_eq!(frames(&mut d)[0].data, &b"abcdefg"[..]);

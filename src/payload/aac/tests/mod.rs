@@ -1,8 +1,8 @@
 mod depacketizer;
 
-use super::*;
-use crate::payload::Depacketizer;
-use crate::payload::testing::{audio_frames, round_trip};
+use super::{AacDepacketizer, AacPacketizer, format, samples_per_unit};
+use crate::payload::testing::{Received, audio_frames, round_trip};
+use crate::payload::{PacketBuffer, Packetizer};
 
 const CONFIG: &[u8] = &[0x12, 0x10];
 
@@ -12,8 +12,8 @@ fn what_goes_in_comes_out() {
         for max_len in [10, 300, 1500, 8191] {
             let frames = audio_frames(200, max_len, 1024, 44_100, max_payload as u64);
             let mut p = AacPacketizer::new(44_100);
-            let mut d = AacDepacketizer::new(1024);
-            round_trip(&mut p, &mut d, &frames, 44_100, max_payload);
+            let d = AacDepacketizer::new(1024);
+            round_trip(&mut p, d, &frames, 44_100, max_payload);
         }
     }
 }
@@ -62,7 +62,7 @@ fn a_jump_in_time_ends_the_packet() {
 fn a_lost_fragment_drops_the_unit_and_marks_the_next() {
     let frames = audio_frames(3, 8191, 1024, 44_100, 5);
     let mut p = AacPacketizer::new(44_100);
-    let mut d = AacDepacketizer::new(1024);
+    let mut d = Received::new(AacDepacketizer::new(1024));
     let mut out = PacketBuffer::new(100);
     p.packetize(&frames[0], &mut out);
     let first = out.spans().len();
@@ -81,13 +81,13 @@ fn a_lost_fragment_drops_the_unit_and_marks_the_next() {
 
 #[test]
 fn garbage_is_an_error() {
-    let mut d = AacDepacketizer::new(1024);
+    let mut d = Received::new(AacDepacketizer::new(1024));
     for payload in [&[][..], &[0], &[0, 0], &[0, 15, 0, 8, 1], &[0, 16, 0], &[0, 16, 0, 0, 1]] {
         assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
     }
     // Interleaved: the second is not the next. The index of the first alone says nothing.
     assert!(d.handle_payload(&[0, 32, 0, 8, 0, 9, 1, 2], true, 0, false).is_err());
-    let mut other = AacDepacketizer::new(1024);
+    let mut other = Received::new(AacDepacketizer::new(1024));
     other.handle_payload(&[0, 16, 0, 9, 1], true, 0, false).unwrap();
     assert_eq!((other.poll_frame().unwrap().data.len(), other.deviations()), (1, 1));
     // Two units promised, one there.
@@ -96,7 +96,7 @@ fn garbage_is_an_error() {
 
 #[test]
 fn sdp() {
-    let format = format(&Bytes::from_static(CONFIG), 44_100, 2, 96);
+    let format = format(CONFIG, 44_100, 2, 96);
     assert_eq!(
         format.fmtp.as_deref(),
         Some(

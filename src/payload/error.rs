@@ -1,0 +1,110 @@
+//! [`FormatError`]: why a payload format cannot be used.
+
+use crate::error::Error;
+use std::fmt;
+
+/// Longest text of a session description that an error repeats.
+const MAX_TEXT: usize = 64;
+
+/// Why a [`FormatRegistry`](super::FormatRegistry) cannot make anything of a payload format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The registry has no entry for the format.
+    Unknown {
+        /// Media of the `m=` line.
+        media: String,
+        /// Encoding name.
+        encoding_name: String,
+        /// RTP timestamp units per second.
+        clock_rate: u32,
+    },
+    /// The payload type has neither an `a=rtpmap` nor a meaning that RFC 3551 gives it.
+    Unmapped {
+        /// Payload type.
+        payload_type: u8,
+    },
+    /// The `m=` line names no RTP payload type.
+    NoPayloadType,
+    /// What the media description says of the payload type cannot be.
+    Malformed {
+        /// Payload type.
+        payload_type: u8,
+        /// What cannot be.
+        why: &'static str,
+    },
+    /// A format parameter is missing, or has a value that no stream can have.
+    Parameter {
+        /// Encoding name.
+        encoding_name: String,
+        /// Name of the parameter.
+        name: &'static str,
+        /// Its value, shortened if it is long; empty if the parameter is missing.
+        value: String,
+    },
+    /// The format is known, but the stream uses a part of it that is not supported.
+    Unsupported {
+        /// Encoding name.
+        encoding_name: String,
+        /// The part that is not supported.
+        what: &'static str,
+    },
+}
+
+impl FormatError {
+    /// There is no entry for the format.
+    pub fn unknown(media: &str, encoding_name: &str, clock_rate: u32) -> Self {
+        let (media, encoding_name) = (shortened(media), shortened(encoding_name));
+        Self::Unknown { media, encoding_name, clock_rate }
+    }
+
+    /// A parameter is missing (its value is empty) or has a value that no stream can have.
+    pub fn parameter(encoding_name: &str, name: &'static str, value: &str) -> Self {
+        let encoding_name = shortened(encoding_name);
+        Self::Parameter { encoding_name, name, value: shortened(value) }
+    }
+
+    /// The stream uses a part of the format that is not supported.
+    pub fn unsupported(encoding_name: &str, what: &'static str) -> Self {
+        Self::Unsupported { encoding_name: shortened(encoding_name), what }
+    }
+}
+
+/// The beginning of a text that may come from the network, fit for a log.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TEXT).flat_map(char::escape_debug).collect()
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { media, encoding_name, clock_rate } => {
+                write!(f, "no payload format for {media} {encoding_name}/{clock_rate}")
+            }
+            Self::Unmapped { payload_type } => {
+                write!(f, "payload type {payload_type} has no rtpmap")
+            }
+            Self::Malformed { payload_type, why } => {
+                write!(f, "payload type {payload_type}: {why}")
+            }
+            Self::NoPayloadType => f.write_str("the media description names no payload type"),
+            Self::Parameter { encoding_name, name, value } if value.is_empty() => {
+                write!(f, "{encoding_name} needs the format parameter {name}")
+            }
+            Self::Parameter { encoding_name, name, value } => {
+                write!(f, "{encoding_name} cannot have the format parameter {name}={value}")
+            }
+            Self::Unsupported { encoding_name, what } => {
+                write!(f, "{encoding_name}: {what} is not supported")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl From<FormatError> for Error {
+    fn from(e: FormatError) -> Self {
+        Self::Format(e.to_string())
+    }
+}

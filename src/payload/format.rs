@@ -1,0 +1,123 @@
+//! [`PayloadFormat`]: what SDP says of a stream's payload.
+
+use crate::error::Error;
+use crate::wire::sdp::{MediaDescription, has_breaks};
+use crate::wire::text::is_token;
+use std::borrow::Cow;
+
+/// A payload format as SDP states it: the media and payload type of the `m=` line, `a=rtpmap` and
+/// `a=fmtp` of a track (RFC 4566 section 6).
+///
+/// ```
+/// use riverrun::payload::PayloadFormat;
+/// use riverrun::wire::sdp::MediaDescription;
+///
+/// let format = PayloadFormat::new("audio", "OPUS", 48_000, 97).with_channels(2);
+/// let mut media = MediaDescription::new("audio", 0, "RTP/AVP", 97);
+/// format.write_to(&mut media);
+/// assert_eq!(media.attribute("rtpmap"), Some("97 OPUS/48000/2"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PayloadFormat {
+    /// `audio`, `video`, `application`: the media of the `m=` line.
+    pub media: Cow<'static, str>,
+    /// RTP payload type: static (RFC 3551) or dynamic (96–127).
+    pub payload_type: u8,
+    /// Encoding name as registered, for example `H264`. Names are compared without regard to case.
+    pub encoding_name: Cow<'static, str>,
+    /// RTP timestamp units per second.
+    pub clock_rate: u32,
+    /// Number of audio channels; `None` leaves it out of the rtpmap.
+    pub channels: Option<u8>,
+    /// Value of `a=fmtp` after the payload type.
+    pub fmtp: Option<String>,
+}
+
+impl PayloadFormat {
+    /// A format without channels and format parameters.
+    pub fn new(
+        media: impl Into<Cow<'static, str>>,
+        encoding_name: impl Into<Cow<'static, str>>,
+        clock_rate: u32,
+        payload_type: u8,
+    ) -> Self {
+        Self {
+            media: media.into(),
+            payload_type,
+            encoding_name: encoding_name.into(),
+            clock_rate,
+            channels: None,
+            fmtp: None,
+        }
+    }
+
+    /// States the number of audio channels.
+    pub fn with_channels(mut self, channels: u8) -> Self {
+        self.channels = Some(channels);
+        self
+    }
+
+    /// States the format parameters: the value of `a=fmtp` after the payload type.
+    pub fn with_fmtp(mut self, fmtp: impl Into<String>) -> Self {
+        self.fmtp = Some(fmtp.into());
+        self
+    }
+
+    /// Checks that RTP packets and session descriptions can state this format.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] names the first field that they cannot state.
+    pub fn check(&self) -> Result<(), Error> {
+        self.fault().map_or(Ok(()), |why| Err(Error::Usage(why)))
+    }
+
+    /// Why RTP packets or session descriptions cannot state this format.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        Some(match self.payload_type {
+            // With the marker these are the types of RTCP packets.
+            72..=76 => "payload types 72 to 76 cannot be told from RTCP (RFC 3551 section 6)",
+            128.. => "an RTP payload type is a number up to 127",
+            _ if !is_token(self.media.as_bytes()) || !is_token(self.encoding_name.as_bytes()) => {
+                "media and encoding name are tokens (RFC 4566 section 9)"
+            }
+            _ if self.clock_rate == 0 => "an RTP clock has a rate",
+            _ if self.channels == Some(0) => "audio has at least one channel",
+            _ if self.fmtp.as_deref().is_some_and(has_breaks) => "an fmtp is one line",
+            _ => return None,
+        })
+    }
+
+    /// Adds the format's `a=rtpmap` and `a=fmtp` to a media description.
+    pub fn write_to(&self, media: &mut MediaDescription) {
+        // One channel is what is meant without a number (RFC 4566 section 6).
+        let channels = self.channels.filter(|channels| *channels > 1);
+        media.push_rtpmap(self.payload_type, &self.encoding_name, self.clock_rate, channels);
+        if let Some(fmtp) = &self.fmtp {
+            media.push_fmtp(self.payload_type, fmtp);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_that_no_description_can_state_are_refused() {
+        let good = || PayloadFormat::new("audio", "X-TONE", 8_000, 96).with_fmtp("a=1; b");
+        assert!(good().check().is_ok());
+        for (bad, why) in [
+            (PayloadFormat { payload_type: 72, ..good() }, "RTCP"),
+            (PayloadFormat { payload_type: 128, ..good() }, "127"),
+            (PayloadFormat { media: "a b".into(), ..good() }, "tokens"),
+            (PayloadFormat { encoding_name: "".into(), ..good() }, "tokens"),
+            (PayloadFormat { clock_rate: 0, ..good() }, "rate"),
+            (good().with_channels(0), "channel"),
+            (good().with_fmtp("a\r\nm=video"), "one line"),
+        ] {
+            let said = bad.check().unwrap_err().to_string();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! [`H265Rules`]: RFC 7798 section 4.4.
+
+use crate::codec::h265::{is_irap, nal_unit_type};
+use crate::payload::nal::{NalDepacketizer, NalPacketizer, NalRules, Structure};
+
+/// Types of payload structures (RFC 7798 section 4.4).
+const AP: u8 = 48;
+const FU: u8 = 49;
+const PACI: u8 = 50;
+
+/// Cuts access units of H.265 into RTP payloads: single NAL units, aggregation packets and
+/// fragmentation units.
+pub type H265Packetizer = NalPacketizer<H265Rules>;
+
+/// Puts access units of H.265 together from RTP payloads without decoding order numbers.
+pub type H265Depacketizer = NalDepacketizer<H265Rules>;
+
+/// The rules of RFC 7798.
+#[derive(Debug)]
+pub enum H265Rules {}
+
+impl NalRules for H265Rules {
+    const HEADER_LEN: usize = 2;
+    const PAYLOAD: &'static str = "H.265 payload";
+    const FU_TYPE: u8 = 0x3f;
+
+    fn structure(header: &[u8]) -> Structure {
+        match nal_unit_type(header) {
+            0..AP => Structure::Single,
+            AP => Structure::Aggregate,
+            FU => Structure::Fragment,
+            PACI => Structure::Other("H.265 PACI payload"),
+            _ => Structure::Other("H.265 payload type"),
+        }
+    }
+
+    /// Types 48 to 63 mean something else in RTP. Bytes with a start code in front look like a NAL
+    /// unit of type 0.
+    fn is_nal(nal: &[u8]) -> bool {
+        nal.len() >= 2 && nal_unit_type(nal) < AP
+    }
+
+    fn starts_decoding(nal: &[u8]) -> bool {
+        is_irap(nal_unit_type(nal))
+    }
+
+    /// Section 4.4.2: F is set if any is, LayerId and TID are the lowest of all.
+    fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2] {
+        let (mut forbidden, mut layer, mut tid) = (0, 0x1f8, 7);
+        for nal in nals {
+            if let [first, second, ..] = *nal {
+                let header = u16::from_be_bytes([first, second]);
+                forbidden |= header & 0x8000;
+                layer = layer.min(header & 0x1f8);
+                tid = tid.min(header & 7);
+            }
+        }
+        (forbidden | (u16::from(AP) << 9) | layer | tid).to_be_bytes()
+    }
+
+    fn fragment_header(nal: &[u8]) -> ([u8; 2], u8) {
+        (with_type(nal, FU), nal_unit_type(nal))
+    }
+
+    fn nal_header(payload_header: &[u8], nal_type: u8) -> [u8; 2] {
+        with_type(payload_header, nal_type)
+    }
+}
+
+/// A header with another type.
+fn with_type(header: &[u8], nal_type: u8) -> [u8; 2] {
+    match *header {
+        [first, second, ..] => [(first & 0x81) | (nal_type << 1), second],
+        _ => [nal_type << 1, 1],
+    }
+}

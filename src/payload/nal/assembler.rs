@@ -1,0 +1,186 @@
+//! [`Assembler`]: puts an access unit together from what the packets bring of it.
+
+use super::sdp::byte_stream_units;
+use crate::framer::annexb;
+use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
+
+/// Largest access unit that a depacketizer puts together.
+const MAX_ACCESS_UNIT: usize = 16 << 20;
+
+/// What a NAL unit is: `None`: none of the codec's that may come in RTP by itself; else whether
+/// decoding can start with its access unit.
+pub(super) type Classify = fn(&[u8]) -> Option<bool>;
+
+/// Puts access units together, in Annex B form.
+#[derive(Debug, Default)]
+pub(super) struct Assembler {
+    /// Whole NAL units of the access unit, and behind them the fragmented one.
+    bytes: Vec<u8>,
+    /// Where the NAL unit that is being put together from fragments starts (its start code).
+    fragment: Option<usize>,
+    timestamp: Option<u32>,
+    key: bool,
+    /// Something was lost since the last access unit was given out.
+    lossy: bool,
+    /// Something of the present access unit is missing, or may be.
+    damaged: bool,
+    deviations: u64,
+}
+
+impl Assembler {
+    /// A packet came: `lost` if some before it did not, `timestamp` its own.
+    pub(super) fn handle_packet(
+        &mut self,
+        timestamp: u32,
+        lost: bool,
+        out: &mut DepacketizedFrames,
+    ) {
+        if lost {
+            self.drop_fragment();
+        }
+        if self.timestamp.is_some_and(|current| current != timestamp) {
+            // The marked packet was lost, or the sender marks none.
+            self.drop_fragment();
+            if lost {
+                self.note_damage();
+            }
+            self.finish(out);
+        }
+        // The loss may reach into this access unit too.
+        if lost {
+            self.note_damage();
+        }
+        self.timestamp = Some(timestamp);
+    }
+
+    /// A whole NAL unit, which the caller has found to be one of the codec's; or several with start
+    /// codes between them.
+    pub(super) fn push_nal(&mut self, nal: &[u8], classify: Classify) {
+        self.drop_fragment();
+        if annexb::find_start_code(nal, 0).is_some() {
+            self.push_byte_stream(nal, classify);
+        } else {
+            self.push_one(nal, classify);
+        }
+    }
+
+    fn push_one(&mut self, nal: &[u8], classify: Classify) {
+        let Some(key) = classify(nal) else { return self.note_damage() };
+        if self.is_full(nal.len()) {
+            return;
+        }
+        self.bytes.extend_from_slice(&annexb::START_CODE);
+        self.bytes.extend_from_slice(nal);
+        self.key |= key;
+    }
+
+    /// No NAL unit has a start code in it (section 7.4.1.1 of the standards): these are several,
+    /// or one whose start code was sent along.
+    fn push_byte_stream(&mut self, bytes: &[u8], classify: Classify) {
+        self.deviations += 1;
+        let mut units = byte_stream_units(bytes).peekable();
+        while let Some(unit) = units.next() {
+            // The header that a fragment's own fields tell, before the unit that has it again.
+            let is_repeated = unit.len() <= 2 && units.peek().is_some_and(|n| n.starts_with(unit));
+            if !is_repeated {
+                self.push_one(unit, classify);
+            }
+        }
+    }
+
+    /// The first fragment of a NAL unit, with its header put right.
+    pub(super) fn start_fragment(&mut self, header: &[u8], body: &[u8]) {
+        self.drop_fragment();
+        if self.is_full(header.len() + body.len()) {
+            return;
+        }
+        self.fragment = Some(self.bytes.len());
+        self.bytes.extend_from_slice(&annexb::START_CODE);
+        self.bytes.extend_from_slice(header);
+        self.bytes.extend_from_slice(body);
+    }
+
+    /// A further fragment; without its beginning it is dropped.
+    pub(super) fn continue_fragment(&mut self, body: &[u8]) {
+        if self.fragment.is_none() {
+            self.note_damage();
+        } else if !self.is_full(body.len()) {
+            self.bytes.extend_from_slice(body);
+        }
+    }
+
+    /// The last fragment of a NAL unit just came.
+    pub(super) fn end_fragment(&mut self, classify: Classify) {
+        let Some(start) = self.fragment.take() else { return };
+        let nal = self.bytes.get(start + annexb::START_CODE.len()..).unwrap_or_default();
+        let key = classify(nal).filter(|_| annexb::find_start_code(nal, 0).is_none());
+        if let Some(key) = key {
+            self.key |= key;
+            return;
+        }
+        let nal = nal.to_vec();
+        self.bytes.truncate(start);
+        self.push_nal(&nal, classify);
+    }
+
+    /// A packet was malformed: what it had to say is lost.
+    pub(super) fn handle_damage(&mut self) {
+        self.drop_fragment();
+        self.note_damage();
+    }
+
+    /// A packet was taken that breaks the RFC.
+    pub(super) const fn count_deviation(&mut self) {
+        self.deviations += 1;
+    }
+
+    /// How many there were.
+    pub(super) const fn deviations(&self) -> u64 {
+        self.deviations
+    }
+
+    const fn note_damage(&mut self) {
+        self.lossy = true;
+        self.damaged = true;
+    }
+
+    /// Ends the access unit: its marked packet came, or nothing more will.
+    pub(super) fn finish(&mut self, out: &mut DepacketizedFrames) {
+        self.drop_fragment();
+        let timestamp = self.timestamp.take();
+        let key = std::mem::take(&mut self.key);
+        let damaged = std::mem::take(&mut self.damaged);
+        let Some(timestamp) = timestamp.filter(|_| !self.bytes.is_empty()) else {
+            return;
+        };
+        // Frames are of a size, mostly; what one huge frame took is not kept.
+        let capacity = self.bytes.len().min(256 << 10);
+        let data = std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity));
+        let discontinuity = std::mem::take(&mut self.lossy);
+        out.push(DepacketizedFrame {
+            key,
+            discontinuity,
+            damaged,
+            ..DepacketizedFrame::new(data, timestamp)
+        });
+    }
+
+    /// Forgets the NAL unit of which a fragment is missing.
+    fn drop_fragment(&mut self) {
+        if let Some(start) = self.fragment.take() {
+            self.bytes.truncate(start);
+            self.note_damage();
+        }
+    }
+
+    /// Whether the access unit has no room for `more` bytes; it then loses all it has.
+    fn is_full(&mut self, more: usize) -> bool {
+        let full = self.bytes.len().saturating_add(more) > MAX_ACCESS_UNIT;
+        if full {
+            self.bytes.clear();
+            self.fragment = None;
+            self.note_damage();
+        }
+        full
+    }
+}

@@ -1,0 +1,14 @@
+//! What RFC 6184 (H.264) and RFC 7798 (H.265) have in common: access units are cut into NAL units,
+//! small ones share a packet, large ones are cut into fragments.
+
+mod assembler;
+mod depacketizer;
+mod packetizer;
+mod rules;
+pub(super) mod sdp;
+#[cfg(test)]
+pub(super) mod testing;
+
+pub use depacketizer::NalDepacketizer;
+pub use packetizer::NalPacketizer;
+pub(super) use rules::{NalRules, Structure};

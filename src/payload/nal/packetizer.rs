@@ -1,0 +1,171 @@
+//! [`NalPacketizer`]: RFC 6184 sections 5.6 to 5.8, RFC 7798 section 4.4.
+
+use super::rules::NalRules;
+use crate::frame::Frame;
+use crate::framer::annexb;
+use crate::payload::packet_buffer::PacketBuffer;
+use crate::payload::packetizer::Packetizer;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Of the FU header: the first and the last fragment.
+pub(super) const FU_START: u8 = 0x80;
+pub(super) const FU_END: u8 = 0x40;
+
+/// Cuts access units into RTP payloads: NAL units that fit a packet together are aggregated,
+/// those larger than a packet are cut into fragments that fill it.
+///
+/// ```
+/// use riverrun::Frame;
+/// use riverrun::payload::h264::{H264Depacketizer, H264Packetizer};
+/// use riverrun::payload::{DepacketizedFrames, Depacketizer, PacketBuffer, Packetizer, RtpPayload};
+/// use std::time::Duration;
+///
+/// let slice = [&[0, 0, 0, 1, 0x65][..], &[0xaa; 3000]].concat();
+/// let frame = Frame::new(slice, Duration::ZERO, Duration::ZERO);
+/// let mut packets = PacketBuffer::new(1400);
+/// H264Packetizer::new().packetize(&frame, &mut packets);
+/// assert_eq!(packets.spans().len(), 3);
+///
+/// let mut depacketizer = H264Depacketizer::new();
+/// let mut frames = DepacketizedFrames::new();
+/// for (i, span) in packets.spans().iter().enumerate() {
+///     let payload = packets.payload(i).unwrap();
+///     let payload = RtpPayload::new(payload, 90_000).with_marker(span.marker);
+///     depacketizer.handle_payload(&payload, &mut frames)?;
+/// }
+/// assert_eq!(frames.pop().unwrap().data, frame.data);
+/// # Ok::<(), riverrun::wire::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct NalPacketizer<R> {
+    nals: NalTable,
+    rules: PhantomData<R>,
+}
+
+impl<R: NalRules> Default for NalPacketizer<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: NalRules> NalPacketizer<R> {
+    /// A packetizer for one stream.
+    pub const fn new() -> Self {
+        Self { nals: NalTable { ranges: Vec::new() }, rules: PhantomData }
+    }
+
+    fn put_aggregate(&self, data: &[u8], range: Range<usize>, out: &mut PacketBuffer) {
+        let nals = range.map(|index| self.nals.nal(data, index));
+        out.begin_packet();
+        out.put(header::<R>(&R::aggregate_header(nals.clone())));
+        for nal in nals {
+            // Groups hold no NAL unit longer than 65,535 bytes.
+            out.put(&(nal.len() as u16).to_be_bytes());
+            out.put(nal);
+        }
+        out.finish_packet(false, 0);
+    }
+
+    fn put_fragments(nal: &[u8], out: &mut PacketBuffer) {
+        let Some((_, body)) = nal.split_at_checked(R::HEADER_LEN) else { return };
+        let (payload_header, nal_type) = R::fragment_header(nal);
+        let size = out.max_payload().saturating_sub(R::HEADER_LEN + 1).max(1);
+        let last = body.len().div_ceil(size).saturating_sub(1);
+        for (index, fragment) in body.chunks(size).enumerate() {
+            let start = if index == 0 { FU_START } else { 0 };
+            let end = if index == last { FU_END } else { 0 };
+            out.begin_packet();
+            out.put(header::<R>(&payload_header));
+            out.put(&[start | end | nal_type]);
+            out.put(fragment);
+            out.finish_packet(false, 0);
+        }
+    }
+}
+
+/// Those of the two bytes that are a header.
+pub(super) fn header<R: NalRules>(bytes: &[u8; 2]) -> &[u8] {
+    bytes.get(..R::HEADER_LEN).unwrap_or_default()
+}
+
+impl<R: NalRules> Packetizer for NalPacketizer<R> {
+    fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer) {
+        let data = &frame.data;
+        self.nals.scan(data, R::is_nal);
+        let before = out.spans().len();
+        for group in self.nals.groups(out.max_payload(), R::HEADER_LEN) {
+            match group {
+                Group::Single(index) => {
+                    out.begin_packet();
+                    out.put(self.nals.nal(data, index));
+                    out.finish_packet(false, 0);
+                }
+                Group::Aggregated(range) => self.put_aggregate(data, range, out),
+                Group::Fragmented(index) => Self::put_fragments(self.nals.nal(data, index), out),
+            }
+        }
+        if frame.flags.ends_access_unit && out.spans().len() > before {
+            out.mark_last();
+        }
+    }
+}
+
+/// A run of NAL units that share a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Group {
+    /// One NAL unit larger than a packet.
+    Fragmented(usize),
+    /// One that fills a packet alone.
+    Single(usize),
+    /// Several in one packet.
+    Aggregated(Range<usize>),
+}
+
+/// The NAL units of a frame. The memory is kept from frame to frame.
+#[derive(Debug, Default)]
+struct NalTable {
+    ranges: Vec<Range<usize>>,
+}
+
+impl NalTable {
+    /// Finds the NAL units of `data` for which `wanted` holds.
+    fn scan(&mut self, data: &[u8], wanted: impl Fn(&[u8]) -> bool) {
+        self.ranges.clear();
+        let ranges = annexb::nal_ranges(data);
+        self.ranges.extend(ranges.filter(|range| data.get(range.clone()).is_some_and(&wanted)));
+    }
+
+    /// NAL unit `index` of the `data` that was scanned.
+    fn nal<'a>(&self, data: &'a [u8], index: usize) -> &'a [u8] {
+        self.ranges.get(index).and_then(|range| data.get(range.clone())).unwrap_or_default()
+    }
+
+    /// The groups in which the NAL units are sent, in order: `header` bytes at the start of a
+    /// packet that aggregates, two bytes of length before each NAL unit in it.
+    fn groups(&self, max_payload: usize, header: usize) -> impl Iterator<Item = Group> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let first = next;
+            let len = self.ranges.get(first)?.len();
+            next += 1;
+            if len > max_payload {
+                return Some(Group::Fragmented(first));
+            }
+            let mut total = header + 2 + len;
+            while let Some(range) = self.ranges.get(next) {
+                total = total.saturating_add(2 + range.len());
+                // The length field has two bytes.
+                if total > max_payload || range.len() > 0xffff || len > 0xffff {
+                    break;
+                }
+                next += 1;
+            }
+            Some(if next - first == 1 {
+                Group::Single(first)
+            } else {
+                Group::Aggregated(first..next)
+            })
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! [`FormatRegistry`]: the payload formats by their names in SDP and by codec, in both directions.
+
+use super::depacketizer::Depacketizer;
+use super::entry::{self, FormatEntry};
+use super::error::FormatError;
+use super::format::PayloadFormat;
+use super::key_frames::KeyFrameTest;
+use super::packetizer::Packetizer;
+use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
+use crate::codec::CodecParameters;
+use crate::wire::sdp::MediaDescription;
+use std::fmt;
+use std::sync::Arc;
+
+/// The formats of this crate, one a file of this folder.
+const STANDARD: [&dyn FormatEntry; 6] =
+    [&h264::Entry, &h265::Entry, &aac::Entry, &mpa::Entry, &pcm::Entry, &mp2t::Entry];
+
+/// Payload types of a media description that are looked at.
+const MAX_PAYLOAD_TYPES: usize = 32;
+
+/// The RTP payload formats that a server, a client or a relay knows.
+///
+/// It is asked in two directions. Who sends begins with the codec's parameters and gets the
+/// [`format`](Self::format) for SDP and a [`packetizer`](Self::packetizer). Who receives begins
+/// with a media description and gets the [format that is offered](Self::format_in), the codec's
+/// [`parameters`](Self::parameters) and a [`depacketizer`](Self::depacketizer).
+///
+/// The standard registry knows H.264, H.265, AAC, MPEG audio, PCM and MPEG-2 transport streams.
+/// [`with`](Self::with) adds an application's own formats.
+///
+/// # Example
+///
+/// ```
+/// use riverrun::codec::{CodecParameters, PcmEncoding};
+/// use riverrun::payload::FormatRegistry;
+/// use riverrun::wire::sdp::SessionDescription;
+///
+/// let sdp = b"v=0\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 L16/48000/2\r\n";
+/// let sdp = SessionDescription::parse(sdp)?;
+/// let formats = FormatRegistry::standard();
+///
+/// let format = formats.format_in(&sdp.media[0])?;
+/// let parameters = formats.parameters(&format)?;
+/// let encoding = PcmEncoding::L16;
+/// let expected = CodecParameters::Pcm { encoding, sampling_rate: 48_000, channels: 2 };
+/// assert_eq!(parameters, expected);
+/// let depacketizer = formats.depacketizer(&format)?;
+///
+/// assert_eq!(formats.format(&parameters, 97)?, format);
+/// let packetizer = formats.packetizer(&parameters)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct FormatRegistry {
+    own: Vec<Arc<dyn FormatEntry>>,
+    has_no_standard: bool,
+    passes_unknown: bool,
+}
+
+static SHARED: FormatRegistry = FormatRegistry::new();
+
+impl FormatRegistry {
+    /// The standard formats, to which others can be added.
+    pub const fn new() -> Self {
+        Self { own: Vec::new(), has_no_standard: false, passes_unknown: false }
+    }
+
+    /// The standard formats alone: one registry that all share.
+    pub fn standard() -> &'static Self {
+        &SHARED
+    }
+
+    /// A registry for relays, which takes every format as it is: the codec's parameters are
+    /// [`CodecParameters::Other`] with the format parameters word for word, and payloads are passed
+    /// on unchanged (see [`opaque`]).
+    pub const fn opaque() -> Self {
+        Self { own: Vec::new(), has_no_standard: true, passes_unknown: true }
+    }
+
+    /// Adds an entry. Where several entries are of one format, the last that was added is used,
+    /// and the standard ones come last.
+    pub fn with(mut self, entry: impl FormatEntry + 'static) -> Self {
+        self.own.push(Arc::new(entry));
+        self
+    }
+
+    /// Makes formats without an entry known too: they are taken as they are, as by
+    /// [`opaque`](Self::opaque).
+    pub const fn pass_unknown(mut self) -> Self {
+        self.passes_unknown = true;
+        self
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &dyn FormatEntry> {
+        let own = self.own.iter().rev().map(|entry| &**entry);
+        let standard = STANDARD.iter().take(if self.has_no_standard { 0 } else { STANDARD.len() });
+        let fallback: Option<&dyn FormatEntry> = self.passes_unknown.then_some(&opaque::Entry);
+        own.chain(standard.copied()).chain(fallback)
+    }
+
+    /// The entry of a format that SDP describes.
+    fn entry_of(&self, format: &PayloadFormat) -> Result<&dyn FormatEntry, FormatError> {
+        let PayloadFormat { media, encoding_name, clock_rate, .. } = format;
+        let mut entries = self.entries();
+        let entry = entries.find(|entry| entry.handles(media, encoding_name, *clock_rate));
+        entry.ok_or_else(|| FormatError::unknown(media, encoding_name, *clock_rate))
+    }
+
+    /// The entry of a codec, and what it makes SDP say.
+    fn entry_for(
+        &self,
+        parameters: &CodecParameters,
+        payload_type: u8,
+    ) -> Result<(&dyn FormatEntry, PayloadFormat), FormatError> {
+        let mut entries = self.entries();
+        let found =
+            entries.find_map(|entry| Some((entry, entry.format(parameters, payload_type)?)));
+        let (entry, mut format) = found.ok_or_else(|| unknown(parameters))?;
+        format.payload_type = static_types::payload_type_of(&format).unwrap_or(payload_type);
+        Ok((entry, format))
+    }
+
+    /// The payload format of a track. `payload_type` (96–127) is used where RFC 3551 section 6
+    /// assigns none to the format. The parameters are taken as they are:
+    /// [`CodecParameters::check`] tells whether a stream can have them.
+    ///
+    /// # Errors
+    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    pub fn format(
+        &self,
+        parameters: &CodecParameters,
+        payload_type: u8,
+    ) -> Result<PayloadFormat, FormatError> {
+        self.entry_for(parameters, payload_type).map(|(_, format)| format)
+    }
+
+    /// A packetizer for a track.
+    ///
+    /// # Errors
+    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    pub fn packetizer(
+        &self,
+        parameters: &CodecParameters,
+    ) -> Result<Box<dyn Packetizer>, FormatError> {
+        let (entry, _) = self.entry_for(parameters, 96)?;
+        Ok(entry.packetizer(parameters))
+    }
+
+    /// The format that a media description offers: of its payload types, the first that the
+    /// registry has an entry for. A payload type without `a=rtpmap` means what RFC 3551 section 6
+    /// says.
+    ///
+    /// # Errors
+    /// There is no entry for any of the payload types; the error names the first.
+    pub fn format_in(&self, media: &MediaDescription) -> Result<PayloadFormat, FormatError> {
+        let mut first = None;
+        for payload_type in media.payload_types().take(MAX_PAYLOAD_TYPES) {
+            let read = described(media, payload_type)
+                .and_then(|format| self.entry_of(&format).map(|_| format));
+            match read {
+                Ok(format) => return Ok(format),
+                Err(e) => _ = first.get_or_insert(e),
+            }
+        }
+        Err(first.unwrap_or(FormatError::NoPayloadType))
+    }
+
+    /// The parameters of the codec, from what SDP says of a track. They pass
+    /// [`CodecParameters::check`].
+    ///
+    /// # Errors
+    /// There is no entry for the format, a format parameter has a value that no stream can have,
+    /// or the stream uses a part of the format that is not supported.
+    pub fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        self.entry_of(format)?.parameters(format)
+    }
+
+    /// A depacketizer for a track that SDP describes so.
+    ///
+    /// # Errors
+    /// As [`parameters`](Self::parameters).
+    pub fn depacketizer(
+        &self,
+        format: &PayloadFormat,
+    ) -> Result<Box<dyn Depacketizer>, FormatError> {
+        let entry = self.entry_of(format)?;
+        entry.parameters(format)?;
+        entry.depacketizer(format)
+    }
+
+    /// How key frames of a format are told by their bytes; `None` where what the source says is
+    /// believed.
+    pub fn key_frame_test(&self, format: &PayloadFormat) -> Option<KeyFrameTest> {
+        self.entry_of(format).ok()?.key_frame_test()
+    }
+}
+
+impl fmt::Debug for FormatRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries().flat_map(FormatEntry::encoding_names)).finish()
+    }
+}
+
+fn unknown(parameters: &CodecParameters) -> FormatError {
+    let standard = || STANDARD.iter().find_map(|entry| entry.format(parameters, 96));
+    let format = match parameters {
+        CodecParameters::Other(codec) => Some(entry::described(codec, 96)),
+        _ => standard(),
+    };
+    format.map_or(
+        FormatError::NoPayloadType,
+        |PayloadFormat { media, encoding_name, clock_rate, .. }| {
+            FormatError::unknown(&media, &encoding_name, clock_rate)
+        },
+    )
+}
+
+/// What a media description says of one of its payload types.
+fn described(media: &MediaDescription, payload_type: u8) -> Result<PayloadFormat, FormatError> {
+    let mut format = match media.rtpmap(payload_type) {
+        Some(map) => PayloadFormat {
+            channels: map.channels,
+            ..PayloadFormat::new(
+                media.media.clone(),
+                map.encoding_name,
+                map.clock_rate,
+                payload_type,
+            )
+        },
+        None => static_types::format_of(payload_type)
+            .filter(|format| format.media.eq_ignore_ascii_case(&media.media))
+            .ok_or(FormatError::Unmapped { payload_type })?,
+    };
+    format.fmtp = media.fmtp(payload_type).filter(|fmtp| !fmtp.is_empty()).map(str::to_owned);
+    match format.fault() {
+        Some(why) => Err(FormatError::Malformed { payload_type, why }),
+        None => Ok(format),
+    }
+}
+
+#[cfg(test)]
+mod tests;
