@@ -15,7 +15,7 @@
 //! let address = "0.0.0.0:8554".parse()?;
 //! let server = RtspServer::new(&mut env, ServerConfig::default(), &[address])?;
 //! let films = FolderProvider::new("films".as_ref(), FileSessionOptions::default())?;
-//! env.with(server, |server, _| server.set_session_provider(films));
+//! env.with(server, |server, _| server.set_session_provider(films))?;
 //! let stop = AtomicBool::new(false); // a signal handler or another thread sets it
 //! env.do_event_loop(&stop)?;
 //! # Ok(())

@@ -1,7 +1,7 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code)] // not every program uses all of it
 
-use riverrun::env::{Interest, MediumId, UsageEnvironment};
+use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::media::file::{MediaFile, ProbePoll, probe};
 use riverrun::server::{FastStart, RtspServer, ServerConfig};
 use riverrun::{net, wire};
@@ -9,8 +9,6 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -260,7 +258,7 @@ impl Program {
         &mut self,
         f: impl FnOnce(&mut RtspServer, &mut UsageEnvironment) -> R,
     ) -> Result<R, Failure> {
-        self.env.with(self.server, f).ok_or_else(|| "the server is closed".into())
+        Ok(self.env.with(self.server, f)?)
     }
 
     /// Writes a line to standard output for each address that others can reach the server at.
@@ -294,15 +292,12 @@ impl Program {
 fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
-    // A handler may do next to nothing; a byte in a socket wakes the loop.
-    let (wake, woken) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
+        // The loop looks at `stop` when something wakes it.
+        signal_hook::low_level::pipe::register(signal, env.create_event_pipe(|_, _| ())?)?;
     }
-    // The loop looks at `stop` after each event.
-    env.set_background_handling(woken.as_fd(), Interest::READABLE, |_, _| ())?;
     Ok(stop)
 }
 

@@ -3,12 +3,15 @@
 //! Each entry knows its place in the heap, so cancelling and re-arming are O(log n) and leave no
 //! dead entry behind. Deadlines that are equal fire in the order in which they were armed.
 
+use super::id::EnvironmentId;
 use crate::arena::{Thinning, thin};
 use std::time::Instant;
 
-/// Names an entry of the queue; stale once the entry has fired or been cancelled.
+/// Names a delayed task. Once the task has run or been cancelled, and in another environment than
+/// its own, it names nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TaskToken {
+    environment: EnvironmentId,
     slot: u32,
     serial: u64,
 }
@@ -37,6 +40,7 @@ impl Node {
 /// Deadlines with a value each, the earliest first.
 #[derive(Debug)]
 pub(crate) struct DelayQueue<T> {
+    environment: EnvironmentId,
     heap: Vec<Node>,
     slots: slab::Slab<Slot<T>>,
     next: u64,
@@ -44,8 +48,10 @@ pub(crate) struct DelayQueue<T> {
 }
 
 impl<T> DelayQueue<T> {
-    pub(crate) const fn new() -> Self {
-        Self { heap: Vec::new(), slots: slab::Slab::new(), next: 0, thinning: Thinning::new() }
+    /// An empty queue, whose tokens are of this environment.
+    pub(crate) fn new(environment: EnvironmentId) -> Self {
+        let (heap, slots) = (Vec::new(), slab::Slab::new());
+        Self { environment, heap, slots, next: 0, thinning: Thinning::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,7 +59,7 @@ impl<T> DelayQueue<T> {
     }
 
     /// Everything armed from here on has a number that is not below this one.
-    pub(crate) const fn mark(&self) -> u64 {
+    pub(crate) fn mark(&self) -> u64 {
         self.next
     }
 
@@ -75,12 +81,22 @@ impl<T> DelayQueue<T> {
         let slot = u32::try_from(index).expect("fewer than 2^32 tasks");
         self.heap.push(Node { at, armed, slot });
         self.sift_up(position);
-        TaskToken { slot, serial: armed }
+        TaskToken { environment: self.environment, slot, serial: armed }
     }
 
     fn find(&self, token: TaskToken) -> Option<usize> {
         let slot = self.slots.get(token.slot as usize)?;
-        (slot.serial == token.serial).then_some(slot.position)
+        self.is_in(token, slot).then_some(slot.position)
+    }
+
+    /// Whether a token was given out by this queue.
+    pub(crate) fn is_of(&self, token: TaskToken) -> bool {
+        token.environment == self.environment
+    }
+
+    /// Whether a token names what is in its slot.
+    fn is_in(&self, token: TaskToken, slot: &Slot<T>) -> bool {
+        slot.serial == token.serial && token.environment == self.environment
     }
 
     pub(crate) fn contains(&self, token: TaskToken) -> bool {
@@ -88,8 +104,8 @@ impl<T> DelayQueue<T> {
     }
 
     pub(crate) fn value_mut(&mut self, token: TaskToken) -> Option<&mut T> {
-        let slot = self.slots.get_mut(token.slot as usize)?;
-        (slot.serial == token.serial).then_some(&mut slot.value)
+        self.find(token)?;
+        self.slots.get_mut(token.slot as usize).map(|slot| &mut slot.value)
     }
 
     pub(crate) fn rearm(&mut self, token: TaskToken, at: Instant) -> bool {
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn equal_deadlines_fire_in_arming_order() {
         let at = Instant::now();
-        let mut queue = DelayQueue::new();
+        let mut queue = DelayQueue::new(EnvironmentId::unique());
         let first = queue.insert(at, 0);
         for i in 1..100 {
             queue.insert(at, i);
@@ -199,7 +215,7 @@ mod tests {
     #[test]
     fn what_was_armed_after_the_mark_waits() {
         let at = Instant::now();
-        let mut queue = DelayQueue::new();
+        let mut queue = DelayQueue::new(EnvironmentId::unique());
         queue.insert(at, "before");
         let mark = queue.mark();
         queue.insert(at, "during");
@@ -212,7 +228,7 @@ mod tests {
     fn behaves_like_a_sorted_list() {
         let base = Instant::now();
         let mut state = 7;
-        let mut queue = DelayQueue::new();
+        let mut queue = DelayQueue::new(EnvironmentId::unique());
         let mut model: Vec<(Instant, u64, TaskToken)> = Vec::new();
         for i in 0..20_000u64 {
             let at = base + Duration::from_micros(xorshift(&mut state) % 500);
@@ -250,7 +266,7 @@ mod tests {
     fn a_million_leave_nothing_behind() {
         let base = Instant::now();
         let mut state = 99;
-        let mut queue = DelayQueue::new();
+        let mut queue = DelayQueue::new(EnvironmentId::unique());
         let mut live = Vec::new();
         for i in 0..1_000_000u64 {
             let at = base + Duration::from_micros(xorshift(&mut state) % 1_000_000_000);

@@ -5,101 +5,22 @@
 //! generation: with the index alone, an event of a closed connection reaches the one that took
 //! its place in the same batch.
 
-use super::handlers::Handler;
-use super::medium::{EventKey, MediumHandle};
+use super::id::{EventKey, MediumHandle};
+use super::readiness::{Interest, Readiness};
 use crate::arena::{Arena, Id, RawId};
-use std::ops::{BitAnd, BitOr};
 use std::os::fd::OwnedFd;
 
-/// What a descriptor or socket can do without blocking. An error or hang-up shows as both, for
-/// the operation will then report it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Readiness {
-    /// There is something to read, or the end of the input, or an error.
-    pub readable: bool,
-    /// There is room to write, or an error.
-    pub writable: bool,
-}
-
-impl Readiness {
-    /// Neither.
-    pub const NONE: Self = Self { readable: false, writable: false };
-    /// Readable only.
-    pub const READABLE: Self = Self { readable: true, writable: false };
-    /// Writable only.
-    pub const WRITABLE: Self = Self { readable: false, writable: true };
-    /// Both.
-    pub const BOTH: Self = Self { readable: true, writable: true };
-
-    /// Whether neither holds.
-    pub const fn is_none(self) -> bool {
-        !self.readable && !self.writable
-    }
-
-    const fn without(self, other: Self) -> Self {
-        Self {
-            readable: self.readable && !other.readable,
-            writable: self.writable && !other.writable,
-        }
-    }
-}
-
-impl BitOr for Readiness {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self {
-            readable: self.readable || other.readable,
-            writable: self.writable || other.writable,
-        }
-    }
-}
-
-impl BitAnd<Interest> for Readiness {
-    type Output = Self;
-    fn bitand(self, interest: Interest) -> Self {
-        Self {
-            readable: self.readable && interest.readable,
-            writable: self.writable && interest.writable,
-        }
-    }
-}
-
-/// Which readiness the owner wants to hear of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Interest {
-    /// Tell when readable.
-    pub readable: bool,
-    /// Tell when writable.
-    pub writable: bool,
-}
-
-impl Interest {
-    /// Nothing, for now.
-    pub const NONE: Self = Self { readable: false, writable: false };
-    /// Readable only.
-    pub const READABLE: Self = Self { readable: true, writable: false };
-    /// Writable only. (A socket is writable nearly always: ask only while something waits.)
-    pub const WRITABLE: Self = Self { readable: false, writable: true };
-    /// Both.
-    pub const BOTH: Self = Self { readable: true, writable: true };
-
-    /// Whether nothing is asked.
-    pub const fn is_none(self) -> bool {
-        !self.readable && !self.writable
-    }
-}
-
-/// Who hears of a registration's readiness.
-pub(super) enum Target {
+/// Who is told of a registration's readiness; `H` is the handler of an application.
+pub(super) enum Target<H> {
     /// A library socket of a medium; the key says which.
     Medium { owner: MediumHandle, key: EventKey },
     /// An application's descriptor (a duplicate, so that its number cannot become another's while
     /// it is registered). The handler is elsewhere while it runs.
-    Handler { fd: OwnedFd, handler: Option<Handler> },
+    Handler { fd: OwnedFd, handler: Option<H> },
 }
 
-pub(super) struct Registration {
-    pub(super) target: Target,
+pub(super) struct Registration<H> {
+    pub(super) target: Target<H>,
     pub(super) interest: Interest,
     pub(super) ready: Readiness,
     /// The peer has ended its direction: a short read does not mean that nothing more will come.
@@ -124,23 +45,23 @@ pub(super) const fn token(id: RawId) -> usize {
 }
 
 /// The table of registrations, and the queue of those with something to tell.
-pub(crate) struct Registrations {
-    slots: Arena<Registration>,
+pub(super) struct Registrations<H> {
+    slots: Arena<Registration<H>>,
     pub(super) queue: Vec<RawId>,
     /// The queue of the turn before, emptied: its memory serves the next one.
     pub(super) spare: Vec<RawId>,
 }
 
-impl Default for Registrations {
+impl<H> Default for Registrations<H> {
     fn default() -> Self {
         let queue = || Vec::with_capacity(QUEUE_CAPACITY);
         Self { slots: Arena::new(), queue: queue(), spare: queue() }
     }
 }
 
-impl Registrations {
+impl<H> Registrations<H> {
     /// `None` when there are more than a token can tell apart (65,535 where pointers have 32 bit).
-    pub(super) fn insert(&mut self, target: Target, interest: Interest) -> Option<RawId> {
+    pub(super) fn insert(&mut self, target: Target<H>, interest: Interest) -> Option<RawId> {
         // A slot is used again before a new one is made: numbers are below the count.
         if self.slots.len() >= HALF_MASK {
             return None;
@@ -157,11 +78,11 @@ impl Registrations {
         Some(self.slots.insert(registration).raw())
     }
 
-    pub(super) fn remove(&mut self, id: RawId) -> Option<Registration> {
+    pub(super) fn remove(&mut self, id: RawId) -> Option<Registration<H>> {
         self.slots.remove(Id::from_raw(id))
     }
 
-    pub(super) fn get_mut(&mut self, id: RawId) -> Option<&mut Registration> {
+    pub(super) fn get_mut(&mut self, id: RawId) -> Option<&mut Registration<H>> {
         self.slots.get_mut(Id::from_raw(id))
     }
 
@@ -193,7 +114,7 @@ impl Registrations {
     }
 
     /// An operation has found the readiness used up.
-    pub(crate) fn clear_readiness(&mut self, id: RawId, used_up: Readiness) {
+    pub(super) fn clear_readiness(&mut self, id: RawId, used_up: Readiness) {
         if let Some(registration) = self.get_mut(id) {
             registration.ready = registration.ready.without(used_up);
         }
@@ -202,7 +123,7 @@ impl Registrations {
     /// A read returned less than was asked for: unless the end has been seen, that was all, and
     /// the next arrival is a new edge.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn short_read(&mut self, id: RawId) {
+    pub(super) fn short_read(&mut self, id: RawId) {
         if let Some(registration) = self.get_mut(id) {
             if !registration.read_closed {
                 registration.ready.readable = false;
@@ -231,7 +152,7 @@ impl Registrations {
     }
 
     /// Takes a queued registration's event: what it has to tell at this moment.
-    pub(super) fn take_event(&mut self, id: RawId) -> Option<(Readiness, &mut Registration)> {
+    pub(super) fn take_event(&mut self, id: RawId) -> Option<(Readiness, &mut Registration<H>)> {
         let registration = self.get_mut(id)?;
         registration.queued = false;
         let readiness = registration.ready & registration.interest;
@@ -243,7 +164,7 @@ impl Registrations {
 mod tests {
     use super::*;
 
-    fn target() -> Target {
+    fn target() -> Target<()> {
         Target::Medium { owner: MediumHandle::default(), key: EventKey::default() }
     }
 

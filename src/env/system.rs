@@ -1,6 +1,7 @@
 //! [`System`]: the operating system's poll. The only file that speaks to mio's registry.
 
-use super::registration::{self, Interest, Readiness, Registration, Registrations, Target};
+use super::readiness::{Interest, Readiness};
+use super::registration::{self, Registration, Registrations, Target};
 use crate::arena::RawId;
 use mio::unix::SourceFd;
 use std::io;
@@ -25,7 +26,7 @@ impl System {
 
     /// Registers a library socket.
     pub(super) fn watch_socket(&self, id: RawId, fd: RawFd, interest: Interest) -> io::Result<()> {
-        let interest = mio_interest(interest).ok_or(io::ErrorKind::InvalidInput)?;
+        let interest = mio_interest(interest)?.ok_or(io::ErrorKind::InvalidInput)?;
         let token = mio::Token(registration::token(id));
         self.poll.registry().register(&mut SourceFd(&fd), token, interest)
     }
@@ -37,7 +38,7 @@ impl System {
         fd: RawFd,
         interest: Interest,
     ) -> io::Result<()> {
-        let interest = mio_interest(interest).ok_or(io::ErrorKind::InvalidInput)?;
+        let interest = mio_interest(interest)?.ok_or(io::ErrorKind::InvalidInput)?;
         let token = mio::Token(registration::token(id));
         self.poll.registry().reregister(&mut SourceFd(&fd), token, interest)
     }
@@ -49,19 +50,19 @@ impl System {
 
     /// Registers an application's descriptor for exactly what it wants: every call of its handler
     /// registers anew, which would otherwise report the other direction each time.
-    pub(super) fn watch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+    pub(super) fn watch_descriptor<H>(&self, id: RawId, r: &Registration<H>) -> io::Result<()> {
         self.with_descriptor(r, |registry, mut source, interest| {
             registry.register(&mut source, mio::Token(registration::token(id)), interest)
         })
     }
 
-    pub(super) fn rewatch_descriptor(&self, id: RawId, r: &Registration) -> io::Result<()> {
+    pub(super) fn rewatch_descriptor<H>(&self, id: RawId, r: &Registration<H>) -> io::Result<()> {
         self.with_descriptor(r, |registry, mut source, interest| {
             registry.reregister(&mut source, mio::Token(registration::token(id)), interest)
         })
     }
 
-    pub(super) fn forget_descriptor(&self, r: &Registration) {
+    pub(super) fn forget_descriptor<H>(&self, r: &Registration<H>) {
         if let Target::Handler { fd, .. } = &r.target {
             if !r.interest.is_none() {
                 self.forget(fd);
@@ -69,18 +70,37 @@ impl System {
         }
     }
 
-    fn with_descriptor(
+    fn with_descriptor<H>(
         &self,
-        registration: &Registration,
+        registration: &Registration<H>,
         f: impl FnOnce(&mio::Registry, SourceFd<'_>, mio::Interest) -> io::Result<()>,
     ) -> io::Result<()> {
         let Target::Handler { fd, .. } = &registration.target else { return Ok(()) };
-        match mio_interest(registration.interest) {
+        match mio_interest(registration.interest)? {
             Some(interest) => {
                 let fd: &OwnedFd = fd;
                 f(self.poll.registry(), SourceFd(&fd.as_raw_fd()), interest)
             }
             None => Ok(()),
+        }
+    }
+
+    /// What a descriptor is ready for at this moment, of what the poll said of it: to the poll, an
+    /// exceptional condition is something to read as well.
+    pub(super) fn look(fd: BorrowedFd<'_>, said: Readiness) -> Readiness {
+        use nix::poll::{PollFd, PollFlags, PollTimeout};
+        let failed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        let mut asked = PollFlags::POLLIN | PollFlags::POLLPRI;
+        asked.set(PollFlags::POLLOUT, said.writable);
+        let mut fds = [PollFd::new(fd, asked)];
+        let looked = nix::poll::poll(&mut fds, PollTimeout::ZERO);
+        match (looked, fds[0].revents()) {
+            (Ok(_), Some(found)) if !found.intersects(failed) => Readiness {
+                readable: found.contains(PollFlags::POLLIN),
+                writable: found.contains(PollFlags::POLLOUT),
+                priority: found.contains(PollFlags::POLLPRI),
+            },
+            _ => said,
         }
     }
 
@@ -93,14 +113,15 @@ impl System {
     }
 
     /// Copies what the last wait brought into the registrations that are still there.
-    pub(super) fn copy_readiness(&self, registrations: &mut Registrations) {
+    pub(super) fn copy_readiness<H>(&self, registrations: &mut Registrations<H>) {
         for event in &self.events {
             let Some(id) = registrations.resolve(event.token().0) else { continue };
-            // An error shows as both: whatever the owner tries next will report it.
+            // An error shows as all: whatever the owner tries next reports it.
             let error = event.is_error();
             let ready = Readiness {
                 readable: event.is_readable() || event.is_read_closed() || error,
                 writable: event.is_writable() || event.is_write_closed() || error,
+                priority: event.is_priority() || event.is_read_closed() || error,
             };
             if event.is_read_closed() || error {
                 if let Some(registration) = registrations.get_mut(id) {
@@ -183,13 +204,23 @@ fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<Option<bool>> {
     Ok(None)
 }
 
-fn mio_interest(interest: Interest) -> Option<mio::Interest> {
-    match (interest.readable, interest.writable) {
-        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
-        (true, false) => Some(mio::Interest::READABLE),
-        (false, true) => Some(mio::Interest::WRITABLE),
-        (false, false) => None,
+/// `None` for no interest at all.
+fn mio_interest(interest: Interest) -> io::Result<Option<mio::Interest>> {
+    let mut asked: Option<mio::Interest> = None;
+    let mut ask = |wanted, one| {
+        if wanted {
+            asked = Some(asked.map_or(one, |others| others | one));
+        }
+    };
+    ask(interest.readable, mio::Interest::READABLE);
+    ask(interest.writable, mio::Interest::WRITABLE);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    ask(interest.priority, mio::Interest::PRIORITY);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    if interest.priority {
+        return Err(io::ErrorKind::Unsupported.into());
     }
+    Ok(asked)
 }
 
 #[cfg(test)]

@@ -5,14 +5,11 @@
 //! it reads the counters: what is added in between is either read at once or finds the bit clear.
 //! So nothing is lost, nothing waits for a lock and nothing is allocated.
 
-use super::UsageEnvironment;
-use super::medium::{EventKey, MediumHandle};
+use super::id::{EventKey, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
-type Handler = Box<dyn FnMut(&mut UsageEnvironment, u64)>;
 
 /// What the loop and the threads share.
 pub(super) struct Hub {
@@ -71,6 +68,11 @@ impl EventTrigger {
         Self::new(RawId::default(), None)
     }
 
+    /// Which one it is in the table of its environment.
+    pub(super) fn id(&self) -> RawId {
+        self.0.id
+    }
+
     fn new(id: RawId, reaches: Option<(Arc<Hub>, Word)>) -> Self {
         Self(Arc::new(Shared { id, reaches, count: AtomicU64::new(0) }))
     }
@@ -98,36 +100,52 @@ impl EventTrigger {
     }
 }
 
-enum Target {
+/// Who is told of a trigger; `H` is the handler of an application.
+pub(super) enum Target<H> {
     /// The handler is elsewhere while it runs.
-    Handler(Option<Handler>),
+    Handler(Option<H>),
     Medium {
         owner: MediumHandle,
         key: EventKey,
     },
 }
 
-struct Entry {
+struct Entry<H> {
     trigger: EventTrigger,
-    target: Target,
+    target: Target<H>,
 }
 
-pub(super) struct Triggers {
+/// The table of triggers.
+pub(super) struct Triggers<H> {
     hub: Arc<Hub>,
-    table: Arena<Entry>,
+    table: Arena<Entry<H>>,
     /// The bits of all triggers, in the order of the table's slots.
     words: Vec<Word>,
-    /// The triggers whose bits were taken; kept so that it is not allocated anew.
-    taken: Vec<Id<Entry>>,
+    /// The memory of the list of triggers whose bits were taken.
+    spare: Vec<RawId>,
 }
 
-impl Triggers {
+impl<H> Triggers<H> {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, table: Arena::new(), words: Vec::new(), taken: Vec::new() }
+        Self { hub, table: Arena::new(), words: Vec::new(), spare: Vec::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 
     pub(super) fn remove(&mut self, id: RawId) {
         self.table.remove(Id::from_raw(id));
+    }
+
+    /// Ends a trigger of this table; `None` if it has ended or is another table's.
+    pub(super) fn end(&mut self, trigger: &EventTrigger) -> Option<Target<H>> {
+        let (hub, _) = trigger.0.reaches.as_ref()?;
+        if !Arc::ptr_eq(hub, &self.hub) {
+            return None;
+        }
+        self.table.remove(Id::from_raw(trigger.0.id)).map(|entry| entry.target)
     }
 
     pub(super) fn any_ready(&self) -> bool {
@@ -135,7 +153,7 @@ impl Triggers {
             && self.words.iter().any(|word| word.load(Ordering::SeqCst) != 0)
     }
 
-    fn insert(&mut self, target: Target) -> EventTrigger {
+    pub(super) fn insert(&mut self, target: Target<H>) -> EventTrigger {
         let (hub, words) = (&self.hub, &mut self.words);
         let id = self.table.insert_with(|id| {
             let (word, _) = bit_of(id.raw().index);
@@ -148,8 +166,16 @@ impl Triggers {
         self.table.get(id).map_or_else(EventTrigger::detached, |entry| entry.trigger.clone())
     }
 
-    /// Clears all bits, and tells whose were set.
-    fn take_ready(&self, taken: &mut Vec<Id<Entry>>) {
+    /// Begins to deal with what was triggered: clears all bits and returns whose were set, to be
+    /// handed back to [`finish`](Self::finish).
+    pub(super) fn begin(&mut self) -> Vec<RawId> {
+        let mut taken = std::mem::take(&mut self.spare);
+        if !self.hub.woken.swap(false, Ordering::SeqCst) {
+            return taken;
+        }
+        if self.hub.failed.swap(false, Ordering::SeqCst) {
+            log::warn!("the event loop could not be woken by a trigger");
+        }
         for (i, word) in self.words.iter().enumerate() {
             // Most are clear: to look costs less than to exchange.
             if word.load(Ordering::SeqCst) == 0 {
@@ -158,92 +184,31 @@ impl Triggers {
             let mut bits = word.swap(0, Ordering::SeqCst);
             while bits != 0 {
                 let index = i * u32::BITS as usize + bits.trailing_zeros() as usize;
-                taken.extend(self.table.id_at(index));
+                taken.extend(self.table.id_at(index).map(Id::raw));
                 bits &= bits - 1;
             }
         }
-    }
-}
-
-impl UsageEnvironment {
-    /// Makes a trigger whose handler is told how often it was triggered since it last ran.
-    /// There may be any number of triggers.
-    pub fn create_event_trigger(
-        &mut self,
-        handler: impl FnMut(&mut Self, u64) + 'static,
-    ) -> EventTrigger {
-        self.triggers.insert(Target::Handler(Some(Box::new(handler))))
+        taken
     }
 
-    /// Makes a trigger that reaches a medium as [`Event::Trigger`](super::Event::Trigger) with
-    /// `key`. It ends with the medium; if that has ended before, the trigger is a detached one.
-    pub fn create_medium_trigger(&mut self, owner: MediumHandle, key: EventKey) -> EventTrigger {
-        let trigger = self.triggers.insert(Target::Medium { owner, key });
-        if !self.media.own_trigger(owner, trigger.0.id) {
-            self.triggers.remove(trigger.0.id);
-            return EventTrigger::detached();
-        }
-        trigger
+    /// Keeps the memory of the list.
+    pub(super) fn finish(&mut self, mut taken: Vec<RawId>) {
+        taken.clear();
+        self.spare = taken;
     }
 
-    /// Ends a trigger; its clones do nothing from here on. False if it had been deleted before or
-    /// is not of this environment.
-    pub fn delete_event_trigger(&mut self, trigger: &EventTrigger) -> bool {
-        let ours =
-            trigger.0.reaches.as_ref().is_some_and(|(hub, _)| Arc::ptr_eq(hub, &self.triggers.hub));
-        if !ours {
-            return false;
-        }
-        let Some(entry) = self.triggers.table.remove(Id::from_raw(trigger.0.id)) else {
-            return false;
-        };
-        if let Target::Medium { owner, .. } = entry.target {
-            self.media.disown_trigger(owner, trigger.0.id);
-        }
-        true
-    }
-
-    #[cfg(test)]
-    pub(super) fn triggers_alive(&self) -> usize {
-        self.triggers.table.len()
-    }
-
-    /// Runs the handlers of what was triggered up to now.
-    pub(super) fn dispatch_triggers(&mut self) {
-        let hub = &self.triggers.hub;
-        if !hub.woken.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        if hub.failed.swap(false, Ordering::SeqCst) {
-            log::warn!("the event loop could not be woken by a trigger");
-        }
-        let mut taken = std::mem::take(&mut self.triggers.taken);
-        self.triggers.take_ready(&mut taken);
-        for id in taken.drain(..) {
-            self.dispatch_trigger(id);
-        }
-        self.triggers.taken = taken;
-    }
-
-    fn dispatch_trigger(&mut self, id: Id<Entry>) {
-        let Some(entry) = self.triggers.table.get_mut(id) else { return };
+    /// How often a trigger was triggered since this was asked last, and who is to be told; `None`
+    /// if it has ended or was not triggered.
+    pub(super) fn take(&mut self, id: RawId) -> Option<(u64, &mut Target<H>)> {
+        let entry = self.table.get_mut(Id::from_raw(id))?;
         let count = entry.trigger.0.count.swap(0, Ordering::SeqCst);
-        if count == 0 {
-            return;
-        }
-        self.statistics.events += 1;
-        match &mut entry.target {
-            Target::Medium { owner, key } => {
-                let (owner, key) = (*owner, *key);
-                self.deliver(owner, super::Event::Trigger { key, count });
-            }
-            Target::Handler(handler) => {
-                let Some(mut running) = handler.take() else { return };
-                running(self, count);
-                if let Some(entry) = self.triggers.table.get_mut(id) {
-                    entry.target = Target::Handler(Some(running));
-                }
-            }
+        (count > 0).then_some((count, &mut entry.target))
+    }
+
+    /// Puts the handler back after its call, unless its trigger was deleted meanwhile.
+    pub(super) fn put_back(&mut self, id: RawId, handler: H) {
+        if let Some(entry) = self.table.get_mut(Id::from_raw(id)) {
+            entry.target = Target::Handler(Some(handler));
         }
     }
 }

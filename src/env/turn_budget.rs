@@ -1,6 +1,6 @@
 //! [`TurnBudget`]: how much of something may still be done in the present turn of the loop.
 
-use crate::env::UsageEnvironment;
+use super::environment::UsageEnvironment;
 
 /// A share of each turn of the loop. It is whole again when the next turn begins, whichever events
 /// took from it in the turn before.

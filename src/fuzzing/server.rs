@@ -134,7 +134,8 @@ impl World {
                 let added = server.add_server_media_session(env, media(name));
                 assert!(added.is_ok());
             }
-        });
+        })
+        .ok()?;
         let clients = (0..CLIENTS).map(|_| Client::default()).collect();
         let udp = UdpSocket::bind(&mut env, SocketAddr::new(host(0), CLIENT_PORT + 1)).ok();
         Some(Self { env, server, clients, udp })
@@ -376,7 +377,7 @@ fn change(world: &mut World, with: u8, path: &str) {
             }
         }
         kind => {
-            world.env.with(world.server, |server, env| {
+            let changed = world.env.with(world.server, |server, env| {
                 let found = server.lookup_server_media_session(path);
                 match (kind, found) {
                     (5, _) => server.set_max_sessions(limit),
@@ -386,6 +387,7 @@ fn change(world: &mut World, with: u8, path: &str) {
                     _ => drop(server.add_server_media_session(env, media(path))),
                 }
             });
+            assert!(changed.is_ok());
         }
     }
 }

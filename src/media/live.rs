@@ -189,8 +189,7 @@ impl Shared {
 ///     let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
 ///     let session = ServerMediaSession::new("camera", "", "A camera").with_subsession(track);
 ///     server.add_server_media_session(env, session).map(|_| sender)
-/// });
-/// let sender = sender.expect("nobody has closed the server")?;
+/// })??;
 ///
 /// std::thread::spawn(move || {
 ///     loop {

@@ -1,97 +1,12 @@
 //! [`Groupsock`]: a multicast destination and the socket that serves it (RFC 1112 for IPv4,
 //! RFC 2710 for IPv6; source-specific groups: RFC 4607).
 
-use super::{Datagrams, UdpSocket};
+use super::batch::Datagrams;
+use super::multicast_interface::MulticastInterface;
+use super::udp::UdpSocket;
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
-use socket2::{InterfaceIndexOrAddress, Socket};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-/// The interface that multicast goes through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum MulticastInterface {
-    /// The system chooses.
-    #[default]
-    Any,
-    /// The one with this address (IPv4 groups).
-    Address(Ipv4Addr),
-    /// The one with this index.
-    Index(u32),
-}
-
-impl MulticastInterface {
-    fn v4(self) -> InterfaceIndexOrAddress {
-        match self {
-            Self::Any => InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED),
-            Self::Address(address) => InterfaceIndexOrAddress::Address(address),
-            Self::Index(index) => InterfaceIndexOrAddress::Index(index),
-        }
-    }
-
-    fn v6(self) -> io::Result<u32> {
-        match self {
-            Self::Any => Ok(0),
-            Self::Index(index) => Ok(index),
-            Self::Address(_) => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "IPv6 names an interface by its index",
-            )),
-        }
-    }
-
-    /// The address that names the interface in source-specific calls, which know no index.
-    fn address(self) -> io::Result<Ipv4Addr> {
-        match self {
-            Self::Any => Ok(Ipv4Addr::UNSPECIFIED),
-            Self::Address(address) => Ok(address),
-            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    pub(super) fn join(
-        self,
-        socket: &Socket,
-        group: IpAddr,
-        source: Option<IpAddr>,
-    ) -> io::Result<()> {
-        match (group, source) {
-            (IpAddr::V4(group), None) => socket.join_multicast_v4_n(&group, &self.v4()),
-            (IpAddr::V6(group), None) => socket.join_multicast_v6(&group, self.v6()?),
-            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
-                socket.join_ssm_v4(&source, &group, &self.address()?)
-            }
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    pub(super) fn leave(
-        self,
-        socket: &Socket,
-        group: IpAddr,
-        source: Option<IpAddr>,
-    ) -> io::Result<()> {
-        match (group, source) {
-            (IpAddr::V4(group), None) => socket.leave_multicast_v4_n(&group, &self.v4()),
-            (IpAddr::V6(group), None) => socket.leave_multicast_v6(&group, self.v6()?),
-            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
-                socket.leave_ssm_v4(&source, &group, &self.address()?)
-            }
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    pub(super) fn select(self, socket: &Socket, v6: bool) -> io::Result<()> {
-        if v6 {
-            return socket.set_multicast_if_v6(self.v6()?);
-        }
-        match self {
-            Self::Any => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED),
-            Self::Address(address) => socket.set_multicast_if_v4(&address),
-            // The system selects by index in the same call; the wrapper has the address only.
-            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-}
 
 /// A multicast destination: group and port, TTL, interface, and for source-specific multicast
 /// the one source; with the socket that sends to it and, once joined, receives from it.
@@ -150,22 +65,22 @@ impl Groupsock {
     }
 
     /// Group and port.
-    pub const fn destination(&self) -> SocketAddr {
+    pub fn destination(&self) -> SocketAddr {
         self.destination
     }
 
     /// How many routers its datagrams may pass.
-    pub const fn ttl(&self) -> u8 {
+    pub fn ttl(&self) -> u8 {
         self.ttl
     }
 
     /// The one source of a source-specific group.
-    pub const fn source(&self) -> Option<IpAddr> {
+    pub fn source(&self) -> Option<IpAddr> {
         self.source
     }
 
     /// The socket, for everything that [`UdpSocket`] can do.
-    pub const fn socket(&mut self) -> &mut UdpSocket {
+    pub fn socket(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 

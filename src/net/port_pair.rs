@@ -1,7 +1,10 @@
 //! [`PortPair`]: an even port for RTP and the next odd one for RTCP (RFC 3550 section 11).
 
-use super::{UdpSocket, is_out_of_descriptors, with_port};
+use super::address::with_port;
+use super::limits::is_out_of_descriptors;
+use super::udp::UdpSocket;
 use crate::env::UsageEnvironment;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
@@ -13,6 +16,10 @@ pub struct PortPair {
     /// On the odd port above it.
     pub rtcp: UdpSocket,
 }
+
+/// Where the next search for a pair begins, by its base.
+#[derive(Default)]
+struct Cursors(BTreeMap<u16, u16>);
 
 /// The highest port that a pair may begin with.
 const LAST: u16 = 65_534;
@@ -36,7 +43,7 @@ impl PortPair {
     ) -> io::Result<Self> {
         let base = base.clamp(2, LAST).next_multiple_of(2);
         for _ in 0..tries {
-            let cursor = env.net.pair_cursors.entry(base).or_insert(base);
+            let cursor = env.extension::<Cursors>().0.entry(base).or_insert(base);
             let port = *cursor;
             *cursor = if port >= LAST { base } else { port + 2 };
             match Self::at(env, host, port) {

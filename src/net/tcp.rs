@@ -1,6 +1,7 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
-use super::{Endpoint, Io, new_socket, uninterrupted};
+use super::endpoint::{Endpoint, Io};
+use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use nix::errno::Errno;
 use socket2::{Protocol, SockRef, Type};
@@ -69,8 +70,7 @@ impl TcpListener {
         let result = match &self.endpoint.io {
             Io::System(io) => accept(io, self.local),
             Io::Simulated(socket) => {
-                let id = socket.id;
-                let accepted = env.network().and_then(|network| network.tcp_accept(id));
+                let accepted = socket.network(env).and_then(|(n, id)| n.tcp_accept(id));
                 accepted.map(|(id, local, peer)| {
                     let endpoint = Endpoint::simulated(env, id, local);
                     (TcpStream { endpoint, local: Some(local), peer }, peer)
@@ -183,12 +183,12 @@ impl TcpStream {
                 #[cfg(any(target_os = "linux", target_os = "android"))]
                 if let (Ok(n), Some(registered)) = (&result, &self.endpoint.registered) {
                     if *n < buf.len() {
-                        env.registrations().short_read(registered.id);
+                        env.short_read(registered.id);
                     }
                 }
                 result
             }
-            Io::Simulated(socket) => env.network().and_then(|n| n.tcp_read(socket.id, buf)),
+            Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.tcp_read(id, buf)),
         };
         self.endpoint.note(env, Readiness::READABLE, result)
     }
@@ -203,7 +203,7 @@ impl TcpStream {
                 let mut io = io;
                 uninterrupted(|| io.write(buf))
             }
-            Io::Simulated(socket) => env.network().and_then(|n| n.tcp_write(socket.id, buf)),
+            Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.tcp_write(id, buf)),
         };
         self.wrote(env, buf.len(), result)
     }
@@ -222,20 +222,17 @@ impl TcpStream {
                 let mut io = io;
                 uninterrupted(|| io.write_vectored(bufs))
             }
-            Io::Simulated(socket) => {
-                let id = socket.id;
-                env.network().and_then(|network| {
-                    let mut written = 0;
-                    for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
-                        match network.tcp_write(id, buf) {
-                            Ok(n) => written += n,
-                            Err(_) if written > 0 => break,
-                            Err(e) => return Err(e),
-                        }
+            Io::Simulated(socket) => socket.network(env).and_then(|(network, id)| {
+                let mut written = 0;
+                for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+                    match network.tcp_write(id, buf) {
+                        Ok(n) => written += n,
+                        Err(_) if written > 0 => break,
+                        Err(e) => return Err(e),
                     }
-                    Ok(written)
-                })
-            }
+                }
+                Ok(written)
+            }),
         };
         let asked = bufs.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len()));
         self.wrote(env, asked, result)
@@ -253,7 +250,7 @@ impl TcpStream {
             (&self.endpoint.io, &result, &self.endpoint.registered)
         {
             if *n < asked {
-                env.registrations().clear_readiness(registered.id, Readiness::WRITABLE);
+                env.clear_readiness(registered.id, Readiness::WRITABLE);
             }
         }
         self.endpoint.note(env, Readiness::WRITABLE, result)
@@ -266,7 +263,10 @@ impl TcpStream {
     pub fn shutdown(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => io.shutdown(Shutdown::Write),
-            Io::Simulated(socket) => env.network()?.tcp_shutdown(socket.id),
+            Io::Simulated(socket) => {
+                let (network, id) = socket.network(env)?;
+                network.tcp_shutdown(id)
+            }
         }
     }
 
@@ -277,7 +277,10 @@ impl TcpStream {
     pub fn take_error(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<io::Error>> {
         match &self.endpoint.io {
             Io::System(io) => io.take_error(),
-            Io::Simulated(socket) => env.network()?.tcp_take_error(socket.id),
+            Io::Simulated(socket) => {
+                let (network, id) = socket.network(env)?;
+                network.tcp_take_error(id)
+            }
         }
     }
 
@@ -294,7 +297,7 @@ impl TcpStream {
     }
 
     /// The address of the other end.
-    pub const fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 

@@ -1,6 +1,9 @@
 //! The system's sockets on the loopback interface. (The simulated ones: `env/sim/tests.rs`.)
 
 use super::*;
+use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
+use std::io;
+use std::net::{self, SocketAddr};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -164,12 +167,12 @@ fn a_frame_is_one_call() {
         log::warn!("no segmentation offload here");
         return;
     }
-    let before = env.net.batch.calls;
+    let before = env.extension::<batch::Batch>().calls;
     for _ in 0..10 {
         socket.send_batch(&mut env, &datagrams, &addresses, &mut Vec::new());
         receivers.receive(14);
     }
-    assert_eq!(env.net.batch.calls - before, 10);
+    assert_eq!(env.extension::<batch::Batch>().calls - before, 10);
 }
 
 /// A batch for ten destinations that is more than the send buffer holds, on a slow line.
@@ -274,7 +277,8 @@ fn an_owner_that_only_receives_lets_the_rest_out() {
     env.with(sender, |sender, env| {
         sender.0.send_batch(env, &datagrams, &[to], &mut Vec::new());
         assert!(sender.0.is_behind());
-    });
+    })
+    .unwrap();
     let mut got = 0;
     let end = env.now() + Duration::from_secs(1);
     while env.now() < end {

@@ -1,8 +1,10 @@
 //! UDP: [`UdpSocket`].
 
-use super::batch::{self, Backlog, Datagrams, Offload, Report};
-use super::groupsock::MulticastInterface;
-use super::{Endpoint, Inbox, Io, new_socket, uninterrupted};
+use super::batch::{self, Backlog, Batch, Datagrams, Offload, Report};
+use super::endpoint::{Endpoint, Io};
+use super::inbox::Inbox;
+use super::multicast_interface::MulticastInterface;
+use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use socket2::{Protocol, SockRef, Socket, Type};
 use std::io;
@@ -71,7 +73,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// None: it is known since the socket was bound.
-    pub const fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local)
     }
 
@@ -88,7 +90,7 @@ impl UdpSocket {
         self.flush(env);
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| io.recv_from(buf)),
-            Io::Simulated(socket) => env.network().and_then(|n| n.udp_recv(socket.id, buf)),
+            Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.udp_recv(id, buf)),
         };
         self.endpoint.note(env, Readiness::READABLE, result)
     }
@@ -107,13 +109,14 @@ impl UdpSocket {
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| inbox.fill_from(io, self.local.is_ipv6())),
             Io::Simulated(socket) => {
-                env.network().and_then(|n| inbox.fill(|slot| n.udp_recv(socket.id, slot)))
+                let network = socket.network(env);
+                network.and_then(|(n, id)| inbox.fill(|slot| n.udp_recv(id, slot)))
             }
         };
         // The system looked for more and found none.
         if let (Ok(n), Some(registered)) = (&result, &self.endpoint.registered) {
             if *n < Inbox::SLOTS {
-                env.registrations().clear_readiness(registered.id, Readiness::READABLE);
+                env.clear_readiness(registered.id, Readiness::READABLE);
             }
         }
         self.endpoint.note(env, Readiness::READABLE, result)
@@ -132,7 +135,7 @@ impl UdpSocket {
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| io.send_to(datagram, to)),
             Io::Simulated(socket) => {
-                env.network().and_then(|n| n.udp_send(socket.id, datagram, to))
+                socket.network(env).and_then(|(n, id)| n.udp_send(id, datagram, to))
             }
         };
         self.endpoint.note(env, Readiness::WRITABLE, result)
@@ -220,7 +223,7 @@ impl UdpSocket {
     }
 
     /// How many datagrams of batches were lost because too many were waiting.
-    pub const fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.backlog.dropped()
     }
 
@@ -231,7 +234,7 @@ impl UdpSocket {
     }
 
     /// Whether batches use segmentation offload where the system has one.
-    pub const fn gso(&self) -> bool {
+    pub fn gso(&self) -> bool {
         self.offload.is_on()
     }
 
@@ -248,7 +251,10 @@ impl UdpSocket {
     ) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => interface.join(&SockRef::from(io), group, source),
-            Io::Simulated(socket) => env.network()?.udp_join(socket.id, group, source),
+            Io::Simulated(socket) => {
+                let (network, id) = socket.network(env)?;
+                network.udp_join(id, group, source)
+            }
         }
     }
 
@@ -265,7 +271,10 @@ impl UdpSocket {
     ) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => interface.leave(&SockRef::from(io), group, source),
-            Io::Simulated(socket) => env.network()?.udp_leave(socket.id, group, source),
+            Io::Simulated(socket) => {
+                let (network, id) = socket.network(env)?;
+                network.udp_leave(id, group, source)
+            }
         }
     }
 
@@ -368,11 +377,15 @@ fn send_now(
     report: &mut Report<'_>,
 ) {
     match &endpoint.io {
-        Io::System(io) => env.net.batch.send(io, offload, datagrams, destinations, report),
+        Io::System(io) => {
+            if !batch::lone(io, datagrams, destinations, report) {
+                let batch = env.extension::<Batch>();
+                batch.send(io, offload, datagrams, destinations, report);
+            }
+        }
         Io::Simulated(socket) => {
-            let id = socket.id;
             batch::one_by_one(datagrams, destinations, report, |datagram, to| {
-                env.network().and_then(|network| network.udp_send(id, datagram, to))
+                socket.network(env).and_then(|(network, id)| network.udp_send(id, datagram, to))
             });
         }
     }

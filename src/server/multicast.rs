@@ -320,7 +320,7 @@ mod tests {
             let stream = server.add_multicast_streams(env, tracks).unwrap()[0].stream();
             [(); 2].map(|()| server.delete_multicast_stream(env, stream))
         });
-        assert_eq!(deleted, Some([true, false]));
+        assert_eq!(deleted, Ok([true, false]));
         run(&mut env, Duration::from_millis(200));
         let heard = received(&mut env, &mut listener);
         assert!(heard.iter().any(|(_, d)| d.windows(2).any(|w| w == [0x81, 203])), "{heard:?}");
@@ -336,7 +336,7 @@ mod tests {
             assert!(server.add_multicast_streams(env, tracks).is_err());
             (server.stream_count(), server.streams.sockets.len())
         });
-        assert_eq!(counts, Some((0, 0)));
+        assert_eq!(counts, Ok((0, 0)));
         assert_eq!(env.delayed_tasks(), 0);
     }
 }

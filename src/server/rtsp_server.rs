@@ -57,7 +57,7 @@ const MAX_IDLE_PROVIDED: usize = 256;
 /// config.pool.max_sessions = 100;
 /// let server = RtspServer::new(&mut env, config, &["127.0.0.1:0".parse()?])?;
 /// let folder = FolderProvider::new("testdata/media".as_ref(), FileSessionOptions::default())?;
-/// env.with(server, |server, _| server.set_session_provider(folder));
+/// env.with(server, |server, _| server.set_session_provider(folder))?;
 /// env.turn(Some(Duration::ZERO))?; // or do_event_loop
 /// let served = env.medium(server).expect("nobody has closed it");
 /// assert_eq!((served.local_addrs().len(), served.connection_count()), (1, 0));

@@ -63,7 +63,7 @@ pub enum Lifecycle {
 ///
 /// let mut env = UsageEnvironment::new()?;
 /// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:8554".parse()?])?;
-/// env.with(server, |server, env| server.add_server_media_session(env, session));
+/// env.with(server, |server, env| server.add_server_media_session(env, session))??;
 /// # Ok(())
 /// # }
 /// ```

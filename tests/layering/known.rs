@@ -3,7 +3,6 @@
 
 /// Files with an arrow up to another room: from, to.
 pub(crate) const UPWARD: &[(&str, &str)] = &[
-    ("env/mod.rs", "net/mod.rs"),
     ("rtsp/connection.rs", "server/config.rs"),
     ("rtsp/connection.rs", "server/waiting.rs"),
     ("server/method/pause.rs", "server/requests.rs"),
@@ -25,21 +24,6 @@ pub(crate) const UPWARD: &[(&str, &str)] = &[
 pub(crate) const CIRCLES: &[&[&str]] = &[
     &["codec/h264/mod.rs", "codec/h264/sei.rs", "codec/h264/slice.rs", "codec/h264/sps.rs"],
     &["codec/h265/mod.rs", "codec/h265/slice.rs", "codec/h265/sps.rs"],
-    &[
-        "env/handlers.rs",
-        "env/medium.rs",
-        "env/mod.rs",
-        "env/reactor.rs",
-        "env/registration.rs",
-        "env/sim/mod.rs",
-        "env/sim/tcp.rs",
-        "env/sim/udp.rs",
-        "env/system.rs",
-        "env/trigger.rs",
-        "net/batch/linux.rs",
-        "net/batch/mod.rs",
-        "net/mod.rs",
-    ],
     &[
         "framer/mpeg_ts.rs",
         "framer/mpeg_ts/clock.rs",

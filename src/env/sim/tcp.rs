@@ -4,13 +4,15 @@
 //! the peer's application has read it and word of that has come back: a peer that never reads
 //! makes writes block. Loss only delays.
 
-use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, check_scope, invalid};
+use super::network::{Simulation, bad_descriptor, check_scope, invalid};
+use super::packet::{Body, Packet};
+use super::socket::{Kind, Listener, SocketId, State, Stream};
 use crate::arena::RawId;
-use crate::env::Readiness;
+use crate::env::readiness::Readiness;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Connections that may wait to be accepted; those beyond try again.
 const BACKLOG: usize = 4096;
@@ -20,75 +22,6 @@ const SYN_TRIES: u8 = 6;
 
 /// How long it takes until a lost segment is sent again.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
-
-pub(super) struct Listener {
-    pub(super) backlog: VecDeque<SocketId>,
-}
-
-impl Listener {
-    pub(super) fn readiness(&self) -> Readiness {
-        Readiness { readable: !self.backlog.is_empty(), writable: false }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Connecting,
-    Established,
-    Failed,
-}
-
-pub(super) struct Stream {
-    peer: SocketAddr,
-    state: State,
-    /// The socket at the other end, once it is known.
-    other: Option<SocketId>,
-    received: VecDeque<u8>,
-    /// The peer has ended its direction.
-    ended: bool,
-    /// Why the connection failed, until somebody has asked.
-    error: Option<io::ErrorKind>,
-    shut: bool,
-    /// Made by `connect`: its local port is its own.
-    active: bool,
-    /// Bytes written that the peer's application is not known to have read.
-    outstanding: usize,
-    window: usize,
-    /// A write found the window full: the next room is news.
-    blocked: bool,
-    /// When the last segment arrives, and when the line is free again.
-    last_arrival: Instant,
-    line_free: Instant,
-}
-
-impl Stream {
-    fn new(peer: SocketAddr, state: State, window: usize, now: Instant) -> Self {
-        Self {
-            peer,
-            state,
-            other: None,
-            received: VecDeque::new(),
-            ended: false,
-            error: None,
-            shut: false,
-            active: state == State::Connecting,
-            outstanding: 0,
-            window,
-            blocked: false,
-            last_arrival: now,
-            line_free: now,
-        }
-    }
-
-    pub(super) fn readiness(&self) -> Readiness {
-        let failed = self.state == State::Failed;
-        Readiness {
-            readable: failed || self.ended || !self.received.is_empty(),
-            writable: failed
-                || (self.state == State::Established && self.outstanding < self.window),
-        }
-    }
-}
 
 impl Simulation {
     fn stream(&mut self, id: SocketId) -> Option<&mut Stream> {
@@ -249,6 +182,19 @@ impl Simulation {
                 stream.error = Some(error);
                 self.edge(id, Readiness::BOTH);
             }
+        }
+    }
+
+    /// Resets every TCP connection of a host, from outside: both ends are told, at once.
+    pub fn reset_connections(&mut self, host: IpAddr) {
+        let streams: Vec<SocketId> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.host == host && matches!(socket.kind, Kind::Stream(_)))
+            .map(|(id, _)| id)
+            .collect();
+        for id in streams {
+            self.reset_both(id);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Datagrams of the simulated network.
 
-use super::{Body, Kind, Packet, Simulation, SocketId, bad_descriptor, check_scope, invalid};
+use super::network::{Simulation, bad_descriptor, check_scope, invalid};
+use super::packet::{Body, Packet};
+use super::socket::{Kind, Member, SocketId, Udp};
 use crate::arena::RawId;
-use crate::env::Readiness;
-use std::collections::{BTreeMap, VecDeque};
+use crate::env::readiness::Readiness;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a receive buffer holds before datagrams are lost; Linux's default.
 const RECEIVE_BUFFER: usize = 212_992;
@@ -19,29 +20,6 @@ const OVERHEAD: usize = 256;
 
 /// The most that IPv4 and IPv6 both carry.
 const LONGEST: usize = 65_507;
-
-#[derive(Default)]
-pub(super) struct Udp {
-    queue: VecDeque<(SocketAddr, Vec<u8>)>,
-    queued: usize,
-    /// When the last datagram that kept its order arrives at each destination.
-    last: BTreeMap<SocketAddr, Instant>,
-    shared: bool,
-    /// When all that was sent has left the socket.
-    line_free: Option<Instant>,
-}
-
-impl Udp {
-    pub(super) fn readiness(&self) -> Readiness {
-        Readiness { readable: !self.queue.is_empty(), writable: true }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Member {
-    socket: SocketId,
-    source: Option<IpAddr>,
-}
 
 impl Simulation {
     pub(crate) fn udp_bind(

@@ -31,7 +31,7 @@ fn names_types_and_stale_ids() {
     let next = env.add(Probe::quiet());
     assert_eq!(next.handle().raw().index, probe.handle().raw().index);
     assert!(env.medium(probe).is_none());
-    assert!(env.with(probe, |_, _| ()).is_none());
+    assert_eq!(env.with(probe, |_, _| ()), Err(MediumError::Ended));
     assert_eq!(env.lookup_by_name::<Probe>(&name), None);
     env.close_all();
     assert_eq!(env.media(), 0);
@@ -69,7 +69,7 @@ fn a_medium_adds_and_calls_others_but_not_itself() {
     let id = env.add(Probe::quiet());
     let children = env
         .with(id, |probe, env| {
-            assert!(env.with(id, |_, _| ()).is_none());
+            assert_eq!(env.with(id, |_, _| ()), Err(MediumError::BeingCalled));
             assert!(env.medium(id).is_none());
             probe.events.clear();
             (0..100).map(|_| env.add(Probe::quiet())).collect::<Vec<_>>()
@@ -77,6 +77,6 @@ fn a_medium_adds_and_calls_others_but_not_itself() {
         .unwrap();
     assert!(env.medium(id).is_some());
     for child in children {
-        assert_eq!(env.with(child, |child, env| env.contains(child.me)), Some(true));
+        assert_eq!(env.with(child, |child, env| env.contains(child.me)), Ok(true));
     }
 }

@@ -4,6 +4,7 @@ mod descriptors;
 mod media;
 mod running;
 mod sockets;
+mod strangers;
 mod timers;
 mod triggers;
 
@@ -11,11 +12,13 @@ use super::*;
 use crate::arena::RawId;
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::cell::Cell;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 fn key(kind: u32) -> EventKey {
     EventKey { kind, id: RawId::default() }

@@ -50,7 +50,7 @@ fn readiness_is_told_until_it_is_used_up() {
     }
     assert!(env.statistics().events <= turns + 1);
     socket.close(&mut env);
-    assert_eq!(env.registrations().len(), 0);
+    assert_eq!(env.registrations.len(), 0);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_event_of_the_same_batch_does_not_reach_the_next_tenant() {
         env.turn(Some(millis(5))).unwrap();
     }
     assert_eq!(env.medium(id).unwrap().events.len(), 1);
-    assert_eq!(env.registrations().len(), 2);
+    assert_eq!(env.registrations.len(), 2);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_dropped_socket_leaves_no_registration() {
             drop(socket);
             env.turn(Some(Duration::ZERO)).unwrap();
         }
-        assert_eq!(env.registrations().len(), 0);
+        assert_eq!(env.registrations.len(), 0);
         let ip = localhost().ip();
         assert!(env.simulation().is_none_or(|simulation| simulation.open_sockets(ip) == 0));
     }
@@ -146,7 +146,11 @@ impl Medium for Echo {
                 Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
             }
         }
-        let interest = Interest { readable: waiting.len() < 20_000, writable: !waiting.is_empty() };
+        let interest = Interest {
+            readable: waiting.len() < 20_000,
+            writable: !waiting.is_empty(),
+            ..Interest::NONE
+        };
         stream.watch(env, self.me, key, interest).unwrap();
     }
 }
@@ -298,8 +302,8 @@ fn chaos_leaves_nothing_behind() {
         env.close_all();
         env.turn(Some(millis(1))).unwrap();
         assert_eq!((env.media(), population.get()), (0, 0));
-        assert_eq!(env.registrations().len(), 0);
-        assert_eq!(env.triggers_alive(), 0);
+        assert_eq!(env.registrations.len(), 0);
+        assert_eq!(env.triggers.len(), 0);
         let ip = localhost().ip();
         assert!(env.simulation().is_none_or(|simulation| simulation.open_sockets(ip) == 0));
         // Tasks that are not media's own end by themselves.

@@ -3,7 +3,7 @@
 //! A frame for many destinations is easily more than a socket's buffer, and a fast sender is done
 //! before the card is. Losing the rest would hit the same destinations every time.
 
-use super::Datagrams;
+use super::datagrams::Datagrams;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -14,7 +14,7 @@ const LIMIT: usize = 4 << 20;
 
 /// Datagrams that wait, in order.
 #[derive(Debug, Default)]
-pub(in super::super) struct Backlog {
+pub(crate) struct Backlog {
     queue: VecDeque<Late>,
     bytes: usize,
     dropped: u64,
@@ -46,17 +46,17 @@ fn length(datagrams: &Datagrams<'_>) -> usize {
 }
 
 impl Backlog {
-    pub(in super::super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Datagrams that there was no room for here either.
-    pub(in super::super) const fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
 
     /// Adds, for each of `late`, the datagrams from a number on for the destination of an index.
-    pub(in super::super) fn push(
+    pub(crate) fn push(
         &mut self,
         datagrams: &Datagrams<'_>,
         destinations: &[SocketAddr],
@@ -84,10 +84,7 @@ impl Backlog {
 
     /// Sends what waits through `send`, which tells how many of the datagrams are done with, until
     /// one is not.
-    pub(in super::super) fn flush(
-        &mut self,
-        mut send: impl FnMut(&Datagrams<'_>, SocketAddr) -> usize,
-    ) {
+    pub(crate) fn flush(&mut self, mut send: impl FnMut(&Datagrams<'_>, SocketAddr) -> usize) {
         while let Some(first) = self.queue.front_mut() {
             let rest = first.batch.rest(first.from);
             let done = send(&rest, first.to).min(rest.spans.len());

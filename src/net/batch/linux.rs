@@ -1,8 +1,11 @@
 //! Batches on Linux: `sendmmsg` with `UDP_SEGMENT` (udp(7)).
 
-use super::super::uninterrupted;
+use super::datagrams::Datagrams;
+use super::offload::Offload;
+use super::report::{Report, is_full};
 use super::runs::first_run;
-use super::{Datagrams, Offload, Report, is_full};
+use super::single::plain;
+use crate::net::system::uninterrupted;
 use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, sockopt,
@@ -88,11 +91,6 @@ impl Batch {
         destinations: &[SocketAddr],
         report: &mut Report<'_>,
     ) {
-        let mut lone = datagrams.iter();
-        if let (Some(datagram), None, [destination]) = (lone.next(), lone.next(), destinations) {
-            plain(socket, datagram, *destination, 0, 0, report);
-            return;
-        }
         self.indices.clear();
         self.indices.extend(0..destinations.len());
         let known = *self.offload.get_or_insert_with(|| {
@@ -299,26 +297,6 @@ struct Part<'a> {
 struct Full {
     index: usize,
     datagram: usize,
-}
-
-/// Sends one datagram, the `number`th of its batch; false if it did not go.
-fn plain(
-    socket: &UdpSocket,
-    datagram: &[u8],
-    to: SocketAddr,
-    index: usize,
-    number: usize,
-    report: &mut Report<'_>,
-) -> bool {
-    match uninterrupted(|| socket.send_to(datagram, to)) {
-        Ok(_) => {
-            report.sent += 1;
-            return true;
-        }
-        Err(e) if is_full(&e) => report.late.push((index, number)),
-        Err(e) => report.failed.push((index, e)),
-    }
-    false
 }
 
 /// Whether an error may mean that the kernel does not segment this message.

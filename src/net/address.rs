@@ -1,6 +1,15 @@
-//! The address under which others reach this host.
+//! Addresses: the one at which others reach this host, and the same host at another port.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+
+/// The same host at another port. The scope of an IPv6 address stays, without which a link-local
+/// one names no host (RFC 4007 section 6).
+pub fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(*v4.ip(), port)),
+        SocketAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(*v6.ip(), port, 0, v6.scope_id())),
+    }
+}
 
 /// The local address of the default route, or the loopback address where there is none. Nothing
 /// is sent: the system is only asked which way it would send.

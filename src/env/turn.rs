@@ -3,63 +3,17 @@
 //! What a turn does is bounded: triggers and ready registrations that were there when it began,
 //! each once, and timers that were armed before it began.
 
-use super::graveyard::{Dead, Graveyard};
-use super::registration::{Interest, Readiness, Target};
+use super::environment::{UsageEnvironment, World};
+use super::event::Event;
+use super::graveyard::Dead;
+use super::readiness::Interest;
+use super::registration::Target;
 use super::sim::Simulation;
-use super::system::{Sleep, System};
-use super::{EventKey, MediumHandle, UsageEnvironment};
-use crate::arena::RawId;
+use super::system::Sleep;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// How many timers fire in one turn at most; the rest fires in the next, which does not wait.
-const TIMERS_A_TURN: usize = 65_536;
-
-/// What has happened to something that a medium registered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A socket is ready. Told again each turn until an operation on it says `WouldBlock` or the
-    /// interest is withdrawn.
-    Readiness {
-        /// As given to the socket's `watch`.
-        key: EventKey,
-        /// What it is ready for, of what was asked.
-        readiness: Readiness,
-    },
-    /// A timer is due.
-    Timer {
-        /// As given to `arm_timer`.
-        key: EventKey,
-    },
-    /// Another thread has triggered.
-    Trigger {
-        /// As given to `create_medium_trigger`.
-        key: EventKey,
-        /// How often, since the last event of this trigger.
-        count: u64,
-    },
-}
-
-/// What the loop has done so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LoopStatistics {
-    /// Turns.
-    pub turns: u64,
-    /// Waits that ended because something had happened or a timer was due.
-    pub wakeups: u64,
-    /// Timers and delayed tasks that fired.
-    pub timers_fired: u64,
-    /// Readiness and trigger events handed out.
-    pub events: u64,
-}
-
-pub(super) enum World {
-    System(System),
-    Simulated(Box<Simulation>),
-}
 
 impl UsageEnvironment {
     /// Takes turns until `watch` is true, which is looked at before each turn. Who sets it from
@@ -242,130 +196,4 @@ impl UsageEnvironment {
         }
         self.registrations.keep_queue(queue);
     }
-
-    fn dispatch_timers(&mut self, armed: u64) {
-        let now = self.clock.now();
-        for _ in 0..TIMERS_A_TURN {
-            let Some(due) = self.tasks.pop_due(now, armed) else { break };
-            self.statistics.timers_fired += 1;
-            match due {
-                super::Due::Task(task) => task(self),
-                super::Due::Timer { owner, key } => {
-                    self.deliver(owner, Event::Timer { key });
-                }
-            }
-        }
-    }
-
-    /// False if the medium has ended.
-    pub(super) fn deliver(&mut self, owner: MediumHandle, event: Event) -> bool {
-        self.call(owner, |medium, env| medium.handle_event(env, event)).is_some()
-    }
-
-    /// Registers a library socket. Its descriptor must stay open until it is deregistered.
-    pub(crate) fn register_socket(
-        &mut self,
-        source: Source,
-        owner: MediumHandle,
-        key: EventKey,
-        interest: Interest,
-    ) -> io::Result<RawId> {
-        let target = Target::Medium { owner, key };
-        let id = self.registrations.insert(target, interest).ok_or(io::ErrorKind::OutOfMemory)?;
-        let result = match (&mut self.world, source) {
-            (World::System(system), Source::Stream(fd)) => {
-                system.watch_socket(id, fd, Interest::BOTH)
-            }
-            (World::System(system), Source::Datagram(fd)) => {
-                if let Some(registration) = self.registrations.get_mut(id) {
-                    registration.polls_writable = interest.writable;
-                }
-                system.watch_socket(id, fd, datagram_interest(interest))
-            }
-            (World::Simulated(simulation), Source::Simulated(socket)) => {
-                simulation.watch(socket, id)
-            }
-            _ => Err(other_world()),
-        };
-        match result {
-            Ok(()) => Ok(id),
-            Err(e) => {
-                self.registrations.remove(id);
-                Err(e)
-            }
-        }
-    }
-
-    /// Changes whose a registered socket is, and what the owner wants to hear of.
-    pub(crate) fn change_registration(
-        &mut self,
-        id: RawId,
-        source: Source,
-        owner: MediumHandle,
-        key: EventKey,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let Some(registration) = self.registrations.get_mut(id) else { return Ok(()) };
-        registration.target = Target::Medium { owner, key };
-        self.set_socket_interest(id, source, interest)
-    }
-
-    /// Changes what the owner of a registered socket wants to hear of.
-    pub(crate) fn set_socket_interest(
-        &mut self,
-        id: RawId,
-        source: Source,
-        interest: Interest,
-    ) -> io::Result<()> {
-        if !self.registrations.set_interest(id, interest) {
-            return Ok(());
-        }
-        match (&mut self.world, source, self.registrations.get_mut(id)) {
-            (World::System(system), Source::Datagram(fd), Some(registration))
-                if registration.polls_writable != interest.writable =>
-            {
-                // What is ready now is told anew.
-                system.rewatch_socket(id, fd, datagram_interest(interest))?;
-                registration.polls_writable = interest.writable;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends a registration before its socket is closed.
-    pub(crate) fn deregister_socket(&mut self, id: RawId, source: Source) {
-        if self.registrations.remove(id).is_some() {
-            if let (World::System(system), Source::Stream(fd) | Source::Datagram(fd)) =
-                (&self.world, source)
-            {
-                system.forget(&fd);
-            }
-        }
-    }
-
-    pub(crate) fn graveyard(&self) -> Arc<Graveyard> {
-        self.graveyard.clone()
-    }
-}
-
-/// A library socket as the loop sees it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Source {
-    /// A stream tells that there is room once after it was full: it costs nothing to be told.
-    Stream(RawFd),
-    /// A datagram socket tells it whenever a datagram has left, which would wake the loop after
-    /// each send. So the poll is asked for it only while somebody wants to know.
-    Datagram(RawFd),
-    Simulated(RawId),
-}
-
-/// What the poll is asked for a datagram socket. It must be asked for something.
-const fn datagram_interest(interest: Interest) -> Interest {
-    Interest { readable: true, ..interest }
-}
-
-/// A socket of one world was used with an environment of the other.
-pub(crate) fn other_world() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "socket and environment are of different worlds")
 }

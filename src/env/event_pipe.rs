@@ -1,0 +1,89 @@
+//! Event pipes: triggers for those who can do no more than write to a descriptor.
+
+use super::environment::{DescriptorHandler, TriggerHandler, UsageEnvironment};
+use super::readiness::{Interest, Readiness};
+use mio::unix::pipe::{self, Receiver};
+use std::any::Any;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Bytes that are read a turn.
+const READ_A_TURN: usize = 1024;
+
+struct EventPipe {
+    receiver: Receiver,
+    handler: TriggerHandler,
+}
+
+impl DescriptorHandler for EventPipe {
+    fn handle(&mut self, env: &mut UsageEnvironment, _: Readiness) -> bool {
+        match self.receiver.read(&mut [0; READ_A_TURN]) {
+            // Nobody can write any more.
+            Ok(0) => return false,
+            Ok(bytes) => (self.handler)(env, bytes as u64),
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e) => {
+                log::warn!("an event pipe ends: {e}");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.receiver.as_fd()
+    }
+
+    fn source(&mut self) -> &mut dyn Any {
+        &mut self.receiver
+    }
+}
+
+impl UsageEnvironment {
+    /// Makes a pipe, and returns the end to write to: `handler` is called on the loop's thread
+    /// when bytes were written, and told how many. What the bytes are does not matter. The
+    /// handler is removed when every copy of that end is closed.
+    ///
+    /// It is an [event trigger](Self::create_event_trigger) for those who can do no more than
+    /// write to a descriptor: a signal handler that somebody else installs, a child process,
+    /// another library. Writes do not block; what is written while the pipe is full is lost, so a
+    /// handler is called for certain, but may be told of fewer bytes than were sent.
+    ///
+    /// # Signals
+    /// With the crate `signal-hook`, which installs signal handlers without unsafe code in the
+    /// application, a signal is a line:
+    ///
+    /// ```
+    /// use riverrun::env::UsageEnvironment;
+    /// use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    /// use signal_hook::low_level::pipe;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// let mut env = UsageEnvironment::new()?;
+    /// pipe::register(SIGHUP, env.create_event_pipe(|_, _| println!("reads its settings again"))?)?;
+    ///
+    /// let stop = Arc::new(AtomicBool::new(false));
+    /// for signal in [SIGINT, SIGTERM] {
+    ///     let stop = Arc::clone(&stop);
+    ///     let end = move |_: &mut UsageEnvironment, _| stop.store(true, Ordering::Relaxed);
+    ///     pipe::register(signal, env.create_event_pipe(end)?)?;
+    /// }
+    /// # signal_hook::low_level::raise(SIGTERM)?;
+    /// env.do_event_loop(&stop)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When no descriptor is left; `Unsupported` in a simulated world.
+    pub fn create_event_pipe(
+        &mut self,
+        handler: impl FnMut(&mut Self, u64) + 'static,
+    ) -> io::Result<OwnedFd> {
+        let (sender, receiver) = pipe::new()?;
+        let handler = Box::new(handler);
+        self.add_handler(Box::new(EventPipe { receiver, handler }), Interest::READABLE)?;
+        Ok(sender.into())
+    }
+}

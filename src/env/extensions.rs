@@ -1,0 +1,41 @@
+//! [`Extensions`]: what the rooms above keep in an environment, one value a type.
+
+use std::any::Any;
+use std::fmt;
+
+/// Values that the environment keeps for rooms that it does not know. There are few of them, and
+/// none is looked up on the way of a lone packet.
+#[derive(Default)]
+pub(super) struct Extensions(Vec<Box<dyn Any>>);
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Extensions").field(&self.0.len()).finish()
+    }
+}
+
+impl Extensions {
+    /// The value of a type, made when it is asked for first.
+    pub(super) fn entry<T: Any + Default>(&mut self) -> &mut T {
+        let known = self.0.iter().position(|value| value.is::<T>());
+        let index = known.unwrap_or_else(|| {
+            self.0.push(Box::<T>::default());
+            self.0.len() - 1
+        });
+        self.0[index].downcast_mut().expect("found by its type")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_one_value_a_type() {
+        let mut extensions = Extensions::default();
+        *extensions.entry::<u32>() = 7;
+        extensions.entry::<String>().push('x');
+        assert_eq!((*extensions.entry::<u32>(), extensions.0.len()), (7, 2));
+        assert_eq!(extensions.entry::<String>(), "x");
+    }
+}

@@ -1,0 +1,203 @@
+//! The library's sockets as the loop sees them: what `net` registers, and how it says that
+//! readiness is used up.
+
+use super::environment::{UsageEnvironment, World};
+use super::graveyard::Graveyard;
+use super::id::{EnvironmentId, EventKey, MediumHandle};
+use super::readiness::{Interest, Readiness};
+use super::registration::Target;
+use super::sim::Simulation;
+use crate::arena::RawId;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+/// Names the registration of a library socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RegistrationId {
+    environment: EnvironmentId,
+    raw: RawId,
+}
+
+impl RegistrationId {
+    /// Which one it is in its environment.
+    pub(crate) fn raw(self) -> RawId {
+        self.raw
+    }
+}
+
+/// Names a socket of a simulated network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SimulatedId {
+    environment: EnvironmentId,
+    raw: RawId,
+}
+
+impl SimulatedId {
+    /// Which one it is in its network.
+    pub(crate) fn raw(self) -> RawId {
+        self.raw
+    }
+}
+
+/// A library socket as the loop sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// A stream tells that there is room once after it was full: it costs nothing to be told.
+    Stream(RawFd),
+    /// A datagram socket tells it whenever a datagram has left, which would wake the loop after
+    /// each send. So the poll is asked for it only while somebody wants to know.
+    Datagram(RawFd),
+    Simulated(SimulatedId),
+}
+
+impl UsageEnvironment {
+    /// Registers a library socket. Its descriptor must stay open until it is deregistered.
+    pub(crate) fn register_socket(
+        &mut self,
+        source: Source,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<RegistrationId> {
+        no_priority(interest)?;
+        let target = Target::Medium { owner, key };
+        let id = self.registrations.insert(target, interest).ok_or(io::ErrorKind::OutOfMemory)?;
+        let result = match (&mut self.world, source) {
+            (World::System(system), Source::Stream(fd)) => {
+                system.watch_socket(id, fd, Interest::BOTH)
+            }
+            (World::System(system), Source::Datagram(fd)) => {
+                if let Some(registration) = self.registrations.get_mut(id) {
+                    registration.polls_writable = interest.writable;
+                }
+                system.watch_socket(id, fd, datagram_interest(interest))
+            }
+            (World::Simulated(simulation), Source::Simulated(socket)) => {
+                if socket.environment == self.identity {
+                    simulation.watch(socket.raw, id)
+                } else {
+                    Err(other_world())
+                }
+            }
+            _ => Err(other_world()),
+        };
+        match result {
+            Ok(()) => Ok(RegistrationId { environment: self.identity, raw: id }),
+            Err(e) => {
+                self.registrations.remove(id);
+                Err(e)
+            }
+        }
+    }
+
+    /// Changes whose a registered socket is, and what the owner is told of.
+    pub(crate) fn change_registration(
+        &mut self,
+        id: RegistrationId,
+        source: Source,
+        owner: MediumHandle,
+        key: EventKey,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let raw = self.registration(id).ok_or_else(other_world)?;
+        let Some(registration) = self.registrations.get_mut(raw) else { return Ok(()) };
+        registration.target = Target::Medium { owner, key };
+        self.set_socket_interest(id, source, interest)
+    }
+
+    /// Changes what the owner of a registered socket is told of.
+    pub(crate) fn set_socket_interest(
+        &mut self,
+        id: RegistrationId,
+        source: Source,
+        interest: Interest,
+    ) -> io::Result<()> {
+        no_priority(interest)?;
+        let id = self.registration(id).ok_or_else(other_world)?;
+        if !self.registrations.set_interest(id, interest) {
+            return Ok(());
+        }
+        match (&mut self.world, source, self.registrations.get_mut(id)) {
+            (World::System(system), Source::Datagram(fd), Some(registration))
+                if registration.polls_writable != interest.writable =>
+            {
+                // What is ready now is told anew.
+                system.rewatch_socket(id, fd, datagram_interest(interest))?;
+                registration.polls_writable = interest.writable;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a registration before its socket is closed.
+    pub(crate) fn deregister_socket(&mut self, id: RegistrationId, source: Source) {
+        if self.registration(id).and_then(|id| self.registrations.remove(id)).is_some() {
+            if let (World::System(system), Source::Stream(fd) | Source::Datagram(fd)) =
+                (&self.world, source)
+            {
+                system.forget(&fd);
+            }
+        }
+    }
+
+    /// An operation on a socket has found its readiness used up.
+    pub(crate) fn clear_readiness(&mut self, id: RegistrationId, used_up: Readiness) {
+        if let Some(id) = self.registration(id) {
+            self.registrations.clear_readiness(id, used_up);
+        }
+    }
+
+    /// A read returned less than was asked for: unless the end has been seen, that was all, and
+    /// the next arrival is a new edge.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn short_read(&mut self, id: RegistrationId) {
+        if let Some(id) = self.registration(id) {
+            self.registrations.short_read(id);
+        }
+    }
+
+    /// The place of a registration in the table, if it is one of this environment.
+    fn registration(&self, id: RegistrationId) -> Option<RawId> {
+        (id.environment == self.identity).then_some(id.raw)
+    }
+
+    /// The simulated network, for a socket that is to live in it.
+    pub(crate) fn network(&mut self) -> io::Result<&mut Simulation> {
+        self.simulation().ok_or_else(other_world)
+    }
+
+    /// The simulated network that a socket lives in.
+    pub(crate) fn network_of(&mut self, socket: SimulatedId) -> io::Result<&mut Simulation> {
+        if socket.environment != self.identity {
+            return Err(other_world());
+        }
+        self.network()
+    }
+
+    /// Names a socket of this environment's simulated network.
+    pub(crate) fn simulated_id(&self, raw: RawId) -> SimulatedId {
+        SimulatedId { environment: self.identity, raw }
+    }
+
+    /// Where a socket leaves word when it is dropped.
+    pub(crate) fn graveyard(&self) -> Arc<Graveyard> {
+        self.graveyard.clone()
+    }
+}
+
+/// What the poll is asked for a datagram socket. It must be asked for something.
+fn datagram_interest(interest: Interest) -> Interest {
+    Interest { readable: true, ..interest }
+}
+
+/// The library's sockets have no exceptional conditions that anybody could deal with.
+fn no_priority(interest: Interest) -> io::Result<()> {
+    if interest.priority { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
+}
+
+/// A socket was used with an environment that it does not belong to.
+fn other_world() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "socket and environment are of different worlds")
+}

@@ -1,0 +1,126 @@
+//! Delayed tasks of an application, and timers of media.
+
+use super::delay_queue::TaskToken;
+use super::environment::{Due, UsageEnvironment};
+use super::id::{EventKey, MediumHandle};
+use super::timer::Timer;
+use std::time::{Duration, Instant};
+
+/// How many deadlines fire in one turn at most; the rest fires in the next, which does not wait.
+const FIRED_A_TURN: usize = 65_536;
+
+impl UsageEnvironment {
+    /// Has `task` called once, when `delay` has passed since [`now`](Self::now), and not in this
+    /// turn.
+    ///
+    /// ```
+    /// use riverrun::env::UsageEnvironment;
+    /// use std::time::Duration;
+    ///
+    /// let mut env = UsageEnvironment::simulated(1);
+    /// let start = env.now();
+    /// env.schedule_delayed_task(Duration::from_secs(60), move |env| {
+    ///     assert_eq!(env.now() - start, Duration::from_secs(60));
+    /// });
+    /// env.turn(None).unwrap();
+    /// assert_eq!(env.delayed_tasks(), 0);
+    /// ```
+    pub fn schedule_delayed_task(
+        &mut self,
+        delay: Duration,
+        task: impl FnOnce(&mut Self) + 'static,
+    ) -> TaskToken {
+        let at = self.deadline(delay);
+        self.tasks.insert(at, Due::Task(Box::new(task)))
+    }
+
+    /// Cancels a task. False if it has run, has been cancelled before, or is not of this
+    /// environment.
+    pub fn unschedule_delayed_task(&mut self, token: TaskToken) -> bool {
+        self.tasks.remove(token).is_some()
+    }
+
+    /// Gives a task a new delay from [`now`](Self::now). False if it has run, has been cancelled,
+    /// or is not of this environment.
+    pub fn reschedule_delayed_task(&mut self, token: TaskToken, delay: Duration) -> bool {
+        let at = self.deadline(delay);
+        self.tasks.rearm(token, at)
+    }
+
+    /// Lets tasks and timers be late by up to `slack`, so that one wake-up serves those that are
+    /// due soon after one another: many streams cost fewer wake-ups, each frame waits that much
+    /// longer. The default is two milliseconds. A simulated world takes no notice of it.
+    pub fn set_timer_slack(&mut self, slack: Duration) {
+        self.timer_slack = slack;
+    }
+
+    /// How late tasks and timers may be: see [`set_timer_slack`](Self::set_timer_slack).
+    pub fn timer_slack(&self) -> Duration {
+        self.timer_slack
+    }
+
+    /// Number of delayed tasks and armed timers.
+    pub fn delayed_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Arms `timer`, anew if it was armed: `owner` gets [`Event::Timer`](super::Event::Timer) with
+    /// `key` at `at`, at the earliest in the next turn. To be called again in the next turn, arm
+    /// for [`now`](Self::now).
+    pub fn arm_timer(
+        &mut self,
+        timer: &mut Timer,
+        owner: MediumHandle,
+        key: EventKey,
+        at: Instant,
+    ) {
+        // Not before now: what is armed during a turn has to come behind all that was due in it.
+        let due = at.max(self.now());
+        timer.at = Some(at);
+        if let Some(token) = timer.token {
+            if let Some(value) = self.tasks.value_mut(token) {
+                *value = Due::Timer { owner, key };
+                self.tasks.rearm(token, due);
+                return;
+            }
+        }
+        timer.token = Some(self.tasks.insert(due, Due::Timer { owner, key }));
+    }
+
+    /// Disarms `timer`. Nothing happens if it was not armed, or was armed in another environment.
+    pub fn disarm_timer(&mut self, timer: &mut Timer) {
+        if let Some(token) = timer.token {
+            if !self.tasks.is_of(token) {
+                return;
+            }
+            self.tasks.remove(token);
+        }
+        *timer = Timer::new();
+    }
+
+    /// Whether the timer has a deadline that has not fired.
+    pub fn is_armed(&self, timer: &Timer) -> bool {
+        timer.token.is_some_and(|token| self.tasks.contains(token))
+    }
+
+    fn deadline(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        // Longer than the clock can count is "never" all the same.
+        now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))
+    }
+
+    /// Fires what is due and was armed before the mark.
+    pub(super) fn dispatch_timers(&mut self, armed: u64) {
+        let now = self.clock.now();
+        for _ in 0..FIRED_A_TURN {
+            let Some(due) = self.tasks.pop_due(now, armed) else { break };
+            self.statistics.timers_fired += 1;
+            match due {
+                Due::Task(task) => task(self),
+                Due::Timer { owner, key } => {
+                    self.deliver(owner, super::event::Event::Timer { key });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! [`Offload`]: what a socket knows of segmentation offload.
+
+use std::net::SocketAddr;
+
+/// How many destinations may refuse segmentation before the socket does without.
+const REFUSALS: usize = 64;
+
+/// A socket's dealings with segmentation offload.
+#[derive(Debug)]
+pub(crate) struct Offload {
+    pub(super) on: bool,
+    /// Destinations that only plain datagrams reach: the path's MTU is smaller than a datagram,
+    /// say. One such client must not make the others expensive.
+    pub(super) refusing: Vec<SocketAddr>,
+}
+
+impl Default for Offload {
+    fn default() -> Self {
+        Self { on: true, refusing: Vec::new() }
+    }
+}
+
+impl Offload {
+    pub(crate) fn set(&mut self, on: bool) {
+        self.on = on;
+        self.refusing.clear();
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Notes that a destination, or (`all`) the socket's every one, refuses.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn refuse(&mut self, destination: SocketAddr, all: bool) {
+        log::debug!("no segmentation offload towards {destination}");
+        if all || self.refusing.len() >= REFUSALS {
+            self.set(false);
+        } else {
+            self.refusing.push(destination);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! [`MulticastInterface`]: the interface that multicast enters and leaves the host by.
+
+use socket2::{InterfaceIndexOrAddress, Socket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The interface that multicast goes through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum MulticastInterface {
+    /// The system chooses.
+    #[default]
+    Any,
+    /// The one with this address (IPv4 groups).
+    Address(Ipv4Addr),
+    /// The one with this index.
+    Index(u32),
+}
+
+impl MulticastInterface {
+    fn v4(self) -> InterfaceIndexOrAddress {
+        match self {
+            Self::Any => InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => InterfaceIndexOrAddress::Address(address),
+            Self::Index(index) => InterfaceIndexOrAddress::Index(index),
+        }
+    }
+
+    fn v6(self) -> io::Result<u32> {
+        match self {
+            Self::Any => Ok(0),
+            Self::Index(index) => Ok(index),
+            Self::Address(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "IPv6 names an interface by its index",
+            )),
+        }
+    }
+
+    /// The address that names the interface in source-specific calls, which know no index.
+    fn address(self) -> io::Result<Ipv4Addr> {
+        match self {
+            Self::Any => Ok(Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => Ok(address),
+            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn join(
+        self,
+        socket: &Socket,
+        group: IpAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match (group, source) {
+            (IpAddr::V4(group), None) => socket.join_multicast_v4_n(&group, &self.v4()),
+            (IpAddr::V6(group), None) => socket.join_multicast_v6(&group, self.v6()?),
+            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+                socket.join_ssm_v4(&source, &group, &self.address()?)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn leave(
+        self,
+        socket: &Socket,
+        group: IpAddr,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        match (group, source) {
+            (IpAddr::V4(group), None) => socket.leave_multicast_v4_n(&group, &self.v4()),
+            (IpAddr::V6(group), None) => socket.leave_multicast_v6(&group, self.v6()?),
+            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+                socket.leave_ssm_v4(&source, &group, &self.address()?)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn select(self, socket: &Socket, v6: bool) -> io::Result<()> {
+        if v6 {
+            return socket.set_multicast_if_v6(self.v6()?);
+        }
+        match self {
+            Self::Any => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => socket.set_multicast_if_v4(&address),
+            // The system selects by index in the same call; the wrapper has the address only.
+            Self::Index(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
