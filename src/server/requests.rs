@@ -1,35 +1,28 @@
-//! What each RTSP method does (RFC 2326 section 10), SETUP apart.
+//! A request's way through the server: admission, the method that serves it, the answer, and what
+//! follows the answer.
 
 use crate::env::UsageEnvironment;
-use crate::ids::{ClientSessionId, ConnectionId};
+use crate::ids::ConnectionId;
 use crate::server::hooks::Admission;
-use crate::server::method::answer::{Answer, Echo, PUBLIC, Refusal, Refused, Then};
-use crate::server::method::targets::{ContentBase, Target, media_of_mut};
+use crate::server::method::address::ContentBase;
+use crate::server::method::answer::{Answer, Echo, PUBLIC};
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::options::options;
+use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::server::method::parameters::{get_parameter, set_parameter};
+use crate::server::method::pause::pause;
+use crate::server::method::play::play;
+use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::selection::{Selection, media_of_mut};
 use crate::server::rtsp_server::RtspServer;
 use crate::server::streams::Goodbye;
-use crate::server::waiting::{Awaited, Resumed};
-use crate::session::client_media::SessionMedia;
-use crate::session::pool::{RemovalReason, Requester};
+use crate::server::waiting::Resumed;
+use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::pool::RemovalReason;
 use crate::wire::rtsp::accept::{accepts, unsupported};
-use crate::wire::rtsp::{HeadError, Method, Request, SessionHeader, StatusCode};
+use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
 use std::time::{Duration, Instant};
-
-/// A request, and who makes it.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) connection: ConnectionId,
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) user: Option<&'a str>,
-}
-
-/// What handling a request led to.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Answered,
-    /// Not yet.
-    Wait(Awaited),
-}
 
 impl RtspServer {
     pub(crate) fn handle_request(
@@ -61,28 +54,43 @@ impl RtspServer {
         user: Option<String>,
         resumed: &Resumed,
     ) {
+        let Some(connection) = self.connections.table.get(id) else { return };
+        let admitted = AdmittedRequest {
+            request: &request,
+            connection: id,
+            peer: connection.peer,
+            local: connection.local,
+            user: user.as_deref(),
+        };
         let mut bytes = std::mem::take(&mut self.answer);
         let second = env.wall_clock().as_secs();
         let echo = Echo::of(&request, waited(env, resumed.since));
         let standing = self.standing_fields.at(second);
         let mut answer = Answer::begin(&mut bytes, StatusCode::OK, &echo, standing);
-        let call = Call { connection: id, request: &request, user: user.as_deref() };
-        match self.dispatch(env, &call, &mut answer) {
-            Ok(Outcome::Answered) => {
-                let then = answer.end();
+        let served = self.serve(env, &admitted, &mut answer);
+        self.note_sent(env);
+        match served {
+            Ok(after) => {
+                answer.end();
                 let closes = echo.closes;
-                self.send_answer(env, id, &bytes, then, closes);
+                self.send_answer(env, id, &bytes, after, closes);
             }
-            Ok(Outcome::Wait(awaited)) => {
+            Err(NotServed::MustWait(awaited)) => {
                 self.let_wait(env, id, request, user, awaited, resumed);
             }
-            Err(refusal) => {
+            Err(NotServed::Refused(refusal)) => {
                 self.refuse(env, &echo, &refusal, &mut bytes);
                 let closes = echo.closes || refusal.closes();
-                self.send_answer(env, id, &bytes, Then::Nothing, closes);
+                self.send_answer(env, id, &bytes, AfterAnswer::Nothing, closes);
             }
         }
         self.answer = bytes;
+    }
+
+    fn start_tracks(&mut self, env: &mut UsageEnvironment, tracks: &[TrackSetup], due: Duration) {
+        for track in tracks.iter().filter(|t| !t.is_multicast) {
+            self.start_destination(env, track.stream, track.destination, due);
+        }
     }
 
     /// Refuses a request that was not looked at any closer.
@@ -98,7 +106,7 @@ impl RtspServer {
         let echo = Echo::of(request, waited(env, since));
         self.refuse(env, &echo, refusal, &mut bytes);
         let closes = echo.closes || refusal.closes();
-        self.send_answer(env, id, &bytes, Then::Nothing, closes);
+        self.send_answer(env, id, &bytes, AfterAnswer::Nothing, closes);
         self.answer = bytes;
     }
 
@@ -123,7 +131,7 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: ConnectionId,
         bytes: &[u8],
-        then: Then,
+        after: AfterAnswer,
         closes: bool,
     ) {
         let Some(connection) = self.connections.table.get_mut(id) else { return };
@@ -136,9 +144,9 @@ impl RtspServer {
         if closes {
             connection.begin_close(env.now());
         }
-        match then {
-            Then::Nothing => {}
-            Then::Start { tracks, due } => self.start_tracks(env, &tracks, due),
+        match after {
+            AfterAnswer::Nothing => {}
+            AfterAnswer::StartTracks { tracks, due } => self.start_tracks(env, &tracks, due),
         }
     }
 
@@ -153,17 +161,18 @@ impl RtspServer {
         let refusal = Refused::new(error.status());
         let mut bytes = std::mem::take(&mut self.answer);
         self.refuse(env, &echo, &refusal, &mut bytes);
-        self.send_answer(env, id, &bytes, Then::Nothing, true);
+        self.send_answer(env, id, &bytes, AfterAnswer::Nothing, true);
         self.answer = bytes;
     }
 
-    fn dispatch(
+    /// Has the method of a request serve it.
+    fn serve(
         &mut self,
         env: &mut UsageEnvironment,
-        call: &Call<'_>,
+        request: &AdmittedRequest<'_>,
         answer: &mut Answer<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let headers = &call.request.headers;
+    ) -> Served {
+        let headers = &request.request.headers;
         // Of any number of digits (RFC 2326 section 15.1): nobody counts with it here.
         if !headers.value("CSeq").is_some_and(is_number) {
             return Err(StatusCode::BAD_REQUEST.into());
@@ -171,112 +180,40 @@ impl RtspServer {
         let required = headers.values("Require").chain(headers.values("Proxy-Require"));
         let unknown: Vec<_> = required.flat_map(|value| unsupported(value, &[])).collect();
         if !unknown.is_empty() {
-            return Err(Box::new(
-                Refused::new(StatusCode::OPTION_NOT_SUPPORTED)
-                    .field("Unsupported", unknown.join(", ")),
-            ));
+            let refused = Refused::new(StatusCode::OPTION_NOT_SUPPORTED);
+            return Err(Refusal::from(refused.field("Unsupported", unknown.join(", "))).into());
         }
-        match &call.request.method {
-            Method::Options => self.options(env, call, answer)?,
-            Method::Describe => return self.describe(env, call, answer),
-            Method::Setup => return self.setup(env, call, answer),
-            Method::Play => return self.play(env, call, answer),
-            Method::Pause => self.pause(env, call, answer)?,
-            Method::Teardown => self.teardown(env, call, answer)?,
-            Method::GetParameter => self.parameter(env, call, answer, false)?,
-            Method::SetParameter => self.parameter(env, call, answer, true)?,
+        match &request.request.method {
+            Method::Options => options(&mut self.context(env), request, answer),
+            Method::Describe => self.describe(env, request, answer),
+            Method::Setup => self.setup(env, request, answer),
+            Method::Play => play(&mut self.context(env), request, answer),
+            Method::Pause => pause(&mut self.context(env), request, answer),
+            Method::Teardown => self.teardown(env, request, answer),
+            Method::GetParameter => get_parameter(&mut self.context(env), request, answer),
+            Method::SetParameter => set_parameter(&mut self.context(env), request, answer),
             Method::Announce | Method::Record | Method::Redirect => {
                 let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED);
-                return Err(Box::new(refused.field("Allow", PUBLIC)));
+                Err(Refusal::from(refused.field("Allow", PUBLIC)).into())
             }
             Method::Other(_) => {
                 let refused = Refused::new(StatusCode::NOT_IMPLEMENTED);
-                return Err(Box::new(refused.field("Public", PUBLIC)));
+                Err(Refusal::from(refused.field("Public", PUBLIC)).into())
             }
         }
-        Ok(Outcome::Answered)
     }
 
-    /// The session that a request names, if it names one; 454 if there is none such, or the
-    /// requester has no right to it. Keeps the session alive.
-    pub(crate) fn session_of(
-        &mut self,
-        env: &UsageEnvironment,
-        call: &Call<'_>,
-    ) -> Result<Option<ClientSessionId>, Refusal> {
-        let Some(header) = call.request.headers.value("Session") else { return Ok(None) };
-        let unknown = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
-        let header = SessionHeader::parse(header).map_err(|_| unknown())?;
-        let peer = self.connections.table.get(call.connection).ok_or_else(unknown)?.peer;
-        let requester =
-            Requester { peer, connection: Some(call.connection.raw()), user: call.user };
-        let session = self.pool.find_entitled(header.id, &requester, env.now());
-        session.map(Some).ok_or_else(unknown)
-    }
-
-    /// Adds the `Session` field.
-    pub(crate) fn name_session(&self, answer: &mut Answer<'_>, session: ClientSessionId) {
-        if let Some(session) = self.pool.session(session) {
-            answer.field("Session", session.header());
+    /// What methods work on.
+    pub(crate) fn context<'a>(&'a mut self, env: &'a mut UsageEnvironment) -> Context<'a> {
+        Context {
+            env,
+            connections: &mut self.connections,
+            streams: &mut self.streams,
+            media_sessions: &mut self.media_sessions,
+            pool: &mut self.pool,
+            hooks: &mut *self.hooks,
+            seeks: &mut self.seeks,
         }
-    }
-
-    // OPTIONS, GET_PARAMETER, SET_PARAMETER
-
-    fn options(
-        &mut self,
-        env: &UsageEnvironment,
-        call: &Call<'_>,
-        answer: &mut Answer<'_>,
-    ) -> Result<(), Refusal> {
-        let session = self.session_of(env, call)?;
-        answer.text("Public", PUBLIC);
-        if let Some(session) = session {
-            self.name_session(answer, session);
-        }
-        Ok(())
-    }
-
-    /// Without a body both only keep the session alive.
-    fn parameter(
-        &mut self,
-        env: &UsageEnvironment,
-        call: &Call<'_>,
-        answer: &mut Answer<'_>,
-        set: bool,
-    ) -> Result<(), Refusal> {
-        let session = self.session_of(env, call)?;
-        if let Some(session) = session {
-            self.name_session(answer, session);
-        }
-        let body = String::from_utf8_lossy(&call.request.body);
-        if body.trim().is_empty() {
-            return Ok(());
-        }
-        if set {
-            let understood = self.hooks.set_parameter(&call.request.body);
-            return if understood {
-                Ok(())
-            } else {
-                Err(StatusCode::PARAMETER_NOT_UNDERSTOOD.into())
-            };
-        }
-        let scope = self.scope(env, call)?;
-        let mut values = String::new();
-        for name in body.lines().map(|l| l.trim().trim_end_matches(':')).filter(|l| !l.is_empty()) {
-            match name.to_ascii_lowercase().as_str() {
-                "position" => {
-                    let npt = self.position(&scope);
-                    values.push_str(&format!("{name}: {:.3}\r\n", npt.as_secs_f64()));
-                }
-                _ => {
-                    let refused = Refused::new(StatusCode::PARAMETER_NOT_UNDERSTOOD);
-                    return Err(Box::new(refused.parameters(format!("{name}\r\n"))));
-                }
-            }
-        }
-        answer.body("text/parameters", values.as_bytes());
-        Ok(())
     }
 
     // DESCRIBE
@@ -284,31 +221,26 @@ impl RtspServer {
     fn describe(
         &mut self,
         env: &mut UsageEnvironment,
-        call: &Call<'_>,
+        request: &AdmittedRequest<'_>,
         answer: &mut Answer<'_>,
-    ) -> Result<Outcome, Refusal> {
-        self.session_of(env, call)?;
-        if let Some(accept) = call.request.headers.joined("Accept") {
+    ) -> Served {
+        self.context(env).session_of(request)?;
+        if let Some(accept) = request.request.headers.joined("Accept") {
             if !accepts(&accept, "application/sdp") {
                 return Err(StatusCode::NOT_ACCEPTABLE.into());
             }
         }
-        let url = call.request.url.as_str();
-        let media_session = match self.find_presentation(env, url)? {
-            Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
-            Target::Found(media_session) => media_session,
-        };
-        let local =
-            self.connections.table.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?.local;
+        let url = request.request.url.as_str();
+        let media_session = self.find_presentation(env, url)?;
         let session =
             self.media_sessions.table.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
-        let Some(sdp) = session.describe(local.ip()) else {
+        let Some(sdp) = session.describe(request.local.ip()) else {
             // It is refused when its time is over.
-            return Ok(Outcome::Wait(Awaited::Description));
+            return Err(NotServed::MustWait(Awaited::Description));
         };
         answer.field("Content-Base", ContentBase(url));
         answer.body("application/sdp", sdp.as_bytes());
-        Ok(Outcome::Answered)
+        Ok(AfterAnswer::Nothing)
     }
 
     // TEARDOWN
@@ -316,29 +248,30 @@ impl RtspServer {
     fn teardown(
         &mut self,
         env: &mut UsageEnvironment,
-        call: &Call<'_>,
+        request: &AdmittedRequest<'_>,
         answer: &mut Answer<'_>,
-    ) -> Result<(), Refusal> {
-        let scope = self.scope(env, call)?;
-        let state = self.pool.session_mut(scope.session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
+    ) -> Served {
+        let selection = Selection::of(&mut self.context(env), request)?;
+        let state = self.pool.session_mut(selection.session);
+        let state = state.ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let others = state.media_len() > 1;
-        let media = media_of_mut(state, scope.media_session).ok_or(StatusCode::NOT_FOUND)?;
-        if let Some(track) = scope.track.filter(|_| media.tracks().count() > 1) {
+        let media = media_of_mut(state, selection.media_session).ok_or(StatusCode::NOT_FOUND)?;
+        if let Some(track) = selection.track.filter(|_| media.tracks().count() > 1) {
             if let Some(setup) = media.take_track(track) {
                 self.release_track(env, &setup, Goodbye::BeforeAnswer);
             }
-            self.name_session(answer, scope.session);
-            return Ok(());
+            self.context(env).name_session(answer, selection.session);
+            return Ok(AfterAnswer::Nothing);
         }
         if others {
-            let of_others = |media: &SessionMedia| media.media_session() != scope.media_session;
+            let of_others = |media: &SessionMedia| media.media_session() != selection.media_session;
             for media in state.retain_media(|_, media| of_others(media)) {
                 self.release_media(env, media, Goodbye::BeforeAnswer);
             }
         } else {
-            self.end_session(env, scope.session, RemovalReason::TornDown);
+            self.end_session(env, selection.session, RemovalReason::TornDown);
         }
-        Ok(())
+        Ok(AfterAnswer::Nothing)
     }
 }
 

@@ -326,25 +326,21 @@ impl RtspServer {
 
     // Streams
 
-    /// Calls `f` with a stream and what it needs, and notes which sessions its sending keeps alive.
-    /// Connections that it found broken end.
+    /// Calls `f` with a stream and what it needs to send.
     pub(crate) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
         id: StreamId,
         f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
     ) -> Option<R> {
-        let stream = self.streams.table.get_mut(id)?;
-        let mut context = SendContext {
-            connections: &mut self.connections.table,
-            sockets: &mut self.streams.sockets,
-            demuxers: &mut self.streams.demuxers,
-            live_clocks: &mut self.streams.live_clocks,
-            spare: &mut self.streams.spare,
-            broken: &mut self.streams.broken,
-            drained: &mut self.streams.drained,
-        };
-        let result = f(stream, env, &mut context);
+        let result = self.streams.with_stream(env, &mut self.connections, id, f);
+        self.note_sent(env);
+        result
+    }
+
+    /// Keeps the sessions alive whose connection takes what it is sent, and ends the connections
+    /// that cannot be written to.
+    pub(crate) fn note_sent(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
@@ -352,7 +348,6 @@ impl RtspServer {
         while let Some(connection) = self.streams.broken.pop() {
             self.end_connection(env, connection, "cannot be written to");
         }
-        Some(result)
     }
 
     // Client sessions

@@ -6,7 +6,8 @@
 use crate::env::turn_budget::TurnBudget;
 use crate::env::{EventTrigger, Timer, UsageEnvironment};
 use crate::ids::ConnectionId;
-use crate::server::method::answer::{Refusal, Refused};
+use crate::server::method::outcome::{Awaited, Until};
+use crate::server::method::refusal::{Refusal, Refused};
 use crate::server::method::targets::Lookup;
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::wire::rtsp::{Request, StatusCode};
@@ -15,26 +16,6 @@ use std::time::Instant;
 
 /// Requests that are gone on with in one turn; each may cost some calls of the file system.
 const WAITING_PER_TURN: usize = 64;
-
-/// When a request that waits is gone on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// In the next turn: there is more to do than fits into this one.
-    NextTurn,
-    /// When the provider calls its waker.
-    Woken,
-}
-
-/// What a request waits for.
-#[derive(Debug)]
-pub(crate) enum Awaited {
-    /// What the provider has for a name.
-    Session { name: String, until: Until },
-    /// A turn in which there is room for what it does.
-    Room,
-    /// A track's format, which its live input will tell.
-    Description,
-}
 
 /// A request that waits, and what is known of it.
 #[derive(Debug)]
@@ -86,15 +67,10 @@ impl Waiting {
     fn insert(&mut self, place: u64, id: ConnectionId, until: Until) {
         let queue = match until {
             Until::NextTurn => &mut self.next_turn,
-            Until::Woken => &mut self.parked,
+            Until::ProviderWakes => &mut self.parked,
+            Until::InputWakes => &mut self.undescribed,
         };
         queue.insert(place, id);
-    }
-
-    fn enqueue_undescribed(&mut self, id: ConnectionId) -> u64 {
-        self.places += 1;
-        self.undescribed.insert(self.places, id);
-        self.places
     }
 
     /// The request in a place waits no more.
@@ -136,9 +112,7 @@ impl RtspServer {
                 self.waiting.insert(place, id, Until::NextTurn);
                 place
             }
-            (Awaited::Description, _) => self.waiting.enqueue_undescribed(id),
-            (Awaited::Room, None) => self.waiting.enqueue(id, Until::NextTurn),
-            (Awaited::Session { until, .. }, _) => self.waiting.enqueue(id, *until),
+            _ => self.waiting.enqueue(id, awaited.until()),
         };
         let request = request.into_owned();
         let waiting = WaitingRequest { request, user, awaited, known, since, place };

@@ -1,7 +1,7 @@
 //! [`SessionMedia`]: what a client session has set up of one media session.
 
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
-use crate::server::method::targets::{split_query, split_url};
+use crate::server::method::address::{split_query, split_url};
 use std::net::IpAddr;
 
 /// What a client session has of one media session.

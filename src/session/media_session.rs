@@ -5,7 +5,7 @@
 
 use crate::arena::Id;
 use crate::error::Error;
-use crate::server::method::targets::is_plain_segment;
+use crate::server::method::address::is_plain_segment;
 use crate::session::payload_types::{self, Declared};
 use crate::session::sdp_cache::SdpCache;
 use crate::session::subsession::{Delivery, ServerMediaSubsession};

@@ -1,16 +1,18 @@
 //! [`Streams`]: the streams of a server, and what they share: sockets, inputs, time lines, memory.
 
 use crate::arena::Arena;
+use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
 use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId, OfInput, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::Inbox;
-use crate::stream::StreamState;
+use crate::rtsp::connections::Connections;
 use crate::stream::input::Input;
 use crate::stream::live_clock::LiveClock;
 use crate::stream::members::Members;
 use crate::stream::outgoing::PacketMemory;
 use crate::stream::sockets::{SocketsId, UdpSockets};
+use crate::stream::state::{SendContext, StreamState};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -64,5 +66,27 @@ impl Streams {
             drained: Vec::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
         }
+    }
+
+    /// Calls `f` with a stream and what it needs to send. Which sessions that keeps alive, and which
+    /// connections were found broken, is noted.
+    pub(crate) fn with_stream<R>(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: StreamId,
+        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
+    ) -> Option<R> {
+        let stream = self.table.get_mut(id)?;
+        let mut context = SendContext {
+            connections: &mut connections.table,
+            sockets: &mut self.sockets,
+            demuxers: &mut self.demuxers,
+            live_clocks: &mut self.live_clocks,
+            spare: &mut self.spare,
+            broken: &mut self.broken,
+            drained: &mut self.drained,
+        };
+        Some(f(stream, env, &mut context))
     }
 }

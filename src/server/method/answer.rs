@@ -1,23 +1,14 @@
 //! Answers to requests, written field by field into bytes that are used again and again.
 
-use crate::session::client_media::TrackSetup;
+use crate::server::method::refusal::Refused;
 use crate::wire::rtsp::date::Rfc1123;
-use crate::wire::rtsp::{HeadError, Headers, Request, ResponseWriter, StatusCode};
+use crate::wire::rtsp::{HeadError, Request, ResponseWriter, StatusCode};
 use std::fmt::Display;
 use std::time::Duration;
 
 /// The methods that the server implements: the value of `Public` and `Allow`.
 pub(crate) const PUBLIC: &str =
     "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
-
-/// What follows an answer. Media never go out before the answer to PLAY.
-#[derive(Debug, Default)]
-pub(crate) enum Then {
-    #[default]
-    Nothing,
-    /// Start the tracks of a presentation together; what is to be decoded at `due` goes out first.
-    Start { tracks: Vec<TrackSetup>, due: Duration },
-}
 
 /// What an answer takes over from its request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,7 +90,6 @@ pub(crate) struct Answer<'o> {
     response: ResponseWriter<'o>,
     /// There is a body, after which nothing can follow.
     ended: bool,
-    pub(crate) then: Then,
 }
 
 impl<'o> Answer<'o> {
@@ -115,7 +105,7 @@ impl<'o> Answer<'o> {
         let mut response = ResponseWriter::new(out, status);
         echo.write(&mut response);
         response.lines(standing);
-        Self { response, ended: false, then: Then::Nothing }
+        Self { response, ended: false }
     }
 
     /// Adds a field.
@@ -154,63 +144,10 @@ impl<'o> Answer<'o> {
     }
 
     /// The bytes are complete.
-    pub(crate) fn end(mut self) -> Then {
+    pub(crate) fn end(mut self) {
         if !self.ended {
             self.response.end();
         }
-        self.then
-    }
-}
-
-/// Fields that an application cannot set.
-const OWN_FIELDS: [&str; 6] =
-    ["CSeq", "Timestamp", "Date", "Server", "Content-Type", "Content-Length"];
-
-/// An answer that says no.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    pub(crate) status: StatusCode,
-    fields: Headers<'static>,
-    /// Parameters that were not understood.
-    body: Option<String>,
-}
-
-/// Boxed, since the other outcome is the common one.
-pub(crate) type Refusal = Box<Refused>;
-
-impl Refused {
-    pub(crate) const fn new(status: StatusCode) -> Self {
-        Self { status, fields: Headers::new(), body: None }
-    }
-
-    pub(crate) fn field(mut self, name: &'static str, value: impl Display) -> Self {
-        self.fields.push(name, value);
-        self
-    }
-
-    /// Adds fields that the application chose, but for those that the server writes itself.
-    pub(crate) fn fields(mut self, fields: &Headers<'_>) -> Self {
-        let is_own = |name: &str| OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name));
-        for (name, value) in fields.iter().filter(|(name, _)| !name.is_empty() && !is_own(name)) {
-            self.fields.push(name, value);
-        }
-        self
-    }
-
-    /// Whether the connection is closed after the answer.
-    pub(crate) fn closes(&self) -> bool {
-        self.fields.lists("Connection", "close")
-    }
-
-    pub(crate) fn parameters(mut self, body: String) -> Self {
-        self.body = Some(body);
-        self
-    }
-}
-
-impl From<StatusCode> for Refusal {
-    fn from(status: StatusCode) -> Self {
-        Self::new(Refused::new(status))
     }
 }
 

@@ -4,14 +4,18 @@ use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::net::{is_out_of_descriptors, with_port};
-use crate::server::method::answer::{Answer, Refusal, Refused};
-use crate::server::method::targets::{Found, Target, media_of, media_of_mut, split_url};
+use crate::server::method::address::split_url;
+use crate::server::method::answer::Answer;
+use crate::server::method::context::AdmittedRequest;
+use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::selection::{is_track_playing, media_of, media_of_mut};
+use crate::server::method::targets::FoundTrack;
 use crate::server::method::transport::{Choice, Used, UsedKind, answer_spec, choose};
-use crate::server::requests::{Call, Outcome};
 use crate::server::rtsp_server::RtspServer;
 use crate::server::streams::Goodbye;
 use crate::session::client_media::{SessionMedia, TrackSetup};
-use crate::session::pool::{CreateError, RemovalReason, Requester};
+use crate::session::pool::{CreateError, RemovalReason};
 use crate::session::subsession::StreamRequest;
 use crate::stream::destinations::DestinationTransport;
 use crate::warned::Breach;
@@ -40,16 +44,13 @@ impl RtspServer {
     pub(crate) fn setup(
         &mut self,
         env: &mut UsageEnvironment,
-        call: &Call<'_>,
+        request: &AdmittedRequest<'_>,
         answer: &mut Answer<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let existing = self.session_of(env, call)?;
-        let requested = call.request.url.as_str();
-        let found = match self.find_track(env, requested, existing)? {
-            Target::Pending(awaited) => return Ok(Outcome::Wait(awaited)),
-            Target::Found(found) => found,
-        };
-        let Found { media_session, name, control_in_query, .. } = found;
+    ) -> Served {
+        let existing = self.context(env).session_of(request)?;
+        let requested = request.request.url.as_str();
+        let found = self.find_track(env, requested, existing)?;
+        let FoundTrack { media_session, name, control_in_query, .. } = found;
         let state = self.media_sessions.table.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let track = match found.track {
             Some(track) => track,
@@ -58,27 +59,25 @@ impl RtspServer {
             None => return Err(StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED.into()),
         };
         let delivery = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.delivery();
-        let connection =
-            self.connections.table.get(call.connection).ok_or(StatusCode::BAD_REQUEST)?;
-        let (peer, local) = (connection.peer, connection.local);
-        let header = call.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
+        let &AdmittedRequest { connection, peer, local, .. } = request;
+        let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
         let (spec, choice) = choose(&header, &delivery, peer)?;
         let current = existing.and_then(|s| self.track_of(s, media_session, track));
         if let (Some(session), Some(current)) = (existing, current) {
             // Asked for once more, what is agreed on stays agreed on.
-            if let Some(used) = self.present_transport(call.connection, local, &current, &choice) {
+            if let Some(used) = self.present_transport(connection, local, &current, &choice) {
                 answer.field("Transport", answer_spec(spec, &used, peer, local));
-                self.name_session(answer, session);
-                return Ok(Outcome::Answered);
+                self.context(env).name_session(answer, session);
+                return Ok(AfterAnswer::Nothing);
             }
             self.check_renegotiation(session, media_session)?;
         }
         let (session, is_new) = match existing {
             Some(session) => (session, false),
-            None => (self.create_session(env, call.connection, peer, &name, call.user)?, true),
+            None => (self.create_session(env, request, &name)?, true),
         };
         let asked = Asked {
-            connection: call.connection,
+            connection,
             session,
             media_session,
             name: &name,
@@ -92,20 +91,20 @@ impl RtspServer {
         match self.set_up_track(env, asked, choice) {
             Ok(used) => {
                 answer.field("Transport", answer_spec(spec, &used, peer, local));
-                self.name_session(answer, session);
+                self.context(env).name_session(answer, session);
                 if is_new {
                     self.announce_session(session);
                 }
-                Ok(Outcome::Answered)
+                Ok(AfterAnswer::Nothing)
             }
             Err(refusal) => {
                 if is_new {
                     // Nothing was set up, so it has no media to release.
                     drop(self.pool.remove(session, RemovalReason::Removed));
-                    self.unbind_session(call.connection, session);
+                    self.unbind_session(connection, session);
                 }
                 self.arm_pool_timer(env);
-                Err(refusal)
+                Err(refusal.into())
             }
         }
     }
@@ -128,7 +127,7 @@ impl RtspServer {
         media_session: MediaSessionId,
     ) -> Result<(), Refusal> {
         let media = self.pool.session(session).and_then(|s| media_of(s, media_session));
-        if media.is_some_and(|media| media.tracks().any(|t| self.is_track_playing(t))) {
+        if media.is_some_and(|media| media.tracks().any(|t| is_track_playing(&self.streams, t))) {
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }
         Ok(())
@@ -167,22 +166,13 @@ impl RtspServer {
         Some(Used { ssrc: Some(stream.ssrc()), kind })
     }
 
-    pub(crate) fn is_track_playing(&self, track: &TrackSetup) -> bool {
-        self.streams
-            .table
-            .get(track.stream)
-            .and_then(|s| s.destinations.table.get(track.destination))
-            .is_some_and(|d| d.playing)
-    }
-
     fn create_session(
         &mut self,
         env: &mut UsageEnvironment,
-        id: ConnectionId,
-        peer: SocketAddr,
+        request: &AdmittedRequest<'_>,
         name: &str,
-        user: Option<&str>,
     ) -> Result<ClientSessionId, Refusal> {
+        let peer = request.peer;
         let now = env.now();
         let created = self.pool.create(now, peer, name, &mut |bytes| env.fill_random(bytes));
         // A full pool takes out those whose time has come; their media are released here.
@@ -198,9 +188,9 @@ impl RtspServer {
             })
         })?;
         if let Some(state) = self.pool.session_mut(session) {
-            state.bind(&Requester { peer, connection: Some(id.raw()), user });
+            state.bind(&request.requester());
         }
-        self.bind_session(id, session);
+        self.bind_session(request.connection, session);
         self.arm_pool_timer(env);
         Ok(session)
     }

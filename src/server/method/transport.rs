@@ -2,7 +2,7 @@
 //! 12.39), and what the answer says of it.
 
 use crate::net::{PortPair, UdpSocket, with_port};
-use crate::server::method::answer::Refusal;
+use crate::server::method::refusal::Refusal;
 use crate::session::subsession::{Delivery, MulticastGroup};
 use crate::stream::sockets::UdpSockets;
 use crate::wire::rtsp::transport::alternatives;

@@ -1,0 +1,61 @@
+//! GET_PARAMETER and SET_PARAMETER (RFC 2326 sections 10.8 and 10.9). Without a body both only keep
+//! the session alive.
+
+use crate::server::method::answer::Answer;
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::selection::Selection;
+use crate::wire::rtsp::StatusCode;
+
+pub(crate) fn get_parameter(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    answer: &mut Answer<'_>,
+) -> Served {
+    keep_alive(cx, request, answer)?;
+    let body = String::from_utf8_lossy(&request.request.body);
+    if body.trim().is_empty() {
+        return Ok(AfterAnswer::Nothing);
+    }
+    let selection = Selection::of(cx, request)?;
+    let mut values = String::new();
+    for name in body.lines().map(|l| l.trim().trim_end_matches(':')).filter(|l| !l.is_empty()) {
+        if name.eq_ignore_ascii_case("position") {
+            let npt = selection.position(cx.streams);
+            values.push_str(&format!("{name}: {:.3}\r\n", npt.as_secs_f64()));
+        } else {
+            let refused = Refused::new(StatusCode::PARAMETER_NOT_UNDERSTOOD);
+            return Err(Refusal::from(refused.parameters(format!("{name}\r\n"))).into());
+        }
+    }
+    answer.body("text/parameters", values.as_bytes());
+    Ok(AfterAnswer::Nothing)
+}
+
+pub(crate) fn set_parameter(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    answer: &mut Answer<'_>,
+) -> Served {
+    keep_alive(cx, request, answer)?;
+    let body = &request.request.body;
+    let is_empty = String::from_utf8_lossy(body).trim().is_empty();
+    if is_empty || cx.hooks.set_parameter(body) {
+        Ok(AfterAnswer::Nothing)
+    } else {
+        Err(StatusCode::PARAMETER_NOT_UNDERSTOOD.into())
+    }
+}
+
+/// Finds the session, which keeps it alive, and names it in the answer.
+fn keep_alive(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    answer: &mut Answer<'_>,
+) -> Result<(), Refusal> {
+    if let Some(session) = cx.session_of(request)? {
+        cx.name_session(answer, session);
+    }
+    Ok(())
+}

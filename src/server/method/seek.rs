@@ -1,0 +1,149 @@
+//! Moving the tracks of a PLAY to where they are to begin: first all tracks are asked whether they
+//! can go there, then all are moved. What is refused changes nothing.
+
+use crate::media::{SeekError, SourceContext};
+use crate::server::method::context::Context;
+use crate::server::method::refusal::Refusal;
+use crate::server::method::selection::Selection;
+use crate::session::client_media::TrackSetup;
+use crate::wire::rtsp::StatusCode;
+use std::time::Duration;
+
+/// Where the tracks of a PLAY are to go, in normal play time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeekTo {
+    /// `None`: they stay where they are.
+    pub(crate) start: Option<Duration>,
+    /// All tracks have ended; those that others share begin anew too.
+    pub(crate) all_over: bool,
+}
+
+/// What a PLAY does to the position of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    Stay,
+    To(Duration),
+    /// Other tracks are longer: this one has nothing to play there.
+    BehindEnd(Duration),
+}
+
+/// Finds out what becomes of each track, and refuses what cannot be, before any is moved.
+pub(crate) fn check_moves(
+    cx: &mut Context<'_>,
+    selection: &Selection,
+    to: SeekTo,
+) -> Result<(), Refusal> {
+    let mut has_something = false;
+    for &(index, ref track) in &selection.tracks {
+        let there = track_move(cx, selection, (index, track), to).map_err(|e| refusal_of(&e))?;
+        has_something |= !matches!(there, Move::BehindEnd(_));
+    }
+    if has_something { Ok(()) } else { Err(StatusCode::INVALID_RANGE.into()) }
+}
+
+/// Moves all tracks. If the first that is to move cannot, though it was asked, that is the answer;
+/// later ones end instead, as when their file cannot be read on.
+pub(crate) fn move_tracks(
+    cx: &mut Context<'_>,
+    selection: &Selection,
+    to: SeekTo,
+) -> Result<(), Refusal> {
+    let mut has_moved = false;
+    for &(index, ref track) in &selection.tracks {
+        let moved = match track_move(cx, selection, (index, track), to) {
+            Ok(Move::Stay) => continue,
+            Ok(Move::To(npt)) => seek_track(cx, selection, (index, track), npt),
+            Ok(Move::BehindEnd(npt)) => {
+                end_track(cx, track, npt);
+                Ok(())
+            }
+            Err(e) => Err(e),
+        };
+        match moved {
+            Ok(()) => has_moved = true,
+            Err(e) if !has_moved => return Err(refusal_of(&e)),
+            Err(e) => {
+                log::warn!("a track cannot follow the others of its presentation: {e:?}");
+                end_track(cx, track, to.start.unwrap_or_default());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn track_move(
+    cx: &mut Context<'_>,
+    selection: &Selection,
+    (index, track): (usize, &TrackSetup),
+    to: SeekTo,
+) -> Result<Move, SeekError> {
+    let Some(stream) = cx.streams.table.get(track.stream) else { return Ok(Move::Stay) };
+    let npt = match to.start {
+        _ if track.is_multicast => return Ok(Move::Stay),
+        // Nobody moves what others watch. When all has ended it begins anew.
+        _ if stream.shared && !to.all_over => return Ok(Move::Stay),
+        _ if stream.shared => Duration::ZERO,
+        Some(npt) => npt,
+        None => return Ok(Move::Stay),
+    };
+    if npt.is_zero() && stream.is_fresh() {
+        return Ok(Move::Stay);
+    }
+    let session = cx.media_sessions.table.get_mut(selection.media_session);
+    let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+    let mut source_cx = SourceContext { now: cx.env.now(), demuxers: &mut cx.streams.demuxers };
+    let checked = match factory {
+        Some(factory) => factory.check_seek(&*stream.source, npt, &mut source_cx),
+        None => stream.source.check_seek(npt, &mut source_cx),
+    };
+    match checked {
+        Ok(()) => Ok(Move::To(npt)),
+        // It may be able to begin anew all the same.
+        Err(SeekError::NotSeekable) if npt.is_zero() => Ok(Move::To(npt)),
+        Err(SeekError::OutOfRange) => Ok(Move::BehindEnd(npt)),
+        Err(e) => Err(e),
+    }
+}
+
+fn seek_track(
+    cx: &mut Context<'_>,
+    selection: &Selection,
+    (index, track): (usize, &TrackSetup),
+    npt: Duration,
+) -> Result<(), SeekError> {
+    let now = cx.env.now();
+    let Some(stream) = cx.streams.table.get_mut(track.stream) else { return Ok(()) };
+    let session = cx.media_sessions.table.get_mut(selection.media_session);
+    let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
+    let sought = stream.seek_with(&mut cx.streams.demuxers, now, |source, cx| match factory {
+        Some(factory) => factory.seek_stream_source(source, npt, cx),
+        None => source.seek(npt, cx),
+    });
+    match sought {
+        Ok(_) => {
+            // Not before: what is refused changes nothing.
+            stream.pause(cx.env, track.destination);
+            Ok(())
+        }
+        Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Leaves a track at its end.
+fn end_track(cx: &mut Context<'_>, track: &TrackSetup, npt: Duration) {
+    if let Some(stream) = cx.streams.table.get_mut(track.stream) {
+        stream.pause(cx.env, track.destination);
+        stream.go_to_end(npt);
+    }
+}
+
+fn refusal_of(error: &SeekError) -> Refusal {
+    match error {
+        SeekError::NotSeekable | SeekError::OutOfRange => StatusCode::INVALID_RANGE.into(),
+        SeekError::Failed(why) => {
+            log::warn!("seek: {why}");
+            StatusCode::INTERNAL_SERVER_ERROR.into()
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! [`Selection`]: the tracks of one media session that a request of a client session is about.
+
+use crate::ids::{ClientSessionId, MediaSessionId};
+use crate::server::method::address::Address;
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::refusal::Refusal;
+use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::media_sessions::MediaSessions;
+use crate::session::pool::{Session, SessionPool};
+use crate::stream::streams::Streams;
+use crate::wire::rtsp::StatusCode;
+use std::time::Duration;
+
+/// The tracks of one media session that a request is about: all that are set up, or one of them.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pub(crate) session: ClientSessionId,
+    pub(crate) media_session: MediaSessionId,
+    /// The one track, where the URL names it.
+    pub(crate) track: Option<usize>,
+    /// With their numbers in the media session.
+    pub(crate) tracks: Vec<(usize, TrackSetup)>,
+    pub(crate) was_played: bool,
+}
+
+impl Selection {
+    /// What a request with a session is about. 454 without a session, 404 for a URL that the
+    /// session has nothing of, 455 for a track that is not set up.
+    pub(crate) fn of(cx: &mut Context<'_>, request: &AdmittedRequest<'_>) -> Result<Self, Refusal> {
+        let session = cx.session_of(request)?.ok_or(StatusCode::SESSION_NOT_FOUND)?;
+        let state = cx.pool.session(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
+        let url = request.request.url.as_str();
+        let address = if url == "*" { None } else { Some(Address::parse(url)?) };
+        let (media, control) = match &address {
+            None => (state.media().next().ok_or(StatusCode::NOT_FOUND)?.1, None),
+            Some(address) => media_and_control(state, address).ok_or(StatusCode::NOT_FOUND)?,
+        };
+        let media_state =
+            cx.media_sessions.table.get(media.media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let index = |control| media_state.track_index(control).ok_or(StatusCode::NOT_FOUND);
+        let track = control.map(index).transpose()?;
+        let tracks: Vec<_> = media.selected(track).map(|(i, t)| (i, *t)).collect();
+        if tracks.is_empty() {
+            // The track was not set up.
+            return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
+        }
+        Ok(Self {
+            session,
+            media_session: media.media_session,
+            track,
+            tracks,
+            was_played: media.was_played,
+        })
+    }
+
+    /// 460 where a track would be controlled without the others that come from the same
+    /// demultiplexer.
+    pub(crate) fn check_aggregate(
+        &self,
+        media_sessions: &MediaSessions,
+        pool: &SessionPool<SessionMedia>,
+    ) -> Result<(), Refusal> {
+        let only = media_sessions
+            .table
+            .get(self.media_session)
+            .is_some_and(|session| session.aggregate_control_only());
+        let set_up = pool
+            .session(self.session)
+            .and_then(|session| media_of(session, self.media_session))
+            .map_or(0, |media| media.tracks().count());
+        if only && self.track.is_some() && set_up > 1 {
+            return Err(StatusCode::ONLY_AGGREGATE_OPERATION_ALLOWED.into());
+        }
+        Ok(())
+    }
+
+    /// The normal play time that the tracks stand at.
+    pub(crate) fn position(&self, streams: &Streams) -> Duration {
+        let of = |t: &TrackSetup| streams.table.get(t.stream).map(|s| s.npt());
+        self.tracks.iter().filter_map(|(_, t)| of(t)).min().unwrap_or_default()
+    }
+
+    /// Where a track ends, or is to stop before that. Nobody stops what others watch.
+    pub(crate) fn track_end(
+        &self,
+        (streams, media_sessions): (&Streams, &MediaSessions),
+        (index, track): (usize, &TrackSetup),
+        stop: Option<Duration>,
+    ) -> Option<Duration> {
+        let session = media_sessions.table.get(self.media_session);
+        let duration = session.and_then(|s| s.subsession(index)?.duration());
+        let is_shared = streams.table.get(track.stream).is_none_or(|s| s.shared);
+        let stop = stop.filter(|_| !is_shared && !track.is_multicast);
+        duration.into_iter().chain(stop).min()
+    }
+}
+
+/// What a session has set up under an address, and the control of a track if the address ends in
+/// one. The name of a stream may itself end like a control.
+fn media_and_control<'a>(
+    session: &'a Session<SessionMedia>,
+    address: &'a Address<'_>,
+) -> Option<(&'a SessionMedia, Option<&'a str>)> {
+    let Some(media) = session.media_at(&address.path) else {
+        let (name, control) = address.control_in_path()?;
+        return Some((session.media_at(name)?, Some(control)));
+    };
+    let asked = address.query.map(|query| query.trim_end_matches('/'));
+    let is_own = media.base_queries().any(|of| of.map(|q| q.trim_end_matches('/')) == asked);
+    let control = address.control_in_query().filter(|_| !is_own);
+    Some((media, control.map(|(_, control)| control)))
+}
+
+/// What a client session has of a media session.
+pub(crate) fn media_of(
+    session: &Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&SessionMedia> {
+    session.media().map(|(_, media)| media).find(|media| media.media_session() == media_session)
+}
+
+/// As [`media_of`], for a change.
+pub(crate) fn media_of_mut(
+    session: &mut Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&mut SessionMedia> {
+    session.media_mut().map(|(_, media)| media).find(|media| media.media_session() == media_session)
+}
+
+/// Whether a track is being sent to its client.
+pub(crate) fn is_track_playing(streams: &Streams, track: &TrackSetup) -> bool {
+    let stream = streams.table.get(track.stream);
+    let destination = stream.and_then(|s| s.destinations.table.get(track.destination));
+    destination.is_some_and(|d| d.playing)
+}
