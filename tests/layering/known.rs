@@ -5,19 +5,11 @@
 pub(crate) const UPWARD: &[(&str, &str)] = &[
     ("rtsp/connection.rs", "server/config.rs"),
     ("rtsp/connection.rs", "server/waiting.rs"),
-    ("server/method/pause.rs", "server/requests.rs"),
-    ("server/method/pause.rs", "server/rtsp_server.rs"),
-    ("server/method/play.rs", "server/requests.rs"),
-    ("server/method/play.rs", "server/rtsp_server.rs"),
-    ("server/method/play.rs", "server/waiting.rs"),
-    ("server/method/setup.rs", "server/requests.rs"),
     ("server/method/setup.rs", "server/rtsp_server.rs"),
     ("server/method/setup.rs", "server/streams.rs"),
-    ("server/method/targets.rs", "server/requests.rs"),
     ("server/method/targets.rs", "server/rtsp_server.rs"),
-    ("server/method/targets.rs", "server/waiting.rs"),
-    ("session/client_media.rs", "server/method/targets.rs"),
-    ("session/media_session.rs", "server/method/targets.rs"),
+    ("session/client_media.rs", "server/method/address.rs"),
+    ("session/media_session.rs", "server/method/address.rs"),
 ];
 
 /// Circles of more than two files, each sorted.
@@ -53,16 +45,9 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "rtsp/connection.rs",
         "rtsp/connections.rs",
         "server/endings.rs",
-        "server/method/answer.rs",
         "server/method/targets.rs",
-        "server/requests.rs",
         "server/rtsp_server.rs",
-        "server/streams.rs",
         "server/waiting.rs",
-        "session/client_media.rs",
-        "session/media_session.rs",
-        "session/media_sessions.rs",
-        "session/provider.rs",
         "stream/destinations.rs",
         "stream/destinations/catch_up.rs",
         "stream/destinations/rtcp.rs",
@@ -81,9 +66,4 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
 ];
 
 /// Files that implement `RtspServer` away from home.
-pub(crate) const ASTRAY: &[&str] = &[
-    "server/method/pause.rs",
-    "server/method/play.rs",
-    "server/method/setup.rs",
-    "server/method/targets.rs",
-];
+pub(crate) const ASTRAY: &[&str] = &["server/method/setup.rs", "server/method/targets.rs"];

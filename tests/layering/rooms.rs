@@ -28,7 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("stream", &["rtsp", "media"]),
     ("session", &["stream"]),
     ("provide", &["session"]),
-    ("server/method", &["provide"]),
+    // What an application sets and decides, for the server and its methods.
+    ("server/config", &["session"]),
+    ("server/hooks", &["session"]),
+    ("server/method", &["provide", "server/config", "server/hooks"]),
     ("server", &["server/method"]),
     // Bodies of fuzz targets use everything, and nothing uses them.
     ("fuzzing", &["server", "receive"]),
