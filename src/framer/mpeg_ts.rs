@@ -11,77 +11,20 @@ use std::io;
 use std::time::Duration;
 
 mod clock;
+mod packet;
 mod stamps;
 mod sync;
 
 pub(crate) use clock::{Clock, MAX_PCR_STEP};
+use packet::SYNC;
+pub use packet::{M2TS_STRIDE, PACKET_LEN, Pcr, REED_SOLOMON_STRIDE};
+pub(crate) use packet::{PCR_MODULUS, STRIDES, duration_to_ticks, ticks_to_duration};
 pub(crate) use stamps::{PesStart, Stamps, TICKS, payload_of};
 pub(crate) use sync::{find_sync, packets};
 
-/// Bytes of a packet as it is sent.
-pub const PACKET_LEN: usize = 188;
-/// Bytes from one packet to the next in an .m2ts file.
-pub const M2TS_STRIDE: usize = 192;
-/// Bytes from one packet to the next where Reed-Solomon bytes follow each (ETSI EN 300 421 section
-/// 4.4.2).
-pub const REED_SOLOMON_STRIDE: usize = 204;
-/// Bytes from one packet to the next, as they may be.
-pub(crate) const STRIDES: [usize; 3] = [PACKET_LEN, M2TS_STRIDE, REED_SOLOMON_STRIDE];
-const SYNC: u8 = 0x47;
-/// PCR values count modulo this, in units of 1/27 µs.
-pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
 /// Bytes that wait for the next PCR before their time is guessed from the rate so far: 0.1 s of
 /// 40 Mbit/s.
 const MAX_LOOKAHEAD: usize = 512 * 1024;
-
-/// A program clock reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pcr {
-    /// PID of the packet that carries it.
-    pub pid: u16,
-    /// Units of 1/27 µs, modulo 2³³ × 300.
-    pub value: u64,
-    /// The packet says that the time base changes with it.
-    pub discontinuity: bool,
-    /// The packet says that decoding can start with it.
-    pub random_access: bool,
-}
-
-impl Pcr {
-    /// The PCR of a packet, if it has one.
-    pub fn parse(packet: &[u8]) -> Option<Self> {
-        let &[sync, p0, p1, flags, len, adaptation, b0, b1, b2, b3, b4, b5] =
-            packet.first_chunk::<12>()?;
-        // transport_error_indicator clear, adaptation field there and long enough, PCR_flag set.
-        if sync != SYNC || p0 & 0x80 != 0 || flags & 0x20 == 0 || len < 7 || adaptation & 0x10 == 0
-        {
-            return None;
-        }
-        let base = u64::from(u32::from_be_bytes([b0, b1, b2, b3])) << 1 | u64::from(b4 >> 7);
-        let extension = u64::from(b4 & 1) << 8 | u64::from(b5);
-        Some(Self {
-            pid: u16::from(p0 & 0x1f) << 8 | u16::from(p1),
-            value: (base * 300 + extension) % PCR_MODULUS,
-            discontinuity: adaptation & 0x80 != 0,
-            random_access: adaptation & 0x40 != 0,
-        })
-    }
-
-    /// Units from `earlier` to this, over the wrap.
-    pub const fn since(&self, earlier: u64) -> u64 {
-        (self.value + PCR_MODULUS - earlier) % PCR_MODULUS
-    }
-}
-
-/// Units of 1/27 µs as a duration.
-pub(crate) fn ticks_to_duration(ticks: u64) -> Duration {
-    Duration::from_micros(ticks / 27) + Duration::from_nanos(ticks % 27 * 1000 / 27)
-}
-
-/// A duration in units of 1/27 µs.
-pub(crate) fn duration_to_ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos() * 27 / 1000).unwrap_or(u64::MAX)
-}
 
 /// Cuts a byte stream into groups of transport stream packets (seven, unless told otherwise).
 /// Their times are interpolated between the PCRs around them, and count from the first PCR; jumps

@@ -1,19 +1,20 @@
 //! Bodies for audio and transport streams: framers give the same for any way to cut the input and
 //! never more than went in; depacketizers never give more than went in.
 
-use crate::codec::PcmEncoding;
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
 use crate::framer::adts::AdtsFramer;
 use crate::framer::mpeg_audio::MpegAudioFramer;
 use crate::framer::mpeg_ts::{PACKET_LEN, Stamps, TsFramer};
 use crate::framer::wav::WavFramer;
-use crate::payload::aac::{AacDepacketizer, format, parameters_from_fmtp, samples_per_unit};
+use crate::payload::aac::{AacDepacketizer, parameters_from_fmtp, samples_per_unit};
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::mpa::MpaDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
-use crate::payload::{DepacketizedFrames, Depacketizer, PayloadFormat, RtpPayload};
+use crate::payload::{DepacketizedFrames, Depacketizer, FormatRegistry, RtpPayload};
 use crate::wire::Reader;
+use bytes::Bytes;
 
 /// What a framer does, to try all in the same way.
 trait Framer {
@@ -107,8 +108,10 @@ pub fn mpeg_ts_framer(data: &[u8]) {
 
 /// AudioSpecificConfig: what can be written means the same when it is read again.
 pub fn audio_specific_config(data: &[u8]) {
-    let sdp: PayloadFormat = format(data, 48_000, 2, 96);
-    assert!(sdp.fmtp.is_some());
+    let config = Bytes::copy_from_slice(data);
+    let aac = CodecParameters::Aac { config, sampling_rate: 48_000, channels: 2 };
+    let format = FormatRegistry::standard().format(&aac, 96);
+    assert!(format.is_ok_and(|format| format.fmtp.is_some()));
     let _ = samples_per_unit(data, u32::MAX);
     let Ok(config) = AudioSpecificConfig::parse(data) else { return };
     if matches!(config.object_type, 1..=4) && config.channel_configuration != 0 {

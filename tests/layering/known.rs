@@ -14,33 +14,6 @@ pub(crate) const UPWARD: &[(&str, &str)] = &[
 
 /// Circles of more than two files, each sorted.
 pub(crate) const CIRCLES: &[&[&str]] = &[
-    &["codec/h264/mod.rs", "codec/h264/sei.rs", "codec/h264/slice.rs", "codec/h264/sps.rs"],
-    &["codec/h265/mod.rs", "codec/h265/slice.rs", "codec/h265/sps.rs"],
-    &[
-        "framer/mpeg_ts.rs",
-        "framer/mpeg_ts/clock.rs",
-        "framer/mpeg_ts/stamps.rs",
-        "framer/mpeg_ts/sync.rs",
-    ],
-    &[
-        "media/file/adts.rs",
-        "media/file/elementary.rs",
-        "media/file/h26x.rs",
-        "media/file/h26x/indexed.rs",
-        "media/file/h26x/source.rs",
-        "media/file/matroska.rs",
-        "media/file/matroska/cursors.rs",
-        "media/file/matroska/demuxer.rs",
-        "media/file/matroska/probe.rs",
-        "media/file/matroska/probe/blocks.rs",
-        "media/file/matroska/track.rs",
-        "media/file/mod.rs",
-        "media/file/mpeg_audio.rs",
-        "media/file/mpeg_ts.rs",
-        "media/file/mpeg_ts/probe.rs",
-        "media/file/shared.rs",
-        "media/file/wav.rs",
-    ],
     &[
         "rtsp/connection.rs",
         "rtsp/connections.rs",

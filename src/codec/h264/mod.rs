@@ -2,15 +2,22 @@
 //!
 //! Read clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 5.3.3 for `avcC`.
 
+mod nal;
 mod poc;
+mod pps;
 pub(crate) mod sei;
+mod sets;
 mod slice;
 mod sps;
 
+pub use nal::{nal_ref_idc, nal_type, nal_unit_type};
 pub use poc::PicOrder;
 pub(crate) use poc::extend_lsb;
+pub use pps::{Pps, Prediction};
 use sei::{SeiMessages, payload_type};
-pub use slice::{Pps, Prediction, SliceHeader, Structure};
+pub use sets::ParameterSets;
+pub(crate) use sets::{MAX_PARAMETER_SET, insert_changed};
+pub use slice::{SliceHeader, Structure};
 pub(crate) use sps::skip_vui_colours;
 pub use sps::{HrdLengths, PicOrderCount, Sps, Timing};
 pub(crate) use sps::{MAX_FRAME_SECONDS, USUAL_FRAME_RATE};
@@ -18,39 +25,6 @@ pub(crate) use sps::{MAX_FRAME_SECONDS, USUAL_FRAME_RATE};
 use crate::codec::bits::BitReader;
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use std::collections::BTreeMap;
-
-/// Values of `nal_unit_type` (table 7-1).
-pub mod nal_type {
-    /// Slice of a picture that is no IDR picture.
-    pub const SLICE: u8 = 1;
-    /// Slice data partition A, which has the slice header.
-    pub const PARTITION_A: u8 = 2;
-    /// Slice of an IDR picture.
-    pub const IDR: u8 = 5;
-    /// Supplemental enhancement information.
-    pub const SEI: u8 = 6;
-    /// Sequence parameter set.
-    pub const SPS: u8 = 7;
-    /// Picture parameter set.
-    pub const PPS: u8 = 8;
-    /// Access unit delimiter.
-    pub const AUD: u8 = 9;
-    /// End of sequence.
-    pub const END_OF_SEQUENCE: u8 = 10;
-    /// Prefix NAL unit (annexes G and H).
-    pub const PREFIX: u8 = 14;
-}
-
-/// `nal_unit_type` of a NAL unit; 0 (unspecified) if it is empty.
-pub fn nal_unit_type(nal: &[u8]) -> u8 {
-    nal.first().map_or(0, |header| header & 0x1f)
-}
-
-/// `nal_ref_idc` of a NAL unit.
-pub fn nal_ref_idc(nal: &[u8]) -> u8 {
-    nal.first().map_or(0, |header| (header >> 5) & 3)
-}
 
 /// `seq_parameter_set_id` of a sequence parameter set, whatever else it says.
 pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
@@ -84,78 +58,6 @@ pub fn has_recovery_point(sei: &[u8]) -> bool {
 pub(crate) fn has_recovery_point_message(payload: &[u8]) -> bool {
     let mut messages = SeiMessages::of_payload(payload);
     messages.any(|message| message.payload_type == payload_type::RECOVERY_POINT)
-}
-
-/// Parameter sets larger than this are taken for garbage.
-pub(crate) const MAX_PARAMETER_SET: usize = 16 * 1024;
-
-/// The parameter sets in force, by their ids.
-#[derive(Clone, Debug, Default)]
-pub struct ParameterSets {
-    sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, (Bytes, Pps)>,
-}
-
-impl ParameterSets {
-    /// Takes in a NAL unit if it is a valid SPS or PPS, and says whether that changed anything.
-    pub fn handle_nal(&mut self, nal: &[u8]) -> bool {
-        if nal.len() > MAX_PARAMETER_SET {
-            return false;
-        }
-        match nal_unit_type(nal) {
-            nal_type::SPS => match Sps::parse(nal) {
-                Ok(sps) => insert_changed(&mut self.sps, sps.id, nal, sps),
-                Err(e) => {
-                    log::debug!("SPS left out: {e}");
-                    false
-                }
-            },
-            nal_type::PPS => match Pps::parse(nal) {
-                Ok(pps) => insert_changed(&mut self.pps, pps.id, nal, pps),
-                Err(e) => {
-                    log::debug!("PPS left out: {e}");
-                    false
-                }
-            },
-            _ => false,
-        }
-    }
-
-    /// The sequence parameter set NAL units, by id.
-    pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
-        self.sps.values().map(|(nal, _)| nal)
-    }
-
-    /// The picture parameter set NAL units, by id.
-    pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
-        self.pps.values().map(|(nal, _)| nal)
-    }
-
-    /// The sequence parameter set of lowest id.
-    pub fn first_sps(&self) -> Option<&Sps> {
-        self.sps.values().next().map(|(_, sps)| sps)
-    }
-
-    /// The parameter sets that a slice refers to by its PPS id.
-    pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
-        let (_, pps) = self.pps.get(&pps_id)?;
-        let (_, sps) = self.sps.get(&pps.sps_id)?;
-        Some((pps, sps))
-    }
-}
-
-/// Puts a parsed NAL unit into a table unless the very same is there.
-pub(crate) fn insert_changed<T>(
-    table: &mut BTreeMap<u8, (Bytes, T)>,
-    id: u8,
-    nal: &[u8],
-    parsed: T,
-) -> bool {
-    if table.get(&id).is_some_and(|(known, _)| known == nal) {
-        return false;
-    }
-    table.insert(id, (Bytes::copy_from_slice(nal), parsed));
-    true
 }
 
 /// Reads an `AVCDecoderConfigurationRecord` (`avcC`; in Matroska the CodecPrivate of

@@ -1,6 +1,7 @@
 //! Decoding of picture order count (8.2.1).
 
-use super::{PicOrderCount, SliceHeader, Sps, Structure};
+use super::slice::{SliceHeader, Structure};
+use super::sps::{PicOrderCount, Sps};
 
 /// Computes the picture order count of one picture after the other, in decoding order.
 #[derive(Clone, Debug, Default)]

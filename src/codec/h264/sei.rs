@@ -1,7 +1,8 @@
 //! Supplemental enhancement information (7.3.2.3 and annex D; H.265 has the same form): the
 //! messages that tell where decoding can start and when pictures are due.
 
-use super::{Sps, nal_type, nal_unit_type};
+use super::nal::{nal_type, nal_unit_type};
+use super::sps::Sps;
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 

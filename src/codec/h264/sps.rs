@@ -1,6 +1,6 @@
 //! Sequence parameter sets (7.3.2.1.1 and annex E).
 
-use super::nal_unit_type;
+use super::nal::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 
@@ -93,7 +93,7 @@ impl Sps {
     /// Reads a NAL unit of type 7. A VUI that cannot be read is ignored.
     pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
-        if nal_unit_type(nal) != super::nal_type::SPS {
+        if nal_unit_type(nal) != nal_type::SPS {
             return Err(r.invalid("SPS NAL unit type"));
         }
         let profile_idc = r.bits(8, "profile_idc")? as u8;

@@ -1,7 +1,7 @@
 //! Sequence and video parameter sets (7.3.2.1, 7.3.2.2, 7.3.3, 7.3.7 and annex E).
 
+use super::nal::{nal_type, nal_unit_type};
 use super::vui::{PictureClock, Vui, picture_clock};
-use super::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
 use crate::codec::h264::{MAX_FRAME_SECONDS, Timing, USUAL_FRAME_RATE};
 use crate::wire::ParseError;

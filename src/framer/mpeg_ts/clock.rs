@@ -1,7 +1,7 @@
 //! [`Clock`]: from the PCRs of a transport stream to the times of its packets (ISO/IEC 13818-1
 //! section 2.4.2.2).
 
-use super::{Pcr, ticks_to_duration};
+use super::packet::{Pcr, ticks_to_duration};
 use std::time::Duration;
 
 /// A longer way from one PCR to the next is no way but a jump; ISO/IEC 13818-1 demands 0.1 s.

@@ -5,7 +5,7 @@
 //! was never sent. Where a stream begins anew, its clock and its time stamps go on as well; where it
 //! was sought, they are those of the place, and the first PCR says so.
 
-use super::{PACKET_LEN, PCR_MODULUS, Pcr};
+use super::packet::{PACKET_LEN, PCR_MODULUS, Pcr};
 
 const NULL_PID: u16 = 0x1fff;
 /// PIDs whose counters are kept; more than a multiplex of many programs has.

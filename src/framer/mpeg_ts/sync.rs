@@ -1,6 +1,6 @@
 //! Where the packets of a transport stream begin (ISO/IEC 13818-1 section 2.4.3.2).
 
-use super::{M2TS_STRIDE, PACKET_LEN, SYNC};
+use super::packet::{M2TS_STRIDE, PACKET_LEN, SYNC};
 
 /// Packets that must follow each other before sync is believed.
 const CONFIRMATIONS: usize = 4;

@@ -3,6 +3,7 @@
 //! The probe reads the whole file once, for its length, the pictures that decoding can start at
 //! and a table of all access units; sources then read it through one shared descriptor.
 
+mod file;
 mod index;
 mod indexed;
 mod source;
@@ -11,27 +12,22 @@ mod units;
 
 use super::shared::{SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
-use crate::codec::{CodecParameters, h264, h265};
 use crate::framer::h264::H264Syntax;
 use crate::framer::h265::H265Syntax;
-use crate::framer::video::{PictureDuration, PicturePosition, Syntax, VideoFramer};
-use crate::media::access_unit::NalCodec;
-use crate::media::{FramedSource, SeekError, SourceContext};
-use bytes::Bytes;
+use crate::framer::video::{PictureDuration, PicturePosition, VideoFramer};
+use crate::media::{FramedSource, SourceContext};
+use file::{CHUNK, Codec, H26xFile};
 use index::{Index, Point};
 use indexed::IndexedSource;
 use source::ParsingSource;
-use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use times::{Times, TimesBuilder};
+use times::TimesBuilder;
 use units::{Unit, Units};
 
-/// How much is read at once.
-const CHUNK: usize = 64 << 10;
 /// A file without a start code in its first bytes is no byte stream.
 const MAX_GARBAGE: u64 = 1 << 20;
 /// Pictures of which it is remembered that they refer to no other.
@@ -47,40 +43,6 @@ pub fn probe_h264(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
 /// Starts a probe of an H.265 file.
 pub fn probe_h265(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(H26xProbe::<H265Syntax>::open(path)?))
-}
-
-/// What differs between the two codecs here.
-trait Codec: Syntax + Send + Sync + 'static {
-    const NAME: &'static str;
-    const NAL_CODEC: NalCodec;
-
-    /// The parameters of a track with these parameter sets.
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters;
-}
-
-impl Codec for H264Syntax {
-    const NAME: &'static str = "H.264";
-    const NAL_CODEC: NalCodec = NalCodec::H264;
-
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
-        let (sps, pps) =
-            sets.into_iter().partition(|nal| h264::nal_unit_type(nal) == h264::nal_type::SPS);
-        CodecParameters::H264 { sps, pps }
-    }
-}
-
-impl Codec for H265Syntax {
-    const NAME: &'static str = "H.265";
-    const NAL_CODEC: NalCodec = NalCodec::H265;
-
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
-        let of = |wanted| -> Vec<Bytes> {
-            sets.iter().filter(|nal| h265::nal_unit_type(nal) == wanted).cloned().collect()
-        };
-        let (vps, sps) = (of(h265::nal_type::VPS), of(h265::nal_type::SPS));
-        let pps = of(h265::nal_type::PPS);
-        CodecParameters::H265 { vps, sps, pps }
-    }
 }
 
 /// Looks at a byte stream file.
@@ -278,51 +240,6 @@ fn content<S: Codec>(what: &str) -> ProbeError {
     ProbeError::Content(format!("{}: {what}", S::NAME))
 }
 
-/// A byte stream file that was looked at.
-#[derive(Debug)]
-struct H26xFile<S> {
-    file: SharedFile,
-    len: u64,
-    tracks: [Track; 1],
-    index: Index,
-    /// Unless there are too many.
-    units: Option<Arc<Units>>,
-    times: Times,
-    time_unit: PictureDuration,
-    /// Pictures that refer to no other count as key pictures.
-    intra_is_key: bool,
-    reorder_delay: u32,
-    syntax: std::marker::PhantomData<S>,
-}
-
-impl<S: Codec> H26xFile<S> {
-    fn duration(&self) -> Duration {
-        self.times.total()
-    }
-
-    /// Where to start decoding for what is presented at `npt`.
-    fn point_for(&self, npt: Duration) -> Result<Point, SeekError> {
-        if npt >= self.duration() {
-            return Err(SeekError::OutOfRange);
-        }
-        let found = match &self.times {
-            Times::Unknown { unit, .. } => self.index.presented_by(|time| unit.times(time) <= npt),
-            times => self.index.at_or_before(times.place_at(npt)),
-        };
-        found.copied().ok_or(SeekError::NotSeekable)
-    }
-
-    /// When the picture at a point is presented.
-    fn time_of(&self, point: &Point) -> Duration {
-        self.time_unit.times(point.own_time)
-    }
-
-    fn parsing_source(self: Arc<Self>) -> io::Result<ParsingSource<S>> {
-        let file = self.file.open()?;
-        Ok(ParsingSource::new(self, file))
-    }
-}
-
 impl<S: Codec> MediaFile for H26xFile<S> {
     fn tracks(&self) -> &[Track] {
         &self.tracks
@@ -338,7 +255,7 @@ impl<S: Codec> MediaFile for H26xFile<S> {
             return Err(io::ErrorKind::NotFound.into());
         }
         let Some(units) = self.units.clone() else {
-            return Ok(Box::new(self.parsing_source()?));
+            return Ok(Box::new(ParsingSource::open(self)?));
         };
         let file = self.file.open()?;
         Ok(Box::new(IndexedSource::new(self, units, file)))

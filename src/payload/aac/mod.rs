@@ -17,4 +17,3 @@ pub use headers::AuHeaderLayout;
 pub use packetizer::AacPacketizer;
 pub use parameters::{AacParameters, parameters_from_fmtp, samples_per_unit};
 pub(super) use sdp::Entry;
-pub(crate) use sdp::format;

@@ -13,7 +13,7 @@ use crate::payload::packetizer::Packetizer;
 use std::fmt::Write;
 
 /// SDP parameters. `sampling_rate` becomes the RTP clock; `config` is the AudioSpecificConfig.
-pub(crate) fn format(
+pub(super) fn format(
     config: &[u8],
     sampling_rate: u32,
     channels: u8,

@@ -1,9 +1,9 @@
 //! [`IndexedSource`]: gives a byte stream file's access units as the probe found them. A frame is
 //! one read of just its bytes; between two frames the source holds none.
 
+use super::file::{Codec, H26xFile};
 use super::source::{self, BECAME_SHORTER, cannot_be_read};
 use super::units::{Unit, Units};
-use super::{Codec, H26xFile};
 use crate::frame::{Frame, FrameFlags};
 use crate::media::file::shared::fill_at;
 use crate::media::{

@@ -1,7 +1,7 @@
 //! [`ParsingSource`]: reads a byte stream file from one end to the other and finds its access
 //! units anew. For files with more of them than a table may hold.
 
-use super::{CHUNK, Codec, H26xFile};
+use super::file::{CHUNK, Codec, H26xFile};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::video::VideoFramer;
@@ -48,9 +48,10 @@ struct AfterSeek {
 }
 
 impl<S: Codec> ParsingSource<S> {
-    pub(super) fn new(of: Arc<H26xFile<S>>, file: Arc<File>) -> Self {
+    pub(super) fn open(of: Arc<H26xFile<S>>) -> io::Result<Self> {
+        let file = of.file.open()?;
         let framer = new_framer(&of);
-        Self { of, file, framer, offset: 0, input_ended: false, ended: None, after_seek: None }
+        Ok(Self { of, file, framer, offset: 0, input_ended: false, ended: None, after_seek: None })
     }
 
     /// Reads the next chunk, or tells the framer that there is none.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::h264::{nal_type, nal_unit_type};
+use crate::codec::{CodecParameters, h265};
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::framer::testing::{
@@ -361,7 +362,7 @@ fn check_both_sources<S: Codec>(path: &Path) {
     let (mut demuxers, now) = (DemuxTable::default(), Instant::now());
     let mut cx = SourceContext { now, demuxers: &mut demuxers };
     let mut indexed = Arc::clone(&file).open_track(0, 1, &mut cx).unwrap();
-    let mut parsing = Arc::clone(&file).parsing_source().unwrap();
+    let mut parsing = ParsingSource::open(Arc::clone(&file)).unwrap();
     let mut check = |seek: Option<Duration>| {
         if let Some(npt) = seek {
             let at = indexed.seek(npt, &mut cx);

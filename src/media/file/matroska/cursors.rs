@@ -4,7 +4,7 @@
 //! together. A track that is stored apart from the others has a place of its own until the two
 //! meet again, so that nothing has to be held in memory from here to there.
 
-use super::MatroskaMedia;
+use super::media::MatroskaMedia;
 use super::walker::{Step, Walker};
 use super::window::{Input, PLAY_CHUNK, Window};
 use std::io;

@@ -3,9 +3,9 @@
 use super::cursors::Cursors;
 use super::ebml::{Lacing, laced_frames};
 use super::headers::{Coding, TrackInfo, without_adts};
+use super::media::{MAX_BLOCK, MatroskaMedia};
 use super::track::{LookBack, TrackState};
 use super::walker::{Block, Step, Walker};
-use super::{MAX_BLOCK, MatroskaMedia};
 use crate::codec::mpeg_audio;
 use crate::media::access_unit::SetsInForce;
 use crate::media::demux::{Outlets, Produced, Producer};

@@ -3,9 +3,9 @@
 use super::ebml::{ElementHeader, children, id, number, number_or_zero, positive, positive_real};
 use super::headers::{self, TrackInfo};
 use super::index::Index;
+use super::media::{MatroskaMedia, TimeLine};
 use super::walker::Walker;
 use super::window::{Input, SEARCH_CHUNK, Window};
-use super::{MatroskaMedia, TimeLine};
 use crate::codec::CodecParameters;
 use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
 use blocks::{Peeked, Scan, start};

@@ -16,6 +16,7 @@ use crate::media::access_unit;
 use crate::media::demux::DemuxTable;
 use crate::media::file::ProbePoll;
 use crate::media::{Ending, FramePoll, SeekError, Wait};
+use std::time::Duration;
 use std::time::Instant;
 
 /// Probes with small bites; panics if that takes unreasonably many.

@@ -1,8 +1,8 @@
 //! [`TrackState`]: what a demultiplexer knows of a track while it plays, and how its blocks become
 //! pictures and sounds with their times.
 
-use super::MatroskaMedia;
 use super::headers::TrackInfo;
+use super::media::MatroskaMedia;
 use super::nal_units::annexb_in_place;
 use super::timing::{AudioClock, DecodeClock, FrameGrid};
 use crate::frame::{Frame, FrameFlags};

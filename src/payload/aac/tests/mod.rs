@@ -1,6 +1,7 @@
 mod depacketizer;
 
-use super::{AacDepacketizer, AacPacketizer, format, samples_per_unit};
+use super::sdp::format;
+use super::{AacDepacketizer, AacPacketizer, samples_per_unit};
 use crate::payload::testing::{Received, audio_frames, round_trip};
 use crate::payload::{PacketBuffer, Packetizer};
 

@@ -4,10 +4,10 @@
 use super::super::ebml::{Lacing, children, id, number, number_or_zero};
 use super::super::headers::{Coding, TrackInfo};
 use super::super::index::{Entry, Index};
+use super::super::media::{MAX_BLOCK, TimeLine, TrackStart};
 use super::super::nal_units::annexb_in_place;
 use super::super::timing::reorder_depth;
 use super::super::walker::{Block, Step, Walker};
-use super::super::{MAX_BLOCK, TimeLine, TrackStart};
 use super::{MatroskaProbe, Phase, no_track};
 use crate::media::access_unit::{self, SetsInForce};
 use crate::media::file::ProbeError;

@@ -1,0 +1,82 @@
+//! [`ParameterSets`]: the parameter sets in force (7.4.2.4.2).
+
+use super::nal::{nal_type, nal_unit_type, nuh_layer_id};
+use super::pps::Pps;
+use super::sps::{Sps, vps_timing};
+use super::vui::PictureClock;
+use crate::codec::h264::{MAX_PARAMETER_SET, insert_changed};
+use crate::wire::{ParseError, Reader};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The parameter sets in force, by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterSets {
+    vps: BTreeMap<u8, (Bytes, Option<PictureClock>)>,
+    sps: BTreeMap<u8, (Bytes, Sps)>,
+    pps: BTreeMap<u8, (Bytes, Pps)>,
+}
+
+impl ParameterSets {
+    /// Takes in a NAL unit if it is a valid VPS, SPS or PPS of the base layer, and says whether
+    /// that changed anything.
+    pub fn handle_nal(&mut self, nal: &[u8]) -> bool {
+        if nal.len() > MAX_PARAMETER_SET || nuh_layer_id(nal) != 0 {
+            return false;
+        }
+        let result = match nal_unit_type(nal) {
+            nal_type::VPS => vps_id(nal)
+                .map(|id| insert_changed(&mut self.vps, id, nal, vps_timing(nal).ok().flatten())),
+            nal_type::SPS => {
+                Sps::parse(nal).map(|sps| insert_changed(&mut self.sps, sps.id, nal, sps))
+            }
+            nal_type::PPS => {
+                Pps::parse(nal).map(|pps| insert_changed(&mut self.pps, pps.id, nal, pps))
+            }
+            _ => Ok(false),
+        };
+        result.unwrap_or_else(|e| {
+            log::debug!("parameter set left out: {e}");
+            false
+        })
+    }
+
+    /// The video parameter set NAL units, by id.
+    pub fn vps(&self) -> impl Iterator<Item = &Bytes> {
+        self.vps.values().map(|(nal, _)| nal)
+    }
+
+    /// The sequence parameter set NAL units, by id.
+    pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
+        self.sps.values().map(|(nal, _)| nal)
+    }
+
+    /// The picture parameter set NAL units, by id.
+    pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
+        self.pps.values().map(|(nal, _)| nal)
+    }
+
+    /// The sequence parameter set of lowest id.
+    pub fn first_sps(&self) -> Option<&Sps> {
+        self.sps.values().next().map(|(_, sps)| sps)
+    }
+
+    /// Clock of the pictures that refer to `sps`: its own, else that of the first VPS that has one.
+    pub fn clock(&self, sps: &Sps) -> Option<PictureClock> {
+        sps.vui.clock.or_else(|| self.vps.values().find_map(|(_, clock)| *clock))
+    }
+
+    /// The parameter sets that a slice refers to by its PPS id.
+    pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
+        let (_, pps) = self.pps.get(&pps_id)?;
+        let (_, sps) = self.sps.get(&pps.sps_id)?;
+        Some((pps, sps))
+    }
+}
+
+/// `vps_video_parameter_set_id` of a video parameter set, whatever else it says.
+pub fn vps_id(nal: &[u8]) -> Result<u8, ParseError> {
+    let mut r = Reader::new(nal);
+    r.take(2, "NAL unit header")?;
+    Ok(r.u8("vps_video_parameter_set_id")? >> 4)
+}
