@@ -131,7 +131,7 @@ impl Encoder {
     /// Hands frames over when they are due, until nobody will take them any more.
     fn run(&self) {
         let mut demuxers = DemuxTable::default();
-        let mut cx = SourceContext { now: Instant::now(), demuxers: &mut demuxers };
+        let mut cx = SourceContext::new(Instant::now(), &mut demuxers);
         let mut source = match Arc::clone(&self.file).open_track(0, 0, &mut cx) {
             Ok(source) => source,
             Err(e) => return log::error!("the encoder has no input: {e}"),

@@ -6,32 +6,33 @@
 use crate::wire::ParseError;
 use bytes::Bytes;
 
-/// `samplingFrequencyIndex` → samples a second (ISO/IEC 14496-3 table 1.18).
+/// `samplingFrequencyIndex` → samples per second (ISO/IEC 14496-3 table 1.18).
 const SAMPLING_RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
 ];
 
-/// AAC low complexity, the object type of nearly every file.
+/// `audioObjectType` of AAC low complexity (AAC-LC), the most common one.
 pub const AAC_LC: u8 = 2;
 const SBR: u8 = 5;
 const PARAMETRIC_STEREO: u8 = 29;
 const ESCAPE: u8 = 31;
 
-/// What a decoder must know before the first access unit (ISO/IEC 14496-3 section 1.6.2.1).
+/// The decoder configuration that precedes the first access unit (ISO/IEC 14496-3 section 1.6.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioSpecificConfig {
     /// `audioObjectType` of the core: 2 for AAC-LC, also where SBR is signalled beside it.
     pub object_type: u8,
-    /// Samples a second of the core; the output has twice as many where SBR is in use.
+    /// Samples per second of the core; the output has twice as many where SBR is in use.
     pub sampling_rate: u32,
     /// `channelConfiguration`; 0 if a program_config_element lists the channels.
     pub channel_configuration: u8,
     /// Channels of the core; parametric stereo makes two of one.
     pub channels: u8,
-    /// Core samples an access unit and channel: 1024 or 960 (512 or 480 for low delay).
+    /// Core samples per access unit and channel: 1024 or 960 (512 or 480 for low delay).
     pub frame_length: u16,
-    /// Output samples a second if spectral band replication is signalled. ADTS cannot signal it;
+    /// Output samples per second if spectral band replication is signalled. ADTS cannot signal it;
     /// decoders then find it in the access units ("implicit signalling").
     pub sbr: Option<u32>,
     /// Whether parametric stereo is signalled.
@@ -52,7 +53,7 @@ impl AudioSpecificConfig {
         }
     }
 
-    /// Reads a configuration. What follows it in `bytes` and cannot be an extension is ignored.
+    /// Parses a configuration. Bytes that follow it and are not an extension are ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut b = Bits::new(bytes);
         let mut object_type = b.object_type()?;
@@ -144,7 +145,7 @@ impl AudioSpecificConfig {
         w.finish()
     }
 
-    /// Samples a second that a decoder puts out.
+    /// Samples per second of the decoder's output.
     pub const fn output_sampling_rate(&self) -> u32 {
         match self.sbr {
             Some(rate) => rate,
@@ -153,7 +154,7 @@ impl AudioSpecificConfig {
     }
 }
 
-/// Channels of a `channelConfiguration` (table 1.19); 0 where it does not say.
+/// Number of channels of a `channelConfiguration` (table 1.19); 0 if it does not define one.
 pub const fn channels_of(configuration: u8) -> u8 {
     match configuration {
         n @ 1..=6 => n,
@@ -165,10 +166,11 @@ pub const fn channels_of(configuration: u8) -> u8 {
 
 /// Fixed and variable header of an ADTS frame (ISO/IEC 14496-3 section 1.A.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AdtsHeader {
     /// `audioObjectType`: the header's profile plus one.
     pub object_type: u8,
-    /// Samples a second of the core.
+    /// Samples per second of the core.
     pub sampling_rate: u32,
     /// `channel_configuration`; 0 if a program_config_element in the frame lists the channels.
     pub channel_configuration: u8,
@@ -176,14 +178,14 @@ pub struct AdtsHeader {
     pub header_len: usize,
     /// Bytes of the frame with its header.
     pub frame_len: usize,
-    /// Raw data blocks (access units) in the frame: 1 to 4.
+    /// Number of raw data blocks (access units) in the frame: 1 to 4.
     pub raw_data_blocks: u8,
 }
 
 impl AdtsHeader {
-    /// Bytes that [`parse`](Self::parse) looks at.
+    /// Number of bytes that [`parse`](Self::parse) needs.
     pub const LEN: usize = 7;
-    /// Samples an access unit and channel.
+    /// Samples per access unit and channel.
     pub const SAMPLES: u32 = 1024;
 
     /// Reads the header at the start of `bytes`.
@@ -214,7 +216,7 @@ impl AdtsHeader {
         })
     }
 
-    /// The configuration that the header stands for.
+    /// The configuration that is equivalent to the header.
     pub const fn config(&self) -> AudioSpecificConfig {
         let mut config = AudioSpecificConfig::lc(self.sampling_rate, self.channel_configuration);
         config.object_type = self.object_type;

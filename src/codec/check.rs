@@ -7,7 +7,7 @@ use crate::wire::sdp::has_breaks;
 use crate::wire::text::is_token;
 use bytes::Bytes;
 
-/// Samples a second between which audio is believed.
+/// Samples per second between which audio is believed.
 const SAMPLING_RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
 /// Types of the NAL units in the list of sequence parameter sets of H.264, which may be followed
@@ -16,8 +16,8 @@ const H264_SPS: [u8; 3] = [7, 13, 15];
 
 impl CodecParameters {
     /// Checks that a stream can have these parameters, so that a caller who mixed up the forms of
-    /// parameter sets or the units of a rate learns of it. Parameter sets that are not known yet may
-    /// be missing; the fields inside them are not checked.
+    /// parameter sets or the units of a rate learns of it. Parameter sets that are not known yet
+    /// may be missing; the fields inside them are not checked.
     ///
     /// # Errors
     /// [`Error::Usage`] names the first parameter that no stream can have.

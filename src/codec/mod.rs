@@ -1,4 +1,5 @@
-//! Facts read from bitstreams: parameter sets, configurations, frame headers.
+//! Parsers for the parts of bitstreams that streaming needs: parameter sets, configurations, frame
+//! headers. And [`CodecParameters`], what a receiver must know of a track.
 
 pub mod aac;
 pub mod bits;

@@ -6,7 +6,7 @@
 
 use crate::wire::{ParseError, Reader};
 
-/// Which standard a frame follows; it decides the rates.
+/// The standard that a frame follows, which determines the possible sampling rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// ISO/IEC 11172-3: 32, 44.1, 48 kHz.
@@ -17,7 +17,7 @@ pub enum Version {
     Mpeg25,
 }
 
-/// Layer: which coding a frame uses.
+/// The layer: the coding that a frame uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Layer I.
@@ -30,16 +30,17 @@ pub enum Layer {
 
 /// Header of an MPEG audio frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FrameHeader {
-    /// Version.
+    /// Version of the standard.
     pub version: Version,
     /// Layer.
     pub layer: Layer,
-    /// Bits a second.
+    /// Bits per second.
     pub bitrate: u32,
-    /// Samples a second.
+    /// Samples per second.
     pub sampling_rate: u32,
-    /// Channels: 1 or 2.
+    /// Number of channels: 1 or 2.
     pub channels: u8,
     /// Whether a CRC follows the header.
     pub crc: bool,
@@ -48,11 +49,11 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Bytes of a header.
+    /// Length of a header in bytes.
     pub const LEN: usize = 4;
 
-    /// Reads the header at the start of `bytes`. Free format, whose frames do not say how long
-    /// they are, is invalid here.
+    /// Parses the header at the start of `bytes`. A frame of free format, whose header does not
+    /// state its length, is an error.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "MPEG audio header";
         let Some(&[b0, b1, b2, b3]) = bytes.first_chunk::<4>() else {
@@ -110,7 +111,7 @@ impl FrameHeader {
         Ok(header)
     }
 
-    /// Samples a frame and channel.
+    /// Samples per frame and channel.
     pub const fn samples(&self) -> u32 {
         match (self.layer, self.version) {
             (Layer::I, _) => 384,
@@ -144,7 +145,7 @@ impl FrameHeader {
     }
 }
 
-/// Kilobits a second (ISO/IEC 11172-3 and 13818-3, table of `bitrate_index`).
+/// Kilobits per second (ISO/IEC 11172-3 and 13818-3, table of `bitrate_index`).
 fn bitrate(version: Version, layer: Layer, index: u8) -> Option<u16> {
     const V1_L1: [u16; 14] = [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448];
     const V1_L2: [u16; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
@@ -161,8 +162,9 @@ fn bitrate(version: Version, layer: Layer, index: u8) -> Option<u16> {
     table.get(usize::from(index.checked_sub(1)?)).copied()
 }
 
-/// Which encoder's habit an information header follows.
+/// The kind of an information header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InfoKind {
     /// `Xing`: variable bit rate.
     Xing,
@@ -172,13 +174,14 @@ pub enum InfoKind {
     Vbri,
 }
 
-/// What the first frame of a file says of the rest; that frame holds no sound. All numbers are
-/// claims of the file, to be checked against it.
+/// The information header (Xing, Info or VBRI) in the first frame of a file, which contains no
+/// sound. Its numbers are claims of the file and must be checked against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InfoHeader {
-    /// Kind.
+    /// Kind of the header.
     pub kind: InfoKind,
-    /// Frames that follow.
+    /// Number of frames that follow.
     pub frames: Option<u32>,
     /// Bytes from the first byte of this frame to the end of the last.
     pub bytes: Option<u32>,

@@ -5,7 +5,7 @@ use super::annexb;
 use super::timeline::PictureTime;
 use bytes::{Bytes, BytesMut};
 
-/// What a NAL unit does to the access unit that is being put together.
+/// The role of a NAL unit in the access unit that is being put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NalRole {
     /// Begins a picture, and so an access unit.
@@ -21,22 +21,23 @@ pub enum NalRole {
     Trails,
 }
 
-/// What the first slice of a picture tells.
+/// Facts about a picture that its first slice tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Picture {
-    /// Place in output order among the pictures of its coded video sequence; `None` if it cannot
-    /// be told, for want of parameter sets.
+    /// Place in output order among the pictures of its coded video sequence; `None` if parameter
+    /// sets are missing.
     pub order: Option<i64>,
     /// All pictures before it are output before it and before those that follow.
     pub restart: bool,
     /// Decoding can start here.
     pub key: bool,
-    /// It refers to no other picture, as far as its slices have been looked at; which is not to
-    /// say that what follows it does not refer to what precedes it.
+    /// The slices seen so far refer to no other picture. Pictures that follow it may still refer to
+    /// pictures before it.
     pub intra: bool,
     /// Most pictures that may precede another in decoding order and follow it in output order.
     pub reorder_depth: u32,
-    /// What is told of its time.
+    /// What the bitstream states of its time.
     pub time: PictureTime,
     /// `time.output` counts anew from here.
     pub restarts_clock: bool,
@@ -44,13 +45,13 @@ pub struct Picture {
 
 /// The rules of one coding standard.
 pub trait Syntax: std::fmt::Debug + Default {
-    /// Looks at the next NAL unit of the stream.
+    /// Processes the next NAL unit of the stream.
     fn handle_nal(&mut self, nal: &[u8]) -> NalRole;
 
-    /// The stream breaks off and goes on elsewhere; parameter sets stay in force.
+    /// Prepares for a stream that goes on at another place. Parameter sets stay in force.
     fn reset(&mut self);
 
-    /// What the parameter sets tell of the time of any picture: those that come first.
+    /// The time of any picture, by the first parameter sets.
     fn picture_time(&self) -> PictureTime;
 
     /// The parameter sets in force, in the order in which a decoder wants them.

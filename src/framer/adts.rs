@@ -39,8 +39,8 @@ pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
 /// one [`config`](Self::config) cannot describe both, and so are frames of several raw data blocks;
 /// their time passes (see [`refused`](Self::refused)).
 ///
-/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
-/// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
+/// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available.
 ///
 /// ```
 /// use riverrun::framer::adts::AdtsFramer;
@@ -71,7 +71,7 @@ impl Default for AdtsFramer {
 }
 
 impl AdtsFramer {
-    /// At the start of a stream.
+    /// A framer at the beginning of a stream.
     pub fn new() -> Self {
         Self {
             sync: SyncFramer::new(),
@@ -82,12 +82,12 @@ impl AdtsFramer {
         }
     }
 
-    /// Takes the bytes that follow. What is not polled is kept.
+    /// Takes the next bytes of the stream. Frames that are not polled are kept.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.sync.handle_bytes(bytes);
     }
 
-    /// No more bytes will come.
+    /// Ends the stream: the frames that are left become available.
     pub fn handle_end(&mut self) {
         self.sync.handle_end();
     }
@@ -117,8 +117,8 @@ impl AdtsFramer {
         self.first.map(|header| header.config())
     }
 
-    /// Frames left out: empty, of several raw data blocks, or of another configuration than the
-    /// first.
+    /// Number of frames that were left out because they are empty, have several raw data blocks, or
+    /// have another configuration than the first.
     pub const fn refused(&self) -> u64 {
         self.refused
     }

@@ -28,7 +28,7 @@ pub struct H265Syntax {
     removal: RemovalClock,
 }
 
-/// Fields a second of the slowest interlaced video there is, with room to spare.
+/// Fields per second of the slowest interlaced video there is, with room to spare.
 const SLOWEST_FIELDS: u64 = 40;
 
 /// What comes before a picture and concerns it.

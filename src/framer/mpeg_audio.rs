@@ -26,17 +26,17 @@ impl SyncHeader for FrameHeader {
     }
 }
 
-/// What the first frame of a stream says of the rest, if that is what it is for.
+/// The information header of the first frame of a stream, if it has one.
 pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
     InfoHeader::parse(&unit.data, &unit.header)
 }
 
 /// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags are
-/// skipped, and so are the frame with the Xing, Info or VBRI header, and free format. Version, layer
-/// and sampling rate may change from frame to frame.
+/// skipped, and so are the frame with the Xing, Info or VBRI header, and free format. Version,
+/// layer and sampling rate may change from frame to frame.
 ///
-/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
-/// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out.
+/// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available.
 #[derive(Debug)]
 pub struct MpegAudioFramer {
     sync: SyncFramer<FrameHeader>,
@@ -53,7 +53,7 @@ impl Default for MpegAudioFramer {
 }
 
 impl MpegAudioFramer {
-    /// At the start of a stream.
+    /// A framer at the beginning of a stream.
     pub fn new() -> Self {
         Self {
             sync: SyncFramer::new(),
@@ -64,12 +64,12 @@ impl MpegAudioFramer {
         }
     }
 
-    /// Takes the bytes that follow. What is not polled is kept.
+    /// Takes the next bytes of the stream. Frames that are not polled are kept.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.sync.handle_bytes(bytes);
     }
 
-    /// No more bytes will come.
+    /// Ends the stream: the frames that are left become available.
     pub fn handle_end(&mut self) {
         self.sync.handle_end();
     }
@@ -97,7 +97,7 @@ impl MpegAudioFramer {
         self.first
     }
 
-    /// What the first frame said of the rest, if that is what it was for.
+    /// The information header of the first frame, if it has one.
     pub const fn info(&self) -> Option<&InfoHeader> {
         self.info.as_ref()
     }

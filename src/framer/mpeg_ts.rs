@@ -26,13 +26,13 @@ pub(crate) use sync::{find_sync, packets};
 /// 40 Mbit/s.
 const MAX_LOOKAHEAD: usize = 512 * 1024;
 
-/// Cuts a byte stream into groups of transport stream packets (seven, unless told otherwise).
-/// Their times are interpolated between the PCRs around them, and count from the first PCR; jumps
-/// and wraps of the clock are bridged at the rate so far.
+/// Cuts a byte stream into groups of transport stream packets (seven by default). Their times are
+/// interpolated between the PCRs around them and count from the first PCR; jumps and wraps of the
+/// clock are bridged at the rate so far.
 ///
-/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
-/// gives nothing; [`handle_end`](Self::handle_end) lets the last frames out. Packets wait for the
-/// PCR that follows them, but never more than half a megabyte.
+/// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available. Packets wait
+/// for the PCR that follows them, but never more than half a megabyte.
 #[derive(Debug)]
 pub struct TsFramer {
     /// The groups that were not given out, and behind them what is not cut yet. Frames are parts
@@ -84,7 +84,7 @@ impl Default for TsFramer {
 }
 
 impl TsFramer {
-    /// At the start of a stream.
+    /// A framer at the beginning of a stream.
     pub fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
@@ -104,7 +104,7 @@ impl TsFramer {
         }
     }
 
-    /// With another number of packets a frame, at least one.
+    /// Sets the number of packets per frame, at least one.
     pub fn with_packets_per_frame(mut self, n: usize) -> Self {
         self.per_frame = n.clamp(1, 1000);
         self
@@ -142,12 +142,12 @@ impl TsFramer {
         self.clock.change_pid(self.packets + packets as u64, pid);
     }
 
-    /// Takes PCRs from this PID; unset, from the PID of the first.
+    /// Sets the PID whose PCRs are used. By default it is that of the first PCR.
     pub fn set_pcr_pid(&mut self, pid: u16) {
         self.clock.pid = Some(pid);
     }
 
-    /// Takes the bytes that follow. What is not polled is kept.
+    /// Takes the next bytes of the stream. Frames that are not polled are kept.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -185,7 +185,7 @@ impl TsFramer {
         std::mem::replace(&mut self.buffer, memory)
     }
 
-    /// No more bytes will come.
+    /// Ends the stream: the frames that are left become available.
     pub fn handle_end(&mut self) {
         self.ended = true;
     }

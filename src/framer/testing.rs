@@ -245,7 +245,7 @@ impl Default for H265Vui {
     }
 }
 
-/// VPS, SPS and PPS of H.265: 192 by 108, order of 8 bits, 50 pictures a second.
+/// VPS, SPS and PPS of H.265: 192 by 108, order of 8 bits, 50 pictures per second.
 pub(crate) fn h265_parameter_sets(reorder: u32) -> [Vec<u8>; 3] {
     h265_sets_with(reorder, H265Vui::default())
 }

@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MAX_STRIKES: u32 = 8;
 /// Units to a tick: room for a clock that changes in the stream.
 const UNITS_A_TICK: u64 = 1000;
-/// No finer division than this many units a second.
+/// No finer division than this many units per second.
 const MAX_UNITS_A_SECOND: u64 = 1 << 30;
 
 /// A number of seconds, as an exact fraction: how long a picture lasts, or a unit of time.
@@ -24,11 +24,11 @@ pub struct PictureDuration {
 }
 
 impl PictureDuration {
-    /// One second in 25, where the stream does not say.
+    /// 1/25 s, for streams that do not state it.
     pub const DEFAULT: Self = Self { numerator: 1, denominator: 25 };
 
-    /// `numerator / denominator` seconds; `None` outside of a thousandth of a second to ten
-    /// seconds, which no sensible stream means.
+    /// `numerator / denominator` seconds; `None` if that is less than a thousandth of a second or
+    /// more than ten seconds.
     pub const fn new(numerator: u64, denominator: u64) -> Option<Self> {
         let too_short = numerator.saturating_mul(1000) < denominator;
         let too_long = denominator.saturating_mul(10) < numerator;
@@ -53,7 +53,7 @@ impl PictureDuration {
         Self::fraction(if numerator == 0 { 1 } else { numerator }, self.denominator)
     }
 
-    /// How long `n` pictures last, rounded down to a nanosecond; rounding does not add up.
+    /// The duration of `n` pictures, rounded down to a nanosecond. Rounding errors do not add up.
     pub fn times(self, n: u64) -> Duration {
         // Every frame asks several times, and long division is slow.
         if let Some(units) = n.checked_mul(self.numerator) {
@@ -89,15 +89,16 @@ impl PictureDuration {
     }
 }
 
-/// What a bitstream tells of the time of a picture: of a frame or of both its fields in H.264.
+/// What a bitstream states of the time of a picture; in H.264, of a frame or both its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PictureTime {
-    /// How long it lasts, as a fraction of a second; `None` if the stream does not tell, or not
-    /// plausibly.
+    /// Duration as a fraction of a second; `None` if the stream does not state one that is
+    /// plausible.
     pub duration: Option<(u64, u64)>,
-    /// How many times as long as usual it lasts, as a fraction: fields or frames are repeated.
+    /// The factor, as a fraction, by which repeated fields or frames make the picture last longer.
     pub repeated: (u32, u32),
-    /// When it is output, in ticks of `clock`, from any beginning.
+    /// Output time in ticks of `clock`, counted from an arbitrary origin.
     pub output: Option<i64>,
     /// Length of a clock tick in seconds, as a fraction.
     pub clock: Option<(u32, u32)>,

@@ -14,18 +14,19 @@ pub use super::timeline::{PictureDuration, PictureTime};
 /// Largest access unit that a framer accepts by default, in bytes.
 pub const DEFAULT_MAX_ACCESS_UNIT: usize = 16 << 20;
 
-/// Where an access unit lies in its stream and its order.
+/// The position of an access unit in its stream, in decoding order and in output order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PicturePosition {
     /// Offset of its first byte in the stream.
     pub offset: u64,
-    /// How many pictures precede it in decoding order.
+    /// Number of pictures that precede it in decoding order.
     pub decode_index: u64,
-    /// How many pictures precede it in output order.
+    /// Number of pictures that precede it in output order.
     pub output_index: u64,
-    /// When it is presented and for how long, in units of [`VideoFramer::time_unit`].
+    /// Presentation time in units of [`VideoFramer::time_unit`].
     pub time: u64,
-    /// See `time`.
+    /// Duration in units of [`VideoFramer::time_unit`].
     pub duration: u64,
     /// It refers to no other picture.
     pub intra: bool,
@@ -37,7 +38,7 @@ pub struct PicturePosition {
 /// Cuts an Annex B byte stream into access units and gives them times.
 ///
 /// Call [`handle_bytes`](Self::handle_bytes) and, after the last, [`handle_end`](Self::handle_end);
-/// after each, call [`poll_frame`](Self::poll_frame) until it gives nothing.
+/// after each, call [`poll_frame`](Self::poll_frame) until it returns `None`.
 ///
 /// Presentation times follow the output order; the first is zero. How long a picture lasts is told
 /// by the sequence parameter set (1/25 s if it is not, or not plausibly) and by picture timing
@@ -85,8 +86,7 @@ impl<S: Syntax> VideoFramer<S> {
         Self::with_max_access_unit(DEFAULT_MAX_ACCESS_UNIT)
     }
 
-    /// A framer that takes the input for broken if an access unit exceeds about
-    /// `max_access_unit` bytes.
+    /// A framer that fails if an access unit exceeds about `max_access_unit` bytes.
     pub fn with_max_access_unit(max_access_unit: usize) -> Self {
         Self {
             splitter: Splitter::new(max_access_unit),
@@ -105,8 +105,11 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.handle_bytes(bytes);
     }
 
-    /// As [`handle_bytes`](Self::handle_bytes), without a copy: lets `fill` write up to `max`
-    /// bytes into the framer's own buffer and say how many it did.
+    /// Like [`handle_bytes`](Self::handle_bytes), but without a copy: `fill` writes up to `max`
+    /// bytes into the framer's own buffer and returns their number.
+    ///
+    /// # Errors
+    /// Those of `fill`.
     pub fn handle_input_with<E>(
         &mut self,
         max: usize,
@@ -115,18 +118,24 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.handle_input_with(max, fill)
     }
 
-    /// The stream has ended: what is left becomes available.
+    /// Ends the stream: the access units that are left become available.
     pub fn handle_end(&mut self) {
         self.splitter.handle_end();
     }
 
-    /// The next access unit in decoding order; `None` if more input is needed, or all was given.
-    /// Fails with [`Error::Limit`] if an access unit is too large, and then for good.
+    /// Returns the next access unit in decoding order, or `None` if more input is needed or the
+    /// stream has ended.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]: an access unit is too large. All later calls fail too.
     pub fn poll_frame(&mut self) -> Result<Option<Frame>, Error> {
         Ok(self.poll_positioned()?.map(|(frame, _)| frame))
     }
 
-    /// As [`poll_frame`](Self::poll_frame), and where the access unit lies.
+    /// Like [`poll_frame`](Self::poll_frame), with the position of the access unit.
+    ///
+    /// # Errors
+    /// Those of [`poll_frame`](Self::poll_frame).
     pub fn poll_positioned(&mut self) -> Result<Option<(Frame, PicturePosition)>, Error> {
         loop {
             if let Some((unit, place)) = self.order.poll() {
@@ -192,19 +201,18 @@ impl<S: Syntax> VideoFramer<S> {
         (frame, position)
     }
 
-    /// How long a picture lasts by the parameter sets that came first, if it is not repeated.
+    /// The duration of a picture that is not repeated, by the first parameter sets.
     pub fn picture_duration(&mut self) -> PictureDuration {
         let time = self.splitter.syntax.picture_time();
         self.order.line.duration(&time).0
     }
 
-    /// Sets how long each picture lasts, whatever the stream says.
+    /// Sets the duration of each picture, in place of the one that the stream states.
     pub fn set_picture_duration(&mut self, duration: PictureDuration) {
         self.order.line.force(duration);
     }
 
-    /// The unit in which times are counted; settled with the first picture, so that the time line
-    /// of a stream is one.
+    /// The unit in which times are counted. It does not change after the first picture.
     pub fn time_unit(&self) -> PictureDuration {
         self.order.line.unit().unwrap_or(PictureDuration::DEFAULT)
     }
@@ -214,26 +222,26 @@ impl<S: Syntax> VideoFramer<S> {
         self.order.line.set_unit(unit);
     }
 
-    /// From now on, pictures that refer to no other count as key pictures: for streams that say
-    /// of hardly any picture that decoding can start there.
+    /// From now on, pictures that refer to no other picture count as key pictures. This is for
+    /// streams that mark hardly any picture as one that decoding can start at.
     pub const fn count_intra_pictures_as_key(&mut self) {
         self.intra_is_key = true;
     }
 
-    /// When the picture is presented that has `output_index` others before it, in units of
-    /// [`time_unit`](Self::time_unit); of those that were given out lately.
+    /// The presentation time, in units of [`time_unit`](Self::time_unit), of the picture with
+    /// `output_index` pictures before it in output order, which must have been returned recently.
     pub fn time_of(&self, output_index: u64) -> u64 {
         self.order.time_of(output_index)
     }
 
-    /// Sets by how many pictures decoding precedes presentation, where it is known to be less
-    /// than what the parameter sets allow for.
+    /// Sets the number of pictures by which decoding precedes presentation, if it is known to be
+    /// less than the parameter sets allow for.
     pub fn set_reorder_delay(&mut self, pictures: u32) {
         self.reorder_delay = Some(u64::from(pictures));
     }
 
-    /// Most pictures so far that preceded another in decoding order and followed it in output
-    /// order.
+    /// The largest number of pictures so far that preceded another picture in decoding order and
+    /// followed it in output order.
     pub fn reorder_depth_seen(&self) -> u32 {
         self.order.depth_seen()
     }
@@ -243,12 +251,12 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.syntax.parameter_sets()
     }
 
-    /// From now on, [`poll_positioned`](Self::poll_positioned) tells the parameter sets too.
+    /// From now on, [`poll_positioned`](Self::poll_positioned) returns the parameter sets too.
     pub fn record_parameter_sets(&mut self) {
         self.splitter.record_parameter_sets();
     }
 
-    /// Takes in parameter sets that are not in the stream, or no longer.
+    /// Stores parameter sets that are not in the stream, or not in what is left of it.
     pub fn handle_parameter_sets<'a>(&mut self, nals: impl IntoIterator<Item = &'a [u8]>) {
         for nal in nals {
             self.splitter.syntax.handle_nal(nal);
@@ -261,17 +269,18 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.has_nal_units()
     }
 
-    /// Forgets what is half read: input goes on with the key picture at `offset` of the stream,
-    /// which has `decode_index` pictures before it, all of usual length. Parameter sets stay in
-    /// force.
+    /// Discards the input that was not returned. The next input begins with the key picture at
+    /// `offset` of the stream, which has `decode_index` pictures before it, none of them repeated.
+    /// Parameter sets stay in force.
     pub fn handle_seek(&mut self, offset: u64, decode_index: u64) {
         let time = self.splitter.syntax.picture_time();
         let time = self.order.line.time_after(decode_index, &time);
         self.handle_seek_to(offset, decode_index, time);
     }
 
-    /// As [`handle_seek`](Self::handle_seek), where the picture with `decode_index` others before
-    /// it in output order is presented at `time`, in units of [`time_unit`](Self::time_unit).
+    /// Like [`handle_seek`](Self::handle_seek), where the picture with `decode_index` pictures
+    /// before it in output order is presented at `time`, in units of
+    /// [`time_unit`](Self::time_unit).
     pub fn handle_seek_to(&mut self, offset: u64, decode_index: u64, time: u64) {
         self.splitter.reset(offset);
         // All pictures that precede a key picture in decoding order precede it and its leading

@@ -22,23 +22,24 @@ const KNOWN_CHUNKS: [&[u8; 4]; 12] = [
 /// Bytes of a `ds64` chunk that say something: the sizes of file and data.
 const DS64_LEN: u64 = 16;
 
-/// What a WAV file says of its samples.
+/// The format and position of the samples in a WAV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WavHeader {
-    /// Encoding, as it is sent: in network byte order.
+    /// Encoding of the samples as they are sent, in network byte order.
     pub encoding: PcmEncoding,
-    /// Samples a second and channel.
+    /// Samples per second and channel.
     pub sampling_rate: u32,
-    /// Channels.
+    /// Number of channels.
     pub channels: u8,
     /// Offset of the first sample.
     pub data_offset: u64,
-    /// Bytes of samples; `None` if the file does not say: to its end.
+    /// Length of the samples in bytes; `None` if they extend to the end of the file.
     pub data_len: Option<u64>,
 }
 
 impl WavHeader {
-    /// Bytes of one sampling instant.
+    /// Bytes of one sample of all channels.
     pub fn block_len(&self) -> usize {
         self.encoding.bytes_per_sample() * usize::from(self.channels)
     }
@@ -51,7 +52,7 @@ impl WavHeader {
         (self.sampling_rate / 50).min(most as u32).max(1)
     }
 
-    /// Turns samples as the file has them into samples as they are sent, in place.
+    /// Converts samples in place from the file's byte order to network byte order.
     pub fn reorder(&self, samples: &mut [u8]) {
         match self.encoding {
             PcmEncoding::L8 | PcmEncoding::Pcmu | PcmEncoding::Pcma => {}
@@ -61,9 +62,9 @@ impl WavHeader {
     }
 }
 
-/// Finds the samples of a WAV file: feed with [`handle_bytes`](Self::handle_bytes), leaving out
-/// what [`take_skip`](Self::take_skip) says, until [`poll_header`](Self::poll_header) gives the
-/// header.
+/// Finds the samples of a WAV file. Call [`handle_bytes`](Self::handle_bytes) with the bytes of the
+/// file, without those that [`take_skip`](Self::take_skip) returns, until
+/// [`poll_header`](Self::poll_header) returns the header.
 #[derive(Debug, Default)]
 pub struct WavParser {
     buffer: BytesMut,
@@ -92,12 +93,12 @@ impl WavParser {
         Self::default()
     }
 
-    /// Takes the bytes that follow.
+    /// Takes the next bytes of the file.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Bytes that come next and hold nothing of interest. Asking counts as having left them out.
+    /// Returns the number of bytes that come next and need not be read. The caller must skip them.
     pub fn take_skip(&mut self) -> u64 {
         if !self.buffer.is_empty() {
             return 0;
@@ -107,8 +108,11 @@ impl WavParser {
         skip
     }
 
-    /// The header, once the `data` chunk has begun. `Ok(None)`: more bytes are needed. An error
-    /// is for good: no WAV file, or one whose samples RTP has no format for.
+    /// Returns the header once the `data` chunk has begun, and `None` before that.
+    ///
+    /// # Errors
+    /// The file is no WAV file, or RTP has no payload format for its samples. All later calls fail
+    /// too.
     pub fn poll_header(&mut self) -> Result<Option<WavHeader>, ParseError> {
         loop {
             if self.skip > 0 {
@@ -260,8 +264,8 @@ impl Format {
 
 /// Cuts a WAV byte stream into frames of 20 ms in network byte order.
 ///
-/// Feed with [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
-/// gives nothing; [`handle_end`](Self::handle_end) lets the last, shorter frame out.
+/// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
+/// returns `None`; [`handle_end`](Self::handle_end) makes the last, shorter frame available.
 #[derive(Debug, Default)]
 pub struct WavFramer {
     parser: WavParser,
@@ -280,7 +284,7 @@ impl WavFramer {
         Self::default()
     }
 
-    /// Takes the bytes that follow. What is not polled is kept.
+    /// Takes the next bytes of the stream. Frames that are not polled are kept.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if self.error.is_some() || self.left == Some(0) {
             return;
@@ -310,7 +314,7 @@ impl WavFramer {
         self.left = self.left.map(|n| n - taken.len() as u64);
     }
 
-    /// No more bytes will come.
+    /// Ends the stream: the frames that are left become available.
     pub fn handle_end(&mut self) {
         self.ended = true;
     }
@@ -337,12 +341,12 @@ impl WavFramer {
         Some(Frame::new(data.freeze(), at, time(self.samples) - at))
     }
 
-    /// What the file said, once that is known.
+    /// The header of the file, once it is known.
     pub const fn header(&self) -> Option<&WavHeader> {
         self.header.as_ref()
     }
 
-    /// Why there will never be a frame.
+    /// The error because of which there will be no frame.
     pub fn error(&self) -> Option<ParseError> {
         self.error.or_else(|| {
             (self.ended && self.header.is_none()).then_some(ParseError::Incomplete { what: WHAT })

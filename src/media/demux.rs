@@ -26,7 +26,7 @@ const MAX_GAP: Duration = Duration::from_secs(60);
 /// How long such a sibling waits.
 const SIBLING_WAIT: Duration = Duration::from_millis(20);
 
-/// Feeds outlets.
+/// Reads a demultiplexed input and distributes its frames to [`Outlets`].
 pub trait Producer: fmt::Debug {
     /// Does a bounded step towards the next frame of `track`, which a reader asks for, and puts
     /// the frames that come out of it in `outlets`, also those of other tracks that it comes upon.
@@ -40,25 +40,25 @@ pub trait Producer: fmt::Debug {
         cx: &mut SourceContext<'_>,
     ) -> Produced;
 
-    /// Where [`seek`](Self::seek) would land.
+    /// Returns the position that [`seek`](Self::seek) would move to.
     fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
         let _ = npt;
         Err(SeekError::NotSeekable)
     }
 
-    /// As [`FramedSource::seek`], for all outlets, which are empty then.
+    /// Seeks like [`FramedSource::seek`], for all outlets. These are empty when it is called.
     fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let _ = (npt, cx);
         Err(SeekError::NotSeekable)
     }
 
-    /// The last reader has gone.
+    /// Releases what the producer holds in tables of `cx`. Called when the last reader has gone.
     fn close(&mut self, cx: &mut SourceContext<'_>) {
         let _ = cx;
     }
 }
 
-/// What came of a step of a [`Producer`].
+/// The result of a step of a [`Producer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Produced {
     /// It went on; an outlet may have got something.
@@ -69,13 +69,13 @@ pub enum Produced {
     Ended(Ending),
 }
 
-/// Names a producer in its table.
+/// The id of a producer in its table.
 pub type ProducerId = Id<Shared>;
 
-/// Who may share a producer: identity of the file, and the consumer.
+/// The key by which sources share a producer: identity of the file, and of the consumer.
 pub type ShareKey = (u64, u64);
 
-/// A producer in the table, and what belongs to it.
+/// A producer in the table with its outlets.
 #[derive(Debug)]
 pub struct Shared {
     key: Option<ShareKey>,
@@ -150,13 +150,13 @@ impl Outlet {
 }
 
 impl Outlets {
-    /// Whether somebody reads `track`.
+    /// Whether a source reads `track`.
     pub fn wants(&self, track: usize) -> bool {
         self.outlets.iter().any(|(_, o)| o.track == track)
     }
 
-    /// Gives `frame` to all who read `track`. Returns whether one of them had been told to wait
-    /// for input and now has some.
+    /// Appends `frame` to the queues of all sources that read `track`. Returns whether one of them
+    /// waited for input.
     pub fn push(&mut self, track: usize, frame: Frame) -> bool {
         let mut wake = false;
         let mut frame = Some(frame);
@@ -173,14 +173,14 @@ impl Outlets {
         wake
     }
 
-    /// Whether so many frames and bytes more of `track` can be pushed and nothing be lost that
-    /// somebody plays. Readers that have stopped lose their oldest frames.
+    /// Whether that many more frames and bytes of `track` fit in the queues of the sources that
+    /// play it. Sources that have stopped lose their oldest frames instead.
     pub fn has_room(&self, track: usize, frames: usize, bytes: usize, now: Instant) -> bool {
         let mut playing = self.outlets.iter().filter(|(_, o)| o.track == track && o.is_read(now));
         playing.all(|(_, o)| o.queue.has_room_for(frames, bytes))
     }
 
-    /// Whether somebody plays `track` at present.
+    /// Whether a source plays `track` at present.
     pub fn is_read(&self, track: usize, now: Instant) -> bool {
         self.outlets.iter().any(|(_, o)| o.track == track && o.is_read(now))
     }
@@ -212,7 +212,7 @@ impl Outlets {
     }
 }
 
-/// Producers in use, and memory for frames.
+/// The producers in use, and the memory for frames.
 #[derive(Debug, Default)]
 pub struct DemuxTable {
     shared: Arena<Shared>,
@@ -241,8 +241,8 @@ impl DemuxTable {
         self.shared.iter().map(|(_, s)| s.users).sum()
     }
 
-    /// Finds the producer for `key`, or makes one, and counts a user.
-    /// [`release`](Self::release) ends the use.
+    /// Finds or makes the producer for `key`, and counts a user, which ends with
+    /// [`release`](Self::release).
     pub fn acquire(
         &mut self,
         key: Option<ShareKey>,
@@ -268,12 +268,12 @@ impl DemuxTable {
         id
     }
 
-    /// Counts another user of `id`; `false` if it has gone.
+    /// Counts another user of `id`. Returns `false` if the producer has gone.
     pub fn retain(&mut self, id: ProducerId) -> bool {
         self.shared.get_mut(id).map(|s| s.users += 1).is_some()
     }
 
-    /// Ends a use. With the last, the producer is closed and goes.
+    /// Ends a use. With the last one, the producer is closed and removed.
     pub fn release(cx: &mut SourceContext<'_>, id: ProducerId) {
         let Some(shared) = cx.demuxers.shared.get_mut(id) else { return };
         shared.users = shared.users.saturating_sub(1);
@@ -369,8 +369,7 @@ impl OutletSource {
         Self { at, duration, seekable }
     }
 
-    /// A queue for a track of a file: of a reader that has stopped, the oldest frames are
-    /// dropped.
+    /// A queue for a track of a file. It drops the oldest frames of a source that has stopped.
     pub fn track_queue() -> FrameQueue {
         FrameQueue::new(QueueLimits::default(), Overflow::DropOldest)
     }

@@ -27,9 +27,9 @@ const LARGER: usize = 2;
 /// Bytes that are kept for later frames.
 const MAX_KEPT: usize = 2 << 20;
 
-/// Memory for frames. [`take`](Self::take) some, fill it, make a
-/// [`Frame`](crate::Frame) of it; whoever has used the frame up may
-/// [`give_back`](Self::give_back) its data, and drops it otherwise.
+/// Memory for frames. A source [takes](Self::take) memory, fills it and makes a
+/// [`Frame`](crate::Frame) of it; the consumer of the frame [gives its data back](Self::give_back)
+/// or drops it.
 ///
 /// ```
 /// use riverrun::media::FrameMemory;
@@ -51,8 +51,8 @@ pub struct FrameMemory {
 }
 
 impl FrameMemory {
-    /// Memory with `len` bytes in it. What they are is not said: of frames before, for example.
-    /// `len` has been checked by the caller, against the file's length or a limit.
+    /// Returns memory with `len` bytes of unspecified content, for example of frames before. The
+    /// caller must have checked `len` against the length of the file or a limit.
     pub fn take(&mut self, len: usize) -> BytesMut {
         let mut buffer = self.take_room(len);
         buffer.resize(len, 0);
@@ -75,7 +75,7 @@ impl FrameMemory {
         buffer
     }
 
-    /// Takes back what was lent, if nobody else has a part of it. Other memory is dropped.
+    /// Takes memory back if nobody else holds a part of it. Other memory is dropped.
     pub fn give_back(&mut self, data: Bytes) {
         let Ok(mut buffer) = data.try_into_mut() else { return };
         // Where bytes were taken off in front, this gets them back.
@@ -97,7 +97,7 @@ impl FrameMemory {
         }
     }
 
-    /// Bytes that are kept for later frames.
+    /// Number of bytes that are kept for later frames.
     pub const fn kept(&self) -> usize {
         self.kept
     }

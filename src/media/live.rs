@@ -94,6 +94,7 @@ pub enum Sent {
 
 /// Counters of a live stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LiveStats {
     /// Frames handed to [`LiveSender::send`].
     pub sent: u64,
@@ -163,7 +164,7 @@ impl Shared {
 ///
 /// # Example
 ///
-/// A camera of 25 frames a second:
+/// A camera of 25 frames per second:
 ///
 /// ```no_run
 /// use riverrun::codec::CodecParameters;

@@ -14,29 +14,35 @@ mod parameter_sets;
 pub mod queue;
 pub mod replicator;
 
-/// Called when somebody who was told to wait for input ([`Wait::Input`]) has some. It may be
-/// called from any thread and must not call back into the source; an event trigger is what it is
-/// for.
+/// A function that is called when a source that had to wait for input ([`Wait::Input`]) has some.
+/// It may be called from any thread and must not call back into the source. As a rule it is the
+/// `trigger` of an [`EventTrigger`](crate::env::EventTrigger).
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What a source is told when it is asked for a frame.
+/// The context in which a source is called.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SourceContext<'a> {
     /// Monotonic time of this turn of the loop.
     pub now: Instant,
-    /// Demultiplexers that several sources feed from, and what else sources share.
+    /// The demultiplexers and the memory that the sources of a server share.
     pub demuxers: &'a mut demux::DemuxTable,
 }
 
-impl SourceContext<'_> {
-    /// Memory for the frames that a source reads: where many sources send one after the other,
-    /// they read into the same memory. It comes back when the frame is sent.
+impl<'a> SourceContext<'a> {
+    /// A context for the time `now`, which has to be monotonic.
+    pub const fn new(now: Instant, demuxers: &'a mut demux::DemuxTable) -> Self {
+        Self { now, demuxers }
+    }
+
+    /// The memory for frames that sources read, which they share. It comes back when a frame has
+    /// been sent.
     pub const fn frame_memory(&mut self) -> &mut FrameMemory {
         self.demuxers.frame_memory()
     }
 }
 
-/// What a source has to give.
+/// The result of asking a source for a frame.
 #[derive(Debug)]
 pub enum FramePoll {
     /// The next frame.
@@ -47,7 +53,7 @@ pub enum FramePoll {
     Ended(Ending),
 }
 
-/// What a source waits for.
+/// The reason for which a source has no frame now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// A moment.
@@ -60,6 +66,7 @@ pub enum Wait {
 
 /// Why a source ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// All was delivered.
     EndOfStream,
@@ -67,7 +74,7 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Why a source did not seek.
+/// The reason for which a source cannot seek.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SeekError {
@@ -79,30 +86,31 @@ pub enum SeekError {
     Failed(String),
 }
 
-/// When a frame is presented and when it is due, as in the [`Frame`] itself.
+/// The times of a frame, as in the [`Frame`] itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameTimes {
     /// Presentation time.
     pub pts: Duration,
-    /// When it is due to be sent.
+    /// Time at which the frame is due to be sent.
     pub dts: Duration,
 }
 
-/// Gives frames to whoever asks.
+/// A source of frames, which are pulled from it one by one.
 pub trait FramedSource {
-    /// The next frame. Asking again while pending or after the end is harmless. One call does a
-    /// bounded amount of work.
+    /// Returns the next frame, or why there is none. Further calls while the source is pending or
+    /// has ended are harmless. One call does a bounded amount of work.
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll;
 
-    /// Times of the frame that comes next, where they are known without fetching it. Whoever sends
-    /// frames when they are due need not fetch the next one, and hold it, before it is. Where this
-    /// is `None`, only [`poll_frame`](Self::poll_frame) can tell.
+    /// The times of the next frame, if they are known without reading it. A stream can then wait
+    /// until the frame is due before it reads it. `None` means that only
+    /// [`poll_frame`](Self::poll_frame) can tell.
     fn next_times(&self) -> Option<FrameTimes> {
         None
     }
 
-    /// Goes to the last point at or before `npt` at which decoding can start, and returns where
-    /// that is. Frames that follow have presentation times counted from the start of the media.
+    /// Moves to the last point at or before `npt` at which decoding can start, and returns its
+    /// presentation time. The frames that follow have presentation times counted from the start of
+    /// the media.
     fn seek(&mut self, npt: Duration, cx: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let _ = (npt, cx);
         Err(SeekError::NotSeekable)
@@ -121,8 +129,8 @@ pub trait FramedSource {
         self.seek(Duration::ZERO, cx).map(drop)
     }
 
-    /// Whether [`seek`](Self::seek) to `npt` can be done, without doing it: the tracks of a
-    /// presentation are moved together or not at all. The default goes by the
+    /// Checks whether [`seek`](Self::seek) to `npt` is possible, without moving: the tracks of a
+    /// presentation move together or not at all. The default compares `npt` with the
     /// [`duration`](Self::duration).
     ///
     /// # Errors
@@ -136,18 +144,20 @@ pub trait FramedSource {
         }
     }
 
-    /// Length of the media, if it has one that is known.
+    /// Length of the media, if it is known.
     fn duration(&self) -> Option<Duration> {
         None
     }
 
-    /// The owner is done with the source: releases what it holds in tables of `cx`.
+    /// Releases what the source holds in tables of `cx`. The owner calls it before it drops the
+    /// source.
     fn close(&mut self, cx: &mut SourceContext<'_>) {
         let _ = cx;
     }
 }
 
-/// A source that changes what another gives; it owns its input, so dropping it drops the chain.
+/// A source that changes the frames of another source. It owns its input, so that dropping the
+/// filter drops the chain.
 pub trait FramedFilter: FramedSource {
     /// The source behind the filter.
     fn input(&self) -> &dyn FramedSource;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use std::collections::VecDeque;
 
-/// How much a [`FrameQueue`] holds.
+/// The limits of a [`FrameQueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     pub(crate) frames: usize,
@@ -34,12 +34,12 @@ impl QueueLimits {
         Ok(Self { frames, bytes })
     }
 
-    /// Most frames.
+    /// Maximum number of frames.
     pub const fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Most bytes of frame data.
+    /// Maximum number of bytes of frame data.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -52,9 +52,11 @@ impl Default for QueueLimits {
     }
 }
 
-/// What a full [`FrameQueue`] drops. Either way what follows a gap starts with a key frame that
-/// is marked as a discontinuity, so a decoder never sees a frame whose references are gone.
+/// The frames that a full [`FrameQueue`] drops. In both cases the frames after a gap begin with a
+/// key frame that is marked as a discontinuity, so that a decoder never gets a frame whose
+/// references are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overflow {
     /// The frame that arrives and all after it up to the next key frame that fits. The one who
     /// feeds the queue is told, the reader gets all that was promised to it.
@@ -64,7 +66,7 @@ pub enum Overflow {
     DropOldest,
 }
 
-/// What became of a frame.
+/// The result of [`FrameQueue::push`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// It waits for the reader.
@@ -105,14 +107,14 @@ impl FrameQueue {
         }
     }
 
-    /// Drops what arrives until a key frame does: for a reader that joins a running stream.
-    /// Frames skipped so are not counted as dropped.
+    /// Makes the queue begin with a key frame, for a reader that joins a running stream. The frames
+    /// before it are left out and do not count as dropped.
     pub const fn start_at_key_frame(mut self) -> Self {
         self.skipping = true;
         self
     }
 
-    /// Puts `frame` behind the others, or drops something: see [`Overflow`].
+    /// Appends `frame`. If the queue is full, frames are dropped as [`Overflow`] says.
     pub fn push(&mut self, mut frame: Frame) -> Pushed {
         let starts_unit = !std::mem::replace(&mut self.inside_unit, !frame.flags.ends_access_unit);
         let can_start = frame.flags.key && starts_unit;
@@ -141,7 +143,7 @@ impl FrameQueue {
         Pushed::Queued
     }
 
-    /// Takes the oldest frame out.
+    /// Removes and returns the oldest frame.
     pub fn pop(&mut self) -> Option<Frame> {
         let frame = self.frames.pop_front()?;
         self.bytes = self.bytes.saturating_sub(frame.data.len());
@@ -153,27 +155,27 @@ impl FrameQueue {
         self.frames.front()
     }
 
-    /// Number of frames that wait.
+    /// Number of frames in the queue.
     pub fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether no frame waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Whether a frame of average size would make something be dropped.
+    /// Whether another frame of average size would cause frames to be dropped.
     pub fn is_full(&self) -> bool {
         self.frames.len() >= self.limits.frames || self.bytes >= self.limits.bytes
     }
 
-    /// What is dropped when it is full.
+    /// The frames that are dropped when the queue is full.
     pub const fn overflow(&self) -> Overflow {
         self.overflow
     }
 
-    /// Bytes of frame data that wait.
+    /// Bytes of frame data in the queue.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -183,7 +185,7 @@ impl FrameQueue {
         self.dropped
     }
 
-    /// Forgets what waits (seek); nothing counts as dropped.
+    /// Removes all frames, at a seek. They do not count as dropped.
     pub fn clear(&mut self) {
         self.frames.clear();
         self.bytes = 0;
@@ -192,7 +194,8 @@ impl FrameQueue {
         self.inside_unit = false;
     }
 
-    /// Whether so many frames more, with so many bytes together, make nothing be dropped.
+    /// Whether that many more frames, with that many bytes in total, fit without frames being
+    /// dropped.
     pub fn has_room_for(&self, frames: usize, bytes: usize) -> bool {
         self.frames.is_empty()
             || (self.frames.len().saturating_add(frames) <= self.limits.frames

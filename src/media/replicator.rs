@@ -20,9 +20,9 @@ pub struct StreamReplicator {
 }
 
 impl StreamReplicator {
-    /// Takes `input` over. `limits` are those of each replica's queue. `wake` is called when a
-    /// replica that waits for input gets some because another was polled; where all replicas
-    /// are polled whenever the input has something, it can be left out.
+    /// A replicator of `input`. `limits` are those of each replica's queue. `wake` is called when a
+    /// replica that waits for input gets some because another replica was polled; it can be left
+    /// out if all replicas are polled whenever the input has frames.
     pub fn new(
         input: Box<dyn FramedSource>,
         limits: QueueLimits,
@@ -33,7 +33,7 @@ impl StreamReplicator {
         Self { id, limits }
     }
 
-    /// A source that gives what the input gives from its next key frame on.
+    /// Makes a source of the input's frames from the next key frame on.
     pub fn create_stream_replica(&self, cx: &mut SourceContext<'_>) -> OutletSource {
         let queue = FrameQueue::new(self.limits, Overflow::DropNewest).start_at_key_frame();
         // Cannot fail: the replicator itself is a user.
@@ -42,7 +42,7 @@ impl StreamReplicator {
         OutletSource::open(cx.demuxers, self.id, 0, queue, None, false)
     }
 
-    /// Makes no more replicas. Those that there are go on.
+    /// Closes the replicator. Its replicas go on.
     pub fn close(self, cx: &mut SourceContext<'_>) {
         DemuxTable::release(cx, self.id);
     }

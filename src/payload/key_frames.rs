@@ -5,6 +5,7 @@ use crate::framer::leading::{NalCodec, leading_units};
 
 /// What the bytes of a frame, or of one piece of an access unit, say of its picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PictureFacts {
     /// Nothing in the bytes speaks against a start of decoding here. A frame whose source does
     /// not call it a key frame is none all the same.
@@ -12,6 +13,13 @@ pub struct PictureFacts {
     /// The bytes contain a part of the picture, so that no later piece of the access unit is where
     /// decoding starts.
     pub has_picture: bool,
+}
+
+impl PictureFacts {
+    /// The facts about bytes that contain a part of a picture, at which decoding can start or not.
+    pub const fn picture(can_start: bool) -> Self {
+        Self { can_start, has_picture: true }
+    }
 }
 
 /// Says what a frame's bytes show. It is called for every frame of a stream, so that its cost must

@@ -9,6 +9,7 @@ pub const TCP_PREFIX_LEN: usize = 4;
 
 /// Where one packet lies in a [`PacketBuffer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PacketSpan {
     /// Offset of the RTP header; the interleaving prefix lies just before it.
     pub start: usize,

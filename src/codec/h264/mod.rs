@@ -26,21 +26,21 @@ use crate::codec::bits::BitReader;
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
-/// `seq_parameter_set_id` of a sequence parameter set, whatever else it says.
+/// `seq_parameter_set_id` of a sequence parameter set, of which nothing else is checked.
 pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     r.skip(24, "profile, constraint flags and level")?;
     Ok(r.ue_max(31, "seq_parameter_set_id")? as u8)
 }
 
-/// `pic_parameter_set_id` of a picture parameter set, whatever else it says.
+/// `pic_parameter_set_id` of a picture parameter set, of which nothing else is checked.
 pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     Ok(r.ue_max(255, "pic_parameter_set_id")? as u8)
 }
 
-/// Whether a slice NAL unit (types 1, 2 and 5) is of an I or SI slice. No parameter set is needed
-/// to tell.
+/// Whether a slice NAL unit (types 1, 2 and 5) contains an I or SI slice. This does not depend on
+/// a parameter set.
 pub fn is_intra_slice(nal: &[u8]) -> bool {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     let slice_type = r.ue("first_mb_in_slice").and_then(|_| r.ue_max(9, "slice_type"));
@@ -48,8 +48,8 @@ pub fn is_intra_slice(nal: &[u8]) -> bool {
     slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, 2 | 4))
 }
 
-/// Whether a SEI NAL unit holds a recovery point message (D.1.8): decoding can start with its
-/// access unit.
+/// Whether a SEI NAL unit contains a recovery point message (D.1.8), so that decoding can start
+/// with its access unit.
 pub fn has_recovery_point(sei: &[u8]) -> bool {
     has_recovery_point_message(sei.get(1..).unwrap_or_default())
 }

@@ -13,8 +13,8 @@ pub struct PicOrder {
 }
 
 impl PicOrder {
-    /// The order count of the picture that `slice` is of: of its earlier field if it is a frame.
-    /// Call once for each picture.
+    /// Returns the order count of the picture that `slice` belongs to; for a frame, that of the
+    /// field that is output first. Must be called once for each picture.
     pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
         let count = self.count(slice, sps);
         if !slice.resets_order {

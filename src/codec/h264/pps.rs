@@ -4,8 +4,9 @@ use super::nal::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 
-/// What this crate needs of a picture parameter set.
+/// The fields of a picture parameter set that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pps {
     /// `pic_parameter_set_id`.
     pub id: u8,
@@ -13,12 +14,13 @@ pub struct Pps {
     pub sps_id: u8,
     /// `bottom_field_pic_order_in_frame_present_flag`.
     pub bottom_field_order_present: bool,
-    /// What the rest of slice headers depends on, if it can be read.
+    /// The fields that the rest of a slice header depends on, if they can be read.
     pub prediction: Option<Prediction>,
 }
 
-/// What a picture parameter set says of prediction.
+/// The fields of a picture parameter set that concern prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Prediction {
     /// `num_ref_idx_l0_default_active_minus1` and the same of list 1.
     pub default_active_minus1: [u32; 2],

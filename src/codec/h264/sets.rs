@@ -17,7 +17,8 @@ pub struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// Takes in a NAL unit if it is a valid SPS or PPS, and says whether that changed anything.
+    /// Stores a NAL unit if it is a valid SPS or PPS, and returns whether the sets in force have
+    /// changed.
     pub fn handle_nal(&mut self, nal: &[u8]) -> bool {
         if nal.len() > MAX_PARAMETER_SET {
             return false;

@@ -21,6 +21,7 @@ pub enum Structure {
 
 /// The beginning of a slice header.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SliceHeader {
     /// `nal_ref_idc`; 0 if no picture refers to this one.
     pub nal_ref_idc: u8,

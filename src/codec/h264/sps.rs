@@ -9,7 +9,7 @@ use crate::wire::ParseError;
 pub struct Timing {
     /// `num_units_in_tick`.
     pub num_units_in_tick: u32,
-    /// `time_scale`: units a second.
+    /// `time_scale`: units per second.
     pub time_scale: u32,
     /// `fixed_frame_rate_flag`; in H.265 always true.
     pub fixed_frame_rate: bool,
@@ -25,7 +25,7 @@ pub struct HrdLengths {
     pub dpb_output_delay: u32,
 }
 
-/// How the order of output is coded (8.2.1).
+/// How the output order of pictures is coded (8.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PicOrderCount {
     /// The low bits stand in each slice header.
@@ -48,8 +48,9 @@ pub enum PicOrderCount {
     Type2,
 }
 
-/// What this crate needs of a sequence parameter set.
+/// The fields of a sequence parameter set that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sps {
     /// `seq_parameter_set_id`.
     pub id: u8,
@@ -63,7 +64,7 @@ pub struct Sps {
     pub separate_colour_planes: bool,
     /// `log2_max_frame_num_minus4` + 4.
     pub log2_max_frame_num: u32,
-    /// How the order of output is coded.
+    /// How the output order of pictures is coded.
     pub pic_order_count: PicOrderCount,
     /// `max_num_ref_frames`.
     pub max_num_ref_frames: u32,
@@ -220,7 +221,7 @@ impl Sps {
     }
 }
 
-/// Frames a second that are believed whatever the level: many encoders do not set it with care.
+/// Frames per second that are believed whatever the level: many encoders do not set it with care.
 pub(crate) const USUAL_FRAME_RATE: u64 = 60;
 /// No frame of a real stream lasts longer, in seconds.
 pub(crate) const MAX_FRAME_SECONDS: u64 = 10;
@@ -265,7 +266,7 @@ fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), ParseError>
     Ok(())
 }
 
-/// MaxMBPS (table A-1): macroblocks a second.
+/// MaxMBPS (table A-1): macroblocks per second.
 const fn max_macroblock_rate(level_idc: u8, constraint_flags: u8) -> u32 {
     const CONSTRAINT_SET3: u8 = 0x10;
     match level_idc {

@@ -17,7 +17,7 @@ fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-/// As x264 writes it for 352 by 288 at 30 frames a second, High profile.
+/// As x264 writes it for 352 by 288 at 30 frames per second, High profile.
 const PROGRESSIVE: &str = "6764000dacd9416096c044000003000400000300f03c50a65800";
 /// The same, interlaced.
 const INTERLACED: &str = "67640015acd941612d8088000003000800000301e0f8a14cb0";

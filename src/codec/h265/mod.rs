@@ -21,19 +21,19 @@ use crate::codec::h264::{has_recovery_point_message, nal_array};
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
-/// Whether a prefix SEI NAL unit holds a recovery point message (D.2.8): decoding can start with
-/// its access unit, as with gradual decoder refresh.
+/// Whether a prefix SEI NAL unit contains a recovery point message (D.2.8), so that decoding can
+/// start with its access unit, as with gradual decoder refresh.
 pub fn has_recovery_point(sei: &[u8]) -> bool {
     has_recovery_point_message(sei.get(2..).unwrap_or_default())
 }
 
-/// `pps_pic_parameter_set_id` of a picture parameter set, whatever else it says.
+/// `pps_pic_parameter_set_id` of a picture parameter set, of which nothing else is checked.
 pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     Ok(r.ue_max(63, "pps_pic_parameter_set_id")? as u8)
 }
 
-/// What `hvcC` holds: the size of a NAL unit length in bytes, the video, sequence and picture
+/// The content of `hvcC`: the size of a NAL unit length in bytes, the video, sequence and picture
 /// parameter sets.
 pub type HvccContent = (usize, Vec<Bytes>, Vec<Bytes>, Vec<Bytes>);
 

@@ -4,8 +4,9 @@ use super::nal::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 
-/// What this crate needs of a picture parameter set.
+/// The fields of a picture parameter set that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pps {
     /// `pps_pic_parameter_set_id`.
     pub id: u8,

@@ -18,8 +18,8 @@ pub struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// Takes in a NAL unit if it is a valid VPS, SPS or PPS of the base layer, and says whether
-    /// that changed anything.
+    /// Stores a NAL unit if it is a valid VPS, SPS or PPS of the base layer, and returns whether
+    /// the sets in force have changed.
     pub fn handle_nal(&mut self, nal: &[u8]) -> bool {
         if nal.len() > MAX_PARAMETER_SET || nuh_layer_id(nal) != 0 {
             return false;
@@ -61,7 +61,8 @@ impl ParameterSets {
         self.sps.values().next().map(|(_, sps)| sps)
     }
 
-    /// Clock of the pictures that refer to `sps`: its own, else that of the first VPS that has one.
+    /// The clock of the pictures that refer to `sps`: that of `sps`, or else that of the first VPS
+    /// that has one.
     pub fn clock(&self, sps: &Sps) -> Option<PictureClock> {
         sps.vui.clock.or_else(|| self.vps.values().find_map(|(_, clock)| *clock))
     }
@@ -74,7 +75,7 @@ impl ParameterSets {
     }
 }
 
-/// `vps_video_parameter_set_id` of a video parameter set, whatever else it says.
+/// `vps_video_parameter_set_id` of a video parameter set, of which nothing else is checked.
 pub fn vps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = Reader::new(nal);
     r.take(2, "NAL unit header")?;

@@ -10,6 +10,7 @@ use crate::wire::ParseError;
 
 /// The beginning of the header of a picture's first slice segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SliceHeader {
     /// `nal_unit_type`.
     pub nal_type: u8,
@@ -73,8 +74,8 @@ pub struct PicOrder {
 }
 
 impl PicOrder {
-    /// The order count of a picture; `restart` says that it begins a coded video sequence (an
-    /// IRAP picture with NoRaslOutputFlag). Call once for each picture.
+    /// Returns the order count of a picture. `restart` says that it begins a coded video sequence
+    /// (an IRAP picture with NoRaslOutputFlag). Must be called once for each picture.
     pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps, restart: bool) -> i64 {
         let lsb = i64::from(slice.poc_lsb);
         let max_lsb = 1i64 << sps.log2_max_poc_lsb.min(16);

@@ -8,6 +8,7 @@ use crate::wire::ParseError;
 
 /// The general part of `profile_tier_level` (7.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProfileTierLevel {
     /// `general_profile_space`.
     pub profile_space: u8,
@@ -52,8 +53,9 @@ impl ProfileTierLevel {
     }
 }
 
-/// What this crate needs of a sequence parameter set.
+/// The fields of a sequence parameter set that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sps {
     /// `sps_seq_parameter_set_id`.
     pub id: u8,
@@ -71,7 +73,7 @@ pub struct Sps {
     pub max_num_reorder_pics: u32,
     /// Clock of the pictures, if the VUI has it.
     pub timing: Option<Timing>,
-    /// The rest of the VUI that matters here.
+    /// The other fields of the VUI that this crate uses.
     pub vui: Vui,
 }
 
@@ -166,7 +168,7 @@ impl Sps {
     }
 }
 
-/// MaxLumaSr (table A.9): luma samples a second.
+/// MaxLumaSr (table A.9): luma samples per second.
 const fn max_luma_sample_rate(level_idc: u8) -> u64 {
     match level_idc {
         0..=30 => 552_960,
@@ -184,7 +186,7 @@ const fn max_luma_sample_rate(level_idc: u8) -> u64 {
     }
 }
 
-/// `sps_seq_parameter_set_id` of a sequence parameter set, whatever else it says.
+/// `sps_seq_parameter_set_id` of a sequence parameter set, of which nothing else is checked.
 pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     r.bits(4, "sps_video_parameter_set_id")?;

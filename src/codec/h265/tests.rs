@@ -24,7 +24,7 @@ fn hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-/// As x265 writes them for 352 by 288 at 30 pictures a second, Main profile.
+/// As x265 writes them for 352 by 288 at 30 pictures per second, Main profile.
 const VPS: &str = "40010c01ffff01600000030090000003000003003c95940900";
 const SPS: &str =
     "42010101600000030090000003000003003ca00b080485965654a4c2f0168080000003008000000f04";

@@ -5,8 +5,9 @@ use crate::codec::bits::BitReader;
 use crate::codec::h264::{HrdLengths, Timing, skip_vui_colours};
 use crate::wire::ParseError;
 
-/// The clock of the pictures, of a video or sequence parameter set.
+/// The clock of the pictures, as a video or sequence parameter set states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PictureClock {
     /// Its ticks.
     pub timing: Timing,
@@ -15,8 +16,9 @@ pub struct PictureClock {
     pub poc_ticks: Option<u32>,
 }
 
-/// What is used of the VUI of a sequence parameter set.
+/// The fields of the VUI of a sequence parameter set that this crate uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Vui {
     /// `field_seq_flag`: each picture is a field.
     pub field_seq: bool,

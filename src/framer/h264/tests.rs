@@ -204,7 +204,7 @@ fn shown(sps: H264Sps, count: u32, more: impl Fn(u32) -> Vec<u8>) -> Vec<u128> {
 fn a_tick_that_is_no_frame_rate_is_not_believed() {
     let progressive = H264Sps { reorder: Some(0), ..H264Sps::default() };
     for (timing, fixed, last) in [
-        // The time base of a container; 192 by 112 in level 3.0 may have 482 frames a second.
+        // The time base of a container; 192 by 112 in level 3.0 may have 482 frames per second.
         ((1, 2000), false, 4000),
         ((1, 1200), false, 4000),
         ((1, 180_000), false, 4000),

@@ -57,7 +57,7 @@ fn pictures(pictures: &[(u8, u32)]) -> Vec<u64> {
     let frames = assert_units(&units);
     assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
     assert!(frames.windows(2).all(|pair| pair[0].dts <= pair[1].dts));
-    // 50 pictures a second.
+    // 50 pictures per second.
     frames.iter().map(|frame| frame.pts.as_millis() as u64 / 20).collect()
 }
 

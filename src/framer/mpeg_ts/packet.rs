@@ -17,14 +17,15 @@ pub(super) const SYNC: u8 = 0x47;
 pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
 /// A program clock reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pcr {
     /// PID of the packet that carries it.
     pub pid: u16,
     /// Units of 1/27 µs, modulo 2³³ × 300.
     pub value: u64,
-    /// The packet says that the time base changes with it.
+    /// `discontinuity_indicator`: the time base changes with this packet.
     pub discontinuity: bool,
-    /// The packet says that decoding can start with it.
+    /// `random_access_indicator`: decoding can start with this packet.
     pub random_access: bool,
 }
 
@@ -48,7 +49,7 @@ impl Pcr {
         })
     }
 
-    /// Units from `earlier` to this, over the wrap.
+    /// Units of 1/27 µs from `earlier` to this value, modulo the wrap.
     pub const fn since(&self, earlier: u64) -> u64 {
         (self.value + PCR_MODULUS - earlier) % PCR_MODULUS
     }

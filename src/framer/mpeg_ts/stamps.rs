@@ -1,9 +1,9 @@
 //! [`Stamps`]: lets a transport stream that goes on elsewhere in its file follow what was sent
 //! before (ISO/IEC 13818-1 sections 2.4.3.3 to 2.4.3.7).
 //!
-//! Continuity counters go on without a gap whatever happens, so that no receiver takes for lost what
-//! was never sent. Where a stream begins anew, its clock and its time stamps go on as well; where it
-//! was sought, they are those of the place, and the first PCR says so.
+//! Continuity counters go on without a gap whatever happens, so that no receiver takes for lost
+//! what was never sent. Where a stream begins anew, its clock and its time stamps go on as well;
+//! where it was sought, they are those of the place, and the first PCR says so.
 
 use super::packet::{PACKET_LEN, PCR_MODULUS, Pcr};
 

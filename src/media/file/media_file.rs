@@ -12,18 +12,26 @@ use std::{fmt, io};
 
 /// One track of a media file.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Track {
-    /// What a receiver must know.
+    /// What a receiver must know of the track.
     pub parameters: CodecParameters,
     /// Length, if known.
     pub duration: Option<Duration>,
     /// Whether [`FramedSource::seek`] works.
     pub seekable: bool,
-    /// Average rate in bits a second, if known.
+    /// Average rate in bits per second, if known.
     pub bitrate: Option<u32>,
 }
 
-/// What a probe found out about a file. Immutable, shared by all who stream the file.
+impl Track {
+    /// A track of unknown length and rate that cannot seek.
+    pub const fn new(parameters: CodecParameters) -> Self {
+        Self { parameters, duration: None, seekable: false, bitrate: None }
+    }
+}
+
+/// A file that was probed. It is immutable, and all streams of the file share it.
 pub trait MediaFile: fmt::Debug + Send + Sync {
     /// The tracks that can be streamed; never empty.
     fn tracks(&self) -> &[Track];
@@ -39,24 +47,24 @@ pub trait MediaFile: fmt::Debug + Send + Sync {
     ) -> io::Result<Box<dyn FramedSource>>;
 }
 
-/// Looks at a file with a bounded amount of work a call.
+/// Examines a file, with a bounded amount of work per call.
 pub trait Probe: fmt::Debug {
-    /// Goes on looking, reading about `budget` bytes at the most.
+    /// Continues, and reads at most about `budget` bytes.
     fn poll_probe(&mut self, budget: usize) -> ProbePoll;
 }
 
-/// How far a probe has come.
+/// The state of a probe.
 #[derive(Debug)]
 pub enum ProbePoll {
     /// Call again.
     Pending,
     /// The file can be served.
     Ready(Arc<dyn MediaFile>),
-    /// It cannot, and why.
+    /// The file cannot be served.
     Failed(ProbeError),
 }
 
-/// Why a file cannot be served.
+/// The reason for which a file cannot be served.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProbeError {
@@ -64,7 +72,7 @@ pub enum ProbeError {
     UnknownType,
     /// The file cannot be read.
     Io(io::Error),
-    /// Its content is not what its name promises, or holds nothing that can be streamed.
+    /// The content does not match the name, or contains nothing that can be streamed.
     Content(String),
 }
 

@@ -31,8 +31,10 @@ pub fn is_known(path: &Path) -> bool {
     KNOWN.contains(&extension(path).as_str())
 }
 
-/// Starts a probe of the right kind for the file's extension. Anything but a regular file is
-/// refused.
+/// Starts a probe for the kind of file that the extension names.
+///
+/// # Errors
+/// The extension is not known, or the file cannot be read or is not a regular file.
 pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     let extension = extension(path);
     if !KNOWN.contains(&extension.as_str()) {

@@ -21,6 +21,7 @@ const LENGTHS: [&str; 7] = [
 
 /// What an fmtp says of a stream of AAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AacParameters {
     /// `config`: the AudioSpecificConfig; empty if it is not there or no hexadecimal number.
     pub config: Bytes,

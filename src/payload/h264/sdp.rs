@@ -17,6 +17,7 @@ const NAME: &str = "H264";
 
 /// What an fmtp says of a stream of H.264.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct H264Parameters {
     /// `profile-level-id`: profile_idc, constraint flags and level_idc.
     pub profile_level_id: Option<[u8; 3]>,

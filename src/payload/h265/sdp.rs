@@ -17,6 +17,7 @@ const NAME: &str = "H265";
 
 /// What an fmtp says of a stream of H.265.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct H265Parameters {
     /// `sprop-vps`.
     pub vps: Vec<Bytes>,

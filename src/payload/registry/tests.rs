@@ -189,7 +189,7 @@ impl FormatEntry for Tone {
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| PictureFacts { can_start: data.first() == Some(&1), has_picture: true })
+        Some(|data| PictureFacts::picture(data.first() == Some(&1)))
     }
 }
 

@@ -148,7 +148,7 @@ impl FormatEntry for Sketch {
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| PictureFacts { can_start: data.first() == Some(&0x81), has_picture: true })
+        Some(|data| PictureFacts::picture(data.first() == Some(&0x81)))
     }
 }
 
