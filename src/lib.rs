@@ -129,6 +129,7 @@ pub mod media;
 pub mod net;
 pub mod payload;
 mod provide;
+pub mod receive;
 pub mod rtp;
 mod rtsp;
 pub mod server;

@@ -2,18 +2,21 @@
 //!
 //! * [`RtpSink`] makes packets of frames, once for all destinations.
 //! * [`RtpSource`] makes frames of packets: order, loss, statistics.
+//! * [`StreamReceiver`] is an [`RtpSource`] with the RTCP that belongs to it.
 //! * [`RtcpInstance`] writes and reads the reports of a stream at the times RFC 3550 wants them.
 
 #[cfg(test)]
 mod formats_tests;
+pub mod receiver;
 pub mod rtcp;
 #[cfg(test)]
 mod simulation;
 pub mod sink;
 pub mod source;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
+pub use receiver::{StreamReceiver, StreamReceiverConfig};
 pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
 pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig};

@@ -78,6 +78,7 @@ impl<'i> ArrivedCompound<'i> {
             return false;
         }
         self.reporter = Some(reporter);
+        self.instance.on_participant(reporter, self.now);
         for block in blocks.iter().filter(|block| block.ssrc == ours) {
             self.instance.on_report_block(self.from, reporter, &block, self.now, self.ntp_now);
         }

@@ -11,9 +11,10 @@ use super::{
 use crate::error::Error;
 use crate::rtp::LOWER_LAYER_OVERHEAD;
 use crate::wire::rtcp::{
-    MAX_COUNT, SenderInfo, write_app, write_bye, write_rr, write_sdes_cname, write_sr,
+    Fir, MAX_COUNT, SenderInfo, write_app, write_bye, write_fir, write_pli, write_rr,
+    write_sdes_cname, write_sr,
 };
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 /// Most octets that a packet counts for in the average: one peer's giants would otherwise stretch
@@ -66,6 +67,8 @@ pub struct RtcpInstance {
     /// The sender that we receive from, and when it last reported.
     remote_sender: Option<(u32, Instant)>,
     receptions: Receptions,
+    /// The other participants, where we are a receiver: who has reported, and when it last did.
+    heard: HashMap<u32, Instant>,
     full_intra_requests: FullIntraRequests,
     /// What the last packet said and nobody has polled yet.
     events: VecDeque<RtcpEvent>,
@@ -94,6 +97,7 @@ impl RtcpInstance {
         Self {
             timer: ReportTimer::new(now, seed, &facts),
             receptions: Receptions::new(config.max_destinations, config.clock_rate),
+            heard: HashMap::new(),
             full_intra_requests: FullIntraRequests::new(config.max_destinations),
             events: VecDeque::new(),
             config,
@@ -142,8 +146,8 @@ impl RtcpInstance {
 
     /// Members of the session, ourselves included, as far as known.
     pub fn members(&self) -> usize {
-        let heard = self.receptions.len() + usize::from(self.remote_sender.is_some());
-        1 + self.others.max(heard)
+        let reported = self.receptions.len() + usize::from(self.remote_sender.is_some());
+        1 + self.others.max(reported).max(self.heard.len())
     }
 
     /// When the next report is due, or its time is to be reconsidered; `None` after BYE.
@@ -265,6 +269,30 @@ impl RtcpInstance {
         Ok(())
     }
 
+    /// Appends a report to `out` that asks the sender of `media` for a key frame. Does not move the
+    /// timer; the caller limits the rate.
+    pub fn request_key_frame(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        media: u32,
+        request: KeyFrameRequest,
+        out: &mut Vec<u8>,
+    ) {
+        if self.ended {
+            return;
+        }
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            match request {
+                KeyFrameRequest::PictureLoss => write_pli(out, this.ssrc, media),
+                KeyFrameRequest::FullIntra { sequence } => {
+                    write_fir(out, this.ssrc, &[Fir { ssrc: media, sequence }]);
+                }
+            }
+        });
+    }
+
     /// A packet arrived from `from`, a key that the caller chose for the destination. `ntp_now` is
     /// the wall-clock time of `now` by the same clock as in our reports. Packets that fail the
     /// checks of RFC 3550 appendix A.2 are counted and dropped.
@@ -287,6 +315,7 @@ impl RtcpInstance {
         self.count_size(data.len());
         if let Some(leaver) = outcome.bye {
             self.remove_destination(from);
+            self.heard.remove(&leaver);
             self.remote_sender.take_if(|(ssrc, _)| *ssrc == leaver);
             let members = self.members();
             self.timer.on_members_left(now, members);
@@ -315,6 +344,15 @@ impl RtcpInstance {
     pub fn remove_destination(&mut self, from: u64) {
         self.receptions.remove(from);
         self.full_intra_requests.remove(from);
+    }
+
+    /// Takes notice of another participant. A sender's owner knows how many there are; a receiver
+    /// in a group has to count them (6.2.1).
+    pub(super) fn on_participant(&mut self, ssrc: u32, now: Instant) {
+        let has_room = self.heard.len() < self.config.max_destinations;
+        if !self.config.is_sender && (has_room || self.heard.contains_key(&ssrc)) {
+            self.heard.insert(ssrc, now);
+        }
     }
 
     /// Takes what a receiver reports of our stream.
@@ -393,9 +431,8 @@ impl RtcpInstance {
         self.receptions.forget_silent(now, longest);
         self.full_intra_requests.forget_silent(now, longest);
         let silent = |at: Instant| now.saturating_duration_since(at) > longest;
-        if self.remote_sender.is_some_and(|(_, at)| silent(at)) {
-            self.remote_sender = None;
-        }
+        self.heard.retain(|_, at| !silent(*at));
+        self.remote_sender.take_if(|(_, at)| silent(*at));
     }
 
     /// Whether packets have gone out since the last report or since the one before it.

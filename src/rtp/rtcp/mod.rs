@@ -39,8 +39,8 @@ pub struct RtcpConfig {
     /// Least interval between reports, halved before the first; 5 s by RFC 3550 and by default.
     /// Use [`reduced_minimum`] where shorter ones are allowed.
     pub minimum_interval: Duration,
-    /// Most receivers that are remembered, each by its last report and its last full intra
-    /// request. 16,384 by default.
+    /// Most other participants that are remembered: receivers by their last report and their last
+    /// full intra request, or, where we receive, all others that report. 16,384 by default.
     pub max_destinations: usize,
     /// Whether packets are taken that do not begin with a report (RFC 5506), as feedback may. False
     /// by default.

@@ -10,6 +10,7 @@ mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
 use crate::wire::rtp::RtpPacket;
 use bytes::Bytes;
@@ -44,6 +45,21 @@ pub struct ReceivedFrame {
     /// The frame is not whole, or may not be; see
     /// [`DepacketizedFrame::damaged`](crate::payload::DepacketizedFrame::damaged).
     pub damaged: bool,
+}
+
+impl ReceivedFrame {
+    /// The frame as one that can be sent on, due at `dts` on the time line of
+    /// [`pts`](Self::pts). RTP does not tell when a frame is due: for a stream that is sent on as it
+    /// comes that is the time of its arrival, and the frame's `pts` if no pictures are reordered.
+    pub fn into_frame(self, dts: Duration) -> Frame {
+        let mut frame = Frame::new(self.data, self.pts, Duration::ZERO);
+        frame.dts = dts;
+        frame.wall_clock = self.wall_clock.map(NtpTime::to_unix);
+        frame.flags.key = self.key;
+        frame.flags.ends_access_unit = self.ends_access_unit;
+        frame.flags.discontinuity = self.discontinuity;
+        frame
+    }
 }
 
 /// Why a packet was dropped.

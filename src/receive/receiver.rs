@@ -1,0 +1,292 @@
+//! [`RtpReceiver`]: the sockets and the timer of a [`StreamReceiver`].
+
+use super::config::RtpReceiverConfig;
+use super::sockets::{Kind, Sockets};
+use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
+use crate::error::Error;
+use crate::net::{Inbox, with_port};
+use crate::payload::Depacketizer;
+use crate::rtp::StreamReceiver;
+use crate::rtp::rtcp::NtpTime;
+use crate::wire::rtcp::is_rtcp;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Called when something has arrived, or its time has come.
+type Handler = Box<dyn FnMut(&mut StreamReceiver, &mut UsageEnvironment)>;
+
+/// What an [`RtpReceiver`] has counted besides its stream's
+/// [`source`](StreamReceiver::source) and [`rtcp`](StreamReceiver::rtcp).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverCounters {
+    /// Packets dropped because they came from another host than the peer.
+    pub foreign: u64,
+    /// Packets dropped because they were longer than
+    /// [`max_packet`](RtpReceiverConfig::max_packet).
+    pub oversized: u64,
+    /// RTCP packets that the system has not taken.
+    pub send_errors: u64,
+    /// Errors of the sockets when they were read, such as those that a report has brought back.
+    pub receive_errors: u64,
+}
+
+/// Receives one stream over UDP and makes frames of it. It sends receiver reports, asks for key
+/// frames if it is to, and says BYE when it is closed.
+///
+/// Frames wait in it until somebody takes them, within the limits of its
+/// [`RtpSourceConfig`](crate::rtp::RtpSourceConfig): the handler that it was opened with, or
+/// whoever calls [`with_stream`](Self::with_stream).
+pub struct RtpReceiver {
+    stream: StreamReceiver,
+    sockets: Option<Sockets>,
+    inbox: Inbox,
+    handler: Handler,
+    me: Option<MediumHandle>,
+    timer: Timer,
+    peer: Option<IpAddr>,
+    max_packet: usize,
+    rtcp_destination: Option<SocketAddr>,
+    /// Whether the destination is where the sender's RTCP was seen to come from.
+    learns_destination: bool,
+    report: Vec<u8>,
+    counters: ReceiverCounters,
+}
+
+impl fmt::Debug for RtpReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtpReceiver")
+            .field("stream", &self.stream)
+            .field("rtcp_destination", &self.rtcp_destination)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RtpReceiver {
+    /// Opens the sockets and adds the receiver to the environment. `depacketizer` understands the
+    /// stream's packets. `handler` is called after each event of the sockets and of the timer, when
+    /// frames may wait and the stream may have ended; it has the whole environment but the receiver
+    /// itself, which is lent as a [`StreamReceiver`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`RtpReceiverConfig::check`]. [`Error::Io`]: the sockets cannot be
+    /// opened, or the group cannot be joined.
+    pub fn open(
+        env: &mut UsageEnvironment,
+        config: RtpReceiverConfig,
+        depacketizer: Box<dyn Depacketizer>,
+        handler: impl FnMut(&mut StreamReceiver, &mut UsageEnvironment) + 'static,
+    ) -> Result<MediumId<Self>, Error> {
+        config.check()?;
+        let mut random = [0; 12];
+        env.fill_random(&mut random);
+        let destination = config.rtcp_destination.or_else(|| destination_of(&config));
+        let sockets = Sockets::open(env, &config)?;
+        let stream = StreamReceiver::new(config.stream, depacketizer, env.now(), random)?;
+        let id = env.add(Self {
+            stream,
+            sockets: Some(sockets),
+            // A packet that fills its slot may have been cut off.
+            inbox: Inbox::new(config.max_packet.saturating_add(1)),
+            handler: Box::new(handler),
+            me: None,
+            timer: Timer::new(),
+            peer: config.peer,
+            max_packet: config.max_packet,
+            rtcp_destination: destination,
+            learns_destination: destination.is_none(),
+            report: Vec::new(),
+            counters: ReceiverCounters::default(),
+        });
+        let begun = env.with(id, Self::begin).map_err(Error::from);
+        match begun.and_then(|result| result.map_err(Error::from)) {
+            Ok(()) => Ok(id),
+            Err(e) => {
+                env.close(id);
+                Err(e)
+            }
+        }
+    }
+
+    fn begin(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        if let (Some(sockets), Some(me)) = (&mut self.sockets, self.me) {
+            sockets.watch(env, me)?;
+        }
+        self.wake(env);
+        Ok(())
+    }
+
+    /// The stream, to ask what has been counted.
+    pub const fn stream(&self) -> &StreamReceiver {
+        &self.stream
+    }
+
+    /// Lends the stream from outside the handler, to take frames or to ask for a key frame, and
+    /// sends what is to be sent afterwards.
+    pub fn with_stream<R>(
+        &mut self,
+        env: &mut UsageEnvironment,
+        f: impl FnOnce(&mut StreamReceiver, &mut UsageEnvironment) -> R,
+    ) -> R {
+        let result = f(&mut self.stream, env);
+        self.send_rtcp(env);
+        self.wake(env);
+        result
+    }
+
+    /// What has been counted.
+    pub const fn counters(&self) -> ReceiverCounters {
+        self.counters
+    }
+
+    /// Where RTP is received; `None` once the receiver is closed.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.sockets.as_ref()?.rtp_address().ok()
+    }
+
+    /// Where reports go; `None` until it is known.
+    pub const fn rtcp_destination(&self) -> Option<SocketAddr> {
+        self.rtcp_destination
+    }
+
+    /// Takes what has come to a socket, as much as one call gives.
+    fn receive(&mut self, env: &mut UsageEnvironment, key: EventKey) {
+        let Some((socket, kind)) = self.sockets.as_mut().and_then(|s| s.get(key)) else { return };
+        match socket.recv_batch(env, &mut self.inbox) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+            Err(e) => {
+                log::debug!("a receiver's socket: {e}");
+                self.counters.receive_errors += 1;
+                return;
+            }
+        }
+        let (now, ntp) = (env.now(), ntp_now(env));
+        // Out of the way while its packets are handled; it comes back with its memory.
+        let inbox = std::mem::take(&mut self.inbox);
+        for (packet, from) in inbox.iter() {
+            if self.peer.is_some_and(|peer| peer != from.ip().to_canonical()) {
+                self.counters.foreign += 1;
+            } else if packet.len() > self.max_packet {
+                self.counters.oversized += 1;
+            } else {
+                self.take(packet, from, kind, now, ntp);
+            }
+        }
+        self.inbox = inbox;
+    }
+
+    fn take(&mut self, packet: &[u8], from: SocketAddr, kind: Kind, now: Instant, ntp: NtpTime) {
+        if kind == Kind::Rtcp || kind == Kind::Both && is_rtcp(packet) {
+            let outcome = self.stream.handle_rtcp(packet, now, ntp);
+            let ssrc = self.stream.source().ssrc();
+            let is_senders = |ssrc_of_report| ssrc.is_none_or(|ssrc| ssrc == ssrc_of_report);
+            if outcome.sender_report.is_some_and(|report| is_senders(report.ssrc)) {
+                self.learn_destination(from);
+            }
+        } else if self.stream.handle_rtp(packet, now).is_ok() && kind == Kind::Both {
+            self.learn_destination(from);
+        }
+    }
+
+    fn learn_destination(&mut self, from: SocketAddr) {
+        if self.learns_destination {
+            self.rtcp_destination = Some(from);
+        }
+    }
+
+    /// Sends the RTCP that is due.
+    fn send_rtcp(&mut self, env: &mut UsageEnvironment) {
+        if self.rtcp_destination.is_none() {
+            return;
+        }
+        let (now, ntp) = (env.now(), ntp_now(env));
+        if self.stream.has_collision() {
+            let ssrc = env.random_u32().max(1);
+            self.report.clear();
+            self.stream.change_ssrc(ssrc, ntp, &mut self.report);
+            self.send_report(env);
+        }
+        loop {
+            self.report.clear();
+            if !self.stream.poll_rtcp(now, ntp, &mut self.report) {
+                return;
+            }
+            self.send_report(env);
+        }
+    }
+
+    fn send_report(&mut self, env: &mut UsageEnvironment) {
+        let (Some(to), Some(sockets)) = (self.rtcp_destination, &mut self.sockets) else { return };
+        if self.report.is_empty() {
+            return;
+        }
+        if let Err(e) = sockets.rtcp().send_to(env, &self.report, to) {
+            log::debug!("RTCP to {to}: {e}");
+            self.counters.send_errors += 1;
+        }
+    }
+
+    /// Arms the timer. While nobody is known to whom a report could go, none is due.
+    fn wake(&mut self, env: &mut UsageEnvironment) {
+        let Some(me) = self.me else { return };
+        let at = match self.rtcp_destination {
+            Some(_) => self.stream.poll_timeout(),
+            None => self.stream.source().poll_timeout(),
+        };
+        match at {
+            Some(at) => env.arm_timer(&mut self.timer, me, EventKey::default(), at),
+            None => env.disarm_timer(&mut self.timer),
+        }
+    }
+}
+
+impl Medium for RtpReceiver {
+    fn kind(&self) -> &'static str {
+        "RtpReceiver"
+    }
+
+    fn on_added(&mut self, _: &mut UsageEnvironment, me: MediumHandle) {
+        self.me = Some(me);
+    }
+
+    fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
+        match event {
+            Event::Readiness { key, .. } => self.receive(env, key),
+            Event::Timer { .. } => self.stream.handle_timeout(env.now()),
+            Event::Trigger { .. } => return,
+        }
+        (self.handler)(&mut self.stream, env);
+        self.send_rtcp(env);
+        self.wake(env);
+    }
+
+    fn on_close(&mut self, env: &mut UsageEnvironment) {
+        env.disarm_timer(&mut self.timer);
+        self.report.clear();
+        if self.stream.bye(ntp_now(env), &mut self.report) {
+            self.send_report(env);
+        }
+        if let Some(sockets) = self.sockets.take() {
+            sockets.close(env);
+        }
+    }
+}
+
+/// Where the reports of a group go. A source-specific group has no place for its members' reports:
+/// they go to its source alone (RFC 5760 section 5).
+fn destination_of(config: &RtpReceiverConfig) -> Option<SocketAddr> {
+    let RtpReceiverConfig { address, peer, .. } = *config;
+    if !address.ip().is_multicast() {
+        return None;
+    }
+    let port = if config.multiplexed { address.port() } else { address.port().saturating_add(1) };
+    Some(with_port(peer.map_or(address, |peer| SocketAddr::new(peer, port)), port))
+}
+
+fn ntp_now(env: &UsageEnvironment) -> NtpTime {
+    NtpTime::from_unix(env.wall_clock())
+}

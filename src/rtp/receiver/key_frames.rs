@@ -1,0 +1,80 @@
+//! When a receiver needs a key frame, and when it asks for one: RFC 4585 section 6.3.1, RFC 5104
+//! section 4.3.1.
+
+use super::config::KeyFrameMessage;
+use crate::rtp::ReceivedFrame;
+use crate::rtp::rtcp::KeyFrameRequest;
+use std::time::{Duration, Instant};
+
+/// Whether decoding waits for a key frame, and the requests for it.
+#[derive(Debug)]
+pub(super) struct KeyFrameNeed {
+    message: Option<KeyFrameMessage>,
+    interval: Duration,
+    /// A whole key frame has come: frames after it can be decoded.
+    begun: bool,
+    /// When it was found that a key frame is needed.
+    since: Option<Instant>,
+    asked_at: Option<Instant>,
+    /// Number of the next full intra request.
+    sequence: u8,
+    requests: u64,
+}
+
+impl KeyFrameNeed {
+    pub(super) const fn new(message: Option<KeyFrameMessage>, interval: Duration) -> Self {
+        Self {
+            message,
+            interval,
+            begun: false,
+            since: None,
+            asked_at: None,
+            sequence: 0,
+            requests: 0,
+        }
+    }
+
+    /// A frame is given out.
+    pub(super) fn on_frame(&mut self, frame: &ReceivedFrame, now: Instant) {
+        if frame.key && !frame.damaged {
+            self.begun = true;
+            self.since = None;
+        } else if frame.discontinuity || frame.damaged || !self.begun {
+            self.want(now);
+        }
+    }
+
+    pub(super) fn want(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.since.is_some()
+    }
+
+    pub(super) const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// When the next request is to be sent.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let since = self.since.filter(|_| self.message.is_some())?;
+        Some(self.asked_at.map_or(since, |at| since.max(at + self.interval)))
+    }
+
+    /// The request to be sent now. One that brings no key frame within the interval is followed by
+    /// a new command, not by a repetition: the sender may have answered, and the answer been lost.
+    pub(super) fn poll_request(&mut self, now: Instant) -> Option<KeyFrameRequest> {
+        self.due_at().filter(|at| *at <= now)?;
+        self.asked_at = Some(now);
+        self.requests += 1;
+        match self.message? {
+            KeyFrameMessage::PictureLoss => Some(KeyFrameRequest::PictureLoss),
+            KeyFrameMessage::FullIntra => {
+                let sequence = self.sequence;
+                self.sequence = sequence.wrapping_add(1);
+                Some(KeyFrameRequest::FullIntra { sequence })
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! [`StreamReceiver`]: everything about a stream that is received, but the sockets. Read RFC 3550
+//! sections 6 and 8 before changing it, and RFC 4585 section 3 for when feedback may be sent.
+
+mod config;
+mod key_frames;
+#[cfg(test)]
+mod tests;
+
+pub use config::{KeyFrameMessage, StreamReceiverConfig};
+
+use super::rtcp::{Cname, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
+use super::source::{ReceivedFrame, Rejected, RtpSource};
+use crate::error::Error;
+use crate::payload::Depacketizer;
+use crate::wire::rtcp::is_rtcp;
+use crate::wire::rtp::RtpPacket;
+use byteorder::{BigEndian, ByteOrder};
+use key_frames::KeyFrameNeed;
+use std::time::{Duration, Instant};
+
+/// The one key under which the RTCP instance knows those that report to us: we send nothing that
+/// they could tell of.
+const NOBODY: u64 = 0;
+
+/// Receives one stream: an [`RtpSource`], the [`RtcpInstance`] that reports on it, and the requests
+/// for key frames that it needs. It is told the time and given the bytes, whichever way they come:
+/// over UDP ([`RtpReceiver`](crate::receive::RtpReceiver) has the sockets), interleaved in an RTSP
+/// connection, or from a file.
+///
+/// What arrives goes to [`handle_rtp`](Self::handle_rtp) and [`handle_rtcp`](Self::handle_rtcp), or
+/// to [`handle_packet`](Self::handle_packet) where both come the same way. After each of these, and
+/// after [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has
+/// come: [`poll_frame`](Self::poll_frame) and then [`poll_rtcp`](Self::poll_rtcp), each until it
+/// gives nothing. At the end: [`bye`](Self::bye).
+///
+/// ```
+/// use riverrun::payload::mp2t::Mp2tDepacketizer;
+/// use riverrun::rtp::rtcp::NtpTime;
+/// use riverrun::rtp::{StreamReceiver, StreamReceiverConfig};
+/// use std::time::Instant;
+///
+/// let config = StreamReceiverConfig::new(33, 90_000, "viewer@example.org");
+/// let (random, mut now) = ([7; 12], Instant::now()); // of the operating system
+/// let depacketizer = Box::new(Mp2tDepacketizer::new());
+/// let mut receiver = StreamReceiver::new(config, depacketizer, now, random)?;
+///
+/// let mut packet = vec![0x80, 33, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+/// packet.extend([0x47; 188]);
+/// receiver.handle_rtp(&packet, now).expect("it is one of the stream's");
+/// assert_eq!(receiver.poll_frame().expect("a transport packet is a frame").data.len(), 188);
+///
+/// let mut report = Vec::new();
+/// while report.is_empty() {
+///     now = receiver.poll_timeout().expect("it has not said BYE"); // sleep until then
+///     receiver.handle_timeout(now);
+///     receiver.poll_rtcp(now, NtpTime::default(), &mut report);
+/// }
+/// assert_eq!(report[1], 201); // a receiver report
+/// # Ok::<(), riverrun::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StreamReceiver {
+    source: RtpSource,
+    rtcp: RtcpInstance,
+    key_frames: KeyFrameNeed,
+    /// Time of the last call that told it.
+    now: Instant,
+    early_report: Option<EarlyReport>,
+    sender_cname: Option<Cname>,
+    collision: bool,
+}
+
+/// A report of an SSRC that is not in use: it may be ahead of the first packet.
+#[derive(Debug)]
+struct EarlyReport {
+    report: SenderReport,
+    at: Instant,
+    cname: Option<Cname>,
+}
+
+impl StreamReceiver {
+    /// A receiver of a stream whose packets `depacketizer` understands. `random` gives the SSRC
+    /// under which it reports, and makes the intervals of the reports unpredictable.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`StreamReceiverConfig::check`].
+    pub fn new(
+        mut config: StreamReceiverConfig,
+        depacketizer: Box<dyn Depacketizer>,
+        now: Instant,
+        random: [u8; 12],
+    ) -> Result<Self, Error> {
+        config.check()?;
+        config.rtcp.is_sender = false;
+        let (ssrc, seed) = random.split_at(4);
+        let (ssrc, seed) = (BigEndian::read_u32(ssrc).max(1), BigEndian::read_u64(seed));
+        Ok(Self {
+            source: RtpSource::new(config.source, depacketizer)?,
+            rtcp: RtcpInstance::new(config.rtcp, ssrc, now, seed),
+            key_frames: KeyFrameNeed::new(config.key_frame_message, config.key_frame_interval),
+            now,
+            early_report: None,
+            sender_cname: None,
+            collision: false,
+        })
+    }
+
+    /// The RTP side: SSRC, loss, jitter, counts.
+    pub const fn source(&self) -> &RtpSource {
+        &self.source
+    }
+
+    /// The RTCP side: the SSRC under which we report, members, counts.
+    pub const fn rtcp(&self) -> &RtcpInstance {
+        &self.rtcp
+    }
+
+    /// Canonical name of the sender, once it has told it: streams of one name share a clock (RFC
+    /// 3550 section 6.5.1).
+    pub fn sender_cname(&self) -> Option<&str> {
+        self.sender_cname.as_deref()
+    }
+
+    /// As [`RtpSource::expect_ssrc`].
+    pub fn expect_ssrc(&mut self, ssrc: u32) {
+        self.source.expect_ssrc(ssrc);
+    }
+
+    /// As [`RtpSource::set_reference`].
+    pub fn set_reference(&mut self, timestamp: u32, at: Duration) {
+        self.source.set_reference(timestamp, at);
+    }
+
+    /// Tells a better estimate of the session's bandwidth, bits a second, of which RTCP gets 5 %.
+    pub fn set_session_bandwidth(&mut self, bps: u64) {
+        self.rtcp.set_session_bandwidth(bps);
+    }
+
+    /// Takes an RTP packet.
+    ///
+    /// # Errors
+    /// Why it was dropped. Nothing needs to be done about it.
+    pub fn handle_rtp(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
+        self.now = now;
+        if let (Some(early), None) = (&self.early_report, self.source.ssrc()) {
+            let is_of = |p: RtpPacket<'_>| p.ssrc == early.report.ssrc;
+            if RtpPacket::parse(data).is_ok_and(is_of) {
+                self.source.expect_ssrc(early.report.ssrc);
+                self.take_early_report();
+            }
+        }
+        let result = self.source.handle_packet(data, now);
+        self.take_early_report();
+        self.collision |= self.source.ssrc() == Some(self.rtcp.ssrc());
+        result
+    }
+
+    fn take_early_report(&mut self) {
+        let ssrc = self.source.ssrc();
+        if let Some(early) = self.early_report.take_if(|early| Some(early.report.ssrc) == ssrc) {
+            self.source.handle_sender_report(&early.report, early.at);
+            self.sender_cname = early.cname.or(self.sender_cname);
+        }
+    }
+
+    /// Takes an RTCP packet; `ntp_now` is the wall-clock time of `now`. What it says of the stream
+    /// has been attended to when this returns; the outcome is for what the caller wants besides.
+    pub fn handle_rtcp(&mut self, data: &[u8], now: Instant, ntp_now: NtpTime) -> RtcpOutcome {
+        self.now = now;
+        let outcome = self.rtcp.handle_packet(data, NOBODY, now, ntp_now);
+        if let Some(report) = outcome.sender_report {
+            if self.source.ssrc() == Some(report.ssrc) {
+                self.source.handle_sender_report(&report, now);
+                self.sender_cname = outcome.cname.or(self.sender_cname);
+            } else {
+                self.early_report = Some(EarlyReport { report, at: now, cname: outcome.cname });
+            }
+        }
+        if let Some(ssrc) = outcome.bye {
+            self.source.handle_bye(ssrc, now);
+        }
+        self.collision |= outcome.collision;
+        outcome
+    }
+
+    /// Takes a packet of either kind, where RTP and RTCP come the same way: the second octet tells
+    /// them apart (RFC 5761 section 4).
+    pub fn handle_packet(&mut self, data: &[u8], now: Instant, ntp_now: NtpTime) {
+        if is_rtcp(data) {
+            self.handle_rtcp(data, now, ntp_now);
+        } else if let Err(why) = self.handle_rtp(data, now) {
+            // The source has counted it.
+            log::trace!("{:08x}: {why}", self.rtcp.ssrc());
+        }
+    }
+
+    /// The next frame.
+    pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
+        let frame = self.source.poll_frame()?;
+        self.key_frames.on_frame(&frame, self.now);
+        Some(frame)
+    }
+
+    /// Whether the sender has said BYE and all that came before has been given out. A sender that
+    /// goes on all the same, or another that takes its place, makes it false again.
+    pub fn is_ended(&self) -> bool {
+        self.source.is_ended()
+    }
+
+    /// Whether the frames that were given out last cannot be decoded: something was lost, or they
+    /// came without a key frame before them. It ends with the next whole key frame.
+    pub const fn is_key_frame_wanted(&self) -> bool {
+        self.key_frames.is_wanted()
+    }
+
+    /// Asks for a key frame, as the loss of a packet does: a decoder has found that it needs one.
+    pub fn want_key_frame(&mut self) {
+        self.key_frames.want(self.now);
+    }
+
+    /// Requests for a key frame that have been sent.
+    pub const fn key_frame_requests(&self) -> u64 {
+        self.key_frames.requests()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let request = self.key_frames.due_at().filter(|_| self.may_ask_at_once());
+        [self.source.poll_timeout(), self.rtcp.poll_timeout(), request].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.source.handle_timeout(now);
+        if self.rtcp.poll_timeout().is_some_and(|at| at <= now) {
+            self.rtcp.handle_timeout(now, 1);
+        }
+    }
+
+    /// Appends the next packet that is to go to the sender to `out`: a report that is due, or a
+    /// request for a key frame. False if there is none. `ntp` is the wall-clock time of `now`.
+    pub fn poll_rtcp(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
+        self.now = now;
+        let Self { source, rtcp, .. } = self;
+        if rtcp.poll_report_with(now, ntp, None, |now| source.report_block(now), out) {
+            // In a group a request goes with a report (RFC 4585 section 3.5.2, for a receiver that
+            // sends no early packets).
+            if !self.may_ask_at_once() {
+                self.ask_for_key_frame(now, ntp, out);
+            }
+            return true;
+        }
+        self.may_ask_at_once() && self.ask_for_key_frame(now, ntp, out)
+    }
+
+    /// Between two there is nobody else whom an early packet could trouble (RFC 4585 section 3.4 b:
+    /// T_dither_max is 0).
+    fn may_ask_at_once(&self) -> bool {
+        self.source.ssrc().is_some()
+            && self.rtcp.poll_timeout().is_some()
+            && self.rtcp.members() <= 2
+    }
+
+    fn ask_for_key_frame(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
+        let Some(media) = self.source.ssrc() else { return false };
+        let Some(request) = self.key_frames.poll_request(now) else { return false };
+        self.rtcp.request_key_frame(ntp, None, media, request, out);
+        true
+    }
+
+    /// Whether another participant uses the SSRC under which we report (RFC 3550 section 8.2).
+    /// [`change_ssrc`](Self::change_ssrc) ends it.
+    pub const fn has_collision(&self) -> bool {
+        self.collision
+    }
+
+    /// Reports under another SSRC from now on, and appends the BYE of the one before to `out` if
+    /// anybody has heard of it.
+    pub fn change_ssrc(&mut self, ssrc: u32, ntp: NtpTime, out: &mut Vec<u8>) {
+        self.rtcp.bye_for_now(ntp, None, out);
+        self.rtcp.change_ssrc(ssrc);
+        self.collision = false;
+    }
+
+    /// Appends the last packet to `out`: a report with BYE (RFC 3550 section 6.6). False, and
+    /// nothing, if it was written before or nobody has heard of us. Frames can still be received.
+    pub fn bye(&mut self, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
+        self.rtcp.bye(ntp, None, None, out)
+    }
+}
