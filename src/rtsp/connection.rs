@@ -145,7 +145,7 @@ impl Connection {
     fn rearm(&mut self, env: &mut UsageEnvironment) {
         if self.ended {
             env.disarm_timer(&mut self.timer);
-        } else if self.backlog && self.waiting.is_none() {
+        } else if self.is_finished() || (self.backlog && self.waiting.is_none()) {
             let now = env.now();
             env.arm_timer(&mut self.timer, self.owner, self.key, now);
         } else if let Some(at) = self.deadline() {

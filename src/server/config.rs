@@ -5,6 +5,7 @@ use crate::rtp::sink::check_max_packet;
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
+use crate::session::new_stream::StreamLimits;
 use crate::session::pool::PoolConfig;
 
 /// Settings of an [`RtspServer`](super::RtspServer).
@@ -103,6 +104,16 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// The limits of each new stream.
+    pub(crate) const fn stream_limits(&self) -> StreamLimits {
+        StreamLimits {
+            max_packet: self.max_packet,
+            max_cached: self.max_cached,
+            max_burst: self.max_burst,
+            destinations_per_turn: self.destinations_per_turn,
+        }
+    }
+
     /// Refuses a configuration with which a server could not serve.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { request_limits, pool, .. } = self;

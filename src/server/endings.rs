@@ -10,6 +10,7 @@ use crate::env::turn_budget::TurnBudget;
 use crate::env::{Timer, UsageEnvironment};
 use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId};
 use crate::server::rtsp_server::{RtspServer, plain_key};
+use crate::session::client_media::is_streamed_over;
 use crate::session::pool::RemovalReason;
 use std::collections::VecDeque;
 
@@ -85,7 +86,8 @@ impl RtspServer {
 
     fn take_one_apart(&mut self, env: &mut UsageEnvironment) {
         if let Some((session, reason)) = self.endings.sessions.pop_front() {
-            return self.end_session(env, session, reason);
+            self.end_session(env, session, reason);
+            return;
         }
         // A connection stays in its table until the last of its sessions has left.
         let Some(&id) = self.endings.connections.front() else { return };
@@ -97,7 +99,7 @@ impl RtspServer {
         let is_made_over =
             self.pool.session(session).map(|s| s.connection()) == Some(Some(id.raw()));
         let is_lost = self.config.end_udp_sessions_on_disconnect && is_made_over
-            || self.streams_over(session, id);
+            || self.pool.session(session).is_some_and(|s| is_streamed_over(s, id));
         if is_lost {
             self.end_session(env, session, RemovalReason::ConnectionLost);
         }
@@ -119,31 +121,6 @@ impl RtspServer {
         }
         connection.close(env);
         self.resume_accepting(env);
-    }
-
-    fn streams_over(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
-        self.pool.session(session).is_some_and(|s| {
-            s.media().any(|(_, media)| media.connections().any(|c| c == connection))
-        })
-    }
-
-    /// A connection over which a session streams no more, and which it was not made over, may
-    /// go its own way.
-    pub(crate) fn unbind_if_unused(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        session: ClientSessionId,
-    ) {
-        let owner = self.pool.session(session).and_then(|s| s.connection());
-        if owner == Some(id.raw()) || self.streams_over(session, id) {
-            return;
-        }
-        if let Some(connection) = self.connections.table.get_mut(id) {
-            connection.sessions.remove(&session);
-            connection.heard_at = env.now();
-        }
-        self.settle_connection(env, id);
     }
 
     /// Ends all client sessions that use a media session; it stays in the table. Returns how many
@@ -170,7 +147,7 @@ impl RtspServer {
         }
         for stream in self.streams.table.ids().collect::<Vec<_>>() {
             self.with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
-            self.delete_stream(env, stream);
+            self.streams.remove(env, stream);
         }
         for connection in self.connections.table.ids().collect::<Vec<_>>() {
             self.end_connection(env, connection, "the server closes");

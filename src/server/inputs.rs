@@ -33,11 +33,7 @@ impl RtspServer {
 
     /// Forgets a live input that is not used any more.
     pub fn delete_live_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
-        let Some(mut input) = self.streams.inputs.remove(id) else { return };
-        env.disarm_timer(&mut input.timer);
-        if let Some(trigger) = input.trigger {
-            env.delete_event_trigger(&trigger);
-        }
+        self.streams.delete_input(env, id);
     }
 
     /// An input has a frame, or its end: its streams are run.

@@ -6,7 +6,7 @@ use crate::ids::StreamId;
 use crate::net::{Groupsock, PortPair};
 use crate::rtp::rtcp::RtcpConfig;
 use crate::server::rtsp_server::RtspServer;
-use crate::server::streams::{StreamConfig, bandwidth_bps, new_stream};
+use crate::session::new_stream::{StreamConfig, bandwidth_bps, new_stream};
 use crate::session::payload_types::{self, Declared};
 use crate::session::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
@@ -75,7 +75,7 @@ impl RtspServer {
                 }
                 Err(e) => {
                     for stream in started {
-                        self.delete_stream(env, stream);
+                        self.streams.remove(env, stream);
                     }
                     return Err(e);
                 }
@@ -101,7 +101,7 @@ impl RtspServer {
             return false;
         }
         self.with_stream(env, id, |s, env, context| s.end_with_goodbye(env, context));
-        self.delete_stream(env, id);
+        self.streams.remove(env, id);
         true
     }
 
@@ -144,7 +144,7 @@ impl RtspServer {
         let sockets = match self.add_sockets(env, rtp, pair, Some(id)) {
             Ok(sockets) => sockets,
             Err(e) => {
-                self.delete_stream(env, id);
+                self.streams.remove(env, id);
                 return Err(e.into());
             }
         };
@@ -154,7 +154,7 @@ impl RtspServer {
         if let Some(stream) = self.streams.table.get_mut(id) {
             stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
         }
-        self.feed_from(id, input);
+        self.streams.feed_from(id, input);
         log::debug!("stream {id} to {rtp}");
         let group = MulticastGroup { rtp, rtcp_port: rtcp.port(), ttl, stream: id };
         Ok(PassiveServerMediaSubsession::new(format, group, kbps))

@@ -13,12 +13,12 @@ use crate::server::method::parameters::{get_parameter, set_parameter};
 use crate::server::method::pause::pause;
 use crate::server::method::play::play;
 use crate::server::method::refusal::{Refusal, Refused};
-use crate::server::method::selection::{Selection, media_of_mut};
+use crate::server::method::selection::Selection;
 use crate::server::rtsp_server::RtspServer;
-use crate::server::streams::Goodbye;
 use crate::server::waiting::Resumed;
-use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::client_media::{SessionMedia, TrackSetup, media_of_mut};
 use crate::session::pool::RemovalReason;
+use crate::session::release::Goodbye;
 use crate::wire::rtsp::accept::{accepts, unsupported};
 use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
@@ -232,8 +232,7 @@ impl RtspServer {
         }
         let url = request.request.url.as_str();
         let media_session = self.find_presentation(env, url)?;
-        let session =
-            self.media_sessions.table.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let session = self.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let Some(sdp) = session.describe(request.local.ip()) else {
             // It is refused when its time is over.
             return Err(NotServed::MustWait(Awaited::Description));
@@ -258,7 +257,7 @@ impl RtspServer {
         let media = media_of_mut(state, selection.media_session).ok_or(StatusCode::NOT_FOUND)?;
         if let Some(track) = selection.track.filter(|_| media.tracks().count() > 1) {
             if let Some(setup) = media.take_track(track) {
-                self.release_track(env, &setup, Goodbye::BeforeAnswer);
+                self.session_tables().release_track(env, &setup, Goodbye::BeforeAnswer);
             }
             self.context(env).name_session(answer, selection.session);
             return Ok(AfterAnswer::Nothing);
@@ -266,7 +265,7 @@ impl RtspServer {
         if others {
             let of_others = |media: &SessionMedia| media.media_session() != selection.media_session;
             for media in state.retain_media(|_, media| of_others(media)) {
-                self.release_media(env, media, Goodbye::BeforeAnswer);
+                self.session_tables().release_media(env, media, Goodbye::BeforeAnswer);
             }
         } else {
             self.end_session(env, selection.session, RemovalReason::TornDown);

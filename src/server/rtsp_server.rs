@@ -6,11 +6,11 @@ use crate::env::{
     Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
 };
 use crate::error::Error;
+use crate::ids::{ClientSessionId, MediaSessionId, StreamId};
 use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
-use crate::ids::{MediaSessionId, StreamId};
 use crate::net::TcpListener;
 use crate::rtsp::connections::Connections;
 use crate::server::config::{ServerConfig, UdpPorts};
@@ -21,12 +21,12 @@ use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
 use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
-use crate::session::pool::SessionPool;
+use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
+use crate::session::release::{EndedSession, SessionTables};
 use crate::stream::state::{SendContext, StreamState};
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,10 +34,6 @@ use std::time::Instant;
 
 /// Bytes that are read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;
-/// Sessions that expire in one turn.
-const EXPIRIES_PER_TURN: usize = 256;
-/// Sessions made by a provider that are kept while nobody uses them.
-const MAX_IDLE_PROVIDED: usize = 256;
 
 /// An RTSP server (RFC 2326): finds media sessions by name, manages client sessions, streams.
 ///
@@ -81,7 +77,8 @@ pub struct RtspServer {
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
     pub(crate) pool: SessionPool<SessionMedia>,
-    pub(crate) pool_timer: Timer,
+    /// When the next client session expires.
+    pub(crate) pool_watch: Option<PoolWatch>,
     pub(crate) provider: Option<Box<dyn SessionProvider>>,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) waiting: Waiting,
@@ -92,9 +89,6 @@ pub struct RtspServer {
     /// The answer that is being written.
     pub(crate) answer: Vec<u8>,
     pub(crate) standing_fields: StandingFields,
-    /// Memory of the check of references.
-    #[cfg(debug_assertions)]
-    pub(crate) counted: HashMap<MediaSessionId, usize>,
 }
 
 impl fmt::Debug for RtspServer {
@@ -102,7 +96,7 @@ impl fmt::Debug for RtspServer {
         f.debug_struct("RtspServer")
             .field("connections", &self.connections.table.len())
             .field("client_sessions", &self.pool.len())
-            .field("media_sessions", &self.media_sessions.table.len())
+            .field("media_sessions", &self.media_sessions.len())
             .field("streams", &self.streams.table.len())
             .finish_non_exhaustive()
     }
@@ -139,15 +133,13 @@ impl RtspServer {
             connections: Connections::default(),
             media_sessions: MediaSessions::default(),
             streams: Streams::new(),
-            pool_timer: Timer::default(),
+            pool_watch: None,
             provider: None,
             hooks: Box::new(NoHooks),
             waiting: Waiting::default(),
             endings: Endings::default(),
             seeks: TurnBudget::default(),
             read_buffer: vec![0; READ_CHUNK],
-            #[cfg(debug_assertions)]
-            counted: HashMap::new(),
         }))
     }
 
@@ -205,40 +197,24 @@ impl RtspServer {
     pub fn add_server_media_session(
         &mut self,
         env: &mut UsageEnvironment,
-        mut session: ServerMediaSession,
+        session: ServerMediaSession,
     ) -> Result<MediaSessionId, Error> {
-        session.check()?;
-        let name = session.stream_name().to_owned();
-        if let Some(&old) = self.media_sessions.names.get(&name) {
-            if let Some(old) = self.media_sessions.table.get(old) {
-                session.follow(old);
-            }
-            self.remove_server_media_session(env, old);
-        }
-        let origin = u64::from(env.random_u32()) << 32 | u64::from(env.random_u32());
-        session.enter_table(origin, env.wall_clock());
-        self.media_sessions.provided += usize::from(session.provided.is_some());
-        let id = self.media_sessions.table.insert(session);
-        self.media_sessions.names.insert(name, id);
-        Ok(id)
+        self.media_sessions.add(env, &mut self.streams, session)
     }
 
     /// Finds a media session by name in the table.
     pub fn lookup_server_media_session(&self, name: &str) -> Option<MediaSessionId> {
-        self.media_sessions.names.get(name).copied()
+        self.media_sessions.by_name(name)
     }
 
     /// A media session, in the table or still in use.
     pub fn media_session(&self, id: MediaSessionId) -> Option<&ServerMediaSession> {
-        self.media_sessions.table.get(id)
+        self.media_sessions.get(id)
     }
 
     /// The media sessions that clients can find.
     pub fn media_sessions(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
-        self.media_sessions
-            .names
-            .values()
-            .filter_map(|&id| Some((id, self.media_sessions.table.get(id)?)))
+        self.media_sessions.findable()
     }
 
     /// Takes a media session out of the table: newcomers do not find it, present clients stream
@@ -248,16 +224,7 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: MediaSessionId,
     ) -> bool {
-        let Some(session) = self.media_sessions.table.get_mut(id) else { return false };
-        let was_in_table = self.media_sessions.names.get(session.stream_name()) == Some(&id);
-        if was_in_table {
-            self.media_sessions.names.remove(session.stream_name());
-        }
-        session.leave_table();
-        if session.reference_count() == 0 {
-            self.drop_media_session(env, id);
-        }
-        was_in_table
+        self.media_sessions.remove(env, &mut self.streams, id)
     }
 
     /// Removes a media session and ends its clients' sessions, a great number of them over the next
@@ -267,61 +234,10 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: MediaSessionId,
     ) -> bool {
-        let existed = self.media_sessions.table.contains(id);
+        let existed = self.media_sessions.contains(id);
         self.remove_server_media_session(env, id);
         self.close_all_client_sessions(env, id);
         existed
-    }
-
-    pub(crate) fn unreference_media_session(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: MediaSessionId,
-    ) {
-        let Some(session) = self.media_sessions.table.get_mut(id) else { return };
-        if session.unreference() {
-            if self.media_sessions.names.get(session.stream_name()) == Some(&id) {
-                self.media_sessions.names.remove(session.stream_name());
-            }
-            session.leave_table();
-            self.drop_media_session(env, id);
-        }
-    }
-
-    fn drop_media_session(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
-        let streams: Vec<_> = self
-            .streams
-            .table
-            .iter()
-            .filter(|(_, s)| s.origin.is_some_and(|(of, _)| of == id))
-            .map(|(stream, _)| stream)
-            .collect();
-        debug_assert!(streams.is_empty(), "a stream has users, and users hold references");
-        for stream in streams {
-            self.delete_stream(env, stream);
-        }
-        let gone = self.media_sessions.table.remove(id);
-        self.media_sessions.provided -= usize::from(gone.is_some_and(|s| s.provided.is_some()));
-    }
-
-    /// Notes that a session of a provider was used, and drops the one that was not for longest
-    /// when there are too many.
-    pub(crate) fn note_use(&mut self, env: &mut UsageEnvironment, id: MediaSessionId) {
-        self.media_sessions.lookups += 1;
-        if let Some(session) = self.media_sessions.table.get_mut(id) {
-            session.last_used = self.media_sessions.lookups;
-        }
-        let idle = || {
-            self.media_sessions.table.iter().filter(|&(other, s)| {
-                other != id && s.provided.is_some() && s.reference_count() == 0
-            })
-        };
-        if self.media_sessions.provided > MAX_IDLE_PROVIDED && idle().count() >= MAX_IDLE_PROVIDED {
-            let oldest = idle().min_by_key(|(_, s)| s.last_used).map(|(oldest, _)| oldest);
-            if let Some(oldest) = oldest {
-                self.remove_server_media_session(env, oldest);
-            }
-        }
     }
 
     // Streams
@@ -352,22 +268,57 @@ impl RtspServer {
 
     // Client sessions
 
-    /// Expires sessions whose time has come and arms the timer for the next.
+    /// Ends the sessions whose time has come, a bounded number in a turn.
     fn expire_sessions(&mut self, env: &mut UsageEnvironment) {
-        let now = env.now();
-        let expired = self.pool.cleanup_at_most(now, EXPIRIES_PER_TURN);
-        if expired > 0 {
+        let Some(watch) = &mut self.pool_watch else { return };
+        if watch.handle_timer(env, &mut self.pool) > 0 {
             self.release_removed_sessions(env);
         }
-        self.arm_pool_timer(env);
     }
 
-    pub(crate) fn arm_pool_timer(&mut self, env: &mut UsageEnvironment) {
-        let Some(me) = self.me else { return };
-        match self.pool.next_wakeup() {
-            Some(at) => env.arm_timer(&mut self.pool_timer, me, plain_key(KEY_POOL), at),
-            None => env.disarm_timer(&mut self.pool_timer),
+    /// Follows a change of the pool: the next session may expire at another time.
+    pub(crate) fn update_pool_watch(&mut self, env: &mut UsageEnvironment) {
+        if let Some(watch) = &mut self.pool_watch {
+            watch.update(env, &self.pool);
         }
+    }
+
+    /// The client sessions, and the tables of what they hold.
+    pub(crate) const fn session_tables(&mut self) -> SessionTables<'_> {
+        SessionTables {
+            pool: &mut self.pool,
+            media_sessions: &mut self.media_sessions,
+            streams: &mut self.streams,
+            connections: &mut self.connections,
+        }
+    }
+
+    /// Ends a client session, for whatever reason, and releases all that it holds. Returns whether
+    /// there was one.
+    pub(crate) fn end_session(
+        &mut self,
+        env: &mut UsageEnvironment,
+        session: ClientSessionId,
+        reason: RemovalReason,
+    ) -> bool {
+        let ended = self.session_tables().end_session(env, session, reason);
+        self.note_sent(env);
+        self.update_pool_watch(env);
+        let existed = ended.is_some();
+        ended.into_iter().for_each(|ended| self.tell_of_end(&ended));
+        existed
+    }
+
+    /// Releases what the pool took out by itself.
+    pub(crate) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
+        let ended = self.session_tables().release_removed_sessions(env);
+        self.note_sent(env);
+        self.update_pool_watch(env);
+        ended.iter().for_each(|ended| self.tell_of_end(ended));
+    }
+
+    fn tell_of_end(&mut self, EndedSession { info, reason }: &EndedSession) {
+        self.hooks.session_removed(info, *reason);
     }
 
     pub(crate) fn shared_port(&self) -> Option<u16> {
@@ -390,6 +341,7 @@ impl Medium for RtspServer {
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         self.me = Some(me);
         self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
+        self.pool_watch = Some(self.pool.create_watch(env, me, plain_key(KEY_POOL)));
         self.watch_listeners(env, Interest::READABLE);
     }
 
@@ -422,12 +374,13 @@ impl Medium for RtspServer {
             Event::Trigger { .. } => {}
         }
         self.work_off_endings(env);
+        self.update_pool_watch(env);
         // Streams and their timers refer to nothing that is counted.
         #[cfg(debug_assertions)]
         if matches!(event, Event::Readiness { key, .. } | Event::Timer { key }
             if matches!(key.kind, KEY_CONNECTION | KEY_POOL | KEY_WORK | KEY_ENDINGS))
         {
-            self.check_references();
+            self.media_sessions.check_references(&self.pool);
         }
     }
 
@@ -446,8 +399,11 @@ impl Medium for RtspServer {
             self.delete_live_input(env, input);
         }
         let work_timer = &mut self.waiting.timer;
-        for timer in [&mut self.pool_timer, work_timer, &mut self.accept_timer] {
+        for timer in [work_timer, &mut self.accept_timer] {
             env.disarm_timer(timer);
+        }
+        if let Some(watch) = self.pool_watch.take() {
+            watch.close(env);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! [`SessionMedia`]: what a client session has set up of one media session.
 
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
-use crate::server::method::address::{split_query, split_url};
+use crate::session::names::{split_query, split_url};
+use crate::session::pool::Session;
 use std::net::IpAddr;
 
 /// What a client session has of one media session.
@@ -81,8 +82,28 @@ impl SessionMedia {
     }
 
     /// RTSP connections that its tracks are streamed over.
-    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> + use<> {
-        let of: Vec<_> = self.tracks().filter_map(|t| t.connection).collect();
-        of.into_iter()
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.tracks().filter_map(|track| track.connection)
     }
+}
+
+/// What a client session has of a media session.
+pub(crate) fn media_of(
+    session: &Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&SessionMedia> {
+    session.media().map(|(_, media)| media).find(|media| media.media_session() == media_session)
+}
+
+/// As [`media_of`], for a change.
+pub(crate) fn media_of_mut(
+    session: &mut Session<SessionMedia>,
+    media_session: MediaSessionId,
+) -> Option<&mut SessionMedia> {
+    session.media_mut().map(|(_, media)| media).find(|media| media.media_session() == media_session)
+}
+
+/// Whether a track of a client session is streamed over an RTSP connection.
+pub(crate) fn is_streamed_over(session: &Session<SessionMedia>, connection: ConnectionId) -> bool {
+    session.media().any(|(_, media)| media.connections().any(|c| c == connection))
 }

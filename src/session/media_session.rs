@@ -5,7 +5,8 @@
 
 use crate::arena::Id;
 use crate::error::Error;
-use crate::server::method::address::is_plain_segment;
+use crate::ids::InputId;
+use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
 use crate::session::sdp_cache::SdpCache;
 use crate::session::subsession::{Delivery, ServerMediaSubsession};
@@ -94,6 +95,8 @@ pub struct ServerMediaSession {
     pub(crate) checked_at: Option<Instant>,
     /// The time line of its live tracks, while one of them streams.
     pub(crate) live_clock: Option<Id<LiveClock>>,
+    /// The live inputs of its tracks that go with it.
+    pub(crate) inputs: Vec<InputId>,
     /// When it was last looked up: a counter, for eviction.
     pub(crate) last_used: u64,
 }
@@ -123,6 +126,7 @@ impl ServerMediaSession {
             provided: None,
             checked_at: None,
             live_clock: None,
+            inputs: Vec::new(),
             last_used: 0,
         }
     }
@@ -232,11 +236,7 @@ impl ServerMediaSession {
 
     /// The subsession that a control attribute names.
     pub fn track_index(&self, control: &str) -> Option<usize> {
-        let number: usize = control.strip_prefix("track")?.parse().ok()?;
-        let index = number.checked_sub(1)?;
-        // "track01" is not a name that was given out.
-        (control.len() == format!("track{number}").len() && index < self.subsessions.len())
-            .then_some(index)
+        control_index(control).filter(|index| *index < self.subsessions.len())
     }
 
     /// The length that all subsessions agree on; `None` if one has none or they differ.

@@ -3,9 +3,12 @@
 pub(crate) mod client_media;
 pub(crate) mod media_session;
 pub(crate) mod media_sessions;
+pub(crate) mod names;
+pub(crate) mod new_stream;
 pub(crate) mod payload_types;
 pub mod pool;
 pub(crate) mod provider;
+pub(crate) mod release;
 mod sdp_cache;
 pub(crate) mod subsession;
 

@@ -3,7 +3,9 @@
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
-use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId, OfInput, OfStream, StreamId};
+use crate::ids::{
+    ClientSessionId, ConnectionId, InputId, MediaSessionId, OfInput, OfStream, StreamId,
+};
 use crate::media::demux::DemuxTable;
 use crate::net::Inbox;
 use crate::rtsp::connections::Connections;
@@ -68,8 +70,8 @@ impl Streams {
         }
     }
 
-    /// Calls `f` with a stream and what it needs to send. Which sessions that keeps alive, and which
-    /// connections were found broken, is noted.
+    /// Calls `f` with a stream and what it needs to send. Connections that it finds broken, and
+    /// client sessions that its sending keeps alive, are noted for the server.
     pub(crate) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -88,5 +90,45 @@ impl Streams {
             drained: &mut self.drained,
         };
         Some(f(stream, env, &mut context))
+    }
+
+    /// Notes which input wakes a stream.
+    pub(crate) fn feed_from(&mut self, id: StreamId, input: Option<InputId>) {
+        if let Some(stream) = self.table.get_mut(id) {
+            stream.input = input;
+        }
+        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
+            input.add(id);
+        }
+    }
+
+    /// Forgets a live input that is not used any more.
+    pub(crate) fn delete_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
+        let Some(mut input) = self.inputs.remove(id) else { return };
+        env.disarm_timer(&mut input.timer);
+        if let Some(trigger) = input.trigger {
+            env.delete_event_trigger(&trigger);
+        }
+    }
+
+    /// Closes a stream, and the sockets that are its own.
+    pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(stream) = self.table.remove(id) else { return };
+        if let Some(origin) = stream.origin {
+            if self.shared.get(&origin) == Some(&id) {
+                self.shared.remove(&origin);
+            }
+        }
+        if let Some(input) = stream.input.and_then(|input| self.inputs.get_mut(input)) {
+            input.remove(id);
+        }
+        for sockets in stream.sockets() {
+            let owned = self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));
+            if let Some(sockets) = owned.then(|| self.sockets.remove(sockets)).flatten() {
+                sockets.close(env);
+            }
+        }
+        stream.leave_live_clock(&mut self.live_clocks);
+        stream.close(env, &mut self.demuxers);
     }
 }

@@ -1,6 +1,7 @@
 //! [`Address`]: what the URL of a request may mean: the name of a stream, and the control of a track.
 
 use crate::server::method::refusal::Refusal;
+use crate::session::names::{is_control, is_plain_segment, split_query, split_url};
 use crate::wire::rtsp::StatusCode;
 use crate::wire::url::RequestTarget;
 use std::borrow::Cow;
@@ -70,25 +71,6 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Splits off what stands behind the last slash of a query, if it is a control.
-pub(crate) fn split_query(query: &str) -> Option<(&str, &str)> {
-    query.trim_end_matches('/').rsplit_once('/').filter(|(_, last)| is_control(last))
-}
-
-/// Whether a segment reads `track` and a number.
-fn is_control(segment: &str) -> bool {
-    let number = segment.strip_prefix("track").unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Whether a decoded segment of a path can be a part of a stream's name: not where it leads
-/// elsewhere, or could be taken for more than one segment.
-pub(crate) fn is_plain_segment(segment: &str) -> bool {
-    // What separates segments of a path in this system's files.
-    let separator = |c| c == '\0' || std::path::is_separator(c);
-    !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(separator)
-}
-
 /// The `Content-Base` of a description: the URL that was asked for, with a slash at the end of its
 /// path, so that a relative control resolves below it (RFC 3986 section 5.2.3). Its query stays,
 /// for clients that append a control to whatever there is or put it before the query.
@@ -99,11 +81,6 @@ impl fmt::Display for ContentBase<'_> {
         let (path, query) = split_url(self.0);
         write!(f, "{}/{query}", path.trim_end_matches('/'))
     }
-}
-
-/// A URL's text up to its query, and the query with its question mark.
-pub(crate) fn split_url(url: &str) -> (&str, &str) {
-    url.find('?').and_then(|at| url.split_at_checked(at)).unwrap_or((url, ""))
 }
 
 #[cfg(test)]

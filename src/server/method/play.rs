@@ -5,8 +5,8 @@ use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::seek::{SeekTo, check_moves, move_tracks};
-use crate::server::method::selection::{Selection, is_track_playing, media_of, media_of_mut};
-use crate::session::client_media::TrackSetup;
+use crate::server::method::selection::{Selection, is_track_playing};
+use crate::session::client_media::{TrackSetup, media_of, media_of_mut};
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{Range, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
@@ -95,7 +95,7 @@ fn wanted(
     }
     // Recorded media have no universal time here.
     let (mut start, stop) = range.map_or(Some((None, None)), Range::as_npt).ok_or_else(invalid)?;
-    let session = cx.media_sessions.table.get(selection.media_session).ok_or_else(invalid)?;
+    let session = cx.media_sessions.get(selection.media_session).ok_or_else(invalid)?;
     if range.is_some() {
         match session.longest_duration() {
             Some(length) if start.is_some_and(|s| s > length) => return Err(invalid()),
@@ -153,7 +153,7 @@ fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     let mut used = 1.0;
     for (index, track) in &selection.tracks {
         let stream = cx.streams.table.get_mut(track.stream).filter(|s| !s.shared);
-        let session = cx.media_sessions.table.get_mut(selection.media_session);
+        let session = cx.media_sessions.get_mut(selection.media_session);
         let factory = session.and_then(|s| s.subsession_mut(*index)?.factory());
         if let (Some(stream), Some(factory)) = (stream, factory) {
             used = factory.set_stream_source_scale(stream.source_mut(), wanted);

@@ -89,7 +89,7 @@ fn track_move(
     if npt.is_zero() && stream.is_fresh() {
         return Ok(Move::Stay);
     }
-    let session = cx.media_sessions.table.get_mut(selection.media_session);
+    let session = cx.media_sessions.get_mut(selection.media_session);
     let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
     let mut source_cx = SourceContext { now: cx.env.now(), demuxers: &mut cx.streams.demuxers };
     let checked = match factory {
@@ -113,7 +113,7 @@ fn seek_track(
 ) -> Result<(), SeekError> {
     let now = cx.env.now();
     let Some(stream) = cx.streams.table.get_mut(track.stream) else { return Ok(()) };
-    let session = cx.media_sessions.table.get_mut(selection.media_session);
+    let session = cx.media_sessions.get_mut(selection.media_session);
     let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
     let sought = stream.seek_with(&mut cx.streams.demuxers, now, |source, cx| match factory {
         Some(factory) => factory.seek_stream_source(source, npt, cx),

@@ -4,7 +4,7 @@ use crate::ids::{ClientSessionId, MediaSessionId};
 use crate::server::method::address::Address;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::Refusal;
-use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::client_media::{SessionMedia, TrackSetup, media_of};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{Session, SessionPool};
 use crate::stream::streams::Streams;
@@ -36,7 +36,7 @@ impl Selection {
             Some(address) => media_and_control(state, address).ok_or(StatusCode::NOT_FOUND)?,
         };
         let media_state =
-            cx.media_sessions.table.get(media.media_session).ok_or(StatusCode::NOT_FOUND)?;
+            cx.media_sessions.get(media.media_session).ok_or(StatusCode::NOT_FOUND)?;
         let index = |control| media_state.track_index(control).ok_or(StatusCode::NOT_FOUND);
         let track = control.map(index).transpose()?;
         let tracks: Vec<_> = media.selected(track).map(|(i, t)| (i, *t)).collect();
@@ -61,7 +61,6 @@ impl Selection {
         pool: &SessionPool<SessionMedia>,
     ) -> Result<(), Refusal> {
         let only = media_sessions
-            .table
             .get(self.media_session)
             .is_some_and(|session| session.aggregate_control_only());
         let set_up = pool
@@ -87,7 +86,7 @@ impl Selection {
         (index, track): (usize, &TrackSetup),
         stop: Option<Duration>,
     ) -> Option<Duration> {
-        let session = media_sessions.table.get(self.media_session);
+        let session = media_sessions.get(self.media_session);
         let duration = session.and_then(|s| s.subsession(index)?.duration());
         let is_shared = streams.table.get(track.stream).is_none_or(|s| s.shared);
         let stop = stop.filter(|_| !is_shared && !track.is_multicast);
@@ -109,22 +108,6 @@ fn media_and_control<'a>(
     let is_own = media.base_queries().any(|of| of.map(|q| q.trim_end_matches('/')) == asked);
     let control = address.control_in_query().filter(|_| !is_own);
     Some((media, control.map(|(_, control)| control)))
-}
-
-/// What a client session has of a media session.
-pub(crate) fn media_of(
-    session: &Session<SessionMedia>,
-    media_session: MediaSessionId,
-) -> Option<&SessionMedia> {
-    session.media().map(|(_, media)| media).find(|media| media.media_session() == media_session)
-}
-
-/// As [`media_of`], for a change.
-pub(crate) fn media_of_mut(
-    session: &mut Session<SessionMedia>,
-    media_session: MediaSessionId,
-) -> Option<&mut SessionMedia> {
-    session.media_mut().map(|(_, media)| media).find(|media| media.media_session() == media_session)
 }
 
 /// Whether a track is being sent to its client.

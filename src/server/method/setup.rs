@@ -4,18 +4,19 @@ use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::net::{is_out_of_descriptors, with_port};
-use crate::server::method::address::split_url;
 use crate::server::method::answer::Answer;
 use crate::server::method::context::AdmittedRequest;
 use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::refusal::{Refusal, Refused};
-use crate::server::method::selection::{is_track_playing, media_of, media_of_mut};
+use crate::server::method::selection::is_track_playing;
 use crate::server::method::targets::FoundTrack;
 use crate::server::method::transport::{Choice, Used, UsedKind, answer_spec, choose};
 use crate::server::rtsp_server::RtspServer;
-use crate::server::streams::Goodbye;
-use crate::session::client_media::{SessionMedia, TrackSetup};
+use crate::session::client_media::{SessionMedia, TrackSetup, media_of, media_of_mut};
+use crate::session::names::split_url;
+use crate::session::new_stream::stream_for;
 use crate::session::pool::{CreateError, RemovalReason};
+use crate::session::release::Goodbye;
 use crate::session::subsession::StreamRequest;
 use crate::stream::destinations::DestinationTransport;
 use crate::warned::Breach;
@@ -51,7 +52,7 @@ impl RtspServer {
         let requested = request.request.url.as_str();
         let found = self.find_track(env, requested, existing)?;
         let FoundTrack { media_session, name, control_in_query, .. } = found;
-        let state = self.media_sessions.table.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let state = self.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
         let track = match found.track {
             Some(track) => track,
             // The aggregate stands for its only track, as old clients have it.
@@ -103,7 +104,6 @@ impl RtspServer {
                     drop(self.pool.remove(session, RemovalReason::Removed));
                     self.unbind_session(connection, session);
                 }
-                self.arm_pool_timer(env);
                 Err(refusal.into())
             }
         }
@@ -191,7 +191,6 @@ impl RtspServer {
             state.bind(&request.requester());
         }
         self.bind_session(request.connection, session);
-        self.arm_pool_timer(env);
         Ok(session)
     }
 
@@ -244,13 +243,18 @@ impl RtspServer {
         // Set up otherwise, a track stays the stream that it is, where it stands.
         let stream = match asked.current.filter(|current| !current.is_multicast) {
             Some(current) => current.stream,
-            None => match self.stream_for(env, asked.media_session, asked.track, &request) {
+            None => match stream_for(
+                env,
+                &mut self.streams,
+                &mut self.media_sessions,
+                (asked.media_session, asked.track),
+                &request,
+                self.config.stream_limits(),
+            ) {
                 Ok(stream) => stream,
                 Err(e) => {
                     // Whatever it was made from is looked at again before it is used again.
-                    if let Some(session) = self.media_sessions.table.get_mut(asked.media_session) {
-                        session.checked_at = None;
-                    }
+                    self.media_sessions.distrust(asked.media_session);
                     let level = self.warned.level_for(asked.peer.ip(), Breach::NoStream);
                     log::log!(level, "{}: no stream: {e}", asked.peer);
                     return Err(refusal(&e));
@@ -260,7 +264,7 @@ impl RtspServer {
         let (transport, kind) = match self.prepare_destination(env, &asked, stream, &choice) {
             Ok(prepared) => prepared,
             Err(answer) => {
-                self.reclaim_if_unused(env, stream);
+                self.session_tables().reclaim_if_unused(env, stream);
                 return Err(answer);
             }
         };
@@ -288,19 +292,11 @@ impl RtspServer {
             }
         }
         if let Err(answer) = self.put_track(env, &asked, setup) {
-            self.release_track(env, &setup, Goodbye::None);
+            self.session_tables().release_track(env, &setup, Goodbye::None);
             return Err(answer);
         }
         let ssrc = self.streams.table.get(stream).map(|s| s.ssrc());
         Ok(Used { ssrc, kind })
-    }
-
-    fn reclaim_if_unused(&mut self, env: &mut UsageEnvironment, stream: StreamId) {
-        let unused =
-            self.streams.table.get(stream).is_some_and(|s| s.users() == 0 && s.origin.is_some());
-        if unused {
-            self.delete_stream(env, stream);
-        }
     }
 
     fn prepare_destination(
@@ -348,16 +344,13 @@ impl RtspServer {
         setup: TrackSetup,
     ) -> Result<(), Refusal> {
         let &Asked { session, media_session, name, track, control_in_query, .. } = asked;
-        let tracks =
-            self.media_sessions.table.get(media_session).map_or(0, |s| s.num_subsessions());
+        let tracks = self.media_sessions.get(media_session).map_or(0, |s| s.num_subsessions());
         let state = self.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         if media_of(state, media_session).is_none() {
             state
                 .manage_media(name, SessionMedia::new(media_session, tracks))
                 .map_err(|_| StatusCode::NOT_ENOUGH_BANDWIDTH)?;
-            if let Some(s) = self.media_sessions.table.get_mut(media_session) {
-                s.reference();
-            }
+            self.media_sessions.reference(media_session);
         }
         let slot = media_of_mut(state, media_session).and_then(|m| m.tracks.get_mut(track));
         let url = asked.url.as_ref().into();
@@ -365,7 +358,7 @@ impl RtspServer {
             slot.replace(crate::session::client_media::Track { setup, url, control_in_query })
         });
         if let Some(old) = old {
-            self.release_track(env, &old.setup, Goodbye::None);
+            self.session_tables().release_track(env, &old.setup, Goodbye::None);
         }
         Ok(())
     }

@@ -9,10 +9,7 @@ use crate::session::client_media::SessionMedia;
 use crate::session::provider::SessionPoll;
 use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
-
-/// How long a provider's word that nothing has changed holds.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 /// A media session, and the track of it if the URL has the control of one.
 #[derive(Debug)]
@@ -89,7 +86,7 @@ impl RtspServer {
                 }
                 Lookup::NotFound => continue,
             };
-            let state = self.media_sessions.table.get(media_session);
+            let state = self.media_sessions.get(media_session);
             let track = control.map(|control| state.and_then(|s| s.track_index(control)));
             if track == Some(None) {
                 has_no_such_track |= in_query;
@@ -112,13 +109,13 @@ impl RtspServer {
         share: Option<usize>,
     ) -> Lookup {
         let now = env.now();
-        if let Some(&id) = self.media_sessions.names.get(name) {
+        if let Some(id) = self.media_sessions.by_name(name) {
             if self.is_current(id, name, now) {
-                self.note_use(env, id);
+                self.media_sessions.note_use(env, &mut self.streams, id);
                 return Lookup::Found(id);
             }
             log::info!("what stands behind {name:?} has changed: who watches the old streams on");
-            self.remove_server_media_session(env, id);
+            self.media_sessions.remove(env, &mut self.streams, id);
         }
         if name.is_empty() || self.provider.is_none() {
             return Lookup::NotFound;
@@ -131,12 +128,12 @@ impl RtspServer {
         let poll = provider.poll_session(name, &mut left);
         self.note_probing(share.saturating_sub(left));
         match poll {
-            SessionPoll::Found(mut session) => {
-                session.provided = self.provider.as_mut().and_then(|p| p.identity(name));
-                session.checked_at = Some(now);
-                match self.add_server_media_session(env, *session) {
-                    Ok(id) if self.media_sessions.names.get(name) == Some(&id) => {
-                        self.note_use(env, id);
+            SessionPoll::Found(session) => {
+                let identity = self.provider.as_mut().and_then(|p| p.identity(name));
+                let streams = &mut self.streams;
+                match self.media_sessions.add_provided(env, streams, *session, identity) {
+                    Ok(id) if self.media_sessions.by_name(name) == Some(id) => {
+                        self.media_sessions.note_use(env, &mut self.streams, id);
                         Lookup::Found(id)
                     }
                     Ok(_) => Lookup::NotFound,
@@ -157,16 +154,9 @@ impl RtspServer {
         }
     }
 
-    /// Whether a media session is still what its provider would make. Asked of the provider once
-    /// in a while only: it may mean several system calls, and every DESCRIBE and SETUP wants it.
+    /// Whether a media session is still what its provider would make.
     fn is_current(&mut self, id: MediaSessionId, name: &str, now: Instant) -> bool {
-        let Some(session) = self.media_sessions.table.get_mut(id) else { return false };
-        let Some(made_from) = session.provided else { return true };
-        let checked = session.checked_at.map(|at| now.saturating_duration_since(at));
-        if checked.is_some_and(|ago| ago < CHECK_INTERVAL) {
-            return true;
-        }
-        session.checked_at = Some(now);
+        let Some(made_from) = self.media_sessions.identity_to_check(id, now) else { return true };
         self.provider.as_mut().and_then(|p| p.identity(name)) == Some(made_from)
     }
 }

@@ -10,7 +10,7 @@ impl World {
     #[track_caller]
     pub(super) fn check(&mut self) {
         #[cfg(debug_assertions)]
-        self.serve(|server, _| server.check_references());
+        self.serve(|server, _| server.media_sessions.check_references(&server.pool));
         let server = self.server();
         let mut destinations = 0;
         for (key, session) in server.pool().iter() {
@@ -69,12 +69,9 @@ impl World {
                 None => assert_eq!(server.streams.shared_sockets.get(&sockets.local), Some(&id)),
             }
         }
-        for (name, id) in &server.media_sessions.names {
-            let session = server.media_session(*id).expect("a name has its session");
-            assert_eq!(session.stream_name(), name);
-        }
-        for (id, session) in server.media_sessions.table.iter() {
-            let in_table = server.media_sessions.names.get(session.stream_name()) == Some(&id);
+        server.media_sessions.check_names();
+        for (id, session) in server.media_sessions.iter() {
+            let in_table = server.media_sessions.by_name(session.stream_name()) == Some(id);
             assert!(in_table || session.reference_count() > 0, "{session:?} is nobody's");
         }
         let config = &server.config;

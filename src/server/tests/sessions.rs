@@ -343,7 +343,7 @@ fn a_session_is_made_once_and_made_anew_when_the_file_changes() {
     assert!(w[watching].track(1).frames().len() >= 70);
     w.check();
     w.expect_nothing_left();
-    assert_eq!(w.server().media_sessions.table.len(), 1, "the camera alone");
+    assert_eq!(w.server().media_sessions.len(), 1, "the camera alone");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn sessions_made_on_demand_do_not_pile_up() {
         shelf.put(&name, 0, 1);
         w.describe(c, &format!("/{name}")).expect(200);
     }
-    let kept = w.server().media_sessions.table.len();
+    let kept = w.server().media_sessions.len();
     assert!((100..300).contains(&kept), "{kept}");
     assert!(w[used].track(1).byes() == 0);
     w.teardown(used, "/used");
@@ -386,7 +386,7 @@ fn many_may_wait_for_the_same_probe() {
     for &c in &clients {
         w.answer(c).expect(200);
     }
-    assert_eq!(w.server().media_sessions.table.len(), 2);
+    assert_eq!(w.server().media_sessions.len(), 2);
     w.tick = secs(0.05);
     w.expect_nothing_left();
 }

@@ -1,0 +1,170 @@
+//! Makes the stream of a subsession when a client asks for it.
+
+use crate::env::UsageEnvironment;
+use crate::error::Error;
+use crate::ids::{MediaSessionId, StreamId};
+use crate::media::SourceContext;
+use crate::media::demux::DemuxTable;
+use crate::rtp::rtcp::RtcpConfig;
+use crate::session::media_sessions::MediaSessions;
+use crate::session::subsession::{Delivery, StreamFactory, StreamRequest, check_factory};
+use crate::stream::fast_start::FastStart;
+use crate::stream::key_frame_cache::KeyFrameCache;
+use crate::stream::key_frames::KeyFrameWatch;
+use crate::stream::state::{StreamParts, StreamState};
+use crate::stream::streams::Streams;
+use std::net::IpAddr;
+
+/// Assumed of a track that does not tell its bandwidth, in kbit/s.
+const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
+
+/// The limits that the server's configuration sets on each new stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamLimits {
+    /// Bytes of the largest RTP packet.
+    pub(crate) max_packet: usize,
+    /// Bytes of frames that are kept for newcomers.
+    pub(crate) max_cached: usize,
+    /// Packets that go out over UDP at once; 0 for no limit.
+    pub(crate) max_burst: usize,
+    /// Destinations that a frame goes to in one turn of the loop; 0 for no limit.
+    pub(crate) destinations_per_turn: usize,
+}
+
+/// The stream of a subsession for a client: the shared one, or a new one.
+///
+/// # Errors
+/// There is no such subsession, or what its factory answers.
+pub(crate) fn stream_for(
+    env: &mut UsageEnvironment,
+    streams: &mut Streams,
+    media_sessions: &mut MediaSessions,
+    (media_session, index): (MediaSessionId, usize),
+    request: &StreamRequest,
+    limits: StreamLimits,
+) -> Result<StreamId, Error> {
+    let no_such = Error::Usage("no such subsession");
+    let Some(session) = media_sessions.get_mut(media_session) else { return Err(no_such) };
+    let Some(subsession) = session.subsession(index) else { return Err(no_such) };
+    let (shared, fast_start) = match subsession.delivery() {
+        Delivery::Multicast(group) => return Ok(group.stream),
+        Delivery::OnDemand { reuse_first_source, fast_start, .. } => {
+            (reuse_first_source, fast_start)
+        }
+    };
+    if shared {
+        if let Some(&stream) = streams.shared.get(&(media_session, index)) {
+            return Ok(stream);
+        }
+    }
+    let kbps = subsession.bandwidth_kbps();
+    let payload_type = session.payload_type(index);
+    let factory = session
+        .subsession_mut(index)
+        .and_then(|subsession| subsession.factory())
+        .ok_or(Error::Usage("the subsession makes no streams"))?;
+    // One number for all tracks of a client's session; all clients of a shared stream are one.
+    let request = StreamRequest {
+        client_session: if shared { 0 } else { request.client_session },
+        ..*request
+    };
+    let rtcp = RtcpConfig {
+        cname: cname(request.local.ip()),
+        session_bandwidth_bps: bandwidth_bps(kbps),
+        ..RtcpConfig::default()
+    };
+    let config = StreamConfig { payload_type, max_packet: limits.max_packet, rtcp };
+    let mut stream = new_stream(env, factory, &request, &mut streams.demuxers, config)?;
+    let input = factory.live_input();
+    stream.origin = Some((media_session, index));
+    stream.shared = shared;
+    if shared && stream.is_video {
+        stream.policy.fast_start = fast_start;
+        if fast_start == FastStart::KeyFrameCache {
+            stream.cache = Some(KeyFrameCache::new(limits.max_cached));
+        }
+    }
+    let limit = |n: usize| if n == 0 { usize::MAX } else { n };
+    stream.policy.max_burst = limit(limits.max_burst);
+    stream.policy.destinations_per_turn = limit(limits.destinations_per_turn);
+    if stream.live {
+        stream.join_live_clock(&mut streams.live_clocks, Some(&mut session.live_clock), env.now());
+    }
+    let id = streams.table.insert(stream);
+    if shared {
+        streams.shared.insert((media_session, index), id);
+    }
+    streams.feed_from(id, input);
+    log::debug!("stream {id} of media session {media_session} track {}", index + 1);
+    Ok(id)
+}
+
+/// What the server decides about a new stream.
+#[derive(Debug)]
+pub(crate) struct StreamConfig {
+    /// `None`: as the track has it.
+    pub(crate) payload_type: Option<u8>,
+    pub(crate) max_packet: usize,
+    pub(crate) rtcp: RtcpConfig,
+}
+
+/// Makes the source, the sink and the RTCP instance of a stream, which nobody owns yet.
+pub(crate) fn new_stream(
+    env: &mut UsageEnvironment,
+    factory: &mut dyn StreamFactory,
+    request: &StreamRequest,
+    demuxers: &mut DemuxTable,
+    config: StreamConfig,
+) -> Result<StreamState, Error> {
+    let StreamConfig { payload_type, max_packet, rtcp } = config;
+    check_factory(factory)?;
+    let mut random = [0; 20];
+    env.fill_random(&mut random);
+    let (sink_seed, rtcp_seed) = random.split_at(12);
+    let sink_seed: [u8; 12] = sink_seed.try_into().unwrap_or_default();
+    let rtcp_seed = u64::from_be_bytes(rtcp_seed.try_into().unwrap_or_default());
+    let now = env.now();
+    let mut cx = SourceContext { now, demuxers };
+    let mut source = factory.create_new_stream_source(request, &mut cx)?;
+    let mut sink = match factory.create_new_rtp_sink(max_packet, sink_seed) {
+        Ok(sink) => sink,
+        Err(e) => {
+            source.close(&mut cx);
+            return Err(e);
+        }
+    };
+    // What is announced is what the packets say, whatever the sink was made with.
+    if let Some(payload_type) = payload_type {
+        sink.set_payload_type(payload_type);
+    }
+    let rtcp = RtcpConfig { clock_rate: sink.clock_rate(), ..rtcp };
+    let rtcp = factory.create_rtcp(rtcp, sink.ssrc(), now, rtcp_seed);
+    let parts = StreamParts {
+        source,
+        sink,
+        rtcp,
+        origin: None,
+        shared: true,
+        live: factory.live_input().is_some(),
+        is_video: is_video(factory),
+        repeat_period: factory.repeat_period(),
+        key_frames: KeyFrameWatch::new(factory.payload_format().as_ref(), factory.formats()),
+    };
+    Ok(StreamState::new(parts, now))
+}
+
+/// What RTCP may reckon with, from what a track tells of its bandwidth.
+pub(crate) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
+    u64::from(kbps.unwrap_or(DEFAULT_BANDWIDTH_KBPS)) * 1000
+}
+
+/// A canonical name (RFC 3550 section 6.5.1) that tells nothing of the host but its address.
+fn cname(local: IpAddr) -> String {
+    format!("riverrun@{}", local.to_canonical())
+}
+
+/// Of a live track whose parameter sets have not come yet, too.
+fn is_video(factory: &dyn StreamFactory) -> bool {
+    let format = || factory.formats().format(&factory.parameters()?, 96).ok();
+    factory.payload_format().or_else(format).is_some_and(|f| f.media == "video")
+}
