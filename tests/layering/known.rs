@@ -6,10 +6,7 @@ pub(crate) const UPWARD: &[(&str, &str)] = &[
     ("rtsp/connection.rs", "server/config.rs"),
     ("rtsp/connection.rs", "server/waiting.rs"),
     ("server/method/setup.rs", "server/rtsp_server.rs"),
-    ("server/method/setup.rs", "server/streams.rs"),
     ("server/method/targets.rs", "server/rtsp_server.rs"),
-    ("session/client_media.rs", "server/method/address.rs"),
-    ("session/media_session.rs", "server/method/address.rs"),
 ];
 
 /// Circles of more than two files, each sorted.
@@ -17,10 +14,14 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     &[
         "rtsp/connection.rs",
         "rtsp/connections.rs",
+        "server/config.rs",
         "server/endings.rs",
         "server/method/targets.rs",
         "server/rtsp_server.rs",
         "server/waiting.rs",
+        "session/media_sessions.rs",
+        "session/new_stream.rs",
+        "session/release.rs",
         "stream/destinations.rs",
         "stream/destinations/catch_up.rs",
         "stream/destinations/rtcp.rs",
