@@ -40,13 +40,15 @@ const MULTICAST_STREAMER: Program = program!("multicast_streamer", "--rtsp-port"
 const LIVE_SOURCE: Program = program!("live_source", "--port");
 const CUSTOM_SUBSESSION: Program = program!("custom_subsession", "--port");
 const CUSTOM_PAYLOAD: Program = program!("custom_payload", "--port");
-const PROGRAMS: [Program; 6] = [
+const NESTED_LOOP: Program = program!("nested_loop", "--port");
+const PROGRAMS: [Program; 7] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
     LIVE_SOURCE,
     CUSTOM_SUBSESSION,
     CUSTOM_PAYLOAD,
+    NESTED_LOOP,
 ];
 
 impl Program {
@@ -84,9 +86,14 @@ impl Program {
 
     /// Starts it on a free port of this host.
     fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, Stdio::null())
+    }
+
+    fn start_with(&self, arguments: &[&str], stdin: Stdio) -> Running {
         let place = ["--bind", "127.0.0.1", self.port_option, "0"];
         let mut command = self.command(&[&place, arguments].concat());
         let mut child = command
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -279,12 +286,13 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 16] = [
+    let wrong: [(&Program, &[&str], &str); 17] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
         (&LIVE_SOURCE, &["--bogus"], "--bogus"),
         (&CUSTOM_SUBSESSION, &["surplus"], "surplus"),
+        (&NESTED_LOOP, &["surplus"], "surplus"),
         (&CUSTOM_PAYLOAD, &["--rate", "0"], "--rate"),
         (&MEDIA_SERVER, &["--port", "65536"], "--port"),
         (&MEDIA_SERVER, &["--port"], "--port"),
@@ -371,6 +379,26 @@ fn custom_payload_serves_a_format_of_its_own() {
     for line in ["m=application 0 RTP/AVP 96", "X-READINGS/1000", "rate=100;unit=celsius"] {
         assert!(sdp.contains(line), "{sdp}");
     }
+}
+
+#[test]
+fn nested_loop_serves_beside_what_is_typed() {
+    serves_and_ends(&NESTED_LOOP, &[], 1);
+    let mut running = NESTED_LOOP.start_with(&[], Stdio::piped());
+    let mut client = Client::connect(&running.url());
+    client.describe();
+    let mut keyboard = running.child.stdin.take().expect("piped");
+    keyboard.write_all(b"?\n").expect("it reads");
+    let mut log = BufReader::new(running.child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("1 connections") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).expect("the log is text"), 0, "it has ended");
+    }
+    // The end of what is typed is not that of the server.
+    drop(keyboard);
+    client.play();
+    client.wait_for_rtp();
 }
 
 #[test]

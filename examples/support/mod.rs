@@ -281,6 +281,11 @@ impl Program {
     /// Serves until a signal comes; then the clients are told.
     pub(crate) fn serve(mut self) -> Result<(), Failure> {
         self.env.do_event_loop(&self.stop)?;
+        self.end()
+    }
+
+    /// Ends the server: the clients are told.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
         self.env.close(self.server);
         // What was sent at the end goes out.
         self.env.turn(Some(Duration::ZERO))?;
