@@ -4,9 +4,9 @@ use crate::env::{EventKey, Interest, MediumHandle, Timer, UsageEnvironment};
 use crate::ids::ConnectionId;
 use crate::ids::{ClientSessionId, DestinationId, StreamId};
 use crate::net::TcpStream;
+use crate::rtsp::channels::Channels;
+use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::out_queue::{OutQueue, Write, WriteOutcome};
-use crate::server::config::ServerConfig;
-use crate::server::waiting::WaitingRequest;
 use crate::wire::rtsp::Decoder;
 use std::collections::BTreeSet;
 use std::io;
@@ -23,10 +23,15 @@ const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 struct Timeouts {
     idle: Duration,
-    request: Duration,
+    message: Duration,
     write: Duration,
-    lookup: Duration,
-    describe: Duration,
+}
+
+/// No input is looked at: a request has to be answered first.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    /// How long at most; `None`: for ever.
+    until: Option<Instant>,
 }
 
 /// One RTSP connection.
@@ -47,12 +52,12 @@ pub(crate) struct Connection {
     /// Sessions that were created, or are streamed, over this connection.
     /// A set, since one connection may set up very many.
     pub(crate) sessions: BTreeSet<ClientSessionId>,
-    /// Where RTCP that comes in interleaved goes.
-    pub(crate) channels: Vec<(u8, (StreamId, DestinationId))>,
+    /// Where what comes in interleaved goes.
+    pub(crate) channels: Channels<(StreamId, DestinationId)>,
     /// There is input that was read and not looked at yet.
     pub(crate) backlog: bool,
-    /// A request that waits; what comes after it is answered after it.
-    pub(crate) waiting: Option<Box<WaitingRequest>>,
+    /// A request waits; what comes after it is answered after it.
+    hold: Option<Hold>,
     /// The peer will send no more.
     pub(crate) read_closed: bool,
     closing: Option<Instant>,
@@ -82,7 +87,7 @@ impl Connection {
         local: SocketAddr,
         owner: MediumHandle,
         id: ConnectionId,
-        config: &ServerConfig,
+        config: &ConnectionConfig,
         now: Instant,
     ) -> Self {
         Self {
@@ -90,10 +95,8 @@ impl Connection {
             key: EventKey { kind: crate::ids::KEY_CONNECTION, id: id.raw() },
             timeouts: Timeouts {
                 idle: config.idle_timeout,
-                request: config.request_timeout,
+                message: config.message_timeout,
                 write: config.write_timeout,
-                lookup: config.lookup_timeout,
-                describe: config.describe_timeout,
             },
             interest: Interest::NONE,
             stream,
@@ -104,9 +107,9 @@ impl Connection {
             out: OutQueue::new(config.max_queued_media),
             timer: Timer::default(),
             sessions: BTreeSet::new(),
-            channels: Vec::new(),
+            channels: Channels::default(),
             backlog: false,
-            waiting: None,
+            hold: None,
             read_closed: false,
             closing: None,
             ended: false,
@@ -126,7 +129,7 @@ impl Connection {
     }
 
     /// Brings interest and deadline in line with the connection's state.
-    pub(crate) fn settle(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn update(&mut self, env: &mut UsageEnvironment) {
         let interest = match (self.wants_input(), !self.out.is_empty() && !self.ended) {
             (true, true) => Interest::BOTH,
             (true, false) => Interest::READABLE,
@@ -145,7 +148,7 @@ impl Connection {
     fn rearm(&mut self, env: &mut UsageEnvironment) {
         if self.ended {
             env.disarm_timer(&mut self.timer);
-        } else if self.is_finished() || (self.backlog && self.waiting.is_none()) {
+        } else if self.is_finished() || (self.backlog && self.hold.is_none()) {
             let now = env.now();
             env.arm_timer(&mut self.timer, self.owner, self.key, now);
         } else if let Some(at) = self.deadline() {
@@ -157,7 +160,7 @@ impl Connection {
 
     /// Input is read unless a request waits or the connection is on its way out.
     pub(crate) const fn wants_input(&self) -> bool {
-        self.waiting.is_none() && !self.backlog && !self.read_closed && !self.is_closing()
+        self.hold.is_none() && !self.backlog && !self.read_closed && !self.is_closing()
     }
 
     pub(crate) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
@@ -191,7 +194,7 @@ impl Connection {
         let sent = self.out.send_media(bytes, must, &mut Socket(&mut self.stream, env))?;
         if !self.out.is_empty() && self.blocked_since.is_none() {
             self.blocked_since = Some(env.now());
-            self.settle(env);
+            self.update(env);
         }
         Ok(sent)
     }
@@ -236,22 +239,7 @@ impl Connection {
         if !keep_queued {
             self.out.forget_channels([rtp, rtcp]);
         }
-        // By whose they are: another destination may have been given the same.
-        self.channels.retain(|(_, to)| *to != of);
-    }
-
-    /// The channels asked for if they are free, or else those that the track has already, or else
-    /// the first free pair.
-    pub(crate) fn allot_channels(
-        &self,
-        wanted: Option<(u8, u8)>,
-        own: Option<(u8, u8)>,
-    ) -> Option<(u8, u8)> {
-        let is_own = |channel: u8| own.is_some_and(|(a, b)| channel == a || channel == b);
-        let taken = |channel| self.channels.iter().any(|(c, _)| *c == channel) && !is_own(channel);
-        let free = |pair: &(u8, u8)| !taken(pair.0) && !taken(pair.1);
-        let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
-        wanted.filter(free).or(own).or_else(|| pairs.into_iter().find(free))
+        self.channels.unbind(of);
     }
 
     /// Whether it is time to note that the connection takes what waits for it.
@@ -313,25 +301,35 @@ impl Connection {
 
     /// When something has to happen by.
     fn deadline(&self) -> Option<Instant> {
-        let idle = (self.sessions.is_empty() && self.waiting.is_none())
+        let idle = (self.sessions.is_empty() && self.hold.is_none())
             .then_some(self.heard_at.checked_add(self.timeouts.idle))
             .flatten();
-        let head = self.partial_since.and_then(|at| at.checked_add(self.timeouts.request));
+        let head = self.partial_since.and_then(|at| at.checked_add(self.timeouts.message));
         let blocked = self.blocked_since.and_then(|at| at.checked_add(self.timeouts.write));
         let linger = self.closing.and_then(|at| at.checked_add(LINGER));
-        let lookup = self.waiting.as_ref().and_then(|w| w.since.checked_add(self.patience(w)));
-        [idle, head, blocked, linger, lookup].into_iter().flatten().min()
+        let hold = self.hold.and_then(|hold| hold.until);
+        [idle, head, blocked, linger, hold].into_iter().flatten().min()
     }
 
-    /// Whether a request has waited for too long.
-    pub(crate) fn has_waited_too_long(&self, now: Instant) -> bool {
-        let waiting = self.waiting.as_ref();
-        waiting.is_some_and(|w| now.saturating_duration_since(w.since) >= self.patience(w))
+    /// Lets input wait until it is [released](Self::release_input): what is asked in it is answered
+    /// after the present request. The owner hears, by [`is_hold_over`](Self::is_hold_over), when
+    /// that has not come to pass by `until`.
+    pub(crate) const fn hold_input(&mut self, until: Option<Instant>) {
+        self.hold = Some(Hold { until });
     }
 
-    /// How long a request may wait for what it waits for.
-    const fn patience(&self, waiting: &WaitingRequest) -> Duration {
-        if waiting.is_for_description() { self.timeouts.describe } else { self.timeouts.lookup }
+    /// Lets input be looked at again.
+    pub(crate) const fn release_input(&mut self) {
+        self.hold = None;
+    }
+
+    pub(crate) const fn is_input_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
+    /// Whether input is on hold for longer than was meant.
+    pub(crate) fn is_hold_over(&self, now: Instant) -> bool {
+        self.hold.and_then(|hold| hold.until).is_some_and(|until| now >= until)
     }
 
     /// Why the connection is over at `now`, if it is.
@@ -343,10 +341,10 @@ impl Connection {
             Some("closed")
         } else if over(self.blocked_since, self.timeouts.write) {
             Some("the client takes nothing of what it is sent")
-        } else if over(self.partial_since, self.timeouts.request) {
+        } else if over(self.partial_since, self.timeouts.message) {
             Some("a request did not arrive whole in time")
         } else if self.sessions.is_empty()
-            && self.waiting.is_none()
+            && self.hold.is_none()
             && over(Some(self.heard_at), self.timeouts.idle)
         {
             Some("idle")

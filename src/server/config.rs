@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
+use crate::rtsp::config::ConnectionConfig;
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
@@ -111,6 +112,16 @@ impl ServerConfig {
             max_cached: self.max_cached,
             max_burst: self.max_burst,
             destinations_per_turn: self.destinations_per_turn,
+        }
+    }
+
+    /// What of it is about connections.
+    pub(crate) fn of_connections(&self) -> ConnectionConfig {
+        ConnectionConfig {
+            message_timeout: self.request_timeout,
+            idle_timeout: self.idle_timeout,
+            write_timeout: self.write_timeout,
+            max_queued_media: self.max_queued_media,
         }
     }
 

@@ -38,10 +38,9 @@ impl RtspServer {
                 }
             };
             let now = env.now();
-            let host = peer.ip().to_canonical();
-            let of_host = self.connections.of_host.get(&host).copied().unwrap_or(0);
+            let of_host = self.connections.count_of(peer.ip());
             let full = |limit: usize, n: usize| limit != 0 && n >= limit;
-            if full(self.config.max_connections, self.connections.table.len())
+            if full(self.config.max_connections, self.connections.len())
                 || full(self.config.max_connections_per_peer, of_host)
             {
                 log::debug!("{peer}: too many connections");
@@ -57,13 +56,11 @@ impl RtspServer {
                     log::debug!("{peer}: {e}");
                 }
             }
-            let config = &self.config;
+            let config = self.config.of_connections();
             let id = self
                 .connections
-                .table
-                .insert_with(|id| Connection::new(stream, peer, local, me, id, config, now));
-            *self.connections.of_host.entry(host).or_insert(0) += 1;
-            let opened = self.connections.table.get_mut(id).map(|c| c.open(env));
+                .insert_with(|id| Connection::new(stream, peer, local, me, id, &config, now));
+            let opened = self.connections.get_mut(id).map(|c| c.open(env));
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");
                 self.end_connection(env, id, "cannot be watched");
@@ -110,7 +107,7 @@ impl RtspServer {
         id: ConnectionId,
         ready: Readiness,
     ) {
-        let Some(connection) = self.connections.table.get_mut(id).filter(|c| !c.has_ended()) else {
+        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
             return;
         };
         if ready.writable && connection.has_output() {
@@ -123,7 +120,7 @@ impl RtspServer {
                 }
             }
         }
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if ready.readable && connection.wants_input() {
             // Lent out, so that requests can be answered where they were read to.
             let mut buffer = std::mem::take(&mut self.read_buffer);
@@ -139,21 +136,21 @@ impl RtspServer {
             }
             self.read_buffer = buffer;
         }
-        self.settle_connection(env, id);
+        self.update_connection(env, id);
     }
 
     /// A connection that takes what waits for it keeps the sessions that stream over it alive,
     /// though it may never catch up.
     fn note_draining(&mut self, env: &UsageEnvironment, id: ConnectionId) {
         let now = env.now();
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if !connection.takes_note_of_draining(now) {
             return;
         }
         // Through its channels, of which it has a few; sessions may be bound to it in any number.
-        for (_, (stream, destination)) in &connection.channels {
-            let stream = self.streams.table.get(*stream);
-            let destination = stream.and_then(|s| s.destinations.table.get(*destination));
+        for (stream, destination) in connection.channels.owners() {
+            let stream = self.streams.table.get(stream);
+            let destination = stream.and_then(|s| s.destinations.table.get(destination));
             if let Some(session) = destination.filter(|d| d.playing).and_then(|d| d.session) {
                 self.pool.touch(session, now);
             }
@@ -168,7 +165,7 @@ impl RtspServer {
         id: ConnectionId,
         fresh: &[u8],
     ) {
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let mut kept = std::mem::take(&mut connection.input);
         let taken = if kept.is_empty() {
             let taken = self.take_messages(env, id, fresh);
@@ -178,9 +175,9 @@ impl RtspServer {
             kept.extend_from_slice(fresh);
             self.take_messages(env, id, &kept)
         };
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         connection.keep_input(kept, taken);
-        if connection.read_closed && !connection.backlog && connection.waiting.is_none() {
+        if connection.read_closed && !connection.backlog && !connection.is_input_held() {
             connection.begin_close(env.now());
         }
     }
@@ -195,9 +192,9 @@ impl RtspServer {
     ) -> usize {
         let mut taken = 0;
         for round in 0.. {
-            let Some(connection) = self.connections.table.get_mut(id) else { break };
+            let Some(connection) = self.connections.get_mut(id) else { break };
             connection.backlog = false;
-            if connection.waiting.is_some() || connection.is_closing() {
+            if connection.is_input_held() || connection.is_closing() {
                 break;
             }
             if connection.queued_answers() > self.config.max_queued_answers {
@@ -221,8 +218,8 @@ impl RtspServer {
                 Ok((Incoming::Interleaved { channel, data }, n)) => {
                     taken += n;
                     connection.note_whole(env.now());
-                    let to = connection.channels.iter().find(|(c, _)| *c == channel).map(|c| c.1);
-                    if let Some((stream, destination)) = to {
+                    if let Some(route) = connection.channels.route(channel) {
+                        let (stream, destination) = route.owner;
                         self.handle_rtcp(env, stream, destination, data);
                     }
                 }
@@ -248,31 +245,31 @@ impl RtspServer {
     }
 
     /// After anything that happened to a connection: is it over, what does it wait for?
-    pub(crate) fn settle_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+    pub(crate) fn update_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.has_ended() {
-            return connection.settle(env);
+            return connection.update(env);
         }
         if connection.is_finished() {
             return self.end_connection(env, id, "closed");
         }
-        connection.settle(env);
+        connection.update(env);
     }
 
     pub(crate) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let now = env.now();
-        let Some(connection) = self.connections.table.get_mut(id).filter(|c| !c.has_ended()) else {
+        let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
             return;
         };
         if let Some(why) = connection.overdue(now) {
             return self.end_connection(env, id, why);
         }
-        if connection.has_waited_too_long(now) {
+        if connection.is_hold_over(now) {
             return self.give_up_waiting(env, id);
         }
         if connection.backlog {
             self.process_input(env, id, &[]);
         }
-        self.settle_connection(env, id);
+        self.update_connection(env, id);
     }
 }

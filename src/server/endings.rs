@@ -5,7 +5,6 @@
 //! next inside of it, as deep as clients like. So who notices that something is over only notes it
 //! here, and the notes are worked off at the end of the event, a bounded number in each turn.
 
-use crate::arena::shrink_map;
 use crate::env::turn_budget::TurnBudget;
 use crate::env::{Timer, UsageEnvironment};
 use crate::ids::{ClientSessionId, ConnectionId, MediaSessionId};
@@ -41,7 +40,7 @@ impl RtspServer {
         id: ConnectionId,
         why: &str,
     ) {
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.mark_ended() {
             log::debug!("{}: connection ends: {why}", connection.peer);
             self.endings.connections.push_back(id);
@@ -91,7 +90,7 @@ impl RtspServer {
         }
         // A connection stays in its table until the last of its sessions has left.
         let Some(&id) = self.endings.connections.front() else { return };
-        let session = self.connections.table.get_mut(id).and_then(|c| c.sessions.pop_first());
+        let session = self.connections.get_mut(id).and_then(|c| c.sessions.pop_first());
         let Some(session) = session else {
             self.endings.connections.pop_front();
             return self.close_connection(env, id);
@@ -107,18 +106,8 @@ impl RtspServer {
 
     /// Closes a connection that has no sessions any more.
     fn close_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.table.remove(id) else { return };
-        if let Some(request) = &connection.waiting {
-            self.waiting.forget(request.place);
-        }
-        let host = connection.peer.ip().to_canonical();
-        if let Some(n) = self.connections.of_host.get_mut(&host) {
-            *n -= 1;
-            if *n == 0 {
-                self.connections.of_host.remove(&host);
-                shrink_map(&mut self.connections.of_host);
-            }
-        }
+        let Some(connection) = self.connections.remove(id) else { return };
+        self.waiting.remove(id);
         connection.close(env);
         self.resume_accepting(env);
     }
@@ -149,7 +138,7 @@ impl RtspServer {
             self.with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
             self.streams.remove(env, stream);
         }
-        for connection in self.connections.table.ids().collect::<Vec<_>>() {
+        for connection in self.connections.ids().collect::<Vec<_>>() {
             self.end_connection(env, connection, "the server closes");
         }
         while !self.endings.is_empty() {

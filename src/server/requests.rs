@@ -31,7 +31,7 @@ impl RtspServer {
         id: ConnectionId,
         request: Request<'_>,
     ) {
-        let Some(connection) = self.connections.table.get(id) else { return };
+        let Some(connection) = self.connections.get(id) else { return };
         let peer = connection.peer;
         log::trace!("{peer}: {} {}", request.method, request.url);
         match self.hooks.admit(&request, peer) {
@@ -54,7 +54,7 @@ impl RtspServer {
         user: Option<String>,
         resumed: &Resumed,
     ) {
-        let Some(connection) = self.connections.table.get(id) else { return };
+        let Some(connection) = self.connections.get(id) else { return };
         let admitted = AdmittedRequest {
             request: &request,
             connection: id,
@@ -134,7 +134,7 @@ impl RtspServer {
         after: AfterAnswer,
         closes: bool,
     ) {
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let status = bytes.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
         log::trace!("{}: {}", connection.peer, status.unwrap_or_default());
         if let Err(e) = connection.send_answer(env, bytes) {

@@ -94,7 +94,7 @@ pub struct RtspServer {
 impl fmt::Debug for RtspServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspServer")
-            .field("connections", &self.connections.table.len())
+            .field("connections", &self.connections.len())
             .field("client_sessions", &self.pool.len())
             .field("media_sessions", &self.media_sessions.len())
             .field("streams", &self.streams.table.len())
@@ -173,7 +173,7 @@ impl RtspServer {
 
     /// Connections that are open.
     pub fn connection_count(&self) -> usize {
-        self.connections.table.len()
+        self.connections.len()
     }
 
     /// Streams that exist.
@@ -261,7 +261,7 @@ impl RtspServer {
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
         }
-        while let Some(connection) = self.streams.broken.pop() {
+        while let Some(connection) = self.connections.poll_broken() {
             self.end_connection(env, connection, "cannot be written to");
         }
     }

@@ -25,14 +25,15 @@ pub(crate) struct WaitingRequest {
     awaited: Awaited,
     /// What the provider has said about the names that it asked for so far.
     known: Vec<(String, Lookup)>,
-    pub(crate) since: Instant,
+    since: Instant,
     /// Its place in the queue.
-    pub(crate) place: u64,
+    place: u64,
 }
 
-/// The queue of connections with a request that waits.
+/// The requests that wait, one of a connection at the most, and the queues that they wait in.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
+    requests: BTreeMap<ConnectionId, WaitingRequest>,
     /// Those that are gone on with in the next turn, in the order of their places.
     next_turn: BTreeMap<u64, ConnectionId>,
     /// Those that are gone on with when the provider wakes the server.
@@ -47,13 +48,6 @@ pub(crate) struct Waiting {
     budget: TurnBudget,
     /// What is known for the request that is being answered.
     known: Vec<(String, Lookup)>,
-}
-
-impl WaitingRequest {
-    /// Whether it waits for a live input rather than for a session provider.
-    pub(crate) const fn is_for_description(&self) -> bool {
-        matches!(self.awaited, Awaited::Description)
-    }
 }
 
 impl Waiting {
@@ -73,11 +67,13 @@ impl Waiting {
         queue.insert(place, id);
     }
 
-    /// The request in a place waits no more.
-    pub(crate) fn forget(&mut self, place: u64) {
-        self.next_turn.remove(&place);
-        self.parked.remove(&place);
-        self.undescribed.remove(&place);
+    /// Takes out the request of a connection: it waits no more.
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<WaitingRequest> {
+        let waiting = self.requests.remove(&id)?;
+        self.next_turn.remove(&waiting.place);
+        self.parked.remove(&waiting.place);
+        self.undescribed.remove(&waiting.place);
+        Some(waiting)
     }
 
     /// What the provider has said about a name while the present request waited.
@@ -105,7 +101,7 @@ impl RtspServer {
         resumed: &Resumed,
     ) {
         let known = std::mem::take(&mut self.waiting.known);
-        let Some(connection) = self.connections.table.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let since = resumed.since.unwrap_or_else(|| env.now());
         let place = match (&awaited, resumed.place) {
             (Awaited::Room, Some(place)) => {
@@ -114,9 +110,14 @@ impl RtspServer {
             }
             _ => self.waiting.enqueue(id, awaited.until()),
         };
+        let patience = match awaited {
+            Awaited::Description => self.config.describe_timeout,
+            Awaited::Session { .. } | Awaited::Room => self.config.lookup_timeout,
+        };
+        connection.hold_input(since.checked_add(patience));
         let request = request.into_owned();
         let waiting = WaitingRequest { request, user, awaited, known, since, place };
-        connection.waiting = Some(Box::new(waiting));
+        self.waiting.requests.insert(id, waiting);
         self.arm_work_timer(env);
     }
 
@@ -137,8 +138,7 @@ impl RtspServer {
             let Some((&place, &id)) = next else { break };
             from = place + 1;
             self.waiting.next_turn.remove(&place);
-            let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
-            let Some(mut waiting) = waiting else { continue };
+            let Some(mut waiting) = self.waiting.remove(id) else { continue };
             if let Awaited::Session { name, until } = &mut waiting.awaited {
                 let left = self.waiting.budget.left(env, self.config.probe_budget);
                 let share = (left / (round - n)).max(1);
@@ -146,14 +146,12 @@ impl RtspServer {
                 if let Lookup::Pending(again) = lookup {
                     *until = again;
                     waiting.place = self.waiting.enqueue(id, again);
-                    if let Some(connection) = self.connections.table.get_mut(id) {
-                        connection.waiting = Some(waiting);
-                    }
+                    self.waiting.requests.insert(id, waiting);
                     continue;
                 }
                 waiting.known.push((std::mem::take(name), lookup));
             }
-            self.resume(env, id, *waiting);
+            self.resume(env, id, waiting);
         }
         self.arm_work_timer(env);
     }
@@ -161,18 +159,25 @@ impl RtspServer {
     fn resume(&mut self, env: &mut UsageEnvironment, id: ConnectionId, waiting: WaitingRequest) {
         let WaitingRequest { request, user, known, since, place, .. } = waiting;
         self.waiting.known = known;
+        self.release_input(id);
         let resumed = Resumed { since: Some(since), place: Some(place) };
         self.answer_request(env, id, request, user, &resumed);
         self.waiting.known.clear();
         self.after_waiting(env, id);
     }
 
+    fn release_input(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.release_input();
+        }
+    }
+
     /// Looks at what has come in behind a request that waits no more.
     fn after_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        if self.connections.table.get(id).is_some_and(|c| c.waiting.is_none()) {
+        if self.connections.get(id).is_some_and(|c| !c.is_input_held()) {
             self.process_input(env, id, &[]);
         }
-        self.settle_connection(env, id);
+        self.update_connection(env, id);
     }
 
     /// The provider has something to tell: those who wait for it are gone on with.
@@ -193,9 +198,8 @@ impl RtspServer {
 
     /// Answers a request that has waited for too long.
     pub(crate) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let waiting = self.connections.table.get_mut(id).and_then(|c| c.waiting.take());
-        let Some(waiting) = waiting else { return };
-        self.waiting.forget(waiting.place);
+        let Some(waiting) = self.waiting.remove(id) else { return };
+        self.release_input(id);
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1);
         let refusal = Refusal::from(refused);
         self.refuse_request(env, id, &waiting.request, &refusal, Some(waiting.since));

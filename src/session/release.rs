@@ -167,7 +167,7 @@ impl SessionTables<'_> {
                 }
             }
             Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
-                if let Some(connection) = self.connections.table.get_mut(id) {
+                if let Some(connection) = self.connections.get_mut(id) {
                     let keep_queued = goodbye == Goodbye::BehindMedia;
                     let channels = (rtp_channel, rtcp_channel);
                     connection.forget_channels(channels, (stream, destination), keep_queued);

@@ -394,7 +394,7 @@ impl Destinations {
                 }
                 Err(e) => {
                     log::debug!("{}: {e}", c.peer);
-                    context.broken.push(connection);
+                    context.connections.note_broken(connection);
                 }
             }
         }

@@ -8,14 +8,12 @@ use crate::arena::{Arena, Id};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::ids::StreamId;
-use crate::ids::{
-    ClientSessionId, ConnectionId, DestinationId, InputId, MediaSessionId, OfConnection,
-};
+use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId};
 use crate::media::demux::DemuxTable;
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
-use crate::rtsp::connection::Connection;
+use crate::rtsp::connections::Connections;
 use crate::stream::destinations::{Destination, DestinationTransport, Destinations, Progress};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
@@ -67,14 +65,12 @@ impl Default for SendPolicy {
 
 /// What a stream needs of the server while it runs.
 pub(crate) struct SendContext<'a> {
-    pub(crate) connections: &'a mut Arena<Connection, OfConnection>,
+    pub(crate) connections: &'a mut Connections,
     pub(crate) sockets: &'a mut Arena<UdpSockets>,
     pub(crate) demuxers: &'a mut DemuxTable,
     pub(crate) live_clocks: &'a mut Arena<LiveClock>,
     /// Memory for packets, lent to each stream while it sends.
     pub(crate) spare: &'a mut PacketMemory,
-    /// Connections whose write failed.
-    pub(crate) broken: &'a mut Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
     pub(crate) drained: &'a mut Vec<ClientSessionId>,
 }

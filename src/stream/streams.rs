@@ -3,9 +3,7 @@
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
-use crate::ids::{
-    ClientSessionId, ConnectionId, InputId, MediaSessionId, OfInput, OfStream, StreamId,
-};
+use crate::ids::{ClientSessionId, InputId, MediaSessionId, OfInput, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::Inbox;
 use crate::rtsp::connections::Connections;
@@ -42,8 +40,6 @@ pub(crate) struct Streams {
     pub(crate) members: Members,
     /// Memory for the packets of one frame.
     pub(crate) spare: PacketMemory,
-    /// Connections whose write failed.
-    pub(crate) broken: Vec<ConnectionId>,
     /// Client sessions whose connection takes what it is sent.
     pub(crate) drained: Vec<ClientSessionId>,
     /// Memory for the RTCP packets that came at once.
@@ -64,7 +60,6 @@ impl Streams {
             presentations: 0,
             members: Members::default(),
             spare: PacketMemory::default(),
-            broken: Vec::new(),
             drained: Vec::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
         }
@@ -81,12 +76,11 @@ impl Streams {
     ) -> Option<R> {
         let stream = self.table.get_mut(id)?;
         let mut context = SendContext {
-            connections: &mut connections.table,
+            connections,
             sockets: &mut self.sockets,
             demuxers: &mut self.demuxers,
             live_clocks: &mut self.live_clocks,
             spare: &mut self.spare,
-            broken: &mut self.broken,
             drained: &mut self.drained,
         };
         Some(f(stream, env, &mut context))

@@ -3,8 +3,6 @@
 
 /// Files with an arrow up to another room: from, to.
 pub(crate) const UPWARD: &[(&str, &str)] = &[
-    ("rtsp/connection.rs", "server/config.rs"),
-    ("rtsp/connection.rs", "server/waiting.rs"),
     ("server/method/setup.rs", "server/rtsp_server.rs"),
     ("server/method/targets.rs", "server/rtsp_server.rs"),
 ];
@@ -29,7 +27,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "stream/position.rs",
         "stream/rtcp.rs",
         "stream/state.rs",
-        "stream/streams.rs",
     ],
     &[
         "session/pool/entitlement.rs",

@@ -159,7 +159,7 @@ impl RtspServer {
             Choice::Tcp { channels } => {
                 let own = channels_over(connection, &transport()?)?;
                 let allotted =
-                    self.connections.table.get(connection)?.allot_channels(channels, Some(own));
+                    self.connections.get(connection)?.channels.allot(channels, Some(own));
                 (allotted == Some(own)).then_some(UsedKind::Tcp { channels: own })?
             }
         };
@@ -203,13 +203,13 @@ impl RtspServer {
     }
 
     fn bind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
-        if let Some(connection) = self.connections.table.get_mut(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.sessions.insert(session);
         }
     }
 
     fn unbind_session(&mut self, id: ConnectionId, session: ClientSessionId) {
-        if let Some(connection) = self.connections.table.get_mut(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.sessions.remove(&session);
         }
     }
@@ -284,9 +284,9 @@ impl RtspServer {
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                 setup.connection = Some(connection);
-                if let Some(c) = self.connections.table.get_mut(connection) {
+                if let Some(c) = self.connections.get_mut(connection) {
                     let to = (stream, destination);
-                    c.channels.extend([(rtp_channel, to), (rtcp_channel, to)]);
+                    c.channels.bind((rtp_channel, rtcp_channel), to);
                 }
                 self.bind_session(connection, asked.session);
             }
@@ -320,13 +320,14 @@ impl RtspServer {
             }
             Choice::Tcp { channels } => {
                 let id = asked.connection;
-                let connection = self.connections.table.get(id).ok_or(StatusCode::BAD_REQUEST)?;
+                let connection = self.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
                 let own = asked.current.and_then(|current| {
                     let destinations = &self.streams.table.get(current.stream)?.destinations.table;
                     channels_over(id, &destinations.get(current.destination)?.transport)
                 });
                 let (rtp_channel, rtcp_channel) = connection
-                    .allot_channels(channels, own)
+                    .channels
+                    .allot(channels, own)
                     .ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
                 let transport =
                     DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };

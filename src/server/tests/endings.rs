@@ -21,7 +21,7 @@ fn connect(w: &mut World, n: usize) -> (Vec<TcpStream>, Vec<ConnectionId>) {
         }
         w.run_secs(0.1);
     }
-    let ids: Vec<_> = w.server().connections.table.ids().collect();
+    let ids: Vec<_> = w.server().connections.ids().collect();
     assert!(ids.len() >= n);
     (streams, ids)
 }
@@ -43,7 +43,7 @@ fn chain(w: &mut World, links: usize) -> (Vec<TcpStream>, Vec<ConnectionId>) {
     for pair in connections.windows(2) {
         set_up(w, pair[0], 1, None);
         let made_over = Some(pair[0].raw());
-        let sessions = w.server().connections.table.get(pair[0]).unwrap().sessions.iter();
+        let sessions = w.server().connections.get(pair[0]).unwrap().sessions.iter();
         let pool = w.server().pool();
         let of = |s: &&_| pool.session(**s).is_some_and(|s| s.connection() == made_over);
         let session = sessions.copied().find(|s| of(&s)).expect("a session");
@@ -52,7 +52,7 @@ fn chain(w: &mut World, links: usize) -> (Vec<TcpStream>, Vec<ConnectionId>) {
     }
     w.serve(|server, env| {
         for &id in &connections[1..] {
-            server.connections.table.get_mut(id).unwrap().begin_close(env.now());
+            server.connections.get_mut(id).unwrap().begin_close(env.now());
         }
     });
     (streams, connections)
@@ -134,7 +134,7 @@ fn all_clients_of_a_media_session_are_ended_over_several_turns() {
     let (_streams, connections) = connect(&mut w, 1_000);
     let mine: Vec<_> = connections
         .into_iter()
-        .filter(|&id| w.server().connections.table.get(id).is_some_and(|c| c.sessions.is_empty()))
+        .filter(|&id| w.server().connections.get(id).is_some_and(|c| c.sessions.is_empty()))
         .collect();
     for &over in &mine {
         set_up(&mut w, over, 1, None);

@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::arena::Id;
+use crate::rtsp::channels::Route;
 use crate::stream::destinations::DestinationTransport;
 
 impl World {
@@ -31,11 +32,14 @@ impl World {
                     assert_eq!(destination.session, Some(key));
                     match destination.transport {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
-                            let c = server.connections.table.get(connection).expect("a connection");
+                            let c = server.connections.get(connection).expect("a connection");
                             assert!(c.sessions.contains(&key));
-                            for channel in [rtp_channel, rtcp_channel] {
-                                let to = (track.stream, track.destination);
-                                assert!(c.channels.contains(&(channel, to)));
+                            for (channel, is_rtcp) in [(rtp_channel, false), (rtcp_channel, true)] {
+                                let owner = (track.stream, track.destination);
+                                assert_eq!(
+                                    c.channels.route(channel),
+                                    Some(Route { owner, is_rtcp })
+                                );
                             }
                         }
                         DestinationTransport::Udp { sockets, .. } => {
@@ -75,14 +79,14 @@ impl World {
             assert!(in_table || session.reference_count() > 0, "{session:?} is nobody's");
         }
         let config = &server.config;
-        for (id, connection) in server.connections.table.iter() {
+        for (id, connection) in server.connections.iter() {
             for &session in &connection.sessions {
                 assert!(server.pool().session(session).is_some(), "{id} names a session");
             }
-            for (_, (stream, destination)) in &connection.channels {
-                let stream = server.streams.table.get(*stream).expect("a channel has a stream");
+            for (stream, destination) in connection.channels.owners() {
+                let stream = server.streams.table.get(stream).expect("a channel has a stream");
                 let destination =
-                    stream.destinations.table.get(*destination).expect("a destination");
+                    stream.destinations.table.get(destination).expect("a destination");
                 let to = match destination.transport {
                     DestinationTransport::Tcp { connection, .. } => Some(connection),
                     DestinationTransport::Udp { .. } => None,

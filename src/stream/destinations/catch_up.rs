@@ -136,7 +136,7 @@ impl Destinations {
                     Ok(sent) => sent != WriteOutcome::Dropped,
                     Err(e) => {
                         log::debug!("{}: {e}", c.peer);
-                        context.broken.push(connection);
+                        context.connections.note_broken(connection);
                         return Standing::Over;
                     }
                 }

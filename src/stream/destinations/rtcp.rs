@@ -125,6 +125,6 @@ pub(crate) fn send_rtcp_over_tcp(
     if interleaved::write(rtcp_channel, packet, prefixed)
         && c.send_media(env, prefixed, true).is_err()
     {
-        context.broken.push(connection);
+        context.connections.note_broken(connection);
     }
 }

@@ -1,0 +1,114 @@
+//! [`Channels`]: whose the interleaved channels of a connection are (RFC 2326 section 10.12).
+
+/// The interleaved channels of a connection, each bound to what `O` names: in the server the
+/// destination of a stream, in a client a subsession.
+#[derive(Debug)]
+pub(crate) struct Channels<O> {
+    bound: Vec<Channel<O>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Channel<O> {
+    number: u8,
+    owner: O,
+    is_rtcp: bool,
+}
+
+/// Where data that comes in on a channel goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route<O> {
+    /// What the channel is bound to.
+    pub(crate) owner: O,
+    /// The channel was agreed on for RTCP, not RTP.
+    pub(crate) is_rtcp: bool,
+}
+
+impl<O> Default for Channels<O> {
+    fn default() -> Self {
+        Self { bound: Vec::new() }
+    }
+}
+
+impl<O: Copy + PartialEq> Channels<O> {
+    /// Binds the channels for RTP and RTCP to `owner`.
+    pub(crate) fn bind(&mut self, (rtp, rtcp): (u8, u8), owner: O) {
+        self.bound.push(Channel { number: rtp, owner, is_rtcp: false });
+        self.bound.push(Channel { number: rtcp, owner, is_rtcp: true });
+    }
+
+    /// Frees the channels of `owner`. Another may have been given the same numbers, and keeps them.
+    pub(crate) fn unbind(&mut self, owner: O) {
+        self.bound.retain(|channel| channel.owner != owner);
+    }
+
+    /// Where data on a channel goes; `None` if the channel is nobody's.
+    pub(crate) fn route(&self, number: u8) -> Option<Route<O>> {
+        let channel = self.bound.iter().find(|channel| channel.number == number)?;
+        Some(Route { owner: channel.owner, is_rtcp: channel.is_rtcp })
+    }
+
+    /// What the channels are bound to; an owner comes once for each of its channels.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = O> {
+        self.bound.iter().map(|channel| channel.owner)
+    }
+
+    /// Chooses a pair of channels: the wanted one if it is free, or else the pair that the track
+    /// has already (`own`), or else the first free pair. `None` if there is none.
+    pub(crate) fn allot(
+        &self,
+        wanted: Option<(u8, u8)>,
+        own: Option<(u8, u8)>,
+    ) -> Option<(u8, u8)> {
+        let is_own = |number: u8| own.is_some_and(|(a, b)| number == a || number == b);
+        let taken = |number| self.bound.iter().any(|c| c.number == number) && !is_own(number);
+        let free = |pair: &(u8, u8)| !taken(pair.0) && !taken(pair.1);
+        let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
+        wanted.filter(free).or(own).or_else(|| pairs.into_iter().find(free))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(pairs: &[((u8, u8), char)]) -> Channels<char> {
+        let mut channels = Channels::default();
+        pairs.iter().for_each(|(pair, owner)| channels.bind(*pair, *owner));
+        channels
+    }
+
+    #[test]
+    fn data_goes_to_the_owner_of_its_channel() {
+        let mut channels = bound(&[((0, 1), 'a'), ((9, 4), 'b')]);
+        let route = |channels: &Channels<char>, number| {
+            channels.route(number).map(|route| (route.owner, route.is_rtcp))
+        };
+        assert_eq!(route(&channels, 0), Some(('a', false)));
+        assert_eq!(route(&channels, 1), Some(('a', true)));
+        assert_eq!(route(&channels, 9), Some(('b', false)));
+        assert_eq!(route(&channels, 4), Some(('b', true)));
+        assert_eq!(route(&channels, 2), None);
+        channels.unbind('a');
+        assert_eq!(route(&channels, 1), None);
+        assert_eq!(channels.owners().collect::<String>(), "bb");
+    }
+
+    #[test]
+    fn who_leaves_takes_nothing_from_who_was_given_the_same_channels() {
+        let mut channels = bound(&[((0, 1), 'a'), ((0, 1), 'b')]);
+        channels.unbind('a');
+        assert_eq!(channels.route(1), Some(Route { owner: 'b', is_rtcp: true }));
+    }
+
+    #[test]
+    fn the_wanted_pair_goes_before_the_own_and_that_before_a_free_one() {
+        let channels = bound(&[((0, 1), 'a'), ((4, 5), 'b')]);
+        assert_eq!(channels.allot(None, None), Some((2, 3)));
+        assert_eq!(channels.allot(Some((8, 7)), None), Some((8, 7)));
+        assert_eq!(channels.allot(Some((5, 6)), None), Some((2, 3)), "5 is taken");
+        assert_eq!(channels.allot(Some((0, 1)), Some((4, 5))), Some((4, 5)));
+        assert_eq!(channels.allot(Some((5, 6)), Some((4, 5))), Some((5, 6)), "5 is its own");
+        let all: Vec<_> = (0..128).map(|n| ((2 * n, 2 * n + 1), 'x')).collect();
+        assert_eq!(bound(&all).allot(Some((0, 1)), None), None);
+    }
+}
