@@ -5,6 +5,7 @@ use crate::env::{EventKey, UsageEnvironment};
 use crate::ids::InputId;
 use crate::ids::KEY_INPUT;
 use crate::media::Wake;
+use crate::server::method::outcome::Until;
 use crate::server::rtsp_server::RtspServer;
 use crate::stream::input::Input;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl RtspServer {
 
     /// An input has a frame, or its end: its streams are run.
     pub(crate) fn handle_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
-        self.wake_undescribed(env);
+        self.wake_requests(env, Until::InputWakes);
         if let Some(input) = self.streams.inputs.get_mut(id) {
             input.left = input.streams.len();
         }

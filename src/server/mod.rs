@@ -4,6 +4,7 @@
 //! sessions (the [`SessionPool`](pool::SessionPool)), server media sessions, streams, sockets.
 //! What stands in a table names others by id; nobody holds a pointer to a peer.
 
+mod closing;
 pub(crate) mod config;
 mod connections;
 mod endings;
@@ -12,6 +13,7 @@ mod inputs;
 pub(crate) mod method;
 mod multicast;
 pub(crate) mod requests;
+mod resuming;
 mod rtsp_server;
 pub(crate) mod streams;
 #[cfg(test)]

@@ -141,7 +141,8 @@ impl RtspServer {
         let input = factory.live_input();
         let id: StreamId = self.streams.table.insert(stream);
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };
-        let sockets = match self.add_sockets(env, rtp, pair, Some(id)) {
+        let gso = self.config.udp_segmentation;
+        let sockets = match self.streams.add_sockets(env, rtp, pair, Some(id), gso) {
             Ok(sockets) => sockets,
             Err(e) => {
                 self.streams.remove(env, id);

@@ -11,12 +11,15 @@ use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
+use crate::media::Wake;
 use crate::net::TcpListener;
 use crate::rtsp::connections::Connections;
-use crate::server::config::{ServerConfig, UdpPorts};
+use crate::server::config::ServerConfig;
 use crate::server::endings::Endings;
 use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::method::answer::StandingFields;
+use crate::server::method::lookup::Lookups;
+use crate::server::method::outcome::Until;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
 use crate::session::media_session::ServerMediaSession;
@@ -71,15 +74,13 @@ pub struct RtspServer {
     pub(crate) accept_warned_at: Option<Instant>,
     /// Breaches of peers that the log was warned of.
     pub(crate) warned: Warned<(IpAddr, Breach)>,
-    /// Names that the log was told cannot be streamed.
-    pub(crate) unusable: Warned<Box<str>>,
     pub(crate) connections: Connections,
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
     pub(crate) pool: SessionPool<SessionMedia>,
     /// When the next client session expires.
     pub(crate) pool_watch: Option<PoolWatch>,
-    pub(crate) provider: Option<Box<dyn SessionProvider>>,
+    pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) waiting: Waiting,
     pub(crate) endings: Endings,
@@ -122,6 +123,7 @@ impl RtspServer {
             pool: SessionPool::new(config.pool.clone()),
             answer: Vec::new(),
             standing_fields: StandingFields::new(&config.server_name),
+            lookups: Lookups::new(config.probe_budget),
             config,
             me: None,
             listeners,
@@ -129,12 +131,10 @@ impl RtspServer {
             accept_timer: Timer::default(),
             accept_warned_at: None,
             warned: Warned::new(),
-            unusable: Warned::new(),
             connections: Connections::default(),
             media_sessions: MediaSessions::default(),
             streams: Streams::new(),
             pool_watch: None,
-            provider: None,
             hooks: Box::new(NoHooks),
             waiting: Waiting::default(),
             endings: Endings::default(),
@@ -144,11 +144,10 @@ impl RtspServer {
     }
 
     /// Sets what makes sessions for names that are not in the table.
-    pub fn set_session_provider(&mut self, mut provider: impl SessionProvider + 'static) {
-        if let Some(trigger) = self.waiting.trigger.clone() {
-            provider.set_waker(Arc::new(move || trigger.trigger()));
-        }
-        self.provider = Some(Box::new(provider));
+    pub fn set_session_provider(&mut self, provider: impl SessionProvider + 'static) {
+        let trigger = self.waiting.trigger.clone();
+        let wake = trigger.map(|trigger| Arc::new(move || trigger.trigger()) as Wake);
+        self.lookups.set_provider(Box::new(provider), wake);
     }
 
     /// Sets the application's hooks.
@@ -250,13 +249,13 @@ impl RtspServer {
         f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
     ) -> Option<R> {
         let result = self.streams.with_stream(env, &mut self.connections, id, f);
-        self.note_sent(env);
+        self.follow_up(env);
         result
     }
 
     /// Keeps the sessions alive whose connection takes what it is sent, and ends the connections
     /// that cannot be written to.
-    pub(crate) fn note_sent(&mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn follow_up(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         while let Some(session) = self.streams.drained.pop() {
             self.pool.touch(session, now);
@@ -302,7 +301,7 @@ impl RtspServer {
         reason: RemovalReason,
     ) -> bool {
         let ended = self.session_tables().end_session(env, session, reason);
-        self.note_sent(env);
+        self.follow_up(env);
         self.update_pool_watch(env);
         let existed = ended.is_some();
         ended.into_iter().for_each(|ended| self.tell_of_end(&ended));
@@ -312,20 +311,13 @@ impl RtspServer {
     /// Releases what the pool took out by itself.
     pub(crate) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
         let ended = self.session_tables().release_removed_sessions(env);
-        self.note_sent(env);
+        self.follow_up(env);
         self.update_pool_watch(env);
         ended.iter().for_each(|ended| self.tell_of_end(ended));
     }
 
     fn tell_of_end(&mut self, EndedSession { info, reason }: &EndedSession) {
         self.hooks.session_removed(info, *reason);
-    }
-
-    pub(crate) fn shared_port(&self) -> Option<u16> {
-        match self.config.udp_ports {
-            UdpPorts::Shared { port } => Some(port),
-            UdpPorts::Pairs { .. } => None,
-        }
     }
 }
 
@@ -340,6 +332,7 @@ impl Medium for RtspServer {
 
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         self.me = Some(me);
+        self.streams.set_owner(me);
         self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
         self.pool_watch = Some(self.pool.create_watch(env, me, plain_key(KEY_POOL)));
         self.watch_listeners(env, Interest::READABLE);
@@ -360,7 +353,7 @@ impl Medium for RtspServer {
                 KEY_CATCH_UP => self.run_stream_catch_up(env, Id::from_raw(key.id)),
                 KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
                 KEY_POOL => self.expire_sessions(env),
-                KEY_WORK => self.go_on_with_waiting(env),
+                KEY_WORK => self.resume_requests(env),
                 KEY_INPUT => self.run_inputs_streams(env, Id::from_raw(key.id)),
                 KEY_ACCEPT => self.resume_accepting(env),
                 // What is over is worked off at the end of every event.
@@ -370,7 +363,9 @@ impl Medium for RtspServer {
             Event::Trigger { key, .. } if key.kind == KEY_INPUT => {
                 self.handle_input(env, Id::from_raw(key.id));
             }
-            Event::Trigger { key, .. } if key.kind == KEY_WORK => self.wake_parked(env),
+            Event::Trigger { key, .. } if key.kind == KEY_WORK => {
+                self.wake_requests(env, Until::ProviderWakes);
+            }
             Event::Trigger { .. } => {}
         }
         self.work_off_endings(env);

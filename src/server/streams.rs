@@ -1,80 +1,13 @@
 //! The server's streams: made on demand, shared, run, reclaimed with their last user.
 
-use crate::env::{EventKey, Interest, UsageEnvironment};
+use crate::env::UsageEnvironment;
 use crate::ids::{DestinationId, StreamId};
-use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET};
-use crate::net::{PortPair, with_port};
-use crate::server::config::UdpPorts;
 use crate::server::rtsp_server::RtspServer;
-use crate::stream::sockets::{SocketsId, UdpSockets};
+use crate::stream::sockets::SocketsId;
 use crate::stream::state::{RunOutcome, destination_key};
 use std::io;
-use std::net::SocketAddr;
 
 impl RtspServer {
-    /// The sockets that `stream` sends from on the local address `local`.
-    pub(crate) fn sockets_for(
-        &mut self,
-        env: &mut UsageEnvironment,
-        stream: StreamId,
-        local: SocketAddr,
-    ) -> io::Result<SocketsId> {
-        let local = with_port(local, 0);
-        if let Some(port) = self.shared_port() {
-            if let Some(&sockets) = self.streams.shared_sockets.get(&local) {
-                return Ok(sockets);
-            }
-            let tries = if port == 0 { 1024 } else { 1 };
-            let base = if port == 0 { 6970 } else { port };
-            let pair = PortPair::open(env, local, base, tries)?;
-            let id = self.add_sockets(env, local, pair, None)?;
-            self.streams.shared_sockets.insert(local, id);
-            return Ok(id);
-        }
-        let state = self.streams.table.get(stream).ok_or(io::ErrorKind::NotFound)?;
-        let has = state
-            .sockets()
-            .find(|&s| self.streams.sockets.get(s).is_some_and(|s| s.local == local));
-        if let Some(sockets) = has {
-            return Ok(sockets);
-        }
-        let UdpPorts::Pairs { base, tries } = self.config.udp_ports else {
-            return Err(io::ErrorKind::Unsupported.into());
-        };
-        let factory = state.origin.and_then(|(session, index)| {
-            self.media_sessions.get_mut(session)?.subsession_mut(index)?.factory()
-        });
-        let pair = match factory {
-            Some(factory) => factory.create_groupsock(env, local, base, tries)?,
-            None => PortPair::open(env, local, base, tries)?,
-        };
-        self.add_sockets(env, local, pair, Some(stream))
-    }
-
-    pub(crate) fn add_sockets(
-        &mut self,
-        env: &mut UsageEnvironment,
-        local: SocketAddr,
-        pair: PortPair,
-        owner: Option<StreamId>,
-    ) -> io::Result<SocketsId> {
-        let me = self.me.ok_or(io::ErrorKind::NotConnected)?;
-        let id = self.streams.sockets.insert(UdpSockets::new(local, pair, owner));
-        let sockets = self.streams.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
-        for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
-            sockets.socket(rtcp).set_gso(self.config.udp_segmentation);
-            let key = EventKey { kind, id: id.raw() };
-            let watched = sockets.socket(rtcp).watch(env, me, key, Interest::READABLE);
-            if let Err(e) = watched {
-                if let Some(sockets) = self.streams.sockets.remove(id) {
-                    sockets.close(env);
-                }
-                return Err(e);
-            }
-        }
-        Ok(id)
-    }
-
     /// Runs a stream; at its end, its clients' sessions are ready to play again.
     pub(crate) fn run_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(me) = self.me else { return };

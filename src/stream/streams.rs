@@ -1,12 +1,16 @@
 //! [`Streams`]: the streams of a server, and what they share: sockets, inputs, time lines, memory.
 
 use crate::arena::Arena;
-use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
-use crate::ids::{ClientSessionId, InputId, MediaSessionId, OfInput, OfStream, StreamId};
+use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
+use crate::ids::{
+    ClientSessionId, DestinationId, InputId, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, MediaSessionId,
+    OfInput, OfStream, StreamId,
+};
 use crate::media::demux::DemuxTable;
-use crate::net::Inbox;
+use crate::net::{Inbox, PortPair};
 use crate::rtsp::connections::Connections;
+use crate::stream::destinations::DestinationTransport;
 use crate::stream::input::Input;
 use crate::stream::live_clock::LiveClock;
 use crate::stream::members::Members;
@@ -14,7 +18,8 @@ use crate::stream::outgoing::PacketMemory;
 use crate::stream::sockets::{SocketsId, UdpSockets};
 use crate::stream::state::{SendContext, StreamState};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 /// Bytes that are read of an RTCP packet: none that stays whole on the way is longer.
 const DATAGRAM_LEN: usize = 2048;
@@ -22,6 +27,8 @@ const DATAGRAM_LEN: usize = 2048;
 /// The streams of a server, and what they share.
 #[derive(Debug)]
 pub(crate) struct Streams {
+    /// The medium that hands on the events of sockets.
+    owner: Option<MediumHandle>,
     pub(crate) table: Arena<StreamState, OfStream>,
     /// The streams that all clients of a track share, by media session and number of the track.
     pub(crate) shared: HashMap<(MediaSessionId, usize), StreamId>,
@@ -49,6 +56,7 @@ pub(crate) struct Streams {
 impl Streams {
     pub(crate) fn new() -> Self {
         Self {
+            owner: None,
             table: Arena::new(),
             shared: HashMap::new(),
             live_clocks: Arena::new(),
@@ -124,5 +132,99 @@ impl Streams {
         }
         stream.leave_live_clock(&mut self.live_clocks);
         stream.close(env, &mut self.demuxers);
+    }
+
+    /// Names the medium that hands on the events of sockets.
+    pub(crate) const fn set_owner(&mut self, owner: MediumHandle) {
+        self.owner = Some(owner);
+    }
+
+    pub(crate) fn get(&self, id: StreamId) -> Option<&StreamState> {
+        self.table.get(id)
+    }
+
+    /// Closes a stream that was made for clients and has none.
+    pub(crate) fn remove_if_unused(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        if self.table.get(id).is_some_and(|s| s.users() == 0 && s.origin.is_some()) {
+            self.remove(env, id);
+        }
+    }
+
+    pub(crate) fn sockets(&self, id: SocketsId) -> Option<&UdpSockets> {
+        self.sockets.get(id)
+    }
+
+    /// Adds a pair of sockets, which belongs to a stream or to all on its local address.
+    ///
+    /// # Errors
+    /// A socket cannot be watched.
+    pub(crate) fn add_sockets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        local: SocketAddr,
+        pair: PortPair,
+        stream: Option<StreamId>,
+        gso: bool,
+    ) -> io::Result<SocketsId> {
+        let owner = self.owner.ok_or(io::ErrorKind::NotConnected)?;
+        let id = self.sockets.insert(UdpSockets::new(local, pair, stream));
+        let sockets = self.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
+        for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
+            sockets.socket(rtcp).set_gso(gso);
+            let key = EventKey { kind, id: id.raw() };
+            let watched = sockets.socket(rtcp).watch(env, owner, key, Interest::READABLE);
+            if let Err(e) = watched {
+                if let Some(sockets) = self.sockets.remove(id) {
+                    sockets.close(env);
+                }
+                return Err(e);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Adds a destination to a stream, which is not sent anything yet. RTCP that comes from where
+    /// it is, is its own.
+    pub(crate) fn add_destination(
+        &mut self,
+        connections: &mut Connections,
+        stream: StreamId,
+        session: ClientSessionId,
+        transport: DestinationTransport,
+    ) -> Option<DestinationId> {
+        let id = self.table.get_mut(stream)?.add_destination(Some(session), transport);
+        match transport {
+            DestinationTransport::Udp { sockets, rtcp, .. } => {
+                if let Some(sockets) = self.sockets.get_mut(sockets) {
+                    sockets.add_route(rtcp, (stream, id));
+                }
+            }
+            DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
+                if let Some(c) = connections.get_mut(connection) {
+                    c.channels.bind((rtp_channel, rtcp_channel), (stream, id));
+                }
+            }
+        }
+        Some(id)
+    }
+
+    /// Whether a stream is sent to a destination.
+    pub(crate) fn is_playing(&self, stream: StreamId, destination: DestinationId) -> bool {
+        let stream = self.table.get(stream);
+        stream.and_then(|s| s.destinations.table.get(destination)).is_some_and(|d| d.playing)
+    }
+
+    /// How packets reach a destination.
+    pub(crate) fn transport_of(
+        &self,
+        stream: StreamId,
+        destination: DestinationId,
+    ) -> Option<DestinationTransport> {
+        Some(self.table.get(stream)?.destinations.table.get(destination)?.transport)
+    }
+
+    /// Adds a client session that watches a multicast stream: reports of its host keep it alive.
+    pub(crate) fn add_member(&mut self, id: StreamId, host: IpAddr, session: ClientSessionId) {
+        self.members.add(id, host, session);
     }
 }

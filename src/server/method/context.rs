@@ -4,15 +4,21 @@ use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
 use crate::ids::{ClientSessionId, ConnectionId};
 use crate::rtsp::connections::Connections;
+use crate::server::config::ServerConfig;
 use crate::server::hooks::ServerHooks;
 use crate::server::method::answer::Answer;
+use crate::server::method::lookup::{Lookup, Lookups};
+use crate::server::method::outcome::Served;
 use crate::server::method::refusal::Refusal;
-use crate::session::client_media::SessionMedia;
+use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
-use crate::session::pool::{Requester, SessionPool};
+use crate::session::pool::{RemovalReason, Requester, SessionPool};
+use crate::session::release::{EndedSession, Goodbye, SessionTables};
 use crate::stream::streams::Streams;
-use crate::wire::rtsp::{Request, SessionHeader, StatusCode};
-use std::net::SocketAddr;
+use crate::warned::{Breach, Warned};
+use crate::wire::rtsp::{Method, Request, SessionHeader, StatusCode};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 /// A request that was admitted, and who makes it.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +42,28 @@ impl<'a> AdmittedRequest<'a> {
     }
 }
 
+/// A method: serves a request, and writes the answer.
+pub(crate) type Serve = fn(&mut Context<'_>, &AdmittedRequest<'_>, &mut Answer<'_>) -> Served;
+
+/// The methods that a server implements. It is written as `Public` and `Allow` have it.
+#[derive(Clone, Copy)]
+pub(crate) struct Methods(pub(crate) &'static [(Method, Serve)]);
+
+impl Methods {
+    pub(crate) fn find(self, method: &Method) -> Option<Serve> {
+        self.0.iter().find(|(implemented, _)| implemented == method).map(|(_, serve)| *serve)
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (method, _)) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if n == 0 { "" } else { ", " }, method.as_str())?;
+        }
+        Ok(())
+    }
+}
+
 /// The parts of the server that a method works on.
 pub(crate) struct Context<'a> {
     pub(crate) env: &'a mut UsageEnvironment,
@@ -44,6 +72,16 @@ pub(crate) struct Context<'a> {
     pub(crate) media_sessions: &'a mut MediaSessions,
     pub(crate) pool: &'a mut SessionPool<SessionMedia>,
     pub(crate) hooks: &'a mut dyn ServerHooks,
+    pub(crate) config: &'a ServerConfig,
+    pub(crate) lookups: &'a mut Lookups,
+    /// What was found out about names while the request waited.
+    pub(crate) known: &'a [(String, Lookup)],
+    /// Others wait for what the provider finds out: a new request queues behind them.
+    pub(crate) has_queue: bool,
+    /// The methods that the server implements.
+    pub(crate) methods: Methods,
+    /// Breaches of peers that the log was warned of.
+    pub(crate) warned: &'a mut Warned<(IpAddr, Breach)>,
     /// PLAYs that read in files in this turn.
     pub(crate) seeks: &'a mut TurnBudget,
 }
@@ -67,5 +105,47 @@ impl Context<'_> {
         if let Some(session) = self.pool.session(session) {
             answer.field("Session", session.header());
         }
+    }
+
+    /// Takes a track of a client session apart.
+    pub(crate) fn release_track(&mut self, track: &TrackSetup, goodbye: Goodbye) {
+        let (mut tables, env) = self.tables();
+        tables.release_track(env, track, goodbye);
+    }
+
+    /// Takes apart what a client session has of one media session.
+    pub(crate) fn release_media(&mut self, media: SessionMedia, goodbye: Goodbye) {
+        let (mut tables, env) = self.tables();
+        tables.release_media(env, media, goodbye);
+    }
+
+    /// Ends a client session, for whatever reason, and tells the application.
+    pub(crate) fn end_session(&mut self, session: ClientSessionId, reason: RemovalReason) {
+        let (mut tables, env) = self.tables();
+        let ended = tables.end_session(env, session, reason);
+        self.tell_ended(ended);
+    }
+
+    /// Takes apart the sessions that the pool took out by itself, and tells the application.
+    pub(crate) fn release_removed_sessions(&mut self) {
+        let (mut tables, env) = self.tables();
+        let ended = tables.release_removed_sessions(env);
+        self.tell_ended(ended);
+    }
+
+    fn tell_ended(&mut self, ended: impl IntoIterator<Item = EndedSession>) {
+        for EndedSession { info, reason } in ended {
+            self.hooks.session_removed(&info, reason);
+        }
+    }
+
+    fn tables(&mut self) -> (SessionTables<'_>, &mut UsageEnvironment) {
+        let tables = SessionTables {
+            pool: self.pool,
+            media_sessions: self.media_sessions,
+            streams: self.streams,
+            connections: self.connections,
+        };
+        (tables, self.env)
     }
 }

@@ -1,6 +1,6 @@
 //! OPTIONS (RFC 2326 section 10.1): which methods there are.
 
-use crate::server::method::answer::{Answer, PUBLIC};
+use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Served};
 
@@ -10,7 +10,7 @@ pub(crate) fn options(
     answer: &mut Answer<'_>,
 ) -> Served {
     let session = cx.session_of(request)?;
-    answer.text("Public", PUBLIC);
+    answer.field("Public", cx.methods);
     if let Some(session) = session {
         cx.name_session(answer, session);
     }

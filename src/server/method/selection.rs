@@ -112,7 +112,5 @@ fn media_and_control<'a>(
 
 /// Whether a track is being sent to its client.
 pub(crate) fn is_track_playing(streams: &Streams, track: &TrackSetup) -> bool {
-    let stream = streams.table.get(track.stream);
-    let destination = stream.and_then(|s| s.destinations.table.get(track.destination));
-    destination.is_some_and(|d| d.playing)
+    streams.is_playing(track.stream, track.destination)
 }

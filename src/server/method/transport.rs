@@ -9,36 +9,36 @@ use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
 use std::net::SocketAddr;
 
-/// A transport that can be served.
+/// A transport that can be served: what of it the client has chosen.
 #[derive(Clone, Debug)]
-pub(crate) enum Choice {
+pub(crate) enum ChosenTransport {
     Udp { rtp: SocketAddr, rtcp: SocketAddr },
     Tcp { channels: Option<(u8, u8)> },
     Multicast(MulticastGroup),
 }
 
-/// The transport that was settled on.
+/// The transport that client and server have agreed on: what either has chosen.
 #[derive(Debug)]
-pub(crate) struct Used {
-    pub(crate) ssrc: Option<u32>,
-    pub(crate) kind: UsedKind,
-}
-
-#[derive(Debug)]
-pub(crate) enum UsedKind {
-    Udp { client: (u16, u16), server: (u16, u16) },
-    Tcp { channels: (u8, u8) },
+pub(crate) enum AgreedTransport {
+    /// Ports of RTP and RTCP at either end.
+    Udp {
+        client: (u16, u16),
+        server: (u16, u16),
+    },
+    Tcp {
+        channels: (u8, u8),
+    },
     Multicast(MulticastGroup),
 }
 
-impl UsedKind {
+impl AgreedTransport {
     pub(crate) fn over_udp(sockets: &UdpSockets, rtp: SocketAddr, rtcp: SocketAddr) -> Self {
         let port = |socket: &UdpSocket| socket.local_addr().map_or(0, |a| a.port());
         let PortPair { rtp: from, rtcp: from_rtcp } = &sockets.pair;
-        let multiplexed = rtp == rtcp;
+        let is_multiplexed = rtp == rtcp;
         Self::Udp {
             client: (rtp.port(), rtcp.port()),
-            server: (port(from), port(if multiplexed { from } else { from_rtcp })),
+            server: (port(from), port(if is_multiplexed { from } else { from_rtcp })),
         }
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn choose(
     header: &str,
     delivery: &Delivery,
     peer: SocketAddr,
-) -> Result<(TransportSpec, Choice), Refusal> {
+) -> Result<(TransportSpec, ChosenTransport), Refusal> {
     let mut refused = StatusCode::BAD_REQUEST;
     let mut chosen = None;
     // To the end even if one is found: what is malformed behind it makes the request malformed.
@@ -56,7 +56,7 @@ pub(crate) fn choose(
         let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
         refused = StatusCode::UNSUPPORTED_TRANSPORT;
         if chosen.is_none() {
-            chosen = choice_for(&spec, delivery, peer).map(|choice| (spec, choice));
+            chosen = servable(&spec, delivery, peer).map(|transport| (spec, transport));
         }
     }
     chosen.ok_or_else(|| refused.into())
@@ -65,23 +65,23 @@ pub(crate) fn choose(
 /// The transport for one alternative, if it can be served. A `destination` counts for nothing:
 /// packets go to the client that asks, never to a third party (RFC 2326 section 16), or to the
 /// group that there is, and the answer says where.
-pub(crate) fn choice_for(
+fn servable(
     spec: &TransportSpec,
     delivery: &Delivery,
     peer: SocketAddr,
-) -> Option<Choice> {
+) -> Option<ChosenTransport> {
     if !spec.is_play() {
         return None;
     }
     match (spec.delivery(), delivery) {
         (Cast::Multicast, Delivery::Multicast(group)) => {
             let fits = spec.protocol.is_udp() && spec.ttl != Some(0);
-            fits.then(|| Choice::Multicast(group.clone()))
+            fits.then(|| ChosenTransport::Multicast(group.clone()))
         }
         (Cast::Unicast, Delivery::OnDemand { multiplex_rtcp, .. }) => {
             if spec.protocol.is_tcp() {
                 let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
-                return Some(Choice::Tcp { channels });
+                return Some(ChosenTransport::Tcp { channels });
             }
             if !spec.protocol.is_udp() {
                 return None;
@@ -94,32 +94,32 @@ pub(crate) fn choice_for(
             }
             let at = |port| with_port(peer, port);
             let rtcp = if multiplexed { rtp } else { rtcp };
-            Some(Choice::Udp { rtp: at(rtp), rtcp: at(rtcp) })
+            Some(ChosenTransport::Udp { rtp: at(rtp), rtcp: at(rtcp) })
         }
         _ => None,
     }
 }
 
+/// The `Transport` header of the answer to a client that asked for `asked`.
 pub(crate) fn answer_spec(
     asked: TransportSpec,
-    used: &Used,
-    peer: SocketAddr,
-    local: SocketAddr,
+    (agreed, ssrc): (&AgreedTransport, Option<u32>),
+    (peer, local): (SocketAddr, SocketAddr),
 ) -> TransportSpec {
     let mut spec = TransportSpec::new(asked.protocol, Cast::Unicast);
-    spec.ssrc = used.ssrc;
-    match &used.kind {
-        UsedKind::Udp { client, server } => {
+    spec.ssrc = ssrc;
+    match agreed {
+        AgreedTransport::Udp { client, server } => {
             spec.destination = Some(peer.ip().to_canonical().to_string());
             spec.source = Some(local.ip().to_canonical().to_string());
             spec.client_port = Some(*client);
             spec.server_port = Some(*server);
         }
-        UsedKind::Tcp { channels } => {
+        AgreedTransport::Tcp { channels } => {
             spec.protocol = Protocol::RtpAvpTcp;
             spec.interleaved = Some(*channels);
         }
-        UsedKind::Multicast(group) => {
+        AgreedTransport::Multicast(group) => {
             spec.explicit_delivery = Some(Cast::Multicast);
             spec.destination = Some(group.rtp.ip().to_string());
             spec.port = Some((group.rtp.port(), group.rtcp_port));

@@ -1,0 +1,32 @@
+//! DESCRIBE (RFC 2326 section 10.2): the SDP of a presentation.
+
+use crate::server::method::address::ContentBase;
+use crate::server::method::answer::Answer;
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::find::find_presentation;
+use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::wire::rtsp::StatusCode;
+use crate::wire::rtsp::accept::accepts;
+
+pub(crate) fn describe(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    answer: &mut Answer<'_>,
+) -> Served {
+    cx.session_of(request)?;
+    if let Some(accept) = request.request.headers.joined("Accept") {
+        if !accepts(&accept, "application/sdp") {
+            return Err(StatusCode::NOT_ACCEPTABLE.into());
+        }
+    }
+    let url = request.request.url.as_str();
+    let media_session = find_presentation(cx, url)?;
+    let session = cx.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
+    let Some(sdp) = session.describe(request.local.ip()) else {
+        // It is refused when its time is over.
+        return Err(NotServed::MustWait(Awaited::Description));
+    };
+    answer.field("Content-Base", ContentBase(url));
+    answer.body("application/sdp", sdp.as_bytes());
+    Ok(AfterAnswer::Nothing)
+}

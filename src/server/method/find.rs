@@ -1,0 +1,95 @@
+//! Finding what a URL names: a media session, or a track of it.
+
+use crate::ids::{ClientSessionId, MediaSessionId};
+use crate::server::method::address::{Address, Reading};
+use crate::server::method::context::Context;
+use crate::server::method::lookup::Lookup;
+use crate::server::method::outcome::{Awaited, NotServed, Until};
+use crate::session::client_media::SessionMedia;
+use crate::wire::rtsp::StatusCode;
+use std::borrow::Cow;
+
+/// A media session, and the track of it if the URL has the control of one.
+#[derive(Debug)]
+pub(crate) struct FoundTrack<'a> {
+    pub(crate) media_session: MediaSessionId,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) track: Option<usize>,
+    /// The control stands behind the query.
+    pub(crate) control_in_query: bool,
+}
+
+/// The media session that a URL names as a whole.
+pub(crate) fn find_presentation(
+    cx: &mut Context<'_>,
+    url: &str,
+) -> Result<MediaSessionId, NotServed> {
+    let address = Address::parse(url)?;
+    match look_up(cx, &address.path) {
+        Lookup::Found(media_session) => Ok(media_session),
+        Lookup::Pending(until) => Err(wait_for(&address.path, until)),
+        Lookup::Unusable => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into()),
+        Lookup::NotFound => Err(StatusCode::NOT_FOUND.into()),
+    }
+}
+
+/// The track that a URL names, or the media session. For a client with a session a name means
+/// what it meant when the session began, whatever stands behind it now.
+pub(crate) fn find_track<'a>(
+    cx: &mut Context<'_>,
+    url: &'a str,
+    session: Option<ClientSessionId>,
+) -> Result<FoundTrack<'a>, NotServed> {
+    let address = Address::parse(url)?;
+    let mut refused = StatusCode::NOT_FOUND;
+    let mut has_no_such_track = false;
+    let mut found = None;
+    for Reading { name_len, control, in_query } in address.readings() {
+        let name = address.path.get(..name_len).unwrap_or_default();
+        // What has no track of that number is not meant as a whole instead.
+        if has_no_such_track && control.is_none() {
+            continue;
+        }
+        let of_session = session
+            .and_then(|session| cx.pool.session(session)?.media_at(name))
+            .map(SessionMedia::media_session);
+        let media_session = match of_session {
+            Some(media_session) => Lookup::Found(media_session),
+            None => look_up(cx, name),
+        };
+        let media_session = match media_session {
+            Lookup::Found(media_session) => media_session,
+            Lookup::Pending(until) => return Err(wait_for(name, until)),
+            Lookup::Unusable => {
+                refused = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                continue;
+            }
+            Lookup::NotFound => continue,
+        };
+        let state = cx.media_sessions.get(media_session);
+        let track = control.map(|control| state.and_then(|s| s.track_index(control)));
+        if track == Some(None) {
+            has_no_such_track |= in_query;
+            continue;
+        }
+        found = Some((media_session, name_len, track.flatten(), in_query));
+        break;
+    }
+    let (media_session, name_len, track, control_in_query) = found.ok_or(refused)?;
+    let name = address.into_name(name_len);
+    Ok(FoundTrack { media_session, name, track, control_in_query })
+}
+
+/// By name in the table, then through the application's provider, unless it has answered already
+/// while the request waited.
+fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
+    if let Some((_, known)) = cx.known.iter().find(|(known, _)| known == name) {
+        return *known;
+    }
+    let share = if cx.has_queue { None } else { Some(cx.lookups.bytes_left(cx.env)) };
+    cx.lookups.look_up(cx.env, (cx.media_sessions, cx.streams), name, share)
+}
+
+fn wait_for(name: &str, until: Until) -> NotServed {
+    NotServed::MustWait(Awaited::Session { name: name.to_owned(), until })
+}

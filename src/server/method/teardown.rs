@@ -1,0 +1,34 @@
+//! TEARDOWN (RFC 2326 section 10.7): of one track, of one presentation, or of the session.
+
+use crate::server::method::answer::Answer;
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::selection::Selection;
+use crate::session::client_media::media_of_mut;
+use crate::session::pool::RemovalReason;
+use crate::session::release::Goodbye;
+use crate::wire::rtsp::StatusCode;
+
+pub(crate) fn teardown(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    answer: &mut Answer<'_>,
+) -> Served {
+    let Selection { session, media_session, track, .. } = Selection::of(cx, request)?;
+    let state = cx.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
+    let has_others = state.media_len() > 1;
+    let media = media_of_mut(state, media_session).ok_or(StatusCode::NOT_FOUND)?;
+    if let Some(track) = track.filter(|_| media.tracks().count() > 1) {
+        if let Some(setup) = media.take_track(track) {
+            cx.release_track(&setup, Goodbye::BeforeAnswer);
+        }
+        cx.name_session(answer, session);
+    } else if has_others {
+        for media in state.retain_media(|_, media| media.media_session() != media_session) {
+            cx.release_media(media, Goodbye::BeforeAnswer);
+        }
+    } else {
+        cx.end_session(session, RemovalReason::TornDown);
+    }
+    Ok(AfterAnswer::Nothing)
+}

@@ -1,0 +1,258 @@
+//! Setting up a track: its stream, the destination that is added to it, and the note of both in the
+//! client's session.
+
+use crate::error::Error;
+use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
+use crate::net::{PortPair, is_out_of_descriptors, with_port};
+use crate::server::config::UdpPorts;
+use crate::server::method::context::{AdmittedRequest, Context};
+use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::transport::{AgreedTransport, ChosenTransport};
+use crate::session::client_media::{SessionMedia, Track, TrackSetup, media_of, media_of_mut};
+use crate::session::new_stream::stream_for;
+use crate::session::release::Goodbye;
+use crate::session::subsession::StreamRequest;
+use crate::stream::destinations::DestinationTransport;
+use crate::stream::sockets::SocketsId;
+use crate::warned::Breach;
+use crate::wire::rtsp::StatusCode;
+use std::borrow::Cow;
+use std::io;
+
+/// A track that is to be set up, and for whom.
+#[derive(Debug)]
+pub(crate) struct TrackRequest<'a> {
+    pub(crate) by: &'a AdmittedRequest<'a>,
+    pub(crate) session: ClientSessionId,
+    pub(crate) media_session: MediaSessionId,
+    pub(crate) name: &'a str,
+    pub(crate) track: usize,
+    /// The track as the session has it by now.
+    pub(crate) current: Option<TrackSetup>,
+    /// The track's URL.
+    pub(crate) url: Cow<'a, str>,
+    pub(crate) control_in_query: bool,
+}
+
+/// A transport, and the SSRC of what is sent over it.
+type WithSsrc = (AgreedTransport, Option<u32>);
+
+/// The transport that a track has, if what is asked for would be answered with the same.
+pub(crate) fn present_transport(
+    cx: &Context<'_>,
+    request: &AdmittedRequest<'_>,
+    current: &TrackSetup,
+    chosen: &ChosenTransport,
+) -> Option<WithSsrc> {
+    let stream = cx.streams.get(current.stream)?;
+    let transport = || cx.streams.transport_of(current.stream, current.destination);
+    let agreed = match *chosen {
+        ChosenTransport::Multicast(ref group) => {
+            current.is_multicast.then(|| AgreedTransport::Multicast(group.clone()))?
+        }
+        ChosenTransport::Udp { rtp, rtcp } => {
+            let DestinationTransport::Udp { sockets, rtp: to, rtcp: to_rtcp } = transport()? else {
+                return None;
+            };
+            let local = with_port(request.local, 0);
+            let sockets = cx.streams.sockets(sockets).filter(|s| s.local == local)?;
+            ((to, to_rtcp) == (rtp, rtcp)).then(|| AgreedTransport::over_udp(sockets, rtp, rtcp))?
+        }
+        ChosenTransport::Tcp { channels } => {
+            let own = channels_over(request.connection, &transport()?)?;
+            let connection = cx.connections.get(request.connection)?;
+            let allotted = connection.channels.allot(channels, Some(own));
+            (allotted == Some(own)).then_some(AgreedTransport::Tcp { channels: own })?
+        }
+    };
+    Some((agreed, Some(stream.ssrc())))
+}
+
+/// Sets a track up. Refused, it has changed nothing.
+pub(crate) fn set_up_track(
+    cx: &mut Context<'_>,
+    wanted: &TrackRequest<'_>,
+    chosen: ChosenTransport,
+) -> Result<WithSsrc, Refusal> {
+    let peer = wanted.by.peer;
+    if let ChosenTransport::Multicast(group) = chosen {
+        let setup = TrackSetup {
+            stream: group.stream,
+            destination: DestinationId::from_raw(Default::default()),
+            is_multicast: true,
+            connection: None,
+            member: Some((peer.ip(), wanted.session)),
+        };
+        put_track(cx, wanted, setup)?;
+        cx.streams.add_member(group.stream, peer.ip(), wanted.session);
+        let ssrc = cx.streams.get(group.stream).map(|s| s.ssrc());
+        return Ok((AgreedTransport::Multicast(group), ssrc));
+    }
+    // Set up otherwise, a track stays the stream that it is, where it stands.
+    let stream = match wanted.current.filter(|current| !current.is_multicast) {
+        Some(current) => current.stream,
+        None => stream_of_track(cx, wanted)?,
+    };
+    let prepared = prepare_transport(cx, wanted, stream, &chosen);
+    let (transport, agreed) = prepared.inspect_err(|_| {
+        cx.streams.remove_if_unused(cx.env, stream);
+    })?;
+    let destination = cx
+        .streams
+        .add_destination(cx.connections, stream, wanted.session, transport)
+        .ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let mut setup =
+        TrackSetup { stream, destination, is_multicast: false, connection: None, member: None };
+    if let DestinationTransport::Tcp { connection, .. } = transport {
+        setup.connection = Some(connection);
+        if let Some(connection) = cx.connections.get_mut(connection) {
+            connection.sessions.insert(wanted.session);
+        }
+    }
+    if let Err(refusal) = put_track(cx, wanted, setup) {
+        cx.release_track(&setup, Goodbye::None);
+        return Err(refusal);
+    }
+    let ssrc = cx.streams.get(stream).map(|s| s.ssrc());
+    Ok((agreed, ssrc))
+}
+
+/// The stream of a track: the one that all share, or a new one.
+fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<StreamId, Refusal> {
+    let (raw, peer) = (wanted.session.raw(), wanted.by.peer);
+    let request = StreamRequest {
+        // Never 0, which stands for the clients of a shared stream.
+        client_session: (u64::from(raw.generation) << 32 | u64::from(raw.index)) + 1,
+        peer,
+        local: wanted.by.local,
+    };
+    let track = (wanted.media_session, wanted.track);
+    let limits = cx.config.stream_limits();
+    stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, limits).map_err(|e| {
+        // Whatever it was made from is looked at again before it is used again.
+        cx.media_sessions.distrust(wanted.media_session);
+        let level = cx.warned.level_for(peer.ip(), Breach::NoStream);
+        log::log!(level, "{peer}: no stream: {e}");
+        refusal(&e)
+    })
+}
+
+/// What the server adds to the transport that the client has chosen: its ports, or free channels.
+fn prepare_transport(
+    cx: &mut Context<'_>,
+    wanted: &TrackRequest<'_>,
+    stream: StreamId,
+    chosen: &ChosenTransport,
+) -> Result<(DestinationTransport, AgreedTransport), Refusal> {
+    match *chosen {
+        ChosenTransport::Udp { rtp, rtcp } => {
+            let sockets = sockets_for(cx, wanted, stream);
+            let sockets = sockets.map_err(|e| {
+                let level = cx.warned.level_for(rtp.ip(), Breach::NoPorts);
+                log::log!(level, "no UDP ports for {rtp}: {e}");
+                let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
+                Refusal::from(refused.field("Retry-After", 1))
+            })?;
+            let state = cx.streams.sockets(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+            let agreed = AgreedTransport::over_udp(state, rtp, rtcp);
+            Ok((DestinationTransport::Udp { sockets, rtp, rtcp }, agreed))
+        }
+        ChosenTransport::Tcp { channels } => {
+            let id = wanted.by.connection;
+            let connection = cx.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
+            let own = wanted.current.and_then(|current| {
+                let transport = cx.streams.transport_of(current.stream, current.destination)?;
+                channels_over(id, &transport)
+            });
+            let channels = connection.channels.allot(channels, own);
+            let channels = channels.ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
+            let (rtp_channel, rtcp_channel) = channels;
+            let transport = DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };
+            Ok((transport, AgreedTransport::Tcp { channels }))
+        }
+        ChosenTransport::Multicast(_) => Err(StatusCode::INTERNAL_SERVER_ERROR.into()),
+    }
+}
+
+/// The sockets that a stream sends from on the address that the client has reached.
+fn sockets_for(
+    cx: &mut Context<'_>,
+    wanted: &TrackRequest<'_>,
+    stream: StreamId,
+) -> io::Result<SocketsId> {
+    let local = with_port(wanted.by.local, 0);
+    let gso = cx.config.udp_segmentation;
+    let (base, tries) = match cx.config.udp_ports {
+        UdpPorts::Shared { port } => {
+            if let Some(&sockets) = cx.streams.shared_sockets.get(&local) {
+                return Ok(sockets);
+            }
+            let (base, tries) = if port == 0 { (6970, 1024) } else { (port, 1) };
+            let pair = PortPair::open(cx.env, local, base, tries)?;
+            let id = cx.streams.add_sockets(cx.env, local, pair, None, gso)?;
+            cx.streams.shared_sockets.insert(local, id);
+            return Ok(id);
+        }
+        UdpPorts::Pairs { base, tries } => (base, tries),
+    };
+    let state = cx.streams.get(stream).ok_or(io::ErrorKind::NotFound)?;
+    let is_on = |id: &SocketsId| cx.streams.sockets(*id).is_some_and(|s| s.local == local);
+    if let Some(sockets) = state.sockets().find(is_on) {
+        return Ok(sockets);
+    }
+    let session = cx.media_sessions.get_mut(wanted.media_session);
+    let factory = session.and_then(|s| s.subsession_mut(wanted.track)?.factory());
+    let pair = match factory {
+        Some(factory) => factory.create_groupsock(cx.env, local, base, tries)?,
+        None => PortPair::open(cx.env, local, base, tries)?,
+    };
+    cx.streams.add_sockets(cx.env, local, pair, Some(stream), gso)
+}
+
+/// Notes a track in the client's session; one that was set up before is released.
+fn put_track(
+    cx: &mut Context<'_>,
+    wanted: &TrackRequest<'_>,
+    setup: TrackSetup,
+) -> Result<(), Refusal> {
+    let media_session = wanted.media_session;
+    let tracks = cx.media_sessions.get(media_session).map_or(0, |s| s.num_subsessions());
+    let state = cx.pool.session_mut(wanted.session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
+    if media_of(state, media_session).is_none() {
+        state
+            .manage_media(wanted.name, SessionMedia::new(media_session, tracks))
+            .map_err(|_| StatusCode::NOT_ENOUGH_BANDWIDTH)?;
+        cx.media_sessions.reference(media_session);
+    }
+    let slot = media_of_mut(state, media_session).and_then(|m| m.tracks.get_mut(wanted.track));
+    let url = wanted.url.as_ref().into();
+    let control_in_query = wanted.control_in_query;
+    let old = slot.and_then(|slot| slot.replace(Track { setup, url, control_in_query }));
+    if let Some(old) = old {
+        cx.release_track(&old.setup, Goodbye::None);
+    }
+    Ok(())
+}
+
+/// The channels of a destination, if it is reached over `connection`.
+fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<(u8, u8)> {
+    match *to {
+        DestinationTransport::Tcp { connection: over, rtp_channel, rtcp_channel } => {
+            (over == connection).then_some((rtp_channel, rtcp_channel))
+        }
+        DestinationTransport::Udp { .. } => None,
+    }
+}
+
+/// The status for what keeps a stream from being made.
+fn refusal(e: &Error) -> Refusal {
+    let status = match e {
+        Error::Malformed(_) | Error::Peer(_) => StatusCode::BAD_REQUEST,
+        Error::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Io(e) if is_out_of_descriptors(e) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Io(e) if e.kind() == io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        Error::Media(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    status.into()
+}
