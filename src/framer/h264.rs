@@ -1,12 +1,13 @@
 //! [`H264Framer`]: H.264 byte streams (ISO/IEC 14496-10 annex B). Read clause 7.4.1.2.3, the
 //! order of NAL units and where access units begin.
 
+use super::ahead::Ahead;
 use super::annexb;
 use super::leading::RefreshCycle;
 use super::timeline::RemovalClock;
 use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
 use crate::codec::bits::BitReader;
-use crate::codec::h264::sei::{SeiMessage, payload_type, sei_messages};
+use crate::codec::h264::sei::sei_messages;
 use crate::codec::h264::{
     ParameterSets, PicOrder, SliceHeader, Sps, Structure, nal_type, nal_unit_type,
 };
@@ -32,15 +33,6 @@ pub struct H264Syntax {
     removal: RemovalClock,
     /// A NAL unit that begins an access unit came after the previous slice.
     led: bool,
-}
-
-/// What comes before a picture and concerns it.
-#[derive(Debug, Default)]
-struct Ahead {
-    recovery_point: bool,
-    sps: bool,
-    buffering_period: bool,
-    picture_timing: Option<SeiMessage>,
 }
 
 impl H264Syntax {
@@ -171,14 +163,7 @@ impl Syntax for H264Syntax {
         match nal_type {
             nal_type::SLICE | nal_type::PARTITION_A | nal_type::IDR => self.handle_slice(nal),
             nal_type::SEI => {
-                for message in sei_messages(nal) {
-                    match message.payload_type {
-                        payload_type::BUFFERING_PERIOD => self.ahead.buffering_period = true,
-                        payload_type::PICTURE_TIMING => self.ahead.picture_timing = Some(message),
-                        payload_type::RECOVERY_POINT => self.ahead.recovery_point = true,
-                        _ => {}
-                    }
-                }
+                self.ahead.handle_sei(sei_messages(nal));
                 NalRole::Leads
             }
             nal_type::SPS | nal_type::PPS => {

@@ -1,11 +1,12 @@
 //! [`H265Framer`]: H.265 byte streams (ISO/IEC 23008-2 annex B). Read clause 7.4.2.4.4, the order
 //! of NAL units and where access units begin.
 
+use super::ahead::Ahead;
 use super::annexb;
 use super::leading::RefreshCycle;
 use super::timeline::RemovalClock;
 use super::video::{NalRole, Picture, PictureTime, Syntax, VideoFramer};
-use crate::codec::h264::sei::{SeiMessage, SeiMessages, payload_type};
+use crate::codec::h264::sei::SeiMessages;
 use crate::codec::h265::{
     ParameterSets, PicOrder, SliceHeader, Sps, is_idr, is_irap, nal_type, nal_unit_type,
     nuh_layer_id,
@@ -30,15 +31,6 @@ pub struct H265Syntax {
 
 /// Fields per second of the slowest interlaced video there is, with room to spare.
 const SLOWEST_FIELDS: u64 = 40;
-
-/// What comes before a picture and concerns it.
-#[derive(Debug, Default)]
-struct Ahead {
-    recovery_point: bool,
-    sps: bool,
-    buffering_period: bool,
-    picture_timing: Option<SeiMessage>,
-}
 
 impl Default for H265Syntax {
     fn default() -> Self {
@@ -149,14 +141,7 @@ impl Syntax for H265Syntax {
                 NalRole::Leads
             }
             nal_type::PREFIX_SEI => {
-                for message in SeiMessages::of_payload(nal.get(2..).unwrap_or_default()) {
-                    match message.payload_type {
-                        payload_type::BUFFERING_PERIOD => self.ahead.buffering_period = true,
-                        payload_type::PICTURE_TIMING => self.ahead.picture_timing = Some(message),
-                        payload_type::RECOVERY_POINT => self.ahead.recovery_point = true,
-                        _ => {}
-                    }
-                }
+                self.ahead.handle_sei(SeiMessages::of_payload(nal.get(2..).unwrap_or_default()));
                 NalRole::Leads
             }
             nal_type::AUD | 41..=44 | 48..=55 => NalRole::Leads,

@@ -2,9 +2,11 @@
 
 mod access_unit;
 pub mod adts;
+mod ahead;
 pub mod annexb;
 pub mod h264;
 pub mod h265;
+mod input;
 pub(crate) mod leading;
 pub mod mpeg_audio;
 pub mod mpeg_ts;

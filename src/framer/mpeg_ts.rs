@@ -4,6 +4,7 @@
 //! Packets of 192 bytes (.m2ts) have four bytes in front of them, packets of 204 (as a demodulator
 //! has them) sixteen of error correction behind; these are not sent.
 
+use super::input::read_behind;
 use crate::frame::Frame;
 use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
@@ -159,11 +160,7 @@ impl TsFramer {
         len: usize,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + len, 0);
-        let got = read(self.buffer.get_mut(before..).unwrap_or_default());
-        self.buffer.truncate(before + got.as_ref().map_or(0, |&n| n.min(len)));
-        got
+        read_behind(&mut self.buffer, len, read)
     }
 
     /// Bytes that are here and were not given out.

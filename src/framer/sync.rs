@@ -5,6 +5,7 @@
 //! with that frame. Elsewhere (at the start, after garbage, where the parameters change) the headers
 //! that must follow it are looked at too: sync words are short enough to occur in any data.
 
+use super::input::read_behind;
 use bytes::{Buf, Bytes, BytesMut};
 use std::fmt::Debug;
 use std::io;
@@ -98,11 +99,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         len: usize,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + len, 0);
-        let got = read(self.buffer.get_mut(before..).unwrap_or_default());
-        self.buffer.truncate(before + got.as_ref().map_or(0, |&n| n.min(len)));
-        got
+        read_behind(&mut self.buffer, len, read)
     }
 
     /// Bytes that are here and were not given out.

@@ -1,5 +1,9 @@
 //! Writes small bitstreams for tests: parameter sets and slices of nothing, with true headers.
 
+use super::annexb;
+use super::video::{Syntax, VideoFramer};
+use crate::frame::Frame;
+
 /// Writes bit fields and Exp-Golomb codes.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
@@ -305,4 +309,43 @@ pub(crate) fn h265_slice(nal_type: u8, first: bool, poc: u32) -> Vec<u8> {
         }
     }
     w.bits(32, 0x5a00_0001).nal(&[nal_type << 1, 1])
+}
+
+/// The access units of a byte stream that comes in pieces of `size` bytes.
+pub(crate) fn frames_of<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
+    let mut framer = VideoFramer::<S>::new();
+    let mut frames = Vec::new();
+    for piece in data.chunks(size) {
+        framer.handle_bytes(piece);
+        while let Some(frame) = framer.poll_frame().unwrap() {
+            frames.push(frame);
+        }
+    }
+    framer.handle_end();
+    while let Some(frame) = framer.poll_frame().unwrap() {
+        frames.push(frame);
+    }
+    frames
+}
+
+/// Access units given as NAL units come out as those, in pieces of any size.
+#[track_caller]
+pub(crate) fn assert_units<S: Syntax>(units: &[Vec<Vec<u8>>]) -> Vec<Frame> {
+    let mut stream = Vec::new();
+    for (i, nal) in units.iter().flatten().enumerate() {
+        // Start codes of three bytes and more, with trailing zeros.
+        stream.extend_from_slice(&[0; 5][..i % 4]);
+        stream.extend_from_slice(&[0, 0, 1]);
+        stream.extend_from_slice(nal);
+    }
+    let whole = frames_of::<S>(&stream, stream.len());
+    for size in [1, 2, 3, 7, 64] {
+        assert_eq!(frames_of::<S>(&stream, size), whole, "in pieces of {size}");
+    }
+    assert_eq!(whole.len(), units.len());
+    for (i, (frame, unit)) in whole.iter().zip(units).enumerate() {
+        let nals: Vec<_> = annexb::nal_units(&frame.data).collect();
+        assert_eq!(nals, *unit, "access unit {i}");
+    }
+    whole
 }

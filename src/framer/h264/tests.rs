@@ -1,52 +1,14 @@
 use super::*;
 use crate::codec::h264::Sps;
 use crate::error::Error;
-use crate::frame::Frame;
 use crate::framer::testing::{
-    H264Slice, H264Sps, h264_marking_slice, h264_pps, h264_whole_pps, timing_sei,
+    H264Slice, H264Sps, assert_units, frames_of, h264_marking_slice, h264_pps, h264_whole_pps,
+    timing_sei,
 };
 use std::time::Duration;
 
 const AUD: [u8; 2] = [9, 0xf0];
 const SEI: [u8; 4] = [6, 0x80, 0, 0x80];
-
-fn frames_of(data: &[u8], size: usize) -> Vec<Frame> {
-    let mut framer = H264Framer::new();
-    let mut frames = Vec::new();
-    for piece in data.chunks(size) {
-        framer.handle_bytes(piece);
-        while let Some(frame) = framer.poll_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    framer.handle_end();
-    while let Some(frame) = framer.poll_frame().unwrap() {
-        frames.push(frame);
-    }
-    frames
-}
-
-/// Access units given as NAL units come out as those, in pieces of any size.
-#[track_caller]
-fn assert_units(units: &[Vec<Vec<u8>>]) -> Vec<Frame> {
-    let mut stream = Vec::new();
-    for (i, nal) in units.iter().flatten().enumerate() {
-        // Start codes of three bytes and more, with trailing zeros.
-        stream.extend_from_slice(&[0; 5][..i % 4]);
-        stream.extend_from_slice(&[0, 0, 1]);
-        stream.extend_from_slice(nal);
-    }
-    let whole = frames_of(&stream, stream.len());
-    for size in [1, 2, 3, 7, 64] {
-        assert_eq!(frames_of(&stream, size), whole, "in pieces of {size}");
-    }
-    assert_eq!(whole.len(), units.len());
-    for (i, (frame, unit)) in whole.iter().zip(units).enumerate() {
-        let nals: Vec<_> = annexb::nal_units(&frame.data).collect();
-        assert_eq!(nals, *unit, "access unit {i}");
-    }
-    whole
-}
 
 fn sets(sps: H264Sps) -> Vec<Vec<u8>> {
     vec![sps.nal(), h264_pps(0)]
@@ -60,7 +22,7 @@ fn slices_sei_and_delimiters_find_their_access_unit() {
     let mut first = sets(H264Sps::default());
     first.insert(0, AUD.to_vec());
     first.extend([SEI.to_vec(), slice(i, 0), slice(i, 20), slice(i, 40)]);
-    let frames = assert_units(&[
+    let frames = assert_units::<H264Syntax>(&[
         first,
         vec![AUD.to_vec(), SEI.to_vec(), slice(p, 0), slice(p, 33), vec![12, 0xff]],
         // Nothing between the pictures.
@@ -81,7 +43,7 @@ fn identical_idr_pictures_are_several() {
     let mut first = sets(H264Sps::default());
     first.extend([slice(0), slice(30)]);
     let units = [first, vec![slice(0)], vec![slice(0), slice(30)], vec![AUD.to_vec(), slice(0)]];
-    assert!(assert_units(&units).iter().all(|frame| frame.flags.key));
+    assert!(assert_units::<H264Syntax>(&units).iter().all(|frame| frame.flags.key));
 }
 
 #[test]
@@ -92,7 +54,7 @@ fn both_fields_of_a_frame_are_one_access_unit() {
     let second = H264Slice::other(true, 0, 1);
     let mut first = sets(H264Sps { fields: true, ..H264Sps::default() });
     first.extend([field(idr, false), AUD.to_vec(), field(second, true)]);
-    let frames = assert_units(&[
+    let frames = assert_units::<H264Syntax>(&[
         first,
         vec![
             AUD.to_vec(),
@@ -119,7 +81,7 @@ fn pictures_are_presented_in_output_order() {
     }
     units.push(vec![H264Slice::idr(1).nal()]);
     units.push(vec![H264Slice::other(true, 1, 2).nal()]);
-    let frames = assert_units(&units);
+    let frames = assert_units::<H264Syntax>(&units);
     let frame_time = |n: u64| Duration::from_nanos(n * 1_000_000_000 / 30);
     let shown: Vec<_> = frames.iter().map(|frame| frame.pts).collect();
     assert_eq!(shown, [0, 3, 1, 2, 6, 4, 5, 7, 8].map(frame_time));
@@ -140,7 +102,7 @@ fn order_count_wraps_without_a_trace() {
         units.push(vec![H264Slice::other(true, n + 1, 4 * n + 4).nal()]);
         units.push(vec![H264Slice::other(false, n + 2, 4 * n + 2).nal()]);
     }
-    let frames = assert_units(&units);
+    let frames = assert_units::<H264Syntax>(&units);
     for (n, pair) in frames[1..].chunks(2).enumerate() {
         let at = |n: usize| Duration::from_nanos(n as u64 * 1_000_000_000 / 30);
         assert_eq!((pair[0].pts, pair[1].pts), (at(2 * n + 2), at(2 * n + 1)));
@@ -160,7 +122,7 @@ fn streams_without_reordering_are_due_when_they_are_presented() {
         for n in 1..30 {
             units.push(vec![slice(H264Slice::other(true, n, 2 * n))]);
         }
-        for (n, frame) in assert_units(&units).iter().enumerate() {
+        for (n, frame) in assert_units::<H264Syntax>(&units).iter().enumerate() {
             let at = Duration::from_millis(40 * n as u64);
             assert_eq!((frame.pts, frame.dts), (at, at));
         }
@@ -181,7 +143,7 @@ fn rates_are_exact_and_absurd_ones_ignored() {
             let slice = H264Slice::other(true, n, 2 * n).nal();
             stream.extend(annexb::from_nal_units([&slice[..]]));
         }
-        assert_eq!(frames_of(&stream, 1000)[300].pts, last);
+        assert_eq!(frames_of::<H264Syntax>(&stream, 1000)[300].pts, last);
     }
 }
 
@@ -195,7 +157,7 @@ fn shown(sps: H264Sps, count: u32, more: impl Fn(u32) -> Vec<u8>) -> Vec<u128> {
         let nals = nals.iter().map(Vec::as_slice).filter(|nal| !nal.is_empty());
         stream.extend(annexb::from_nal_units(nals));
     }
-    let frames = frames_of(&stream, 1000);
+    let frames = frames_of::<H264Syntax>(&stream, 1000);
     assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
     frames.iter().map(|frame| frame.pts.as_millis()).collect()
 }
@@ -264,7 +226,8 @@ fn both_fields_of_a_frame_make_one_step_of_time() {
         nals.extend([timing_sei(&[6], false, &[(4, 1)]), field(top, false)]);
         nals.extend([timing_sei(&[6], false, &[(4, 2)]), field(bottom, true)]);
     }
-    let frames = frames_of(&annexb::from_nal_units(nals.iter().map(Vec::as_slice)), 999);
+    let frames =
+        frames_of::<H264Syntax>(&annexb::from_nal_units(nals.iter().map(Vec::as_slice)), 999);
     let times: Vec<_> = frames.iter().map(|frame| frame.pts.as_millis()).collect();
     assert_eq!(times, (0..50).map(|n| n * 40).collect::<Vec<_>>());
 }
@@ -316,7 +279,7 @@ fn an_operation_that_forgets_all_pictures_restarts_the_order() {
         units.push(vec![h264_marking_slice(n + 1, 4 * n + 4, &[])]);
         units.push(vec![H264Slice::other(false, n + 2, 4 * n + 2).nal()]);
     }
-    let frames = assert_units(&units);
+    let frames = assert_units::<H264Syntax>(&units);
     let at = |n: u64| Duration::from_nanos(n * 1_000_000_000 / 30);
     let times: Vec<_> = frames.iter().map(|frame| frame.pts).collect();
     assert_eq!(times, [0, 2, 1, 4, 3, 5, 7, 6, 9, 8].map(at));
@@ -331,7 +294,8 @@ fn an_i_picture_with_its_sps_in_front_is_a_key() {
     units.push(vec![slice(7, 1).nal()]);
     units.push(vec![set.clone(), slice(2, 2).nal()]);
     units.push(vec![set, slice(5, 3).nal()]);
-    let keys: Vec<_> = assert_units(&units).iter().map(|frame| frame.flags.key).collect();
+    let keys: Vec<_> =
+        assert_units::<H264Syntax>(&units).iter().map(|frame| frame.flags.key).collect();
     assert_eq!(keys, [true, false, true, false]);
 }
 
@@ -341,14 +305,15 @@ fn a_recovery_point_is_a_key() {
     units[0].push(H264Slice::idr(0).nal());
     units.push(vec![vec![6, 6, 1, 0xc0, 0x80], H264Slice::other(true, 1, 2).nal()]);
     units.push(vec![H264Slice::other(true, 2, 4).nal()]);
-    let keys: Vec<_> = assert_units(&units).iter().map(|frame| frame.flags.key).collect();
+    let keys: Vec<_> =
+        assert_units::<H264Syntax>(&units).iter().map(|frame| frame.flags.key).collect();
     assert_eq!(keys, [true, true, false]);
 }
 
 #[test]
 fn slices_without_parameter_sets_are_cut_by_their_first_macroblock() {
     let slice = |first_mb| H264Slice { first_mb, ..H264Slice::other(true, 1, 0) }.nal();
-    let frames = assert_units(&[
+    let frames = assert_units::<H264Syntax>(&[
         vec![slice(0), slice(5)],
         vec![AUD.to_vec(), slice(0)],
         vec![slice(0), slice(9)],

@@ -1,8 +1,7 @@
 use super::*;
 use crate::codec::h265::Sps;
-use crate::frame::Frame;
 use crate::framer::testing::{
-    H265Vui, h265_parameter_sets, h265_sets_with, h265_slice, timing_sei,
+    H265Vui, assert_units, frames_of, h265_parameter_sets, h265_sets_with, h265_slice, timing_sei,
 };
 use std::time::Duration;
 
@@ -11,50 +10,13 @@ const PREFIX_SEI: [u8; 4] = [0x4e, 1, 0x80, 0x80];
 const SUFFIX_SEI: [u8; 4] = [0x50, 1, 0x80, 0x80];
 const EOS: [u8; 2] = [0x48, 1];
 
-fn frames_of(data: &[u8], size: usize) -> Vec<Frame> {
-    let mut framer = H265Framer::new();
-    let mut frames = Vec::new();
-    for piece in data.chunks(size) {
-        framer.handle_bytes(piece);
-        while let Some(frame) = framer.poll_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    framer.handle_end();
-    while let Some(frame) = framer.poll_frame().unwrap() {
-        frames.push(frame);
-    }
-    frames
-}
-
-/// Access units given as NAL units come out as those, in pieces of any size.
-#[track_caller]
-fn assert_units(units: &[Vec<Vec<u8>>]) -> Vec<Frame> {
-    let mut stream = Vec::new();
-    for (i, nal) in units.iter().flatten().enumerate() {
-        stream.extend_from_slice(&[0; 5][..i % 4]);
-        stream.extend_from_slice(&[0, 0, 1]);
-        stream.extend_from_slice(nal);
-    }
-    let whole = frames_of(&stream, stream.len());
-    for size in [1, 2, 3, 7, 64] {
-        assert_eq!(frames_of(&stream, size), whole, "in pieces of {size}");
-    }
-    assert_eq!(whole.len(), units.len());
-    for (i, (frame, unit)) in whole.iter().zip(units).enumerate() {
-        let nals: Vec<_> = annexb::nal_units(&frame.data).collect();
-        assert_eq!(nals, *unit, "access unit {i}");
-    }
-    whole
-}
-
 fn pictures(pictures: &[(u8, u32)]) -> Vec<u64> {
     let mut units = vec![h265_parameter_sets(2).to_vec()];
     for (i, &(nal_type, poc)) in pictures.iter().enumerate() {
         let slice = h265_slice(nal_type, true, poc);
         if i == 0 { units[0].push(slice) } else { units.push(vec![slice]) }
     }
-    let frames = assert_units(&units);
+    let frames = assert_units::<H265Syntax>(&units);
     assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
     assert!(frames.windows(2).all(|pair| pair[0].dts <= pair[1].dts));
     // 50 pictures per second.
@@ -69,7 +31,7 @@ fn slices_sei_and_delimiters_find_their_access_unit() {
     first.extend([SUFFIX_SEI.to_vec(), vec![0x4c, 1, 0xff]]);
     // A slice and a parameter set of a further layer.
     let layer = vec![0x02, 0x09, 0x80, 1];
-    let frames = assert_units(&[
+    let frames = assert_units::<H265Syntax>(&[
         first,
         vec![PREFIX_SEI.to_vec(), h265_slice(1, true, 1), layer, vec![0x44, 0x09, 1]],
         vec![h265_slice(1, true, 2), h265_slice(1, false, 2), h265_slice(1, false, 2)],
@@ -128,7 +90,7 @@ fn shown(vui: H265Vui, orders: &[u32], more: impl Fn(usize) -> Vec<u8>) -> Vec<u
         nals.push(h265_slice(if poc == 0 { 20 } else { 1 }, true, poc));
     }
     let nals = nals.iter().map(Vec::as_slice).filter(|nal| !nal.is_empty());
-    let frames = frames_of(&annexb::from_nal_units(nals), 1000);
+    let frames = frames_of::<H265Syntax>(&annexb::from_nal_units(nals), 1000);
     assert!(frames.iter().all(|frame| frame.pts >= frame.dts));
     frames.iter().map(|frame| frame.pts.as_millis()).collect()
 }
@@ -191,7 +153,8 @@ fn a_recovery_point_is_a_key() {
     units[0].push(h265_slice(20, true, 0));
     units.push(vec![vec![0x4e, 1, 6, 1, 0xc0, 0x80], h265_slice(1, true, 1)]);
     units.push(vec![h265_slice(1, true, 2)]);
-    let keys: Vec<_> = assert_units(&units).iter().map(|frame| frame.flags.key).collect();
+    let keys: Vec<_> =
+        assert_units::<H265Syntax>(&units).iter().map(|frame| frame.flags.key).collect();
     assert_eq!(keys, [true, true, false]);
 }
 

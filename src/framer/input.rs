@@ -1,0 +1,18 @@
+//! [`read_behind`]: input without a copy.
+
+use bytes::BytesMut;
+use std::io;
+
+/// Lets `read` put up to `len` bytes straight behind those in `buffer`, and returns how many it
+/// did.
+pub(super) fn read_behind(
+    buffer: &mut BytesMut,
+    len: usize,
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let before = buffer.len();
+    buffer.resize(before + len, 0);
+    let got = read(buffer.get_mut(before..).unwrap_or_default());
+    buffer.truncate(before + got.as_ref().map_or(0, |&n| n.min(len)));
+    got
+}
