@@ -2,8 +2,8 @@
 //! sync word and says how long the frame is; tags and garbage may stand between them.
 //!
 //! A header is believed without more ado only where the frame before it ended, and if it agrees
-//! with that frame. Elsewhere (at the start, after garbage, where the parameters change) the headers
-//! that must follow it are looked at too: sync words are short enough to occur in any data.
+//! with that frame. Elsewhere (at the start, after garbage, where the parameters change) the
+//! headers that must follow it are looked at too: sync words are short enough to occur in any data.
 
 use super::input::read_behind;
 use bytes::{Buf, Bytes, BytesMut};

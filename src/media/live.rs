@@ -28,8 +28,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Makes a live stream: the sending end for the encoder's thread and the receiving end for the
-/// loop's. `parameters` say which codec, and the parameter sets if they are known already.
-/// `wake` is called, on the sender's thread, when a source that waits gets a frame or its end.
+/// loop's thread. `parameters` name the codec, with the parameter sets if they are known already.
+/// `wake` is called on the sender's thread when a source that waits gets a frame or the end of the
+/// stream.
 ///
 /// ```
 /// use riverrun::codec::CodecParameters;
@@ -76,7 +77,7 @@ pub fn live_stream(
     (LiveSender { shared: Arc::clone(&shared) }, LiveStream { shared })
 }
 
-/// What became of a frame that was sent.
+/// The result of sending a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "tells the encoder whether the loop is behind"]
 pub enum Sent {
@@ -84,11 +85,12 @@ pub enum Sent {
     Accepted,
     /// A source's queue is full; that source skips frames up to the next key frame.
     Dropped,
-    /// Nobody watches at the moment. Parameter sets were taken note of.
+    /// There is no viewer at the moment. Parameter sets were stored.
     NoReceiver,
-    /// The stream was given up by its receiving end; nobody will ever watch.
+    /// The receiving end of the stream is gone, so that there will be no viewer.
     Closed,
-    /// It is not what the stream was made for, and went nowhere. The log is told once a kind.
+    /// The frame does not fit the stream's codec and was dropped. Each kind of error is logged
+    /// once.
     Refused(InputError),
 }
 
@@ -104,9 +106,9 @@ pub struct LiveStats {
     pub dropped: u64,
     /// Of these, those that were refused ([`Sent::Refused`]).
     pub refused: u64,
-    /// Frames that wait in the fullest source's queue.
+    /// Number of frames in the queue of the source that is furthest behind.
     pub queued: usize,
-    /// Sources that read.
+    /// Number of sources that read the stream.
     pub sources: usize,
 }
 
@@ -212,16 +214,17 @@ pub struct LiveSender {
 }
 
 impl LiveSender {
-    /// Hands a frame over; waits for nothing but the few instructions in which the loop takes a
-    /// frame out. `pts` and `dts` are on a clock of the encoder's choice, which all tracks of a
-    /// presentation share.
+    /// Hands a frame over. It waits only while the loop takes a frame out of a queue, which is a
+    /// few instructions. `pts` and `dts` are on a clock of the encoder's choice, which all tracks
+    /// of a presentation share.
     ///
-    /// Video is in Annex B form, see [`Frame`]. Whether it is a key frame is seen from the bytes;
-    /// [`FrameFlags::key`](crate::frame::FrameFlags) counts only for pieces of an access unit that
-    /// have no slice. Parameter sets alone are taken note of and go out with the next key frame.
-    /// An access unit of AAC is bare or has its ADTS header, which is taken off. PCM comes in whole
-    /// samples of all channels, MPEG audio frame by frame, a transport stream in whole packets.
-    /// What is not so is [refused](Sent::Refused).
+    /// H.264 and H.265 are in Annex B form, see [`Frame`]. Whether a frame is a key frame is read
+    /// from its bytes; [`FrameFlags::key`](crate::frame::FrameFlags) counts only for pieces of an
+    /// access unit that have no slice. Parameter sets by themselves are stored and sent with the
+    /// next key frame. An access unit of AAC is bare or has its ADTS header, which is removed. PCM
+    /// comes in whole samples of all channels, MPEG audio frame by frame, a transport stream in
+    /// whole packets. Other frames are [refused](Sent::Refused). Frames of an application's own
+    /// codec ([`CodecParameters::Other`]) are taken as they are, with the flags that they have.
     pub fn send(&self, frame: Frame) -> Sent {
         match self.accept(frame) {
             Ok(sent) => sent,
@@ -229,7 +232,8 @@ impl LiveSender {
         }
     }
 
-    /// Hands a whole access unit of video or a frame of audio over, as [`send`](Self::send).
+    /// Hands a whole access unit of video or a frame of audio over, like [`send`](Self::send), as a
+    /// [key frame](crate::frame::FrameFlags) of unknown duration.
     pub fn send_access_unit(&self, data: impl Into<Bytes>, pts: Duration) -> Sent {
         self.send(Frame::new(data, pts, Duration::ZERO))
     }
@@ -280,10 +284,10 @@ impl LiveSender {
         Sent::Refused(error)
     }
 
-    /// Says what the wall clock showed (time since the Unix epoch) when the frame of `pts` was
-    /// captured. It goes with the next frame that has no [`Frame::wall_clock`] of its own; sender
-    /// reports then relate RTP timestamps to that clock, and tracks whose times are not of one
-    /// clock are brought together by it.
+    /// States the wall-clock time (since the Unix epoch) at which the frame of `pts` was captured.
+    /// It goes with the next frame that has no [`Frame::wall_clock`] of its own. Sender reports
+    /// then relate RTP timestamps to that clock, which synchronizes tracks whose times are on
+    /// different clocks.
     ///
     /// Call it again, each second or with each key frame, as the encoder's clock drifts against
     /// the wall clock, and after the encoder's times have begun anew. In between the server follows
@@ -440,14 +444,14 @@ impl State {
     }
 }
 
-/// The receiving end of a live stream: makes sources, as many and as often as wanted.
+/// The receiving end of a live stream, which makes any number of sources.
 pub struct LiveStream {
     shared: Arc<Shared>,
 }
 
 impl LiveStream {
-    /// A source that starts at the first key frame that comes after it was first asked for one.
-    /// Each has its own queue.
+    /// Makes a source with its own queue. It begins with the first key frame that is sent after the
+    /// source was first polled.
     pub fn create_source(&self) -> LiveSource {
         let mut state = self.shared.lock();
         let queue = FrameQueue::new(state.limits, Overflow::DropNewest).start_at_key_frame();
@@ -458,20 +462,20 @@ impl LiveStream {
         LiveSource { shared: Arc::clone(&self.shared), key }
     }
 
-    /// What is known of the codec by now.
+    /// The parameters of the codec, as far as they are known now.
     pub fn parameters(&self) -> CodecParameters {
         self.shared.lock().parameters.clone()
     }
 
-    /// A number made of the parameters: the same for as long as they are.
+    /// A hash of the parameters, which changes when they do.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.shared.lock().parameters.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Whether a receiver can be told all that it needs (SDP): for H.264 and H.265, whether
-    /// parameter sets have been seen.
+    /// Whether the parameters are complete, so that SDP can state them: for H.264 and H.265,
+    /// whether the parameter sets are known.
     pub fn is_described(&self) -> bool {
         access_unit::is_complete(&self.shared.lock().parameters)
     }
@@ -499,21 +503,21 @@ impl fmt::Debug for LiveStream {
     }
 }
 
-/// Gives what the senders of a live stream sent. Frames that wait are ready at once, whatever
-/// their times; while there are none it waits for input, and the stream's [`Wake`] tells when to
-/// ask again. Ends when the last sender is gone and all is read.
+/// A source of the frames that the senders of a live stream send. Frames are ready at once,
+/// whatever their times. Without a frame the source waits for input, and the stream's [`Wake`] is
+/// called when there is some. It ends when the last sender is gone and all frames are read.
 pub struct LiveSource {
     shared: Arc<Shared>,
     key: Option<usize>,
 }
 
 impl LiveSource {
-    /// What is known of the codec by now.
+    /// The parameters of the codec, as far as they are known now.
     pub fn parameters(&self) -> CodecParameters {
         self.shared.lock().parameters.clone()
     }
 
-    /// Frames that were dropped because this source was not read in time.
+    /// Number of frames that were dropped because this source was not read in time.
     pub fn dropped(&self) -> u64 {
         let state = self.shared.lock();
         self.key.and_then(|key| state.sources.get(key)).map_or(0, |r| r.queue.dropped())

@@ -15,10 +15,11 @@ use bytes::Bytes;
 
 /// Bytes of a transport stream packet.
 pub const TS_PACKET_LEN: usize = 188;
-/// Most transport stream packets in an RTP packet: what an Ethernet frame holds.
+/// Maximum number of transport stream packets in an RTP packet: as many as fit in an Ethernet
+/// frame.
 pub const MAX_PACKETS: usize = 7;
 
-/// Cuts runs of transport stream packets into payloads.
+/// Cuts frames of transport stream packets into RTP payloads.
 #[derive(Debug, Default)]
 pub struct Mp2tPacketizer {
     /// The marker says that the timestamps jump (section 2.1), also after a seek.
@@ -26,7 +27,7 @@ pub struct Mp2tPacketizer {
 }
 
 impl Mp2tPacketizer {
-    /// At the start of a stream.
+    /// A packetizer for one stream.
     pub const fn new() -> Self {
         Self { jump: false }
     }
@@ -53,14 +54,14 @@ impl Packetizer for Mp2tPacketizer {
     }
 }
 
-/// Gives out the transport stream packets of each payload.
+/// Gives out the transport stream packets of each RTP payload as a frame.
 #[derive(Debug, Default)]
 pub struct Mp2tDepacketizer {
     _private: (),
 }
 
 impl Mp2tDepacketizer {
-    /// At the start of a stream.
+    /// A depacketizer for one stream.
     pub const fn new() -> Self {
         Self { _private: () }
     }

@@ -22,7 +22,7 @@ const HEADER_LEN: usize = 4;
 /// Longer than any frame that a header can state.
 const MAX_FRAME: usize = 4096;
 
-/// Cuts frames into payloads.
+/// Cuts frames of MPEG audio into RTP payloads: as many in a packet as fit and span at most 0.1 s.
 #[derive(Debug)]
 pub struct MpaPacketizer {
     gather: Gather,
@@ -37,7 +37,7 @@ impl Default for MpaPacketizer {
 }
 
 impl MpaPacketizer {
-    /// At the start of a stream.
+    /// A packetizer for one stream.
     pub const fn new() -> Self {
         Self { gather: Gather::new(CLOCK_RATE), start: true }
     }
@@ -105,7 +105,7 @@ impl Packetizer for MpaPacketizer {
     }
 }
 
-/// Takes frames apart by their own headers.
+/// Puts frames of MPEG audio together from RTP payloads; their own headers tell where they end.
 #[derive(Debug, Default)]
 pub struct MpaDepacketizer {
     /// Fragments of a frame: its timestamp, its length, bytes so far.
@@ -113,7 +113,7 @@ pub struct MpaDepacketizer {
 }
 
 impl MpaDepacketizer {
-    /// At the start of a stream.
+    /// A depacketizer for one stream.
     pub const fn new() -> Self {
         Self { partial: None }
     }

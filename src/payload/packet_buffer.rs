@@ -7,7 +7,7 @@ pub const RTP_HEADER_LEN: usize = 12;
 /// Bytes of the interleaving prefix (RFC 2326 section 10.12).
 pub const TCP_PREFIX_LEN: usize = 4;
 
-/// Where one packet lies in a [`PacketBuffer`].
+/// The position of a packet in a [`PacketBuffer`], and facts for its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacketSpan {
@@ -54,12 +54,12 @@ impl PacketBuffer {
         Self { bytes: Vec::new(), spans: Vec::new(), max_payload, open: None }
     }
 
-    /// Most bytes of payload a packet may have.
+    /// Maximum number of bytes of payload in a packet.
     pub const fn max_payload(&self) -> usize {
         self.max_payload
     }
 
-    /// Starts a packet.
+    /// Begins a packet.
     pub fn begin_packet(&mut self) {
         self.open = Some(self.bytes.len() + TCP_PREFIX_LEN);
         self.bytes.resize(self.bytes.len() + TCP_PREFIX_LEN + RTP_HEADER_LEN, 0);
@@ -70,12 +70,12 @@ impl PacketBuffer {
         self.bytes.extend_from_slice(payload);
     }
 
-    /// Bytes of payload in the packet that was begun; 0 if none was.
+    /// Number of bytes of payload in the packet that was begun; 0 if none was.
     pub fn payload_len(&self) -> usize {
         self.open.map_or(0, |start| self.bytes.len() - start - RTP_HEADER_LEN)
     }
 
-    /// Bytes that still fit in the packet that was begun.
+    /// Number of bytes that still fit in the packet that was begun.
     pub fn room(&self) -> usize {
         self.max_payload.saturating_sub(self.payload_len())
     }
@@ -128,12 +128,12 @@ impl PacketBuffer {
         self.packet(i)?.get(RTP_HEADER_LEN..)
     }
 
-    /// Everything, prefixes included: what one interleaved write sends.
+    /// All packets with their prefixes: the bytes of one interleaved write.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// As [`bytes`](Self::bytes), to fill in prefixes and headers.
+    /// Like [`bytes`](Self::bytes), for filling in prefixes and headers.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
@@ -148,8 +148,8 @@ impl PacketBuffer {
         buffer
     }
 
-    /// Appends something that goes out with the packets in an interleaved write, and in no datagram.
-    /// Returns where it begins.
+    /// Appends bytes that are sent with the packets in an interleaved write, but in no datagram.
+    /// Returns their offset.
     pub fn append_interleaved(&mut self, bytes: &[u8]) -> usize {
         debug_assert!(self.open.is_none(), "a packet is not finished");
         let at = self.bytes.len();
@@ -157,9 +157,9 @@ impl PacketBuffer {
         at
     }
 
-    /// Exchanges the memory of two buffers; both are empty afterwards, and each keeps its
-    /// [`max_payload`](Self::max_payload). Many streams that send one after the other can so do
-    /// with the memory of one.
+    /// Exchanges the memory of two buffers. Both are empty afterwards, and each keeps its
+    /// [`max_payload`](Self::max_payload). Streams that send one after the other can share memory
+    /// in this way.
     pub fn swap_memory(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.bytes, &mut other.bytes);
         std::mem::swap(&mut self.spans, &mut other.spans);
@@ -188,17 +188,17 @@ impl PacketBuffer {
         self.spans.iter_mut().for_each(|span| span.start -= moved);
     }
 
-    /// Bytes of memory that it has for packets.
+    /// Number of bytes of memory for packets.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Takes all packets out, with their memory.
+    /// Returns all packets with their memory, and leaves the buffer empty and without memory.
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Self::new(self.max_payload))
     }
 
-    /// Forgets all packets and keeps the memory.
+    /// Removes all packets and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.spans.clear();

@@ -22,7 +22,8 @@ const ENCODINGS: [(PcmEncoding, &str); 5] = [
     (PcmEncoding::Pcma, "PCMA"),
 ];
 
-/// Cuts runs of samples into payloads; all channels of a sampling instant stay together.
+/// Cuts frames of samples into RTP payloads. The samples of all channels of one instant stay
+/// together.
 #[derive(Debug)]
 pub struct PcmPacketizer {
     /// Bytes of one sampling instant.
@@ -30,8 +31,8 @@ pub struct PcmPacketizer {
 }
 
 impl PcmPacketizer {
-    /// For `channels` interleaved channels. The RTP clock is the sampling rate, so that offsets
-    /// in samples are offsets in RTP units.
+    /// A packetizer for one stream of `channels` interleaved channels. The RTP clock is the
+    /// sampling rate, so that offsets in samples are offsets in RTP units.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
         Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }
@@ -59,14 +60,14 @@ impl Packetizer for PcmPacketizer {
     }
 }
 
-/// Gives out the samples of each payload.
+/// Gives out the samples of each RTP payload as a frame.
 #[derive(Debug)]
 pub struct PcmDepacketizer {
     block: usize,
 }
 
 impl PcmDepacketizer {
-    /// For `channels` interleaved channels.
+    /// A depacketizer for one stream of `channels` interleaved channels.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
         Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }

@@ -8,7 +8,7 @@ use crate::media::{FramedSource, SourceContext};
 use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
 
-/// Makes streams of a [`LiveStream`].
+/// A track whose frames come from a [`LiveStream`].
 #[derive(Debug)]
 pub struct LiveTrack {
     stream: LiveStream,
@@ -19,28 +19,29 @@ pub struct LiveTrack {
 }
 
 impl LiveTrack {
-    /// `input` is what wakes the loop for `stream`
-    /// (see [`RtspServer::create_live_input`](super::RtspServer::create_live_input)).
+    /// A track of `stream`, whose frames wake the loop through `input`
+    /// (see [`RtspServer::create_live_input`](crate::server::RtspServer::create_live_input)).
     pub const fn new(stream: LiveStream, input: InputId) -> Self {
         let formats = FormatRegistry::new();
         Self { stream, input, payload_type: 96, bandwidth_kbps: None, formats }
     }
 
-    /// Uses other payload formats than the standard ones: those of a stream of the application's
-    /// own codec.
+    /// Sets the payload formats that the track's is one of, in place of the
+    /// [standard ones](FormatRegistry::standard). A stream of an application's own codec needs a
+    /// registry with an entry for it; otherwise the track is refused when it is added to a server.
     pub fn formats(mut self, formats: FormatRegistry) -> Self {
         self.formats = formats;
         self
     }
 
-    /// Uses another dynamic payload type (96–127). With any other number the track is refused
-    /// when it is added to a server.
+    /// Sets the dynamic payload type (96–127; 96 by default). With any other number the track is
+    /// refused when it is added to a server.
     pub const fn payload_type(mut self, payload_type: u8) -> Self {
         self.payload_type = payload_type;
         self
     }
 
-    /// Tells clients the bandwidth.
+    /// Sets the bandwidth in kbit/s that SDP states (`b=AS`).
     pub const fn bandwidth_kbps(mut self, kbps: u32) -> Self {
         self.bandwidth_kbps = Some(kbps);
         self
@@ -82,7 +83,7 @@ impl StreamFactory for LiveTrack {
         self.bandwidth_kbps
     }
 
-    /// All but the parameters was said when it was made.
+    /// Nothing but the parameters changes after the track is made.
     fn revision(&self) -> Option<u64> {
         Some(self.stream.fingerprint())
     }

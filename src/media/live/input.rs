@@ -17,7 +17,7 @@ const RTP_RUN: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputError {
-    /// A frame without a byte.
+    /// An empty frame.
     Empty,
     /// A frame of more than 16 MiB.
     TooLong {
@@ -28,12 +28,12 @@ pub enum InputError {
     LengthPrefixed,
     /// H.264 or H.265 that does not begin with a start code.
     NoStartCode,
-    /// NAL units that are none of the codec's.
+    /// NAL units of another codec than the stream's.
     OtherCodec,
     /// A picture that does not begin with its first slice, although the frame before ended its
     /// access unit.
     ContinuedPicture,
-    /// Packets of RTP instead of what they carry.
+    /// RTP packets instead of their payload.
     RtpPackets,
     /// AAC in a transport format (LOAS, ADIF), or several ADTS frames, or a part of one.
     AacTransport,
@@ -53,7 +53,7 @@ pub enum InputError {
         /// Bytes of one sample of all channels.
         block: usize,
     },
-    /// No run of whole transport stream packets of 188 bytes.
+    /// Not a sequence of whole transport stream packets of 188 bytes.
     NotTransportPackets,
 }
 

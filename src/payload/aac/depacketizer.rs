@@ -24,7 +24,7 @@ struct Partial {
     after_loss: bool,
 }
 
-/// Puts access units together.
+/// Puts access units of AAC together from RTP payloads.
 ///
 /// The fragments of an access unit have the size of the whole in their AU headers (section
 /// 3.2.3); devices that state the fragment's are understood too, by the marker bit, which the last
@@ -43,18 +43,18 @@ pub struct AacDepacketizer {
 }
 
 impl AacDepacketizer {
-    /// For AAC-hbr. `unit_duration`: RTP units from one access unit to the next
+    /// A depacketizer for mode AAC-hbr. `unit_duration`: RTP units from one access unit to the next
     /// (`constantDuration`, or [`samples_per_unit`](super::samples_per_unit)).
     pub const fn new(unit_duration: u32) -> Self {
         Self::with_layout(unit_duration, AuHeaderLayout::AAC_HBR)
     }
 
-    /// For what SDP tells of a stream, and an RTP clock of `clock_rate`.
+    /// A depacketizer for a stream with these format parameters and an RTP clock of `clock_rate`.
     pub fn with_parameters(parameters: &AacParameters, clock_rate: u32) -> Self {
         Self::with_layout(parameters.unit_duration(clock_rate), parameters.layout)
     }
 
-    /// For AU headers of that layout.
+    /// A depacketizer for AU headers of that layout. `unit_duration` is as for [`new`](Self::new).
     pub const fn with_layout(unit_duration: u32, layout: AuHeaderLayout) -> Self {
         Self {
             unit_duration,

@@ -5,10 +5,10 @@ use crate::wire::{ParseError, Reader};
 
 const WHAT: &str = "AU header section";
 
-/// Which fields AU headers have, by the names of the fmtp parameters, and how many bits each.
+/// The fields of AU headers and their lengths in bits, by the names of the format parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuHeaderLayout {
-    /// `sizeLength`: bits of AU-size; 0 if it is not there.
+    /// `sizeLength`: bits of AU-size; 0 if there is no such field.
     pub size_length: u8,
     /// `indexLength`: bits of AU-Index, in the first header.
     pub index_length: u8,

@@ -34,7 +34,7 @@ pub struct AacPacketizer {
 }
 
 impl AacPacketizer {
-    /// For an RTP clock of `sampling_rate`.
+    /// A packetizer for one stream with an RTP clock of `sampling_rate`.
     pub const fn new(sampling_rate: u32) -> Self {
         Self { gather: Gather::new(sampling_rate) }
     }

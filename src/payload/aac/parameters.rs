@@ -19,15 +19,16 @@ const LENGTHS: [&str; 7] = [
     "auxiliaryDataSizeLength",
 ];
 
-/// What an fmtp says of a stream of AAC.
+/// The format parameters of a stream of AAC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AacParameters {
-    /// `config`: the AudioSpecificConfig; empty if it is not there or no hexadecimal number.
+    /// `config`: the AudioSpecificConfig; empty if the parameter is missing or no hexadecimal
+    /// number.
     pub config: Bytes,
-    /// How AU headers are laid out.
+    /// The layout of AU headers.
     pub layout: AuHeaderLayout,
-    /// `constantDuration`: RTP units that every access unit lasts.
+    /// `constantDuration`: duration of every access unit in RTP units.
     pub constant_duration: Option<u32>,
 }
 
@@ -56,8 +57,8 @@ impl AacParameters {
     }
 }
 
-/// Length of an access unit in units of a clock of `clock_rate`: twice the core's 1024 where the
-/// clock is that of the output of spectral band replication.
+/// Duration of an access unit in units of a clock of `clock_rate`: for example 1024, and twice that
+/// if the clock is that of the output of spectral band replication.
 pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
     let Ok(config) = AudioSpecificConfig::parse(config) else { return 1024 };
     let units =
@@ -76,9 +77,9 @@ fn field_length(value: &str) -> Option<u8> {
     value.parse().ok().filter(|bits| *bits <= 32)
 }
 
-/// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out. A
-/// mode stands for its lengths where they are not told, and where neither is, AAC-hbr is meant:
-/// nearly all that is sent is of that mode.
+/// Parses the value of an `a=fmtp`, without its payload type. Parameters that cannot be read are
+/// left out. Lengths that are missing are those of the `mode`; if neither is there, the mode is
+/// taken to be AAC-hbr, which nearly all streams use.
 pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
     let find = |name| find(fmtp, name);
     let number = |name| find(name)?.parse::<u32>().ok();

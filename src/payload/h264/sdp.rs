@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 const NAME: &str = "H264";
 
-/// What an fmtp says of a stream of H.264.
+/// The format parameters of a stream of H.264.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct H264Parameters {
@@ -43,7 +43,8 @@ pub(super) fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat
     PayloadFormat::new("video", NAME, 90_000, dynamic).with_fmtp(fmtp)
 }
 
-/// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out.
+/// Parses the value of an `a=fmtp`, without its payload type. Parameters and parameter sets that
+/// cannot be read are left out.
 pub fn parameters_from_fmtp(fmtp: &str) -> H264Parameters {
     let mut parameters = H264Parameters::default();
     for (name, value) in fmtp_parameters(fmtp) {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 const NAME: &str = "H265";
 
-/// What an fmtp says of a stream of H.265.
+/// The format parameters of a stream of H.265.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct H265Parameters {
@@ -51,7 +51,8 @@ pub(super) fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -
     if parameters.is_empty() { format } else { format.with_fmtp(parameters.join(";")) }
 }
 
-/// Reads the value of an `a=fmtp`, without its payload type. What cannot be read is left out.
+/// Parses the value of an `a=fmtp`, without its payload type. Parameters and parameter sets that
+/// cannot be read are left out.
 pub fn parameters_from_fmtp(fmtp: &str) -> H265Parameters {
     let mut parameters = H265Parameters::default();
     for (name, value) in fmtp_parameters(fmtp) {
