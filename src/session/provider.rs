@@ -85,7 +85,7 @@ pub trait SessionProvider {
 
     /// Looks for `name` (percent-decoded, without leading slash), doing a bounded amount of
     /// work: at most about `budget` bytes are read, and what was used is taken off it. A request
-    /// that has waited for [`ServerConfig::lookup_timeout`](super::ServerConfig) is answered 503.
+    /// that has waited for [`ServerConfig::lookup_timeout`](crate::server::ServerConfig) is answered 503.
     fn poll_session(&mut self, name: &str, budget: &mut usize) -> SessionPoll;
 
     /// What stands behind `name` now, as a number that changes when it does; `None` if it is

@@ -423,7 +423,7 @@ pub struct PassiveServerMediaSubsession {
 
 impl PassiveServerMediaSubsession {
     /// Describes the stream that
-    /// [`RtspServer::add_multicast_streams`](super::RtspServer::add_multicast_streams) started.
+    /// [`RtspServer::add_multicast_streams`](crate::server::RtspServer::add_multicast_streams) started.
     pub const fn new(
         format: PayloadFormat,
         group: MulticastGroup,
