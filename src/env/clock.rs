@@ -1,5 +1,6 @@
 //! [`Clock`]: the time of a turn. Monotonic time is read once a turn; the wall clock (for NTP
-//! timestamps and `Date`) follows it and is compared with the system's once a second.
+//! timestamps and `Date`) follows it and is compared with the operating system's clock once a
+//! second.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ const WALL_CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Clock {
     now: Instant,
-    /// A pair read at one time: what the wall clock showed at an instant.
+    /// A pair read at one time: the wall clock at an instant.
     wall: Duration,
     wall_at: Instant,
     simulated: bool,
@@ -37,12 +38,12 @@ impl Clock {
         if self.simulated { self.now } else { Instant::now() }
     }
 
-    /// What the wall clock shows at `at`.
+    /// The wall clock at `at`.
     pub(crate) fn wall(&self, at: Instant) -> Duration {
         self.wall.saturating_add(at.saturating_duration_since(self.wall_at))
     }
 
-    /// Reads the system's clock; does nothing in the simulated world.
+    /// Reads the operating system's clock. The virtual clock stays as it is.
     pub(crate) fn read(&mut self) {
         if self.simulated {
             return;

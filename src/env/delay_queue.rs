@@ -26,7 +26,7 @@ struct Slot<T> {
 #[derive(Clone, Copy, Debug)]
 struct Node {
     at: Instant,
-    /// Order of arming; breaks ties, and tells what was armed during a turn.
+    /// Order of arming; it breaks ties, and distinguishes the entries armed during a turn.
     armed: u64,
     slot: u32,
 }
@@ -48,7 +48,7 @@ pub(crate) struct DelayQueue<T> {
 }
 
 impl<T> DelayQueue<T> {
-    /// An empty queue, whose tokens are of this environment.
+    /// An empty queue, whose tokens belong to this environment.
     pub(crate) fn new(environment: EnvironmentId) -> Self {
         let (heap, slots) = (Vec::new(), slab::Slab::new());
         Self { environment, heap, slots, next: 0, thinning: Thinning::new() }
@@ -94,7 +94,7 @@ impl<T> DelayQueue<T> {
         token.environment == self.environment
     }
 
-    /// Whether a token names what is in its slot.
+    /// Whether a token names the entry in its slot.
     fn is_in(&self, token: TaskToken, slot: &Slot<T>) -> bool {
         slot.serial == token.serial && token.environment == self.environment
     }
@@ -147,7 +147,7 @@ impl<T> DelayQueue<T> {
         Some(slot.value)
     }
 
-    /// Tells the slot where its node is.
+    /// Notes in the slot where its node is.
     fn place(&mut self, position: usize) {
         let slot = self.heap[position].slot as usize;
         self.slots[slot].position = position;

@@ -51,7 +51,7 @@ pub trait Medium: Any + AsAny {
         None
     }
 
-    /// Something has happened to what the medium registered.
+    /// Handles an event of a socket, timer or trigger that the medium registered.
     fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event);
 
     /// The medium is in the table: the time to register sockets and arm timers.
@@ -66,7 +66,7 @@ pub trait Medium: Any + AsAny {
     }
 }
 
-/// What is done when a deadline comes.
+/// The action at a deadline.
 pub(super) enum Due {
     Task(Box<dyn FnOnce(&mut UsageEnvironment)>),
     Timer { owner: MediumHandle, key: EventKey },
@@ -77,7 +77,7 @@ pub(super) trait DescriptorHandler {
     /// False if it is not to be called again.
     fn handle(&mut self, env: &mut UsageEnvironment, readiness: Readiness) -> bool;
     fn descriptor(&self) -> BorrowedFd<'_>;
-    /// What was handed in as the descriptor.
+    /// The value that was handed in as the descriptor.
     fn source(&mut self) -> &mut dyn Any;
 }
 
@@ -135,7 +135,7 @@ pub struct UsageEnvironment {
     extensions: Extensions,
 }
 
-/// What the loop has done so far.
+/// Counts of what the loop has done so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct LoopStatistics {
@@ -176,7 +176,7 @@ impl UsageEnvironment {
     pub fn simulated(seed: u64) -> Self {
         let clock = Clock::simulated();
         let simulation = Simulation::new(seed, clock.now());
-        // The network draws from a stream of its own: what the code under test draws does not
+        // The network draws from a stream of its own: the draws of the code under test do not
         // change which packets are lost.
         let random = Random::seeded(seed ^ 0x005e_ed0f_c0de);
         Self::of(World::Simulated(Box::new(simulation)), clock, random, None)
@@ -247,12 +247,12 @@ impl UsageEnvironment {
         u32::from_le_bytes(bytes)
     }
 
-    /// What the loop has done so far.
+    /// Counts of what the loop has done so far.
     pub fn statistics(&self) -> LoopStatistics {
         self.statistics
     }
 
-    /// What a room above keeps here for all that it has in this environment.
+    /// A value that a room above keeps in this environment; it is made at the first call.
     pub(crate) fn extension<T: Any + Default>(&mut self) -> &mut T {
         self.extensions.entry()
     }

@@ -1,9 +1,9 @@
-//! [`Event`]: what a medium is told.
+//! [`Event`]: the news that the environment brings a medium.
 
 use super::id::EventKey;
 use super::readiness::Readiness;
 
-/// What has happened to something that a medium registered.
+/// The news of a socket, timer or trigger that a medium registered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -12,7 +12,7 @@ pub enum Event {
     Readiness {
         /// The key that was given to the socket's `watch`.
         key: EventKey,
-        /// What it is ready for, of what was asked.
+        /// The readiness, of the kinds that were asked for.
         readiness: Readiness,
     },
     /// A timer is due.

@@ -1,4 +1,4 @@
-//! Event pipes: triggers for those who can do no more than write to a descriptor.
+//! Event pipes: triggers for code that can do no more than write to a descriptor.
 
 use super::environment::{DescriptorHandler, TriggerHandler, UsageEnvironment};
 use super::readiness::{Interest, Readiness};
@@ -18,7 +18,7 @@ struct EventPipe {
 impl DescriptorHandler for EventPipe {
     fn handle(&mut self, env: &mut UsageEnvironment, _: Readiness) -> bool {
         match self.receiver.read(&mut [0; READ_A_TURN]) {
-            // Nobody can write any more.
+            // The last writer has closed its end.
             Ok(0) => return false,
             Ok(bytes) => (self.handler)(env, bytes as u64),
             Err(e)
@@ -41,18 +41,19 @@ impl DescriptorHandler for EventPipe {
 }
 
 impl UsageEnvironment {
-    /// Makes a pipe, and returns the end to write to: `handler` is called on the loop's thread
-    /// when bytes were written, and told how many. What the bytes are does not matter. The
-    /// handler is removed when every copy of that end is closed.
+    /// Makes a pipe, and returns the end to write to. When bytes have been written, `handler` is
+    /// called on the loop's thread with their number; their values do not matter. The handler is
+    /// removed when every copy of that end is closed.
     ///
-    /// It is an [event trigger](Self::create_event_trigger) for those who can do no more than
-    /// write to a descriptor: a signal handler that somebody else installs, a child process,
-    /// another library. Writes do not block; what is written while the pipe is full is lost, so a
-    /// handler is called for certain, but may be told of fewer bytes than were sent.
+    /// An event pipe is an [event trigger](Self::create_event_trigger) for code that can do no
+    /// more than write to a descriptor: a signal handler that another crate installs, a child
+    /// process, a library in another language. A write does not block. Bytes that find the pipe
+    /// full are lost: the handler is called for certain, but the number may be smaller than that
+    /// of the bytes sent.
     ///
     /// # Signals
-    /// With the crate `signal-hook`, which installs signal handlers without unsafe code in the
-    /// application, a signal is a line:
+    /// The crate `signal-hook` installs signal handlers that write to a descriptor, without unsafe
+    /// code in the application. With it, each signal takes one line:
     ///
     /// ```
     /// use riverrun::env::UsageEnvironment;
@@ -62,7 +63,7 @@ impl UsageEnvironment {
     /// use std::sync::atomic::{AtomicBool, Ordering};
     ///
     /// let mut env = UsageEnvironment::new()?;
-    /// pipe::register(SIGHUP, env.create_event_pipe(|_, _| println!("reads its settings again"))?)?;
+    /// pipe::register(SIGHUP, env.create_event_pipe(|_, _| println!("new settings"))?)?;
     ///
     /// let stop = Arc::new(AtomicBool::new(false));
     /// for signal in [SIGINT, SIGTERM] {

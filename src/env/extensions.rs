@@ -1,4 +1,4 @@
-//! [`Extensions`]: what the rooms above keep in an environment, one value a type.
+//! [`Extensions`]: values that the rooms above keep in an environment, one of each type.
 
 use std::any::Any;
 use std::fmt;

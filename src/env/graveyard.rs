@@ -1,17 +1,17 @@
-//! [`Graveyard`]: where dropped sockets leave word, for the loop to clear up after them.
+//! [`Graveyard`]: the list of dropped sockets, by which the loop clears up after them.
 
 use crate::arena::RawId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Things whose owner dropped them without the environment at hand.
+/// Sockets and registrations that were dropped without the environment at hand.
 #[derive(Debug, Default)]
 pub(crate) struct Graveyard {
     used: AtomicBool,
     dead: Mutex<Vec<Dead>>,
 }
 
-/// What a dropped socket leaves behind.
+/// An entry of the environment that a dropped socket leaves behind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dead {
     Registration(RawId),

@@ -1,7 +1,7 @@
 //! Readiness handlers for an application's own descriptors.
 //!
-//! An application knows nothing of edges: its handler is called again for as long as the
-//! descriptor is ready, because the descriptor is registered anew after each call. The
+//! The poll is edge-triggered, handlers are level-triggered: the descriptor is registered anew
+//! after each call, so the handler is called again while the descriptor is ready. The
 //! environment watches a duplicate of the descriptor, so a number that the application closed and
 //! the system gave to another is never mistaken for the old one.
 
@@ -23,7 +23,7 @@ pub struct HandlerId {
     raw: RawId,
 }
 
-/// What was handed in as the descriptor, and who is called when it is ready.
+/// A descriptor of the application, and the handler that is called when it is ready.
 struct Handling<S, F> {
     source: S,
     handler: F,
@@ -51,10 +51,10 @@ where
 type Descriptor<'a> = (&'a System, &'a mut Registration<Box<dyn DescriptorHandler>>);
 
 impl UsageEnvironment {
-    /// Has `handler` called for as long as `source` is ready for what `interest` says. The
-    /// environment keeps `source` and hands it to the handler, which needs no copy of its own; it
-    /// is dropped with the handler. Hand in a `try_clone` or an [`Rc`](std::rc::Rc) to keep a
-    /// share of it.
+    /// Has `handler` called again and again while `source` is ready in a way that `interest` asks
+    /// for. The environment keeps `source` and hands it to the handler, which needs no copy of its
+    /// own; it is dropped with the handler. Hand in a `try_clone` or an [`Rc`](std::rc::Rc) to keep
+    /// a share of it.
     ///
     /// A handler that blocks stops the loop: make the descriptor non-blocking, or read no more
     /// than once a call. A handler may put another descriptor in the place of its own (when it
@@ -114,7 +114,7 @@ impl UsageEnvironment {
         Ok(HandlerId { environment: self.identity, raw })
     }
 
-    /// Changes what a handler is told of; [`Interest::NONE`] rests it. False if it has been
+    /// Changes the interest of a handler; [`Interest::NONE`] rests it. False if it has been
     /// removed or is not of this environment.
     ///
     /// # Errors
@@ -190,14 +190,15 @@ impl UsageEnvironment {
         mut readiness: Readiness,
     ) {
         if readiness.readable && readiness.priority {
-            // The poll does not tell the two apart.
+            // The poll reports an exceptional condition as both.
             readiness = System::look(handler.descriptor(), readiness);
         }
         let watched = handler.descriptor().as_raw_fd();
         let goes_on = readiness.is_none() || handler.handle(self, readiness);
         let id = HandlerId { environment: self.identity, raw };
         let Some((system, registration)) = self.descriptor(id) else { return };
-        // What it was told of is stale now, whatever it did; the registration says what is true.
+        // The cached readiness is stale now, whatever the handler did; to register anew reports
+        // the present one.
         registration.ready = Readiness::NONE;
         let fd = handler.descriptor();
         let result = if !goes_on {
@@ -221,7 +222,7 @@ fn put_back<H>(registration: &mut Registration<H>, handler: H) {
     }
 }
 
-/// Watches a duplicate of `to` instead of what is watched; on an error all stays as it was.
+/// Watches a duplicate of `to` instead of the present descriptor. On an error all stays as it was.
 fn move_to<H>(
     system: &System,
     raw: RawId,

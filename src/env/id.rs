@@ -28,8 +28,8 @@ impl EnvironmentId {
     }
 }
 
-/// What an owner tells its sockets, timers and triggers apart by. The environment hands it back
-/// unread.
+/// The key by which an owner tells its sockets, timers and triggers apart. The environment hands
+/// it back unread.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct EventKey {
     /// The owner's number for the kind of thing.

@@ -20,7 +20,7 @@ enum State<M: ?Sized> {
     },
 }
 
-/// What closing a medium comes to.
+/// The outcome of closing a medium.
 pub(super) enum Closing<M: ?Sized> {
     /// It has ended, or is about to.
     Ended,
@@ -73,8 +73,8 @@ impl<M: ?Sized> Media<M> {
         self.entry(handle).is_some()
     }
 
-    /// Puts an object in the table under the name that it wishes, if nobody has that, and another
-    /// otherwise.
+    /// Puts an object in the table, under the name that it wishes if no other has that, and under a
+    /// unique one otherwise.
     pub(super) fn insert(&mut self, wish: Option<&str>, medium: Box<M>) -> MediumHandle {
         let name = self.unique_name(wish);
         let state = State::Present(medium);

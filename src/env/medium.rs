@@ -1,4 +1,4 @@
-//! What an environment does with its media: adding, calling, finding and closing them.
+//! The media of an environment: adding, calling, finding and closing them.
 
 use super::environment::{Medium, UsageEnvironment};
 use super::event::Event;
@@ -61,7 +61,7 @@ impl UsageEnvironment {
     ///
     /// The medium has the name that it asks for ([`Medium::name`]) unless another medium has it:
     /// that one keeps it, the new medium gets a unique name, and a warning is logged.
-    /// [`medium_name`](Self::medium_name) tells which it has.
+    /// [`medium_name`](Self::medium_name) returns the name that it has.
     pub fn add<M: Medium>(&mut self, medium: M) -> MediumId<M> {
         let medium = Box::new(medium);
         let wish = medium.name().map(str::to_owned);

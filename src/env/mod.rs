@@ -51,6 +51,23 @@
 //! let mut answer = [0; 1500];
 //! assert_eq!(client.recv_from(&mut env, &mut answer).unwrap(), (5, echo));
 //! ```
+//!
+//! An application brings its own things into the loop:
+//!
+//! * its descriptors (a device, a pipe, another library's socket), with
+//!   [`set_background_handling`](UsageEnvironment::set_background_handling);
+//! * other threads, with [`create_event_trigger`](UsageEnvironment::create_event_trigger);
+//! * signals, in one line each, with
+//!   [`create_event_pipe`](UsageEnvironment::create_event_pipe);
+//! * timers, with [`schedule_delayed_task`](UsageEnvironment::schedule_delayed_task).
+//!
+//! Where the application has a loop already, this one nests in it: that loop waits for
+//! [`as_fd`](UsageEnvironment::as_fd), at most until
+//! [`next_deadline`](UsageEnvironment::next_deadline), and then takes a
+//! [`turn`](UsageEnvironment::turn).
+//!
+//! Ids belong to their environment. In another environment they name nothing: a call with one
+//! returns what it returns for an object that has ended.
 
 mod clock;
 mod delay_queue;

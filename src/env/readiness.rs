@@ -1,10 +1,10 @@
-//! [`Readiness`] and [`Interest`]: what a descriptor or socket can do without blocking, and what
-//! its owner wants to be told of.
+//! [`Readiness`] and [`Interest`]: the operations that a descriptor or socket can do without
+//! blocking, and those of which its owner wants to be told.
 
 use std::ops::{BitAnd, BitOr};
 
-/// What a descriptor or socket can do without blocking. An error or a hang-up shows as all of
-/// what was asked for, because the next operation reports it.
+/// The operations that a descriptor or socket can do without blocking. An error or a hang-up shows
+/// as readiness for all that was asked for, because the next operation reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Readiness {

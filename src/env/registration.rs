@@ -1,16 +1,17 @@
-//! [`Registrations`]: what is registered with the poll, for whom, and how ready it is.
+//! [`Registrations`]: the sockets and descriptors that are registered with the poll, their owners,
+//! and their readiness.
 //!
-//! The poll is edge-triggered: it says once that something has become ready. So readiness is
-//! cached here until an operation finds that it is used up. An event carries index *and*
-//! generation: with the index alone, an event of a closed connection reaches the one that took
-//! its place in the same batch.
+//! The poll is edge-triggered: it reports a change of readiness once. So readiness is cached here
+//! until an operation finds that it is used up. An event carries index *and* generation: with the
+//! index alone, an event of a closed connection reaches the one that took its place in the same
+//! batch.
 
 use super::id::{EventKey, MediumHandle};
 use super::readiness::{Interest, Readiness};
 use crate::arena::{Arena, Id, RawId};
 use std::os::fd::OwnedFd;
 
-/// Who is told of a registration's readiness; `H` is the handler of an application.
+/// The receiver of a registration's readiness events; `H` is the handler of an application.
 pub(super) enum Target<H> {
     /// A library socket of a medium; the key says which.
     Medium { owner: MediumHandle, key: EventKey },
@@ -44,7 +45,7 @@ pub(super) const fn token(id: RawId) -> usize {
     (id.index as usize & HALF_MASK) | ((id.generation as usize & HALF_MASK) << HALF)
 }
 
-/// The table of registrations, and the queue of those with something to tell.
+/// The table of registrations, and the queue of those with an event for their owner.
 pub(super) struct Registrations<H> {
     slots: Arena<Registration<H>>,
     pub(super) queue: Vec<RawId>,
@@ -86,7 +87,7 @@ impl<H> Registrations<H> {
         self.slots.get_mut(Id::from_raw(id))
     }
 
-    /// The id that an event's token means, if what it meant is still there.
+    /// The id that an event's token stands for, if that registration is still there.
     pub(super) fn resolve(&self, token: usize) -> Option<RawId> {
         let index = token & HALF_MASK;
         let id = self.slots.id_at(index)?.raw();
@@ -99,7 +100,7 @@ impl<H> Registrations<H> {
         self.slots.len()
     }
 
-    /// Adds to what is cached and queues the owner's event if it wants to hear.
+    /// Adds to the cached readiness, and queues an event if the owner is interested.
     pub(super) fn add_readiness(&mut self, id: RawId, ready: Readiness) {
         let Some(registration) = self.get_mut(id) else { return };
         registration.ready = registration.ready | ready;
@@ -131,7 +132,7 @@ impl<H> Registrations<H> {
         }
     }
 
-    /// Puts the registration in the queue of the next turn if there is something to tell.
+    /// Puts the registration in the queue of the next turn if it has an event for its owner.
     pub(super) fn enqueue_if_ready(&mut self, id: RawId) {
         let Some(registration) = self.get_mut(id) else { return };
         if !registration.queued && !(registration.ready & registration.interest).is_none() {
@@ -140,7 +141,7 @@ impl<H> Registrations<H> {
         }
     }
 
-    /// Takes the queue of this turn; what is queued from here on is the next one's.
+    /// Takes the queue of this turn. Registrations queued from here on belong to the next turn.
     pub(super) fn take_queue(&mut self) -> Vec<RawId> {
         std::mem::replace(&mut self.queue, std::mem::take(&mut self.spare))
     }
@@ -151,7 +152,7 @@ impl<H> Registrations<H> {
         self.spare = if is_usual { emptied } else { Vec::with_capacity(QUEUE_CAPACITY) };
     }
 
-    /// Takes a queued registration's event: what it has to tell at this moment.
+    /// Takes a queued registration's event: its readiness at this moment.
     pub(super) fn take_event(&mut self, id: RawId) -> Option<(Readiness, &mut Registration<H>)> {
         let registration = self.get_mut(id)?;
         registration.queued = false;

@@ -1,5 +1,5 @@
-//! The library's sockets as the loop sees them: what `net` registers, and how it says that
-//! readiness is used up.
+//! The library's sockets as the loop sees them: how `net` registers them, and how it reports that
+//! an operation has used their readiness up.
 
 use super::environment::{UsageEnvironment, World};
 use super::graveyard::Graveyard;
@@ -43,10 +43,10 @@ impl SimulatedId {
 /// A library socket as the loop sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    /// A stream tells that there is room once after it was full: it costs nothing to be told.
+    /// A stream is reported writable once after it was full: to be told costs nothing.
     Stream(RawFd),
-    /// A datagram socket tells it whenever a datagram has left, which would wake the loop after
-    /// each send. So the poll is asked for it only while somebody wants to know.
+    /// A datagram socket is reported writable whenever a datagram has left, which would wake the
+    /// loop after each send. So the poll is asked for it only while the owner is interested.
     Datagram(RawFd),
     Simulated(SimulatedId),
 }
@@ -91,7 +91,7 @@ impl UsageEnvironment {
         }
     }
 
-    /// Changes whose a registered socket is, and what the owner is told of.
+    /// Changes the owner of a registered socket, and the owner's interest.
     pub(crate) fn change_registration(
         &mut self,
         id: RegistrationId,
@@ -106,7 +106,7 @@ impl UsageEnvironment {
         self.set_socket_interest(id, source, interest)
     }
 
-    /// Changes what the owner of a registered socket is told of.
+    /// Changes the interest of the owner of a registered socket.
     pub(crate) fn set_socket_interest(
         &mut self,
         id: RegistrationId,
@@ -122,7 +122,7 @@ impl UsageEnvironment {
             (World::System(system), Source::Datagram(fd), Some(registration))
                 if registration.polls_writable != interest.writable =>
             {
-                // What is ready now is told anew.
+                // The present readiness is reported anew.
                 system.rewatch_socket(id, fd, datagram_interest(interest))?;
                 registration.polls_writable = interest.writable;
                 Ok(())
@@ -181,18 +181,19 @@ impl UsageEnvironment {
         SimulatedId { environment: self.identity, raw }
     }
 
-    /// Where a socket leaves word when it is dropped.
+    /// The list on which a socket puts itself when it is dropped.
     pub(crate) fn graveyard(&self) -> Arc<Graveyard> {
         self.graveyard.clone()
     }
 }
 
-/// What the poll is asked for a datagram socket. It must be asked for something.
+/// The interest that a datagram socket is registered with. The poll takes no registration
+/// without one.
 fn datagram_interest(interest: Interest) -> Interest {
     Interest { readable: true, ..interest }
 }
 
-/// The library's sockets have no exceptional conditions that anybody could deal with.
+/// The library's sockets have no exceptional conditions that their owners could deal with.
 fn no_priority(interest: Interest) -> io::Result<()> {
     if interest.priority { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }

@@ -44,11 +44,11 @@ impl System {
     }
 
     pub(super) fn forget(&self, fd: &impl AsRawFd) {
-        // It fails only if the descriptor is not registered, which is what is wanted.
+        // It fails only if the descriptor is not registered, which is the wanted state.
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
     }
 
-    /// Registers an application's descriptor for exactly what it wants: every call of its handler
+    /// Registers an application's descriptor for its interest alone: every call of its handler
     /// registers anew, which would otherwise report the other direction each time.
     pub(super) fn watch_descriptor<H>(&self, id: RawId, r: &Registration<H>) -> io::Result<()> {
         self.with_descriptor(r, |registry, mut source, interest| {
@@ -85,8 +85,8 @@ impl System {
         }
     }
 
-    /// What a descriptor is ready for at this moment, of what the poll said of it: to the poll, an
-    /// exceptional condition is something to read as well.
+    /// The present readiness of a descriptor for which the poll reported an exceptional condition:
+    /// it reports that as something to read as well.
     pub(super) fn look(fd: BorrowedFd<'_>, said: Readiness) -> Readiness {
         use nix::poll::{PollFd, PollFlags, PollTimeout};
         let failed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
@@ -112,11 +112,11 @@ impl System {
         !self.events.is_empty()
     }
 
-    /// Copies what the last wait brought into the registrations that are still there.
+    /// Copies the events of the last wait into the registrations that are still there.
     pub(super) fn copy_readiness<H>(&self, registrations: &mut Registrations<H>) {
         for event in &self.events {
             let Some(id) = registrations.resolve(event.token().0) else { continue };
-            // An error shows as all: whatever the owner tries next reports it.
+            // An error shows as all: the next operation of the owner reports it.
             let error = event.is_error();
             let ready = Readiness {
                 readable: event.is_readable() || event.is_read_closed() || error,
@@ -184,8 +184,8 @@ impl Sleep {
     }
 }
 
-/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over; says whether it is
-/// readable. `None` where the system has no such call.
+/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over; returns whether it
+/// is readable. `None` where the system has no such call.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<Option<bool>> {
     use nix::poll::{PollFd, PollFlags};

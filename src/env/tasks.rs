@@ -74,7 +74,7 @@ impl UsageEnvironment {
         key: EventKey,
         at: Instant,
     ) {
-        // Not before now: what is armed during a turn has to come behind all that was due in it.
+        // Not before now: a timer armed during a turn has to come behind all that were due in it.
         let due = at.max(self.now());
         timer.at = Some(at);
         if let Some(token) = timer.token {
@@ -105,11 +105,11 @@ impl UsageEnvironment {
 
     fn deadline(&self, delay: Duration) -> Instant {
         let now = self.now();
-        // Longer than the clock can count is "never" all the same.
+        // A delay longer than the clock can count is "never" all the same.
         now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))
     }
 
-    /// Fires what is due and was armed before the mark.
+    /// Fires the deadlines that are due and were armed before the mark.
     pub(super) fn dispatch_timers(&mut self, armed: u64) {
         let now = self.clock.now();
         for _ in 0..FIRED_A_TURN {

@@ -1,9 +1,9 @@
 //! [`EventTrigger`]: the one thing that another thread, or a signal handler, may call.
 //!
 //! A trigger adds one to its counter and sets its bit in a word that it shares with the triggers
-//! beside it; whoever sets a bit that was clear wakes the loop. The loop clears the bits *before*
-//! it reads the counters: what is added in between is either read at once or finds the bit clear.
-//! So nothing is lost, nothing waits for a lock and nothing is allocated.
+//! beside it; the call that sets a bit that was clear wakes the loop. The loop clears the bits
+//! *before* it reads the counters: a count added in between is either read at once or finds the bit
+//! clear. So nothing is lost, nothing waits for a lock and nothing is allocated.
 
 use super::id::{EventKey, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
@@ -11,13 +11,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// What the loop and the threads share.
+/// The state that the loop and the threads share.
 pub(super) struct Hub {
-    /// None in the simulated world, where no thread waits.
+    /// None in a simulated world, where no thread waits.
     waker: Option<mio::Waker>,
-    /// A wake-up is under way: no need of another.
+    /// A wake-up is under way: another is not needed.
     woken: AtomicBool,
-    /// A wake-up failed. The loop says so: a signal handler may not write a log.
+    /// A wake-up failed. The loop logs it: a signal handler may not.
     failed: AtomicBool,
 }
 
@@ -77,13 +77,14 @@ impl EventTrigger {
         Self(Arc::new(Shared { id, reaches, count: AtomicU64::new(0) }))
     }
 
-    /// Has the handler called, soon and on the loop's thread. Calls before it runs add up to one
-    /// run, which is told their number. Never fails; does nothing once the trigger has been
-    /// deleted.
+    /// Has the handler called soon, on the loop's thread. Several calls of this before the handler
+    /// runs add up to one run, which gets their number. This never fails; once the trigger has been
+    /// deleted, it does nothing.
     ///
     /// This call takes no lock and allocates nothing; the first call since the handler ran makes
-    /// one system call (a write to an eventfd or a pipe). A signal handler may therefore call it,
-    /// on a trigger that outlives the handler: to clone or to drop a trigger there is not allowed.
+    /// one system call (a write to an eventfd or a pipe). A signal handler may therefore call it
+    /// (it may neither clone nor drop a trigger). Where the handler is not of the application's own
+    /// making, see [`create_event_pipe`](super::UsageEnvironment::create_event_pipe).
     pub fn trigger(&self) {
         self.0.count.fetch_add(1, Ordering::SeqCst);
         if let Some((hub, word)) = &self.0.reaches {
@@ -94,13 +95,13 @@ impl EventTrigger {
         }
     }
 
-    /// How often it was triggered since its handler last ran.
+    /// How often the trigger was triggered since its handler last ran.
     pub fn pending(&self) -> u64 {
         self.0.count.load(Ordering::SeqCst)
     }
 }
 
-/// Who is told of a trigger; `H` is the handler of an application.
+/// The receiver of a trigger; `H` is the handler of an application.
 pub(super) enum Target<H> {
     /// The handler is elsewhere while it runs.
     Handler(Option<H>),
@@ -121,7 +122,7 @@ pub(super) struct Triggers<H> {
     table: Arena<Entry<H>>,
     /// The bits of all triggers, in the order of the table's slots.
     words: Vec<Word>,
-    /// The memory of the list of triggers whose bits were taken.
+    /// The memory of the list that [`begin`](Self::begin) returns.
     spare: Vec<RawId>,
 }
 
@@ -166,8 +167,8 @@ impl<H> Triggers<H> {
         self.table.get(id).map_or_else(EventTrigger::detached, |entry| entry.trigger.clone())
     }
 
-    /// Begins to deal with what was triggered: clears all bits and returns whose were set, to be
-    /// handed back to [`finish`](Self::finish).
+    /// Clears all bits and returns the triggers whose bits were set. The list is handed back to
+    /// [`finish`](Self::finish).
     pub(super) fn begin(&mut self) -> Vec<RawId> {
         let mut taken = std::mem::take(&mut self.spare);
         if !self.hub.woken.swap(false, Ordering::SeqCst) {
@@ -197,8 +198,8 @@ impl<H> Triggers<H> {
         self.spare = taken;
     }
 
-    /// How often a trigger was triggered since this was asked last, and who is to be told; `None`
-    /// if it has ended or was not triggered.
+    /// How often a trigger was triggered since the last call of this, and its receiver; `None` if
+    /// it has ended or was not triggered.
     pub(super) fn take(&mut self, id: RawId) -> Option<(u64, &mut Target<H>)> {
         let entry = self.table.get_mut(Id::from_raw(id))?;
         let count = entry.trigger.0.count.swap(0, Ordering::SeqCst);

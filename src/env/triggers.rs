@@ -1,4 +1,4 @@
-//! What an environment does with its event triggers.
+//! The event triggers of an environment.
 
 use super::environment::UsageEnvironment;
 use super::event::Event;
@@ -7,8 +7,8 @@ use super::trigger::{EventTrigger, Target};
 use crate::arena::RawId;
 
 impl UsageEnvironment {
-    /// Makes a trigger whose handler is told how often it was triggered since it last ran.
-    /// There may be any number of triggers.
+    /// Makes a trigger. Its handler gets the number of times that the trigger was triggered since
+    /// the handler last ran. There may be any number of triggers.
     pub fn create_event_trigger(
         &mut self,
         handler: impl FnMut(&mut Self, u64) + 'static,
@@ -38,7 +38,7 @@ impl UsageEnvironment {
         true
     }
 
-    /// Runs the handlers of what was triggered up to now.
+    /// Runs the handlers of the triggers that were triggered up to now.
     pub(super) fn dispatch_triggers(&mut self) {
         let taken = self.triggers.begin();
         for id in &taken {

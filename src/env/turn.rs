@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 impl UsageEnvironment {
-    /// Takes turns until `watch` is true, which is looked at before each turn. Who sets it from
-    /// another thread wakes the loop with an [`EventTrigger`](super::EventTrigger); a signal
-    /// caught on this thread wakes it by itself.
+    /// Takes turns until `watch` is true. It is read before each turn, so a thread that sets it
+    /// wakes the loop afterwards with an [`EventTrigger`](super::EventTrigger), and a signal
+    /// handler through an [event pipe](Self::create_event_pipe).
     ///
     /// # Errors
     /// A failure of the poll itself; `Deadlock` in a simulated world where nothing is left that
@@ -61,9 +61,10 @@ impl UsageEnvironment {
         Ok(())
     }
 
-    /// When the next turn has something to do by itself: the time to sleep for one who nests the
-    /// loop in another. In the past if there is something to do now; `None` if only an event of
-    /// [`as_fd`](Self::as_fd) can bring it.
+    /// When the next turn has work that needs no event: a timer, or readiness that is left over. A
+    /// loop in which this one is nested sleeps no longer than until then. The instant is not in
+    /// the future if there is work now; `None` if only an event of [`as_fd`](Self::as_fd) can
+    /// bring any.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.busy() {
             return Some(self.now());
@@ -71,12 +72,13 @@ impl UsageEnvironment {
         self.tasks.next_deadline()
     }
 
-    /// The descriptor that is readable when [`turn`](Self::turn) has events to deal with: what
-    /// to wait for when the loop is nested in another, together with
-    /// [`next_deadline`](Self::next_deadline).
+    /// The descriptor that is readable when [`turn`](Self::turn) has events to deal with. A loop
+    /// in which this one is nested waits for it, at most until
+    /// [`next_deadline`](Self::next_deadline), and then calls `turn(Some(Duration::ZERO))`: see
+    /// the example `nested_loop`.
     ///
     /// # Errors
-    /// `Unsupported` in the simulated world.
+    /// `Unsupported` in a simulated world.
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.world {
             World::System(system) => Ok(system.descriptor()),
@@ -108,7 +110,7 @@ impl UsageEnvironment {
                     let slack = self.timer_slack;
                     let timer = next_timer.map(|at| {
                         let least = at.saturating_duration_since(Instant::now());
-                        // What is late already waits no longer.
+                        // A timer that is late already waits no longer.
                         let slack = if least.is_zero() { Duration::ZERO } else { slack };
                         Sleep { least, most: least.saturating_add(slack) }
                     });
@@ -186,12 +188,13 @@ impl UsageEnvironment {
                     let (owner, key) = (*owner, *key);
                     self.statistics.events += 1;
                     if !self.deliver(owner, Event::Readiness { key, readiness }) {
-                        // Nobody will ever use the readiness up: do not come back with it.
+                        // The owner has ended: nothing will ever use the readiness up.
                         self.registrations.set_interest(id, Interest::NONE);
                     }
                 }
             }
-            // What the owner did not use up it is told again, after everybody else's turn.
+            // Readiness that the owner did not use up is told again, after all others had
+            // theirs.
             self.registrations.enqueue_if_ready(id);
         }
         self.registrations.keep_queue(queue);

@@ -1,9 +1,9 @@
-//! [`TurnBudget`]: how much of something may still be done in the present turn of the loop.
+//! [`TurnBudget`]: a limit on the work of one kind in a turn of the loop.
 
 use super::environment::UsageEnvironment;
 
-/// A share of each turn of the loop. It is whole again when the next turn begins, whichever events
-/// took from it in the turn before.
+/// An amount of work that may be done in a turn of the loop. It is whole again when the next turn
+/// begins, whichever events took from it in the turn before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TurnBudget {
     turn: Option<u64>,
@@ -11,7 +11,7 @@ pub(crate) struct TurnBudget {
 }
 
 impl TurnBudget {
-    /// What is left of `whole` in this turn.
+    /// The rest of `whole` in this turn.
     pub(crate) fn left(&mut self, env: &UsageEnvironment, whole: usize) -> usize {
         let turn = Some(env.statistics().turns);
         if self.turn != turn {
@@ -20,8 +20,8 @@ impl TurnBudget {
         whole.saturating_sub(self.spent)
     }
 
-    /// Takes `amount` of what is left in this turn.
-    pub(crate) const fn take(&mut self, amount: usize) {
+    /// Takes `amount` of the rest of this turn.
+    pub(crate) fn take(&mut self, amount: usize) {
         self.spent = self.spent.saturating_add(amount);
     }
 

@@ -12,7 +12,7 @@ pub fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
 }
 
 /// The local address of the default route, or the loopback address where there is none. Nothing
-/// is sent: the system is only asked which way it would send.
+/// is sent: the operating system is only asked for its route.
 pub fn own_address(ipv6: bool) -> IpAddr {
     // Addresses for documentation (RFC 5737, RFC 3849), which lie beyond the default route.
     let (any, far, loopback): (IpAddr, IpAddr, IpAddr) = if ipv6 {

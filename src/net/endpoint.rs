@@ -120,14 +120,14 @@ impl<T: SystemSocket> Endpoint<T> {
             env.deregister_socket(registered.id, self.source());
         }
         if let Io::Simulated(socket) = &self.io {
-            // In another environment than its own, the socket's drop leaves word at home.
+            // In another environment, the drop of the socket closes it in its own.
             if let Ok((network, id)) = socket.network(env) {
                 network.close(id);
             }
         }
     }
 
-    /// Passes an operation's result on, after noting that it found nothing to do.
+    /// Passes an operation's result on, and notes a `WouldBlock` as readiness used up.
     pub(super) fn note<R>(
         &self,
         env: &mut UsageEnvironment,

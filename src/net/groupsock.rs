@@ -22,10 +22,11 @@ pub struct Groupsock {
 
 impl Groupsock {
     /// Opens a socket bound to the port of `destination`, ready to send. Members of the group on
-    /// this host receive what it sends.
+    /// this host receive its datagrams.
     ///
     /// # Errors
-    /// `InvalidInput` when the destination is not a multicast address; the system's.
+    /// `InvalidInput` when the destination is not a multicast address; errors of the operating
+    /// system.
     pub fn open(
         env: &mut UsageEnvironment,
         destination: SocketAddr,
@@ -50,11 +51,11 @@ impl Groupsock {
         Ok(Self { socket, destination, ttl, interface, source, joined: false })
     }
 
-    /// Joins the group, so that what others send to it is received (RTCP). Harmless when done
-    /// twice.
+    /// Joins the group, so that datagrams of others to it are received (RTCP). A second call does
+    /// nothing.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn join(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
         if !self.joined {
             let group = self.destination.ip();
@@ -69,7 +70,7 @@ impl Groupsock {
         self.destination
     }
 
-    /// How many routers its datagrams may pass.
+    /// The number of routers that its datagrams may pass.
     pub fn ttl(&self) -> u8 {
         self.ttl
     }
@@ -102,10 +103,10 @@ impl Groupsock {
         self.socket.send_batch(env, datagrams, &[self.destination], failed)
     }
 
-    /// Takes a datagram that has come, as [`UdpSocket::recv_from`] does.
+    /// Receives a datagram, as [`UdpSocket::recv_from`] does.
     ///
     /// # Errors
-    /// `WouldBlock` when none has.
+    /// `WouldBlock` when no datagram has come.
     pub fn recv_from(
         &mut self,
         env: &mut UsageEnvironment,
@@ -114,10 +115,11 @@ impl Groupsock {
         self.socket.recv_from(env, buf)
     }
 
-    /// Has `owner` told when the socket is ready.
+    /// Delivers the readiness of the socket to `owner`, as [`UdpSocket::watch`] does.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
+    /// for [`Interest::PRIORITY`].
     pub fn watch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -128,7 +130,7 @@ impl Groupsock {
         self.socket.watch(env, owner, key, interest)
     }
 
-    /// The socket, for who goes on with it alone (the group is joined or not, as it was).
+    /// The socket alone; the group stays joined if it was.
     pub fn into_socket(self) -> UdpSocket {
         self.socket
     }

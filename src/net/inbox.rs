@@ -1,4 +1,4 @@
-//! [`Inbox`]: datagrams that have come, many a system call (recvmmsg(2)).
+//! [`Inbox`]: received datagrams, many in one system call (recvmmsg(2)).
 
 use std::fmt;
 use std::io;
@@ -38,10 +38,10 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// How many datagrams it takes at once.
+    /// The number of datagrams that it takes at once.
     pub const SLOTS: usize = 32;
 
-    /// Room for datagrams of at most `slot_len` bytes; what is longer is cut off.
+    /// Room for datagrams of at most `slot_len` bytes; longer ones are cut off.
     pub fn new(slot_len: usize) -> Self {
         Self {
             slot_len,
@@ -76,7 +76,7 @@ impl Inbox {
             match receive(slot) {
                 Ok(received) => self.received.push(received),
                 Err(e) if self.received.is_empty() => return Err(e),
-                // Whatever it is, it will be there the next time.
+                // An error that lasts comes again at the next call.
                 Err(_) => break,
             }
         }
@@ -107,7 +107,8 @@ impl Inbox {
     }
 }
 
-/// The system gives every datagram of a UDP socket an address; one that is none is nobody's.
+/// The operating system gives every datagram of a UDP socket an address; anything else becomes the
+/// unspecified one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn address(address: Option<SockaddrStorage>) -> SocketAddr {
     let v4 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in);

@@ -7,7 +7,7 @@ use std::io;
 /// Raises the process's soft limit on open descriptors to the hard one and returns it.
 ///
 /// # Errors
-/// What the system says.
+/// The operating system refuses.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {

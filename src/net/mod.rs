@@ -1,9 +1,9 @@
-//! Sockets: TCP, UDP, port pairs, multicast. The only place that names socket2 and the system's
-//! socket calls.
+//! Sockets: TCP, UDP, port pairs, multicast. The only place that names socket2 and the socket calls
+//! of the operating system.
 //!
-//! Each socket is of the operating system or of its environment's simulated network; who uses it
-//! cannot tell. No call blocks, none returns `Interrupted`. A socket that is watched tells its
-//! environment by itself when an operation has used its readiness up.
+//! Each socket belongs to the operating system or to the simulated network of its environment; its
+//! methods are the same for both. No call blocks, none returns `Interrupted`. When an operation on
+//! a watched socket has used its readiness up, the socket notes that in its environment by itself.
 
 mod address;
 mod batch;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum MulticastInterface {
-    /// The system chooses.
+    /// The operating system chooses.
     #[default]
     Any,
     /// The one with this address (IPv4 groups).

@@ -28,13 +28,13 @@ const LAST: u16 = 65_534;
 const SEND_BUFFER: usize = 1 << 20;
 
 impl PortPair {
-    /// Opens a pair on the local address `host`, whose port is not looked at, at or above port
-    /// `base` (made even). The search begins where the last one for this
-    /// base ended, starts again from the base past the last port, and ends after `tries` pairs.
+    /// Opens a pair on the local address `host`, whose port is ignored, at or above port `base`
+    /// (made even). The search begins where the last one for this base ended, starts again from the
+    /// base past the last port, and ends after `tries` pairs.
     ///
     /// # Errors
-    /// `AddrInUse` when every pair that was tried was taken; out of descriptors and anything else
-    /// that is not about the port ends the search at once.
+    /// `AddrInUse` when every pair that was tried was taken. An error that is not about the port,
+    /// as that no descriptor is left, ends the search at once.
     pub fn open(
         env: &mut UsageEnvironment,
         host: SocketAddr,
@@ -58,7 +58,8 @@ impl PortPair {
         let rtp = UdpSocket::bind(env, with_port(host, port))?;
         match UdpSocket::bind(env, with_port(host, port + 1)) {
             Ok(rtcp) => {
-                // A frame for many comes in one burst. The system gives what it allows.
+                // A frame for many destinations comes in one burst. The operating system may grant
+                // less.
                 let _ = rtp.set_send_buffer_size(SEND_BUFFER);
                 Ok(Self { rtp, rtcp })
             }

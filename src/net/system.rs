@@ -1,4 +1,4 @@
-//! What the system's socket calls have in common.
+//! Helpers for the socket calls of the operating system.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;

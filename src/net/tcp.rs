@@ -19,16 +19,17 @@ const ABORTED_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct TcpListener {
     endpoint: Endpoint<net::TcpListener>,
-    /// The address of this end of what is accepted, where that is known beforehand.
+    /// The local address of accepted connections, where that is known beforehand.
     local: Option<SocketAddr>,
 }
 
 impl TcpListener {
-    /// Listens at `addr`; port 0 lets the system choose. An IPv6 address takes IPv6 only, `[::]`
-    /// too: for both, listen twice.
+    /// Listens at `addr`; port 0 lets the operating system choose. An IPv6 address takes IPv6 only,
+    /// `[::]` too: for both, listen twice.
     ///
     /// # Errors
-    /// The system's, or the simulated network's: the address is in use or not this host's.
+    /// The address is in use or is not one of this host's, and other errors of the operating
+    /// system or the simulated network.
     pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
         if env.is_simulated() {
             let (id, local) = env.network()?.tcp_listen(addr)?;
@@ -41,7 +42,7 @@ impl TcpListener {
         // A restarted server takes its port back while old connections linger.
         socket.set_reuse_address(true)?;
         socket.bind(&addr.into())?;
-        // What is accepted inherits it on Linux, which saves a call a connection.
+        // Accepted connections inherit it on Linux, which saves a call for each.
         socket.set_tcp_nodelay(true)?;
         socket.listen(BACKLOG)?;
         let io: net::TcpListener = socket.into();
@@ -52,7 +53,7 @@ impl TcpListener {
     /// The address that it listens at.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.endpoint.io {
             Io::System(io) => io.local_addr(),
@@ -60,12 +61,12 @@ impl TcpListener {
         }
     }
 
-    /// Takes a connection that has come, with the peer's address.
+    /// Accepts a connection; returns it with the peer's address.
     ///
     /// # Errors
-    /// `WouldBlock` when none has; out of descriptors
-    /// ([`is_out_of_descriptors`](super::is_out_of_descriptors)), in which case the connection
-    /// waits: withdraw the interest until one is free.
+    /// `WouldBlock` when none has come. When no descriptor is left
+    /// ([`is_out_of_descriptors`](super::is_out_of_descriptors)), the connection waits: withdraw
+    /// the interest until one is free.
     pub fn accept(&mut self, env: &mut UsageEnvironment) -> io::Result<(TcpStream, SocketAddr)> {
         let result = match &self.endpoint.io {
             Io::System(io) => accept(io, self.local),
@@ -80,10 +81,12 @@ impl TcpListener {
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 
-    /// Has `owner` told when a connection has come. Called again, it changes the interest.
+    /// Delivers an event with `key` to `owner` when a connection has come. Another call changes
+    /// owner, key and interest.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
+    /// for [`Interest::PRIORITY`].
     pub fn watch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -109,7 +112,7 @@ fn accept(
             Ok((stream, peer)) => {
                 stream.set_nonblocking(true)?;
                 if !cfg!(target_os = "linux") {
-                    // Fails only for one that is dead already, which the first read will tell.
+                    // It fails only for a connection that is dead, as the first read reports.
                     let _ = stream.set_nodelay(true);
                 }
                 let endpoint = Endpoint::system(stream);
@@ -133,19 +136,19 @@ pub struct TcpStream {
 
 impl TcpStream {
     /// Begins to connect to `addr`. When the stream is writable, [`take_error`](Self::take_error)
-    /// tells how that went.
+    /// returns the outcome.
     ///
     /// # Errors
-    /// Those that are known at once.
+    /// Errors that are known at once.
     pub fn connect(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
         Self::connect_from(env, None, addr)
     }
 
-    /// As [`connect`](Self::connect), from a local address; in the simulated network this says
-    /// which host connects.
+    /// As [`connect`](Self::connect), from a local address; in the simulated network the address
+    /// chooses the host that connects.
     ///
     /// # Errors
-    /// Those that are known at once.
+    /// Errors that are known at once.
     pub fn connect_from(
         env: &mut UsageEnvironment,
         local: Option<SocketAddr>,
@@ -171,10 +174,11 @@ impl TcpStream {
         Ok(Self { endpoint: Endpoint::system(socket.into()), local: None, peer: addr })
     }
 
-    /// Reads what there is, up to the length of `buf`. 0: the peer has ended.
+    /// Reads the bytes that have come, up to the length of `buf`; returns how many. 0 is the end of
+    /// the peer's direction.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing; what has become of the connection.
+    /// `WouldBlock` when no bytes have come; the error that has ended the connection.
     pub fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         let result = match &self.endpoint.io {
             Io::System(io) => {
@@ -196,7 +200,7 @@ impl TcpStream {
     /// Writes as much of `buf` as the socket takes.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing; what has become of the connection.
+    /// `WouldBlock` when it takes nothing; the error that has ended the connection.
     pub fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
         let result = match &self.endpoint.io {
             Io::System(io) => {
@@ -256,7 +260,7 @@ impl TcpStream {
         self.endpoint.note(env, Readiness::WRITABLE, result)
     }
 
-    /// Ends this direction: the peer reads to the end of what was written, then 0.
+    /// Ends this direction: the peer reads all bytes that were written, then 0.
     ///
     /// # Errors
     /// The connection has ended already.
@@ -270,10 +274,10 @@ impl TcpStream {
         }
     }
 
-    /// What went wrong since it was asked last, also in connecting.
+    /// The error that came up since the last call of this, also in connecting.
     ///
     /// # Errors
-    /// The question itself failed.
+    /// The operating system could not answer.
     pub fn take_error(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<io::Error>> {
         match &self.endpoint.io {
             Io::System(io) => io.take_error(),
@@ -287,7 +291,7 @@ impl TcpStream {
     /// The address of this end.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match (&self.endpoint.io, self.local) {
             (_, Some(local)) => Ok(local),
@@ -301,10 +305,11 @@ impl TcpStream {
         self.peer
     }
 
-    /// Whether small writes go out at once. Nothing in the simulated network, which never waits.
+    /// Sets whether small writes go out at once. It does nothing in the simulated network, which
+    /// never delays them.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => io.set_nodelay(on),
@@ -312,11 +317,11 @@ impl TcpStream {
         }
     }
 
-    /// Limits what the system holds without having sent it (`TCP_NOTSENT_LOWAT`, Linux;
-    /// nothing elsewhere and in the simulated network).
+    /// Limits the bytes that the operating system takes without having sent them
+    /// (`TCP_NOTSENT_LOWAT`, Linux). It does nothing elsewhere and in the simulated network.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_notsent_lowat(&self, bytes: u32) -> io::Result<()> {
         match &self.endpoint.io {
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -328,10 +333,10 @@ impl TcpStream {
         }
     }
 
-    /// Asks for a send buffer of `size` bytes; the system may give less.
+    /// Asks the operating system for a send buffer of `size` bytes; it may grant less.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => SockRef::from(io).set_send_buffer_size(size),
@@ -339,10 +344,12 @@ impl TcpStream {
         }
     }
 
-    /// Has `owner` told when the stream is ready. Called again, it changes owner and interest.
+    /// Delivers the readiness of the stream to `owner`, as events with `key`. Another call changes
+    /// owner, key and interest.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
+    /// for [`Interest::PRIORITY`].
     pub fn watch(
         &mut self,
         env: &mut UsageEnvironment,

@@ -18,22 +18,22 @@ pub struct UdpSocket {
     local: SocketAddr,
     offload: Offload,
     backlog: Backlog,
-    /// What the owner asked for, and whether the poll is asked for more: for room to write.
+    /// The owner's interest, and whether the poll is asked for room to write beyond it.
     asked: Interest,
     widened: bool,
 }
 
 impl UdpSocket {
-    /// Binds to `addr`; port 0 lets the system choose.
+    /// Binds to `addr`; port 0 lets the operating system choose.
     ///
     /// # Errors
-    /// The system's, or the simulated network's: the address is in use or not this host's.
+    /// The address is in use or is not one of this host's, and other errors of the operating
+    /// system or the simulated network.
     pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
         Self::bind_with(env, addr, false)
     }
 
-    /// Binds to `addr`, which others may be bound to as well if they do the same: for receiving
-    /// multicast.
+    /// Binds to `addr` and lets other sockets do the same with this call: for receiving multicast.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
@@ -69,7 +69,7 @@ impl UdpSocket {
         })
     }
 
-    /// The address that it is bound to, as the standard library's sockets tell it.
+    /// The address that it is bound to. It is a `Result` as in the standard library's sockets.
     ///
     /// # Errors
     /// None: it is known since the socket was bound.
@@ -77,11 +77,11 @@ impl UdpSocket {
         Ok(self.local)
     }
 
-    /// Takes a datagram that has come; what does not fit in `buf` is lost. If datagrams of a batch
-    /// wait for room, tries them first.
+    /// Receives a datagram; bytes that do not fit in `buf` are lost. If datagrams of a batch wait
+    /// for room, they are sent first.
     ///
     /// # Errors
-    /// `WouldBlock` when none has.
+    /// `WouldBlock` when no datagram has come.
     pub fn recv_from(
         &mut self,
         env: &mut UsageEnvironment,
@@ -95,11 +95,12 @@ impl UdpSocket {
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 
-    /// Takes what has come, as many datagrams as the inbox has room for, in one system call where
-    /// the system can; returns how many. What waits to be sent is tried first.
+    /// Receives as many datagrams as have come and the inbox has room for, in one system call where
+    /// there is one for it; returns how many. Datagrams that wait to be sent go out first.
     ///
     /// # Errors
-    /// `WouldBlock` when none has come; an error that a datagram sent earlier has brought back.
+    /// `WouldBlock` when no datagram has come; an error that a datagram sent earlier has brought
+    /// back.
     pub fn recv_batch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -143,14 +144,14 @@ impl UdpSocket {
 
     /// Sends every datagram to every destination, each destination's in order, with as few system
     /// calls as the system allows. Returns how many datagrams the system took, over all
-    /// destinations. A destination that fails is told once in `failed`, with its index, and the
+    /// destinations. A destination that fails is put once in `failed`, with its index, and the
     /// others go on.
     ///
-    /// Never waits: what finds the socket's buffer full is kept, up to 4 MiB. It goes out before
-    /// the next batch, or with [`flush`](Self::flush) or [`recv_from`](Self::recv_from); the owner
-    /// of a watched socket is told when there is room, as if it had asked for
-    /// [`Interest::WRITABLE`]. What finds no room even here is lost, and counted by
-    /// [`dropped`](Self::dropped).
+    /// This never waits. Datagrams that find the socket's buffer full are kept, up to 4 MiB. They
+    /// go out before the next batch, or with [`flush`](Self::flush) or
+    /// [`recv_from`](Self::recv_from); the owner of a watched socket is told when there is room, as
+    /// if it had asked for [`Interest::WRITABLE`]. Datagrams beyond the 4 MiB are lost, and counted
+    /// by [`dropped`](Self::dropped).
     pub fn send_batch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -159,7 +160,7 @@ impl UdpSocket {
         failed: &mut Vec<(usize, io::Error)>,
     ) -> usize {
         if !self.flush(env) {
-            // Nothing overtakes what waits.
+            // No datagram overtakes those that wait.
             let all = (0..destinations.len()).map(|index| (index, 0));
             self.backlog.push(datagrams, destinations, all);
             return 0;
@@ -176,13 +177,13 @@ impl UdpSocket {
         sent
     }
 
-    /// Whether something of a batch waits for room in the socket's buffer.
+    /// Whether datagrams of a batch wait for room in the socket's buffer.
     pub fn is_behind(&self) -> bool {
         !self.backlog.is_empty()
     }
 
-    /// Sends what waits; true if nothing waits any more. A destination that fails meanwhile loses
-    /// what it should have got.
+    /// Sends the datagrams that wait; true if none waits any more. A destination that fails loses
+    /// those that waited for it.
     pub fn flush(&mut self, env: &mut UsageEnvironment) -> bool {
         if self.backlog.is_empty() {
             return true;
@@ -202,8 +203,8 @@ impl UdpSocket {
         self.backlog.is_empty()
     }
 
-    /// What the registration should say: what the owner asked for, and room to write while
-    /// something waits for it. An owner that wants to hear nothing is left alone.
+    /// The interest to register: the owner's, and room to write while datagrams wait for it. An
+    /// owner without any interest is left alone.
     fn interest(&self) -> Interest {
         let waits = self.is_behind() && !self.asked.is_none();
         Interest { writable: self.asked.writable || waits, ..self.asked }
@@ -215,7 +216,7 @@ impl UdpSocket {
                 let (interest, source) = (self.interest(), self.endpoint.source());
                 match env.set_socket_interest(registered.id, source, interest) {
                     Ok(()) => self.widened = interest != self.asked,
-                    // What waits goes out before the next batch.
+                    // The datagrams that wait go out before the next batch.
                     Err(e) => log::warn!("a UDP socket cannot wait for room: {e}"),
                 }
             }
@@ -227,21 +228,21 @@ impl UdpSocket {
         self.backlog.dropped()
     }
 
-    /// Whether batches may use the system's segmentation offload where it has one. On by
-    /// default; a socket that meets a refusal turns it off by itself.
+    /// Whether batches may use segmentation offload (`UDP_SEGMENT`, Linux). It is on by default; a
+    /// socket that meets a refusal turns it off by itself.
     pub fn set_gso(&mut self, on: bool) {
         self.offload.set(on);
     }
 
-    /// Whether batches use segmentation offload where the system has one.
+    /// Whether batches use segmentation offload where there is one.
     pub fn gso(&self) -> bool {
         self.offload.is_on()
     }
 
-    /// Receives what is sent to `group`, from `source` only if one is given.
+    /// Joins `group`: datagrams to it are received, from `source` alone if one is given.
     ///
     /// # Errors
-    /// The system's; `Unsupported` for a source with IPv6.
+    /// Errors of the operating system; `Unsupported` for a source with IPv6.
     pub fn join_multicast(
         &mut self,
         env: &mut UsageEnvironment,
@@ -261,7 +262,7 @@ impl UdpSocket {
     /// Undoes [`join_multicast`](Self::join_multicast).
     ///
     /// # Errors
-    /// The system's; it was not joined.
+    /// The group was not joined, and other errors of the operating system.
     pub fn leave_multicast(
         &mut self,
         env: &mut UsageEnvironment,
@@ -281,7 +282,7 @@ impl UdpSocket {
     /// How many routers a multicast datagram may pass (0: it stays on the host).
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
         self.option(|socket, v6| {
             if v6 {
@@ -295,15 +296,16 @@ impl UdpSocket {
     /// Where multicast leaves the host.
     ///
     /// # Errors
-    /// The system's; an IPv4 address names no interface of an IPv6 socket.
+    /// `InvalidInput` for an IPv4 address and an IPv6 socket, whose interfaces have an index
+    /// instead; errors of the operating system.
     pub fn set_multicast_interface(&self, interface: MulticastInterface) -> io::Result<()> {
         self.option(|socket, v6| interface.select(socket, v6))
     }
 
-    /// Whether members of the group on this host receive what is sent (on by default).
+    /// Whether members of the group on this host receive the datagrams sent (on by default).
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_multicast_loop(&self, on: bool) -> io::Result<()> {
         self.option(|socket, v6| {
             if v6 { socket.set_multicast_loop_v6(on) } else { socket.set_multicast_loop_v4(on) }
@@ -320,23 +322,23 @@ impl UdpSocket {
         });
     }
 
-    /// Asks for a send buffer of `size` bytes; the system may give less.
+    /// Asks the operating system for a send buffer of `size` bytes; it may grant less.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
         self.option(|socket, _| socket.set_send_buffer_size(size))
     }
 
-    /// Asks for a receive buffer of `size` bytes; the system may give less.
+    /// Asks the operating system for a receive buffer of `size` bytes; it may grant less.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub fn set_receive_buffer_size(&self, size: usize) -> io::Result<()> {
         self.option(|socket, _| socket.set_recv_buffer_size(size))
     }
 
-    /// Sets an option of the system's socket; the simulated network has none.
+    /// Sets an option of the operating system's socket; simulated sockets have none.
     fn option(&self, set: impl FnOnce(&Socket, bool) -> io::Result<()>) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => set(&SockRef::from(io), self.local.is_ipv6()),
@@ -344,10 +346,12 @@ impl UdpSocket {
         }
     }
 
-    /// Has `owner` told when the socket is ready. Called again, it changes owner and interest.
+    /// Delivers the readiness of the socket to `owner`, as events with `key`. Another call changes
+    /// owner, key and interest.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
+    /// for [`Interest::PRIORITY`].
     pub fn watch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -391,7 +395,7 @@ fn send_now(
     }
     if !report.late.is_empty() {
         let full: io::Result<()> = Err(io::ErrorKind::WouldBlock.into());
-        // What comes back is what went in: this is for the cached readiness.
+        // The result is the one handed in: the call is for the cached readiness.
         let _ = endpoint.note(env, Readiness::WRITABLE, full);
     }
 }

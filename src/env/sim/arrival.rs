@@ -1,4 +1,4 @@
-//! What happens when a packet arrives, and to whom: the network's side that knows all kinds of
+//! The arrival of packets, and the end of sockets: the part of the network that knows all kinds of
 //! sockets.
 
 use super::network::{Simulation, bad_descriptor};
@@ -14,7 +14,7 @@ impl Simulation {
     /// Lets everything happen that is due at `now`.
     pub(crate) fn run_until(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        // What this brings about takes time itself and is not due: a link without latency
+        // Packets that an arrival sends in turn wait for the next call: a link without latency
         // could go back and forth for ever otherwise.
         let mark = self.next_event;
         let mut later = Vec::new();

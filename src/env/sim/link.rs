@@ -1,4 +1,4 @@
-//! How good the simulated links are, and which hosts are out of order.
+//! The qualities of the simulated links, and the hosts that are out of order.
 
 use crate::env::random::Seeded;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +26,8 @@ pub struct LinkProfile {
     pub reset: f64,
     /// Bytes a second that one direction of a TCP connection carries.
     pub bandwidth: Option<u64>,
-    /// Bytes a second that a UDP socket sends; beyond, its send buffer of 208 KiB fills and it
-    /// says `WouldBlock`.
+    /// Bytes a second that a UDP socket sends; beyond, its send buffer of 208 KiB fills and a
+    /// send returns `WouldBlock`.
     pub udp_bandwidth: Option<u64>,
     /// Bytes that may be written to a TCP connection before the peer's application reads.
     pub tcp_window: usize,
@@ -93,7 +93,7 @@ fn duration(bytes: usize, rate: Option<u64>) -> Duration {
     }
 }
 
-/// What is set for hosts and addresses.
+/// The settings of hosts and addresses.
 #[derive(Debug)]
 pub(super) struct Hosts {
     pub(super) default: LinkProfile,
@@ -120,7 +120,7 @@ impl Hosts {
         }
     }
 
-    /// The way between two hosts: what is set for either, the second first.
+    /// The way between two hosts: the profile of either, the second first.
     pub(super) fn profile(&self, from: IpAddr, to: IpAddr) -> LinkProfile {
         *self.profiles.get(&to).or_else(|| self.profiles.get(&from)).unwrap_or(&self.default)
     }

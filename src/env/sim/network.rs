@@ -15,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// What the simulated network has carried.
+/// Counts of what the simulated network has carried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct NetworkStatistics {
@@ -50,7 +50,7 @@ pub struct Simulation {
     pub(super) open: BTreeMap<IpAddr, usize>,
     pub(super) hosts: Hosts,
     pub(super) statistics: NetworkStatistics,
-    /// What has become ready since the loop looked last.
+    /// Registrations that have become ready since the loop looked last.
     pub(crate) edges: Vec<(RawId, Readiness)>,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// The first port that is given to those who do not care.
+/// The first port that is given where port 0 is asked for.
 const FIRST_EPHEMERAL: u16 = 32_768;
 
 impl Simulation {
@@ -102,7 +102,7 @@ impl Simulation {
         self.hosts.profiles.insert(host, profile);
     }
 
-    /// Says which host the unspecified address of its family stands for.
+    /// Sets the host that the unspecified address of its family stands for.
     pub fn set_local_host(&mut self, host: IpAddr) {
         match host {
             IpAddr::V4(_) => self.hosts.local_v4 = host,
@@ -123,7 +123,7 @@ impl Simulation {
         };
     }
 
-    /// Makes an address refuse connections although somebody listens there, or stop doing so.
+    /// Makes an address refuse connections although a listener is there, or stop doing so.
     pub fn set_refusing(&mut self, addr: SocketAddr, refuse: bool) {
         if refuse {
             self.hosts.refusing.insert(addr);
@@ -132,7 +132,7 @@ impl Simulation {
         }
     }
 
-    /// Cuts a host off without a word: its packets do not arrive, nor do those for it.
+    /// Cuts a host off silently: its packets do not arrive, nor do those for it.
     pub fn vanish(&mut self, host: IpAddr) {
         self.hosts.vanished.insert(host);
     }
@@ -150,7 +150,7 @@ impl Simulation {
         self.open.get(&host).copied().unwrap_or(0)
     }
 
-    /// What was carried so far.
+    /// Counts of what was carried so far.
     pub fn statistics(&self) -> NetworkStatistics {
         self.statistics
     }
@@ -165,7 +165,7 @@ impl Simulation {
         self.events.push(Reverse(Scheduled { at, order, packet }));
     }
 
-    /// Sends a small packet that is neither lost nor in anyone's way; returns when it arrives.
+    /// Sends a small packet that is neither lost nor delays others; returns when it arrives.
     pub(super) fn signal(&mut self, from: SocketAddr, to: SocketAddr, body: Body) -> Instant {
         let profile = self.hosts.profile(from.ip(), to.ip());
         let at = self.now + profile.latency(&mut self.random);

@@ -1,4 +1,4 @@
-//! [`Packet`]: what is on its way through the simulated network.
+//! [`Packet`]: a datagram, segment or signal on its way through the simulated network.
 
 use super::socket::SocketId;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ pub(super) struct Packet {
 
 pub(super) enum Body {
     Datagram {
-        /// A member of a multicast group; otherwise whoever is bound to the address.
+        /// A member of a multicast group; otherwise the socket that is bound to the address.
         socket: Option<SocketId>,
         bytes: Vec<u8>,
     },

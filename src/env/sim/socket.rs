@@ -73,7 +73,7 @@ pub(super) struct Stream {
     pub(super) received: VecDeque<u8>,
     /// The peer has ended its direction.
     pub(super) ended: bool,
-    /// Why the connection failed, until somebody has asked.
+    /// Why the connection failed, until an operation has returned it.
     pub(super) error: Option<io::ErrorKind>,
     pub(super) shut: bool,
     /// Made by `connect`: its local port is its own.
@@ -81,7 +81,7 @@ pub(super) struct Stream {
     /// Bytes written that the peer's application is not known to have read.
     pub(super) outstanding: usize,
     pub(super) window: usize,
-    /// A write found the window full: the next room is news.
+    /// A write found the window full: the owner is told of the next room.
     pub(super) blocked: bool,
     /// When the last segment arrives, and when the line is free again.
     pub(super) last_arrival: Instant,

@@ -1,8 +1,8 @@
 //! Connections of the simulated network.
 //!
-//! A connection is two directions that keep their order. What is written occupies the window until
-//! the peer's application has read it and word of that has come back: a peer that never reads
-//! makes writes block. Loss only delays.
+//! A connection is two directions that keep their order. Bytes written occupy the window until the
+//! peer's application has read them and an update of the window has come back: a peer that never
+//! reads makes writes block. Loss only delays.
 
 use super::network::{Simulation, bad_descriptor, check_scope, invalid};
 use super::packet::{Body, Packet};
@@ -116,7 +116,7 @@ impl Simulation {
         tries: u8,
     ) {
         let Some(window) = self.stream(client).map(|stream| stream.window) else {
-            return; // It has given up meanwhile.
+            return; // The client has given up meanwhile.
         };
         let any: IpAddr = match to {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -153,7 +153,7 @@ impl Simulation {
         {
             listener.backlog.push_back(server);
         }
-        // What the server writes must not overtake the answer.
+        // The bytes that the server writes must not overtake the answer.
         let at = self.signal(to, from, Body::Accepted { client, server });
         if let Some(stream) = self.stream(server) {
             stream.last_arrival = at;
@@ -280,7 +280,7 @@ impl Simulation {
                 stream.received.extend(bytes);
                 self.edge(receiver, Readiness::READABLE);
             }
-            // Nobody is there any more.
+            // The receiver is gone.
             _ => {
                 self.signal(to, from, Body::Reset { receiver: sender });
             }
@@ -305,7 +305,8 @@ impl Simulation {
     pub(super) fn window_arrives(&mut self, receiver: SocketId, bytes: usize) {
         let Some(stream) = self.stream(receiver) else { return };
         stream.outstanding = stream.outstanding.saturating_sub(bytes);
-        // As the system does: a third of the buffer is worth waking for, a few bytes are not.
+        // As an operating system does: a third of the buffer is worth waking for, a few bytes are
+        // not.
         let room = stream.window.saturating_sub(stream.outstanding);
         if stream.blocked && room >= stream.window / 3 {
             stream.blocked = false;
@@ -376,7 +377,8 @@ impl Simulation {
             }
             Body::Fin { sender: id, receiver: other }
         } else {
-            // As the system does: what nobody will read is answered with a reset.
+            // As an operating system does: data that will not be read are answered with a
+            // reset.
             Body::Reset { receiver: other }
         };
         let profile = self.hosts.profile(local.ip(), stream.peer.ip());

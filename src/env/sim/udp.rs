@@ -191,7 +191,7 @@ impl Simulation {
             } else if let Some(Kind::Udp(udp)) =
                 self.sockets.get_mut(sender).map(|socket| &mut socket.kind)
             {
-                // A table of everybody who was ever sent to would grow for ever.
+                // A table of all addresses ever sent to would grow for ever.
                 if udp.last.len() > 1024 {
                     let now = self.now;
                     udp.last.retain(|_, last| *last > now);
@@ -243,7 +243,7 @@ impl Simulation {
         let Kind::Udp(udp) = &mut socket.kind else { return Err(invalid()) };
         let (from, bytes) = udp.queue.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         udp.queued -= bytes.len() + OVERHEAD;
-        // As the system does: what does not fit is gone.
+        // As an operating system does: the bytes that do not fit are lost.
         let n = bytes.len().min(buf.len());
         buf[..n].copy_from_slice(&bytes[..n]);
         Ok((n, from))

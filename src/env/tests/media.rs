@@ -80,3 +80,48 @@ fn a_medium_adds_and_calls_others_but_not_itself() {
         assert_eq!(env.with(child, |child, env| env.contains(child.me)), Ok(true));
     }
 }
+
+#[test]
+fn the_first_medium_keeps_a_name_that_two_ask_for() {
+    struct Named;
+    impl Medium for Named {
+        fn kind(&self) -> &'static str {
+            "named"
+        }
+        fn name(&self) -> Option<&str> {
+            Some("camera")
+        }
+        fn handle_event(&mut self, _: &mut UsageEnvironment, _: Event) {}
+    }
+    let mut env = UsageEnvironment::simulated(1);
+    let (first, second) = (env.add(Named), env.add(Named));
+    assert_eq!(env.medium_name(first), Some("camera"));
+    assert_eq!(env.lookup_by_name("camera"), Some(first));
+    let other = env.medium_name(second).unwrap().to_owned();
+    assert_eq!(env.lookup_by_name(&other), Some(second));
+    // The end of the second takes nothing from the first; that of the first frees the name.
+    env.close(second);
+    assert_eq!(env.lookup_by_name("camera"), Some(first));
+    env.close(first);
+    assert_eq!(env.lookup_by_name::<Named>("camera"), None);
+    let third = env.add(Named);
+    assert_eq!(env.lookup_by_name("camera"), Some(third));
+}
+
+#[test]
+fn the_errors_of_a_call_pass_through() {
+    fn call(env: &mut UsageEnvironment, id: MediumId<Probe>) -> Result<u32, crate::Error> {
+        env.with(id, |probe, _| {
+            let full = crate::Error::Limit { what: "events", limit: 1 };
+            if probe.events.is_empty() { Ok(7) } else { Err(full) }
+        })?
+    }
+    let mut env = UsageEnvironment::simulated(1);
+    let id = env.add(Probe::quiet());
+    assert_eq!(call(&mut env, id).unwrap(), 7);
+    env.medium_mut(id).unwrap().events.push(Event::Timer { key: key(0) });
+    assert!(matches!(call(&mut env, id), Err(crate::Error::Limit { limit: 1, .. })));
+    env.close(id);
+    assert!(matches!(call(&mut env, id), Err(crate::Error::Usage("the medium has ended"))));
+    assert_eq!(io::Error::from(MediumError::Ended).kind(), io::ErrorKind::NotFound);
+}

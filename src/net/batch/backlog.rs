@@ -1,4 +1,4 @@
-//! [`Backlog`]: what found the socket's buffer full and waits for room.
+//! [`Backlog`]: datagrams that found the socket's buffer full and wait for room.
 //!
 //! A frame for many destinations is easily more than a socket's buffer, and a fast sender is done
 //! before the card is. Losing the rest would hit the same destinations every time.
@@ -28,7 +28,7 @@ struct Late {
     from: usize,
 }
 
-/// A copy of a batch, shared by those whom it reaches late.
+/// A copy of a batch, shared by the destinations that it reaches late.
 #[derive(Debug)]
 struct Batch {
     buffer: Vec<u8>,
@@ -50,7 +50,7 @@ impl Backlog {
         self.queue.is_empty()
     }
 
-    /// Datagrams that there was no room for here either.
+    /// The number of datagrams that found no room here either.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -82,7 +82,7 @@ impl Backlog {
         }
     }
 
-    /// Sends what waits through `send`, which tells how many of the datagrams are done with, until
+    /// Sends the datagrams that wait through `send`, which returns how many are done with, until
     /// one is not.
     pub(crate) fn flush(&mut self, mut send: impl FnMut(&Datagrams<'_>, SocketAddr) -> usize) {
         while let Some(first) = self.queue.front_mut() {

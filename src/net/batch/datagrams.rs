@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Datagrams as they lie in one buffer, perhaps with gaps: the packets of one frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagrams<'a> {
-    /// What the spans are of.
+    /// The buffer that the spans lie in.
     pub buffer: &'a [u8],
     /// Where each datagram lies in the buffer; one that reaches beyond it is left out.
     pub spans: &'a [Range<usize>],

@@ -112,7 +112,8 @@ impl Batch {
             } else {
                 self.send_plain(socket, &part, destinations, report)
             };
-            // Who failed is out for the rest of the batch. Both lists are in the same order.
+            // A failed destination is out for the rest of the batch. Both lists have the same
+            // order.
             let failed = report.failed.get(failures..).unwrap_or_default();
             let mut gone = failed.iter().map(|(index, _)| *index).peekable();
             if gone.peek().is_some() {
@@ -203,7 +204,7 @@ impl Batch {
                 }
             }
             // Segmentation is refused, or the destination is wrong in itself: plain datagrams
-            // tell.
+            // show which.
             next += 1;
             let before = report.sent;
             let late = report.late.len();

@@ -2,8 +2,8 @@
 //!
 //! Linux: a run of datagrams of one length (the last may be shorter) goes out as one message with
 //! a `UDP_SEGMENT` control message, which the kernel cuts up again late; many messages go in one
-//! `sendmmsg`. What the kernel refuses to segment is sent one datagram a message. See udp(7) and
-//! `net/ipv4/udp.c` for who may refuse what. Elsewhere: one call a datagram.
+//! `sendmmsg`. Datagrams that the kernel refuses to segment are sent one a message: see udp(7)
+//! and `net/ipv4/udp.c`. Elsewhere: one call a datagram.
 
 mod backlog;
 mod datagrams;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 /// How many destinations may refuse segmentation before the socket does without.
 const REFUSALS: usize = 64;
 
-/// A socket's dealings with segmentation offload.
+/// Whether a socket uses segmentation offload, and for which destinations it does not.
 #[derive(Debug)]
 pub(crate) struct Offload {
     pub(super) on: bool,

@@ -1,11 +1,11 @@
-//! [`Report`]: what becomes of a batch.
+//! [`Report`]: the outcome of a batch.
 
 use std::io;
 
-/// What becomes of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    /// Datagrams that the system took.
+    /// The number of datagrams that the system took.
     pub(crate) sent: usize,
     /// Destinations that failed, each once.
     pub(crate) failed: &'a mut Vec<(usize, io::Error)>,

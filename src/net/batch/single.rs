@@ -6,7 +6,7 @@ use crate::net::system::uninterrupted;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-/// Sends what is a single datagram for a single destination; false if it is more than that.
+/// Sends a batch of one datagram for one destination; false, without sending, for any other batch.
 pub(crate) fn lone(
     socket: &UdpSocket,
     datagrams: &Datagrams<'_>,
