@@ -36,6 +36,8 @@ pub use session::{Counters, ExpireGuard, ManageError, Match, NotManaged, Session
 pub use types::{FilterResult, PoolConfig, PoolEvent, RemovalReason};
 pub use watch::PoolWatch;
 
+/// Expired sessions that are taken out to make room for one more.
+const EXPIRED_PER_ADMISSION: usize = 256;
 /// Ids that are drawn for one session before the pool gives up.
 const MAX_TRIES: usize = 101;
 
@@ -197,8 +199,8 @@ impl<M> SessionPool<M> {
         Ok(key)
     }
 
-    /// Whether [`create`](Self::create) would find room now. Takes expired sessions out if that
-    /// is what it needs.
+    /// Whether [`create`](Self::create) would find room now. Where a limit is reached, sessions that
+    /// have expired are taken out first, up to 256 of them in one call.
     ///
     /// # Errors
     /// A limit is reached.
@@ -210,12 +212,16 @@ impl<M> SessionPool<M> {
     ) -> Result<(), CreateError> {
         let now = self.advance(now);
         let Some(_) = self.limit_reached(peer, stream) else { return Ok(()) };
-        self.cleanup(now);
+        self.cleanup_at_most(now, EXPIRED_PER_ADMISSION);
         let Some((which, limit)) = self.limit_reached(peer, stream) else { return Ok(()) };
         // The soonest that any session can go by expiry, or that any abandoned one must have gone.
+        // One that has expired and is still here may be what is in the way.
+        let next = self.next_timeout(now);
         let wait = match which {
-            Limit::Sessions => self.next_timeout(now).map(|at| at.saturating_duration_since(now)),
-            Limit::SessionsOfPeer | Limit::SessionsOfStream => None,
+            Limit::Sessions => next.map(|at| at.saturating_duration_since(now)),
+            Limit::SessionsOfPeer | Limit::SessionsOfStream => {
+                next.filter(|at| *at <= now).map(|_| Duration::ZERO)
+            }
         };
         let longest = self.config.timeout.saturating_add(self.config.grace);
         let longest = longest.as_secs().clamp(1, 3_600);

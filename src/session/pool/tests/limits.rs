@@ -37,6 +37,23 @@ fn a_full_pool_says_when_to_come_back() {
 }
 
 #[test]
+fn a_crowd_that_has_expired_makes_room_in_steps() {
+    let per_peer = PoolConfig { max_sessions_per_peer: 1, ..PoolConfig::default() };
+    let mut w = world(PoolConfig { max_sessions: 1000, ..per_peer.clone() });
+    w.pool.config_mut().max_sessions_per_peer = 0;
+    for _ in 0..1000 {
+        w.create();
+    }
+    w.pass(200 * SECOND);
+    w.create();
+    assert_eq!(w.pool.len(), 1000 - 256 + 1);
+    // The peer's own have expired, and go behind those of others: it may come back soon.
+    *w.pool.config_mut() = per_peer;
+    assert_eq!(limit_of(w.try_create(1, "film")), (Limit::SessionsOfPeer, 1, SECOND));
+    assert_eq!(w.pool.len(), 1000 - 2 * 256 + 1);
+}
+
+#[test]
 fn retry_after_is_bounded_and_never_zero() {
     let endless = PoolConfig {
         max_sessions: 1,
