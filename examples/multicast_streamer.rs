@@ -77,10 +77,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             }
             Some(name @ "--port") => options.port = arguments.number(name)?,
             Some(name @ "--ttl") => options.ttl = arguments.number(name)?,
-            Some(name @ "--interface") => {
-                let value: Interface = arguments.parsed(name, "an IPv4 address or an index")?;
-                options.interface = value.0;
-            }
+            Some(name @ "--interface") => options.interface = arguments.interface(name)?,
             Some("--ssm") => options.source_specific = true,
             Some("--loop") => options.repeat = true,
             Some(name @ "--name") => options.name = arguments.parsed(name, "text")?,
@@ -105,20 +102,6 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Ok(options)
         }
         None => Ok(options),
-    }
-}
-
-struct Interface(MulticastInterface);
-
-impl std::str::FromStr for Interface {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = text.parse().map(MulticastInterface::Address);
-        Ok(Self(match address {
-            Ok(address) => address,
-            Err(_) => MulticastInterface::Index(text.parse()?),
-        }))
     }
 }
 

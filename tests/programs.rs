@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +41,8 @@ const LIVE_SOURCE: Program = program!("live_source", "--port");
 const CUSTOM_SUBSESSION: Program = program!("custom_subsession", "--port");
 const CUSTOM_PAYLOAD: Program = program!("custom_payload", "--port");
 const NESTED_LOOP: Program = program!("nested_loop", "--port");
-const PROGRAMS: [Program; 7] = [
+const RECEIVER: Program = program!("receiver", "--port");
+const PROGRAMS: [Program; 8] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -49,6 +50,7 @@ const PROGRAMS: [Program; 7] = [
     CUSTOM_SUBSESSION,
     CUSTOM_PAYLOAD,
     NESTED_LOOP,
+    RECEIVER,
 ];
 
 impl Program {
@@ -286,7 +288,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 17] = [
+    let wrong: [(&Program, &[&str], &str); 21] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
@@ -304,6 +306,10 @@ fn wrong_arguments_are_named() {
         (&MULTICAST_STREAMER, &["--group", "10.0.0.1", "x.ts"], "10.0.0.1"),
         (&MULTICAST_STREAMER, &["--port", "18889", "x.ts"], "--port"),
         (&LIVE_SOURCE, &["no/such/file.h264"], "no/such/file.h264"),
+        (&RECEIVER, &["--bogus"], "--bogus"),
+        (&RECEIVER, &[], "FORMAT"),
+        (&RECEIVER, &["audio/BOGUS/8000"], "BOGUS"),
+        (&RECEIVER, &["--interface", "nowhere", "audio/L8/8000"], "nowhere"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);
@@ -435,6 +441,52 @@ fn multicast_streamer_ends_with_its_file() {
     assert!(sdp.contains("m=audio 26010 RTP/AVP 8"), "{sdp}");
     let (status, log) = running.wait();
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// RTP packet `sequence` of a stream of PCMU, with as many samples as octets.
+fn pcmu_packet(sequence: u8) -> Vec<u8> {
+    let head = [0x80, 0, 0, sequence, 0, 0, sequence, 0, 0, 0, 0, SSRC];
+    [&head[..], &[sequence; 160]].concat()
+}
+
+/// SSRC of the streams that are sent here.
+const SSRC: u8 = 77;
+
+#[test]
+fn receiver_writes_what_arrives_until_the_bye() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_str().expect("its name is text");
+    let mut running = RECEIVER.start(&["--payload-type", "0", "audio/PCMU/8000", path]);
+    let line = running.line();
+    let rtp: SocketAddr = line
+        .strip_prefix("receives at ")
+        .and_then(|address| address.trim().parse().ok())
+        .unwrap_or_else(|| panic!("{line:?}"));
+    let rtcp = SocketAddr::new(rtp.ip(), rtp.port() + 1);
+
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+    sender.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    let send = |packet: &[u8], to| assert_eq!(sender.send_to(packet, to).ok(), Some(packet.len()));
+    for sequence in [1, 2, 4] {
+        send(&pcmu_packet(sequence), rtp);
+    }
+    // A sender report tells where reports go; one comes back.
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<_>>();
+    send(&words(&[0x80c8_0006, SSRC.into(), 1, 2, 3, 4, 5]), rtcp);
+    let mut report = [0; 1500];
+    let (n, from) = sender.recv_from(&mut report).expect("a report before the patience ends");
+    assert_eq!((from, report[1]), (rtcp, 201), "{:?}", &report[..n]);
+    assert_eq!(report[8..12], u32::from(SSRC).to_be_bytes(), "it is about the stream");
+    assert_eq!(report[12], 64, "a quarter was lost");
+
+    send(&words(&[0x80c9_0001, SSRC.into(), 0x81cb_0001, SSRC.into()]), rtcp);
+    assert_eq!(running.line(), "3 frames, 3 packets, 1 lost\n");
+    let (n, _) = sender.recv_from(&mut report).expect("a BYE before the patience ends");
+    assert!(has_bye(&report[..n]));
+    let (status, log) = running.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let written = std::fs::read(file.path()).expect("it is there");
+    assert_eq!(written, [[1; 160], [2; 160], [4; 160]].concat());
 }
 
 /// A member of the group on the loopback interface.

@@ -3,6 +3,7 @@
 
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::media::file::{MediaFile, ProbePoll, probe};
+use riverrun::net::MulticastInterface;
 use riverrun::server::{FastStart, RtspServer, ServerConfig};
 use riverrun::{net, wire};
 use std::error::Error;
@@ -152,6 +153,16 @@ impl Arguments {
         self.parsed(option, "a number in range")
     }
 
+    /// The value of an option as the IPv4 address, or the index, of an interface.
+    pub(crate) fn interface(&mut self, option: &str) -> Result<MulticastInterface, Stop> {
+        let value = self.0.value()?;
+        let text = value.to_str().unwrap_or_default();
+        let by_address = text.parse().map(MulticastInterface::Address).ok();
+        let by_index = || text.parse().map(MulticastInterface::Index).ok();
+        let wrong = || wrong(format!("{option}: {value:?} is not an IPv4 address or an index"));
+        by_address.or_else(by_index).ok_or_else(wrong)
+    }
+
     /// The value of an option, which is `what`.
     pub(crate) fn parsed<T: FromStr>(&mut self, option: &str, what: &str) -> Result<T, Stop> {
         let value = self.0.value()?;
@@ -196,6 +207,17 @@ impl Listen {
     /// At port 8554 of all addresses, or the port that this option says.
     pub(crate) const fn with_port_option(port_option: &'static str) -> Self {
         Self { bind: None, port: 8554, port_option }
+    }
+
+    /// The same with another port, if none is asked for.
+    pub(crate) const fn at_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// The one address, of IPv4 if none is asked for.
+    pub(crate) fn address(self) -> SocketAddr {
+        let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port);
+        self.bind.map_or(any, |host| net::with_port(host, self.port))
     }
 
     /// Makes a server that listens there. A host without IPv6 is served over IPv4 alone.
@@ -294,7 +316,7 @@ impl Program {
 }
 
 /// Turns true on the first SIGINT or SIGTERM; a second one ends the program at once.
-fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
+pub(crate) fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -8,7 +8,7 @@ use crate::net::{Inbox, with_port};
 use crate::payload::Depacketizer;
 use crate::rtp::StreamReceiver;
 use crate::rtp::rtcp::NtpTime;
-use crate::wire::rtcp::is_rtcp;
+use crate::wire::rtp::is_rtcp;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

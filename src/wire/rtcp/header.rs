@@ -23,12 +23,6 @@ pub mod packet_type {
 /// Most report blocks, chunks or sources in one packet: the count has five bits.
 pub const MAX_COUNT: usize = 31;
 
-/// Whether a packet is RTCP rather than RTP, where both come the same way: by the range of its
-/// packet type (RFC 5761 section 4). It may still be malformed.
-pub const fn is_rtcp(packet: &[u8]) -> bool {
-    matches!(packet, [_, 192..=223, ..])
-}
-
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) padding: bool,

@@ -16,7 +16,7 @@ pub use app::{App, write_app};
 pub use bye::{Bye, write_bye};
 pub use compound::{Compound, Packet, Packets};
 pub use fb::{Feedback, Fir, Nack, write_fir, write_nack, write_pli};
-pub use header::{MAX_COUNT, is_rtcp, packet_type};
+pub use header::{MAX_COUNT, packet_type};
 pub use ntp::NtpTime;
 pub use rr::{ReceiverReport, ReportBlock, ReportBlocks, write_rr};
 pub use sdes::{Sdes, SdesChunk, SdesItem, write_sdes, write_sdes_cname};
