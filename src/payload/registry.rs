@@ -143,8 +143,21 @@ impl FormatRegistry {
         &self,
         parameters: &CodecParameters,
     ) -> Result<Box<dyn Packetizer>, FormatError> {
-        let (entry, _) = self.entry_for(parameters, 96)?;
-        Ok(entry.packetizer(parameters))
+        self.sender(parameters, 96).map(|(_, packetizer)| packetizer)
+    }
+
+    /// The payload format of a track and a packetizer for it, as [`format`](Self::format) and
+    /// [`packetizer`](Self::packetizer) return them.
+    ///
+    /// # Errors
+    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    pub fn sender(
+        &self,
+        parameters: &CodecParameters,
+        payload_type: u8,
+    ) -> Result<(PayloadFormat, Box<dyn Packetizer>), FormatError> {
+        let (entry, format) = self.entry_for(parameters, payload_type)?;
+        Ok((format, entry.packetizer(parameters)))
     }
 
     /// The format that a media description offers: of its payload types, the first that the

@@ -37,8 +37,7 @@ impl XorShift {
 
 /// The format and the packetizer of a codec that the standard registry knows.
 pub(crate) fn outgoing(parameters: &CodecParameters) -> (PayloadFormat, Box<dyn Packetizer>) {
-    let formats = FormatRegistry::standard();
-    (formats.format(parameters, 96).unwrap(), formats.packetizer(parameters).unwrap())
+    FormatRegistry::standard().sender(parameters, 96).unwrap()
 }
 
 /// A depacketizer with its frames.

@@ -159,8 +159,9 @@ pub trait StreamFactory {
         random: [u8; 12],
     ) -> Result<RtpSink, Error> {
         let parameters = self.parameters().ok_or(Error::Usage("the track has no parameters"))?;
-        let format = self.formats().format(&parameters, self.dynamic_payload_type())?;
-        RtpSink::new(&format, self.formats().packetizer(&parameters)?, max_packet, random)
+        let (format, packetizer) =
+            self.formats().sender(&parameters, self.dynamic_payload_type())?;
+        RtpSink::new(&format, packetizer, max_packet, random)
     }
 
     /// Further SDP lines of the track, which end in CR LF or LF: `i=` (one), `b=` and `a=`. A
