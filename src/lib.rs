@@ -117,6 +117,8 @@
 
 pub mod arena;
 pub mod codec;
+#[doc = include_str!("coming_from_live555.md")]
+pub mod coming_from_live555 {}
 pub mod env;
 pub mod error;
 pub mod frame;
