@@ -24,7 +24,7 @@ pub enum Error {
     /// A payload format is unknown or cannot be used as it was described; names it
     /// (see [`FormatError`](crate::payload::FormatError)).
     Format(String),
-    /// The operating system said no.
+    /// The operating system refused an operation.
     Io(io::Error),
 }
 

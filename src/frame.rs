@@ -26,7 +26,7 @@ pub struct Frame {
     /// What the wall clock showed when the frame was captured, as the time since the Unix epoch,
     /// if the source knows. Sender reports of a live stream state it (RFC 3550 section 6.4.1).
     pub wall_clock: Option<Duration>,
-    /// What else is known of it.
+    /// Further facts about the frame.
     pub flags: FrameFlags,
 }
 

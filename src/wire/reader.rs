@@ -5,6 +5,7 @@ use std::fmt;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseError {
     /// The input ended where more was needed.
     Incomplete {

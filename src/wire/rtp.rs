@@ -17,7 +17,7 @@ pub struct RtpPacket<'a> {
     pub sequence_number: u16,
     /// Timestamp, in units of the clock rate.
     pub timestamp: u32,
-    /// Who sends it.
+    /// SSRC: the synchronization source that the packet comes from.
     pub ssrc: u32,
     /// What follows the header, without padding.
     pub payload: &'a [u8],

@@ -12,6 +12,7 @@ use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case};
 
 /// Why a URL or a path cannot be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UrlError {
     /// Neither `*`, nor a path, nor a URL of a known scheme.
     Scheme,
@@ -50,6 +51,7 @@ impl std::error::Error for UrlError {}
 
 /// Scheme of an [`RtspUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scheme {
     /// `rtsp`: over TCP.
     Rtsp,
@@ -240,7 +242,7 @@ impl<'a> RtspUrl<'a> {
     /// Reads an absolute URL.
     ///
     /// # Errors
-    /// It is none, or of another scheme.
+    /// The text is no absolute URL, or its scheme is none of [`Scheme`].
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
         let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
@@ -338,7 +340,7 @@ impl<'a> RequestTarget<'a> {
     /// Reads a Request-URI.
     ///
     /// # Errors
-    /// It is neither `*` nor a path nor an RTSP URL.
+    /// The text is neither `*` nor a path nor an RTSP URL.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         if text == "*" {
             Ok(Self::Asterisk)

@@ -138,7 +138,7 @@ impl StreamReceiver {
     /// Takes an RTP packet.
     ///
     /// # Errors
-    /// Why it was dropped. Nothing needs to be done about it.
+    /// The reason why the packet was dropped. The caller need not act on it.
     pub fn handle_rtp(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
         self.now = now;
         if let (Some(early), None) = (&self.early_report, self.source.ssrc()) {

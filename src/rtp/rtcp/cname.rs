@@ -7,7 +7,7 @@ use std::ops::Deref;
 /// Bytes of the longest text of an SDES item.
 const MAX_LEN: usize = 255;
 
-/// The canonical name of a participant: what a `String` would be.
+/// The canonical name of a participant: text of at most 255 bytes, kept without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Cname {
     bytes: [u8; MAX_LEN],
@@ -15,7 +15,8 @@ pub struct Cname {
 }
 
 impl Cname {
-    /// What is no UTF-8 is replaced (U+FFFD); what is longer than 255 bytes then is cut off.
+    /// Takes a name. Bytes that are not UTF-8 are replaced (U+FFFD), and the result is cut off after
+    /// at most 255 bytes.
     pub fn new(text: &[u8]) -> Self {
         let mut name = Self { bytes: [0; MAX_LEN], len: 0 };
         for chunk in text.utf8_chunks() {

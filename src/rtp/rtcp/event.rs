@@ -3,8 +3,9 @@
 
 use super::{Nack, ReceptionStatistics};
 
-/// Something that a receiver says of our stream, and that may come several times in one packet.
-/// [`RtcpInstance::poll_event`](super::RtcpInstance::poll_event) gives them out.
+/// A receiver's message about our stream, as
+/// [`RtcpInstance::poll_event`](super::RtcpInstance::poll_event) returns it. One packet may contain
+/// several.
 ///
 /// `from` is the key that the caller handed to
 /// [`handle_packet`](super::RtcpInstance::handle_packet) with the packet.
@@ -19,9 +20,9 @@ pub enum RtcpEvent {
         /// What it says; `statistics.reporter` is the receiver's SSRC.
         statistics: ReceptionStatistics,
     },
-    /// A receiver cannot go on decoding until it gets a key frame. Every request is told, however
-    /// fast they come, but a repetition of the same full intra request is not: the owner of the
-    /// encoder limits the rate.
+    /// A receiver cannot go on decoding until it gets a key frame. Every request makes an
+    /// event, however fast requests follow one another; only a repetition of the same full intra
+    /// request makes none. Limiting the rate is left to the owner of the encoder.
     #[non_exhaustive]
     KeyFrameWanted {
         /// Where the request came from.

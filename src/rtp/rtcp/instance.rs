@@ -249,7 +249,7 @@ impl RtcpInstance {
     /// 32; `data` has at most 1,024 bytes, a multiple of four.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it is not so.
+    /// [`Error::Usage`]: `subtype` or the length of `data` is out of its range.
     pub fn app(
         &mut self,
         ntp: NtpTime,
@@ -323,7 +323,7 @@ impl RtcpInstance {
         outcome
     }
 
-    /// The next thing that the packet handled last says of our stream. At most 64 are kept; more
+    /// The next event of the packet that was handled last. At most 64 are kept; more
     /// are counted ([`RtcpCounters::dropped_events`]) and dropped.
     pub fn poll_event(&mut self) -> Option<RtcpEvent> {
         self.events.pop_front()

@@ -76,16 +76,16 @@ pub struct SenderFacts {
 /// A sender report that arrived (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderReport {
-    /// The sender.
+    /// SSRC of the sender.
     pub ssrc: u32,
-    /// What it says of itself.
+    /// What it reports about its stream.
     pub info: SenderInfo,
 }
 
 /// An APP packet that arrived (RFC 3550 section 6.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// Who sent it.
+    /// SSRC of the participant that sent it.
     pub ssrc: u32,
     /// 0–31, its meaning is the application's.
     pub subtype: u8,

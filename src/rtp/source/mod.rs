@@ -24,6 +24,7 @@ use timeline::Timeline;
 
 /// A frame put together from packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceivedFrame {
     /// As [`Frame::data`](crate::Frame::data).
     pub data: Bytes,
@@ -66,17 +67,17 @@ impl ReceivedFrame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// No RTP packet.
+    /// The bytes are not an RTP packet.
     Malformed,
-    /// Not the payload type of the stream.
+    /// The packet has another payload type than the stream.
     PayloadType,
-    /// Of another SSRC than the one in use.
+    /// The packet has another SSRC than the one in use.
     Ssrc,
     /// The source, or a jump of its sequence number, is not confirmed yet.
     Unconfirmed,
-    /// It has come twice.
+    /// A packet with that sequence number has arrived before.
     Duplicate,
-    /// It came after its place was given up, or twice.
+    /// The packet arrived after its place in the sequence was given up, or twice.
     Late,
 }
 
@@ -97,6 +98,7 @@ impl std::error::Error for Rejected {}
 
 /// Counts of an [`RtpSource`], over all its SSRCs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceCounters {
     /// Packets that were taken.
     pub packets: u64,
@@ -106,7 +108,7 @@ pub struct SourceCounters {
     pub rejected: u64,
     /// Packets that came after their place was given up, or twice.
     pub late: u64,
-    /// Packets given up.
+    /// Packets that were given up because they did not arrive in time.
     pub missing: u64,
     /// Payloads that were malformed.
     pub malformed_payloads: u64,
@@ -114,7 +116,7 @@ pub struct SourceCounters {
     pub deviant_payloads: u64,
     /// Frames put together.
     pub frames: u64,
-    /// Frames dropped because nobody polled.
+    /// Frames dropped because the queue of frames was full.
     pub dropped_frames: u64,
     /// Times that the sender has taken another SSRC, or started anew under the same.
     pub restarts: u64,
@@ -256,7 +258,7 @@ impl RtpSource {
     /// Takes a packet.
     ///
     /// # Errors
-    /// Why it was dropped. Nothing needs to be done about it.
+    /// The reason why the packet was dropped. The caller need not act on it.
     pub fn handle_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
         let result = self.take_packet(data, now);
         match result {

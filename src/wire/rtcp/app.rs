@@ -8,11 +8,11 @@ use crate::wire::{ParseError, Reader};
 pub struct App<'a> {
     /// Below 32; its meaning is the application's.
     pub subtype: u8,
-    /// Who sends it.
+    /// SSRC of the participant that sends the packet.
     pub ssrc: u32,
     /// Four ASCII characters.
     pub name: [u8; 4],
-    /// A multiple of four bytes.
+    /// Application-dependent data, a multiple of four bytes.
     pub data: &'a [u8],
 }
 

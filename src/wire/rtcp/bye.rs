@@ -3,10 +3,10 @@
 use super::header::{MAX_COUNT, count_of, packet_type, short_text, write_packet};
 use crate::wire::{ParseError, Reader};
 
-/// Sources that leave.
+/// A goodbye packet, which names the sources that leave the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bye<'a> {
-    /// Why, for people; ought to be UTF-8.
+    /// Reason for leaving, for people to read. RFC 3550 asks for UTF-8.
     pub reason: Option<&'a [u8]>,
     sources: &'a [u8],
 }
@@ -24,7 +24,7 @@ impl<'a> Bye<'a> {
         Ok(Self { reason, sources })
     }
 
-    /// Who leaves, at most 31.
+    /// SSRCs of the sources that leave, at most 31.
     pub fn sources(self) -> impl Iterator<Item = u32> + use<'a> {
         self.sources.chunks_exact(4).filter_map(|s| Some(u32::from_be_bytes(s.try_into().ok()?)))
     }

@@ -49,7 +49,7 @@ impl<'a> Compound<'a> {
     /// or RR and not padded; the lengths add up. Padding is accepted on the last packet alone.
     ///
     /// # Errors
-    /// A check fails; the datagram is better dropped as a whole.
+    /// One of these checks fails; the whole datagram should be dropped.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         match datagram {
             [first, packet_type::SR | packet_type::RR, ..] if first & 0x20 == 0 => {
@@ -63,7 +63,7 @@ impl<'a> Compound<'a> {
     /// As [`parse`](Self::parse), but any packet may be the first (RFC 5506).
     ///
     /// # Errors
-    /// A check fails.
+    /// One of the other checks fails.
     pub fn parse_reduced_size(datagram: &'a [u8]) -> Result<Self, ParseError> {
         let mut r = Reader::new(datagram);
         loop {

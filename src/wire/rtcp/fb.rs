@@ -13,13 +13,14 @@ const FIR_FORMAT: u8 = 4;
 pub struct Feedback<'a> {
     /// [`RTPFB`](packet_type::RTPFB) or [`PSFB`](packet_type::PSFB).
     pub packet_type: u8,
-    /// Format: which message of that type.
+    /// Feedback message type (FMT): which message of that packet type it is.
     pub format: u8,
-    /// Who sends it.
+    /// SSRC of the participant that sends the message.
     pub sender: u32,
-    /// The source that it is about.
+    /// SSRC of the media source that the message is about; a full intra request names its sources
+    /// in the information instead.
     pub media: u32,
-    /// Feedback control information.
+    /// Feedback control information (FCI), whose form depends on the message.
     pub information: &'a [u8],
 }
 
@@ -28,12 +29,13 @@ pub struct Feedback<'a> {
 pub struct Nack {
     /// Sequence number of a lost packet.
     pub first: u16,
-    /// Of the sixteen packets after it, which are lost.
+    /// Bit mask of the sixteen packets after it: bit `i` is set if packet `first + 1 + i` is lost
+    /// as well.
     pub following: u16,
 }
 
 impl Nack {
-    /// The sequence numbers.
+    /// The sequence numbers of all packets that it reports as lost.
     pub fn sequence_numbers(self) -> impl Iterator<Item = u16> {
         let lost = move |i: &u16| self.following >> i & 1 == 1;
         let following = (0..16).filter(lost).map(move |i| self.first.wrapping_add(i + 1));
@@ -41,12 +43,12 @@ impl Nack {
     }
 }
 
-/// A request for a key frame.
+/// An entry of a full intra request: the request for a key frame of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fir {
-    /// From which source.
+    /// SSRC of the source that is asked.
     pub ssrc: u32,
-    /// Repetitions of one request have one number.
+    /// Command sequence number; a repetition of a request has the number of the first.
     pub sequence: u8,
 }
 

@@ -5,22 +5,23 @@ use crate::wire::{ParseError, Reader};
 
 const BLOCK_LEN: usize = 24;
 
-/// What a receiver says of one source.
+/// A report block: how a receiver gets the stream of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportBlock {
-    /// The source.
+    /// SSRC of the source.
     pub ssrc: u32,
-    /// 256ths lost since the last report.
+    /// Share of packets lost since the last report, in 256ths.
     pub fraction_lost: u8,
-    /// Packets lost since the beginning, 24 bits; negative with duplicates.
+    /// Packets lost since reception began, a signed number of 24 bits; negative if duplicates
+    /// outnumber losses.
     pub cumulative_lost: i32,
-    /// Highest sequence number received, extended by its cycles.
+    /// Highest sequence number received; the upper 16 bits count how often it has wrapped.
     pub highest_sequence: u32,
     /// Interarrival jitter in timestamp units.
     pub jitter: u32,
     /// Middle 32 bits of the last SR's NTP time; 0 if there was none.
     pub last_sr: u32,
-    /// Since that SR came, in 1/65536 second.
+    /// Time from the arrival of that SR to this report, in 1/65536 second; 0 if there was none.
     pub delay_since_last_sr: u32,
 }
 
@@ -87,9 +88,9 @@ impl<'a> ReportBlocks<'a> {
 /// A receiver report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiverReport<'a> {
-    /// Who reports.
+    /// SSRC of the receiver.
     pub ssrc: u32,
-    /// On which sources; may be none.
+    /// Report blocks, one for each source that it has heard; may be none.
     pub blocks: ReportBlocks<'a>,
     /// Profile-specific extensions.
     pub extension: &'a [u8],

@@ -32,10 +32,10 @@ pub struct Sdes<'a> {
     body: &'a [u8],
 }
 
-/// What is said of one source.
+/// A chunk: the items that describe one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdesChunk<'a> {
-    /// The source.
+    /// SSRC of the source.
     pub ssrc: u32,
     items: &'a [u8],
 }
@@ -43,9 +43,9 @@ pub struct SdesChunk<'a> {
 /// One item of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdesItem<'a> {
-    /// See [`item`].
+    /// Item type; see [`item`].
     pub kind: u8,
-    /// Ought to be UTF-8.
+    /// Text of the item. RFC 3550 asks for UTF-8.
     pub text: &'a [u8],
 }
 

@@ -5,27 +5,27 @@ use super::ntp::NtpTime;
 use super::rr::{ReportBlock, ReportBlocks, write_blocks, write_rr};
 use crate::wire::{ParseError, Reader};
 
-/// What a sender says of itself.
+/// Sender information: what a sender reports about the stream that it sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SenderInfo {
     /// Wall-clock time of the report.
     pub ntp: NtpTime,
-    /// The same instant in timestamp units.
+    /// The same instant as an RTP timestamp of the stream.
     pub rtp_timestamp: u32,
-    /// Packets sent.
+    /// Packets sent since the stream began, modulo 2³².
     pub packet_count: u32,
-    /// Bytes of payload sent.
+    /// Bytes of payload sent since the stream began, modulo 2³².
     pub octet_count: u32,
 }
 
 /// A sender report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderReport<'a> {
-    /// Who reports.
+    /// SSRC of the sender.
     pub ssrc: u32,
-    /// On what it sends.
+    /// Report on the stream that it sends.
     pub info: SenderInfo,
-    /// On what it receives.
+    /// Reports on the streams that it receives; may be none.
     pub blocks: ReportBlocks<'a>,
     /// Profile-specific extensions.
     pub extension: &'a [u8],

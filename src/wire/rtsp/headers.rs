@@ -29,7 +29,7 @@ impl<'a> Headers<'a> {
         Self { lines: Cow::Borrowed(lines) }
     }
 
-    /// The same, independent of the bytes that were received.
+    /// A copy that does not depend on the bytes that were received.
     pub fn into_owned(self) -> Headers<'static> {
         Headers { lines: Cow::Owned(self.lines.into_owned()) }
     }

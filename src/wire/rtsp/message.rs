@@ -13,6 +13,7 @@ use std::io::Write as _;
 
 /// A method (RFC 2326 section 10). Case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Section 10.1.
     Options,
@@ -87,6 +88,7 @@ impl Display for Method {
 
 /// The protocol version; others are refused by the parser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// `RTSP/1.0`.
     #[default]
@@ -114,10 +116,10 @@ impl<'a> RequestUri<'a> {
         &self.0
     }
 
-    /// What it names.
+    /// Interprets the URI.
     ///
     /// # Errors
-    /// It is neither `*` nor a path nor an RTSP URL.
+    /// The URI is neither `*` nor a path nor an RTSP URL.
     pub fn target(&self) -> Result<RequestTarget<'_>, UrlError> {
         RequestTarget::parse(&self.0)
     }
@@ -132,11 +134,11 @@ impl Display for RequestUri<'_> {
 /// A request (RFC 2326 section 6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// What is asked for.
+    /// Method.
     pub method: Method,
-    /// Of which resource.
+    /// The resource that the request is for.
     pub url: RequestUri<'a>,
-    /// In which protocol version.
+    /// Protocol version.
     pub version: Version,
     /// Header fields.
     pub headers: Headers<'a>,
@@ -192,9 +194,9 @@ impl<'a> Request<'a> {
 /// A response (RFC 2326 section 7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
-    /// The outcome.
+    /// Status code.
     pub status: StatusCode,
-    /// The same for people.
+    /// Reason phrase: the status in words.
     pub reason: Cow<'a, str>,
     /// Header fields.
     pub headers: Headers<'a>,

@@ -14,8 +14,9 @@ use crate::wire::text::{digits, has_control, is_number, is_token, is_token_byte}
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a peer may make the parser hold.
+/// Limits on the messages that the parser accepts from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes of the request or status line. Beyond: 414.
     pub request_line: usize,
@@ -55,8 +56,9 @@ impl Limits {
 
 /// What stands at the front of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Incoming<'a> {
-    /// Not yet a whole anything. Empty lines may have been consumed nevertheless.
+    /// No message or packet is complete yet. Empty lines may have been consumed nevertheless.
     NeedMore,
     /// Binary data between the messages.
     Interleaved {
@@ -74,8 +76,9 @@ pub enum Incoming<'a> {
 /// Why a message cannot be understood. What follows it in the input has no known start: answer,
 /// then close the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeadError {
-    /// Which answer it gets.
+    /// Kind of the error, which decides the status code of the answer.
     pub kind: HeadErrorKind,
     /// The sequence number to echo, digit by digit, if it could be found.
     pub cseq: Option<Box<str>>,
@@ -85,6 +88,7 @@ pub struct HeadError {
 
 /// Classes of [`HeadError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeadErrorKind {
     /// 400.
     BadRequest,

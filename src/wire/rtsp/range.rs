@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// Why a `Range` cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RangeError {
     /// Malformed: answer 400.
     Invalid,
@@ -165,6 +166,7 @@ impl fmt::Display for SmpteTime {
 
 /// A stretch of the presentation. At least one end is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Range {
     /// Normal play time.
     Npt {
@@ -175,7 +177,7 @@ pub enum Range {
     },
     /// SMPTE time codes.
     Smpte {
-        /// Which.
+        /// Type of the time codes.
         kind: SmpteType,
         /// Where to start.
         start: SmpteTime,
@@ -248,7 +250,7 @@ impl Range {
         }
     }
 
-    /// Whether it lies within a presentation of length `duration` and has its start before its
+    /// Whether the range lies within a presentation of length `duration` and has its start before its
     /// end. Clock ranges are never within.
     pub fn is_within(&self, duration: Duration) -> bool {
         let Some((start, end)) = self.as_npt() else { return false };

@@ -12,6 +12,7 @@ const MAX_ALTERNATIVES: usize = 32;
 
 /// Transport protocol, profile and lower transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Protocol {
     /// `RTP/AVP`, which means UDP.
     RtpAvp,
@@ -54,7 +55,7 @@ impl From<&str> for Protocol {
     }
 }
 
-/// To one or to many.
+/// Whether media are delivered to one client or to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// `unicast`.

@@ -2,7 +2,7 @@
 
 use crate::wire::text::{digits, is_token};
 
-/// Where in a description lines are to stand.
+/// The part of a description that lines are added to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SdpLevel {
     /// Before the first `m=`.

@@ -56,14 +56,14 @@ pub struct SessionDescription {
     pub media: Vec<MediaDescription>,
 }
 
-/// `o=`: who described the session, and which version of the description this is.
+/// `o=`: the originator of the session, and the version of its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// `-` if there are no user names.
     pub username: String,
-    /// Names the session, with the other fields.
+    /// Session id, which identifies the session together with the other fields.
     pub session_id: u64,
-    /// Grows with each change of the description.
+    /// Session version, which grows with each change of the description.
     pub session_version: u64,
     /// `IP4` or `IP6`.
     pub address_type: String,
@@ -94,7 +94,7 @@ const fn address_type(address: std::net::IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
-/// `c=`: where the media go.
+/// `c=`: the address that the media are sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// `IP4` or `IP6`.
@@ -140,9 +140,9 @@ pub struct Time {
 /// `a=name` or `a=name:value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// Before the colon.
+    /// Name: the text before the colon.
     pub name: String,
-    /// After it.
+    /// Value: the text after the colon.
     pub value: Option<String>,
 }
 

@@ -7,8 +7,9 @@ use super::{Attribute, Bandwidth, Connection, MediaDescription, Origin, SessionD
 use crate::wire::ParseError;
 use crate::wire::text::digits;
 
-/// What a description may make its reader hold.
+/// Limits on the descriptions that are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SdpLimits {
     /// Bytes of the text.
     pub bytes: usize,
