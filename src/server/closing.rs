@@ -24,7 +24,8 @@ impl RtspServer {
         }
     }
 
-    /// Notes come outside of an event too, when the application calls.
+    /// Makes sure that endings are worked off soon, even if no event is being handled: the
+    /// application may have ended something.
     fn wake_for_endings(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
         let timer = &mut self.endings.timer;
@@ -88,8 +89,9 @@ impl RtspServer {
         self.resume_accepting(env);
     }
 
-    /// Ends all client sessions that use a media session; it stays in the table. Returns how many
-    /// they are. A great number of them ends over the next turns of the loop.
+    /// Ends all client sessions that use a media session; clients still find the media session.
+    /// Returns how many client sessions there are to end. A great number of them ends over the next
+    /// turns of the loop.
     pub fn close_all_client_sessions(
         &mut self,
         env: &mut UsageEnvironment,

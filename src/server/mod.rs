@@ -23,6 +23,7 @@ mod connections;
 mod endings;
 mod hooks;
 mod inputs;
+mod media_sessions;
 pub(crate) mod method;
 mod multicast;
 pub(crate) mod requests;

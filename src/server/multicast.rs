@@ -1,4 +1,4 @@
-//! Streams to multicast groups, which run whether anybody asked for them or not.
+//! Streams to multicast groups, which run whether a client has asked for them or not.
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
@@ -18,11 +18,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// A track that is to be streamed to a multicast group.
+/// A track that the server streams to a multicast group.
 pub struct MulticastTrack {
-    /// Makes the source and the sink, once.
+    /// Makes the source and the sink. It is called once.
     pub factory: Box<dyn StreamFactory>,
-    /// Group and port of RTP.
+    /// The socket for RTP, with the group and the port.
     pub rtp: Groupsock,
     /// The same group, the port of RTCP; joined, if reports of the group are to be heard. Those of
     /// a source-specific group come without, and are passed on to the group.

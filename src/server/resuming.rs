@@ -1,5 +1,5 @@
-//! Requests that wait: how they come to, and how they go on. Each goes on where it waited: at the
-//! provider's answer for the one name that was not known yet.
+//! How requests wait, and how they go on. A request goes on where it waited: at the provider's
+//! answer for the one name that was not known yet.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ConnectionId, KEY_WORK};

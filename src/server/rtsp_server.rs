@@ -1,4 +1,4 @@
-//! [`RtspServer`]: its tables, its connections, and who is told what happens.
+//! [`RtspServer`]: its tables, and which part handles which event.
 
 use crate::arena::{Id, RawId};
 use crate::env::turn_budget::TurnBudget;
@@ -6,7 +6,7 @@ use crate::env::{
     Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
 };
 use crate::error::Error;
-use crate::ids::{ClientSessionId, MediaSessionId, StreamId};
+use crate::ids::{ClientSessionId, StreamId};
 use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
@@ -22,7 +22,6 @@ use crate::server::method::lookup::Lookups;
 use crate::server::method::outcome::Until;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
-use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
@@ -38,7 +37,8 @@ use std::time::Instant;
 /// Bytes that are read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;
 
-/// An RTSP server (RFC 2326): finds media sessions by name, manages client sessions, streams.
+/// An RTSP server (RFC 2326). It finds media sessions by name, manages client sessions and sends
+/// streams.
 ///
 /// It is a [`Medium`]: [`new`](Self::new) puts it in an environment, whose loop then serves by
 /// itself; [`UsageEnvironment::with`] lends it to the application.
@@ -70,7 +70,7 @@ pub struct RtspServer {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) accept_paused: bool,
     pub(crate) accept_timer: Timer,
-    /// When the log was last told that descriptors have run out.
+    /// When the log was last warned that descriptors have run out.
     pub(crate) accept_warned_at: Option<Instant>,
     /// Breaches of peers that the log was warned of.
     pub(crate) warned: Warned<(IpAddr, Breach)>,
@@ -84,7 +84,7 @@ pub struct RtspServer {
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) waiting: Waiting,
     pub(crate) endings: Endings,
-    /// PLAYs that read in files.
+    /// PLAYs of this turn that read in files.
     pub(crate) seeks: TurnBudget,
     pub(crate) read_buffer: Vec<u8>,
     /// The answer that is being written.
@@ -143,7 +143,7 @@ impl RtspServer {
         }))
     }
 
-    /// Sets what makes sessions for names that are not in the table.
+    /// Sets the provider, which makes media sessions for names that no media session has.
     pub fn set_session_provider(&mut self, provider: impl SessionProvider + 'static) {
         let trigger = self.waiting.trigger.clone();
         let wake = trigger.map(|trigger| Arc::new(move || trigger.trigger()) as Wake);
@@ -155,7 +155,7 @@ impl RtspServer {
         self.hooks = Box::new(hooks);
     }
 
-    /// The addresses that it listens on.
+    /// The addresses that the server listens on.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
     }
@@ -170,73 +170,19 @@ impl RtspServer {
         self.pool.set_max_sessions(limit);
     }
 
-    /// Connections that are open.
+    /// Number of connections that are open.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
-    /// Streams that exist.
+    /// Number of streams.
     pub fn stream_count(&self) -> usize {
         self.streams.table.len()
     }
 
-    /// A stream.
+    /// The stream of an id, if it still exists.
     pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
         self.streams.table.get(id)
-    }
-
-    // Media sessions
-
-    /// Adds a media session. One of the same name is removed first: its clients stream on, and
-    /// newcomers find the new one.
-    ///
-    /// # Errors
-    /// The session has no subsession, or no name that a URL can have, or a track of it tells what
-    /// cannot be ([`ServerMediaSubsession::check`](super::ServerMediaSubsession::check)).
-    pub fn add_server_media_session(
-        &mut self,
-        env: &mut UsageEnvironment,
-        session: ServerMediaSession,
-    ) -> Result<MediaSessionId, Error> {
-        self.media_sessions.add(env, &mut self.streams, session)
-    }
-
-    /// Finds a media session by name in the table.
-    pub fn lookup_server_media_session(&self, name: &str) -> Option<MediaSessionId> {
-        self.media_sessions.by_name(name)
-    }
-
-    /// A media session, in the table or still in use.
-    pub fn media_session(&self, id: MediaSessionId) -> Option<&ServerMediaSession> {
-        self.media_sessions.get(id)
-    }
-
-    /// The media sessions that clients can find.
-    pub fn media_sessions(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
-        self.media_sessions.findable()
-    }
-
-    /// Takes a media session out of the table: newcomers do not find it, present clients stream
-    /// on, and it goes with the last of them. Returns whether it was in the table.
-    pub fn remove_server_media_session(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: MediaSessionId,
-    ) -> bool {
-        self.media_sessions.remove(env, &mut self.streams, id)
-    }
-
-    /// Removes a media session and ends its clients' sessions, a great number of them over the next
-    /// turns of the loop.
-    pub fn delete_server_media_session(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: MediaSessionId,
-    ) -> bool {
-        let existed = self.media_sessions.contains(id);
-        self.remove_server_media_session(env, id);
-        self.close_all_client_sessions(env, id);
-        existed
     }
 
     // Streams

@@ -1,4 +1,4 @@
-//! [`Waiting`]: the requests that cannot be answered yet, and in what order they are gone on with.
+//! [`Waiting`]: the requests that cannot be answered yet, and the order in which they go on.
 
 use crate::env::{EventTrigger, Timer};
 use crate::ids::ConnectionId;
@@ -36,7 +36,7 @@ pub(crate) struct Waiting {
     /// By what they wait for, and each of these in the order of their places.
     queue: BTreeMap<(Until, u64), ConnectionId>,
     places: u64,
-    /// Expires when there is something to go on with.
+    /// Expires when there are requests that can go on.
     pub(crate) timer: Timer,
     /// What the provider calls, from any thread.
     pub(crate) trigger: Option<EventTrigger>,
@@ -64,24 +64,23 @@ impl Waiting {
         Some(request)
     }
 
-    /// Whether there are requests to go on with.
+    /// Whether there are requests that can go on.
     pub(crate) fn has_ready(&self) -> bool {
         self.next_ready(0).is_some()
     }
 
-    /// How many requests there are to go on with, counted up to `limit`.
+    /// Number of requests that can go on, counted up to `limit`.
     pub(crate) fn count_ready(&self, limit: usize) -> usize {
         self.queue.range(Self::all_of(Until::NextTurn)).take(limit).count()
     }
 
-    /// The first request to go on with whose place is not before `place`.
+    /// The first request that can go on and whose place is not before `place`.
     pub(crate) fn next_ready(&self, place: u64) -> Option<(u64, ConnectionId)> {
         let next = self.queue.range((Until::NextTurn, place)..=(Until::NextTurn, u64::MAX)).next();
         next.map(|(&(_, place), &id)| (place, id))
     }
 
-    /// What some wait for may have come: they are gone on with, in the order of their places among
-    /// all that are.
+    /// What some requests wait for may have come: they can go on, in the order of their places.
     pub(crate) fn wake(&mut self, until: Until) {
         let woken: Vec<_> =
             self.queue.range(Self::all_of(until)).map(|(k, id)| (*k, *id)).collect();

@@ -107,13 +107,13 @@ impl Context<'_> {
         }
     }
 
-    /// Takes a track of a client session apart.
+    /// Releases a track of a client session.
     pub(crate) fn release_track(&mut self, track: &TrackSetup, goodbye: Goodbye) {
         let (mut tables, env) = self.tables();
         tables.release_track(env, track, goodbye);
     }
 
-    /// Takes apart what a client session has of one media session.
+    /// Releases what a client session has of one media session.
     pub(crate) fn release_media(&mut self, media: SessionMedia, goodbye: Goodbye) {
         let (mut tables, env) = self.tables();
         tables.release_media(env, media, goodbye);
@@ -126,7 +126,7 @@ impl Context<'_> {
         self.tell_ended(ended);
     }
 
-    /// Takes apart the sessions that the pool took out by itself, and tells the application.
+    /// Releases the sessions that the pool took out by itself, and tells the application.
     pub(crate) fn release_removed_sessions(&mut self) {
         let (mut tables, env) = self.tables();
         let ended = tables.release_removed_sessions(env);

@@ -41,8 +41,7 @@ impl Lookups {
         }
     }
 
-    /// Sets what makes sessions for names that are not in the table. It is told what wakes the
-    /// server, if that is known already.
+    /// Sets the provider, and hands it the server's waker if there is one already.
     pub(crate) fn set_provider(
         &mut self,
         mut provider: Box<dyn SessionProvider>,
@@ -59,7 +58,7 @@ impl Lookups {
         self.read.left(env, self.bytes_per_turn)
     }
 
-    /// Looks for a name in the table, then asks the provider, who may read `share` bytes. Without
+    /// Looks for a name in the table, then asks the provider, which may read `share` bytes. Without
     /// a share the request has to queue for one.
     pub(crate) fn look_up(
         &mut self,
@@ -74,7 +73,7 @@ impl Lookups {
                 media_sessions.note_use(env, streams, id);
                 return Lookup::Found(id);
             }
-            log::info!("what stands behind {name:?} has changed: who watches the old streams on");
+            log::info!("what stands behind {name:?} has changed; present clients watch the old on");
             media_sessions.remove(env, streams, id);
         }
         let Some(provider) = self.provider.as_mut().filter(|_| !name.is_empty()) else {

@@ -39,7 +39,7 @@ pub(crate) enum Awaited {
     Description,
 }
 
-/// When a request that waits is gone on with.
+/// When a request that waits can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Until {
     /// In the next turn: there is more to do than fits into this one.
