@@ -5,6 +5,7 @@ pub mod audio;
 mod corpora;
 pub mod media;
 pub mod rtp;
+pub mod rtsp;
 pub mod server;
 pub mod video;
 pub mod wire;

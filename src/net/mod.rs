@@ -7,6 +7,7 @@
 
 mod address;
 mod batch;
+mod byte_stream;
 mod endpoint;
 mod groupsock;
 mod inbox;
@@ -21,6 +22,9 @@ mod udp;
 
 pub use address::{own_address, with_port};
 pub use batch::Datagrams;
+pub(crate) use byte_stream::{ByteStream, Wants};
+#[cfg(test)]
+pub(crate) use byte_stream::{Hostile, Hostility};
 pub use groupsock::Groupsock;
 pub use inbox::Inbox;
 pub use limits::{is_out_of_descriptors, raise_descriptor_limit};

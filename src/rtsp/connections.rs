@@ -77,11 +77,11 @@ impl Connections {
         session: ClientSessionId,
     ) {
         if let Some(connection) = self.table.get_mut(id) {
-            connection.sessions.remove(&session);
-            connection.heard_at = env.now();
+            connection.unbind(session, env.now());
             connection.update(env);
         }
     }
+
     /// Notes that a connection cannot be written to. The server ends it at the end of the event.
     pub(crate) fn note_broken(&mut self, id: ConnectionId) {
         self.broken.push(id);

@@ -4,4 +4,6 @@ pub(crate) mod channels;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod connections;
+pub(crate) mod machine;
 pub(crate) mod out_queue;
+mod unanswered;

@@ -6,15 +6,31 @@
 
 use crate::wire::Reader;
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
+use std::iter::once;
 
 /// What packets that must arrive (RTCP) may take beyond the bound: a last report and a BYE for as
 /// many tracks as a connection has channels for.
 const MUST_ROOM: usize = 16 << 10;
 
+/// Pieces that are written at once of what waits.
+const GATHERED: usize = 16;
+
 /// Where bytes go: a non-blocking writer.
 pub(crate) trait Write {
+    /// Writes as much of `bytes` as it takes; `WouldBlock` if that is nothing.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes as much of the pieces, in their order, as it takes.
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        self.write(first.map_or(&[], |piece| piece))
+    }
+
+    /// Whether all that it has taken has gone.
+    fn is_flushed(&self) -> bool {
+        true
+    }
 }
 
 /// What became of a frame.
@@ -65,6 +81,15 @@ impl Chunk {
     const fn in_packet(&self) -> bool {
         self.position < self.boundary
     }
+
+    /// Bytes of the packet that has begun to be sent.
+    const fn left_of_packet(&self) -> usize {
+        self.boundary - self.position
+    }
+
+    fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
 }
 
 /// Bytes of the interleaved packet that `bytes` begins with, its prefix included.
@@ -95,7 +120,7 @@ impl OutQueue {
     }
 
     /// Bytes that wait.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const fn len(&self) -> usize {
         self.media_bytes + self.control_bytes
     }
@@ -164,31 +189,66 @@ impl OutQueue {
     /// Writes until the socket takes no more or nothing waits; tells how many bytes went.
     pub(crate) fn flush(&mut self, socket: &mut impl Write) -> io::Result<usize> {
         let mut written = 0;
-        loop {
-            let answer_waits = !self.control.is_empty();
-            let answer_first = answer_waits && !self.media.front().is_some_and(Chunk::in_packet);
-            let queue = if answer_first { &mut self.control } else { &mut self.media };
-            let Some(chunk) = queue.front_mut() else { return Ok(written) };
-            // With an answer waiting, a half-sent packet is completed and no more.
-            let end =
-                if answer_waits && !answer_first { chunk.boundary } else { chunk.bytes.len() };
-            let n = match socket.write(chunk.bytes.get(chunk.position..end).unwrap_or_default()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(written),
-                Err(e) => return Err(e),
-            };
-            written += n;
-            if answer_first {
-                chunk.position += n;
-                self.control_bytes -= n;
-            } else {
-                chunk.advance(n);
-                self.media_bytes -= n;
+        while !self.is_empty() {
+            let mut pieces = [IoSlice::new(&[]); GATHERED];
+            let mut count = 0;
+            for (piece, bytes) in pieces.iter_mut().zip(self.pieces()) {
+                *piece = IoSlice::new(bytes);
+                count += 1;
             }
+            match socket.write_vectored(pieces.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    written += n;
+                    self.advance(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(written)
+    }
+
+    /// What waits, in the order in which it goes: with an answer waiting, a half-sent packet is
+    /// completed, then come the answers, and then the other packets.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (begun, rest) = self.media.front().map_or((&[][..], &[][..]), |front| {
+            let unsent = front.unsent();
+            let begun = if self.control.is_empty() { 0 } else { front.left_of_packet() };
+            unsent.split_at_checked(begun).unwrap_or((unsent, &[]))
+        });
+        let answers = self.control.iter().map(Chunk::unsent);
+        let others = self.media.iter().skip(1).map(Chunk::unsent);
+        let all = once(begun).chain(answers).chain(once(rest)).chain(others);
+        all.filter(|piece| !piece.is_empty())
+    }
+
+    /// So many bytes of the [pieces](Self::pieces) went.
+    fn advance(&mut self, mut n: usize) {
+        while n > 0 {
+            let answer_waits = !self.control.is_empty();
+            let packet_first = self.media.front().is_some_and(Chunk::in_packet) || !answer_waits;
+            let queue = if packet_first { &mut self.media } else { &mut self.control };
+            let Some(chunk) = queue.front_mut() else { return };
+            let whole = chunk.unsent().len();
+            let taken = if packet_first {
+                let most = if answer_waits { chunk.left_of_packet().min(whole) } else { whole };
+                let taken = n.min(most);
+                chunk.advance(taken);
+                self.media_bytes -= taken;
+                taken
+            } else {
+                let taken = n.min(whole);
+                chunk.position += taken;
+                self.control_bytes -= taken;
+                taken
+            };
             if chunk.is_done() {
                 queue.pop_front();
+            } else if taken == 0 {
+                return;
             }
+            n -= taken;
         }
     }
 
@@ -279,6 +339,36 @@ mod tests {
             assert_eq!(pipe.got, expected, "cut at {cut}");
             assert_eq!(queue.len(), 0);
         }
+    }
+
+    /// Counts the calls, and takes all.
+    struct Gatherer(Vec<Vec<u8>>);
+
+    impl Write for Gatherer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+
+        fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.push(pieces.iter().flat_map(|piece| piece.iter().copied()).collect());
+            Ok(self.0.last().map_or(0, Vec::len))
+        }
+    }
+
+    #[test]
+    fn what_waits_goes_in_one_write() {
+        let mut queue = OutQueue::new(1000);
+        let mut pipe = Pipe { room: 5, got: Vec::new() };
+        let frame = [packet(0, 10), packet(0, 3)].concat();
+        queue.send_media(&frame, false, &mut pipe).unwrap();
+        queue.send_media(&packet(2, 7), false, &mut pipe).unwrap();
+        queue.send_control(b"RTSP", &mut pipe).unwrap();
+        queue.send_control(b"/1.0", &mut pipe).unwrap();
+        let mut all = Gatherer(Vec::new());
+        assert_eq!(queue.flush(&mut all).unwrap(), 9 + 8 + 7 + 11);
+        let expected = [&packet(0, 10)[5..], b"RTSP/1.0", &packet(0, 3), &packet(2, 7)].concat();
+        assert_eq!(all.0, [expected]);
+        assert!(queue.is_empty() && queue.len() == 0);
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl RtspServer {
         self.waiting.remove(id);
         connection.close(env);
         self.resume_accepting(env);
+        self.abandon_requests(env, id);
     }
 
     /// Ends all client sessions that use a media session; clients still find the media session.

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
-use crate::rtsp::config::ConnectionConfig;
+use crate::rtsp::config::{ConnectionConfig, MAX_UNANSWERED};
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
@@ -118,10 +118,14 @@ impl ServerConfig {
     /// What of it is about connections.
     pub(crate) fn of_connections(&self) -> ConnectionConfig {
         ConnectionConfig {
+            limits: self.request_limits.clone(),
+            messages_per_turn: self.requests_per_turn,
             message_timeout: self.request_timeout,
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
             max_queued_media: self.max_queued_media,
+            max_queued_messages: self.max_queued_answers,
+            max_unanswered: MAX_UNANSWERED,
         }
     }
 

@@ -6,9 +6,9 @@ use crate::ids::ConnectionId;
 use crate::ids::{KEY_ACCEPT, KEY_LISTENER};
 use crate::net::is_out_of_descriptors;
 use crate::rtsp::connection::Connection;
+use crate::rtsp::machine::Received;
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::warned::Breach;
-use crate::wire::rtsp::Incoming;
 use std::io;
 use std::time::Duration;
 
@@ -57,9 +57,10 @@ impl RtspServer {
                 }
             }
             let config = self.config.of_connections();
+            let ends = (peer, local);
             let id = self
                 .connections
-                .insert_with(|id| Connection::new(stream, peer, local, me, id, &config, now));
+                .insert_with(|id| Connection::new(stream, ends, me, id, config, now));
             let opened = self.connections.get_mut(id).map(|c| c.open(env));
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");
@@ -110,33 +111,36 @@ impl RtspServer {
         let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {
             return;
         };
-        if ready.writable && connection.has_output() {
+        let ready = match connection.handle_readiness(env, ready) {
+            Ok(ready) => ready,
+            Err(e) => return self.end_connection(env, id, &e.to_string()),
+        };
+        if ready.writable {
             match connection.flush(env) {
                 Ok(0) => {}
                 Ok(_) => self.note_draining(env, id),
-                Err(e) => {
-                    let why = e.to_string();
-                    return self.end_connection(env, id, &why);
-                }
+                Err(e) => return self.end_connection(env, id, &e.to_string()),
             }
         }
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if ready.readable && connection.wants_input() {
-            // Lent out, so that requests can be answered where they were read to.
-            let mut buffer = std::mem::take(&mut self.read_buffer);
-            let read = connection.read(env, &mut buffer);
-            match read {
-                Ok(0) => {
-                    connection.read_closed = true;
-                    self.process_input(env, id, &[]);
-                }
-                Ok(n) => self.process_input(env, id, buffer.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => self.end_connection(env, id, &e.to_string()),
-            }
-            self.read_buffer = buffer;
+        if ready.readable {
+            self.read_connection(env, id);
         }
         self.update_connection(env, id);
+    }
+
+    /// Reads once from a connection, and does what is asked in what came.
+    fn read_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id).filter(|c| c.wants_input()) else {
+            return;
+        };
+        // Lent out, so that requests can be answered where they were read to.
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        match connection.read(env, &mut buffer) {
+            Ok(n) => self.process_input(env, id, buffer.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => self.end_connection(env, id, &e.to_string()),
+        }
+        self.read_buffer = buffer;
     }
 
     /// A connection that takes what waits for it keeps the sessions that stream over it alive,
@@ -157,8 +161,8 @@ impl RtspServer {
         }
     }
 
-    /// Looks at the input of a connection: what was left of it, and what has just been read.
-    /// Where nothing was left, that is done without a copy.
+    /// Does what the messages in the input of a connection ask for: in what was left of it, and in
+    /// what has just been read. Where nothing was left, that is done without a copy.
     pub(crate) fn process_input(
         &mut self,
         env: &mut UsageEnvironment,
@@ -166,82 +170,39 @@ impl RtspServer {
         fresh: &[u8],
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let mut kept = std::mem::take(&mut connection.input);
-        let taken = if kept.is_empty() {
-            let taken = self.take_messages(env, id, fresh);
-            kept.extend_from_slice(fresh.get(taken..).unwrap_or_default());
-            0
-        } else {
-            kept.extend_from_slice(fresh);
-            self.take_messages(env, id, &kept)
-        };
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.keep_input(kept, taken);
-        if connection.read_closed && !connection.backlog && !connection.is_input_held() {
-            connection.begin_close(env.now());
-        }
-    }
-
-    /// Does what the messages at the front of `input` ask for: requests, and RTCP that comes in
-    /// interleaved. Returns how many bytes are done with; the connection may be gone then.
-    fn take_messages(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: ConnectionId,
-        input: &[u8],
-    ) -> usize {
-        let mut taken = 0;
-        for round in 0.. {
-            let Some(connection) = self.connections.get_mut(id) else { break };
-            connection.backlog = false;
-            if connection.is_input_held() || connection.is_closing() {
-                break;
-            }
-            if connection.queued_answers() > self.config.max_queued_answers {
+        let mut input = connection.begin_input(fresh);
+        while let Some(connection) = self.connections.get_mut(id) {
+            if connection.takes_no_answers() {
                 let level = self.warned.level_for(connection.peer.ip(), Breach::TakesNoAnswers);
                 log::log!(level, "{}: takes no answers", connection.peer);
                 self.end_connection(env, id, "takes no answers");
                 break;
             }
-            if round >= self.config.requests_per_turn {
-                connection.backlog = true;
-                break;
-            }
-            let rest = input.get(taken..).unwrap_or_default();
-            match connection.decoder.decode(rest, &self.config.request_limits) {
-                Ok((Incoming::NeedMore, n)) => {
-                    taken += n;
-                    let partial = input.len() > taken;
-                    connection.note_partial(partial, env.now());
-                    break;
-                }
-                Ok((Incoming::Interleaved { channel, data }, n)) => {
-                    taken += n;
-                    connection.note_whole(env.now());
+            match connection.poll_message(&mut input, env.now()) {
+                Ok(None) => break,
+                Ok(Some(Received::Request(request))) => self.handle_request(env, id, request),
+                Ok(Some(Received::Interleaved { channel, data })) => {
                     if let Some(route) = connection.channels.route(channel) {
                         let (stream, destination) = route.owner;
                         self.handle_rtcp(env, stream, destination, data);
                     }
                 }
-                Ok((Incoming::Request(request), n)) => {
-                    taken += n;
-                    connection.note_whole(env.now());
-                    self.handle_request(env, id, request);
+                Ok(Some(Received::Response(cseq, response))) => {
+                    self.handle_response(env, id, cseq, response);
                 }
-                // The server sends no requests, so nothing waits for it.
-                Ok((Incoming::Response(_), n)) => {
-                    taken += n;
-                    connection.note_whole(env.now());
+                Ok(Some(Received::Unexpected(response))) => {
+                    log::debug!("{}: answers nothing: {}", connection.peer, response.status);
                 }
                 Err(e) => {
                     log::debug!("{}: {e}", connection.peer);
-                    taken = input.len();
                     self.refuse_malformed(env, id, &e);
                     break;
                 }
             }
         }
-        taken
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.end_input(input, env.now());
+        }
     }
 
     /// After anything that happened to a connection: is it over, what does it wait for?
@@ -262,14 +223,17 @@ impl RtspServer {
             return;
         };
         if let Some(why) = connection.overdue(now) {
-            return self.end_connection(env, id, why);
+            return self.end_connection(env, id, &why.to_string());
         }
         if connection.is_hold_over(now) {
             return self.give_up_waiting(env, id);
         }
-        if connection.backlog {
+        if connection.has_backlog() {
             self.process_input(env, id, &[]);
+        } else if connection.can_read_more() {
+            self.read_connection(env, id);
         }
+        self.tell_unanswered(env, id);
         self.update_connection(env, id);
     }
 }

@@ -17,6 +17,7 @@
 //! then starts what a PLAY has asked for. A new method is one more file in `src/server/method` and
 //! one more line in `METHODS`.
 
+mod client_requests;
 mod closing;
 pub(crate) mod config;
 mod connections;
@@ -46,6 +47,7 @@ pub use crate::session::{
     SessionPoll, SessionProvider, StreamFactory, StreamRequest,
 };
 pub use crate::stream::{FastStart, StreamState};
+pub use client_requests::RequestOutcome;
 pub use config::{ServerConfig, UdpPorts};
 pub use hooks::{Admission, NoHooks, ServerHooks};
 pub use multicast::MulticastTrack;

@@ -14,6 +14,7 @@ use crate::ids::{
 use crate::media::Wake;
 use crate::net::TcpListener;
 use crate::rtsp::connections::Connections;
+use crate::server::client_requests::ClientRequests;
 use crate::server::config::ServerConfig;
 use crate::server::endings::Endings;
 use crate::server::hooks::{NoHooks, ServerHooks};
@@ -83,6 +84,7 @@ pub struct RtspServer {
     pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) waiting: Waiting,
+    pub(crate) client_requests: ClientRequests,
     pub(crate) endings: Endings,
     /// PLAYs of this turn that read in files.
     pub(crate) seeks: TurnBudget,
@@ -137,6 +139,7 @@ impl RtspServer {
             pool_watch: None,
             hooks: Box::new(NoHooks),
             waiting: Waiting::default(),
+            client_requests: ClientRequests::default(),
             endings: Endings::default(),
             seeks: TurnBudget::default(),
             read_buffer: vec![0; READ_CHUNK],

@@ -8,7 +8,9 @@ use crate::net::{TcpStream, UdpSocket};
 use crate::wire::interleaved;
 use crate::wire::rtcp::{Compound, Packet, SenderInfo};
 use crate::wire::rtp::RtpPacket;
-use crate::wire::rtsp::{Incoming, Limits, Response, RtpInfo, Transport, TransportSpec, parse};
+use crate::wire::rtsp::{
+    Incoming, Limits, Request, Response, RtpInfo, Transport, TransportSpec, parse,
+};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -124,6 +126,8 @@ pub(super) struct Client {
     /// CSeq of the requests that wait for an answer; `None`: an answer must have none.
     pub(super) asked: VecDeque<Option<u32>>,
     pub(super) answers: VecDeque<Answer>,
+    /// What the server has asked it.
+    pub(super) requested: Vec<Request<'static>>,
     pub(super) tracks: Vec<Track>,
     pub(super) session: Option<String>,
     /// It reads nothing.
@@ -160,6 +164,7 @@ impl Client {
             cseq: 0,
             asked: VecDeque::new(),
             answers: VecDeque::new(),
+            requested: Vec::new(),
             tracks: Vec::new(),
             session: None,
             stalled: false,
@@ -243,6 +248,10 @@ impl Client {
                 assert!(input.starts_with(b"RTSP/1.0 "), "empty lines before an answer");
                 let answer = Answer(response.into_owned());
                 self.take_answer(answer);
+                Some(len)
+            }
+            Ok((Incoming::Request(request), len)) => {
+                self.requested.push(request.into_owned());
                 Some(len)
             }
             other => panic!(

@@ -93,9 +93,10 @@ impl World {
                 };
                 assert_eq!(to, Some(Id::from_raw(id.raw())));
             }
-            assert!(connection.input.len() <= config.request_limits.buffer_bound() + 16 * 1024);
+            let (input, output) = connection.held_bytes();
+            assert!(input <= config.request_limits.buffer_bound() + 16 * 1024);
             let most = config.max_queued_media + config.max_queued_answers + (256 << 10);
-            assert!(connection.queued() <= most, "{} bytes wait", connection.queued());
+            assert!(output <= most, "{output} bytes wait");
         }
     }
 }

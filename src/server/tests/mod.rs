@@ -5,6 +5,7 @@
 
 mod abuse;
 mod client;
+mod client_requests;
 mod descriptions;
 mod dialogues;
 mod endings;

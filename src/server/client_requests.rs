@@ -1,0 +1,144 @@
+//! Requests from the server to its clients (RFC 2326 section 10: GET_PARAMETER, SET_PARAMETER,
+//! ANNOUNCE and REDIRECT go in this direction too), and what becomes of them.
+
+use crate::env::UsageEnvironment;
+use crate::error::Error;
+use crate::ids::{ClientSessionId, ConnectionId};
+use crate::rtsp::machine::RequestError;
+use crate::server::rtsp_server::RtspServer;
+use crate::wire::rtsp::{Request, Response};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What became of a request that the server sent to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestOutcome {
+    /// The client has answered.
+    Response(Response<'static>),
+    /// The client has not answered in time.
+    TimedOut,
+    /// The connection ended before the answer came.
+    ConnectionLost,
+}
+
+type Handler = Box<dyn FnOnce(&mut RtspServer, &mut UsageEnvironment, RequestOutcome)>;
+
+/// Requests that wait for their responses: how many, each connection limits.
+#[derive(Default)]
+pub(crate) struct ClientRequests {
+    /// By connection and `CSeq`.
+    handlers: BTreeMap<(ConnectionId, u32), Handler>,
+}
+
+impl fmt::Debug for ClientRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequests").field("len", &self.handlers.len()).finish()
+    }
+}
+
+impl RtspServer {
+    /// Sends a request to the client of a session, over the connection that the session belongs
+    /// to, and calls `on_outcome` once with what became of it: within `timeout`, or when the
+    /// connection ends. The server adds the `CSeq`, and the `Session` unless the request has one.
+    ///
+    /// Few clients expect requests, and many answer them with an error or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: there is no such session, it has no connection (any more), or 16 requests
+    /// to this client are unanswered. [`Error::Io`]: the connection cannot be written to.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use riverrun::env::UsageEnvironment;
+    /// use riverrun::server::{ClientSessionId, RtspServer};
+    /// use riverrun::wire::rtsp::{Method, Request};
+    /// use std::time::Duration;
+    ///
+    /// fn ping(server: &mut RtspServer, env: &mut UsageEnvironment, session: ClientSessionId) {
+    ///     let request = Request::new(Method::GetParameter, "rtsp://camera.example/live");
+    ///     let sent = server.send_request(env, session, request, Duration::from_secs(5), |_, _, outcome| {
+    ///         println!("{outcome:?}");
+    ///     });
+    ///     if let Err(e) = sent {
+    ///         println!("not asked: {e}");
+    ///     }
+    /// }
+    /// ```
+    pub fn send_request(
+        &mut self,
+        env: &mut UsageEnvironment,
+        session: ClientSessionId,
+        mut request: Request<'_>,
+        timeout: Duration,
+        on_outcome: impl FnOnce(&mut Self, &mut UsageEnvironment, RequestOutcome) + 'static,
+    ) -> Result<(), Error> {
+        let state = self.pool.session(session).ok_or(Error::Usage("no such client session"))?;
+        if !request.headers.contains("Session") {
+            request.headers.push("Session", state.id());
+        }
+        let id = state.connection().map(ConnectionId::from_raw);
+        let lost = Error::Usage("the client session has no connection");
+        let connection = id.and_then(|id| Some((id, self.connections.get_mut(id)?)));
+        let Some((id, connection)) = connection else { return Err(lost) };
+        match connection.send_request(env, &mut request, timeout) {
+            Ok(cseq) => {
+                self.client_requests.handlers.insert((id, cseq), Box::new(on_outcome));
+                Ok(())
+            }
+            Err(RequestError::Closing) => Err(lost),
+            Err(RequestError::TooMany) => Err(Error::Usage("too many requests are unanswered")),
+            Err(RequestError::Io(e)) => {
+                self.end_connection(env, id, &e.to_string());
+                Err(Error::Io(e))
+            }
+        }
+    }
+
+    /// Hands a response to who has asked.
+    pub(crate) fn handle_response(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        cseq: u32,
+        response: Response<'_>,
+    ) {
+        // The final one follows.
+        if response.status.code() < 200 {
+            return;
+        }
+        let outcome = RequestOutcome::Response(response.into_owned());
+        self.tell_outcome(env, (id, cseq), outcome);
+    }
+
+    /// Tells those who have asked a connection's client for too long.
+    pub(crate) fn tell_unanswered(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let now = env.now();
+        while let Some(cseq) = self.connections.get_mut(id).and_then(|c| c.poll_unanswered(now)) {
+            self.tell_outcome(env, (id, cseq), RequestOutcome::TimedOut);
+        }
+    }
+
+    /// Tells all who have asked over a connection that is gone.
+    pub(crate) fn abandon_requests(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
+        let of_connection = (id, 0)..=(id, u32::MAX);
+        while let Some((&request, _)) =
+            self.client_requests.handlers.range(of_connection.clone()).next()
+        {
+            self.tell_outcome(env, request, RequestOutcome::ConnectionLost);
+        }
+    }
+
+    fn tell_outcome(
+        &mut self,
+        env: &mut UsageEnvironment,
+        request: (ConnectionId, u32),
+        outcome: RequestOutcome,
+    ) {
+        if let Some(on_outcome) = self.client_requests.handlers.remove(&request) {
+            on_outcome(self, env, outcome);
+        }
+    }
+}
