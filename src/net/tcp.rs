@@ -230,7 +230,12 @@ impl TcpStream {
                 let mut written = 0;
                 for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
                     match network.tcp_write(id, buf) {
-                        Ok(n) => written += n,
+                        Ok(n) => {
+                            written += n;
+                            if n < buf.len() {
+                                break;
+                            }
+                        }
                         Err(_) if written > 0 => break,
                         Err(e) => return Err(e),
                     }

@@ -405,6 +405,33 @@ fn wait<R>(
 }
 
 #[test]
+fn a_gathered_write_that_is_cut_short_leaves_nothing_out() {
+    let mut env = UsageEnvironment::simulated(7);
+    let profile = crate::env::LinkProfile { partial: 0.5, ..Default::default() };
+    env.simulation().unwrap().set_profile(profile);
+    let at = SocketAddr::new(V4, 5000);
+    let mut listener = TcpListener::bind(&mut env, at).unwrap();
+    let from = Some(SocketAddr::new(V4, 0));
+    let mut client = TcpStream::connect_from(&mut env, from, at).unwrap();
+    env.turn(Some(Duration::from_millis(500))).unwrap();
+    let (mut server, _) = listener.accept(&mut env).unwrap();
+    let all: Vec<u8> = (0..200).collect();
+    let (mut sent, mut got) = (0, Vec::new());
+    while got.len() < all.len() {
+        let parts: Vec<_> = all[sent..].chunks(9).map(io::IoSlice::new).collect();
+        if let Ok(n) = client.write_vectored(&mut env, &parts) {
+            sent += n;
+        }
+        let mut buf = [0; 50];
+        if let Ok(n) = server.read(&mut env, &mut buf) {
+            got.extend_from_slice(&buf[..n]);
+        }
+        env.turn(Some(Duration::from_millis(1))).unwrap();
+    }
+    assert_eq!(got, all);
+}
+
+#[test]
 fn tcp_on_the_system() {
     let mut env = env();
     for ip in families(&mut env) {
