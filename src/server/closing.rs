@@ -116,10 +116,8 @@ impl RtspServer {
         for session in self.pool.keys() {
             self.end_session(env, session, RemovalReason::ServerClosing);
         }
-        for stream in self.streams.table.ids().collect::<Vec<_>>() {
-            self.with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
-            self.streams.remove(env, stream);
-        }
+        self.streams.close(env, &mut self.connections);
+        self.follow_up(env);
         for connection in self.connections.ids().collect::<Vec<_>>() {
             self.end_connection(env, connection, "the server closes");
         }

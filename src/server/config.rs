@@ -6,8 +6,9 @@ use crate::rtsp::config::{ConnectionConfig, MAX_UNANSWERED};
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
-use crate::session::new_stream::StreamLimits;
 use crate::session::pool::PoolConfig;
+pub use crate::stream::UdpPorts;
+use crate::stream::streams::StreamsConfig;
 
 /// Settings of an [`RtspServer`](super::RtspServer).
 #[derive(Debug, Clone)]
@@ -105,13 +106,15 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// The limits of each new stream.
-    pub(crate) const fn stream_limits(&self) -> StreamLimits {
-        StreamLimits {
-            max_packet: self.max_packet,
-            max_cached: self.max_cached,
+    /// What of it the streams go by.
+    pub(crate) const fn streams(&self) -> StreamsConfig {
+        StreamsConfig {
+            frames_per_turn: self.frames_per_turn,
             max_burst: self.max_burst,
             destinations_per_turn: self.destinations_per_turn,
+            max_cached: self.max_cached,
+            udp_segmentation: self.udp_segmentation,
+            udp_ports: self.udp_ports,
         }
     }
 
@@ -166,23 +169,6 @@ impl ServerConfig {
             None => Ok(()),
         }
     }
-}
-
-/// Where RTP and RTCP over UDP leave from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UdpPorts {
-    /// An even/odd pair a stream.
-    Pairs {
-        /// First port to try; made even.
-        base: u16,
-        /// Pairs to try before SETUP fails.
-        tries: u16,
-    },
-    /// One pair for all streams of a local address; receivers are told apart by their address.
-    Shared {
-        /// RTP port, even; RTCP is the next. 0: any.
-        port: u16,
-    },
 }
 
 #[cfg(test)]

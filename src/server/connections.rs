@@ -153,9 +153,7 @@ impl RtspServer {
         }
         // Through its channels, of which it has a few; sessions may be bound to it in any number.
         for (stream, destination) in connection.channels.owners() {
-            let stream = self.streams.table.get(stream);
-            let destination = stream.and_then(|s| s.destinations.table.get(destination));
-            if let Some(session) = destination.filter(|d| d.playing).and_then(|d| d.session) {
+            if let Some(session) = self.streams.session_played_to(stream, destination) {
                 self.pool.touch(session, now);
             }
         }
@@ -184,7 +182,8 @@ impl RtspServer {
                 Ok(Some(Received::Interleaved { channel, data })) => {
                     if let Some(route) = connection.channels.route(channel) {
                         let (stream, destination) = route.owner;
-                        self.handle_rtcp(env, stream, destination, data);
+                        self.streams.handle_rtcp(env, stream, destination, data);
+                        self.follow_up(env);
                     }
                 }
                 Ok(Some(Received::Response(cseq, response))) => {

@@ -2,7 +2,7 @@
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::ids::StreamId;
+use crate::ids::{DestinationId, StreamId};
 use crate::net::{Groupsock, PortPair};
 use crate::rtp::rtcp::RtcpConfig;
 use crate::server::rtsp_server::RtspServer;
@@ -11,10 +11,9 @@ use crate::session::payload_types::{self, Declared};
 use crate::session::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
 };
-use crate::stream::destinations::DestinationTransport;
-use crate::stream::sockets::{Reflect, SocketsId};
+use crate::stream::live_clocks::LiveClockId;
+use crate::stream::sockets::Reflect;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -55,9 +54,8 @@ impl RtspServer {
     ) -> Result<Vec<PassiveServerMediaSubsession>, Error> {
         // One name for all, so that receivers know what belongs together (RFC 3550 section 6.5.1).
         let cname = format!("riverrun-{:08x}{:08x}", env.random_u32(), env.random_u32());
-        self.streams.presentations += 1;
-        // Never a client's number.
-        let presentation = u64::MAX - self.streams.presentations;
+        let presentation = self.streams.number_presentation();
+        let mut clock = None;
         let mut started = Vec::with_capacity(tracks.len());
         let mut subsessions = Vec::with_capacity(tracks.len());
         let declared: Vec<_> = tracks
@@ -68,39 +66,33 @@ impl RtspServer {
             })
             .collect();
         for (track, payload_type) in tracks.into_iter().zip(payload_types::number(&declared)) {
-            match self.add_multicast_stream(env, track, payload_type, (presentation, &cname)) {
-                Ok(subsession) => {
-                    started.push(subsession.stream());
+            let presentation = (presentation, &*cname, &mut clock);
+            match self.add_multicast_stream(env, track, payload_type, presentation) {
+                Ok((subsession, destination)) => {
+                    started.push((subsession.stream(), destination));
                     subsessions.push(subsession);
                 }
                 Err(e) => {
-                    for stream in started {
+                    for (stream, _) in started {
                         self.streams.remove(env, stream);
                     }
                     return Err(e);
                 }
             }
         }
-        let mut clock = None;
-        for stream in started {
-            if let Some(stream) = self.streams.table.get_mut(stream).filter(|s| s.live) {
-                stream.join_live_clock(&mut self.streams.live_clocks, Some(&mut clock), env.now());
-            }
-            let only =
-                self.streams.table.get(stream).and_then(|s| s.destinations.table.ids().next());
-            if let Some(destination) = only {
-                self.start_destination(env, stream, destination, Duration::ZERO);
-            }
+        for to in started {
+            self.streams.start(env, &mut self.connections, to, Duration::ZERO);
         }
         Ok(subsessions)
     }
 
     /// Ends a multicast stream, with a BYE to the group. Returns whether there was such a stream.
     pub fn delete_multicast_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) -> bool {
-        if self.streams.table.get(id).is_none_or(|s| s.origin.is_some()) {
+        if self.streams.get(id).is_none_or(|s| s.origin.is_some()) {
             return false;
         }
-        self.with_stream(env, id, |s, env, context| s.end_with_goodbye(env, context));
+        let connections = &mut self.connections;
+        self.streams.with_stream(env, connections, id, |s, env, cx| s.end_with_goodbye(env, cx));
         self.streams.remove(env, id);
         true
     }
@@ -110,8 +102,8 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         mut track: MulticastTrack,
         payload_type: Option<u8>,
-        (presentation, cname): (u64, &str),
-    ) -> Result<PassiveServerMediaSubsession, Error> {
+        (presentation, cname, clock): (u64, &str, &mut Option<LiveClockId>),
+    ) -> Result<(PassiveServerMediaSubsession, DestinationId), Error> {
         let factory = &mut *track.factory;
         let mut format =
             factory.payload_format().ok_or(Error::Usage("the track has no format yet"))?;
@@ -137,65 +129,20 @@ impl RtspServer {
             max_packet: self.config.max_packet,
             rtcp: rtcp_config,
         };
-        let stream = new_stream(env, factory, &request, &mut self.streams.demuxers, config)?;
-        let input = factory.live_input();
-        let id: StreamId = self.streams.table.insert(stream);
+        let parts = new_stream(env, factory, &request, self.streams.demuxers(), config)?;
+        let id = self.streams.add(env, parts, clock)?;
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };
-        let gso = self.config.udp_segmentation;
-        let sockets = match self.streams.add_sockets(env, rtp, pair, Some(id), gso) {
-            Ok(sockets) => sockets,
+        let destination = match self.streams.add_group(env, id, (rtp, rtcp), pair, reflect) {
+            Ok(destination) => destination,
             Err(e) => {
                 self.streams.remove(env, id);
                 return Err(e.into());
             }
         };
-        if let Some(sockets) = self.streams.sockets.get_mut(sockets) {
-            sockets.reflect = reflect;
-        }
-        if let Some(stream) = self.streams.table.get_mut(id) {
-            stream.add_destination(None, DestinationTransport::Udp { sockets, rtp, rtcp });
-        }
-        self.streams.feed_from(id, input);
         log::debug!("stream {id} to {rtp}");
         let group = MulticastGroup { rtp, rtcp_port: rtcp.port(), ttl, stream: id };
-        Ok(PassiveServerMediaSubsession::new(format, group, kbps))
+        Ok((PassiveServerMediaSubsession::new(format, group, kbps), destination))
     }
-
-    /// RTCP of a group's member, to the group or, where the group is source-specific, to us alone.
-    pub(crate) fn handle_group_rtcp(
-        &mut self,
-        env: &mut UsageEnvironment,
-        (sockets, stream): (SocketsId, StreamId),
-        from: SocketAddr,
-        data: &[u8],
-    ) {
-        let Some(state) = self.streams.table.get_mut(stream).filter(|s| s.origin.is_none()) else {
-            return;
-        };
-        if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
-            return; // our own, come back
-        }
-        let (now, ntp) = (env.now(), state.ntp_now(env));
-        if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
-            return;
-        }
-        for session in self.streams.members.reporting(stream, from.ip(), now) {
-            self.pool.touch(session, now);
-        }
-        let Some(sockets) = self.streams.sockets.get_mut(sockets) else { return };
-        if let Some(Reflect { to, .. }) = sockets.reflect.filter(|r| r.source != from) {
-            if let Err(e) = sockets.socket(true).send_to(env, data, to) {
-                log::debug!("reflect to {to}: {e}");
-            }
-        }
-    }
-}
-
-/// Under which a member's reception statistics are kept; how many, the instance limits.
-fn member_key(from: SocketAddr) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    from.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -307,7 +254,7 @@ mod tests {
         assert_eq!(from, [to], "from the source, or no member would get it");
         assert!(!heard.iter().any(|(_, d)| d == b"garbage"));
         let server = env.medium(id).unwrap();
-        let stream = server.streams.table.get(stream).unwrap();
+        let stream = server.streams.get(stream).unwrap();
         assert_eq!(stream.rtcp.all_statistics().count(), 1);
     }
 
@@ -335,7 +282,7 @@ mod tests {
         let tracks = vec![track(&mut env, 5004, true), track(&mut env, 5006, false)];
         let counts = env.with(id, |server, env| {
             assert!(server.add_multicast_streams(env, tracks).is_err());
-            (server.stream_count(), server.streams.sockets.len())
+            (server.stream_count(), server.streams.all_sockets().len())
         });
         assert_eq!(counts, Ok((0, 0)));
         assert_eq!(env.delayed_tasks(), 0);

@@ -193,7 +193,8 @@ impl RtspServer {
             AfterAnswer::StartTracks { tracks, due } => {
                 for track in tracks.iter().filter(|t| !t.is_multicast) {
                     let (stream, destination) = (track.stream, track.destination);
-                    self.start_destination(env, stream, destination, due);
+                    let to = (stream, destination);
+                    self.streams.start(env, &mut self.connections, to, due);
                 }
             }
         }

@@ -27,7 +27,7 @@ use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
 use crate::session::release::{EndedSession, SessionTables};
-use crate::stream::state::{SendContext, StreamState};
+use crate::stream::state::StreamState;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::fmt;
@@ -100,7 +100,7 @@ impl fmt::Debug for RtspServer {
             .field("connections", &self.connections.len())
             .field("client_sessions", &self.pool.len())
             .field("media_sessions", &self.media_sessions.len())
-            .field("streams", &self.streams.table.len())
+            .field("streams", &self.streams.len())
             .finish_non_exhaustive()
     }
 }
@@ -126,6 +126,7 @@ impl RtspServer {
             answer: Vec::new(),
             standing_fields: StandingFields::new(&config.server_name),
             lookups: Lookups::new(config.probe_budget),
+            streams: Streams::new(config.streams()),
             config,
             me: None,
             listeners,
@@ -135,7 +136,6 @@ impl RtspServer {
             warned: Warned::new(),
             connections: Connections::default(),
             media_sessions: MediaSessions::default(),
-            streams: Streams::new(),
             pool_watch: None,
             hooks: Box::new(NoHooks),
             waiting: Waiting::default(),
@@ -180,33 +180,21 @@ impl RtspServer {
 
     /// Number of streams.
     pub fn stream_count(&self) -> usize {
-        self.streams.table.len()
+        self.streams.len()
     }
 
     /// The stream of an id, if it still exists.
     pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
-        self.streams.table.get(id)
+        self.streams.get(id)
     }
 
     // Streams
 
-    /// Calls `f` with a stream and what it needs to send.
-    pub(crate) fn with_stream<R>(
-        &mut self,
-        env: &mut UsageEnvironment,
-        id: StreamId,
-        f: impl FnOnce(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>) -> R,
-    ) -> Option<R> {
-        let result = self.streams.with_stream(env, &mut self.connections, id, f);
-        self.follow_up(env);
-        result
-    }
-
-    /// Keeps the sessions alive whose connection takes what it is sent, and ends the connections
-    /// that cannot be written to.
+    /// Keeps the sessions alive that streams have heard from, and ends the connections that cannot
+    /// be written to.
     pub(crate) fn follow_up(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
-        while let Some(session) = self.streams.drained.pop() {
+        while let Some(session) = self.streams.poll_heard() {
             self.pool.touch(session, now);
         }
         while let Some(connection) = self.connections.poll_broken() {
@@ -288,22 +276,23 @@ impl Medium for RtspServer {
     }
 
     fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
+        let connections = &mut self.connections;
         match event {
             Event::Readiness { key, readiness } => match key.kind {
                 KEY_CONNECTION => self.handle_connection(env, Id::from_raw(key.id), readiness),
                 KEY_LISTENER => self.accept(env, key.id.index as usize),
-                KEY_RTP_SOCKET => self.receive(env, Id::from_raw(key.id), false),
-                KEY_RTCP_SOCKET => self.receive(env, Id::from_raw(key.id), true),
+                KEY_RTP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), false),
+                KEY_RTCP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), true),
                 _ => {}
             },
             Event::Timer { key } => match key.kind {
-                KEY_STREAM => self.run_stream(env, Id::from_raw(key.id)),
+                KEY_STREAM => self.streams.run(env, connections, Id::from_raw(key.id)),
                 KEY_STREAM_RTCP => self.run_stream_rtcp(env, Id::from_raw(key.id)),
-                KEY_CATCH_UP => self.run_stream_catch_up(env, Id::from_raw(key.id)),
+                KEY_CATCH_UP => self.streams.run_catch_up(env, connections, Id::from_raw(key.id)),
                 KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
                 KEY_POOL => self.expire_sessions(env),
                 KEY_WORK => self.resume_requests(env),
-                KEY_INPUT => self.run_inputs_streams(env, Id::from_raw(key.id)),
+                KEY_INPUT => self.streams.run_input(env, connections, Id::from_raw(key.id)),
                 KEY_ACCEPT => self.resume_accepting(env),
                 // What is over is worked off at the end of every event.
                 KEY_ENDINGS => {}
@@ -317,6 +306,7 @@ impl Medium for RtspServer {
             }
             Event::Trigger { .. } => {}
         }
+        self.follow_up(env);
         self.work_off_endings(env);
         self.update_pool_watch(env);
         // Streams and their timers refer to nothing that is counted.
@@ -331,16 +321,8 @@ impl Medium for RtspServer {
     /// Says goodbye to all clients and closes everything.
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         self.end_all(env);
-        for sockets in self.streams.sockets.ids().collect::<Vec<_>>() {
-            if let Some(sockets) = self.streams.sockets.remove(sockets) {
-                sockets.close(env);
-            }
-        }
         for listener in self.listeners.drain(..) {
             listener.close(env);
-        }
-        for input in self.streams.inputs.ids().collect::<Vec<_>>() {
-            self.delete_live_input(env, input);
         }
         let work_timer = &mut self.waiting.timer;
         for timer in [work_timer, &mut self.accept_timer] {

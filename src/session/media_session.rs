@@ -3,14 +3,13 @@
 //! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
 //! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
 
-use crate::arena::Id;
 use crate::error::Error;
 use crate::ids::InputId;
 use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
 use crate::session::sdp_cache::SdpCache;
 use crate::session::subsession::{Delivery, ServerMediaSubsession};
-use crate::stream::live_clock::LiveClock;
+use crate::stream::live_clocks::LiveClockId;
 use crate::wire::sdp::{ExtraLines, SdpLevel, has_breaks};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -94,7 +93,7 @@ pub struct ServerMediaSession {
     /// When its provider last said that it is up to date.
     pub(crate) checked_at: Option<Instant>,
     /// The time line of its live tracks, while one of them streams.
-    pub(crate) live_clock: Option<Id<LiveClock>>,
+    pub(crate) live_clock: Option<LiveClockId>,
     /// The live inputs of its tracks that go with it.
     pub(crate) inputs: Vec<InputId>,
     /// When it was last looked up: a counter, for eviction.

@@ -9,27 +9,13 @@ use crate::rtp::rtcp::RtcpConfig;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::subsession::{Delivery, StreamFactory, StreamRequest, check_factory};
 use crate::stream::fast_start::FastStart;
-use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::key_frames::KeyFrameWatch;
-use crate::stream::state::{StreamParts, StreamState};
+use crate::stream::parts::StreamParts;
 use crate::stream::streams::Streams;
 use std::net::IpAddr;
 
 /// Assumed of a track that does not tell its bandwidth, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
-
-/// The limits that the server's configuration sets on each new stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StreamLimits {
-    /// Bytes of the largest RTP packet.
-    pub(crate) max_packet: usize,
-    /// Bytes of frames that are kept for newcomers.
-    pub(crate) max_cached: usize,
-    /// Packets that go out over UDP at once; 0 for no limit.
-    pub(crate) max_burst: usize,
-    /// Destinations that a frame goes to in one turn of the loop; 0 for no limit.
-    pub(crate) destinations_per_turn: usize,
-}
 
 /// The stream of a subsession for a client: the shared one, or a new one.
 ///
@@ -41,7 +27,7 @@ pub(crate) fn stream_for(
     media_sessions: &mut MediaSessions,
     (media_session, index): (MediaSessionId, usize),
     request: &StreamRequest,
-    limits: StreamLimits,
+    max_packet: usize,
 ) -> Result<StreamId, Error> {
     let no_such = Error::Usage("no such subsession");
     let Some(session) = media_sessions.get_mut(media_session) else { return Err(no_such) };
@@ -53,7 +39,7 @@ pub(crate) fn stream_for(
         }
     };
     if shared {
-        if let Some(&stream) = streams.shared.get(&(media_session, index)) {
+        if let Some(stream) = streams.shared_stream((media_session, index)) {
             return Ok(stream);
         }
     }
@@ -73,28 +59,11 @@ pub(crate) fn stream_for(
         session_bandwidth_bps: bandwidth_bps(kbps),
         ..RtcpConfig::default()
     };
-    let config = StreamConfig { payload_type, max_packet: limits.max_packet, rtcp };
-    let mut stream = new_stream(env, factory, &request, &mut streams.demuxers, config)?;
-    let input = factory.live_input();
-    stream.origin = Some((media_session, index));
-    stream.shared = shared;
-    if shared && stream.is_video {
-        stream.policy.fast_start = fast_start;
-        if fast_start == FastStart::KeyFrameCache {
-            stream.cache = Some(KeyFrameCache::new(limits.max_cached));
-        }
-    }
-    let limit = |n: usize| if n == 0 { usize::MAX } else { n };
-    stream.policy.max_burst = limit(limits.max_burst);
-    stream.policy.destinations_per_turn = limit(limits.destinations_per_turn);
-    if stream.live {
-        stream.join_live_clock(&mut streams.live_clocks, Some(&mut session.live_clock), env.now());
-    }
-    let id = streams.table.insert(stream);
-    if shared {
-        streams.shared.insert((media_session, index), id);
-    }
-    streams.feed_from(id, input);
+    let config = StreamConfig { payload_type, max_packet, rtcp };
+    let mut parts = new_stream(env, factory, &request, streams.demuxers(), config)?;
+    parts.origin = Some((media_session, index));
+    (parts.shared, parts.fast_start) = (shared, fast_start);
+    let id = streams.add(env, parts, &mut session.live_clock)?;
     log::debug!("stream {id} of media session {media_session} track {}", index + 1);
     Ok(id)
 }
@@ -115,7 +84,7 @@ pub(crate) fn new_stream(
     request: &StreamRequest,
     demuxers: &mut DemuxTable,
     config: StreamConfig,
-) -> Result<StreamState, Error> {
+) -> Result<StreamParts, Error> {
     let StreamConfig { payload_type, max_packet, rtcp } = config;
     check_factory(factory)?;
     let mut random = [0; 20];
@@ -139,18 +108,18 @@ pub(crate) fn new_stream(
     }
     let rtcp = RtcpConfig { clock_rate: sink.clock_rate(), ..rtcp };
     let rtcp = factory.create_rtcp(rtcp, sink.ssrc(), now, rtcp_seed);
-    let parts = StreamParts {
+    Ok(StreamParts {
         source,
         sink,
         rtcp,
         origin: None,
         shared: true,
-        live: factory.live_input().is_some(),
+        input: factory.live_input(),
+        fast_start: FastStart::Off,
         is_video: is_video(factory),
         repeat_period: factory.repeat_period(),
         key_frames: KeyFrameWatch::new(factory.payload_format().as_ref(), factory.formats()),
-    };
-    Ok(StreamState::new(parts, now))
+    })
 }
 
 /// What RTCP may reckon with, from what a track tells of its bandwidth.

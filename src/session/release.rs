@@ -2,25 +2,13 @@
 
 use crate::arena::Id;
 use crate::env::UsageEnvironment;
-use crate::ids::{ClientSessionId, ConnectionId, StreamId};
+use crate::ids::{ClientSessionId, ConnectionId};
 use crate::rtsp::connections::Connections;
 use crate::session::client_media::{SessionMedia, TrackSetup, is_streamed_over};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{PoolEvent, RemovalReason, Session, SessionInfo, SessionPool};
-use crate::stream::destinations::DestinationTransport;
+use crate::stream::destination::Goodbye;
 use crate::stream::streams::Streams;
-use crate::wire::interleaved;
-
-/// Whether a destination that leaves is sent a BYE (RFC 3550 section 6.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Goodbye {
-    None,
-    /// Over a connection behind the media that wait to be sent.
-    BehindMedia,
-    /// Over a connection before the answer to TEARDOWN, behind which nothing may come on the
-    /// channels of the track; media that wait are dropped.
-    BeforeAnswer,
-}
 
 /// A client session that has ended and was released, for those who are to be told.
 #[derive(Debug)]
@@ -75,8 +63,7 @@ impl SessionTables<'_> {
         for track in
             session.media().flat_map(|(_, media)| media.tracks()).copied().collect::<Vec<_>>()
         {
-            let Some(stream) = self.streams.table.get_mut(track.stream) else { continue };
-            let sent = stream.destinations.take_totals(track.destination);
+            let sent = self.streams.take_totals_of(track.stream, track.destination);
             session.count_sent(sent.packets, sent.octets);
             session.count_dropped(sent.dropped_frames);
         }
@@ -132,61 +119,18 @@ impl SessionTables<'_> {
         goodbye: Goodbye,
     ) {
         if let Some((host, session)) = track.member {
-            self.streams.members.remove(track.stream, host, session);
+            self.streams.remove_member(track.stream, host, session);
         }
         if track.is_multicast {
             // The stream and its destination are everybody's.
             return;
         }
-        let TrackSetup { stream, destination, .. } = *track;
-        let removed =
-            self.streams.with_stream(env, self.connections, stream, |state, env, context| {
-                let leaving = state.destinations.table.get(destination);
-                let (is_udp, is_playing, has_heard) =
-                    leaving.map_or((false, false, false), |d| (d.is_udp(), d.playing, d.has_heard));
-                if is_udp && is_playing {
-                    state.finish_outgoing_for(env, context, destination);
-                }
-                state.report.clear();
-                match goodbye {
-                    _ if !has_heard => {}
-                    Goodbye::None => {}
-                    Goodbye::BeforeAnswer if !is_udp => state.write_goodbye(env),
-                    _ => state.say_goodbye(env, context, Some(destination)),
-                }
-                state.pause(env, destination);
-                state.remove_destination(destination)
-            });
-        let Some(state) = self.streams.table.get(stream) else { return };
-        let removed = removed.flatten();
-        let session = removed.as_ref().and_then(|d| d.session);
-        match removed.map(|d| d.transport) {
-            Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
-                if let Some(sockets) = self.streams.sockets.get_mut(sockets) {
-                    sockets.remove_route(rtcp, (stream, destination));
-                }
-            }
-            Some(DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel }) => {
-                if let Some(connection) = self.connections.get_mut(id) {
-                    let keep_queued = goodbye == Goodbye::BehindMedia;
-                    let channels = (rtp_channel, rtcp_channel);
-                    connection.forget_channels(channels, (stream, destination), keep_queued);
-                    let mut packet = Vec::new();
-                    if goodbye == Goodbye::BeforeAnswer
-                        && !state.report.is_empty()
-                        && interleaved::write(rtcp_channel, &state.report, &mut packet)
-                        && connection.send_answer(env, &packet).is_err()
-                    {
-                        log::debug!("{}: BYE could not be sent", connection.peer);
-                    }
-                }
-                if let Some(session) = session {
-                    self.unbind_if_unused(env, id, session);
-                }
-            }
-            None => {}
+        let to = (track.stream, track.destination);
+        let removed = self.streams.remove_destination(env, self.connections, to, goodbye);
+        let session = removed.and_then(|destination| destination.session);
+        if let Some((connection, session)) = track.connection.zip(session) {
+            self.unbind_if_unused(env, connection, session);
         }
-        self.reclaim_if_unused(env, stream);
     }
 
     /// A connection over which a session streams no more, and which it was not made over, may
@@ -202,15 +146,6 @@ impl SessionTables<'_> {
         });
         if !is_used {
             self.connections.unbind(env, id, session);
-        }
-    }
-
-    /// Removes a stream that was made for clients and has none.
-    pub(crate) fn reclaim_if_unused(&mut self, env: &mut UsageEnvironment, stream: StreamId) {
-        let is_unused =
-            self.streams.table.get(stream).is_some_and(|s| s.users() == 0 && s.origin.is_some());
-        if is_unused {
-            self.streams.remove(env, stream);
         }
     }
 }

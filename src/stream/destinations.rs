@@ -8,96 +8,23 @@ use self::rtcp::send_rtcp_over_tcp;
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
-use crate::ids::{ClientSessionId, ConnectionId, OfDestination};
+use crate::ids::{ClientSessionId, OfDestination};
 use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
 use crate::rtsp::out_queue::WriteOutcome;
+use crate::stream::destination::{Destination, DestinationTransport, Totals};
+use crate::stream::parts::SendPolicy;
+use crate::stream::send_context::SendContext;
 use crate::stream::sockets::{NOBODY, SocketsId, UdpTargets, send_to_each};
-use crate::stream::state::{SendContext, SendPolicy};
 use crate::wire::interleaved::{self, PREFIX_LEN};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a connection that takes what it is sent keeps a session alive.
 const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Where a stream's packets go.
-#[derive(Debug)]
-pub(crate) struct Destination {
-    /// The client session; `None` for a multicast group.
-    pub(crate) session: Option<ClientSessionId>,
-    pub(crate) transport: DestinationTransport,
-    pub(crate) playing: bool,
-    /// Frames are dropped until the next key frame.
-    skipping: bool,
-    /// They are dropped because its connection does not keep up, not because it has just joined.
-    behind: bool,
-    /// Gets what is kept since the last key frame first, from the packet of this number on.
-    catching_up: Option<u64>,
-    /// Where it stands among its targets's targets, since they were listed last.
-    place: Option<usize>,
-    /// Joined while a batch was on its way, which is not for it.
-    joined_late: bool,
-    /// It was started, and is to get a report behind its first packet.
-    report_owed: bool,
-    /// It has got a report, and no BYE since.
-    pub(crate) has_heard: bool,
-    /// When its session was last kept alive because its connection takes what it is sent.
-    drained_at: Option<Instant>,
-    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
-    sent: Totals,
-    /// The stream's totals up to which UDP packets are in `sent`.
-    since: Totals,
-}
-
-impl Destination {
-    pub(crate) const fn is_udp(&self) -> bool {
-        matches!(self.transport, DestinationTransport::Udp { .. })
-    }
-
-    /// Whether batches go to it as they are made.
-    const fn takes_batches(&self) -> bool {
-        self.playing && !self.skipping && self.catching_up.is_none()
-    }
-
-    /// Its connection had no room for a frame, or the frame comes before the key frame that it
-    /// waits for.
-    fn note_drop(&mut self, peer: SocketAddr) {
-        if !self.skipping {
-            log::debug!("{peer}: does not keep up, frames are dropped");
-            (self.skipping, self.behind) = (true, true);
-        }
-        // What a newcomer waits for has not been dropped.
-        self.sent.dropped_frames += u64::from(self.behind);
-    }
-
-    /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
-    const fn count_shared(&mut self, sent: Totals) {
-        if self.takes_batches() && self.is_udp() {
-            self.sent.packets += sent.packets - self.since.packets;
-            self.sent.octets += sent.octets - self.since.octets;
-            self.since = sent;
-        }
-    }
-}
-
-/// Packets, their bytes from the RTP header on, and frames that a connection had no room for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Totals {
-    pub(crate) packets: u64,
-    pub(crate) octets: u64,
-    pub(crate) dropped_frames: u64,
-}
-
-/// How packets reach a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DestinationTransport {
-    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
-    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
-}
 
 /// Where one stream goes.
 #[derive(Debug, Default)]
@@ -107,7 +34,7 @@ pub(crate) struct Destinations {
     /// Packets that the operating system refused.
     pub(crate) send_errors: u64,
     /// What went to each destination that played all along.
-    sent: Totals,
+    totals: Totals,
     /// A UDP destination waits for a key frame.
     anyone_waits: bool,
     /// The udp_targets' targets are not up to date.
@@ -160,21 +87,7 @@ impl Destinations {
                 });
             }
         }
-        self.table.insert(Destination {
-            session,
-            transport,
-            playing: false,
-            skipping: false,
-            behind: false,
-            catching_up: None,
-            place: None,
-            joined_late: false,
-            report_owed: false,
-            has_heard: false,
-            drained_at: None,
-            sent: Totals::default(),
-            since: Totals::default(),
-        })
+        self.table.insert(Destination::new(session, transport))
     }
 
     pub(crate) fn remove(&mut self, id: DestinationId) -> Option<Destination> {
@@ -185,12 +98,12 @@ impl Destinations {
     /// Packets that were sent before count for nobody who starts now.
     pub(crate) fn set_playing(&mut self, id: DestinationId, playing: bool) {
         self.count_shared(id);
-        let sent = self.sent;
+        let totals = self.totals;
         if let Some(d) = self.table.get_mut(id).filter(|d| d.playing != playing) {
             d.playing = playing;
             d.report_owed = playing;
             self.has_newcomers |= playing;
-            d.since = sent;
+            d.since = totals;
             if !playing {
                 d.catching_up = None;
             }
@@ -219,30 +132,30 @@ impl Destinations {
     }
 
     pub(crate) const fn has_sent(&self) -> bool {
-        self.sent.packets > 0
+        self.totals.packets > 0
     }
 
     /// What was sent to a destination since the last call.
     pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
         self.count_shared(id);
-        self.table.get_mut(id).map(|d| std::mem::take(&mut d.sent)).unwrap_or_default()
+        self.table.get_mut(id).map(|d| std::mem::take(&mut d.totals)).unwrap_or_default()
     }
 
     /// The same of all destinations that belong to client sessions.
     pub(crate) fn take_all_totals(&mut self, mut take: impl FnMut(ClientSessionId, Totals)) {
-        let sent = self.sent;
+        let totals = self.totals;
         for (_, d) in self.table.iter_mut() {
-            d.count_shared(sent);
+            d.count_shared(totals);
             if let Some(session) = d.session {
-                take(session, std::mem::take(&mut d.sent));
+                take(session, std::mem::take(&mut d.totals));
             }
         }
     }
 
     fn count_shared(&mut self, id: DestinationId) {
-        let sent = self.sent;
+        let totals = self.totals;
         if let Some(d) = self.table.get_mut(id) {
-            d.count_shared(sent);
+            d.count_shared(totals);
         }
     }
 
@@ -292,8 +205,8 @@ impl Destinations {
         if std::mem::take(&mut self.anyone_joined_late) {
             self.table.iter_mut().for_each(|(_, d)| d.joined_late = false);
         }
-        self.sent.packets += packets as u64;
-        self.sent.octets += octets(batch);
+        self.totals.packets += packets as u64;
+        self.totals.octets += octets(batch);
         self.prefixed.clear();
         if !report.is_empty() && interleaved::write(0, report, &mut self.prefixed) {
             fan_out.report_at = Some(batch.append_interleaved(&self.prefixed));
@@ -381,15 +294,15 @@ impl Destinations {
                 }
                 Ok(outcome) => {
                     (d.skipping, d.behind) = (false, false);
-                    d.sent.packets += packets;
-                    d.sent.octets += octets;
+                    d.totals.packets += packets;
+                    d.totals.octets += octets;
                     let now = env.now();
                     let noted = d.drained_at.map(|at| now.saturating_duration_since(at));
                     if outcome == WriteOutcome::Whole
                         && noted.is_none_or(|d| d >= DRAIN_NOTE_INTERVAL)
                     {
                         d.drained_at = Some(now);
-                        context.drained.extend(d.session);
+                        context.heard.extend(d.session);
                     }
                 }
                 Err(e) => {
@@ -483,11 +396,11 @@ impl Destinations {
     }
 
     fn end_waiting(&mut self) {
-        let sent = self.sent;
+        let totals = self.totals;
         for (_, d) in self.table.iter_mut() {
             if d.skipping && d.is_udp() {
                 (d.skipping, d.behind) = (false, false);
-                d.since = sent;
+                d.since = totals;
                 self.stale = true;
             }
         }

@@ -1,36 +1,130 @@
-//! [`Input`]: a live input, and the streams that it wakes.
+//! [`Inputs`]: the live inputs of a server, and the streams that they wake.
 
-use crate::env::{EventTrigger, Timer};
-use crate::ids::StreamId;
+use crate::arena::Arena;
+use crate::env::turn_budget::TurnBudget;
+use crate::env::{EventKey, EventTrigger, MediumHandle, Timer, UsageEnvironment};
+use crate::ids::{InputId, KEY_INPUT, OfInput, StreamId};
+use crate::media::Wake;
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::sync::Arc;
+
+/// Streams that are run in one turn because their input has a frame.
+const STREAMS_PER_TURN: usize = 128;
+
+/// The live inputs of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    table: Arena<Input, OfInput>,
+    /// Streams that were run because their input has a frame.
+    runs: TurnBudget,
+}
+
+impl Inputs {
+    /// Makes an input, and what wakes it from any thread. Its events go to the medium `owner`; an
+    /// input that nobody owns wakes nobody.
+    pub(crate) fn create(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: Option<MediumHandle>,
+    ) -> (InputId, Wake) {
+        let id = self.table.insert(Input::default());
+        let trigger = owner.map(|owner| env.create_medium_trigger(owner, input_key(id)));
+        if let Some(input) = self.table.get_mut(id) {
+            input.trigger.clone_from(&trigger);
+        }
+        let wake: Wake = match trigger {
+            Some(trigger) => Arc::new(move || trigger.trigger()),
+            None => Arc::new(|| ()),
+        };
+        (id, wake)
+    }
+
+    /// Forgets an input.
+    pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: InputId) {
+        let Some(mut input) = self.table.remove(id) else { return };
+        env.disarm_timer(&mut input.timer);
+        if let Some(trigger) = input.trigger {
+            env.delete_event_trigger(&trigger);
+        }
+    }
+
+    /// Forgets all.
+    pub(crate) fn close(&mut self, env: &mut UsageEnvironment) {
+        for id in self.table.ids().collect::<Vec<_>>() {
+            self.remove(env, id);
+        }
+    }
+
+    /// Lets an input wake a stream.
+    pub(crate) fn add_stream(&mut self, id: InputId, stream: StreamId) {
+        if let Some(input) = self.table.get_mut(id) {
+            input.add(stream);
+        }
+    }
+
+    pub(crate) fn remove_stream(&mut self, id: InputId, stream: StreamId) {
+        if let Some(input) = self.table.get_mut(id) {
+            input.remove(stream);
+        }
+    }
+
+    /// An input has a frame, or its end: all its streams are to be run.
+    pub(crate) fn handle_wake(&mut self, id: InputId) {
+        if let Some(input) = self.table.get_mut(id) {
+            input.left = input.streams.len();
+        }
+    }
+
+    /// The next stream of an input that is to be run. There is none if this turn has had its
+    /// share: a crowd that does not share a stream keeps nobody else waiting. A timer of `owner`
+    /// then says when to go on.
+    pub(crate) fn next_stream(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        id: InputId,
+    ) -> Option<StreamId> {
+        let input = self.table.get_mut(id).filter(|input| input.left > 0)?;
+        if !self.runs.spend(env, STREAMS_PER_TURN) {
+            let now = env.now();
+            env.arm_timer(&mut input.timer, owner, input_key(id), now);
+            return None;
+        }
+        input.next()
+    }
+}
+
+const fn input_key(id: InputId) -> EventKey {
+    EventKey { kind: KEY_INPUT, id: id.raw() }
+}
 
 /// What the event trigger of a live input wakes.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
-    pub(crate) streams: BTreeSet<StreamId>,
-    pub(crate) trigger: Option<EventTrigger>,
+struct Input {
+    streams: BTreeSet<StreamId>,
+    trigger: Option<EventTrigger>,
     /// The stream that was run last.
     last: Option<StreamId>,
     /// Streams that are still to be run, those behind `last` in a circle: all, when the input has
     /// been triggered.
-    pub(crate) left: usize,
-    pub(crate) timer: Timer,
+    left: usize,
+    timer: Timer,
 }
 
 impl Input {
-    pub(crate) fn add(&mut self, stream: StreamId) {
+    fn add(&mut self, stream: StreamId) {
         self.streams.insert(stream);
         // It may stand between `last` and one that is still to be run.
         self.left += usize::from(self.left > 0);
     }
 
-    pub(crate) fn remove(&mut self, stream: StreamId) {
+    fn remove(&mut self, stream: StreamId) {
         self.streams.remove(&stream);
     }
 
     /// The next stream that is to be run.
-    pub(crate) fn next(&mut self) -> Option<StreamId> {
+    fn next(&mut self) -> Option<StreamId> {
         self.left = self.left.checked_sub(1)?;
         let behind = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.streams.range((behind, Bound::Unbounded)).next();

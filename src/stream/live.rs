@@ -1,42 +1,12 @@
-//! A live stream on the time line of its presentation ([`LiveClock`]).
+//! A live stream on the time line of its presentation ([`LiveClock`](crate::stream::live_clock::LiveClock)).
 
-use crate::arena::{Arena, Id};
 use crate::env::UsageEnvironment;
 use crate::frame::Frame;
-use crate::stream::live_clock::LiveClock;
-use crate::stream::state::{SendContext, StreamState};
-use std::time::{Duration, Instant};
+use crate::stream::send_context::SendContext;
+use crate::stream::state::StreamState;
+use std::time::Duration;
 
 impl StreamState {
-    /// Puts the stream on the line of its presentation, which begins with the first that does.
-    pub(crate) fn join_live_clock(
-        &mut self,
-        clocks: &mut Arena<LiveClock>,
-        presentation: Option<&mut Option<Id<LiveClock>>>,
-        now: Instant,
-    ) {
-        let mut own = None;
-        let of = presentation.unwrap_or(&mut own);
-        let known = of.filter(|id| clocks.contains(*id));
-        let id = known.unwrap_or_else(|| clocks.insert(LiveClock::new(now)));
-        if let Some(clock) = clocks.get_mut(id) {
-            clock.streams += 1;
-        }
-        *of = Some(id);
-        self.live_clock = Some(id);
-    }
-
-    /// The line goes with the last of its streams: the next viewer begins another.
-    pub(crate) fn leave_live_clock(&self, clocks: &mut Arena<LiveClock>) {
-        let Some(id) = self.live_clock else { return };
-        if let Some(clock) = clocks.get_mut(id) {
-            clock.streams = clock.streams.saturating_sub(1);
-            if clock.streams == 0 {
-                clocks.remove(id);
-            }
-        }
-    }
-
     /// The running time of a frame that has just come from an encoder.
     pub(crate) fn place_live_frame(
         &mut self,

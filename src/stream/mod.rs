@@ -3,21 +3,28 @@
 //! A stream reaches connections through the room below it, [`rtsp`](crate::rtsp), and names client
 //! sessions and media sessions by [id](crate::ids) only.
 
-pub(crate) mod destinations;
+pub(crate) mod destination;
+mod destinations;
 pub(crate) mod fast_start;
-pub(crate) mod input;
-pub(crate) mod key_frame_cache;
+mod input;
+mod key_frame_cache;
 pub(crate) mod key_frames;
 mod live;
-pub(crate) mod live_clock;
-pub(crate) mod members;
+mod live_clock;
+pub(crate) mod live_clocks;
+mod members;
 mod newcomers;
-pub(crate) mod outgoing;
+mod outgoing;
+mod packet_memory;
+pub(crate) mod parts;
 mod position;
-pub(crate) mod rtcp;
+mod rtcp;
+mod send_context;
 pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod streams;
+mod timers;
 
 pub use fast_start::FastStart;
+pub use sockets::UdpPorts;
 pub use state::StreamState;

@@ -1,9 +1,10 @@
 //! How a newcomer to a running stream begins, and the turns in which it catches up.
 
-use crate::env::{MediumHandle, UsageEnvironment};
-use crate::ids::{DestinationId, StreamId};
+use crate::env::UsageEnvironment;
+use crate::ids::DestinationId;
 use crate::stream::fast_start::FastStart;
-use crate::stream::state::{SendContext, StreamState, key};
+use crate::stream::send_context::SendContext;
+use crate::stream::state::StreamState;
 
 impl StreamState {
     /// Lets a destination that joins the running stream begin as the policy says.
@@ -25,14 +26,12 @@ impl StreamState {
         &mut self,
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,
-        me: MediumHandle,
-        id: StreamId,
     ) {
         let Some(cache) = self.cache.as_ref().filter(|_| self.is_playing()) else { return };
         let is_on_its_way = self.outgoing.is_some();
         let next = self.destinations.catch_up(cache, is_on_its_way, self.policy, env, context);
         if let Some(at) = next {
-            env.arm_timer(&mut self.catch_up_timer, me, key(crate::ids::KEY_CATCH_UP, id), at);
+            self.timers.catch_up_at(env, at);
         }
         self.greet_newcomers(env, context, true);
     }

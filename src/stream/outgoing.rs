@@ -1,20 +1,15 @@
-//! Frames that do not go out at once, because they are large or for many, and the memory that
-//! packets lie in while they are sent.
+//! Frames that do not go out at once, because they are large or for many.
 
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::payload::PacketBuffer;
 use crate::stream::destinations::{FanOut, Progress};
-use crate::stream::state::{SendContext, StreamState};
+use crate::stream::send_context::SendContext;
+use crate::stream::state::StreamState;
 use std::time::{Duration, Instant};
 
 /// Between the bursts of a frame that is too large to be sent over UDP at once.
 pub(crate) const BURST_INTERVAL: Duration = Duration::from_millis(2);
-/// Bytes that are kept for the next frames.
-const MAX_KEPT: usize = 2 << 20;
-/// Buffers that are kept: one sends, others wait with frames that are on their way.
-const MAX_BUFFERS: usize = 16;
-
 /// A frame that is on its way.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -24,34 +19,6 @@ pub(crate) struct Outgoing {
     interval: Duration,
     /// When it goes on.
     pub(crate) next: Instant,
-}
-
-/// Memory for the packets of a frame, lent to each stream while it sends: a stream's own would be
-/// as large as its largest frame. What one huge frame took is not kept.
-#[derive(Debug, Default)]
-pub(crate) struct PacketMemory {
-    free: Vec<PacketBuffer>,
-    kept: usize,
-}
-
-impl PacketMemory {
-    /// The memory that was used last, which the processor's cache may still have.
-    pub(crate) fn take(&mut self) -> PacketBuffer {
-        let Some(buffer) = self.free.pop() else { return PacketBuffer::new(0) };
-        self.kept -= buffer.capacity();
-        buffer
-    }
-
-    /// Takes memory back.
-    pub(crate) fn give_back(&mut self, mut buffer: PacketBuffer) {
-        let capacity = buffer.capacity();
-        let has_room = self.free.len() < MAX_BUFFERS && capacity <= MAX_KEPT - self.kept;
-        if capacity > 0 && has_room {
-            buffer.clear();
-            self.kept += capacity;
-            self.free.push(buffer);
-        }
-    }
 }
 
 impl StreamState {
@@ -85,7 +52,7 @@ impl StreamState {
             let (batch, fan_out) = (&mut frame.batch, &mut frame.fan_out);
             match self.destinations.send_part(batch, fan_out, self.policy, env, context) {
                 Progress::Done => {
-                    context.spare.give_back(frame.batch);
+                    context.memory.give_back(frame.batch);
                     return None;
                 }
                 Progress::Part => frame.next = now,
@@ -122,35 +89,13 @@ impl StreamState {
         while self.destinations.send_part(batch, fan_out, self.policy, env, context)
             != Progress::Done
         {}
-        context.spare.give_back(frame.batch);
+        context.memory.give_back(frame.batch);
     }
 
     /// Forgets the frame that is on its way, which nobody waits for.
     pub(crate) fn drop_outgoing(&mut self, context: &mut SendContext<'_>) {
         if let Some(frame) = self.outgoing.take() {
-            context.spare.give_back(frame.batch);
+            context.memory.give_back(frame.batch);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_lent_again_and_bounded() {
-        let mut spare = PacketMemory::default();
-        assert_eq!(spare.take().capacity(), 0);
-        spare.give_back(PacketBuffer::of_one_packet(MAX_KEPT));
-        assert_eq!((spare.free.len(), spare.kept), (0, 0), "too large to be kept");
-        for _ in 0..2 * MAX_BUFFERS {
-            spare.give_back(PacketBuffer::of_one_packet(100_000));
-        }
-        assert_eq!(spare.free.len(), MAX_BUFFERS);
-        assert!(spare.kept <= MAX_KEPT);
-        let again = spare.take();
-        assert!(again.is_empty() && again.capacity() >= 100_000);
-        while spare.take().capacity() > 0 {}
-        assert_eq!(spare.kept, 0);
     }
 }

@@ -5,7 +5,8 @@ use crate::media::demux::DemuxTable;
 use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
-use crate::stream::state::{Phase, SendContext, StreamState};
+use crate::stream::send_context::SendContext;
+use crate::stream::state::{Phase, StreamState};
 use std::time::{Duration, Instant};
 
 /// Where a source's time line lies on the clock.

@@ -14,10 +14,11 @@
 //! range again and again in one session (`openRTSP -c`, which closes a track for good at its BYE)
 //! name the end.
 
-use crate::env::{MediumHandle, UsageEnvironment};
-use crate::ids::{DestinationId, StreamId};
+use crate::env::UsageEnvironment;
+use crate::ids::DestinationId;
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
-use crate::stream::state::{Phase, SendContext, StreamState, key};
+use crate::stream::send_context::SendContext;
+use crate::stream::state::{Phase, StreamState};
 use std::time::Duration;
 
 /// How long a report that is due waits for a frame to go out with. In a connection the two are one
@@ -75,40 +76,24 @@ impl StreamState {
     }
 
     /// A report may be due, or on its way.
-    pub(crate) fn run_rtcp(
-        &mut self,
-        env: &mut UsageEnvironment,
-        context: &mut SendContext<'_>,
-        me: MediumHandle,
-        id: StreamId,
-    ) {
+    pub(crate) fn run_rtcp(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
         let now = env.now();
         if self.report_run.done.is_none() && self.rtcp.poll_timeout().is_some_and(|at| at <= now) {
             let has_company = self.is_playing() && self.destinations.is_anyone_playing_over_tcp();
             if has_company && !self.report_waits {
                 self.report_waits = true;
                 let until = now + REPORT_PATIENCE;
-                return env.arm_timer(
-                    &mut self.rtcp_timer,
-                    me,
-                    key(crate::ids::KEY_STREAM_RTCP, id),
-                    until,
-                );
+                return self.timers.report_at(env, until);
             }
             let report = self.make_report(env);
             self.begin_report(report, true);
         }
         self.go_on_with_report(env, context);
-        self.wake_for_rtcp(env, me, id);
+        self.wake_for_rtcp(env);
     }
 
     /// Arms the timer for the next report, or the next part of this one.
-    pub(crate) fn wake_for_rtcp(
-        &mut self,
-        env: &mut UsageEnvironment,
-        me: MediumHandle,
-        id: StreamId,
-    ) {
+    pub(crate) fn wake_for_rtcp(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         let next = match self.report_run.done {
             Some(_) => Some(now + REPORT_INTERVAL),
@@ -116,7 +101,7 @@ impl StreamState {
             None => self.rtcp.poll_timeout(),
         };
         if let Some(at) = next {
-            env.arm_timer(&mut self.rtcp_timer, me, key(crate::ids::KEY_STREAM_RTCP, id), at);
+            self.timers.report_at(env, at);
         }
     }
 

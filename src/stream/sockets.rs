@@ -1,12 +1,29 @@
 //! The UDP sockets that streams leave from: a pair a stream, or one pair for all.
 
-use crate::arena::Id;
-use crate::env::UsageEnvironment;
-use crate::ids::{DestinationId, StreamId};
+use crate::arena::{Arena, Id};
+use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
+use crate::ids::{DestinationId, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, StreamId};
 use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Where RTP and RTCP over UDP leave from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UdpPorts {
+    /// An even/odd pair a stream.
+    Pairs {
+        /// First port to try; made even.
+        base: u16,
+        /// Pairs to try before SETUP fails.
+        tries: u16,
+    },
+    /// One pair for all streams of a local address; receivers are told apart by their address.
+    Shared {
+        /// RTP port, even; RTCP is the next. 0: any.
+        port: u16,
+    },
+}
 
 /// Names a pair of sockets in its server.
 pub(crate) type SocketsId = Id<UdpSockets>;
@@ -69,6 +86,87 @@ impl UdpSockets {
     pub(crate) fn close(self, env: &mut UsageEnvironment) {
         self.pair.rtp.close(env);
         self.pair.rtcp.close(env);
+    }
+}
+
+/// The pairs of sockets that the streams of a server have.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    table: Arena<UdpSockets>,
+    /// Those that all streams send from, by their local address.
+    shared: HashMap<SocketAddr, SocketsId>,
+}
+
+impl Sockets {
+    /// Takes a pair of sockets on `local`, whose events go to the medium `watcher`. `owner` is the
+    /// stream that has it for itself; without one all streams share it.
+    ///
+    /// # Errors
+    /// A socket cannot be watched. Both are closed then.
+    pub(crate) fn add(
+        &mut self,
+        env: &mut UsageEnvironment,
+        watcher: MediumHandle,
+        sockets: UdpSockets,
+    ) -> io::Result<SocketsId> {
+        let (local, owner) = (sockets.local, sockets.owner);
+        let id = self.table.insert(sockets);
+        let sockets = self.table.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
+        for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
+            let key = EventKey { kind, id: id.raw() };
+            if let Err(e) = sockets.socket(rtcp).watch(env, watcher, key, Interest::READABLE) {
+                self.remove(env, id);
+                return Err(e);
+            }
+        }
+        if owner.is_none() {
+            self.shared.insert(local, id);
+        }
+        Ok(id)
+    }
+
+    /// Those that all streams send from on a local address, whose port is 0.
+    pub(crate) fn shared_on(&self, local: SocketAddr) -> Option<SocketsId> {
+        self.shared.get(&local).copied()
+    }
+
+    pub(crate) fn get(&self, id: SocketsId) -> Option<&UdpSockets> {
+        self.table.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SocketsId) -> Option<&mut UdpSockets> {
+        self.table.get_mut(id)
+    }
+
+    /// Closes a pair.
+    pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: SocketsId) {
+        let Some(sockets) = self.table.remove(id) else { return };
+        if self.shared.get(&sockets.local) == Some(&id) {
+            self.shared.remove(&sockets.local);
+        }
+        sockets.close(env);
+    }
+
+    /// Closes all.
+    pub(crate) fn close(&mut self, env: &mut UsageEnvironment) {
+        for id in self.table.ids().collect::<Vec<_>>() {
+            self.remove(env, id);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketsId, &UdpSockets)> {
+        self.table.iter()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared_len(&self) -> usize {
+        self.shared.len()
     }
 }
 

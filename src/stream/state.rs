@@ -4,76 +4,29 @@
 //! the *running time*, which is locked to the monotonic clock, so that sender reports give every
 //! track the same relation between RTP time and wall clock (RFC 3550 section 6.4.1).
 
-use crate::arena::{Arena, Id};
-use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
+use crate::env::UsageEnvironment;
 use crate::frame::Frame;
-use crate::ids::StreamId;
 use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId};
 use crate::media::demux::DemuxTable;
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
-use crate::rtsp::connections::Connections;
-use crate::stream::destinations::{Destination, DestinationTransport, Destinations, Progress};
+use crate::stream::destination::{Destination, DestinationTransport, Goodbye, destination_key};
+use crate::stream::destinations::{Destinations, Progress};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::key_frames::KeyFrameWatch;
-use crate::stream::live_clock::{LiveClock, LivePlace};
-use crate::stream::outgoing::{Outgoing, PacketMemory};
+use crate::stream::live_clock::LivePlace;
+use crate::stream::live_clocks::LiveClockId;
+use crate::stream::outgoing::Outgoing;
+use crate::stream::parts::{SendPolicy, StreamParts};
 use crate::stream::position::Base;
 use crate::stream::rtcp::{Identity, ReportRun};
-use crate::stream::sockets::{SocketsId, UdpSockets};
+use crate::stream::send_context::SendContext;
+use crate::stream::sockets::SocketsId;
+use crate::stream::timers::StreamTimers;
 use std::fmt;
 use std::time::{Duration, Instant};
-
-/// What a stream is made of.
-pub(crate) struct StreamParts {
-    pub(crate) source: Box<dyn FramedSource>,
-    pub(crate) sink: RtpSink,
-    pub(crate) rtcp: RtcpInstance,
-    /// Media session and number of the subsession; `None` for a multicast stream.
-    pub(crate) origin: Option<(MediaSessionId, usize)>,
-    pub(crate) shared: bool,
-    pub(crate) live: bool,
-    pub(crate) is_video: bool,
-    /// Begin anew this long after the start.
-    pub(crate) repeat_period: Option<Duration>,
-    pub(crate) key_frames: KeyFrameWatch,
-}
-
-/// How a stream sends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SendPolicy {
-    /// How a newcomer begins.
-    pub(crate) fast_start: FastStart,
-    /// Packets that go out over UDP at once.
-    pub(crate) max_burst: usize,
-    /// Destinations that a frame goes to in one turn of the loop.
-    pub(crate) destinations_per_turn: usize,
-}
-
-impl Default for SendPolicy {
-    /// All to everybody at once.
-    fn default() -> Self {
-        Self {
-            fast_start: FastStart::Off,
-            max_burst: usize::MAX,
-            destinations_per_turn: usize::MAX,
-        }
-    }
-}
-
-/// What a stream needs of the server while it runs.
-pub(crate) struct SendContext<'a> {
-    pub(crate) connections: &'a mut Connections,
-    pub(crate) sockets: &'a mut Arena<UdpSockets>,
-    pub(crate) demuxers: &'a mut DemuxTable,
-    pub(crate) live_clocks: &'a mut Arena<LiveClock>,
-    /// Memory for packets, lent to each stream while it sends.
-    pub(crate) spare: &'a mut PacketMemory,
-    /// Client sessions whose connection takes what it is sent.
-    pub(crate) drained: &'a mut Vec<ClientSessionId>,
-}
 
 /// The end is told this long after the last packet at the earliest: a receiver that finds both
 /// at once may look at RTCP first, and drop what it has not read.
@@ -110,7 +63,7 @@ pub struct StreamState {
     pub(crate) live: bool,
     pub(crate) is_video: bool,
     /// The time line of a live presentation, and where this stream is on it.
-    pub(crate) live_clock: Option<Id<LiveClock>>,
+    pub(crate) live_clock: Option<LiveClockId>,
     pub(crate) live_place: Option<LivePlace>,
     pub(crate) repeat_period: Option<Duration>,
     pub(crate) destinations: Destinations,
@@ -118,9 +71,7 @@ pub struct StreamState {
     pub(crate) cache: Option<KeyFrameCache>,
     pub(crate) key_frames: KeyFrameWatch,
     pub(crate) outgoing: Option<Outgoing>,
-    timer: Timer,
-    pub(crate) rtcp_timer: Timer,
-    pub(crate) catch_up_timer: Timer,
+    pub(crate) timers: StreamTimers,
     pub(crate) phase: Phase,
     /// Running time 0.
     pub(crate) epoch: Instant,
@@ -165,27 +116,35 @@ impl fmt::Debug for StreamState {
 }
 
 impl StreamState {
-    pub(crate) fn new(parts: StreamParts, now: Instant) -> Self {
+    /// A stream that has yet to be started. `live_clock` is the time line of its presentation, if
+    /// it is live; `max_cached` bounds what is kept for newcomers.
+    pub(crate) fn new(
+        parts: StreamParts,
+        policy: SendPolicy,
+        max_cached: usize,
+        live_clock: Option<LiveClockId>,
+        timers: StreamTimers,
+        now: Instant,
+    ) -> Self {
+        let is_cached = policy.fast_start == FastStart::KeyFrameCache;
         Self {
             source: parts.source,
             sink: parts.sink,
             rtcp: parts.rtcp,
             origin: parts.origin,
-            input: None,
+            input: parts.input,
             shared: parts.shared,
-            live: parts.live,
+            live: parts.input.is_some(),
             is_video: parts.is_video,
-            live_clock: None,
+            live_clock,
             live_place: None,
             repeat_period: parts.repeat_period,
             destinations: Destinations::default(),
-            policy: SendPolicy::default(),
-            cache: None,
+            policy,
+            cache: is_cached.then(|| KeyFrameCache::new(max_cached)),
             key_frames: parts.key_frames,
             outgoing: None,
-            timer: Timer::default(),
-            rtcp_timer: Timer::default(),
-            catch_up_timer: Timer::default(),
+            timers,
             phase: Phase::Idle,
             epoch: now,
             base: None,
@@ -247,7 +206,29 @@ impl StreamState {
         self.destinations.add(session, transport)
     }
 
-    pub(crate) fn remove_destination(&mut self, id: DestinationId) -> Option<Destination> {
+    /// Stops sending to a destination and takes it out. `goodbye` says whether it is told; with
+    /// [`Goodbye::BeforeAnswer`] what a connection is told is left in [`report`](Self::report).
+    pub(crate) fn release(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+        id: DestinationId,
+        goodbye: Goodbye,
+    ) -> Option<Destination> {
+        let leaving = self.destinations.table.get(id)?;
+        let (is_udp, is_playing, has_heard) =
+            (leaving.is_udp(), leaving.playing, leaving.has_heard);
+        if is_udp && is_playing {
+            self.finish_outgoing_for(env, context, id);
+        }
+        self.report.clear();
+        match goodbye {
+            _ if !has_heard => {}
+            Goodbye::None => {}
+            Goodbye::BeforeAnswer if !is_udp => self.write_goodbye(env),
+            _ => self.say_goodbye(env, context, Some(id)),
+        }
+        self.pause(env, id);
         self.rtcp.remove_destination(destination_key(id));
         self.destinations.remove(id)
     }
@@ -309,8 +290,7 @@ impl StreamState {
     }
 
     fn halt(&mut self, env: &mut UsageEnvironment) {
-        env.disarm_timer(&mut self.timer);
-        env.disarm_timer(&mut self.catch_up_timer);
+        self.timers.halt(env);
         self.outgoing = None;
         if let Some(cache) = &mut self.cache {
             cache.clear();
@@ -322,20 +302,14 @@ impl StreamState {
     }
 
     /// Arms the stream's timers for `at`.
-    pub(crate) fn wake(
-        &mut self,
-        env: &mut UsageEnvironment,
-        me: MediumHandle,
-        id: StreamId,
-        at: Instant,
-    ) {
-        env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), at);
+    pub(crate) fn wake(&mut self, env: &mut UsageEnvironment, at: Instant) {
+        self.timers.run_at(env, at);
         // Newcomers do not put off the next part of a report.
         if !self.report_run.is_under_way() {
-            self.wake_for_rtcp(env, me, id);
+            self.wake_for_rtcp(env);
         }
         if self.destinations.is_anyone_catching_up() {
-            env.arm_timer(&mut self.catch_up_timer, me, key(crate::ids::KEY_CATCH_UP, id), at);
+            self.timers.catch_up_at(env, at);
         }
     }
 
@@ -344,8 +318,6 @@ impl StreamState {
         &mut self,
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,
-        me: MediumHandle,
-        id: StreamId,
         budget: usize,
     ) -> RunOutcome {
         let now = env.now();
@@ -355,7 +327,7 @@ impl StreamState {
         let reports = self.report_run.is_under_way();
         let mut sent = self.outgoing.is_some();
         if let Some(next) = self.go_on_with_outgoing(env, context) {
-            env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), next);
+            self.timers.run_at(env, next);
             return RunOutcome::Running;
         }
         if let Phase::Ending(at) = self.phase {
@@ -363,7 +335,7 @@ impl StreamState {
                 return self.end(env, context);
             }
             let at = if now < at { at } else { now + END_DELAY };
-            env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), at);
+            self.timers.run_at(env, at);
             return RunOutcome::Running;
         }
         let mut wake_at = now;
@@ -430,9 +402,9 @@ impl StreamState {
             wake_at = outgoing.next;
         }
         self.greet_newcomers(env, context, sent);
-        env.arm_timer(&mut self.timer, me, key(crate::ids::KEY_STREAM, id), wake_at);
+        self.timers.run_at(env, wake_at);
         if self.report_run.is_under_way() && !reports {
-            self.wake_for_rtcp(env, me, id);
+            self.wake_for_rtcp(env);
         }
         RunOutcome::Running
     }
@@ -451,7 +423,7 @@ impl StreamState {
         self.gave_frame = true;
         // Of a flush, where the time line jumps.
         self.finish_outgoing(env, context);
-        let mut memory = context.spare.take();
+        let mut memory = context.memory.take();
         self.sink.swap_memory(&mut memory);
         let part = self.key_frames.handle_frame(frame);
         let batch = self.sink.handle_frame(frame, running_time);
@@ -468,7 +440,7 @@ impl StreamState {
             self.keep_outgoing(env, fan_out, progress, frame.duration);
         }
         self.sink.swap_memory(&mut memory);
-        context.spare.give_back(memory);
+        context.memory.give_back(memory);
         has_packets
     }
 
@@ -532,8 +504,7 @@ impl StreamState {
         if self.stop_at.is_none() {
             self.end_with_goodbye(env, context);
         }
-        env.disarm_timer(&mut self.timer);
-        env.disarm_timer(&mut self.catch_up_timer);
+        self.timers.halt(env);
         self.phase = Phase::Ended;
         for id in self.destinations.table.ids().collect::<Vec<_>>() {
             self.destinations.set_playing(id, false);
@@ -548,19 +519,7 @@ impl StreamState {
 
     /// Releases timers and what the source holds in tables.
     pub(crate) fn close(mut self, env: &mut UsageEnvironment, demuxers: &mut DemuxTable) {
-        env.disarm_timer(&mut self.timer);
-        env.disarm_timer(&mut self.rtcp_timer);
-        env.disarm_timer(&mut self.catch_up_timer);
+        self.timers.disarm(env);
         self.source.close(&mut SourceContext { now: env.now(), demuxers });
     }
-}
-
-/// The key under which a destination's reception statistics are kept.
-pub(crate) fn destination_key(id: DestinationId) -> u64 {
-    let raw = id.raw();
-    u64::from(raw.generation) << 32 | u64::from(raw.index)
-}
-
-pub(crate) fn key(kind: u32, id: StreamId) -> EventKey {
-    EventKey { kind, id: id.raw() }
 }

@@ -1,80 +1,229 @@
 //! [`Streams`]: the streams of a server, and what they share: sockets, inputs, time lines, memory.
+//!
+//! Its methods do what a stream can do by itself. What others have to know of it they ask for when
+//! they are done: which client sessions were heard from ([`poll_heard`](Streams::poll_heard)). A
+//! connection that cannot be written to is noted with the
+//! [`Connections`](crate::rtsp::connections::Connections).
 
 use crate::arena::Arena;
-use crate::env::turn_budget::TurnBudget;
-use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
-use crate::ids::{
-    ClientSessionId, DestinationId, InputId, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, MediaSessionId,
-    OfInput, OfStream, StreamId,
-};
+use crate::env::{MediumHandle, UsageEnvironment};
+use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
-use crate::net::{Inbox, PortPair};
+use crate::media::{FramedSource, SeekError, SourceContext, Wake};
+use crate::net::{Inbox, PortPair, with_port};
 use crate::rtsp::connections::Connections;
-use crate::stream::destinations::DestinationTransport;
-use crate::stream::input::Input;
-use crate::stream::live_clock::LiveClock;
+use crate::stream::destination::{
+    Destination, DestinationTransport, Goodbye, Totals, destination_key,
+};
+use crate::stream::fast_start::FastStart;
+use crate::stream::input::Inputs;
+use crate::stream::live_clocks::{LiveClockId, LiveClocks};
 use crate::stream::members::Members;
-use crate::stream::outgoing::PacketMemory;
-use crate::stream::sockets::{SocketsId, UdpSockets};
-use crate::stream::state::{SendContext, StreamState};
+use crate::stream::packet_memory::PacketMemory;
+use crate::stream::parts::{SendPolicy, StreamParts};
+use crate::stream::send_context::SendContext;
+use crate::stream::sockets::{Reflect, Sockets, SocketsId, UdpPorts, UdpSockets};
+use crate::stream::state::{RunOutcome, StreamState};
+use crate::stream::timers::StreamTimers;
+use crate::wire::interleaved;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Bytes that are read of an RTCP packet: none that stays whole on the way is longer.
 const DATAGRAM_LEN: usize = 2048;
 
+/// What the configuration of a server says of its streams.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamsConfig {
+    /// Frames that one stream may send in one turn of the loop.
+    pub(crate) frames_per_turn: usize,
+    /// Packets that go out over UDP at once; 0: no limit.
+    pub(crate) max_burst: usize,
+    /// Destinations that a frame goes to in one turn of the loop; 0: no limit.
+    pub(crate) destinations_per_turn: usize,
+    /// Bytes that are kept of a stream for newcomers.
+    pub(crate) max_cached: usize,
+    /// Whether UDP is sent with the system's segmentation offload.
+    pub(crate) udp_segmentation: bool,
+    pub(crate) udp_ports: UdpPorts,
+}
+
 /// The streams of a server, and what they share.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    /// The medium that hands on the events of sockets.
+    config: StreamsConfig,
+    /// The medium whose events run the streams.
     owner: Option<MediumHandle>,
-    pub(crate) table: Arena<StreamState, OfStream>,
+    table: Arena<StreamState, OfStream>,
     /// The streams that all clients of a track share, by media session and number of the track.
-    pub(crate) shared: HashMap<(MediaSessionId, usize), StreamId>,
+    shared: HashMap<(MediaSessionId, usize), StreamId>,
     /// Time lines of live presentations that stream.
-    pub(crate) live_clocks: Arena<LiveClock>,
-    /// Streams that an event trigger wakes.
-    pub(crate) inputs: Arena<Input, OfInput>,
-    /// Streams that were run because their input has a frame.
-    pub(crate) input_runs: TurnBudget,
-    pub(crate) sockets: Arena<UdpSockets>,
-    pub(crate) shared_sockets: HashMap<SocketAddr, SocketsId>,
-    pub(crate) demuxers: DemuxTable,
+    live_clocks: LiveClocks,
+    inputs: Inputs,
+    sockets: Sockets,
+    demuxers: DemuxTable,
     /// Multicast presentations that were started.
-    pub(crate) presentations: u64,
+    presentations: u64,
     /// Sessions that watch multicast streams.
-    pub(crate) members: Members,
-    /// Memory for the packets of one frame.
-    pub(crate) spare: PacketMemory,
-    /// Client sessions whose connection takes what it is sent.
-    pub(crate) drained: Vec<ClientSessionId>,
+    members: Members,
+    memory: PacketMemory,
+    /// Client sessions that are known to be alive: they report, or take what they are sent.
+    heard: Vec<ClientSessionId>,
     /// Memory for the RTCP packets that came at once.
-    pub(crate) inbox: Inbox,
+    inbox: Inbox,
+}
+
+/// Where a destination begins if it is started now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartPoint {
+    /// Normal play time of the first frame.
+    pub(crate) npt: Duration,
+    /// When that frame is decoded.
+    pub(crate) due: Duration,
+    /// Whether there is such a frame; otherwise the stream is over, or has none yet.
+    pub(crate) is_known: bool,
 }
 
 impl Streams {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: StreamsConfig) -> Self {
         Self {
+            config,
             owner: None,
             table: Arena::new(),
             shared: HashMap::new(),
-            live_clocks: Arena::new(),
-            inputs: Arena::new(),
-            input_runs: TurnBudget::default(),
-            sockets: Arena::new(),
-            shared_sockets: HashMap::new(),
+            live_clocks: LiveClocks::default(),
+            inputs: Inputs::default(),
+            sockets: Sockets::default(),
             demuxers: DemuxTable::default(),
             presentations: 0,
             members: Members::default(),
-            spare: PacketMemory::default(),
-            drained: Vec::new(),
+            memory: PacketMemory::default(),
+            heard: Vec::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
         }
     }
 
-    /// Calls `f` with a stream and what it needs to send. Connections that it finds broken, and
-    /// client sessions that its sending keeps alive, are noted for the server.
+    /// Names the medium that hands on the events of streams, sockets and inputs. Nothing can be
+    /// added before.
+    pub(crate) const fn set_owner(&mut self, owner: MediumHandle) {
+        self.owner = Some(owner);
+    }
+
+    // The table
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn get(&self, id: StreamId) -> Option<&StreamState> {
+        self.table.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: StreamId) -> Option<&mut StreamState> {
+        self.table.get_mut(id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamId, &StreamState)> {
+        self.table.iter()
+    }
+
+    /// The stream that all clients of a track share, if there is one.
+    pub(crate) fn shared_stream(&self, origin: (MediaSessionId, usize)) -> Option<StreamId> {
+        self.shared.get(&origin).copied()
+    }
+
+    /// What sources are made with.
+    pub(crate) const fn demuxers(&mut self) -> &mut DemuxTable {
+        &mut self.demuxers
+    }
+
+    /// A number for a presentation that is multicast, which no client session has.
+    pub(crate) const fn number_presentation(&mut self) -> u64 {
+        self.presentations += 1;
+        u64::MAX - self.presentations
+    }
+
+    /// Adds a stream. A live one is put on the time line of its `presentation`, which begins with
+    /// the first that is.
+    ///
+    /// # Errors
+    /// Nobody [owns](Self::set_owner) the streams.
+    pub(crate) fn add(
+        &mut self,
+        env: &UsageEnvironment,
+        parts: StreamParts,
+        presentation: &mut Option<LiveClockId>,
+    ) -> io::Result<StreamId> {
+        let owner = self.owner.ok_or(io::ErrorKind::NotConnected)?;
+        let now = env.now();
+        let (input, origin, shared) = (parts.input, parts.origin, parts.shared);
+        let live_clock = input.map(|_| self.live_clocks.join(presentation, now));
+        let limit = |n: usize| if n == 0 { usize::MAX } else { n };
+        let waits = shared && parts.is_video && origin.is_some();
+        let policy = SendPolicy {
+            fast_start: if waits { parts.fast_start } else { FastStart::Off },
+            max_burst: limit(self.config.max_burst),
+            destinations_per_turn: limit(self.config.destinations_per_turn),
+        };
+        let max_cached = self.config.max_cached;
+        let id = self.table.insert_with(|id| {
+            let timers = StreamTimers::new(owner, id);
+            StreamState::new(parts, policy, max_cached, live_clock, timers, now)
+        });
+        if let Some(origin) = origin.filter(|_| shared) {
+            self.shared.insert(origin, id);
+        }
+        if let Some(input) = input {
+            self.inputs.add_stream(input, id);
+        }
+        Ok(id)
+    }
+
+    /// Closes a stream, and the sockets that are its own.
+    pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        let Some(stream) = self.table.remove(id) else { return };
+        if let Some(origin) = stream.origin {
+            if self.shared.get(&origin) == Some(&id) {
+                self.shared.remove(&origin);
+            }
+        }
+        if let Some(input) = stream.input {
+            self.inputs.remove_stream(input, id);
+        }
+        for sockets in stream.sockets() {
+            if self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id)) {
+                self.sockets.remove(env, sockets);
+            }
+        }
+        if let Some(clock) = stream.live_clock {
+            self.live_clocks.leave(clock);
+        }
+        stream.close(env, &mut self.demuxers);
+    }
+
+    /// Closes a stream that was made for clients and has none.
+    pub(crate) fn remove_if_unused(&mut self, env: &mut UsageEnvironment, id: StreamId) {
+        if self.table.get(id).is_some_and(|s| s.users() == 0 && s.origin.is_some()) {
+            self.remove(env, id);
+        }
+    }
+
+    /// Says goodbye to all destinations, and closes everything.
+    pub(crate) fn close(&mut self, env: &mut UsageEnvironment, connections: &mut Connections) {
+        for id in self.table.ids().collect::<Vec<_>>() {
+            self.with_stream(env, connections, id, |s, env, cx| s.say_goodbye(env, cx, None));
+            self.remove(env, id);
+        }
+        self.sockets.close(env);
+        self.inputs.close(env);
+    }
+
+    // Running
+
+    /// Calls `f` with a stream and what it needs to send.
     pub(crate) fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -88,99 +237,182 @@ impl Streams {
             sockets: &mut self.sockets,
             demuxers: &mut self.demuxers,
             live_clocks: &mut self.live_clocks,
-            spare: &mut self.spare,
-            drained: &mut self.drained,
+            memory: &mut self.memory,
+            heard: &mut self.heard,
         };
         Some(f(stream, env, &mut context))
     }
 
-    /// Notes which input wakes a stream.
-    pub(crate) fn feed_from(&mut self, id: StreamId, input: Option<InputId>) {
+    /// Runs a stream whose timer has expired, or whose input has a frame.
+    pub(crate) fn run(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: StreamId,
+    ) {
+        let budget = self.config.frames_per_turn;
+        let outcome = self.with_stream(env, connections, id, |s, env, cx| s.run(env, cx, budget));
+        if outcome == Some(RunOutcome::Ended) {
+            log::debug!("stream {id} has ended");
+        }
+    }
+
+    /// Runs the control side of a stream whose timer has expired. Returns whether a report, if it
+    /// was one's turn, has gone to all: a good time to [take totals](Self::take_totals).
+    pub(crate) fn run_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: StreamId,
+    ) -> bool {
+        let is_done = self.with_stream(env, connections, id, |stream, env, cx| {
+            stream.run_rtcp(env, cx);
+            !stream.report_run.is_under_way()
+        });
+        is_done == Some(true)
+    }
+
+    /// Sends newcomers more of what was sent before they came.
+    pub(crate) fn run_catch_up(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: StreamId,
+    ) {
+        self.with_stream(env, connections, id, |s, env, cx| s.run_catch_up(env, cx));
+    }
+
+    /// A client session that was heard from: its receiver reported, or its connection took what
+    /// it was sent.
+    pub(crate) fn poll_heard(&mut self) -> Option<ClientSessionId> {
+        self.heard.pop()
+    }
+
+    /// Calls `take` with what was sent for each client session since the last call.
+    pub(crate) fn take_totals(&mut self, id: StreamId, take: impl FnMut(ClientSessionId, Totals)) {
         if let Some(stream) = self.table.get_mut(id) {
-            stream.input = input;
+            stream.destinations.take_all_totals(take);
         }
-        if let Some(input) = input.and_then(|input| self.inputs.get_mut(input)) {
-            input.add(id);
-        }
+    }
+
+    /// What was sent to one destination since the last call.
+    pub(crate) fn take_totals_of(&mut self, id: StreamId, destination: DestinationId) -> Totals {
+        let stream = self.table.get_mut(id);
+        stream.map(|s| s.destinations.take_totals(destination)).unwrap_or_default()
+    }
+
+    // Live inputs
+
+    /// Makes a live input, and what wakes it from any thread.
+    pub(crate) fn create_input(&mut self, env: &mut UsageEnvironment) -> (InputId, Wake) {
+        self.inputs.create(env, self.owner)
     }
 
     /// Forgets a live input that is not used any more.
     pub(crate) fn delete_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
-        let Some(mut input) = self.inputs.remove(id) else { return };
-        env.disarm_timer(&mut input.timer);
-        if let Some(trigger) = input.trigger {
-            env.delete_event_trigger(&trigger);
+        self.inputs.remove(env, id);
+    }
+
+    /// An input has a frame, or its end: its streams are run.
+    pub(crate) fn handle_input(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+    ) {
+        self.inputs.handle_wake(id);
+        self.run_input(env, connections, id);
+    }
+
+    /// Runs streams of an input, as many as fit into this turn; the others follow in the next.
+    pub(crate) fn run_input(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+    ) {
+        let Some(owner) = self.owner else { return };
+        while let Some(stream) = self.inputs.next_stream(env, owner, id) {
+            self.run(env, connections, stream);
         }
     }
 
-    /// Closes a stream, and the sockets that are its own.
-    pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        let Some(stream) = self.table.remove(id) else { return };
-        if let Some(origin) = stream.origin {
-            if self.shared.get(&origin) == Some(&id) {
-                self.shared.remove(&origin);
+    /// Checks that what names another finds it.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        for stream in self.shared.values() {
+            assert!(self.table.contains(*stream));
+        }
+        for (id, sockets) in self.sockets.iter() {
+            match sockets.owner {
+                Some(owner) => {
+                    let stream = self.table.get(owner).expect("sockets have their stream");
+                    assert!(stream.sockets().any(|s| s == id));
+                }
+                None => assert_eq!(self.sockets.shared_on(sockets.local), Some(id)),
             }
         }
-        if let Some(input) = stream.input.and_then(|input| self.inputs.get_mut(input)) {
-            input.remove(id);
-        }
-        for sockets in stream.sockets() {
-            let owned = self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id));
-            if let Some(sockets) = owned.then(|| self.sockets.remove(sockets)).flatten() {
-                sockets.close(env);
-            }
-        }
-        stream.leave_live_clock(&mut self.live_clocks);
-        stream.close(env, &mut self.demuxers);
     }
 
-    /// Names the medium that hands on the events of sockets.
-    pub(crate) const fn set_owner(&mut self, owner: MediumHandle) {
-        self.owner = Some(owner);
+    #[cfg(test)]
+    pub(crate) const fn all_sockets(&self) -> &Sockets {
+        &self.sockets
     }
 
-    pub(crate) fn get(&self, id: StreamId) -> Option<&StreamState> {
-        self.table.get(id)
+    #[cfg(test)]
+    pub(crate) const fn all_members(&self) -> &Members {
+        &self.members
     }
 
-    /// Closes a stream that was made for clients and has none.
-    pub(crate) fn remove_if_unused(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        if self.table.get(id).is_some_and(|s| s.users() == 0 && s.origin.is_some()) {
-            self.remove(env, id);
-        }
-    }
+    // Destinations
 
     pub(crate) fn sockets(&self, id: SocketsId) -> Option<&UdpSockets> {
         self.sockets.get(id)
     }
 
-    /// Adds a pair of sockets, which belongs to a stream or to all on its local address.
+    /// The sockets that a stream sends from on the local address `local`. Where it has none yet,
+    /// `open` opens a pair on that address, at or above a port and after so many tries.
     ///
     /// # Errors
-    /// A socket cannot be watched.
-    pub(crate) fn add_sockets(
+    /// What `open` says, or a socket cannot be watched.
+    pub(crate) fn sockets_for(
         &mut self,
         env: &mut UsageEnvironment,
+        stream: StreamId,
         local: SocketAddr,
-        pair: PortPair,
-        stream: Option<StreamId>,
-        gso: bool,
+        open: impl FnOnce(&mut UsageEnvironment, SocketAddr, u16, u16) -> io::Result<PortPair>,
+    ) -> io::Result<SocketsId> {
+        let local = with_port(local, 0);
+        let (base, tries) = match self.config.udp_ports {
+            UdpPorts::Shared { port } => {
+                if let Some(sockets) = self.sockets.shared_on(local) {
+                    return Ok(sockets);
+                }
+                let (base, tries) = if port == 0 { (6970, 1024) } else { (port, 1) };
+                let pair = PortPair::open(env, local, base, tries)?;
+                return self.add_sockets(env, UdpSockets::new(local, pair, None));
+            }
+            UdpPorts::Pairs { base, tries } => (base, tries),
+        };
+        let state = self.table.get(stream).ok_or(io::ErrorKind::NotFound)?;
+        let is_on = |id: &SocketsId| self.sockets.get(*id).is_some_and(|s| s.local == local);
+        if let Some(sockets) = state.sockets().find(is_on) {
+            return Ok(sockets);
+        }
+        let pair = open(env, local, base, tries)?;
+        self.add_sockets(env, UdpSockets::new(local, pair, Some(stream)))
+    }
+
+    fn add_sockets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        mut sockets: UdpSockets,
     ) -> io::Result<SocketsId> {
         let owner = self.owner.ok_or(io::ErrorKind::NotConnected)?;
-        let id = self.sockets.insert(UdpSockets::new(local, pair, stream));
-        let sockets = self.sockets.get_mut(id).ok_or(io::ErrorKind::NotFound)?;
-        for (kind, rtcp) in [(KEY_RTP_SOCKET, false), (KEY_RTCP_SOCKET, true)] {
-            sockets.socket(rtcp).set_gso(gso);
-            let key = EventKey { kind, id: id.raw() };
-            let watched = sockets.socket(rtcp).watch(env, owner, key, Interest::READABLE);
-            if let Err(e) = watched {
-                if let Some(sockets) = self.sockets.remove(id) {
-                    sockets.close(env);
-                }
-                return Err(e);
-            }
+        for rtcp in [false, true] {
+            sockets.socket(rtcp).set_gso(self.config.udp_segmentation);
         }
-        Ok(id)
+        self.sockets.add(env, owner, sockets)
     }
 
     /// Adds a destination to a stream, which is not sent anything yet. RTCP that comes from where
@@ -201,17 +433,90 @@ impl Streams {
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                 if let Some(c) = connections.get_mut(connection) {
-                    c.channels.bind((rtp_channel, rtcp_channel), (stream, id));
+                    let to = (stream, id);
+                    c.channels.bind((rtp_channel, rtcp_channel), to);
                 }
             }
         }
         Some(id)
     }
 
+    /// Adds the sockets and the destination of a stream to a multicast group.
+    ///
+    /// # Errors
+    /// A socket cannot be watched.
+    pub(crate) fn add_group(
+        &mut self,
+        env: &mut UsageEnvironment,
+        stream: StreamId,
+        (rtp, rtcp): (SocketAddr, SocketAddr),
+        pair: PortPair,
+        reflect: Option<Reflect>,
+    ) -> io::Result<DestinationId> {
+        let mut sockets = UdpSockets::new(rtp, pair, Some(stream));
+        sockets.reflect = reflect;
+        let sockets = self.add_sockets(env, sockets)?;
+        let transport = DestinationTransport::Udp { sockets, rtp, rtcp };
+        let state = self.table.get_mut(stream).ok_or(io::ErrorKind::NotFound)?;
+        Ok(state.add_destination(None, transport))
+    }
+
+    /// Takes a destination away from its stream, and the stream with its last destination.
+    /// Returns what the destination was.
+    pub(crate) fn remove_destination(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        (stream, destination): (StreamId, DestinationId),
+        goodbye: Goodbye,
+    ) -> Option<Destination> {
+        let removed = self
+            .with_stream(env, connections, stream, |s, env, cx| {
+                s.release(env, cx, destination, goodbye)
+            })
+            .flatten();
+        let to = (stream, destination);
+        match removed.as_ref().map(|d| d.transport) {
+            Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
+                if let Some(sockets) = self.sockets.get_mut(sockets) {
+                    sockets.remove_route(rtcp, to);
+                }
+            }
+            Some(DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel }) => {
+                let report = self.table.get(stream).map(|s| &*s.report).unwrap_or_default();
+                if let Some(connection) = connections.get_mut(connection) {
+                    let keep_queued = goodbye == Goodbye::BehindMedia;
+                    connection.forget_channels((rtp_channel, rtcp_channel), to, keep_queued);
+                    let mut packet = Vec::new();
+                    if goodbye == Goodbye::BeforeAnswer
+                        && !report.is_empty()
+                        && interleaved::write(rtcp_channel, report, &mut packet)
+                        && connection.send_answer(env, &packet).is_err()
+                    {
+                        log::debug!("{}: BYE could not be sent", connection.peer);
+                    }
+                }
+            }
+            None => {}
+        }
+        self.remove_if_unused(env, stream);
+        removed
+    }
+
     /// Whether a stream is sent to a destination.
     pub(crate) fn is_playing(&self, stream: StreamId, destination: DestinationId) -> bool {
         let stream = self.table.get(stream);
         stream.and_then(|s| s.destinations.table.get(destination)).is_some_and(|d| d.playing)
+    }
+
+    /// The client session of a destination that a stream is sent to.
+    pub(crate) fn session_played_to(
+        &self,
+        stream: StreamId,
+        destination: DestinationId,
+    ) -> Option<ClientSessionId> {
+        let destination = self.table.get(stream)?.destinations.table.get(destination)?;
+        destination.session.filter(|_| destination.playing)
     }
 
     /// How packets reach a destination.
@@ -223,8 +528,184 @@ impl Streams {
         Some(self.table.get(stream)?.destinations.table.get(destination)?.transport)
     }
 
+    /// Makes known where a destination begins, if it is started now.
+    pub(crate) fn prepare(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        (stream, destination): (StreamId, DestinationId),
+    ) -> Option<StartPoint> {
+        let joins = !self.is_playing(stream, destination);
+        self.with_stream(env, connections, stream, |s, env, cx| {
+            let now = env.now();
+            s.renew_identity(env);
+            s.prepare(cx, now);
+            s.begin_packet(env, cx, destination);
+            StartPoint {
+                npt: s.first_npt(joins),
+                due: s.next_dts(),
+                is_known: s.has_frame() || s.shared && s.is_playing(),
+            }
+        })
+    }
+
+    /// Starts sending to a destination. `npt` is what the presentation starts with now; all tracks
+    /// that start together are given the same.
+    pub(crate) fn start(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        (stream, destination): (StreamId, DestinationId),
+        npt: Duration,
+    ) {
+        self.with_stream(env, connections, stream, |s, env, cx| {
+            s.start(env, cx, destination, npt);
+            let now = env.now();
+            s.wake(env, now);
+        });
+    }
+
+    /// Stops sending to a destination. `resume_at` is where its client says that it has come to,
+    /// if it says so.
+    pub(crate) fn pause(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        (stream, destination): (StreamId, DestinationId),
+        resume_at: Option<Duration>,
+    ) {
+        self.with_stream(env, connections, stream, |s, env, cx| {
+            s.begin_packet(env, cx, destination);
+            s.pause(env, destination);
+            s.pause_at = None;
+            // What was sent beyond the point, the client has discarded.
+            s.resume_at = resume_at;
+        });
+    }
+
+    /// Asks whether a stream can be moved: `check` is called with its source.
+    ///
+    /// # Errors
+    /// Those of `check`.
+    pub(crate) fn check_seek(
+        &mut self,
+        env: &UsageEnvironment,
+        id: StreamId,
+        check: impl FnOnce(&dyn FramedSource, &mut SourceContext<'_>) -> Result<(), SeekError>,
+    ) -> Result<(), SeekError> {
+        let Some(stream) = self.table.get(id) else { return Ok(()) };
+        let mut cx = SourceContext { now: env.now(), demuxers: &mut self.demuxers };
+        check(&*stream.source, &mut cx)
+    }
+
+    /// Moves a stream that no others watch: `seek` is called with its source, and returns where it
+    /// goes on. It stops sending to `destination`, unless the position stays what it is.
+    ///
+    /// # Errors
+    /// Those of `seek`.
+    pub(crate) fn seek(
+        &mut self,
+        env: &mut UsageEnvironment,
+        (stream, destination): (StreamId, DestinationId),
+        seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
+    ) -> Result<(), SeekError> {
+        let Some(stream) = self.table.get_mut(stream) else { return Ok(()) };
+        stream.seek_with(&mut self.demuxers, env.now(), seek)?;
+        // Not before: what is refused changes nothing.
+        stream.pause(env, destination);
+        Ok(())
+    }
+
+    // RTCP
+
     /// Adds a client session that watches a multicast stream: reports of its host keep it alive.
     pub(crate) fn add_member(&mut self, id: StreamId, host: IpAddr, session: ClientSessionId) {
         self.members.add(id, host, session);
     }
+
+    pub(crate) fn remove_member(&mut self, id: StreamId, host: IpAddr, session: ClientSessionId) {
+        self.members.remove(id, host, session);
+    }
+
+    /// Reads what receivers send to a pair of sockets. RTP that comes in is not for us.
+    pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, id: SocketsId, rtcp: bool) {
+        let Some(sockets) = self.sockets.get_mut(id) else { return };
+        match sockets.socket(rtcp).recv_batch(env, &mut self.inbox) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+            // An ICMP error that a send brought back; there may be more behind it.
+            Err(e) => return log::trace!("receive: {e}"),
+        }
+        // Lent out, so that the streams can be asked about each.
+        let inbox = std::mem::take(&mut self.inbox);
+        for (data, from) in inbox.iter() {
+            let Some(sockets) = self.sockets.get(id) else { break };
+            // On a shared port RTP and RTCP are told apart by the type (RFC 5761 section 4).
+            let is_rtcp = rtcp || data.get(1).is_some_and(|t| (192..=223).contains(t));
+            if !is_rtcp {
+                continue;
+            }
+            match (sockets.route(from), sockets.owner) {
+                (Some((stream, destination)), _) => {
+                    self.handle_rtcp(env, stream, destination, data);
+                }
+                (None, Some(stream)) => self.handle_group_rtcp(env, (id, stream), from, data),
+                (None, None) => {}
+            }
+        }
+        self.inbox = inbox;
+    }
+
+    /// RTCP from the receiver at a destination: a report keeps its session alive.
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        env: &UsageEnvironment,
+        stream: StreamId,
+        destination: DestinationId,
+        data: &[u8],
+    ) {
+        let Some(state) = self.table.get_mut(stream) else { return };
+        let Some(session) = state.destinations.table.get(destination).map(|d| d.session) else {
+            return;
+        };
+        let (now, ntp) = (env.now(), state.ntp_now(env));
+        let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
+        if outcome.is_receiver_report {
+            self.heard.extend(session);
+        }
+    }
+
+    /// RTCP of a group's member, to the group or, where the group is source-specific, to us alone.
+    fn handle_group_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        (sockets, stream): (SocketsId, StreamId),
+        from: SocketAddr,
+        data: &[u8],
+    ) {
+        let Some(state) = self.table.get_mut(stream).filter(|s| s.origin.is_none()) else {
+            return;
+        };
+        if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
+            return; // our own, come back
+        }
+        let (now, ntp) = (env.now(), state.ntp_now(env));
+        if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
+            return;
+        }
+        self.heard.extend(self.members.reporting(stream, from.ip(), now));
+        let Some(sockets) = self.sockets.get_mut(sockets) else { return };
+        if let Some(Reflect { to, .. }) = sockets.reflect.filter(|r| r.source != from) {
+            if let Err(e) = sockets.socket(true).send_to(env, data, to) {
+                log::debug!("reflect to {to}: {e}");
+            }
+        }
+    }
+}
+
+/// Under which a member's reception statistics are kept; how many, the instance limits.
+fn member_key(from: SocketAddr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    from.hash(&mut hasher);
+    hasher.finish()
 }

@@ -23,17 +23,13 @@ pub(crate) fn pause(
     let point = pause_point(cx, &selection, range.as_ref())?;
     let is_to_come = point.is_some_and(|point| point > selection.position(cx.streams));
     for (_, track) in selection.tracks.iter().filter(|(_, t)| !t.is_multicast) {
-        cx.streams.with_stream(cx.env, cx.connections, track.stream, |s, env, w| {
-            if is_to_come {
-                s.pause_at = point;
-                return;
+        if is_to_come {
+            if let Some(stream) = cx.streams.get_mut(track.stream) {
+                stream.pause_at = point;
             }
-            s.begin_packet(env, w, track.destination);
-            s.pause(env, track.destination);
-            s.pause_at = None;
-            // What was sent beyond the point, the client has discarded.
-            s.resume_at = point;
-        });
+            continue;
+        }
+        cx.streams.pause(cx.env, cx.connections, (track.stream, track.destination), point);
     }
     let npt = point.unwrap_or_else(|| selection.position(cx.streams));
     let (range, _) = Range::in_unit_of(range.as_ref(), npt, None);
@@ -56,7 +52,7 @@ fn pause_point(
     let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
     let point = range.as_npt().and_then(|(start, _)| start).ok_or_else(invalid)?;
     for (index, track) in &selection.tracks {
-        let stream = cx.streams.table.get(track.stream).ok_or_else(invalid)?;
+        let stream = cx.streams.get(track.stream).ok_or_else(invalid)?;
         if stream.shared || track.is_multicast || stream.live {
             return Err(invalid());
         }

@@ -52,7 +52,7 @@ pub(crate) fn play(
     let end = range_end(cx, &selection, stop).map(|end| end.max(begin.npt));
     let (range, start) = Range::in_unit_of(range.as_ref(), begin.npt, end);
     for (_, track) in &selection.tracks {
-        if let Some(stream) = cx.streams.table.get_mut(track.stream).filter(|s| !s.shared) {
+        if let Some(stream) = cx.streams.get_mut(track.stream).filter(|s| !s.shared) {
             stream.set_range(start, stop);
         }
     }
@@ -74,7 +74,7 @@ pub(crate) fn play(
 /// Whether there is room in this turn for a PLAY that reads in a file of its own, to find the
 /// position and the first frames. Others of this kind wait for the next turn.
 fn has_room_to_seek(cx: &mut Context<'_>, selection: &Selection) -> bool {
-    let of = |t: &TrackSetup| cx.streams.table.get(t.stream);
+    let of = |t: &TrackSetup| cx.streams.get(t.stream);
     let mut streams = selection.tracks.iter().filter_map(|(_, t)| of(t));
     let reads = streams.any(|s| !s.shared && s.input.is_none());
     !reads || cx.seeks.spend(cx.env, SEEKS_PER_TURN)
@@ -87,7 +87,7 @@ fn wanted(
     range: Option<&Range>,
 ) -> Result<(SeekTo, Option<Duration>), Refusal> {
     let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
-    let streams = || selection.tracks.iter().filter_map(|(_, t)| cx.streams.table.get(t.stream));
+    let streams = || selection.tracks.iter().filter_map(|(_, t)| cx.streams.get(t.stream));
     let all_over = streams().all(|s| s.has_ended());
     if all_over && streams().any(|s| s.live) {
         // There is nothing to go back to.
@@ -118,21 +118,14 @@ fn wanted(
 
 /// Makes known what the tracks begin with.
 fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
-    let now = cx.env.now();
     let mut begin: Option<Beginning> = None;
     // Of tracks that have no frame to start with: they are over, or not there yet.
     let mut elsewhere: Option<Beginning> = None;
     for (_, track) in &selection.tracks {
-        let joins = !is_track_playing(cx.streams, track);
-        let at = cx.streams.with_stream(cx.env, cx.connections, track.stream, |s, env, w| {
-            s.renew_identity(env);
-            s.prepare(w, now);
-            s.begin_packet(env, w, track.destination);
-            let at = Beginning { npt: s.first_npt(joins), due: s.next_dts() };
-            (at, s.has_frame() || s.shared && s.is_playing())
-        });
-        let Some((at, has_frame)) = at else { continue };
-        let of = if has_frame { &mut begin } else { &mut elsewhere };
+        let to = (track.stream, track.destination);
+        let Some(start) = cx.streams.prepare(cx.env, cx.connections, to) else { continue };
+        let at = Beginning { npt: start.npt, due: start.due };
+        let of = if start.is_known { &mut begin } else { &mut elsewhere };
         *of = Some(of.map_or(at, |other| other.earlier(at)));
     }
     begin.or(elsewhere).unwrap_or(Beginning { npt: Duration::ZERO, due: Duration::ZERO })
@@ -152,7 +145,7 @@ fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) ->
 fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     let mut used = 1.0;
     for (index, track) in &selection.tracks {
-        let stream = cx.streams.table.get_mut(track.stream).filter(|s| !s.shared);
+        let stream = cx.streams.get_mut(track.stream).filter(|s| !s.shared);
         let session = cx.media_sessions.get_mut(selection.media_session);
         let factory = session.and_then(|s| s.subsession_mut(*index)?.factory());
         if let (Some(stream), Some(factory)) = (stream, factory) {
@@ -174,7 +167,7 @@ fn write_rtp_info(
     let media = session.and_then(|s| media_of(s, selection.media_session));
     let now = cx.env.now();
     let info = selection.tracks.iter().filter_map(|(index, track)| {
-        let stream = cx.streams.table.get(track.stream)?;
+        let stream = cx.streams.get(track.stream)?;
         let joins = !is_track_playing(cx.streams, track);
         let (seq, rtptime) = stream.rtp_info(now, start, due, joins);
         let ssrc = stream.changed_ssrc();

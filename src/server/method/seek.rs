@@ -1,7 +1,7 @@
 //! Moving the tracks of a PLAY to where they are to begin: first all tracks are asked whether they
 //! can go there, then all are moved. What is refused changes nothing.
 
-use crate::media::{SeekError, SourceContext};
+use crate::media::SeekError;
 use crate::server::method::context::Context;
 use crate::server::method::refusal::Refusal;
 use crate::server::method::selection::Selection;
@@ -77,7 +77,7 @@ fn track_move(
     (index, track): (usize, &TrackSetup),
     to: SeekTo,
 ) -> Result<Move, SeekError> {
-    let Some(stream) = cx.streams.table.get(track.stream) else { return Ok(Move::Stay) };
+    let Some(stream) = cx.streams.get(track.stream) else { return Ok(Move::Stay) };
     let npt = match to.start {
         _ if track.is_multicast => return Ok(Move::Stay),
         // Nobody moves what others watch. When all has ended it begins anew.
@@ -91,11 +91,10 @@ fn track_move(
     }
     let session = cx.media_sessions.get_mut(selection.media_session);
     let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
-    let mut source_cx = SourceContext { now: cx.env.now(), demuxers: &mut cx.streams.demuxers };
-    let checked = match factory {
-        Some(factory) => factory.check_seek(&*stream.source, npt, &mut source_cx),
-        None => stream.source.check_seek(npt, &mut source_cx),
-    };
+    let checked = cx.streams.check_seek(cx.env, track.stream, |source, cx| match factory {
+        Some(factory) => factory.check_seek(source, npt, cx),
+        None => source.check_seek(npt, cx),
+    });
     match checked {
         Ok(()) => Ok(Move::To(npt)),
         // It may be able to begin anew all the same.
@@ -111,28 +110,22 @@ fn seek_track(
     (index, track): (usize, &TrackSetup),
     npt: Duration,
 ) -> Result<(), SeekError> {
-    let now = cx.env.now();
-    let Some(stream) = cx.streams.table.get_mut(track.stream) else { return Ok(()) };
     let session = cx.media_sessions.get_mut(selection.media_session);
     let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
-    let sought = stream.seek_with(&mut cx.streams.demuxers, now, |source, cx| match factory {
+    let to = (track.stream, track.destination);
+    let sought = cx.streams.seek(cx.env, to, |source, cx| match factory {
         Some(factory) => factory.seek_stream_source(source, npt, cx),
         None => source.seek(npt, cx),
     });
     match sought {
-        Ok(_) => {
-            // Not before: what is refused changes nothing.
-            stream.pause(cx.env, track.destination);
-            Ok(())
-        }
         Err(SeekError::NotSeekable) if npt.is_zero() => Ok(()),
-        Err(e) => Err(e),
+        sought => sought,
     }
 }
 
 /// Leaves a track at its end.
 fn end_track(cx: &mut Context<'_>, track: &TrackSetup, npt: Duration) {
-    if let Some(stream) = cx.streams.table.get_mut(track.stream) {
+    if let Some(stream) = cx.streams.get_mut(track.stream) {
         stream.pause(cx.env, track.destination);
         stream.go_to_end(npt);
     }

@@ -75,7 +75,7 @@ impl Selection {
 
     /// The normal play time that the tracks stand at.
     pub(crate) fn position(&self, streams: &Streams) -> Duration {
-        let of = |t: &TrackSetup| streams.table.get(t.stream).map(|s| s.npt());
+        let of = |t: &TrackSetup| streams.get(t.stream).map(|s| s.npt());
         self.tracks.iter().filter_map(|(_, t)| of(t)).min().unwrap_or_default()
     }
 
@@ -88,7 +88,7 @@ impl Selection {
     ) -> Option<Duration> {
         let session = media_sessions.get(self.media_session);
         let duration = session.and_then(|s| s.subsession(index)?.duration());
-        let is_shared = streams.table.get(track.stream).is_none_or(|s| s.shared);
+        let is_shared = streams.get(track.stream).is_none_or(|s| s.shared);
         let stop = stop.filter(|_| !is_shared && !track.is_multicast);
         duration.into_iter().chain(stop).min()
     }

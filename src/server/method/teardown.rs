@@ -6,7 +6,7 @@ use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::selection::Selection;
 use crate::session::client_media::media_of_mut;
 use crate::session::pool::RemovalReason;
-use crate::session::release::Goodbye;
+use crate::stream::destination::Goodbye;
 use crate::wire::rtsp::StatusCode;
 
 pub(crate) fn teardown(

@@ -4,15 +4,13 @@
 use crate::error::Error;
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::net::{PortPair, is_out_of_descriptors, with_port};
-use crate::server::config::UdpPorts;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::{Refusal, Refused};
 use crate::server::method::transport::{AgreedTransport, ChosenTransport};
 use crate::session::client_media::{SessionMedia, Track, TrackSetup, media_of, media_of_mut};
 use crate::session::new_stream::stream_for;
-use crate::session::release::Goodbye;
 use crate::session::subsession::StreamRequest;
-use crate::stream::destinations::DestinationTransport;
+use crate::stream::destination::{DestinationTransport, Goodbye};
 use crate::stream::sockets::SocketsId;
 use crate::warned::Breach;
 use crate::wire::rtsp::StatusCode;
@@ -127,8 +125,8 @@ fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<St
         local: wanted.by.local,
     };
     let track = (wanted.media_session, wanted.track);
-    let limits = cx.config.stream_limits();
-    stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, limits).map_err(|e| {
+    let max_packet = cx.config.max_packet;
+    stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, max_packet).map_err(|e| {
         // Whatever it was made from is looked at again before it is used again.
         cx.media_sessions.distrust(wanted.media_session);
         let level = cx.warned.level_for(peer.ip(), Breach::NoStream);
@@ -180,33 +178,13 @@ fn sockets_for(
     wanted: &TrackRequest<'_>,
     stream: StreamId,
 ) -> io::Result<SocketsId> {
-    let local = with_port(wanted.by.local, 0);
-    let gso = cx.config.udp_segmentation;
-    let (base, tries) = match cx.config.udp_ports {
-        UdpPorts::Shared { port } => {
-            if let Some(&sockets) = cx.streams.shared_sockets.get(&local) {
-                return Ok(sockets);
-            }
-            let (base, tries) = if port == 0 { (6970, 1024) } else { (port, 1) };
-            let pair = PortPair::open(cx.env, local, base, tries)?;
-            let id = cx.streams.add_sockets(cx.env, local, pair, None, gso)?;
-            cx.streams.shared_sockets.insert(local, id);
-            return Ok(id);
-        }
-        UdpPorts::Pairs { base, tries } => (base, tries),
-    };
-    let state = cx.streams.get(stream).ok_or(io::ErrorKind::NotFound)?;
-    let is_on = |id: &SocketsId| cx.streams.sockets(*id).is_some_and(|s| s.local == local);
-    if let Some(sockets) = state.sockets().find(is_on) {
-        return Ok(sockets);
-    }
     let session = cx.media_sessions.get_mut(wanted.media_session);
     let factory = session.and_then(|s| s.subsession_mut(wanted.track)?.factory());
-    let pair = match factory {
-        Some(factory) => factory.create_groupsock(cx.env, local, base, tries)?,
-        None => PortPair::open(cx.env, local, base, tries)?,
-    };
-    cx.streams.add_sockets(cx.env, local, pair, Some(stream), gso)
+    let local = wanted.by.local;
+    cx.streams.sockets_for(cx.env, stream, local, |env, local, base, tries| match factory {
+        Some(factory) => factory.create_groupsock(env, local, base, tries),
+        None => PortPair::open(env, local, base, tries),
+    })
 }
 
 /// Notes a track in the client's session; one that was set up before is released.

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::arena::Id;
 use crate::rtsp::channels::Route;
-use crate::stream::destinations::DestinationTransport;
+use crate::stream::destination::DestinationTransport;
 
 impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
@@ -20,8 +20,7 @@ impl World {
                 assert!(server.media_session(media.media_session()).is_some());
                 for track in media.tracks() {
                     destinations += 1;
-                    let stream =
-                        server.streams.table.get(track.stream).expect("a track has a stream");
+                    let stream = server.streams.get(track.stream).expect("a track has a stream");
                     assert_eq!(
                         stream.origin.map(|o| o.0),
                         Some(media.media_session()),
@@ -43,7 +42,7 @@ impl World {
                             }
                         }
                         DestinationTransport::Udp { sockets, .. } => {
-                            assert!(server.streams.sockets.contains(sockets));
+                            assert!(server.streams.sockets(sockets).is_some());
                             assert!(stream.sockets().any(|s| s == sockets));
                         }
                     }
@@ -51,28 +50,16 @@ impl World {
             }
         }
         let mut users = 0;
-        for (id, stream) in server.streams.table.iter() {
+        for (id, stream) in server.streams.iter() {
             users += stream.users();
             if let Some(origin) = stream.origin {
                 assert!(stream.users() > 0, "stream {id} has no users");
-                let known = server.streams.shared.get(&origin) == Some(&id);
+                let known = server.streams.shared_stream(origin) == Some(id);
                 assert_eq!(known, stream.shared, "stream {id} is shared");
             }
         }
         assert_eq!(users, destinations, "every destination is some session's");
-        for (_, stream) in server.streams.shared.iter() {
-            assert!(server.streams.table.contains(*stream));
-        }
-        for (id, sockets) in server.streams.sockets.iter() {
-            match sockets.owner {
-                Some(owner) => {
-                    let stream =
-                        server.streams.table.get(owner).expect("sockets have their stream");
-                    assert!(stream.sockets().any(|s| s == id));
-                }
-                None => assert_eq!(server.streams.shared_sockets.get(&sockets.local), Some(&id)),
-            }
-        }
+        server.streams.check();
         server.media_sessions.check_names();
         for (id, session) in server.media_sessions.iter() {
             let in_table = server.media_sessions.by_name(session.stream_name()) == Some(id);
@@ -84,7 +71,7 @@ impl World {
                 assert!(server.pool().session(session).is_some(), "{id} names a session");
             }
             for (stream, destination) in connection.channels.owners() {
-                let stream = server.streams.table.get(stream).expect("a channel has a stream");
+                let stream = server.streams.get(stream).expect("a channel has a stream");
                 let destination =
                     stream.destinations.table.get(destination).expect("a destination");
                 let to = match destination.transport {

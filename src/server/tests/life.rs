@@ -457,10 +457,13 @@ fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
         w.network().reset_connections(host);
         // They are found broken in the middle of a send to all.
         w.serve(|server, env| {
-            for stream in server.streams.table.ids().collect::<Vec<_>>() {
-                server
-                    .with_stream(env, stream, |s, env, context| s.say_goodbye(env, context, None));
+            let connections = &mut server.connections;
+            for stream in server.streams.iter().map(|(id, _)| id).collect::<Vec<_>>() {
+                server.streams.with_stream(env, connections, stream, |s, env, cx| {
+                    s.say_goodbye(env, cx, None)
+                });
             }
+            server.follow_up(env);
         });
         w.run_secs(0.1);
         assert_eq!(w.census(), (0, 0, 0));

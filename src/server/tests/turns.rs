@@ -79,7 +79,7 @@ fn a_live_frame_goes_to_a_crowd_of_streams_over_several_turns() {
         let _ = sender.send_access_unit(unit, Duration::from_millis(40) * u32::from(n));
     };
     let sent = |w: &World| {
-        let streams = w.server().streams.table.iter();
+        let streams = w.server().streams.iter();
         streams.map(|(_, s)| s.sink.packet_count()).filter(|&n| n > 0).count()
     };
     send(0);

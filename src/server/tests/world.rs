@@ -416,8 +416,8 @@ impl World {
         self.check();
         assert_eq!(self.census(), (0, 0, 0), "sessions, streams, connections");
         assert_eq!(self.env.delayed_tasks(), 0, "timers");
-        assert_eq!(self.server().streams.members.hosts(), 0, "members of groups");
-        let shared = self.server().streams.shared_sockets.len();
+        assert_eq!(self.server().streams.all_members().hosts(), 0, "members of groups");
+        let shared = self.server().streams.all_sockets().shared_len();
         let open = self.network().open_sockets("10.0.0.1".parse().unwrap());
         let open_v6 = self.network().open_sockets("fd00::1".parse().unwrap());
         assert_eq!(open + open_v6, 2 + 2 * shared, "sockets");

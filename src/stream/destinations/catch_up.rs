@@ -2,15 +2,17 @@
 //! last key frame ([`KeyFrameCache`]) in bursts, each in its own time, and what is sent meanwhile
 //! behind it, until nothing is left that the others have had.
 
-use super::{DestinationTransport, Destinations, octets};
+use super::{Destinations, octets};
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
 use crate::rtsp::out_queue::WriteOutcome;
+use crate::stream::destination::DestinationTransport;
 use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::outgoing::BURST_INTERVAL;
-use crate::stream::state::{SendContext, SendPolicy};
+use crate::stream::parts::SendPolicy;
+use crate::stream::send_context::SendContext;
 use std::time::Instant;
 
 /// Bytes that newcomers of one stream get in one turn of the loop, about.
@@ -70,7 +72,7 @@ impl Destinations {
     ) -> Option<Instant> {
         let now = env.now();
         let began = *self.catching_up.began.get_or_insert(now);
-        let mut memory = context.spare.take();
+        let mut memory = context.memory.take();
         let (mut bytes, mut bursts) = (0, 0);
         let round_is_over = loop {
             let Some(&id) = self.catching_up.all.get(self.catching_up.done) else { break true };
@@ -91,7 +93,7 @@ impl Destinations {
                 self.wait_for_next_batch(id);
             }
         };
-        context.spare.give_back(memory);
+        context.memory.give_back(memory);
         if !round_is_over {
             return Some(now);
         }
@@ -142,23 +144,23 @@ impl Destinations {
                 }
             }
         };
-        let sent = self.sent;
+        let totals = self.totals;
         let Some(d) = self.table.get_mut(id) else { return Standing::Over };
         if !is_sent {
             // What follows would be frames behind a gap.
-            d.sent.dropped_frames += 1;
+            d.totals.dropped_frames += 1;
             d.catching_up = None;
             self.wait_for_key_frame(id);
             return Standing::Over;
         }
-        d.sent.packets += batch.spans().len() as u64;
-        d.sent.octets += octets(batch);
+        d.totals.packets += batch.spans().len() as u64;
+        d.totals.octets += octets(batch);
         if next < cache.end() {
             d.catching_up = Some(next);
             return Standing::Behind;
         }
         d.catching_up = None;
-        d.since = sent;
+        d.since = totals;
         self.stale = true;
         Standing::Over
     }
@@ -171,7 +173,7 @@ impl Destinations {
         }
         if let Some(d) = self.table.get_mut(id) {
             d.catching_up = None;
-            d.sent.dropped_frames += 1;
+            d.totals.dropped_frames += 1;
         }
         self.wait_for_key_frame(id);
         Standing::Over

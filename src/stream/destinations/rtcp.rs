@@ -1,11 +1,12 @@
 //! RTCP packets to the destinations of a stream.
 
-use super::{DestinationTransport, Destinations};
+use super::Destinations;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::net::Datagrams;
+use crate::stream::destination::DestinationTransport;
+use crate::stream::send_context::SendContext;
 use crate::stream::sockets::send_to_each;
-use crate::stream::state::SendContext;
 use crate::wire::interleaved;
 use std::ops::Range;
 

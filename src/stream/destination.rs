@@ -1,0 +1,116 @@
+//! [`Destination`]: one client, or multicast group, that a stream is sent to.
+
+use crate::ids::{ClientSessionId, ConnectionId, DestinationId};
+use crate::stream::sockets::SocketsId;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Whether a destination that leaves is sent a BYE (RFC 3550 section 6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    None,
+    /// Over a connection behind the media that wait to be sent.
+    BehindMedia,
+    /// Over a connection before the answer to TEARDOWN, behind which nothing may come on the
+    /// channels of the track; media that wait are dropped.
+    BeforeAnswer,
+}
+
+/// Where a stream's packets go.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// The client session; `None` for a multicast group.
+    pub(crate) session: Option<ClientSessionId>,
+    pub(crate) transport: DestinationTransport,
+    pub(crate) playing: bool,
+    /// Frames are dropped until the next key frame.
+    pub(crate) skipping: bool,
+    /// They are dropped because its connection does not keep up, not because it has just joined.
+    pub(crate) behind: bool,
+    /// Gets what is kept since the last key frame first, from the packet of this number on.
+    pub(crate) catching_up: Option<u64>,
+    /// Where it stands among its targets's targets, since they were listed last.
+    pub(crate) place: Option<usize>,
+    /// Joined while a batch was on its way, which is not for it.
+    pub(crate) joined_late: bool,
+    /// It was started, and is to get a report behind its first packet.
+    pub(crate) report_owed: bool,
+    /// It has got a report, and no BYE since.
+    pub(crate) has_heard: bool,
+    /// When its session was last kept alive because its connection takes what it is sent.
+    pub(crate) drained_at: Option<Instant>,
+    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
+    pub(crate) totals: Totals,
+    /// The stream's totals up to which UDP packets are in `totals`.
+    pub(crate) since: Totals,
+}
+
+impl Destination {
+    pub(crate) fn new(session: Option<ClientSessionId>, transport: DestinationTransport) -> Self {
+        Self {
+            session,
+            transport,
+            playing: false,
+            skipping: false,
+            behind: false,
+            catching_up: None,
+            place: None,
+            joined_late: false,
+            report_owed: false,
+            has_heard: false,
+            drained_at: None,
+            totals: Totals::default(),
+            since: Totals::default(),
+        }
+    }
+
+    pub(crate) const fn is_udp(&self) -> bool {
+        matches!(self.transport, DestinationTransport::Udp { .. })
+    }
+
+    /// Whether batches go to it as they are made.
+    pub(crate) const fn takes_batches(&self) -> bool {
+        self.playing && !self.skipping && self.catching_up.is_none()
+    }
+
+    /// Its connection had no room for a frame, or the frame comes before the key frame that it
+    /// waits for.
+    pub(crate) fn note_drop(&mut self, peer: SocketAddr) {
+        if !self.skipping {
+            log::debug!("{peer}: does not keep up, frames are dropped");
+            (self.skipping, self.behind) = (true, true);
+        }
+        // What a newcomer waits for has not been dropped.
+        self.totals.dropped_frames += u64::from(self.behind);
+    }
+
+    /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
+    pub(crate) const fn count_shared(&mut self, sent: Totals) {
+        if self.takes_batches() && self.is_udp() {
+            self.totals.packets += sent.packets - self.since.packets;
+            self.totals.octets += sent.octets - self.since.octets;
+            self.since = sent;
+        }
+    }
+}
+
+/// Packets, their bytes from the RTP header on, and frames that a connection had no room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+    pub(crate) dropped_frames: u64,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DestinationTransport {
+    Udp { sockets: SocketsId, rtp: SocketAddr, rtcp: SocketAddr },
+    Tcp { connection: ConnectionId, rtp_channel: u8, rtcp_channel: u8 },
+}
+
+/// The key under which a destination's reception statistics are kept.
+pub(crate) fn destination_key(id: DestinationId) -> u64 {
+    let raw = id.raw();
+    u64::from(raw.generation) << 32 | u64::from(raw.index)
+}

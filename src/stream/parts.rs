@@ -1,0 +1,50 @@
+//! What a stream is made of, and how it sends.
+
+use crate::ids::{InputId, MediaSessionId};
+use crate::media::FramedSource;
+use crate::rtp::rtcp::RtcpInstance;
+use crate::rtp::sink::RtpSink;
+use crate::stream::fast_start::FastStart;
+use crate::stream::key_frames::KeyFrameWatch;
+use std::time::Duration;
+
+/// What a stream is made of.
+pub(crate) struct StreamParts {
+    pub(crate) source: Box<dyn FramedSource>,
+    pub(crate) sink: RtpSink,
+    pub(crate) rtcp: RtcpInstance,
+    /// Media session and number of the subsession; `None` for a multicast stream.
+    pub(crate) origin: Option<(MediaSessionId, usize)>,
+    /// Whether all clients of the subsession share it.
+    pub(crate) shared: bool,
+    /// The live input that wakes it. Frames of a stream without one are sent when they are due.
+    pub(crate) input: Option<InputId>,
+    pub(crate) is_video: bool,
+    /// How a newcomer begins, if the stream is shared and of video.
+    pub(crate) fast_start: FastStart,
+    /// Begin anew this long after the start.
+    pub(crate) repeat_period: Option<Duration>,
+    pub(crate) key_frames: KeyFrameWatch,
+}
+
+/// How a stream sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendPolicy {
+    /// How a newcomer begins.
+    pub(crate) fast_start: FastStart,
+    /// Packets that go out over UDP at once.
+    pub(crate) max_burst: usize,
+    /// Destinations that a frame goes to in one turn of the loop.
+    pub(crate) destinations_per_turn: usize,
+}
+
+impl Default for SendPolicy {
+    /// All to everybody at once.
+    fn default() -> Self {
+        Self {
+            fast_start: FastStart::Off,
+            max_burst: usize::MAX,
+            destinations_per_turn: usize::MAX,
+        }
+    }
+}
