@@ -1,0 +1,104 @@
+//! Accepting connections, and the pause when descriptors have run out.
+
+use crate::arena::RawId;
+use crate::env::{EventKey, Interest, UsageEnvironment};
+use crate::ids::{KEY_ACCEPT, KEY_LISTENER};
+use crate::net::is_out_of_descriptors;
+use crate::rtsp::connection::Connection;
+use crate::server::rtsp_server::{RtspServer, plain_key};
+use std::io;
+use std::time::Duration;
+
+/// Connections that are accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long accepting pauses when descriptors have run out and none comes free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// How often the log is told that they have run out.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+impl RtspServer {
+    /// Accepts the connections that wait at a listener, a bounded number in a turn.
+    pub(crate) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
+        let Some(me) = self.me else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(l) = self.listeners.get_mut(listener) else { return };
+            let (stream, peer) = match l.accept(env) {
+                Ok(accepted) => accepted,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if is_out_of_descriptors(&e) => {
+                    self.pause_accepting(env);
+                    return;
+                }
+                // The client went away between its SYN and now.
+                Err(e) => {
+                    log::debug!("accept: {e}");
+                    continue;
+                }
+            };
+            let now = env.now();
+            let of_host = self.connections.count_of(peer.ip());
+            let full = |limit: usize, n: usize| limit != 0 && n >= limit;
+            if full(self.config.max_connections, self.connections.len())
+                || full(self.config.max_connections_per_peer, of_host)
+            {
+                log::debug!("{peer}: too many connections");
+                let mut stream = stream;
+                // Best effort: the connection is closed whether the client hears why or not.
+                let _ = stream.write(env, b"RTSP/1.0 503 Service Unavailable\r\n\r\n");
+                stream.close(env);
+                continue;
+            }
+            let local = stream.local_addr().unwrap_or(peer);
+            if let Some(bytes) = self.config.tcp_notsent_lowat {
+                if let Err(e) = stream.set_notsent_lowat(bytes) {
+                    log::debug!("{peer}: {e}");
+                }
+            }
+            let config = self.config.of_connections();
+            let ends = (peer, local);
+            let id = self
+                .connections
+                .insert_with(|id| Connection::new(stream, ends, me, id, config, now));
+            let opened = self.connections.get_mut(id).map(|c| c.open(env));
+            if let Some(Err(e)) = opened {
+                log::debug!("{peer}: {e}");
+                self.end_connection(env, id, "cannot be watched");
+            }
+        }
+    }
+
+    /// Accepts none until a connection is closed, or some time has passed.
+    fn pause_accepting(&mut self, env: &mut UsageEnvironment) {
+        let Some(me) = self.me else { return };
+        let now = env.now();
+        let warned = self.accept_warned_at.map(|at| now.saturating_duration_since(at));
+        if warned.is_none_or(|ago| ago >= WARNING_INTERVAL) {
+            self.accept_warned_at = Some(now);
+            log::warn!("out of descriptors: no new connections until some are closed");
+        }
+        self.accept_paused = true;
+        self.watch_listeners(env, Interest::NONE);
+        let at = now + ACCEPT_PAUSE;
+        env.arm_timer(&mut self.accept_timer, me, plain_key(KEY_ACCEPT), at);
+    }
+
+    pub(crate) fn resume_accepting(&mut self, env: &mut UsageEnvironment) {
+        if self.accept_paused {
+            self.accept_paused = false;
+            env.disarm_timer(&mut self.accept_timer);
+            self.watch_listeners(env, Interest::READABLE);
+        }
+    }
+
+    /// Says what events of the listeners the server wants.
+    pub(crate) fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
+        let Some(me) = self.me else { return };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let id = RawId { index: index as u32, generation: 0 };
+            let key = EventKey { kind: KEY_LISTENER, id };
+            if let Err(e) = listener.watch(env, me, key, interest) {
+                log::error!("listener {index}: {e}");
+            }
+        }
+    }
+}
