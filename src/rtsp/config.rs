@@ -26,3 +26,20 @@ pub(crate) struct ConnectionConfig {
     /// Requests to the peer that may be unanswered at a time.
     pub(crate) max_unanswered: usize,
 }
+
+#[cfg(test)]
+impl ConnectionConfig {
+    /// Small limits, and time-outs that differ from each other.
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            limits: Limits::default(),
+            messages_per_turn: 16,
+            message_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(65),
+            write_timeout: Duration::from_secs(7),
+            max_queued_media: 1000,
+            max_queued_messages: 100,
+            max_unanswered: 3,
+        }
+    }
+}

@@ -463,4 +463,4 @@ impl MessageMachine {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

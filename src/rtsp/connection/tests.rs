@@ -70,8 +70,7 @@ impl Medium for Owner {
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         let stream = self.stream.take().unwrap();
         let ends = (THERE.parse().unwrap(), HERE.parse().unwrap());
-        let config =
-            ConnectionConfig { max_queued_media: 1 << 20, ..crate::rtsp::machine::tests::config() };
+        let config = ConnectionConfig { max_queued_media: 1 << 20, ..ConnectionConfig::of_tests() };
         let id = Id::from_raw(Default::default());
         let mut connection = Connection::new(stream, ends, me, id, config, env.now());
         connection.open(env).unwrap();

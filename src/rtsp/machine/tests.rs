@@ -1,19 +1,10 @@
 use super::*;
-use crate::wire::rtsp::{Limits, Method, StatusCode};
+use crate::wire::rtsp::{Method, StatusCode};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(crate) fn config() -> ConnectionConfig {
-    ConnectionConfig {
-        limits: Limits::default(),
-        messages_per_turn: 16,
-        message_timeout: 10 * SECOND,
-        idle_timeout: 65 * SECOND,
-        write_timeout: 7 * SECOND,
-        max_queued_media: 1000,
-        max_queued_messages: 100,
-        max_unanswered: 3,
-    }
+fn config() -> ConnectionConfig {
+    ConnectionConfig::of_tests()
 }
 
 /// Takes `room` bytes and then would block.
