@@ -1,4 +1,4 @@
-//! What a server may be told at its start: limits, time-outs and policies, each with a default.
+//! [`ServerConfig`]: limits, time-outs and policies of a server, each with a default.
 
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
@@ -10,68 +10,84 @@ use crate::session::pool::PoolConfig;
 pub use crate::stream::UdpPorts;
 use crate::stream::streams::StreamsConfig;
 
-/// Settings of an [`RtspServer`](super::RtspServer).
+/// Configuration of an [`RtspServer`](super::RtspServer).
+///
+/// Every limit has a finite default that suits a device with 64 MB of memory. Where a field says
+/// so, 0 stands for "no limit"; any other field that is 0 and would keep the server from serving is
+/// refused by [`RtspServer::new`](super::RtspServer::new), which names it.
+///
+/// ```
+/// use riverrun::server::{ServerConfig, UdpPorts};
+///
+/// let mut config = ServerConfig::default();
+/// config.max_connections = 16;
+/// config.pool.max_sessions = 16;
+/// config.udp_ports = UdpPorts::Shared { port: 6970 };
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// Limits on what a client sends in one request.
+    /// Limits on what a client sends in one request. Default: see [`Limits`].
     pub request_limits: Limits,
-    /// Client sessions: number, time-out, grace.
+    /// Client sessions: number, time-out, grace. Default: see [`PoolConfig`].
     pub pool: PoolConfig,
-    /// RTSP connections open at once; 0: as many as there are descriptors.
+    /// RTSP connections open at once; further ones are answered 503 and closed. 0: no limit.
+    /// Default: 1024.
     pub max_connections: usize,
-    /// RTSP connections open at once from one address; 0: no limit.
+    /// RTSP connections open at once from one address. 0: no limit. Default: 256.
     pub max_connections_per_peer: usize,
-    /// Requests of one connection that are answered in one turn of the loop.
+    /// Requests of one connection that are answered in one turn of the loop. Default: 16.
     pub requests_per_turn: usize,
-    /// How long a request may take to arrive, from its first byte.
+    /// Time that a request may take to arrive, from its first byte. Default: 10 s.
     pub request_timeout: Duration,
-    /// How long a connection without a session may be silent.
+    /// Time that a connection without a client session may be silent before it is closed.
+    /// Default: 65 s.
     pub idle_timeout: Duration,
-    /// How long a connection may take nothing of what waits for it before it is closed.
+    /// Time that a connection may take nothing of what waits for it before it is closed.
+    /// Default: 10 s.
     pub write_timeout: Duration,
     /// Bytes of media that wait for one connection before frames are dropped. RTCP counts as
-    /// well, and has 16 KiB more.
+    /// well, and has 16 KiB more. At least `max_packet`. Default: 1 MiB.
     pub max_queued_media: usize,
-    /// Bytes of answers that wait for one connection before it is closed.
+    /// Bytes of answers that wait for one connection before it is closed. Default: 256 KiB.
     pub max_queued_answers: usize,
-    /// Largest RTP packet, header included, in bytes.
+    /// Largest RTP packet, header included, in bytes. Default: 1448.
     pub max_packet: usize,
     /// Packets that are sent over UDP at once. The rest of a larger frame follows in a few
     /// milliseconds, so that a large key frame does not overrun a receiver's or a switch's
-    /// buffer. 0: no limit.
+    /// buffer. 0: no limit. Default: 64.
     pub max_burst: usize,
     /// Destinations that a frame of a stream goes to in one turn of the loop. Those of a larger
     /// crowd get it in the turns that follow, so that requests and other streams need not wait
-    /// for all of them. 0: no limit.
+    /// for all of them. 0: no limit. Default: 512.
     pub destinations_per_turn: usize,
     /// Bytes that are kept of a shared stream since its last key frame
     /// ([`FastStart::KeyFrameCache`](super::FastStart)); for newcomers who are reading it at the
-    /// time, up to twice as many. Of a longer group of pictures nothing is kept.
+    /// time, up to twice as many. Of a longer group of pictures nothing is kept. Default: 4 MiB.
     pub max_cached: usize,
     /// Bytes that the system may hold of a connection without having sent them
     /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as
-    /// the socket's buffer takes.
+    /// the socket's buffer takes. Default: `None`.
     pub tcp_notsent_lowat: Option<u32>,
     /// Whether UDP is sent with the system's segmentation offload where it has one. A socket that
-    /// meets a refusal does without by itself.
+    /// meets a refusal does without by itself. Default: `true`.
     pub udp_segmentation: bool,
-    /// UDP ports for RTP and RTCP.
+    /// UDP ports for RTP and RTCP. Default: pairs from port 6970 on, 2048 tries.
     pub udp_ports: UdpPorts,
     /// Whether the end of a connection ends the UDP sessions that were set up over it. What is
-    /// streamed over the connection itself always ends with it.
+    /// streamed over the connection itself always ends with it. Default: `false`.
     pub end_udp_sessions_on_disconnect: bool,
-    /// Bytes of files that probes may read in one turn of the loop.
+    /// Bytes of files that probes may read in one turn of the loop. Default: 1 MiB.
     pub probe_budget: usize,
-    /// How long a request may wait for what a session provider finds out before it is answered
-    /// 503.
+    /// Time that a request may wait for what a session provider finds out, or for a decision of the
+    /// application that comes later, before it is answered 503. Default: 60 s.
     pub lookup_timeout: Duration,
-    /// How long a DESCRIBE waits for a track that does not know its format yet (live video before
-    /// its first parameter sets) before it is answered 503.
+    /// Time that a DESCRIBE waits for a track that does not know its format yet (live video before
+    /// its first parameter sets) before it is answered 503. Default: 4 s.
     pub describe_timeout: Duration,
-    /// Frames that one stream may send in one turn of the loop.
+    /// Frames that one stream may send in one turn of the loop. Default: 32.
     pub frames_per_turn: usize,
-    /// Value of the `Server` header.
+    /// Value of the `Server` header. Default: the crate's name and version.
     pub server_name: String,
 }
 
@@ -80,8 +96,8 @@ impl Default for ServerConfig {
         Self {
             request_limits: Limits::default(),
             pool: PoolConfig::default(),
-            max_connections: 0,
-            max_connections_per_peer: 0,
+            max_connections: 1024,
+            max_connections_per_peer: 256,
             requests_per_turn: 16,
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(65),

@@ -37,7 +37,7 @@ pub(crate) mod streams;
 mod tests;
 pub(crate) mod waiting;
 
-pub use crate::ids::{ClientSessionId, InputId, MediaSessionId, StreamId};
+pub use crate::ids::{ClientSessionId, ConnectionId, InputId, MediaSessionId, StreamId};
 pub use crate::provide::served_folder;
 pub use crate::provide::{
     FileSessionOptions, FileTrack, FolderProvider, LiveTrack, file_media_session,
@@ -51,6 +51,8 @@ pub use crate::session::{
 pub use crate::stream::{FastStart, StreamState};
 pub use client_requests::RequestOutcome;
 pub use config::{ServerConfig, UdpPorts};
-pub use hooks::{Admission, NoHooks, ServerHooks};
+pub use hooks::{
+    Admission, DecideLater, Decision, DecisionSender, NoHooks, RequestInfo, ServerHooks,
+};
 pub use multicast::MulticastTrack;
 pub use rtsp_server::RtspServer;

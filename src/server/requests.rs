@@ -3,12 +3,12 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::ConnectionId;
-use crate::server::hooks::Admission;
+use crate::server::hooks::{Admission, DecideLater, DecisionState};
 use crate::server::method::answer::{Answer, Echo};
-use crate::server::method::context::{AdmittedRequest, Context, Methods, Serve};
+use crate::server::method::context::{AdmittedRequest, Context, Methods, Serve, request_info};
 use crate::server::method::describe::describe;
 use crate::server::method::options::options;
-use crate::server::method::outcome::{AfterAnswer, NotServed, Served};
+use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
 use crate::server::method::parameters::{get_parameter, set_parameter};
 use crate::server::method::pause::pause;
 use crate::server::method::play::play;
@@ -45,11 +45,25 @@ impl RtspServer {
         let Some(connection) = self.connections.get(id) else { return };
         let peer = connection.peer;
         log::trace!("{peer}: {} {}", request.method, request.url);
-        match self.hooks.admit(&request, peer) {
-            Admission::Allow(user) => {
+        let admitted = AdmittedRequest {
+            request: &request,
+            connection: id,
+            peer,
+            local: connection.local,
+            user: None,
+        };
+        let mut info = request_info(&admitted, &self.media_sessions, &self.pool, env.now());
+        info.user = info.session.and_then(|session| self.pool.session(session)?.user());
+        let later = DecideLater { wake: self.waiting.trigger.as_ref() };
+        match self.hooks.admit(&info, &later).0 {
+            DecisionState::Made(Admission::Allow(user)) => {
                 self.answer_request(env, id, request, user, Progress::default());
             }
-            Admission::Refuse { status, headers } => {
+            DecisionState::Awaited(pending) => {
+                let awaited = Awaited::Decision(pending);
+                self.let_wait(env, id, (request, None), awaited, Progress::default());
+            }
+            DecisionState::Made(Admission::Refuse { status, headers }) => {
                 let refusal = Refused::new(status).fields(&headers).into();
                 self.refuse_request(env, id, &request, &refusal, None);
             }

@@ -1,8 +1,10 @@
-//! How requests wait, and how they go on. A request goes on where it waited: at the provider's
+//! How requests wait, and how they go on. The application is asked about each once. A request goes
+//! on where it waited: at the application's decision, or at the provider's
 //! answer for the one name that was not known yet.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ConnectionId, KEY_WORK};
+use crate::server::hooks::Admission;
 use crate::server::method::lookup::Lookup;
 use crate::server::method::outcome::{Awaited, Until};
 use crate::server::method::refusal::{Refusal, Refused};
@@ -27,7 +29,9 @@ impl RtspServer {
         let since = *progress.since.get_or_insert_with(|| env.now());
         let patience = match awaited {
             Awaited::Description => self.config.describe_timeout,
-            Awaited::Session { .. } | Awaited::Room => self.config.lookup_timeout,
+            Awaited::Decision(_) | Awaited::Session { .. } | Awaited::Room => {
+                self.config.lookup_timeout
+            }
         };
         connection.hold_input(since.checked_add(patience));
         let request = request.into_owned();
@@ -51,6 +55,20 @@ impl RtspServer {
             let Some((place, id)) = self.waiting.next_ready(from) else { break };
             from = place + 1;
             let Some(mut waiting) = self.waiting.remove(id) else { continue };
+            if let Awaited::Decision(pending) = &waiting.awaited {
+                match pending.made() {
+                    None => {
+                        self.waiting.insert(id, waiting);
+                        continue;
+                    }
+                    Some(Admission::Allow(user)) => waiting.user = user,
+                    Some(Admission::Refuse { status, headers }) => {
+                        let refusal = Refused::new(status).fields(&headers).into();
+                        self.refuse_waiting(env, id, &waiting, &refusal);
+                        continue;
+                    }
+                }
+            }
             if let Awaited::Session { name, until } = &mut waiting.awaited {
                 let share = (self.lookups.bytes_left(env) / (round - n)).max(1);
                 let tables = (&mut self.media_sessions, &mut self.streams);
@@ -79,10 +97,19 @@ impl RtspServer {
     /// Answers a request that has waited for too long.
     pub(crate) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(waiting) = self.waiting.remove(id) else { return };
-        self.release_input(id);
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1);
-        let refusal = Refusal::from(refused);
-        self.refuse_request(env, id, &waiting.request, &refusal, waiting.progress.since);
+        self.refuse_waiting(env, id, &waiting, &refused.into());
+    }
+
+    fn refuse_waiting(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        waiting: &WaitingRequest,
+        refusal: &Refusal,
+    ) {
+        self.release_input(id);
+        self.refuse_request(env, id, &waiting.request, refusal, waiting.progress.since);
         self.after_waiting(env, id);
     }
 

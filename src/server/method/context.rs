@@ -5,7 +5,8 @@ use crate::env::turn_budget::TurnBudget;
 use crate::ids::{ClientSessionId, ConnectionId};
 use crate::rtsp::connections::Connections;
 use crate::server::config::ServerConfig;
-use crate::server::hooks::ServerHooks;
+use crate::server::hooks::{RequestInfo, ServerHooks};
+use crate::server::method::address::Address;
 use crate::server::method::answer::Answer;
 use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
@@ -18,8 +19,10 @@ use crate::stream::destination::Goodbye;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use crate::wire::rtsp::{Method, Request, SessionHeader, StatusCode};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// A request that was admitted, and who makes it.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +90,41 @@ pub(crate) struct Context<'a> {
     pub(crate) seeks: &'a mut TurnBudget,
 }
 
+/// What the application's hooks are told of a request.
+pub(crate) fn request_info<'a>(
+    request: &AdmittedRequest<'a>,
+    media_sessions: &MediaSessions,
+    pool: &SessionPool<SessionMedia>,
+    now: Instant,
+) -> RequestInfo<'a> {
+    let header = request.header("Session").and_then(|value| SessionHeader::parse(value).ok());
+    let stream =
+        Address::parse(request.request.url.as_str()).map_or(Cow::Borrowed(""), |address| {
+            let is_known = |len: &usize| {
+                let name = address.path.get(..*len).unwrap_or_default();
+                media_sessions.by_name(name).is_some()
+            };
+            let known = address.readings().map(|reading| reading.name_len).find(is_known);
+            let len = known.unwrap_or(address.path.len());
+            address.into_name(len)
+        });
+    RequestInfo {
+        request: request.request,
+        connection: request.connection,
+        peer: request.peer,
+        local: request.local,
+        stream,
+        session: header.and_then(|header| pool.peek(header.id, now)),
+        user: request.user,
+    }
+}
+
 impl Context<'_> {
+    /// What the hooks are told of a request.
+    pub(crate) fn request_info<'r>(&self, request: &AdmittedRequest<'r>) -> RequestInfo<'r> {
+        request_info(request, self.media_sessions, self.pool, self.env.now())
+    }
+
     /// The session that a request names, if it names one; 454 if there is none such, or the
     /// requester has no right to it. Keeps the session alive.
     pub(crate) fn session_of(

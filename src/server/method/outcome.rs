@@ -1,5 +1,6 @@
 //! What serving a request led to: an answer and what follows it, a wait, or a refusal.
 
+use crate::server::hooks::PendingDecision;
 use crate::server::method::refusal::Refusal;
 use crate::session::client_media::TrackSetup;
 use crate::wire::rtsp::StatusCode;
@@ -31,6 +32,8 @@ pub(crate) enum NotServed {
 /// What a request waits for.
 #[derive(Debug)]
 pub(crate) enum Awaited {
+    /// The application's decision about the request itself.
+    Decision(PendingDecision),
     /// What the provider has for a name.
     Session { name: String, until: Until },
     /// A turn in which there is room for what the request does.
@@ -44,7 +47,7 @@ pub(crate) enum Awaited {
 pub(crate) enum Until {
     /// In the next turn: there is more to do than fits into this one.
     NextTurn,
-    /// When the provider calls its waker.
+    /// When the provider calls its waker, or a decision has been made.
     ProviderWakes,
     /// When a live input has a frame.
     InputWakes,
@@ -54,6 +57,7 @@ impl Awaited {
     pub(crate) const fn until(&self) -> Until {
         match self {
             Self::Session { until, .. } => *until,
+            Self::Decision(_) => Until::ProviderWakes,
             Self::Room => Until::NextTurn,
             Self::Description => Until::InputWakes,
         }

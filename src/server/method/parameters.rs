@@ -18,12 +18,16 @@ pub(crate) fn get_parameter(
     if body.trim().is_empty() {
         return Ok(AfterAnswer::Nothing);
     }
-    let selection = Selection::of(cx, request)?;
+    let info = cx.request_info(request);
     let mut values = String::new();
     for name in body.lines().map(|l| l.trim().trim_end_matches(':')).filter(|l| !l.is_empty()) {
         if name.eq_ignore_ascii_case("position") {
-            let npt = selection.position(cx.streams);
+            let npt = Selection::of(cx, request)?.position(cx.streams);
             values.push_str(&format!("{name}: {:.3}\r\n", npt.as_secs_f64()));
+        } else if let Some(value) = cx.hooks.parameter(&info, name) {
+            // One line, whatever the application returns.
+            let value = value.replace(char::is_control, " ");
+            values.push_str(&format!("{name}: {value}\r\n"));
         } else {
             let refused = Refused::new(StatusCode::PARAMETER_NOT_UNDERSTOOD);
             return Err(Refusal::from(refused.parameters(format!("{name}\r\n"))).into());
@@ -41,7 +45,8 @@ pub(crate) fn set_parameter(
     keep_alive(cx, request, answer)?;
     let body = &request.request.body;
     let is_empty = String::from_utf8_lossy(body).trim().is_empty();
-    if is_empty || cx.hooks.set_parameter(body) {
+    let info = cx.request_info(request);
+    if is_empty || cx.hooks.set_parameter(&info, body) {
         Ok(AfterAnswer::Nothing)
     } else {
         Err(StatusCode::PARAMETER_NOT_UNDERSTOOD.into())

@@ -35,6 +35,9 @@ pub(crate) fn pause(
     let (range, _) = Range::in_unit_of(range.as_ref(), npt, None);
     answer.field("Range", RangeHeader::from(range));
     cx.name_session(answer, selection.session);
+    if let Some(session) = cx.pool.session(selection.session) {
+        cx.hooks.paused(&session.info());
+    }
     Ok(AfterAnswer::Nothing)
 }
 

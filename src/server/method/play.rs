@@ -67,6 +67,9 @@ pub(crate) fn play(
     }
     cx.name_session(answer, selection.session);
     write_rtp_info(cx, &selection, (start, begin.due), answer);
+    if let Some(session) = cx.pool.session(selection.session) {
+        cx.hooks.played(&session.info());
+    }
     let tracks = selection.tracks.into_iter().map(|(_, track)| track).collect();
     Ok(AfterAnswer::StartTracks { tracks, due: begin.due })
 }

@@ -11,6 +11,7 @@ mod dialogues;
 mod endings;
 mod fast_start;
 mod files;
+mod hooks;
 mod invariants;
 mod life;
 mod live;

@@ -4,11 +4,11 @@ use super::media::{TestTrack, camera, session};
 use super::world::{World, secs};
 use crate::media::Wake;
 use crate::server::{
-    Admission, ServerConfig, ServerHooks, ServerMediaSession, SessionPoll, SessionProvider,
+    Admission, DecideLater, Decision, RequestInfo, ServerConfig, ServerHooks, ServerMediaSession,
+    SessionPoll, SessionProvider,
 };
-use crate::wire::rtsp::{Method, Request};
+use crate::wire::rtsp::Method;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -109,9 +109,9 @@ fn a_crowd_shares_the_budget() {
 struct Doorman(Arc<Mutex<Vec<Method>>>);
 
 impl ServerHooks for Doorman {
-    fn admit(&mut self, request: &Request<'_>, _: SocketAddr) -> Admission {
-        self.0.lock().unwrap().push(request.method.clone());
-        Admission::Allow(Some("alice".to_owned()))
+    fn admit(&mut self, request: &RequestInfo<'_>, _: &DecideLater<'_>) -> Decision {
+        self.0.lock().unwrap().push(request.request.method.clone());
+        Admission::Allow(Some("alice".to_owned())).into()
     }
 }
 

@@ -60,6 +60,8 @@ pub struct SessionInfo {
     pub peer: SocketAddr,
     /// Name of the stream that it was made for.
     pub stream: Arc<str>,
+    /// The user who made it, where users are asked for.
+    pub user: Option<Arc<str>>,
     /// When it was made.
     pub created_at: Instant,
     /// Announced time-out; zero if it never expires.
@@ -127,7 +129,7 @@ pub struct Session<M> {
     hold: Option<Arc<()>>,
     counters: Counters,
     connection: Option<RawId>,
-    user: Option<String>,
+    user: Option<Arc<str>>,
     user_data: Option<Box<dyn Any>>,
     media: Vec<(Box<str>, M)>,
     max_media: usize,
@@ -290,13 +292,13 @@ impl<M> Session<M> {
 
     /// Says which user made the session.
     pub fn set_user(&mut self, user: Option<String>) {
-        self.user = user;
+        self.user = user.map(Arc::from);
     }
 
     /// Binds the session to the connection and the user of the request that made it.
     pub fn bind(&mut self, requester: &Requester<'_>) {
         self.connection = requester.connection;
-        self.user = requester.user.map(str::to_owned);
+        self.user = requester.user.map(Arc::from);
     }
 
     /// The application's own data, if it is a `T`.
@@ -337,6 +339,7 @@ impl<M> Session<M> {
             id: Arc::clone(&self.id),
             peer: self.peer,
             stream: Arc::clone(&self.stream),
+            user: self.user.clone(),
             created_at: self.created_at,
             timeout: self.timeout,
             counters: self.counters,

@@ -10,11 +10,11 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
-    /// Sessions at once; 0 for no limit.
+    /// Sessions at once. 0: no limit. Default: 1024.
     pub max_sessions: usize,
-    /// Sessions at once from one address; 0 for no limit.
+    /// Sessions at once from one address. 0: no limit. Default: 256.
     pub max_sessions_per_peer: usize,
-    /// Sessions at once for one stream; 0 for no limit.
+    /// Sessions at once for one stream. 0: no limit. Default: 1024.
     pub max_sessions_per_stream: usize,
     /// Media of one session.
     pub max_media_per_session: usize,
@@ -29,9 +29,9 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            max_sessions: 0,
-            max_sessions_per_peer: 0,
-            max_sessions_per_stream: 0,
+            max_sessions: 1024,
+            max_sessions_per_peer: 256,
+            max_sessions_per_stream: 1024,
             max_media_per_session: 16,
             timeout: Duration::from_secs(60),
             grace: Duration::from_secs(5),
