@@ -8,7 +8,9 @@ use riverrun::codec::{CodecParameters, OtherCodec};
 use riverrun::media::live::{LiveSender, Sent, live_stream};
 use riverrun::media::queue::QueueLimits;
 use riverrun::payload::{FormatEntry, FormatRegistry, PacketBuffer, Packetizer};
-use riverrun::server::{LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use riverrun::server::{
+    LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
+};
 use std::num::NonZeroU8;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -86,7 +88,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
 }
 
 fn serve(options: Options) -> Result<(), Failure> {
-    let mut program = Program::new(support::config(), options.listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
     let (input, wake) = program.with(|server, env| server.create_live_input(env))?;
     // The RTP clock counts milliseconds; the fmtp is for who receives.
     let codec = OtherCodec::new("application", "X-READINGS", 1000)

@@ -6,7 +6,7 @@ mod support;
 use riverrun::codec::{CodecParameters, PcmEncoding};
 use riverrun::media::{FramePoll, FramedSource, SourceContext};
 use riverrun::server::{
-    OnDemandServerMediaSubsession, ServerMediaSession, StreamFactory, StreamRequest,
+    OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession, StreamFactory, StreamRequest,
 };
 use riverrun::{Error, Frame};
 use std::time::Duration;
@@ -72,7 +72,7 @@ fn options(arguments: &mut Arguments) -> Result<Listen, Stop> {
 }
 
 fn serve(listen: Listen) -> Result<(), Failure> {
-    let mut program = Program::new(support::config(), listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), listen)?;
     let session = ServerMediaSession::new("tone", "tone", "A tone of 440 Hz")
         .with_subsession(OnDemandServerMediaSubsession::new(ToneTrack));
     program.with(|server, env| server.add_server_media_session(env, session))??;

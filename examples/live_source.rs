@@ -10,7 +10,9 @@ use riverrun::media::file::MediaFile;
 use riverrun::media::live::{LiveSender, Sent, live_stream};
 use riverrun::media::queue::QueueLimits;
 use riverrun::media::{FramePoll, SourceContext, Wait};
-use riverrun::server::{FastStart, LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use riverrun::server::{
+    FastStart, LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -95,7 +97,7 @@ fn serve(options: Options) -> Result<(), Failure> {
         others => others.clone(),
     };
     let kbps = track.bitrate.map(|bits| bits.div_ceil(1000));
-    let mut program = Program::new(support::config(), options.listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
     let (input, wake) = program.with(|server, env| server.create_live_input(env))?;
     let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
     let (sender, stream) = live_stream(parameters, limits, wake);

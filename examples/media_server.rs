@@ -45,7 +45,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
-    let mut options = Options { config: support::config(), ..Options::default() };
+    let mut options = Options { config: ServerConfig::unlimited(), ..Options::default() };
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some("--reuse-first-source") => options.files.reuse_first_source = true,

@@ -6,7 +6,9 @@ mod support;
 use riverrun::env::UsageEnvironment;
 use riverrun::media::file::MediaFile;
 use riverrun::net::{Groupsock, MulticastInterface, own_address};
-use riverrun::server::{FileTrack, MulticastTrack, RtspServer, ServerMediaSession, StreamId};
+use riverrun::server::{
+    FileTrack, MulticastTrack, RtspServer, ServerConfig, ServerMediaSession, StreamId,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,7 +123,7 @@ fn random_group(env: &mut UsageEnvironment, source_specific: bool) -> IpAddr {
 
 fn serve(options: Options) -> Result<(), Failure> {
     let file = support::probe_file(&options.file)?;
-    let mut program = Program::new(support::config(), options.listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
     let (group, streams) = program.with(|server, env| start(server, env, &file, &options))??;
     let first = SocketAddr::new(group, options.port);
     let about = format!("  ({} to {first}, ttl {})", options.file.display(), options.ttl);

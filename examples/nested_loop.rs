@@ -39,7 +39,7 @@ fn options(arguments: &mut Arguments) -> Result<Listen, Stop> {
 
 fn serve(listen: Listen) -> Result<(), Failure> {
     let provider = FolderProvider::new("testdata/media".as_ref(), FileSessionOptions::default())?;
-    let mut program = Program::new(ServerConfig::default(), listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), listen)?;
     program.with(|server, _| server.set_session_provider(provider))?;
     program.print_url("bframes.h264", "")?;
     let mut typing = true;

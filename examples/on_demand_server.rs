@@ -2,7 +2,9 @@
 
 mod support;
 
-use riverrun::server::{FileTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use riverrun::server::{
+    FileTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{Arguments, Failure, Listen, Program, Stop};
@@ -68,7 +70,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
 }
 
 fn serve(options: Options) -> Result<(), Failure> {
-    let mut program = Program::new(support::config(), options.listen)?;
+    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
     let mut streams = 0;
     for (name, files) in STREAMS {
         let Some(path) = files.map(|f| options.folder.join(f)).into_iter().find(|p| p.exists())

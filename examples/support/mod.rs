@@ -263,15 +263,6 @@ pub(crate) struct Program {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// The configuration of a program for a desktop: as many clients as there are descriptors.
-pub(crate) fn config() -> ServerConfig {
-    let mut config = ServerConfig::default();
-    (config.max_connections, config.max_connections_per_peer) = (0, 0);
-    let pool = &mut config.pool;
-    (pool.max_sessions, pool.max_sessions_per_peer, pool.max_sessions_per_stream) = (0, 0, 0);
-    config
-}
-
 impl Program {
     /// Listens; from here on SIGINT and SIGTERM end the program in order.
     pub(crate) fn new(config: ServerConfig, listen: Listen) -> Result<Self, Failure> {

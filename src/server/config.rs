@@ -122,6 +122,17 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// The default, with no limit on the number of connections and client sessions but that of
+    /// descriptors and memory: for a program on a desktop.
+    pub fn unlimited() -> Self {
+        Self {
+            pool: PoolConfig::unlimited(),
+            max_connections: 0,
+            max_connections_per_peer: 0,
+            ..Self::default()
+        }
+    }
+
     /// What of it the streams go by.
     pub(crate) const fn streams(&self) -> StreamsConfig {
         StreamsConfig {

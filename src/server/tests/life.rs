@@ -372,7 +372,7 @@ fn connections_have_limits() {
 
 #[test]
 fn descriptors_that_run_out_pause_accepting_without_spinning() {
-    let mut w = World::with(ServerConfig::default());
+    let mut w = World::with(ServerConfig::unlimited());
     w.add(camera("camera"));
     let host: IpAddr = "10.0.0.1".parse().unwrap();
     // The listener, three connections and a pair of ports.

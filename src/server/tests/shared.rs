@@ -163,7 +163,7 @@ fn heavy(config: ServerConfig) -> World {
 
 #[test]
 fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
-    let mut w = heavy(ServerConfig::default());
+    let mut w = heavy(ServerConfig::unlimited());
     let (slow, fast) = (w.playing("/heavy", 1, true), w.playing("/heavy", 1, true));
     let udp = w.playing("/heavy", 1, false);
     for round in 0..4 {
@@ -205,7 +205,7 @@ fn a_slow_reader_loses_whole_frames_up_to_a_key_frame() {
 
 #[test]
 fn answers_overtake_queued_media() {
-    let mut w = heavy(ServerConfig::default());
+    let mut w = heavy(ServerConfig::unlimited());
     let c = w.playing("/heavy", 1, true);
     w.run_secs(1.0);
     w[c].stalled = true;
@@ -227,7 +227,7 @@ fn answers_overtake_queued_media() {
 
 #[test]
 fn a_reader_that_takes_nothing_is_closed_in_time() {
-    let mut w = heavy(ServerConfig::default());
+    let mut w = heavy(ServerConfig::unlimited());
     let (dead, other) = (w.playing("/heavy", 1, true), w.playing("/heavy", 1, true));
     w[dead].stalled = true;
     w.run_secs(9.5);
@@ -241,7 +241,7 @@ fn a_reader_that_takes_nothing_is_closed_in_time() {
 #[test]
 fn a_reader_that_is_always_behind_keeps_its_session() {
     // 500 kB/s are sent, 200 kB/s pass: the queue is never empty, but it drains.
-    let mut w = heavy(ServerConfig::default());
+    let mut w = heavy(ServerConfig::unlimited());
     let slow = w.client();
     let host = w[slow].address.ip();
     let mut profile = crate::env::LinkProfile::default();

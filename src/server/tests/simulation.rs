@@ -64,7 +64,7 @@ fn media(name: &str, tag: u8) -> ServerMediaSession {
 impl Simulated {
     fn new(seed: u64, trail: Trail) -> Self {
         let mut random = Random::new(seed);
-        let mut config = ServerConfig::default();
+        let mut config = ServerConfig::unlimited();
         if random.chance(3) {
             config.udp_ports = UdpPorts::Shared { port: 0 };
         }

@@ -67,7 +67,7 @@ impl Library {
 #[test]
 fn a_small_file_does_not_wait_for_a_large_one() {
     let (mut w, library) = Library::world();
-    let budget = ServerConfig::default().probe_budget;
+    let budget = ServerConfig::unlimited().probe_budget;
     library.put("large.264", 4000 * budget);
     library.put("small.264", 8 * budget);
     let (large, small) = (w.client(), w.client());
@@ -86,7 +86,7 @@ fn a_small_file_does_not_wait_for_a_large_one() {
 #[test]
 fn a_crowd_shares_the_budget() {
     let (mut w, library) = Library::world();
-    let budget = ServerConfig::default().probe_budget;
+    let budget = ServerConfig::unlimited().probe_budget;
     let crowd: Vec<_> = (0..100).map(|_| w.client()).collect();
     w.run_secs(0.1);
     for (i, &c) in crowd.iter().enumerate() {
@@ -185,7 +185,7 @@ impl Desk {
 
 #[test]
 fn who_waits_for_another_thread_sleeps_until_it_is_woken() {
-    let (mut w, desk) = Desk::world(ServerConfig::default());
+    let (mut w, desk) = Desk::world(ServerConfig::unlimited());
     let (c, other) = (w.client(), w.client());
     w.ask(c, "DESCRIBE", "/far/away", &[]);
     w.ask(c, "OPTIONS", "*", &[]);
@@ -216,7 +216,7 @@ fn who_waits_for_another_thread_sleeps_until_it_is_woken() {
 
 #[test]
 fn who_waits_for_ever_is_answered_503() {
-    let config = ServerConfig { lookup_timeout: secs(20.0), ..ServerConfig::default() };
+    let config = ServerConfig { lookup_timeout: secs(20.0), ..ServerConfig::unlimited() };
     let (mut w, desk) = Desk::world(config);
     let (patient, gone) = (w.client(), w.client());
     for c in [patient, gone] {

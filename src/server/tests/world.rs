@@ -64,7 +64,7 @@ pub(super) fn secs(seconds: f64) -> Duration {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(ServerConfig::default())
+        Self::with(ServerConfig::unlimited())
     }
 
     pub(super) fn with(config: ServerConfig) -> Self {
@@ -73,7 +73,7 @@ impl World {
 
     /// The configuration, changed by `change`.
     pub(super) fn configured(change: impl FnOnce(&mut ServerConfig)) -> Self {
-        let mut config = ServerConfig::default();
+        let mut config = ServerConfig::unlimited();
         change(&mut config);
         Self::with(config)
     }

@@ -93,7 +93,7 @@ pub(crate) fn limit_of(result: Result<SessionId, CreateError>) -> (Limit, usize,
 /// The steps of GStreamer's own test of its pool, in this pool's terms.
 #[test]
 fn upstream_steps() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     assert_eq!((w.pool.len(), w.pool.max_sessions()), (0, 0));
     w.pool.set_max_sessions(3);
     assert_eq!(w.pool.max_sessions(), 3);
@@ -133,7 +133,7 @@ fn upstream_steps() {
 
 #[test]
 fn a_removed_session_leaves_nothing_behind() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for n in 0..200 {
         w.try_create(n, "film").unwrap();
     }
@@ -150,7 +150,7 @@ fn a_removed_session_leaves_nothing_behind() {
 
 #[test]
 fn ids_are_legal_distinct_and_long() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let mut ids: Vec<String> = (0..5_000)
         .map(|_| {
             let key = w.create();
@@ -165,7 +165,7 @@ fn ids_are_legal_distinct_and_long() {
 
 #[test]
 fn collisions_are_tried_again_a_bounded_number_of_times() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let calls = Rc::new(Cell::new(0));
     let seen = Rc::clone(&calls);
     w.pool.set_create_session_id(Some(Box::new(move |_| {
@@ -190,12 +190,12 @@ fn collisions_are_tried_again_a_bounded_number_of_times() {
 #[test]
 fn ids_that_break_a_header_are_refused() {
     for bad in ["", "a b", "a;timeout=1", "a\r\nX: y", "ä"] {
-        let mut w = world(PoolConfig::default());
+        let mut w = world(PoolConfig::unlimited());
         w.pool.set_create_session_id(Some(Box::new(move |_| Some(bad.to_owned()))));
         assert_eq!(w.try_create(1, "film"), Err(CreateError::NoUniqueId), "{bad:?}");
         assert_eq!(w.pool.census.keys(), 0);
     }
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     w.pool.set_create_session_id(Some(Box::new(|_| None)));
     assert_eq!(w.try_create(1, "film"), Err(CreateError::NoUniqueId));
     w.pool.set_create_session_id(None);
@@ -204,7 +204,7 @@ fn ids_that_break_a_header_are_refused() {
 
 #[test]
 fn constant_randomness_collides_and_ends() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     assert!(w.pool.create(w.now, peer(1), "film", &mut |buf| buf.fill(1)).is_ok());
     let again = w.pool.create(w.now, peer(1), "film", &mut |buf| buf.fill(1));
     assert_eq!(again, Err(CreateError::NoUniqueId));
@@ -212,7 +212,7 @@ fn constant_randomness_collides_and_ends() {
 
 #[test]
 fn names_match_exactly() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     w.pool.set_create_session_id(Some(Box::new(|_| Some("AbCdEfGh".to_owned()))));
     let key = w.create();
     assert_eq!(w.find("AbCdEfGh"), Some(key));
@@ -224,7 +224,7 @@ fn names_match_exactly() {
 
 #[test]
 fn a_stale_name_does_not_reach_the_next_session() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let old = w.create();
     assert!(w.pool.close(old, RemovalReason::TornDown));
     let new = w.create();
@@ -240,7 +240,7 @@ fn a_stale_name_does_not_reach_the_next_session() {
 
 #[test]
 fn filter_sees_a_snapshot_and_ends() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for _ in 0..4 {
         w.create();
     }
@@ -256,7 +256,7 @@ fn filter_sees_a_snapshot_and_ends() {
 
 #[test]
 fn filter_survives_any_change_by_its_callback() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for _ in 0..6 {
         w.create();
     }
@@ -277,7 +277,7 @@ fn filter_survives_any_change_by_its_callback() {
 
 #[test]
 fn filter_names_what_it_was_asked_to() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let keys = [(); 5].map(|()| w.create());
     let mut turn = 0;
     let referenced = w.pool.filter(|pool, key| {
@@ -301,7 +301,7 @@ fn filter_names_what_it_was_asked_to() {
 
 #[test]
 fn events_come_in_order_after_the_change() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let (one, two) = (w.create(), w.create());
     assert!(w.pool.close(one, RemovalReason::TornDown));
     w.pass(65 * SECOND);
@@ -324,7 +324,7 @@ fn events_come_in_order_after_the_change() {
 #[test]
 fn hooks_are_called_once_for_each_session_with_its_reason() {
     let (tell, told) = mpsc::channel();
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let created = tell.clone();
     w.pool.set_session_created(Some(Box::new(move |info| {
         created.send((info.session, None)).unwrap();
@@ -363,7 +363,7 @@ fn hooks_are_called_once_for_each_session_with_its_reason() {
 
 #[test]
 fn sessions_that_expire_together_have_all_left_when_the_first_is_told() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for _ in 0..3 {
         w.create();
     }
@@ -381,7 +381,7 @@ fn sessions_that_expire_together_have_all_left_when_the_first_is_told() {
 
 #[test]
 fn closing_all_names_the_reason() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for _ in 0..3 {
         w.create();
     }

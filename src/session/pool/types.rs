@@ -40,6 +40,18 @@ impl Default for PoolConfig {
     }
 }
 
+impl PoolConfig {
+    /// The default, with no limit on the number of sessions.
+    pub fn unlimited() -> Self {
+        Self {
+            max_sessions: 0,
+            max_sessions_per_peer: 0,
+            max_sessions_per_stream: 0,
+            ..Self::default()
+        }
+    }
+}
+
 /// Why a session left the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

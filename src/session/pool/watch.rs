@@ -108,7 +108,7 @@ mod tests {
 
     fn world() -> (UsageEnvironment, MediumId<Owner>) {
         let mut env = UsageEnvironment::simulated(1);
-        let pool = SessionPool::new(PoolConfig::default());
+        let pool = SessionPool::new(PoolConfig::unlimited());
         let owner = env.add(Owner { pool, watch: None, expired: Vec::new(), wakeups: 0 });
         (env, owner)
     }

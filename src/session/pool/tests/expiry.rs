@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn expires_exactly_at_timeout_plus_grace() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let id = w.id(key);
     assert_eq!(w.pool.next_timeout(w.now), Some(w.now + 65 * SECOND));
@@ -19,7 +19,7 @@ fn expires_exactly_at_timeout_plus_grace() {
 
 #[test]
 fn an_expired_session_is_never_found_again() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let id = w.id(key);
     w.pass(65 * SECOND);
@@ -39,7 +39,7 @@ fn an_expired_session_is_never_found_again() {
 
 #[test]
 fn find_touches_and_peek_does_not() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let (found, peeked) = (w.create(), w.create());
     let (found_id, peeked_id) = (w.id(found), w.id(peeked));
     for _ in 0..64 {
@@ -55,7 +55,7 @@ fn find_touches_and_peek_does_not() {
 
 #[test]
 fn an_earlier_time_does_not_undo_a_later_touch() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let late = w.now + 30 * SECOND;
     assert!(w.pool.touch(key, late));
@@ -66,7 +66,7 @@ fn an_earlier_time_does_not_undo_a_later_touch() {
 
 #[test]
 fn timeout_zero_never_expires_and_hides_nobody() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let mut finite = Vec::new();
     for n in 0..20 {
         let key = w.create();
@@ -91,7 +91,7 @@ fn timeout_zero_never_expires_and_hides_nobody() {
 #[test]
 fn timeouts_of_years_and_beyond_time_itself() {
     let year = 365 * 86_400 * SECOND;
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let keys = [(); 4].map(|()| w.create());
     for (key, timeout) in keys.iter().zip([100 * year, 3 * year, Duration::MAX, 20 * SECOND]) {
         assert!(w.pool.set_timeout(*key, timeout));
@@ -108,7 +108,7 @@ fn timeouts_of_years_and_beyond_time_itself() {
 
 #[test]
 fn changed_timeouts_keep_the_order() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let [one, two, three] = [(); 3].map(|()| w.create());
     let start = w.now;
     assert!(w.pool.set_timeout(one, 600 * SECOND));
@@ -130,7 +130,7 @@ fn changed_timeouts_keep_the_order() {
 
 #[test]
 fn sessions_go_in_the_order_of_their_expiry() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let keys = [(); 5].map(|()| w.create());
     for (key, seconds) in keys.iter().zip([50, 10, 40, 30, 20]) {
         w.pool.set_timeout(*key, seconds * SECOND);
@@ -153,7 +153,7 @@ fn sessions_go_in_the_order_of_their_expiry() {
 
 #[test]
 fn a_guard_prevents_expiry() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let id = w.id(key);
     let first = w.pool.prevent_expire(key, w.now).unwrap();
@@ -174,7 +174,7 @@ fn a_guard_prevents_expiry() {
 
 #[test]
 fn a_dropped_guard_gives_the_full_time_from_the_next_look() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let guard = w.pool.prevent_expire(key, w.now).unwrap();
     assert!(w.pool.session(key).unwrap().is_expiry_prevented());
@@ -189,7 +189,7 @@ fn a_dropped_guard_gives_the_full_time_from_the_next_look() {
 
 #[test]
 fn a_guard_outlives_its_session_harmlessly() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let guard = w.pool.prevent_expire(key, w.now).unwrap();
     assert!(w.pool.close(key, RemovalReason::TornDown));
@@ -202,7 +202,7 @@ fn a_guard_outlives_its_session_harmlessly() {
 
 #[test]
 fn touching_moves_no_entry() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let keys: Vec<SessionId> = (0..100).map(|_| w.create()).collect();
     let before = w.pool.deadlines.clone();
     for _ in 0..60 {

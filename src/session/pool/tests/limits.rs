@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn zero_is_unlimited() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     for _ in 0..10_000 {
         w.create();
     }
@@ -13,7 +13,7 @@ fn zero_is_unlimited() {
 
 #[test]
 fn lowering_the_limit_evicts_nobody() {
-    let mut w = world(PoolConfig { max_sessions: 4, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_sessions: 4, ..PoolConfig::unlimited() });
     let keys = [(); 4].map(|()| w.create());
     w.pool.set_max_sessions(2);
     assert_eq!(w.pool.len(), 4);
@@ -27,7 +27,7 @@ fn lowering_the_limit_evicts_nobody() {
 
 #[test]
 fn a_full_pool_says_when_to_come_back() {
-    let mut w = world(PoolConfig { max_sessions: 2, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_sessions: 2, ..PoolConfig::unlimited() });
     w.create();
     w.pass(Duration::from_millis(30_500));
     w.create();
@@ -59,7 +59,7 @@ fn retry_after_is_bounded_and_never_zero() {
         max_sessions: 1,
         timeout: Duration::ZERO,
         grace: Duration::ZERO,
-        ..PoolConfig::default()
+        ..PoolConfig::unlimited()
     };
     let mut w = world(endless);
     w.create();
@@ -70,7 +70,7 @@ fn retry_after_is_bounded_and_never_zero() {
 
 #[test]
 fn limits_hold_by_peer_address() {
-    let mut w = world(PoolConfig { max_sessions_per_peer: 2, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_sessions_per_peer: 2, ..PoolConfig::unlimited() });
     let first = w.try_create(1, "a").unwrap();
     w.try_create(1, "b").unwrap();
     assert_eq!(limit_of(w.try_create(1, "c")).0, Limit::SessionsOfPeer);
@@ -89,7 +89,7 @@ fn limits_hold_by_peer_address() {
 
 #[test]
 fn limits_hold_by_stream() {
-    let mut w = world(PoolConfig { max_sessions_per_stream: 1, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_sessions_per_stream: 1, ..PoolConfig::unlimited() });
     let first = w.try_create(1, "a").unwrap();
     assert_eq!(limit_of(w.try_create(2, "a")).0, Limit::SessionsOfStream);
     w.try_create(2, "b").unwrap();
@@ -100,7 +100,7 @@ fn limits_hold_by_stream() {
 
 #[test]
 fn expired_sessions_make_room() {
-    let mut w = world(PoolConfig { max_sessions: 3, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_sessions: 3, ..PoolConfig::unlimited() });
     for _ in 0..3 {
         w.create();
     }

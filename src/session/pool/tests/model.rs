@@ -283,7 +283,7 @@ fn agrees_with_a_naive_model() {
             max_sessions: 40,
             max_sessions_per_peer: 12,
             max_sessions_per_stream: 20,
-            ..PoolConfig::default()
+            ..PoolConfig::unlimited()
         });
         let latest = w.now;
         let mut trial = Trial { w, known: BTreeMap::new(), gone: Vec::new(), latest, removed: 0 };

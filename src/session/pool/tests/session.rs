@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn header_has_no_space_and_no_grace() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let id = w.id(key);
     let mut header = |timeout| {
@@ -20,7 +20,7 @@ fn header_has_no_space_and_no_grace() {
 
 #[test]
 fn a_session_knows_its_client() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let created_at = w.now;
     let key = w.try_create(9, "film").unwrap();
     w.pass(SECOND);
@@ -46,7 +46,7 @@ fn a_session_knows_its_client() {
 
 #[test]
 fn media_are_found_by_the_longest_path() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let session = w.pool.session_mut(key).unwrap();
     assert!(session.lookup("/a").is_none());
@@ -86,7 +86,7 @@ fn media_are_found_by_the_longest_path() {
 
 #[test]
 fn releasing_media_tells_whether_others_remain() {
-    let mut w = world(PoolConfig { max_media_per_session: 2, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { max_media_per_session: 2, ..PoolConfig::unlimited() });
     let key = w.create();
     let session = w.pool.session_mut(key).unwrap();
     session.manage_media("/a", "first").unwrap();
@@ -105,7 +105,7 @@ fn releasing_media_tells_whether_others_remain() {
 
 #[test]
 fn media_can_be_taken_and_sorted_out() {
-    let mut w = world(PoolConfig::default());
+    let mut w = world(PoolConfig::unlimited());
     let key = w.create();
     let session = w.pool.session_mut(key).unwrap();
     for path in ["/a", "/b", "/c", "/d"] {
@@ -137,7 +137,7 @@ fn strangers_are_not_entitled() {
         (Entitlement::User, [true, true, false, false]),
         (Entitlement::Anyone, [true; 4]),
     ] {
-        let mut w = world(PoolConfig { entitlement, ..PoolConfig::default() });
+        let mut w = world(PoolConfig { entitlement, ..PoolConfig::unlimited() });
         let key = w.create();
         w.pool.session_mut(key).unwrap().bind(&owner);
         let id = w.id(key);
@@ -155,7 +155,7 @@ fn strangers_are_not_entitled() {
 
 #[test]
 fn without_users_the_address_decides() {
-    let mut w = world(PoolConfig { entitlement: Entitlement::User, ..PoolConfig::default() });
+    let mut w = world(PoolConfig { entitlement: Entitlement::User, ..PoolConfig::unlimited() });
     let key = w.create();
     let id = w.id(key);
     for (n, expected) in [(1, Some(key)), (2, None)] {
