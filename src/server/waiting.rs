@@ -8,7 +8,7 @@ use crate::wire::rtsp::Request;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// A request that waits. It has been admitted, and is not asked about again.
+/// A request that waits. The application is not asked about it again.
 #[derive(Debug)]
 pub(crate) struct WaitingRequest {
     pub(crate) request: Request<'static>,
