@@ -1,6 +1,6 @@
 //! How requests wait, and how they go on. The application is asked about each once. A request goes
-//! on where it waited: at the application's decision, or at the provider's
-//! answer for the one name that was not known yet.
+//! on where it waited: at the application's decision, or at the provider's answer for the one name
+//! that was not known yet.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ConnectionId, KEY_WORK};
