@@ -103,6 +103,7 @@ impl ByteStream {
     ///
     /// # Errors
     /// The stream has failed.
+    #[allow(clippy::needless_pass_by_ref_mut, reason = "TCP alone has nothing to do here")]
     pub(crate) fn handle_readiness(
         &mut self,
         env: &mut UsageEnvironment,

@@ -266,7 +266,7 @@ impl Connection {
 
     /// Bytes that were read and not understood yet, and bytes that wait to be sent.
     #[cfg(test)]
-    pub(crate) const fn held_bytes(&self) -> (usize, usize) {
+    pub(crate) fn held_bytes(&self) -> (usize, usize) {
         (self.machine.kept(), self.machine.queued())
     }
 

@@ -256,7 +256,7 @@ impl MessageMachine {
 
     /// Bytes that were read and not understood yet.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) const fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.kept.len()
     }
 

@@ -1,4 +1,11 @@
-//! The RTSP connection: bytes in and out, time-outs, what waits to be sent.
+//! The RTSP connection, for either end of it: bytes in and out, deadlines, what waits to be sent.
+//!
+//! A [`Connection`](connection::Connection) is a byte stream
+//! ([`ByteStream`](crate::net::ByteStream): TCP, and the place for TLS and tunnels), a
+//! [`MessageMachine`](machine::MessageMachine), which does no input or output, and a registration
+//! with the event loop. [`Connections`](connections::Connections) is the server's table of them.
+//! This room names client sessions and streams by their [ids](crate::ids) and knows nothing of
+//! methods: it hands requests, responses and interleaved packets up and sends what it is given.
 
 pub(crate) mod channels;
 pub(crate) mod config;

@@ -368,7 +368,8 @@ mod tests {
         assert_eq!(queue.flush(&mut all).unwrap(), 9 + 8 + 7 + 11);
         let expected = [&packet(0, 10)[5..], b"RTSP/1.0", &packet(0, 3), &packet(2, 7)].concat();
         assert_eq!(all.0, [expected]);
-        assert!(queue.is_empty() && queue.len() == 0);
+        assert!(queue.is_empty());
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]

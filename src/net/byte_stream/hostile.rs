@@ -29,6 +29,7 @@ pub(crate) struct Hostile {
     plaintext: Vec<u8>,
     /// How many of them were read.
     read: usize,
+    has_plaintext: bool,
     unsent: Option<u8>,
 }
 
@@ -44,6 +45,7 @@ impl Hostile {
             write_waits_for_read: false,
             plaintext: Vec::new(),
             read: 0,
+            has_plaintext: false,
             unsent: None,
         }
     }
@@ -113,6 +115,7 @@ impl Hostile {
             (Some(byte), Some(to)) => {
                 *to = *byte;
                 self.read += 1;
+                self.has_plaintext = self.read < self.plaintext.len();
                 Ok(1)
             }
             _ => Ok(0),
@@ -146,7 +149,7 @@ impl Hostile {
     }
 
     pub(super) const fn has_buffered_input(&self) -> bool {
-        self.read < self.plaintext.len() && !self.read_waits_for_write
+        self.has_plaintext && !self.read_waits_for_write
     }
 
     pub(super) const fn is_flushed(&self) -> bool {
