@@ -94,7 +94,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     let codec = OtherCodec::new("application", "X-READINGS", 1000)
         .with_fmtp(format!("rate={};unit=celsius", options.rate));
     let (sender, stream) = live_stream(codec.into(), QueueLimits::default(), wake);
-    let track = LiveTrack::new(stream, input).formats(FormatRegistry::new().with(ReadingsFormat));
+    let track =
+        LiveTrack::new(stream, input).with_formats(FormatRegistry::new().with(ReadingsFormat));
     let session = ServerMediaSession::new("sensor", "sensor", "The readings of a sensor")
         .with_subsession(OnDemandServerMediaSubsession::new(track));
     program.with(|server, env| server.add_server_media_session(env, session))??;

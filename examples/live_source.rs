@@ -7,12 +7,10 @@ use riverrun::Frame;
 use riverrun::codec::CodecParameters;
 use riverrun::media::demux::DemuxTable;
 use riverrun::media::file::MediaFile;
-use riverrun::media::live::{LiveSender, Sent, live_stream};
+use riverrun::media::live::{LiveSender, Sent};
 use riverrun::media::queue::QueueLimits;
 use riverrun::media::{FramePoll, SourceContext, Wait};
-use riverrun::server::{
-    FastStart, LiveTrack, OnDemandServerMediaSubsession, ServerConfig, ServerMediaSession,
-};
+use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -89,29 +87,21 @@ fn serve(options: Options) -> Result<(), Failure> {
     let file = support::probe_file(&options.file)?;
     let track = file.tracks().first().ok_or("the file has no track")?;
     // Parameter sets of video are picked up from the stream, as those of a camera would be.
-    let parameters = match &track.parameters {
-        CodecParameters::H264 { .. } => CodecParameters::H264 { sps: vec![], pps: vec![] },
-        CodecParameters::H265 { .. } => {
-            CodecParameters::H265 { vps: vec![], sps: vec![], pps: vec![] }
-        }
-        others => others.clone(),
+    let mut live = match &track.parameters {
+        CodecParameters::H264 { .. } => LiveTrackOptions::h264(),
+        CodecParameters::H265 { .. } => LiveTrackOptions::h265(),
+        others => LiveTrackOptions::new(others.clone()),
     };
-    let kbps = track.bitrate.map(|bits| bits.div_ceil(1000));
-    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
-    let (input, wake) = program.with(|server, env| server.create_live_input(env))?;
-    let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
-    let (sender, stream) = live_stream(parameters, limits, wake);
-    let mut track = LiveTrack::new(stream, input);
-    if let Some(kbps) = kbps {
-        track = track.bandwidth_kbps(kbps);
+    if let Some(bits) = track.bitrate {
+        live = live.with_bandwidth_kbps(bits.div_ceil(1000));
     }
-    let session = ServerMediaSession::new(&options.name, &options.name, "A live stream")
-        .with_subsession(
-            OnDemandServerMediaSubsession::new(track)
-                .reuse_first_source(options.reuse_first_source)
-                .fast_start(options.fast_start),
-        );
-    program.with(|server, env| server.add_server_media_session(env, session))??;
+    let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
+    let stream = LiveStreamOptions::new(&options.name)
+        .with_queue_limits(limits)
+        .with_shared_streams(options.reuse_first_source)
+        .with_fast_start(options.fast_start);
+    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
+    let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
     let encoder = Encoder { file, sender, report: options.report };
     let encoder = thread::Builder::new().name("encoder".into()).spawn(move || encoder.run())?;
     program.print_url(&options.name, "")?;

@@ -163,7 +163,7 @@ fn start(
             // To hear the receivers' reports. Those of a source-specific group come to us alone.
             rtcp.join(env).map_err(|e| format!("cannot join {group}: {e}"))?;
         }
-        let factory = FileTrack::new(Arc::clone(file), track).repeat(options.repeat);
+        let factory = FileTrack::new(Arc::clone(file), track).with_repeat(options.repeat);
         tracks.push(MulticastTrack { factory: Box::new(factory), rtp, rtcp });
     }
     let mut session = ServerMediaSession::new(

@@ -107,10 +107,10 @@ fn media_session(
         session = session.with_aggregate_control_only();
     }
     for track in 0..file.tracks().len() {
-        let track = FileTrack::new(Arc::clone(&file), track).repeat(options.repeat);
+        let track = FileTrack::new(Arc::clone(&file), track).with_repeat(options.repeat);
         session.add_subsession(
             OnDemandServerMediaSubsession::new(track)
-                .reuse_first_source(options.reuse_first_source),
+                .with_reuse_first_source(options.reuse_first_source),
         )?;
     }
     Ok(session)

@@ -33,11 +33,7 @@ impl Bench {
                 ProbePoll::Failed(e) => panic!("{e}"),
             }
         };
-        let options = FileSessionOptions {
-            reuse_first_source: true,
-            repeat: true,
-            ..FileSessionOptions::default()
-        };
+        let options = FileSessionOptions::default().with_reuse_first_source(true).with_repeat(true);
         let film = file_media_session("film.264", &file, options);
         let address = env.with(server, |server, env| {
             server.add_server_media_session(env, film).unwrap();

@@ -316,11 +316,11 @@ impl World {
         let mut session = ServerMediaSession::new("s", "", "");
         let tracks = file.tracks().len();
         for track in 0..tracks {
-            let track = Hurried(FileTrack::new(file.clone(), track).repeat(true));
+            let track = Hurried(FileTrack::new(file.clone(), track).with_repeat(true));
             session = session.with_subsession(
                 OnDemandServerMediaSubsession::new(track)
-                    .reuse_first_source(shared)
-                    .fast_start(FastStart::KeyFrameCache),
+                    .with_reuse_first_source(shared)
+                    .with_fast_start(FastStart::KeyFrameCache),
             );
         }
         world.play(session, tracks);
@@ -337,8 +337,8 @@ impl World {
             live.send(); // so that the parameter sets are known
             let track = Hurried(LiveTrack::new(stream, input));
             let track = OnDemandServerMediaSubsession::new(track)
-                .reuse_first_source(true)
-                .fast_start(FastStart::KeyFrameCache);
+                .with_reuse_first_source(true)
+                .with_fast_start(FastStart::KeyFrameCache);
             (live, ServerMediaSession::new("s", "", "").with_subsession(track))
         });
         let (live, session) = made.expect("the server is there");

@@ -81,7 +81,7 @@ fn media(name: &str) -> ServerMediaSession {
     let shared = name != "a";
     let track = |frames| {
         let factory = Noise { next: 0, frames };
-        OnDemandServerMediaSubsession::new(factory).reuse_first_source(shared)
+        OnDemandServerMediaSubsession::new(factory).with_reuse_first_source(shared)
     };
     ServerMediaSession::new(name, "", "")
         .with_subsession(track((name != "b").then_some(50)))

@@ -70,14 +70,14 @@ pub enum Produced {
 }
 
 /// The id of a producer in its table.
-pub type ProducerId = Id<Shared>;
+pub type ProducerId = Id<SharedProducer>;
 
 /// The key by which sources share a producer: identity of the file, and of the consumer.
 pub type ShareKey = (u64, u64);
 
 /// A producer in the table with its outlets.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedProducer {
     key: Option<ShareKey>,
     /// `None` while it is being called.
     producer: Option<Box<dyn Producer>>,
@@ -215,7 +215,7 @@ impl Outlets {
 /// The producers in use, and the memory for frames.
 #[derive(Debug, Default)]
 pub struct DemuxTable {
-    shared: Arena<Shared>,
+    shared: Arena<SharedProducer>,
     by_key: HashMap<ShareKey, ProducerId>,
     memory: FrameMemory,
 }
@@ -255,7 +255,7 @@ impl DemuxTable {
                 return id;
             }
         }
-        let id = self.shared.insert(Shared {
+        let id = self.shared.insert(SharedProducer {
             key,
             producer: Some(make()),
             outlets: Outlets::default(),

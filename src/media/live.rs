@@ -11,6 +11,7 @@
 mod clock;
 mod input;
 
+pub(crate) use clock::share_clock;
 pub use input::InputError;
 
 use super::access_unit::{self, LeadingUnits, NalCodec, RefreshCycle, SetsInForce};
@@ -24,7 +25,7 @@ use input::{InputKind, RtpLook, continues_picture, is_length_prefixed};
 use slab::Slab;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 /// Makes a live stream: the sending end for the encoder's thread and the receiving end for the
@@ -73,7 +74,8 @@ pub fn live_stream(
         told: 0,
         stats: LiveStats::default(),
     };
-    let shared = Arc::new(Shared { state: Mutex::new(state), kind, wake });
+    let clocks = OnceLock::new();
+    let shared = Arc::new(Shared { state: Mutex::new(state), kind, wake, clocks });
     (LiveSender { shared: Arc::clone(&shared) }, LiveStream { shared })
 }
 
@@ -116,6 +118,8 @@ struct Shared {
     state: Mutex<State>,
     kind: InputKind,
     wake: Wake,
+    /// The other streams whose times are of the same clock.
+    clocks: OnceLock<Vec<Weak<Shared>>>,
 }
 
 struct State {
@@ -159,6 +163,12 @@ impl Shared {
     /// No code that can panic runs under the lock, so a poisoned lock's content is sound.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_clock(&self, pts: Duration, wall_clock: Duration) {
+        let mut state = self.lock();
+        state.clock = Some(Clock::new(pts, wall_clock));
+        state.sources.iter_mut().for_each(|(_, reader)| reader.clock_is_due = true);
     }
 }
 
@@ -293,10 +303,14 @@ impl LiveSender {
     /// the wall clock, and after the encoder's times have begun anew. In between the server follows
     /// the drift by the frames' arrival; a viewer who comes when more than ten seconds of media
     /// have passed begins with the server's own wall clock.
+    ///
+    /// For the tracks of [`add_live_stream`](crate::server::RtspServer::add_live_stream) one call
+    /// sets the clock of all, unless the application said that they have one each.
     pub fn set_clock(&self, pts: Duration, wall_clock: Duration) {
-        let mut state = self.shared.lock();
-        state.clock = Some(Clock::new(pts, wall_clock));
-        state.sources.iter_mut().for_each(|(_, reader)| reader.clock_is_due = true);
+        self.shared.set_clock(pts, wall_clock);
+        for other in self.shared.clocks.get().into_iter().flatten().filter_map(Weak::upgrade) {
+            other.set_clock(pts, wall_clock);
+        }
     }
 
     /// The counters.

@@ -1,17 +1,12 @@
-//! Tracks of media files as subsessions, and [`FolderProvider`], which makes media sessions of
-//! the files of a folder.
+//! Tracks of media files as subsessions, and media sessions of whole files.
 
 use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::file::{MediaFile, Track};
 use crate::media::{FramedSource, SourceContext};
-use crate::provide::served_folder::{FileSessionPoll, FileSessions, ServedFolder};
 use crate::session::media_session::ServerMediaSession;
-use crate::session::provider::{SessionPoll, SessionProvider};
 use crate::session::subsession::{OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
 use crate::stream::fast_start::FastStart;
-use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +16,7 @@ const LAST_DYNAMIC: u8 = 127;
 /// Lower-layer headers and RTP on top of the media's own rate, in percent.
 const OVERHEAD_PERCENT: u64 = 4;
 
-/// Makes streams of one track of a media file.
+/// The [`StreamFactory`] of a track of a media file.
 #[derive(Clone, Debug)]
 pub struct FileTrack {
     file: Arc<dyn MediaFile>,
@@ -30,13 +25,13 @@ pub struct FileTrack {
 }
 
 impl FileTrack {
-    /// Track `track` of `file`.
+    /// Track `track` of `file`, counted from 0.
     pub fn new(file: Arc<dyn MediaFile>, track: usize) -> Self {
         Self { file, track, repeat: false }
     }
 
-    /// Begins anew at the end.
-    pub const fn repeat(mut self, repeat: bool) -> Self {
+    /// Chooses whether the track begins anew at its end.
+    pub const fn with_repeat(mut self, repeat: bool) -> Self {
         self.repeat = repeat;
         self
     }
@@ -89,18 +84,39 @@ impl StreamFactory for FileTrack {
     }
 }
 
-/// How files are served.
+/// How files are served. By default each client has streams of its own, which end with the file.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct FileSessionOptions {
-    /// All clients share one stream a file.
+    /// Whether all clients share one stream a track.
     pub reuse_first_source: bool,
-    /// Streams begin anew at the end.
+    /// Whether streams begin anew at the end of the file.
     pub repeat: bool,
-    /// What a newcomer to a shared stream of video gets first.
+    /// How a newcomer to a shared stream of video begins.
     pub fast_start: FastStart,
 }
 
-/// The media session for a file.
+impl FileSessionOptions {
+    /// Chooses whether all clients share one stream a track.
+    pub const fn with_reuse_first_source(mut self, reuse: bool) -> Self {
+        self.reuse_first_source = reuse;
+        self
+    }
+
+    /// Chooses whether streams begin anew at the end of the file.
+    pub const fn with_repeat(mut self, repeat: bool) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    /// Chooses how a newcomer to a shared stream of video begins.
+    pub const fn with_fast_start(mut self, fast_start: FastStart) -> Self {
+        self.fast_start = fast_start;
+        self
+    }
+}
+
+/// The media session of a file, with all its tracks.
 pub fn file_media_session(
     stream_name: &str,
     file: &Arc<dyn MediaFile>,
@@ -113,63 +129,12 @@ pub fn file_media_session(
         session = session.with_aggregate_control_only();
     }
     for track in 0..tracks {
-        let factory = FileTrack::new(Arc::clone(file), track).repeat(options.repeat);
+        let factory = FileTrack::new(Arc::clone(file), track).with_repeat(options.repeat);
         session = session.with_subsession(
             OnDemandServerMediaSubsession::new(factory)
-                .reuse_first_source(options.reuse_first_source)
-                .fast_start(options.fast_start),
+                .with_reuse_first_source(options.reuse_first_source)
+                .with_fast_start(options.fast_start),
         );
     }
     session
-}
-
-/// Makes media sessions of the files of a folder, by name.
-pub struct FolderProvider {
-    folder: ServedFolder,
-    files: FileSessions,
-    options: FileSessionOptions,
-}
-
-impl fmt::Debug for FolderProvider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FolderProvider").field("root", &self.folder.root()).finish_non_exhaustive()
-    }
-}
-
-impl FolderProvider {
-    /// Serves the files of the folder at `root`.
-    ///
-    /// # Errors
-    /// There is no such folder, or it cannot be read.
-    pub fn new(root: &Path, options: FileSessionOptions) -> Result<Self, Error> {
-        let folder = ServedFolder::new(root)?;
-        Ok(Self { folder, files: FileSessions::default(), options })
-    }
-
-    /// The names of the files that can be asked for.
-    pub fn names(&self) -> Vec<String> {
-        self.folder.files()
-    }
-}
-
-impl SessionProvider for FolderProvider {
-    fn poll_session(&mut self, name: &str, budget: &mut usize) -> SessionPoll {
-        let Some(path) = self.folder.resolve(name) else { return SessionPoll::NotFound };
-        let poll = self.files.poll(&path, *budget);
-        match poll {
-            FileSessionPoll::Pending => {
-                // A probe reads about what it may.
-                *budget = 0;
-                SessionPoll::Pending
-            }
-            FileSessionPoll::Ready(file) => {
-                SessionPoll::Found(Box::new(file_media_session(name, &file, self.options)))
-            }
-            FileSessionPoll::Failed(e) => SessionPoll::Unusable(e.to_string()),
-        }
-    }
-
-    fn identity(&mut self, name: &str) -> Option<u64> {
-        self.folder.resolve(name).and_then(|path| FileSessions::identity(&path))
-    }
 }

@@ -8,7 +8,9 @@ use crate::media::{FramedSource, SourceContext};
 use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
 
-/// A track whose frames come from a [`LiveStream`].
+/// The [`StreamFactory`] of a [`LiveStream`], for media sessions that
+/// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream) does not make: with
+/// other tracks beside it, or SDP lines of their own.
 #[derive(Debug)]
 pub struct LiveTrack {
     stream: LiveStream,
@@ -19,8 +21,8 @@ pub struct LiveTrack {
 }
 
 impl LiveTrack {
-    /// A track of `stream`, whose frames wake the loop through `input`
-    /// (see [`RtspServer::create_live_input`](crate::server::RtspServer::create_live_input)).
+    /// A track of `stream`. `input` is the one whose waker `stream` was made with; see
+    /// [`RtspServer::create_live_input`](crate::server::RtspServer::create_live_input).
     pub const fn new(stream: LiveStream, input: InputId) -> Self {
         let formats = FormatRegistry::new();
         Self { stream, input, payload_type: 96, bandwidth_kbps: None, formats }
@@ -29,20 +31,20 @@ impl LiveTrack {
     /// Sets the payload formats that the track's is one of, in place of the
     /// [standard ones](FormatRegistry::standard). A stream of an application's own codec needs a
     /// registry with an entry for it; otherwise the track is refused when it is added to a server.
-    pub fn formats(mut self, formats: FormatRegistry) -> Self {
+    pub fn with_formats(mut self, formats: FormatRegistry) -> Self {
         self.formats = formats;
         self
     }
 
     /// Sets the dynamic payload type (96–127; 96 by default). With any other number the track is
     /// refused when it is added to a server.
-    pub const fn payload_type(mut self, payload_type: u8) -> Self {
+    pub const fn with_payload_type(mut self, payload_type: u8) -> Self {
         self.payload_type = payload_type;
         self
     }
 
-    /// Sets the bandwidth in kbit/s that SDP states (`b=AS`).
-    pub const fn bandwidth_kbps(mut self, kbps: u32) -> Self {
+    /// Tells clients the bandwidth, in kbit/s (SDP `b=AS`).
+    pub const fn with_bandwidth_kbps(mut self, kbps: u32) -> Self {
         self.bandwidth_kbps = Some(kbps);
         self
     }
@@ -83,7 +85,7 @@ impl StreamFactory for LiveTrack {
         self.bandwidth_kbps
     }
 
-    /// Nothing but the parameters changes after the track is made.
+    /// All but the parameters was said when it was made.
     fn revision(&self) -> Option<u64> {
         Some(self.stream.fingerprint())
     }

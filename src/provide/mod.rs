@@ -1,8 +1,17 @@
-//! What makes media sessions: a served folder, the tracks of files, live tracks.
+//! The makers of media sessions: a served folder, tracks of files, live streams.
+//!
+//! This room makes [`ServerMediaSession`](crate::session::ServerMediaSession)s and the
+//! [`StreamFactory`](crate::session::StreamFactory)s of their tracks; it knows no server, no
+//! connection and no client.
 
 mod file_track;
+mod folder_provider;
+mod live_stream;
 mod live_track;
 pub mod served_folder;
 
-pub use file_track::{FileSessionOptions, FileTrack, FolderProvider, file_media_session};
+pub use file_track::{FileSessionOptions, FileTrack, file_media_session};
+pub use folder_provider::FolderProvider;
+pub(crate) use live_stream::live_session;
+pub use live_stream::{LiveStreamOptions, LiveTrackOptions};
 pub use live_track::LiveTrack;

@@ -20,12 +20,14 @@
 
 mod accepting;
 mod client_requests;
+mod client_sessions;
 mod closing;
 pub(crate) mod config;
 mod connections;
 mod endings;
 mod hooks;
 mod inputs;
+mod live_streams;
 mod media_sessions;
 pub(crate) mod method;
 mod multicast;
@@ -40,16 +42,18 @@ pub(crate) mod waiting;
 pub use crate::ids::{ClientSessionId, ConnectionId, InputId, MediaSessionId, StreamId};
 pub use crate::provide::served_folder;
 pub use crate::provide::{
-    FileSessionOptions, FileTrack, FolderProvider, LiveTrack, file_media_session,
+    FileSessionOptions, FileTrack, FolderProvider, LiveStreamOptions, LiveTrack, LiveTrackOptions,
+    file_media_session,
 };
 pub use crate::session::pool;
 pub use crate::session::{
-    Delivery, Lifecycle, MulticastGroup, OnDemandServerMediaSubsession,
+    Distribution, Lifecycle, MulticastGroup, OnDemandServerMediaSubsession,
     PassiveServerMediaSubsession, ServerMediaSession, ServerMediaSubsession, SessionMedia,
     SessionPoll, SessionProvider, StreamFactory, StreamRequest,
 };
 pub use crate::stream::{FastStart, StreamState};
 pub use client_requests::RequestOutcome;
+pub use client_sessions::ClientSessionMut;
 pub use config::{ServerConfig, UdpPorts};
 pub use hooks::{
     Admission, DecideLater, Decision, DecisionSender, NoHooks, RequestInfo, ServerHooks,

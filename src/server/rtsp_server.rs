@@ -163,16 +163,6 @@ impl RtspServer {
         self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
     }
 
-    /// The client sessions.
-    pub const fn pool(&self) -> &SessionPool<SessionMedia> {
-        &self.pool
-    }
-
-    /// Changes the limits on client sessions.
-    pub const fn set_max_sessions(&mut self, limit: usize) {
-        self.pool.set_max_sessions(limit);
-    }
-
     /// Number of connections that are open.
     pub fn connection_count(&self) -> usize {
         self.connections.len()

@@ -1,11 +1,11 @@
-//! [`SessionMedia`]: what a client session has set up of one media session.
+//! [`SessionMedia`]: the tracks of one media session that a client session has set up.
 
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::session::names::{split_query, split_url};
 use crate::session::pool::Session;
 use std::net::IpAddr;
 
-/// What a client session has of one media session.
+/// The tracks of one media session that a client session has set up.
 #[derive(Debug)]
 pub struct SessionMedia {
     pub(crate) media_session: MediaSessionId,
@@ -41,7 +41,7 @@ impl SessionMedia {
         Self { media_session, tracks, was_played: false }
     }
 
-    /// The media session that it plays.
+    /// The media session of the tracks.
     pub const fn media_session(&self) -> MediaSessionId {
         self.media_session
     }

@@ -1,14 +1,15 @@
 //! [`ServerMediaSession`]: a named group of subsessions that clients DESCRIBE, SETUP and PLAY.
 //!
 //! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
-//! kept. [`Lifecycle`] names the states; references are counted explicitly by the server.
+//! kept. [`Lifecycle`] names the states; [`MediaSessions`](super::media_sessions::MediaSessions)
+//! counts the references.
 
 use crate::error::Error;
 use crate::ids::InputId;
 use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
 use crate::session::sdp_cache::SdpCache;
-use crate::session::subsession::{Delivery, ServerMediaSubsession};
+use crate::session::subsession::{Distribution, ServerMediaSubsession};
 use crate::stream::live_clocks::LiveClockId;
 use crate::wire::sdp::{ExtraLines, SdpLevel, has_breaks};
 use std::borrow::Cow;
@@ -20,18 +21,19 @@ use std::time::{Duration, Instant};
 /// Seconds from 1900, where NTP begins to count, to 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
-/// Where a media session stands in its life.
+/// The state of a media session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lifecycle {
-    /// Made; it has no subsession yet.
+    /// The session was made and has no subsession yet.
     Created,
-    /// It has subsessions and can be added to a server.
+    /// The session has subsessions and can be added to a server.
     Configured,
-    /// In the server's table; no client uses it.
+    /// Clients can find the session, and none uses it.
     Active,
-    /// At least one client uses it.
+    /// At least one client uses the session.
     InUse,
-    /// Taken out of the table; it goes with its last client.
+    /// The session was removed, or replaced by another of its name; it ends with its last client.
     Removed,
 }
 
@@ -58,8 +60,8 @@ pub enum Lifecycle {
 ///     }
 /// };
 /// let mut session = ServerMediaSession::new("lobby", "", "The film in the lobby");
-/// let track = FileTrack::new(file, 0).repeat(true);
-/// session.add_subsession(OnDemandServerMediaSubsession::new(track).reuse_first_source(true))?;
+/// let track = FileTrack::new(file, 0).with_repeat(true);
+/// session.add_subsession(OnDemandServerMediaSubsession::new(track).with_reuse_first_source(true))?;
 ///
 /// let mut env = UsageEnvironment::new()?;
 /// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:8554".parse()?])?;
@@ -101,8 +103,9 @@ pub struct ServerMediaSession {
 }
 
 impl ServerMediaSession {
-    /// A session without subsessions. `stream_name` is what follows the host in its URL, not
-    /// percent-encoded; slashes at its ends and doubled ones do not count, as in a URL.
+    /// A session without subsessions. `stream_name` is the path of its URL, not percent-encoded;
+    /// slashes at its ends and doubled ones do not count. `info` (SDP `i=`) and `description` (SDP
+    /// `s=`) are one line each.
     pub fn new(stream_name: &str, info: &str, description: &str) -> Self {
         let segments: Vec<_> = stream_name.split('/').filter(|s| !s.is_empty()).collect();
         Self {
@@ -130,8 +133,8 @@ impl ServerMediaSession {
         }
     }
 
-    /// Adds session-level SDP lines, which end in CR LF or LF: `u=` (one), `e=`, `p=`, `b=` and
-    /// `a=`, in whatever order; the description has them in that of RFC 4566 section 5.
+    /// Adds session-level SDP lines, each ended by CR LF or LF: `u=` (one), `e=`, `p=`, `b=` and
+    /// `a=`, in any order; the description has them in the order of RFC 4566 section 5.
     ///
     /// # Errors
     /// A line is malformed, or of a type or an attribute that the server writes itself.
@@ -140,34 +143,37 @@ impl ServerMediaSession {
         Ok(self)
     }
 
-    /// Says that the stream is multicast from `source` alone (RFC 4570): adds the source filter.
+    /// Adds a source filter (RFC 4570): the stream is multicast from `source` alone.
     pub fn with_source_specific_multicast(mut self, source: IpAddr) -> Self {
         self.source_specific = Some(source);
         self
     }
 
-    /// Lets clients control only all tracks together (460 otherwise).
+    /// Lets clients control only all tracks together; a request for one of several tracks is
+    /// answered with 460.
     pub fn with_aggregate_control_only(mut self) -> Self {
         self.aggregate_only = true;
         self
     }
 
-    /// Deletes the session when its last client has gone.
+    /// Chooses whether the session is removed when its last client has gone.
     pub fn with_delete_when_unreferenced(mut self, delete: bool) -> Self {
         self.delete_when_unreferenced = delete;
         self
     }
 
-    /// Fixes the identifier of the SDP `o=` line, which otherwise is drawn when the session is
-    /// added to a server. It stays the same as long as the session lives. The version beside it is
-    /// the time of adding, in NTP seconds, and grows when the description changes (RFC 4566
-    /// section 5.2).
+    /// Sets the identifier of the SDP `o=` line, which otherwise is drawn at random when the
+    /// session is added to a server. The version beside it is the time of adding, in NTP seconds,
+    /// and grows when the description changes (RFC 4566 section 5.2).
     pub fn with_origin_id(mut self, id: u64) -> Self {
         self.origin_id = id;
         self
     }
 
-    /// Appends a track. Refused once a client uses the session.
+    /// Appends a track.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: a client has used the session already.
     pub fn add_subsession(
         &mut self,
         subsession: impl ServerMediaSubsession + 'static,
@@ -179,7 +185,7 @@ impl ServerMediaSession {
         Ok(())
     }
 
-    /// As [`add_subsession`](Self::add_subsession), in a chain.
+    /// Appends a track to a session that is being made.
     pub fn with_subsession(mut self, subsession: impl ServerMediaSubsession + 'static) -> Self {
         self.subsessions.push(Box::new(subsession));
         self
@@ -190,17 +196,17 @@ impl ServerMediaSession {
         &self.stream_name
     }
 
-    /// Number of subsessions.
+    /// The number of subsessions.
     pub fn num_subsessions(&self) -> usize {
         self.subsessions.len()
     }
 
-    /// Clients that use it now.
+    /// The number of client sessions that use it.
     pub const fn reference_count(&self) -> usize {
         self.references
     }
 
-    /// Whether it goes with its last client.
+    /// Whether it is removed when its last client has gone.
     pub const fn delete_when_unreferenced(&self) -> bool {
         self.delete_when_unreferenced
     }
@@ -210,7 +216,7 @@ impl ServerMediaSession {
         self.aggregate_only
     }
 
-    /// Where it stands in its life.
+    /// The state of the session.
     pub fn lifecycle(&self) -> Lifecycle {
         match self {
             Self { removed: true, .. } => Lifecycle::Removed,
@@ -221,7 +227,7 @@ impl ServerMediaSession {
         }
     }
 
-    /// A subsession, counted from 0 (its control is `track` and the number from 1).
+    /// The subsession of an index, counted from 0. Its control is `track` and the number from 1.
     pub fn subsession(&self, index: usize) -> Option<&dyn ServerMediaSubsession> {
         self.subsessions.get(index).map(|s| &**s)
     }
@@ -233,12 +239,12 @@ impl ServerMediaSession {
         self.subsessions.get_mut(index).map(|s| &mut **s)
     }
 
-    /// The subsession that a control attribute names.
+    /// The index of the subsession that a control (`track1`) names.
     pub fn track_index(&self, control: &str) -> Option<usize> {
         control_index(control).filter(|index| *index < self.subsessions.len())
     }
 
-    /// The length that all subsessions agree on; `None` if one has none or they differ.
+    /// The length of all subsessions; `None` if one has none or they differ.
     pub fn duration(&self) -> Option<Duration> {
         let mut durations = self.subsessions.iter().map(|s| s.duration());
         let first = durations.next()??;
@@ -250,7 +256,7 @@ impl ServerMediaSession {
         self.subsessions.iter().filter_map(|s| s.duration()).max()
     }
 
-    /// Says what is wrong with a session that cannot be served.
+    /// Checks whether the session can be served.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.stream_name.is_empty() {
             return Err(Error::Usage("a media session needs a stream name"));
@@ -283,7 +289,7 @@ impl ServerMediaSession {
     fn payload_types(&self) -> Vec<Option<u8>> {
         let declared = self.subsessions.iter().map(|subsession| Declared {
             payload_type: subsession.payload_format().map(|format| format.payload_type),
-            is_fixed: matches!(subsession.delivery(), Delivery::Multicast(_)),
+            is_fixed: matches!(subsession.distribution(), Distribution::Multicast(_)),
         });
         payload_types::number(&declared.collect::<Vec<_>>())
     }
@@ -351,8 +357,8 @@ impl ServerMediaSession {
         Some(self.with_origin(local, &rest))
     }
 
-    /// The session's description (RFC 4566) for clients that reach the server at `local`. `None`
-    /// while a subsession does not know its format yet.
+    /// The description of the session (RFC 4566) for clients that reach the server at `local`.
+    /// `None` while the format of a subsession is not known.
     pub fn sdp(&self, local: IpAddr) -> Option<String> {
         let local = local.to_canonical();
         Some(self.with_origin(local, &self.sdp_after_origin(local.is_ipv6())?))
@@ -405,22 +411,22 @@ impl ServerMediaSession {
             log::warn!("{:?}: further SDP lines are left out: {e}", self.stream_name);
             ExtraLines::default()
         });
-        let delivery = subsession.delivery();
-        let port = match &delivery {
-            Delivery::Multicast(group) => group.rtp.port(),
-            Delivery::OnDemand { .. } => 0,
+        let distribution = subsession.distribution();
+        let port = match &distribution {
+            Distribution::Multicast(group) => group.rtp.port(),
+            Distribution::OnDemand { .. } => 0,
         };
         line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media));
         let (bandwidths, infos): (Vec<_>, Vec<_>) =
             aux.before_attributes().partition(|line| line.starts_with('b'));
         infos.iter().for_each(|info| line(sdp, format_args!("{info}")));
-        match &delivery {
-            Delivery::Multicast(group) => match group.rtp.ip() {
+        match &distribution {
+            Distribution::Multicast(group) => match group.rtp.ip() {
                 IpAddr::V4(ip) => line(sdp, format_args!("c=IN IP4 {ip}/{}", group.ttl)),
                 IpAddr::V6(ip) => line(sdp, format_args!("c=IN IP6 {ip}")),
             },
-            Delivery::OnDemand { .. } if ipv6 => sdp.push_str("c=IN IP6 ::\r\n"),
-            Delivery::OnDemand { .. } => sdp.push_str("c=IN IP4 0.0.0.0\r\n"),
+            Distribution::OnDemand { .. } if ipv6 => sdp.push_str("c=IN IP6 ::\r\n"),
+            Distribution::OnDemand { .. } => sdp.push_str("c=IN IP4 0.0.0.0\r\n"),
         }
         if let Some(kbps) = subsession.bandwidth_kbps() {
             line(sdp, format_args!("b=AS:{kbps}"));
@@ -441,7 +447,7 @@ impl ServerMediaSession {
             let moved = payload_types::renumber(attribute, format.payload_type, payload_type);
             line(sdp, format_args!("{}", moved.as_deref().unwrap_or(attribute)));
         }
-        if matches!(delivery, Delivery::OnDemand { multiplex_rtcp: true, .. }) {
+        if matches!(distribution, Distribution::OnDemand { multiplex_rtcp: true, .. }) {
             sdp.push_str("a=rtcp-mux\r\n");
         }
         if per_track {

@@ -1,4 +1,10 @@
-//! Media sessions and client sessions: what can be streamed, and to whom it is.
+//! Media sessions and client sessions: what can be streamed, and the clients that it is streamed
+//! to.
+//!
+//! [`MediaSessions`](media_sessions::MediaSessions) owns the media sessions, their names and
+//! references; [`SessionPool`](pool::SessionPool) the client sessions and their expiry. A client
+//! session refers to a media session, its streams and connections by [id](crate::ids);
+//! [`release`] gives all of it back when the session ends.
 
 pub(crate) mod client_media;
 pub(crate) mod media_session;
@@ -16,6 +22,6 @@ pub use client_media::SessionMedia;
 pub use media_session::{Lifecycle, ServerMediaSession};
 pub use provider::{SessionPoll, SessionProvider};
 pub use subsession::{
-    Delivery, MulticastGroup, OnDemandServerMediaSubsession, PassiveServerMediaSubsession,
+    Distribution, MulticastGroup, OnDemandServerMediaSubsession, PassiveServerMediaSubsession,
     ServerMediaSubsession, StreamFactory, StreamRequest,
 };

@@ -7,7 +7,7 @@ use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::rtp::rtcp::RtcpConfig;
 use crate::session::media_sessions::MediaSessions;
-use crate::session::subsession::{Delivery, StreamFactory, StreamRequest, check_factory};
+use crate::session::subsession::{Distribution, StreamFactory, StreamRequest, check_factory};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frames::KeyFrameWatch;
 use crate::stream::parts::StreamParts;
@@ -32,9 +32,9 @@ pub(crate) fn stream_for(
     let no_such = Error::Usage("no such subsession");
     let Some(session) = media_sessions.get_mut(media_session) else { return Err(no_such) };
     let Some(subsession) = session.subsession(index) else { return Err(no_such) };
-    let (shared, fast_start) = match subsession.delivery() {
-        Delivery::Multicast(group) => return Ok(group.stream),
-        Delivery::OnDemand { reuse_first_source, fast_start, .. } => {
+    let (shared, fast_start) = match subsession.distribution() {
+        Distribution::Multicast(group) => return Ok(group.stream),
+        Distribution::OnDemand { reuse_first_source, fast_start, .. } => {
             (reuse_first_source, fast_start)
         }
     };

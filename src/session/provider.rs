@@ -1,32 +1,33 @@
-//! [`SessionProvider`]: makes media sessions for names that are not in the server's table.
+//! [`SessionProvider`]: makes media sessions for names that the application has not added.
 
 use crate::media::Wake;
 use crate::session::media_session::ServerMediaSession;
 
-/// What a provider has for a name.
+/// The answer of a [`SessionProvider`] for a name.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum SessionPoll {
-    /// A session. The server keeps it in its table under the name that was asked for, and asks
+    /// The media session of that name. The server keeps it, and calls
     /// [`SessionProvider::identity`] before it uses it again.
     Found(Box<ServerMediaSession>),
-    /// Nothing of that name (404).
+    /// There is nothing of that name; the server answers 404.
     NotFound,
-    /// Something that cannot be streamed (415), and why.
+    /// There is something that cannot be streamed, and why; the server answers 415.
     Unusable(String),
-    /// Not known yet, and there is more to do on the loop's thread: the server asks again in the
-    /// next turn, without waiting.
+    /// The answer is not known yet, and takes more work on the loop's thread: the server asks again
+    /// in the next turn, without waiting.
     Pending,
-    /// Not known yet, and somebody else finds it out, another thread for example: the server asks
-    /// again when the provider's [waker](SessionProvider::set_waker) is called, and may sleep
-    /// until then.
+    /// The answer is not known yet, and comes from elsewhere, another thread for example: the
+    /// server asks again when the provider's [waker](SessionProvider::set_waker) is called, and may
+    /// sleep until then.
     Waiting,
 }
 
-/// The application's way to create sessions on demand, from a file's name for example.
+/// Makes media sessions on demand, for names that the application has not added to the server.
 ///
 /// # Example
 ///
-/// A provider that has a thread find out what there is:
+/// A provider that looks a name up on another thread:
 ///
 /// ```
 /// use riverrun::media::Wake;
@@ -76,19 +77,21 @@ pub enum SessionPoll {
 /// }
 /// ```
 pub trait SessionProvider {
-    /// Takes what wakes the server, from any thread, when requests that wait
-    /// ([`SessionPoll::Waiting`]) may have their answer. The server calls this once, when it gets
-    /// the provider, and asks for all names that requests wait for when it is woken.
+    /// Takes the waker, to be called from any thread when a name that was
+    /// [`Waiting`](SessionPoll::Waiting) may have its answer. The server calls this once, when the
+    /// provider is set. When it is woken, it asks for all names that requests wait for.
     fn set_waker(&mut self, wake: Wake) {
         let _ = wake;
     }
 
-    /// Looks for `name` (percent-decoded, without leading slash), doing a bounded amount of
-    /// work: at most about `budget` bytes are read, and what was used is taken off it. A request
-    /// that has waited for [`ServerConfig::lookup_timeout`](crate::server::ServerConfig) is answered 503.
+    /// Looks for `name`, the percent-decoded path without its leading slash. It reads at most about
+    /// `budget` bytes, and subtracts what it has read. A request that has waited for
+    /// [`ServerConfig::lookup_timeout`](crate::server::ServerConfig::lookup_timeout) is answered
+    /// with 503.
     fn poll_session(&mut self, name: &str, budget: &mut usize) -> SessionPoll;
 
-    /// What stands behind `name` now, as a number that changes when it does; `None` if it is
-    /// gone. A session made from another identity is replaced, and its clients stream on.
+    /// A number that identifies what `name` stands for at present, a file's content for example;
+    /// `None` if it is gone. When it has changed, the server makes a new session for newcomers; the
+    /// clients of the old one stream on.
     fn identity(&mut self, name: &str) -> Option<u64>;
 }

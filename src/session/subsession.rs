@@ -23,48 +23,53 @@ use std::time::{Duration, Instant};
 
 use crate::session::payload_types::DYNAMIC;
 
-/// How a subsession reaches its clients.
+/// How the packets of a subsession are distributed to its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// To each client by itself, over UDP or the RTSP connection.
+#[non_exhaustive]
+pub enum Distribution {
+    /// By unicast to each client, over UDP or the RTSP connection, from a stream that is made when
+    /// a client sets it up.
     OnDemand {
-        /// All clients share one stream.
+        /// Whether all clients share one stream.
         reuse_first_source: bool,
-        /// RTCP may share the RTP port (RFC 5761).
+        /// Whether clients may have RTCP on the RTP port (RFC 5761).
         multiplex_rtcp: bool,
-        /// What a newcomer to a shared stream of video gets first.
+        /// How a newcomer to a shared stream of video begins.
         fast_start: FastStart,
     },
-    /// To a multicast group, whether anybody asked or not.
+    /// By multicast, from a stream that runs whether there are clients or not.
     Multicast(MulticastGroup),
 }
 
-/// Where a multicast stream goes.
+/// The group that a multicast stream is sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MulticastGroup {
-    /// Group and RTP port.
+    /// The address of the group and the RTP port.
     pub rtp: SocketAddr,
-    /// RTCP port of the same group.
+    /// The RTCP port of the same group.
     pub rtcp_port: u16,
-    /// Time to live.
+    /// The time to live of the packets (hop limit).
     pub ttl: u8,
     /// The stream in the server's table.
     pub stream: StreamId,
 }
 
-/// Who asks for a stream.
+/// The client that a stream is made for.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct StreamRequest {
-    /// The same number for all tracks that one client session sets up; 0 where clients share.
+    /// A number that is the same for all tracks that one client session sets up; 0 for a stream
+    /// that all clients share.
     pub client_session: u64,
-    /// The client.
+    /// The address of the client.
     pub peer: SocketAddr,
     /// The address at which the client reached the server.
     pub local: SocketAddr,
 }
 
-/// Makes the source and the sink of a stream. The methods with a default are live555's points of
-/// extension.
+/// Makes the source and the sink of a stream. The methods that have a default are live555's points
+/// of extension.
 ///
 /// A track names the [`parameters`](Self::parameters) of its codec and opens its source. A track of
 /// an application's own codec has [`CodecParameters::Other`] and the [`formats`](Self::formats)
@@ -72,7 +77,7 @@ pub struct StreamRequest {
 ///
 /// # Example
 ///
-/// A track that whistles, made for each client anew:
+/// A track that whistles, with a stream for each client:
 ///
 /// ```
 /// use riverrun::codec::{CodecParameters, PcmEncoding};
@@ -115,13 +120,13 @@ pub struct StreamRequest {
 /// # drop(track);
 /// ```
 pub trait StreamFactory {
-    /// What receivers must know of the track; `None` while it is not known.
+    /// The codec of the track and its parameters; `None` while they are not known.
     fn parameters(&self) -> Option<CodecParameters> {
         None
     }
 
-    /// The dynamic payload type (96–127), which is used where RFC 3551 assigns no number. Where
-    /// another track of the session has it already, the server gives out the next free one: in
+    /// The dynamic payload type (96–127), for a format that RFC 3551 assigns no number. If another
+    /// track of the session has it already, the server gives the track the next free number: in
     /// the description, in the packets, and at the beginning of attributes of
     /// [`aux_sdp_line`](Self::aux_sdp_line).
     fn dynamic_payload_type(&self) -> u8 {
@@ -164,13 +169,13 @@ pub trait StreamFactory {
         RtpSink::new(&format, packetizer, max_packet, random)
     }
 
-    /// Further SDP lines of the track, which end in CR LF or LF: `i=` (one), `b=` and `a=`. A
+    /// Further SDP lines of the track, each ended by CR LF or LF: `i=` (one), `b=` and `a=`. A
     /// track with others is refused when it is added to a server.
     fn aux_sdp_line(&self) -> Option<String> {
         None
     }
 
-    /// Length of the track, if it has one.
+    /// The length of the track; `None` if it has no end that is known.
     fn duration(&self) -> Option<Duration> {
         None
     }
@@ -186,25 +191,29 @@ pub trait StreamFactory {
         None
     }
 
-    /// Estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
+    /// The estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
     fn bandwidth_kbps(&self) -> Option<u32> {
         None
     }
 
-    /// A number that is another when anything is that the track tells of itself: format, further
-    /// SDP lines, length, bandwidth. Asked for at every DESCRIBE, which is answered with the same
-    /// text for as long as the number stays. `None`, the default, says that there is no such
-    /// number: the description is built anew each time.
+    /// A number that changes whenever the description of the track does: its format, further SDP
+    /// lines, length or bandwidth. The server asks at every DESCRIBE, and answers with the same
+    /// text for as long as the number stays the same. With `None`, the default, it builds the
+    /// description each time.
     fn revision(&self) -> Option<u64> {
         None
     }
 
-    /// Begin anew at the end: how long after the start. All tracks of a session need the same.
+    /// The period after which the track begins anew; `None` if it does not repeat. All tracks of a
+    /// session need the same.
     fn repeat_period(&self) -> Option<Duration> {
         None
     }
 
-    /// Seeks; returns where the stream goes on.
+    /// Seeks to `npt` and returns where the stream goes on.
+    ///
+    /// # Errors
+    /// The source cannot seek there.
     fn seek_stream_source(
         &mut self,
         source: &mut dyn FramedSource,
@@ -228,14 +237,17 @@ pub trait StreamFactory {
         source.check_seek(npt, cx)
     }
 
-    /// Sets the playing speed and returns the one that is used: 1 where others cannot be had.
+    /// Sets the playing speed and returns the one that is used: 1 if the source has no other.
     fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
         let _ = (source, scale);
         1.0
     }
 
-    /// Opens the sockets that a UDP stream leaves from, on the local address `local` (whose port
-    /// is 0): a pair of ports at or above `base`, after `tries` pairs at most.
+    /// Opens the sockets that a UDP stream is sent from, on the local address `local` (whose port
+    /// is 0): a pair of ports at or above `base`, found with at most `tries` attempts.
+    ///
+    /// # Errors
+    /// No pair can be opened; SETUP is answered with 503.
     fn create_groupsock(
         &mut self,
         env: &mut UsageEnvironment,
@@ -260,10 +272,10 @@ pub trait StreamFactory {
 
 /// A track of a media session.
 pub trait ServerMediaSubsession: fmt::Debug {
-    /// How it reaches its clients.
-    fn delivery(&self) -> Delivery;
+    /// How its packets are distributed to clients.
+    fn distribution(&self) -> Distribution;
 
-    /// The payload format, if it is known yet.
+    /// The payload format; `None` while it is not known.
     fn payload_format(&self) -> Option<PayloadFormat>;
 
     /// Further SDP lines, as [`StreamFactory::aux_sdp_line`].
@@ -271,10 +283,10 @@ pub trait ServerMediaSubsession: fmt::Debug {
         None
     }
 
-    /// The further SDP lines, checked.
+    /// The further SDP lines, parsed.
     ///
     /// # Errors
-    /// [`Error::Usage`]: they may not stand in the description of a track.
+    /// [`Error::Usage`]: a line may not stand in the description of a track.
     fn extra_lines(&self) -> Result<ExtraLines, Error> {
         let mut lines = ExtraLines::new(SdpLevel::Media);
         if let Some(text) = self.aux_sdp_line() {
@@ -283,32 +295,32 @@ pub trait ServerMediaSubsession: fmt::Debug {
         Ok(lines)
     }
 
-    /// Says what is wrong with a track that cannot be described or streamed. Asked for when the
-    /// track is added to a server.
+    /// Checks whether the track can be described and streamed. The server calls this when the
+    /// media session is added.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Error::Usage`]: what is wrong with the track.
     fn check(&self) -> Result<(), Error> {
         self.extra_lines()?;
         self.payload_format().map_or(Ok(()), |format| format.check())
     }
 
-    /// Length of the track, if it has one.
+    /// The length of the track; `None` if it has no end that is known.
     fn duration(&self) -> Option<Duration> {
         None
     }
 
-    /// Estimated bandwidth in kbit/s.
+    /// The estimated bandwidth in kbit/s.
     fn bandwidth_kbps(&self) -> Option<u32> {
         None
     }
 
-    /// As [`StreamFactory::revision`], of all the methods above.
+    /// As [`StreamFactory::revision`], for the results of all the methods above.
     fn revision(&self) -> Option<u64> {
         None
     }
 
-    /// What makes its streams; `None` if it makes none.
+    /// The factory of its streams; `None` if it makes none.
     fn factory(&mut self) -> Option<&mut dyn StreamFactory>;
 }
 
@@ -328,7 +340,7 @@ pub(crate) fn check_factory(factory: &dyn StreamFactory) -> Result<(), Error> {
     }
 }
 
-/// A track whose streams are made when clients ask for them.
+/// A track whose streams are made when clients set it up.
 pub struct OnDemandServerMediaSubsession {
     factory: Box<dyn StreamFactory>,
     reuse_first_source: bool,
@@ -337,7 +349,7 @@ pub struct OnDemandServerMediaSubsession {
 }
 
 impl OnDemandServerMediaSubsession {
-    /// Makes a stream for each client.
+    /// A track that makes a stream for each client.
     pub fn new(factory: impl StreamFactory + 'static) -> Self {
         Self {
             factory: Box::new(factory),
@@ -347,20 +359,20 @@ impl OnDemandServerMediaSubsession {
         }
     }
 
-    /// Shares one stream among all clients.
-    pub fn reuse_first_source(mut self, reuse: bool) -> Self {
+    /// Chooses whether all clients share one stream.
+    pub fn with_reuse_first_source(mut self, reuse: bool) -> Self {
         self.reuse_first_source = reuse;
         self
     }
 
-    /// Chooses what a newcomer to a shared stream of video gets first.
-    pub fn fast_start(mut self, fast_start: FastStart) -> Self {
+    /// Chooses how a newcomer to a shared stream of video begins.
+    pub fn with_fast_start(mut self, fast_start: FastStart) -> Self {
         self.fast_start = fast_start;
         self
     }
 
-    /// Offers RTCP on the RTP port (RFC 5761).
-    pub fn multiplex_rtcp(mut self, multiplex: bool) -> Self {
+    /// Chooses whether clients are offered RTCP on the RTP port (RFC 5761).
+    pub fn with_multiplexed_rtcp(mut self, multiplex: bool) -> Self {
         self.multiplex_rtcp = multiplex;
         self
     }
@@ -376,8 +388,8 @@ impl fmt::Debug for OnDemandServerMediaSubsession {
 }
 
 impl ServerMediaSubsession for OnDemandServerMediaSubsession {
-    fn delivery(&self) -> Delivery {
-        Delivery::OnDemand {
+    fn distribution(&self) -> Distribution {
+        Distribution::OnDemand {
             reuse_first_source: self.reuse_first_source,
             multiplex_rtcp: self.multiplex_rtcp,
             fast_start: self.fast_start,
@@ -414,7 +426,7 @@ impl ServerMediaSubsession for OnDemandServerMediaSubsession {
     }
 }
 
-/// A track that is streamed to a multicast group all the time.
+/// A track that is streamed to a multicast group, whether there are clients or not.
 #[derive(Clone, Debug)]
 pub struct PassiveServerMediaSubsession {
     format: PayloadFormat,
@@ -423,7 +435,7 @@ pub struct PassiveServerMediaSubsession {
 }
 
 impl PassiveServerMediaSubsession {
-    /// Describes the stream that
+    /// A track that describes the stream which
     /// [`RtspServer::add_multicast_streams`](crate::server::RtspServer::add_multicast_streams) started.
     pub const fn new(
         format: PayloadFormat,
@@ -440,8 +452,8 @@ impl PassiveServerMediaSubsession {
 }
 
 impl ServerMediaSubsession for PassiveServerMediaSubsession {
-    fn delivery(&self) -> Delivery {
-        Delivery::Multicast(self.group.clone())
+    fn distribution(&self) -> Distribution {
+        Distribution::Multicast(self.group.clone())
     }
 
     fn payload_format(&self) -> Option<PayloadFormat> {

@@ -35,23 +35,25 @@ impl Identity {
 
 /// How far [`FileSessions`] has come with a file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum FileSessionPoll {
-    /// Ask again next turn.
+    /// The result is not known yet; the caller polls again in the next turn.
     Pending,
     /// The file can be served.
     Ready(Arc<dyn MediaFile>),
-    /// It cannot, and why.
+    /// The file cannot be served, and why.
     Failed(ProbeError),
 }
 
-/// Bounds of [`FileSessions`].
+/// The limits of [`FileSessions`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct FileLimits {
-    /// Files whose results are remembered; the least recently used is forgotten.
+    /// The most files whose results are remembered; the least recently used is forgotten.
     pub max_known: usize,
-    /// Files that are looked at at a time; others wait for their turn.
+    /// The most files that are probed at a time; others wait for their turn.
     pub max_probes: usize,
-    /// Files that wait for their turn and are remembered to do so.
+    /// The most files that are remembered to wait for their turn.
     pub max_waiting: usize,
 }
 
@@ -85,7 +87,7 @@ struct Known {
 /// Starts a probe.
 type Prober = Box<dyn FnMut(&Path) -> Result<Box<dyn Probe>, ProbeError>>;
 
-/// What is known about files, and the probes that find it out.
+/// The results of probes of files, and the probes in progress.
 ///
 /// A result holds for as long as the file stays the same by length, modification time and inode;
 /// another file at the path is probed anew, while those who stream the old one keep it. Whoever
@@ -110,7 +112,7 @@ impl Default for FileSessions {
 }
 
 impl FileSessions {
-    /// Knows nothing yet.
+    /// No results and no probes, with these limits.
     ///
     /// # Errors
     /// [`Error::Usage`]: with one of the limits at 0 no file would ever be described.
@@ -134,8 +136,8 @@ impl FileSessions {
         }
     }
 
-    /// Says what is known about the file at `path`, as [`ServedFolder::resolve`] returned it, or
-    /// goes on finding out, reading about `budget` bytes at the most.
+    /// Returns the result for the file at `path`, as [`ServedFolder::resolve`] returned it, or
+    /// begins or continues its probe, reading at most about `budget` bytes.
     ///
     /// [`ServedFolder::resolve`]: super::ServedFolder::resolve
     pub fn poll(&mut self, path: &Path, budget: usize) -> FileSessionPoll {
@@ -187,14 +189,19 @@ impl FileSessions {
         }
     }
 
-    /// Forgets what is known about `path`, and stops looking at it.
+    /// Forgets the result for `path`, and ends its probe.
     pub fn forget(&mut self, path: &Path) {
         self.known.remove(path);
         self.running.remove(path);
         self.waiting.remove(path);
     }
 
-    /// Number of files with results.
+    /// Whether a probe of the file at `path` has begun and not ended.
+    pub fn is_probing(&self, path: &Path) -> bool {
+        self.running.contains_key(path)
+    }
+
+    /// The number of files with results.
     pub fn known(&self) -> usize {
         self.known.len()
     }

@@ -31,10 +31,10 @@ pub(crate) fn setup(
         None if state.num_subsessions() == 1 => 0,
         None => return Err(StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED.into()),
     };
-    let delivery = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.delivery();
+    let distribution = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.distribution();
     let ends = (request.peer, request.local);
     let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
-    let (spec, chosen) = choose(&header, &delivery, request.peer)?;
+    let (spec, chosen) = choose(&header, &distribution, request.peer)?;
     let current = existing.and_then(|session| track_of(cx, session, media_session, track));
     if let (Some(session), Some(current)) = (existing, current) {
         // Asked for once more, what is agreed on stays agreed on.

@@ -3,10 +3,10 @@
 
 use crate::net::{PortPair, UdpSocket, with_port};
 use crate::server::method::refusal::Refusal;
-use crate::session::subsession::{Delivery, MulticastGroup};
+use crate::session::subsession::{Distribution, MulticastGroup};
 use crate::stream::sockets::UdpSockets;
 use crate::wire::rtsp::transport::alternatives;
-use crate::wire::rtsp::{Delivery as Cast, Protocol, StatusCode, TransportSpec};
+use crate::wire::rtsp::{Delivery, Protocol, StatusCode, TransportSpec};
 use std::net::SocketAddr;
 
 /// A transport that can be served: what of it the client has chosen.
@@ -46,7 +46,7 @@ impl AgreedTransport {
 /// The first alternative of a `Transport` header that can be served.
 pub(crate) fn choose(
     header: &str,
-    delivery: &Delivery,
+    distribution: &Distribution,
     peer: SocketAddr,
 ) -> Result<(TransportSpec, ChosenTransport), Refusal> {
     let mut refused = StatusCode::BAD_REQUEST;
@@ -56,7 +56,7 @@ pub(crate) fn choose(
         let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
         refused = StatusCode::UNSUPPORTED_TRANSPORT;
         if chosen.is_none() {
-            chosen = servable(&spec, delivery, peer).map(|transport| (spec, transport));
+            chosen = servable(&spec, distribution, peer).map(|transport| (spec, transport));
         }
     }
     chosen.ok_or_else(|| refused.into())
@@ -67,18 +67,18 @@ pub(crate) fn choose(
 /// group that there is, and the answer says where.
 fn servable(
     spec: &TransportSpec,
-    delivery: &Delivery,
+    distribution: &Distribution,
     peer: SocketAddr,
 ) -> Option<ChosenTransport> {
     if !spec.is_play() {
         return None;
     }
-    match (spec.delivery(), delivery) {
-        (Cast::Multicast, Delivery::Multicast(group)) => {
+    match (spec.delivery(), distribution) {
+        (Delivery::Multicast, Distribution::Multicast(group)) => {
             let fits = spec.protocol.is_udp() && spec.ttl != Some(0);
             fits.then(|| ChosenTransport::Multicast(group.clone()))
         }
-        (Cast::Unicast, Delivery::OnDemand { multiplex_rtcp, .. }) => {
+        (Delivery::Unicast, Distribution::OnDemand { multiplex_rtcp, .. }) => {
             if spec.protocol.is_tcp() {
                 let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
                 return Some(ChosenTransport::Tcp { channels });
@@ -106,7 +106,7 @@ pub(crate) fn answer_spec(
     (agreed, ssrc): (&AgreedTransport, Option<u32>),
     (peer, local): (SocketAddr, SocketAddr),
 ) -> TransportSpec {
-    let mut spec = TransportSpec::new(asked.protocol, Cast::Unicast);
+    let mut spec = TransportSpec::new(asked.protocol, Delivery::Unicast);
     spec.ssrc = ssrc;
     match agreed {
         AgreedTransport::Udp { client, server } => {
@@ -120,7 +120,7 @@ pub(crate) fn answer_spec(
             spec.interleaved = Some(*channels);
         }
         AgreedTransport::Multicast(group) => {
-            spec.explicit_delivery = Some(Cast::Multicast);
+            spec.explicit_delivery = Some(Delivery::Multicast);
             spec.destination = Some(group.rtp.ip().to_string());
             spec.port = Some((group.rtp.port(), group.rtcp_port));
             spec.ttl = Some(group.ttl);

@@ -217,7 +217,7 @@ fn parameters_that_cannot_be_are_refused() {
     ] {
         let (input, wake) = w.serve(|server, env| server.create_live_input(env));
         let (_, stream) = live_stream(parameters, QueueLimits::default(), wake);
-        let track = LiveTrack::new(stream, input).payload_type(payload_type);
+        let track = LiveTrack::new(stream, input).with_payload_type(payload_type);
         let session = ServerMediaSession::new("live", "", "")
             .with_subsession(OnDemandServerMediaSubsession::new(track));
         let added = w.serve(|server, env| server.add_server_media_session(env, session));

@@ -13,8 +13,8 @@ const KEY_EVERY: u32 = 25;
 fn world(fast_start: FastStart) -> World {
     let mut w = World::new();
     let track = OnDemandServerMediaSubsession::new(TestTrack::video().key_every(KEY_EVERY))
-        .reuse_first_source(true)
-        .fast_start(fast_start);
+        .with_reuse_first_source(true)
+        .with_fast_start(fast_start);
     w.add(session("live").with_subsession(track));
     w
 }
@@ -86,10 +86,10 @@ fn by_default_a_newcomer_begins_with_a_key_frame_whatever_the_source_says() {
     ] {
         let mut w = World::new();
         let track = TestTrack::video().key_every(KEY_EVERY).that_calls_all_frames_key();
-        let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
+        let track = OnDemandServerMediaSubsession::new(track).with_reuse_first_source(true);
         w.add(session("live").with_subsession(match fast_start {
             FastStart::WaitForKeyFrame => track, // No word of it is needed.
-            other => track.fast_start(other),
+            other => track.with_fast_start(other),
         }));
         let (c, _) = join(&mut w, tcp);
         let frames = w[c].track(1).frames();
@@ -106,8 +106,8 @@ fn by_default_a_newcomer_begins_with_a_key_frame_whatever_the_source_says() {
 fn cached(size: usize, config: impl FnOnce(&mut ServerConfig)) -> World {
     let mut w = World::configured(config);
     let track = TestTrack::video().endless().size(size).key_every(KEY_EVERY);
-    let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
-    w.add(session("live").with_subsession(track.fast_start(FastStart::KeyFrameCache)));
+    let track = OnDemandServerMediaSubsession::new(track).with_reuse_first_source(true);
+    w.add(session("live").with_subsession(track.with_fast_start(FastStart::KeyFrameCache)));
     w.playing("/live", 1, false);
     w.tick = secs(0.001);
     w

@@ -23,7 +23,7 @@ impl Encoder {
         let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
         let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
         let session = ServerMediaSession::new("live", "", "")
-            .with_subsession(track.reuse_first_source(shared));
+            .with_subsession(track.with_reuse_first_source(shared));
         w.add(session);
         Self { sender, input, frames: 0 }
     }
@@ -158,8 +158,8 @@ fn a_track_of_an_applications_own_codec_needs_an_entry_and_no_more() {
     let (input, wake) = w.serve(|server, env| server.create_live_input(env));
     let sketch = OtherCodec::new("video", "X-SKETCH", 1000).with_fmtp("lines=3");
     let (sender, stream) = live_stream(sketch.into(), QueueLimits::default(), wake.clone());
-    let track = LiveTrack::new(stream, input).formats(FormatRegistry::new().with(Sketch));
-    let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
+    let track = LiveTrack::new(stream, input).with_formats(FormatRegistry::new().with(Sketch));
+    let track = OnDemandServerMediaSubsession::new(track).with_reuse_first_source(true);
     w.add(ServerMediaSession::new("live", "", "").with_subsession(track));
     let mut n = 0;
     let mut run = |w: &mut World, frames: u32| {

@@ -5,9 +5,8 @@ use super::client::Rtp;
 use super::world::{C, World, secs};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
-use crate::media::live::{LiveSender, live_stream};
-use crate::media::queue::QueueLimits;
-use crate::server::{LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use crate::media::live::LiveSender;
+use crate::server::{LiveStreamOptions, LiveTrackOptions};
 use std::time::{Duration, Instant};
 
 const RATES: [f64; 2] = [90_000.0, 8_000.0];
@@ -24,20 +23,11 @@ struct Camera {
 
 impl Camera {
     fn new(w: &mut World, shared: bool) -> Self {
-        let mut session = ServerMediaSession::new("camera", "", "");
-        let mut track = |parameters| {
-            let (input, wake) = w.serve(|server, env| server.create_live_input(env));
-            let (sender, stream) = live_stream(parameters, QueueLimits::default(), wake);
-            let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
-            session.add_subsession(track.reuse_first_source(shared)).unwrap();
-            sender
-        };
         let encoding = PcmEncoding::L16;
-        let senders = [
-            track(CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() }),
-            track(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 }),
-        ];
-        w.add(session);
+        let sound = CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 };
+        let options = LiveStreamOptions::new("camera").with_shared_streams(shared);
+        let tracks = [LiveTrackOptions::h264(), sound.into()];
+        let senders = w.serve(|server, env| server.add_live_stream(env, options, tracks)).unwrap();
         let camera =
             Self { senders, begin: w.now(), captured: [Vec::new(), Vec::new()], second: 1.0 };
         // So that the format of the video is known.

@@ -189,8 +189,8 @@ impl TestTrack {
 
     /// All clients share one stream; a newcomer gets the next packet, whatever it is.
     pub(super) fn shared(self) -> OnDemandServerMediaSubsession {
-        let track = OnDemandServerMediaSubsession::new(self).reuse_first_source(true);
-        track.fast_start(FastStart::Off)
+        let track = OnDemandServerMediaSubsession::new(self).with_reuse_first_source(true);
+        track.with_fast_start(FastStart::Off)
     }
 }
 

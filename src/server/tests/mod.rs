@@ -6,6 +6,7 @@
 mod abuse;
 mod client;
 mod client_requests;
+mod client_sessions;
 mod descriptions;
 mod dialogues;
 mod endings;
@@ -15,6 +16,7 @@ mod hooks;
 mod invariants;
 mod life;
 mod live;
+mod live_streams;
 mod live_time;
 mod media;
 mod outgoing;

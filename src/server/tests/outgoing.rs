@@ -32,8 +32,8 @@ fn crowd(max_burst: usize, fast_start: FastStart) -> (World, Vec<C>) {
         (config.destinations_per_turn, config.max_burst) = (4, max_burst);
     });
     let track = TestTrack::video().endless().size(20_000).key_every(3);
-    let track = OnDemandServerMediaSubsession::new(track).reuse_first_source(true);
-    w.add(session("crowd").with_subsession(track.fast_start(fast_start)));
+    let track = OnDemandServerMediaSubsession::new(track).with_reuse_first_source(true);
+    w.add(session("crowd").with_subsession(track.with_fast_start(fast_start)));
     let first = w.playing("/crowd", 1, false);
     let others = (1..CROWD).map(|i| {
         let c = w.beside(first);

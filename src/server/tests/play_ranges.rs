@@ -276,7 +276,7 @@ fn a_pause_point_outside_what_is_played_is_refused() {
 #[test]
 fn rtp_info_is_left_out_where_nothing_is_known_of_a_track() {
     let mut w = World::new();
-    let track = TestTrack::video().shared().fast_start(FastStart::WaitForKeyFrame);
+    let track = TestTrack::video().shared().with_fast_start(FastStart::WaitForKeyFrame);
     w.add(session("wait").with_subsession(track));
     w.playing("/wait", 1, false);
     w.run_secs(1.5);

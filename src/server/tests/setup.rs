@@ -200,7 +200,7 @@ fn channels_of_a_connection_run_out() {
 #[test]
 fn rtcp_shares_the_port_where_both_want_it() {
     let mut w = World::new();
-    w.add(session("mux").with_subsession(TestTrack::video().alone().multiplex_rtcp(true)));
+    w.add(session("mux").with_subsession(TestTrack::video().alone().with_multiplexed_rtcp(true)));
     w.add(camera("plain"));
     let c = w.client();
     assert!(w.describe(c, "/mux").body().contains("a=rtcp-mux"));

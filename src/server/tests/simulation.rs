@@ -50,7 +50,7 @@ fn media(name: &str, tag: u8) -> ServerMediaSession {
     match name {
         "film" => session(name).with_subsession(video().alone()).with_subsession(audio().alone()),
         "camera" => session(name)
-            .with_subsession(video().endless().shared().multiplex_rtcp(true))
+            .with_subsession(video().endless().shared().with_multiplexed_rtcp(true))
             .with_subsession(audio().repeating().shared()),
         "heavy" => session(name)
             .with_subsession(video().size(10_000).repeating().shared())

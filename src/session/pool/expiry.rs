@@ -4,19 +4,22 @@
 //! Touching leaves the entry where it is, so that a sign of life costs nothing; the entry moves
 //! when its moment comes and the session turns out to have been touched.
 
+use super::SessionPool;
 use super::session::{ExpireGuard, Session};
-use super::{PoolEvent, RemovalReason, SessionId, SessionPool};
+use super::types::{PoolEvent, RemovalReason};
+use crate::ids::ClientSessionId as SessionId;
 use std::time::{Duration, Instant};
 
 impl<M> SessionPool<M> {
-    /// The client of a session gave a sign of life. False if the session has left or expired.
+    /// Notes a sign of life of a session's client. Returns false if the session has left or
+    /// expired.
     pub fn touch(&mut self, key: SessionId, now: Instant) -> bool {
         let now = self.advance(now);
         self.session_mut(key).is_some_and(|session| session.touch(now))
     }
 
-    /// Changes the time-out of a session; zero for never. The time since its last sign of life
-    /// counts. False if the session has left or expired.
+    /// Changes the time-out of a session, counted from its last sign of life; zero for never.
+    /// Returns false if the session has left or expired.
     pub fn set_timeout(&mut self, key: SessionId, timeout: Duration) -> bool {
         let Some(session) = self.living_mut(key) else { return false };
         session.set_timeout(timeout);
@@ -24,8 +27,8 @@ impl<M> SessionPool<M> {
         true
     }
 
-    /// Changes the time that a session lives on after its time-out. False if it has left or
-    /// expired.
+    /// Changes the time that a session lives on after its time-out. Returns false if the session
+    /// has left or expired.
     pub fn set_grace(&mut self, key: SessionId, grace: Duration) -> bool {
         let Some(session) = self.living_mut(key) else { return false };
         session.set_grace(grace);
@@ -33,7 +36,8 @@ impl<M> SessionPool<M> {
         true
     }
 
-    /// Keeps a session from expiring until all guards have gone. `None` if it has left or expired.
+    /// Keeps a session from expiring until all its guards are dropped. `None` if the session has
+    /// left or expired.
     pub fn prevent_expire(&mut self, key: SessionId, now: Instant) -> Option<ExpireGuard> {
         self.advance(now);
         self.living_mut(key).map(Session::prevent_expire)
@@ -46,8 +50,8 @@ impl<M> SessionPool<M> {
         (!latest.is_some_and(|now| session.is_expired(now))).then_some(session)
     }
 
-    /// Lets a session expire again, with its full time-out from `now` on if this was its last
-    /// guard.
+    /// Gives a guard back. If it was the session's last, the session's full time-out starts at
+    /// `now`.
     pub fn allow_expire(&mut self, guard: ExpireGuard, now: Instant) {
         let now = self.advance(now);
         let key = guard.session();
@@ -57,13 +61,13 @@ impl<M> SessionPool<M> {
         }
     }
 
-    /// Takes out all sessions that have expired, in the order of their expiry, and hands them
-    /// over as events; returns their number.
+    /// Removes all sessions that have expired, in the order of their expiry, and queues them as
+    /// events; returns their number.
     pub fn cleanup(&mut self, now: Instant) -> usize {
         self.cleanup_at_most(now, usize::MAX)
     }
 
-    /// As [`cleanup`](Self::cleanup), but takes out no more than `limit`, for a loop whose turns
+    /// As [`cleanup`](Self::cleanup), but removes at most `limit` sessions, for a loop whose turns
     /// are to be short. [`next_timeout`](Self::next_timeout) is `now` while there are more.
     pub fn cleanup_at_most(&mut self, now: Instant, limit: usize) -> usize {
         let now = self.advance(now);
@@ -78,16 +82,16 @@ impl<M> SessionPool<M> {
         self.events.len() - from
     }
 
-    /// The moment at which [`cleanup`](Self::cleanup) will next find an expired session, if
-    /// nothing happens until then: `now` if there is one already. A session that a guard keeps
-    /// may give a moment at which it is merely renewed.
+    /// When [`cleanup`](Self::cleanup) will next find an expired session, if nothing changes until
+    /// then: `now` if there is one already. For a session that a guard keeps this may be a time
+    /// at which the session is only renewed. `None` if no session can expire.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         let now = self.advance(now);
         self.settle(now).map(|(at, _)| at.max(now))
     }
 
-    /// A moment before which no session expires, from what is known without looking at the
-    /// sessions: what a timer is armed for. `None` if none can expire.
+    /// A time before which no session expires, found in O(1), to arm a timer for. `None` if no
+    /// session can expire.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }

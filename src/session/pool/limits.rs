@@ -1,4 +1,4 @@
-//! How many sessions there may be, and how many there are, by peer address and by stream.
+//! The limits on the number of sessions, and the numbers by peer address and by stream.
 
 use crate::arena::shrink_map;
 use std::collections::HashMap;
@@ -10,12 +10,15 @@ use std::time::Duration;
 
 /// A limit on the number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
-    /// All sessions.
+    /// On all sessions ([`PoolConfig::max_sessions`](super::PoolConfig::max_sessions)).
     Sessions,
-    /// Those made from one address.
+    /// On those of one address
+    /// ([`PoolConfig::max_sessions_per_peer`](super::PoolConfig::max_sessions_per_peer)).
     SessionsOfPeer,
-    /// Those made for one stream.
+    /// On those of one stream
+    /// ([`PoolConfig::max_sessions_per_stream`](super::PoolConfig::max_sessions_per_stream)).
     SessionsOfStream,
 }
 
@@ -33,16 +36,16 @@ impl fmt::Display for Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// A limit is reached (503 with `Retry-After`).
+    /// A limit is reached; the server answers 503 with `Retry-After`.
     AtLimit {
-        /// Which.
+        /// Which limit.
         which: Limit,
         /// The limit in force.
         limit: usize,
-        /// When it may be worth asking again: whole seconds, at least one.
+        /// How long the client should wait before it asks again: whole seconds, at least one.
         retry_after: Duration,
     },
-    /// No id could be drawn that is not in use (500).
+    /// No session id was found that is not in use; the server answers 500.
     NoUniqueId,
 }
 

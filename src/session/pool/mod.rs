@@ -2,10 +2,10 @@
 //! and A; RFC 7826 section 18.49 on time-outs).
 //!
 //! The pool reads no clock and draws no randomness: both are arguments. `now` is the monotonic
-//! time of the turn; where it goes back, the latest time that the pool was told counts, so that
-//! what has expired stays expired.
+//! time of the turn. Where it goes back, the latest time that the pool was given counts, so that a
+//! session that has expired stays expired.
 //!
-//! A change that the pool makes is complete before anyone is told of it: hooks are called, and
+//! A change is complete before anyone learns of it: hooks are called, and
 //! [events](SessionPool::poll_event) queued, when the tables are consistent again.
 
 use crate::arena::{Arena, shrink_map};
@@ -41,14 +41,14 @@ const EXPIRED_PER_ADMISSION: usize = 256;
 /// Ids that are drawn for one session before the pool gives up.
 const MAX_TRIES: usize = 101;
 
-/// Names a session in its [`SessionPool`]. Once the session has left, the name finds nothing.
+/// The name of a session in its [`SessionPool`]. Once the session has left, it finds nothing.
 pub type SessionId = crate::ids::ClientSessionId;
 
 /// Makes session ids; see [`SessionPool::set_create_session_id`].
 pub type CreateSessionId = Box<dyn FnMut(&mut Random<'_>) -> Option<String>>;
-/// Is told of a new session; see [`SessionPool::set_session_created`].
+/// The hook for new sessions; see [`SessionPool::set_session_created`].
 pub type SessionCreated = Box<dyn FnMut(&SessionInfo)>;
-/// Is told of a session that has left; see [`SessionPool::set_session_removed`].
+/// The hook for sessions that have left; see [`SessionPool::set_session_removed`].
 pub type SessionRemoved = Box<dyn FnMut(&SessionInfo, RemovalReason)>;
 
 #[derive(Debug)]
@@ -60,9 +60,9 @@ struct Slot<M> {
 
 /// The client sessions of a server, with media of type `M`.
 ///
-/// A session that has expired is not found any more, but counts until
-/// [`cleanup`](Self::cleanup) takes it out; [`create`](Self::create) does so by itself before it
-/// says that a limit is reached. Look-ups, touching and counting are O(1), changes O(log n).
+/// A session that has expired is not found any more, but counts against the limits until
+/// [`cleanup`](Self::cleanup) removes it; [`create`](Self::create) cleans up by itself before it
+/// reports that a limit is reached. Look-ups, touching and counting are O(1), changes O(log n).
 ///
 /// ```
 /// use riverrun::server::pool::{PoolConfig, PoolEvent, RemovalReason, SessionPool};
@@ -124,40 +124,41 @@ impl<M> SessionPool<M> {
         }
     }
 
-    /// What the pool is told.
+    /// The configuration.
     pub const fn config(&self) -> &PoolConfig {
         &self.config
     }
 
-    /// Changes what the pool is told. Present sessions keep their time-outs, and a limit below
-    /// their number removes none of them: it only keeps others out.
+    /// The configuration, for a change. Present sessions keep their time-outs. A limit below their
+    /// number removes none of them; it only keeps new ones out.
     pub const fn config_mut(&mut self) -> &mut PoolConfig {
         &mut self.config
     }
 
-    /// Sessions at once; 0 for no limit.
+    /// The most sessions at once; 0 for no limit.
     pub const fn max_sessions(&self) -> usize {
         self.config.max_sessions
     }
 
-    /// Changes the limit on sessions at once; 0 for none.
+    /// Changes the limit on sessions at once; 0 for no limit.
     pub const fn set_max_sessions(&mut self, limit: usize) {
         self.config.max_sessions = limit;
     }
 
-    /// Replaces what makes session ids. `None` from it ends the attempt; an id that is in use, or
-    /// that could not stand in a header, makes it be asked again, a bounded number of times.
+    /// Replaces the generator of session ids; `None` sets the default one, [`draw_session_id`]. If
+    /// the generator returns an id that is in use or cannot stand in a header, it is called again,
+    /// a bounded number of times; if it returns `None`, no session is made.
     pub fn set_create_session_id(&mut self, create: Option<CreateSessionId>) {
         self.create_session_id = create;
     }
 
-    /// Replaces the hook that is told of each new session, after it is in the table.
+    /// Replaces the hook that is called with each new session, after it is in the table.
     pub fn set_session_created(&mut self, hook: Option<SessionCreated>) {
         self.session_created = hook;
     }
 
-    /// Replaces the hook that is told of each session that has left the table, for whatever
-    /// reason, exactly once. When several leave together, all have left when it is first called.
+    /// Replaces the hook that is called once with each session that has left the table, for
+    /// whatever reason. If several leave together, all have left when it is first called.
     pub fn set_session_removed(&mut self, hook: Option<SessionRemoved>) {
         self.session_removed = hook;
     }
@@ -165,7 +166,7 @@ impl<M> SessionPool<M> {
     /// Makes a session for a client at `peer` that sets up a track of `stream`.
     ///
     /// # Errors
-    /// A limit is reached, or no unique id was found.
+    /// A limit is reached, or no unique session id was found.
     pub fn create(
         &mut self,
         now: Instant,
@@ -181,12 +182,10 @@ impl<M> SessionPool<M> {
         let (timeout, grace) = (self.config.timeout, self.config.grace);
         let max_media = self.config.max_media_per_session;
         let key = self.slots.insert_with(|key| {
-            let key = key;
             let id = Arc::clone(&id);
             let birth = Birth { key, id, peer, stream, now, timeout, grace, max_media };
             Slot { session: Session::new(birth), armed_at: None }
         });
-        let key = key;
         self.by_id.insert(id, key);
         self.arm(key);
         log::debug!("{key} made for {peer}, {} now", self.len());
@@ -199,8 +198,8 @@ impl<M> SessionPool<M> {
         Ok(key)
     }
 
-    /// Whether [`create`](Self::create) would find room now. Where a limit is reached, sessions that
-    /// have expired are taken out first, up to 256 of them in one call.
+    /// Checks whether [`create`](Self::create) would find room now. If a limit is reached, sessions
+    /// that have expired are removed first, at most 256 in one call.
     ///
     /// # Errors
     /// A limit is reached.
@@ -269,15 +268,15 @@ impl<M> SessionPool<M> {
         Some(key)
     }
 
-    /// Finds a session by the id that a client sent, without parameters, and leaves it as it is.
+    /// Finds a session by the id that a client sent, without parameters, and does not touch it.
     pub fn peek(&self, id: &str, now: Instant) -> Option<SessionId> {
         let key = *self.by_id.get(id)?;
         let now = self.latest.map_or(now, |latest| latest.max(now));
         (!self.session(key)?.is_expired(now)).then_some(key)
     }
 
-    /// Finds a session by the id that a client sent, and touches it, if `requester` is entitled
-    /// to it by [`PoolConfig::entitlement`]. A stranger learns nothing and keeps nothing alive.
+    /// Finds a session by the id that a client sent, and touches it, if `requester` may use it by
+    /// [`PoolConfig::entitlement`]. For anyone else the session does not exist.
     pub fn find_entitled(
         &mut self,
         id: &str,
@@ -300,13 +299,13 @@ impl<M> SessionPool<M> {
         self.slots.get(key).map(|slot| &slot.session)
     }
 
-    /// The session, unless it has left.
+    /// As [`session`](Self::session), for a change.
     pub fn session_mut(&mut self, key: SessionId) -> Option<&mut Session<M>> {
         self.slots.get_mut(key).map(|slot| &mut slot.session)
     }
 
-    /// Takes a session out of the pool and hands it to the caller, who releases its media. There
-    /// is no event for it; the hook is called. `None` if it has left before.
+    /// Removes a session and returns it; the caller releases its media. The hook is called, no
+    /// event is queued. `None` if the session has left before.
     #[must_use = "the media of the session have to be released"]
     pub fn remove(&mut self, key: SessionId, reason: RemovalReason) -> Option<Session<M>> {
         let session = self.take(key, reason)?;
@@ -316,7 +315,7 @@ impl<M> SessionPool<M> {
         Some(session)
     }
 
-    /// Takes a session out of the pool and hands it over as an event. False if it has left before.
+    /// Removes a session and queues it as an event. Returns false if it has left before.
     pub fn close(&mut self, key: SessionId, reason: RemovalReason) -> bool {
         let Some(session) = self.take(key, reason) else { return false };
         let from = self.events.len();
@@ -325,7 +324,7 @@ impl<M> SessionPool<M> {
         true
     }
 
-    /// Takes all sessions out of the pool and hands them over as events; returns their number.
+    /// Removes all sessions and queues them as events; returns their number.
     pub fn close_all(&mut self, reason: RemovalReason) -> usize {
         self.close_each(self.keys(), reason)
     }
@@ -363,9 +362,9 @@ impl<M> SessionPool<M> {
         Some(session)
     }
 
-    /// Asks `decide` about each session that is in the pool now, and returns those that it
-    /// referenced. The callback may do to the pool what it likes: a session that has left is
-    /// skipped when its turn comes, one that is made meanwhile is not asked about.
+    /// Calls `decide` with each session that is in the pool now, and returns those that it
+    /// referenced. The callback may change the pool: a session that it removes is skipped, and one
+    /// that it makes is not visited.
     pub fn filter(
         &mut self,
         mut decide: impl FnMut(&mut Self, SessionId) -> FilterResult,
@@ -386,13 +385,13 @@ impl<M> SessionPool<M> {
         referenced
     }
 
-    /// The next thing that has happened, in order. Drain it after each call that changes the
-    /// table: a session that has left is freed when its event is taken.
+    /// The next event, in order. To be called until it returns `None` after each call that changes
+    /// the table: a session that has left is freed when its event is taken.
     pub fn poll_event(&mut self) -> Option<PoolEvent<M>> {
         self.events.pop_front()
     }
 
-    /// Number of sessions, with those that have expired but not been taken out.
+    /// The number of sessions, with those that have expired and are not removed yet.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -402,12 +401,12 @@ impl<M> SessionPool<M> {
         self.slots.is_empty()
     }
 
-    /// Number of sessions made from the address of `peer`.
+    /// The number of sessions made from the address of `peer`.
     pub fn len_of_peer(&self, peer: SocketAddr) -> usize {
         self.census.of_peer(peer)
     }
 
-    /// Number of sessions made for `stream`.
+    /// The number of sessions made for `stream`.
     pub fn len_of_stream(&self, stream: &str) -> usize {
         self.census.of_stream(stream)
     }
@@ -417,7 +416,7 @@ impl<M> SessionPool<M> {
         self.slots.iter().map(|(id, slot)| (id, &slot.session))
     }
 
-    /// The names of all sessions, as of now.
+    /// The names of all sessions.
     pub fn keys(&self) -> Vec<SessionId> {
         self.slots.ids().collect()
     }

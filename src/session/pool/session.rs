@@ -1,9 +1,9 @@
 //! One client session: what the server keeps between the requests of a client (RFC 2326
 //! sections 3.4 and 12.37). A session knows nothing of sockets and reads no clock.
 
-use super::SessionId;
 use super::entitlement::Requester;
 use crate::arena::RawId;
+use crate::ids::ClientSessionId as SessionId;
 use crate::wire::rtsp::SessionHeader;
 use std::any::Any;
 use std::fmt;
@@ -11,11 +11,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Keeps a session from expiring for as long as it lives, on whatever thread it is.
+/// Keeps a session from expiring for as long as the guard lives, on whatever thread it is.
 ///
-/// Letting go of it any number of times is impossible, so the count cannot underflow. After the
-/// last guard of a session is dropped, the session's time-out starts again from the pool's next
-/// look at it; [`SessionPool::allow_expire`](super::SessionPool::allow_expire) starts it at an
+/// Each guard is given back once, by being dropped, so their count cannot underflow. After the
+/// last guard of a session is dropped, the session's time-out starts again when the pool next
+/// looks at it; [`SessionPool::allow_expire`](super::SessionPool::allow_expire) starts it at an
 /// exact moment.
 #[derive(Debug)]
 #[must_use = "the session may expire as soon as the guard is dropped"]
@@ -26,7 +26,7 @@ pub struct ExpireGuard {
 }
 
 impl ExpireGuard {
-    /// The session that is kept.
+    /// The session that the guard keeps.
     pub const fn session(&self) -> SessionId {
         self.session
     }
@@ -37,45 +37,49 @@ impl ExpireGuard {
     }
 }
 
-/// What has been sent for a session.
+/// What the server has sent to the client of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// RTP and RTCP packets.
     pub packets: u64,
     /// Bytes of these packets, without the headers of UDP or TCP.
     pub bytes: u64,
-    /// Frames that were left out because the client did not take in time what it was sent.
+    /// Frames that were dropped because the client did not read fast enough.
     pub dropped_frames: u64,
 }
 
-/// Facts about a session at one moment, as values: what hooks of the application are told.
+/// A snapshot of a session, which is passed to the application's hooks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// Names the session in the pool.
+    /// The name of the session in the pool.
     pub session: SessionId,
-    /// The id as clients know it. A secret: whoever knows it may be entitled to the session.
+    /// The session id as the client knows it. A secret: [`Entitlement`](super::Entitlement) may
+    /// let anyone who knows it use the session.
     pub id: Arc<str>,
-    /// Who made the session.
+    /// The address from which the session was made.
     pub peer: SocketAddr,
-    /// Name of the stream that it was made for.
+    /// The name of the stream that the session was made for.
     pub stream: Arc<str>,
-    /// The user who made it, where users are asked for.
+    /// The user who made the session, if the application asked for credentials.
     pub user: Option<Arc<str>>,
-    /// When it was made.
+    /// When the session was made, on the monotonic clock.
     pub created_at: Instant,
-    /// Announced time-out; zero if it never expires.
+    /// The time-out that the client was told; zero if the session never expires.
     pub timeout: Duration,
-    /// What has been sent for it.
+    /// What the client has been sent.
     pub counters: Counters,
 }
 
-/// Why a session did not take another media.
+/// Why a session did not take over another media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ManageError {
     /// Another media of the session has this path.
     AlreadyManaged,
-    /// The session has as many media as it may.
+    /// The session has as many media as
+    /// [`PoolConfig::max_media_per_session`](super::PoolConfig::max_media_per_session) allows.
     AtLimit {
         /// The limit in force.
         limit: usize,
@@ -93,23 +97,25 @@ impl fmt::Display for ManageError {
 
 impl std::error::Error for ManageError {}
 
-/// A media that a session did not take, and why.
+/// A media that a session did not take over, and why.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NotManaged<M> {
     /// The media, unchanged.
     pub media: M,
-    /// Why.
+    /// Why it was not taken over.
     pub reason: ManageError,
 }
 
-/// What [`Session::lookup`] found.
+/// The media that [`Session::lookup`] found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Match<'a, M> {
     /// The media.
     pub media: &'a M,
-    /// Its path.
+    /// The path that the media is managed at.
     pub path: &'a str,
-    /// How many bytes of the requested path it covers; the rest names a track.
+    /// The number of bytes of the requested path that this path covers; the rest names a track.
     pub matched: usize,
 }
 
@@ -135,7 +141,7 @@ pub struct Session<M> {
     max_media: usize,
 }
 
-/// What the pool decides about a session that it makes.
+/// The properties that the pool gives to a session that it makes.
 pub(crate) struct Birth {
     pub(crate) key: SessionId,
     pub(crate) id: Arc<str>,
@@ -168,33 +174,33 @@ impl<M> Session<M> {
         }
     }
 
-    /// Names the session in its pool.
+    /// The name of the session in its pool.
     pub const fn key(&self) -> SessionId {
         self.key
     }
 
-    /// The id as the client knows it.
+    /// The session id as the client knows it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in whole seconds
-    /// and without the space that some clients take for a part of the id.
+    /// The value of the `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in whole
+    /// seconds and without the space that some clients take for a part of the id.
     ///
-    /// A session that never expires is announced by its id alone. A client then assumes 60 s,
-    /// which does no harm; `timeout=0` makes some ask again without a pause.
+    /// Of a session that never expires the header has the id alone. The client then assumes 60 s,
+    /// which does no harm; `timeout=0` makes some clients send requests without a pause.
     pub fn header(&self) -> SessionHeader<'_> {
         // Clients keep the number in 32 bits with a sign.
         let seconds = self.timeout.as_secs().clamp(1, i32::MAX as u64) as u32;
         SessionHeader::new(&self.id, (!self.timeout.is_zero()).then_some(seconds))
     }
 
-    /// Announced time-out; zero if the session never expires.
+    /// The time-out that the client is told; zero if the session never expires.
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Time that the session lives on after its time-out; not announced.
+    /// The time that the session lives on after its time-out. The client is not told.
     pub const fn grace(&self) -> Duration {
         self.grace
     }
@@ -217,8 +223,8 @@ impl<M> Session<M> {
         self.touched_at
     }
 
-    /// The client gave a sign of life. O(1): the pool notices when the old deadline comes. False,
-    /// and nothing changes, if it comes too late.
+    /// Notes a sign of life of the client, in O(1): the pool moves the deadline when the old one
+    /// comes. Returns false, and changes nothing, if the session has expired already.
     pub fn touch(&mut self, now: Instant) -> bool {
         let expired = self.is_expired(now);
         if !expired {
@@ -227,7 +233,8 @@ impl<M> Session<M> {
         !expired
     }
 
-    /// The moment of expiry, guards aside; `None` if there is none, or none that time can reach.
+    /// When the session expires if no guard keeps it; `None` if it never does, or at a time that
+    /// an [`Instant`] cannot hold.
     pub fn expires_at(&self) -> Option<Instant> {
         if self.timeout.is_zero() {
             return None;
@@ -235,7 +242,7 @@ impl<M> Session<M> {
         self.touched_at.checked_add(self.timeout.checked_add(self.grace)?)
     }
 
-    /// Whether the session has expired, even if the pool has not been cleaned up since.
+    /// Whether the session has expired at `now`, even if the pool has not removed it yet.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.hold.is_none() && self.expires_at().is_some_and(|at| at <= now)
     }
@@ -261,12 +268,12 @@ impl<M> Session<M> {
         }
     }
 
-    /// Who made the session.
+    /// The address from which the session was made.
     pub const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Name of the stream that the session was made for.
+    /// The name of the stream that the session was made for.
     pub fn stream(&self) -> &str {
         &self.stream
     }
@@ -280,17 +287,17 @@ impl<M> Session<M> {
         self.connection
     }
 
-    /// Says which connection the session belongs to.
+    /// Changes the connection that the session belongs to.
     pub const fn set_connection(&mut self, connection: Option<RawId>) {
         self.connection = connection;
     }
 
-    /// The user who made the session, where users are asked for.
+    /// The user who made the session, if the application asked for credentials.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// Says which user made the session.
+    /// Changes the user whom the session belongs to.
     pub fn set_user(&mut self, user: Option<String>) {
         self.user = user.map(Arc::from);
     }
@@ -306,33 +313,34 @@ impl<M> Session<M> {
         self.user_data.as_ref()?.downcast_ref()
     }
 
-    /// The application's own data, if it is a `T`.
+    /// As [`user_data`](Self::user_data), for a change.
     pub fn user_data_mut<T: Any>(&mut self) -> Option<&mut T> {
         self.user_data.as_mut()?.downcast_mut()
     }
 
-    /// Sets or takes away the application's own data, and returns what was there.
+    /// Sets the application's own data, or with `None` takes it away; returns the data that the
+    /// session had. The data is dropped with the session.
     pub fn set_user_data(&mut self, data: Option<Box<dyn Any>>) -> Option<Box<dyn Any>> {
         std::mem::replace(&mut self.user_data, data)
     }
 
-    /// What has been sent for the session.
+    /// What the client has been sent.
     pub const fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// Counts what was sent.
+    /// Adds packets and their bytes to the counters.
     pub const fn count_sent(&mut self, packets: u64, bytes: u64) {
         self.counters.packets = self.counters.packets.wrapping_add(packets);
         self.counters.bytes = self.counters.bytes.wrapping_add(bytes);
     }
 
-    /// Counts frames that were left out.
+    /// Adds dropped frames to the counters.
     pub const fn count_dropped(&mut self, frames: u64) {
         self.counters.dropped_frames = self.counters.dropped_frames.wrapping_add(frames);
     }
 
-    /// The facts that hooks are told.
+    /// A snapshot of the session.
     pub fn info(&self) -> SessionInfo {
         SessionInfo {
             session: self.key,
@@ -349,7 +357,8 @@ impl<M> Session<M> {
     /// Takes over `media` at `path`, the path of its aggregate control URL.
     ///
     /// # Errors
-    /// Gives the media back if the path is managed already or the session has its fill.
+    /// The path is managed already, or the session has as many media as it may have. The media is
+    /// given back.
     pub fn manage_media(&mut self, path: &str, media: M) -> Result<&mut M, NotManaged<M>> {
         let reason = if self.media.iter().any(|(managed, _)| **managed == *path) {
             ManageError::AlreadyManaged
@@ -404,7 +413,7 @@ impl<M> Session<M> {
         Some(self.media.remove(index).1)
     }
 
-    /// Keeps the media for which `keep` answers true and returns the others.
+    /// Keeps the media for which `keep` returns true, and returns the others.
     pub fn retain_media(&mut self, mut keep: impl FnMut(&str, &mut M) -> bool) -> Vec<M> {
         let mut released = Vec::new();
         for (path, mut media) in std::mem::take(&mut self.media) {
@@ -422,17 +431,17 @@ impl<M> Session<M> {
         self.media.iter().map(|(path, media)| (&**path, media))
     }
 
-    /// Paths and media, in the order in which they were taken over.
+    /// As [`media`](Self::media), for a change.
     pub fn media_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut M)> {
         self.media.iter_mut().map(|(path, media)| (&**path, media))
     }
 
-    /// Number of media.
+    /// The number of media.
     pub fn media_len(&self) -> usize {
         self.media.len()
     }
 
-    /// Ends the session as a value and leaves its media.
+    /// Consumes the session and returns its media.
     pub fn into_media(self) -> impl Iterator<Item = M> {
         self.media.into_iter().map(|(_, media)| media)
     }

@@ -1,28 +1,28 @@
-//! What a pool is told, and what it tells.
+//! The pool's configuration, its events, and the answers and reasons that it deals in.
 
-use super::SessionId;
 use super::entitlement::Entitlement;
 use super::session::Session;
+use crate::ids::ClientSessionId as SessionId;
 use std::fmt;
 use std::time::Duration;
 
-/// What a pool is told when it is made. All of it can be changed later.
+/// The configuration of a pool. All of it can be changed while the pool is in use.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
-    /// Sessions at once. 0: no limit. Default: 1024.
+    /// The most sessions at once. 0: no limit. Default: 1024.
     pub max_sessions: usize,
-    /// Sessions at once from one address. 0: no limit. Default: 256.
+    /// The most sessions at once from one address. 0: no limit. Default: 256.
     pub max_sessions_per_peer: usize,
-    /// Sessions at once for one stream. 0: no limit. Default: 1024.
+    /// The most sessions at once of one stream. 0: no limit. Default: 1024.
     pub max_sessions_per_stream: usize,
-    /// Media of one session.
+    /// The most media of one session.
     pub max_media_per_session: usize,
-    /// Time-out of new sessions, announced to clients; zero for sessions that never expire.
+    /// The time-out of new sessions, which clients are told; zero for sessions that never expire.
     pub timeout: Duration,
-    /// Time that a new session lives on after its time-out. Clients are not told.
+    /// The time that new sessions live on after their time-out. Clients are not told.
     pub grace: Duration,
-    /// Who may use a session whose id it names.
+    /// Which requests that name a session may use it.
     pub entitlement: Entitlement,
 }
 
@@ -56,15 +56,15 @@ impl PoolConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalReason {
-    /// The client said TEARDOWN.
+    /// The client sent TEARDOWN.
     TornDown,
     /// The client gave no sign of life in time.
     Expired,
-    /// The application or the server's own rules took it away.
+    /// The application ended it, or a rule of the server did.
     Removed,
     /// The connection that it streamed over is gone.
     ConnectionLost,
-    /// The server, or the pool, ends.
+    /// The server is closed, or the pool is dropped.
     ServerClosing,
 }
 
@@ -80,28 +80,31 @@ impl fmt::Display for RemovalReason {
     }
 }
 
-/// What has happened to the table; see [`SessionPool::poll_event`](super::SessionPool::poll_event).
+/// A change of the pool; see [`SessionPool::poll_event`](super::SessionPool::poll_event).
 #[derive(Debug)]
+#[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "events are taken as soon as they are queued")]
 pub enum PoolEvent<M> {
     /// A session was made.
     Created(SessionId),
-    /// A session has left otherwise than by [`SessionPool::remove`](super::SessionPool::remove).
+    /// A session has left in another way than by
+    /// [`SessionPool::remove`](super::SessionPool::remove).
     Removed {
-        /// The session, with the media that are to be released.
+        /// The session, with the media that the caller has to release.
         session: Session<M>,
-        /// Why.
+        /// Why it left.
         reason: RemovalReason,
     },
 }
 
-/// Answer of a [filter](super::SessionPool::filter)'s callback.
+/// What a [filter](super::SessionPool::filter) does with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FilterResult {
-    /// Leave the session as it is.
+    /// Keeps the session.
     Keep,
-    /// Take it out of the pool.
+    /// Removes the session from the pool.
     Remove,
-    /// Leave it, and name it in the result.
+    /// Keeps the session, and lists it in the result.
     Reference,
 }

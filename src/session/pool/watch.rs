@@ -6,7 +6,7 @@ use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 /// Sessions that expire in one turn of the loop; the others follow in the next turns.
 const MOST_A_TURN: usize = 256;
 
-/// Has its owner told when sessions of a pool expire, and takes them out.
+/// Wakes its owner when sessions of a pool expire, and removes them.
 ///
 /// The owner calls [`update`](Self::update) after it has changed the pool, at the latest when its
 /// event ends, and [`handle_timer`](Self::handle_timer) when it gets the
@@ -20,7 +20,7 @@ pub struct PoolWatch {
 }
 
 impl<M> SessionPool<M> {
-    /// Watches the pool for `owner`, which is to be told with `key`.
+    /// Watches the pool for `owner`, whose timer event will have `key`.
     pub fn create_watch(
         &self,
         env: &mut UsageEnvironment,
@@ -34,7 +34,7 @@ impl<M> SessionPool<M> {
 }
 
 impl PoolWatch {
-    /// Follows a change of the pool. Costs next to nothing where the next expiry is the same.
+    /// Follows a change of the pool. Costs next to nothing if the next expiry is the same.
     pub fn update<M>(&mut self, env: &mut UsageEnvironment, pool: &SessionPool<M>) {
         match pool.next_wakeup() {
             None => env.disarm_timer(&mut self.timer),
@@ -43,8 +43,8 @@ impl PoolWatch {
         }
     }
 
-    /// The moment has come: takes out sessions that have expired, a bounded number a turn, and
-    /// waits for the next. Returns how many went; the pool has their events.
+    /// Removes sessions that have expired, at most 256, and arms the timer for the next expiry.
+    /// Returns how many were removed; the pool has their events.
     pub fn handle_timer<M>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -55,7 +55,7 @@ impl PoolWatch {
         went
     }
 
-    /// Stops watching.
+    /// Disarms the timer. Closing the owner does not.
     pub fn close(mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
     }
@@ -63,9 +63,10 @@ impl PoolWatch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PoolConfig, PoolEvent, RemovalReason, SessionId};
+    use super::super::{PoolConfig, PoolEvent, RemovalReason};
     use super::*;
     use crate::env::{Event, Medium, MediumId};
+    use crate::ids::ClientSessionId as SessionId;
     use std::net::SocketAddr;
     use std::time::{Duration, Instant};
 
