@@ -5,23 +5,15 @@
 pub(crate) const UPWARD: &[(&str, &str)] = &[];
 
 /// Circles of more than two files, each sorted.
-pub(crate) const CIRCLES: &[&[&str]] = &[
-    &[
-        "session/pool/entitlement.rs",
-        "session/pool/mod.rs",
-        "session/pool/session.rs",
-        "session/pool/types.rs",
-    ],
-    &[
-        "stream/destinations.rs",
-        "stream/destinations/catch_up.rs",
-        "stream/destinations/rtcp.rs",
-        "stream/outgoing.rs",
-        "stream/position.rs",
-        "stream/rtcp.rs",
-        "stream/state.rs",
-    ],
-];
+pub(crate) const CIRCLES: &[&[&str]] = &[&[
+    "stream/destinations.rs",
+    "stream/destinations/catch_up.rs",
+    "stream/destinations/rtcp.rs",
+    "stream/outgoing.rs",
+    "stream/position.rs",
+    "stream/rtcp.rs",
+    "stream/state.rs",
+]];
 
 /// Files that implement `RtspServer` away from home.
 pub(crate) const ASTRAY: &[&str] = &[];
