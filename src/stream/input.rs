@@ -56,6 +56,11 @@ impl Inputs {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Lets an input wake a stream.
     pub(crate) fn add_stream(&mut self, id: InputId, stream: StreamId) {
         if let Some(input) = self.table.get_mut(id) {

@@ -360,6 +360,11 @@ impl Streams {
     }
 
     #[cfg(test)]
+    pub(crate) const fn all_inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    #[cfg(test)]
     pub(crate) const fn all_members(&self) -> &Members {
         &self.members
     }

@@ -140,10 +140,10 @@ fn a_removed_stream_ends_its_senders_with_its_last_viewer() {
     assert_eq!(send(&sender, 20), Sent::Accepted, "who watches, watches on");
     run(&mut w, &sender, 21..30);
     assert_eq!(w[c].track(1).frames().last(), Some(&29));
-    assert_eq!(w.server().streams.inputs.len(), 1);
+    assert_eq!(w.server().streams.all_inputs().len(), 1);
     w.teardown(c, "/camera");
     assert_eq!((send(&sender, 30), send(&other, 30)), (Sent::Closed, Sent::Closed));
-    assert_eq!(w.server().streams.inputs.len(), 0, "the input goes too");
+    assert_eq!(w.server().streams.all_inputs().len(), 0, "the input goes too");
     // What is sent, or ends, after that is nothing to anybody.
     drop((sender, other));
     w.expect_nothing_left();
@@ -207,7 +207,7 @@ fn what_cannot_be_added_leaves_nothing_behind() {
         assert!(add(name, tracks).is_err(), "{name}");
     }
     assert_eq!(w.server().media_sessions().count(), 1);
-    assert_eq!(w.server().streams.inputs.len(), 1);
+    assert_eq!(w.server().streams.all_inputs().len(), 1);
     assert_eq!(send(&present, 0), Sent::NoReceiver, "the one that has the name stays");
     w.expect_nothing_left();
 }
