@@ -2,8 +2,8 @@
 //!
 //! The end of a connection ends the sessions that stream over it, and the end of a session may
 //! leave other connections nothing to wait for. Done where it is noticed, one end would lead to the
-//! next inside of it, as deep as clients like. So who notices that something is over only notes it
-//! here, and the notes are worked off at the end of the event, a bounded number in each turn.
+//! next inside of it, as deep as clients like. So whatever is over is only noted here, and
+//! the notes are worked off at the end of the event, a bounded number in each turn.
 
 use crate::env::turn_budget::TurnBudget;
 use crate::env::{Timer, UsageEnvironment};

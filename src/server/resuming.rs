@@ -12,7 +12,7 @@ use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::server::waiting::{Progress, WaitingRequest};
 use crate::wire::rtsp::{Request, StatusCode};
 
-/// Requests that are gone on with in one turn; each may cost some calls of the file system.
+/// Requests that go on in one turn; each may cost some calls of the file system.
 const RESUMED_PER_TURN: usize = 64;
 
 impl RtspServer {
@@ -88,7 +88,7 @@ impl RtspServer {
         self.arm_work_timer(env);
     }
 
-    /// What some requests wait for may have come: they are gone on with.
+    /// What some requests wait for may have come: they go on in the next turn.
     pub(crate) fn wake_requests(&mut self, env: &mut UsageEnvironment, until: Until) {
         self.waiting.wake(until);
         self.arm_work_timer(env);

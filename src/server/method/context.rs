@@ -1,4 +1,4 @@
-//! What a method is handed: the request with who makes it, and the parts of the server.
+//! What a method is handed: the request with its requester, and the parts of the server.
 
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
@@ -24,7 +24,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// A request that was admitted, and who makes it.
+/// A request that was admitted, and its requester.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmittedRequest<'a> {
     pub(crate) request: &'a Request<'a>,
