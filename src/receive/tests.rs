@@ -407,7 +407,8 @@ fn a_group_is_joined_and_reported_to() {
             .unwrap();
         }
         run(&mut env, seconds(30));
-        let expected = with_port(peer.map_or(address(group), |p| SocketAddr::new(p, 0)), 6001);
+        let expected =
+            with_port(peer.map_or_else(|| address(group), |p| SocketAddr::new(p, 0)), 6001);
         assert_eq!(env.medium(receiver).unwrap().rtcp_destination(), Some(expected));
         assert!(received.try_iter().count() > 700);
         if peer.is_some() {

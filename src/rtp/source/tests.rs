@@ -54,7 +54,8 @@ fn a_configuration_that_cannot_work_is_refused() {
     assert_eq!(fault(|_| ()), None);
     assert_eq!(fault(|c| c.max_delay = ms(0)), None, "where the transport keeps the order");
     assert_eq!(fault(|c| c.payload_type = 127), None);
-    let faults: [(&str, fn(&mut RtpSourceConfig)); 8] = [
+    type Change = fn(&mut RtpSourceConfig);
+    let faults: [(&str, Change); 8] = [
         ("clock", |c| c.clock_rate = 0),
         ("payload type", |c| c.payload_type = 128),
         ("RTCP", |c| c.payload_type = 72),
