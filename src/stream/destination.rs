@@ -29,7 +29,7 @@ pub(crate) struct Destination {
     pub(crate) behind: bool,
     /// Gets what is kept since the last key frame first, from the packet of this number on.
     pub(crate) catching_up: Option<u64>,
-    /// Where it stands among its targets's targets, since they were listed last.
+    /// Where it stands among the UDP addresses of its sockets, since they were listed last.
     pub(crate) place: Option<usize>,
     /// Joined while a batch was on its way, which is not for it.
     pub(crate) joined_late: bool,

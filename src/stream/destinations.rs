@@ -3,8 +3,6 @@
 mod catch_up;
 mod rtcp;
 
-use self::catch_up::CatchingUp;
-use self::rtcp::send_rtcp_over_tcp;
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
@@ -13,7 +11,9 @@ use crate::net::Datagrams;
 use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
 use crate::rtsp::out_queue::WriteOutcome;
+use crate::stream::catching_up::CatchingUp;
 use crate::stream::destination::{Destination, DestinationTransport, Totals};
+use crate::stream::fan_out::{FanOut, Progress};
 use crate::stream::parts::SendPolicy;
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::{NOBODY, SocketsId, UdpTargets, send_to_each};
@@ -37,7 +37,7 @@ pub(crate) struct Destinations {
     totals: Totals,
     /// A UDP destination waits for a key frame.
     anyone_waits: bool,
-    /// The udp_targets' targets are not up to date.
+    /// The lists of UDP addresses are not up to date.
     stale: bool,
     anyone_joined_late: bool,
     catching_up: CatchingUp,
@@ -48,28 +48,6 @@ pub(crate) struct Destinations {
     ranges: Vec<Range<usize>>,
     failed: Vec<(usize, io::Error)>,
     rtcp_targets: Vec<SocketAddr>,
-}
-
-/// How far one batch is on its way.
-#[derive(Clone, Debug)]
-pub(crate) struct FanOut {
-    /// Packets whose turn it is over UDP. With the first of them connections get all packets.
-    packets: Range<usize>,
-    /// How many targets of each targets, and slots of the table, are done with.
-    done: usize,
-    key_frame: bool,
-    /// Where in the batch an RTCP packet for connections begins, with its prefix.
-    report_at: Option<usize>,
-}
-
-/// What is left of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Done,
-    /// The same packets for more destinations, as soon as others have had their turn.
-    Part,
-    /// More packets over UDP, after a while.
-    Burst,
 }
 
 impl Destinations {
@@ -289,7 +267,7 @@ impl Destinations {
                     // Its report then goes by itself.
                     let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
                     if let Some(report) = report {
-                        send_rtcp_over_tcp(report, d.transport, &mut self.prefixed, env, context);
+                        context.send_rtcp_over_tcp(env, report, d.transport, &mut self.prefixed);
                     }
                 }
                 Ok(outcome) => {
@@ -313,7 +291,7 @@ impl Destinations {
         }
     }
 
-    /// Sends some packets of a batch to some of each targets's targets.
+    /// Sends some packets of a batch to some of the addresses of each pair of sockets.
     fn send_over_udp(
         &mut self,
         batch: &PacketBuffer,

@@ -3,8 +3,11 @@
 //! A stream reaches connections through the room below it, [`rtsp`](crate::rtsp), and names client
 //! sessions and media sessions by [id](crate::ids) only.
 
+mod base;
+mod catching_up;
 pub(crate) mod destination;
 mod destinations;
+mod fan_out;
 pub(crate) mod fast_start;
 mod input;
 mod key_frame_cache;
@@ -18,6 +21,7 @@ mod outgoing;
 mod packet_memory;
 pub(crate) mod parts;
 mod position;
+mod report_run;
 mod rtcp;
 mod send_context;
 pub(crate) mod sockets;

@@ -2,24 +2,10 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
-use crate::payload::PacketBuffer;
-use crate::stream::destinations::{FanOut, Progress};
+use crate::stream::fan_out::{BURST_INTERVAL, FanOut, Outgoing, Progress};
 use crate::stream::send_context::SendContext;
 use crate::stream::state::StreamState;
 use std::time::{Duration, Instant};
-
-/// Between the bursts of a frame that is too large to be sent over UDP at once.
-pub(crate) const BURST_INTERVAL: Duration = Duration::from_millis(2);
-/// A frame that is on its way.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    batch: PacketBuffer,
-    fan_out: FanOut,
-    /// Between two bursts.
-    interval: Duration,
-    /// When it goes on.
-    pub(crate) next: Instant,
-}
 
 impl StreamState {
     /// Keeps the packets of the sink's batch, which is not everywhere yet. It is over before the

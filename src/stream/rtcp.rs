@@ -17,6 +17,7 @@
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::rtp::rtcp::{NtpTime, SenderFacts};
+use crate::stream::report_run::Identity;
 use crate::stream::send_context::SendContext;
 use crate::stream::state::{Phase, StreamState};
 use std::time::Duration;
@@ -31,32 +32,6 @@ const SLOTS_PER_TURN: usize = 256;
 const NEWCOMERS_PER_TURN: usize = 256;
 /// Between two turns of reporting.
 const REPORT_INTERVAL: Duration = Duration::from_millis(1);
-
-/// A report on its way to the destinations, in the order of their slots in the table.
-#[derive(Debug, Default)]
-pub(crate) struct ReportRun {
-    packet: Vec<u8>,
-    /// How many slots are done with; `None`: all.
-    done: Option<usize>,
-    /// Connections get it too; otherwise they had it with a frame.
-    over_tcp: bool,
-}
-
-impl ReportRun {
-    /// Not all that are to have it have had it.
-    pub(crate) const fn is_under_way(&self) -> bool {
-        self.done.is_some()
-    }
-}
-
-/// What became of the SSRC of a stream.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Identity {
-    /// It has said BYE to everybody.
-    gone: bool,
-    /// It is another than the first, which the answers to SETUP told.
-    changed: bool,
-}
 
 impl StreamState {
     /// Takes another SSRC if the present one has said BYE and the stream is to go on.

@@ -9,8 +9,8 @@ use crate::payload::PacketBuffer;
 use crate::rtp::sink::RtpSink;
 use crate::rtsp::out_queue::WriteOutcome;
 use crate::stream::destination::DestinationTransport;
+use crate::stream::fan_out::BURST_INTERVAL;
 use crate::stream::key_frame_cache::KeyFrameCache;
-use crate::stream::outgoing::BURST_INTERVAL;
 use crate::stream::parts::SendPolicy;
 use crate::stream::send_context::SendContext;
 use std::time::Instant;
@@ -19,15 +19,6 @@ use std::time::Instant;
 const BYTES_PER_TURN: usize = 1 << 20;
 /// Bytes that one of them gets at once, about.
 const BYTES_PER_BURST: usize = 128 << 10;
-
-/// The destinations that catch up. Each gets one burst in a round.
-#[derive(Debug, Default)]
-pub(crate) struct CatchingUp {
-    all: Vec<DestinationId>,
-    /// How many had their burst in the present round, and when it began.
-    done: usize,
-    began: Option<Instant>,
-}
 
 /// How far a destination is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use crate::net::Datagrams;
 use crate::stream::destination::DestinationTransport;
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::send_to_each;
-use crate::wire::interleaved;
 use std::ops::Range;
 
 impl Destinations {
@@ -43,7 +42,7 @@ impl Destinations {
         }
         if over_tcp {
             for d in playing() {
-                send_rtcp_over_tcp(packet, d.transport, &mut self.prefixed, env, context);
+                context.send_rtcp_over_tcp(env, packet, d.transport, &mut self.prefixed);
             }
         }
         more
@@ -106,26 +105,9 @@ impl Destinations {
                 }
             }
             Some(Some(transport)) => {
-                send_rtcp_over_tcp(packet, transport, &mut self.prefixed, env, context);
+                context.send_rtcp_over_tcp(env, packet, transport, &mut self.prefixed);
             }
             Some(None) => {}
         }
-    }
-}
-
-pub(crate) fn send_rtcp_over_tcp(
-    packet: &[u8],
-    transport: DestinationTransport,
-    prefixed: &mut Vec<u8>,
-    env: &mut UsageEnvironment,
-    context: &mut SendContext<'_>,
-) {
-    let DestinationTransport::Tcp { connection, rtcp_channel, .. } = transport else { return };
-    let Some(c) = context.connections.get_mut(connection) else { return };
-    prefixed.clear();
-    if interleaved::write(rtcp_channel, packet, prefixed)
-        && c.send_media(env, prefixed, true).is_err()
-    {
-        context.connections.note_broken(connection);
     }
 }
