@@ -25,6 +25,7 @@ use input::{InputKind, RtpLook, continues_picture, is_length_prefixed};
 use slab::Slab;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -74,8 +75,9 @@ pub fn live_stream(
         told: 0,
         stats: LiveStats::default(),
     };
-    let clocks = OnceLock::new();
-    let shared = Arc::new(Shared { state: Mutex::new(state), kind, wake, clocks });
+    let (state, clocks) = (Mutex::new(state), OnceLock::new());
+    let key_frame_wanted = AtomicBool::new(false);
+    let shared = Arc::new(Shared { state, kind, wake, clocks, key_frame_wanted });
     (LiveSender { shared: Arc::clone(&shared) }, LiveStream { shared })
 }
 
@@ -120,6 +122,7 @@ struct Shared {
     wake: Wake,
     /// The other streams whose times are of the same clock.
     clocks: OnceLock<Vec<Weak<Shared>>>,
+    key_frame_wanted: AtomicBool,
 }
 
 struct State {
@@ -311,6 +314,14 @@ impl LiveSender {
         for other in self.shared.clocks.get().into_iter().flatten().filter_map(Weak::upgrade) {
             other.set_clock(pts, wall_clock);
         }
+    }
+
+    /// Whether the encoder should make its next frame a key frame: viewers have joined, ask for one
+    /// (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), or were sent nothing for a while. At most
+    /// twice a second for each stream of the server. Takes no lock.
+    #[must_use]
+    pub fn key_frame_wanted(&self) -> bool {
+        self.shared.key_frame_wanted.swap(false, Ordering::Relaxed)
     }
 
     /// The counters.
@@ -565,7 +576,9 @@ impl FramedSource for LiveSource {
         let Some(reader) = self.key.and_then(|key| state.sources.get_mut(key)) else {
             return FramePoll::Ended(Ending::EndOfStream);
         };
-        reader.asked = true;
+        if !std::mem::replace(&mut reader.asked, true) && self.shared.kind.nal_codec().is_some() {
+            self.shared.key_frame_wanted.store(true, Ordering::Relaxed);
+        }
         if let Some(frame) = reader.queue.pop() {
             drop(state);
             return FramePoll::Ready(self.after_break(frame));
@@ -575,6 +588,10 @@ impl FramedSource for LiveSource {
         }
         reader.waiting = true;
         FramePoll::Pending(Wait::Input)
+    }
+
+    fn request_key_frame(&mut self) {
+        self.shared.key_frame_wanted.store(true, Ordering::Relaxed);
     }
 
     fn close(&mut self, _cx: &mut SourceContext<'_>) {

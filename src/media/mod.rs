@@ -144,6 +144,11 @@ pub trait FramedSource {
         }
     }
 
+    /// Asks for a key frame, because a viewer cannot go on without one: a source that has an encoder
+    /// behind it has it make one. A stream asks no more than twice a second. The default does
+    /// nothing.
+    fn request_key_frame(&mut self) {}
+
     /// Length of the media, if it is known.
     fn duration(&self) -> Option<Duration> {
         None

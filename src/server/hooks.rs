@@ -8,6 +8,7 @@
 //! | [`session_created`](ServerHooks::session_created) | when the first SETUP of a session has succeeded |
 //! | [`played`](ServerHooks::played) | when a PLAY has succeeded, before media go out |
 //! | [`paused`](ServerHooks::paused) | when a PAUSE has succeeded |
+//! | [`key_frame_wanted`](ServerHooks::key_frame_wanted) | when viewers of live video need a key frame |
 //! | [`session_removed`](ServerHooks::session_removed) | when a session has ended, for whatever reason |
 //!
 //! A hook is handed values and returns values. It never gets the server, which is in the middle of
@@ -15,7 +16,7 @@
 //! with [`UsageEnvironment::with`](crate::env::UsageEnvironment::with).
 
 use crate::env::EventTrigger;
-use crate::ids::{ClientSessionId, ConnectionId};
+use crate::ids::{ClientSessionId, ConnectionId, StreamId};
 use crate::session::pool::{RemovalReason, SessionInfo};
 use crate::wire::rtsp::{Headers, Request, StatusCode};
 use std::borrow::Cow;
@@ -228,6 +229,15 @@ pub trait ServerHooks {
     /// A client has paused, or will at the point that it named.
     fn paused(&mut self, session: &SessionInfo) {
         let _ = session;
+    }
+
+    /// Viewers of a live stream of video cannot go on without a key frame. An encoder behind a
+    /// [`LiveSender`](crate::media::live::LiveSender) is asked anyway
+    /// ([`key_frame_wanted`](crate::media::live::LiveSender::key_frame_wanted)); this is for an
+    /// application that controls the encoder from the loop's thread. It is called at most twice a
+    /// second for each stream.
+    fn key_frame_wanted(&mut self, stream: StreamId) {
+        let _ = stream;
     }
 
     /// A client session has ended, and why.

@@ -51,7 +51,7 @@ pub use crate::session::{
     PassiveServerMediaSubsession, ServerMediaSession, ServerMediaSubsession, SessionMedia,
     SessionPoll, SessionProvider, StreamFactory, StreamRequest,
 };
-pub use crate::stream::{FastStart, StreamState};
+pub use crate::stream::{DeliveryStatistics, FastStart, StreamState};
 pub use client_requests::RequestOutcome;
 pub use client_sessions::ClientSessionMut;
 pub use config::{ServerConfig, UdpPorts};
@@ -60,3 +60,4 @@ pub use hooks::{
 };
 pub use multicast::MulticastTrack;
 pub use rtsp_server::RtspServer;
+pub use streams::TrackStatistics;

@@ -28,6 +28,7 @@ use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
 use crate::session::release::{EndedSession, SessionTables};
 use crate::stream::state::StreamState;
+use crate::stream::statistics::StreamEvent;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::fmt;
@@ -181,7 +182,7 @@ impl RtspServer {
     // Streams
 
     /// Keeps the sessions alive that streams have heard from, and ends the connections that cannot
-    /// be written to.
+    /// be written to. Tells the application of key frames that are wanted.
     pub(crate) fn follow_up(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         while let Some(session) = self.streams.poll_heard() {
@@ -189,6 +190,9 @@ impl RtspServer {
         }
         while let Some(connection) = self.connections.poll_broken() {
             self.end_connection(env, connection, "cannot be written to");
+        }
+        while let Some(StreamEvent::KeyFrameWanted { stream }) = self.streams.poll_event() {
+            self.hooks.key_frame_wanted(stream);
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Destination {
     pub(crate) totals: Totals,
     /// The stream's totals up to which UDP packets are in `totals`.
     pub(crate) since: Totals,
+    /// What was taken of `totals` so far.
+    taken: Totals,
 }
 
 impl Destination {
@@ -61,6 +63,7 @@ impl Destination {
             drained_at: None,
             totals: Totals::default(),
             since: Totals::default(),
+            taken: Totals::default(),
         }
     }
 
@@ -75,13 +78,33 @@ impl Destination {
 
     /// Its connection had no room for a frame, or the frame comes before the key frame that it
     /// waits for.
-    pub(crate) fn note_drop(&mut self, peer: SocketAddr) {
-        if !self.skipping {
+    /// Returns whether it is the first of them.
+    pub(crate) fn note_drop(&mut self, peer: SocketAddr) -> bool {
+        let is_first = !self.skipping;
+        if is_first {
             log::debug!("{peer}: does not keep up, frames are dropped");
             (self.skipping, self.behind) = (true, true);
         }
         // What a newcomer waits for has not been dropped.
         self.totals.dropped_frames += u64::from(self.behind);
+        is_first
+    }
+
+    /// What was sent since the last call.
+    pub(crate) fn take_totals(&mut self) -> Totals {
+        let totals = std::mem::take(&mut self.totals);
+        self.taken = self.taken.plus(totals);
+        totals
+    }
+
+    /// What was sent since it was added, of which `shared` is the stream's total.
+    pub(crate) fn all(&self, shared: Totals) -> Totals {
+        let mut all = self.taken.plus(self.totals);
+        if self.takes_batches() && self.is_udp() {
+            all.packets += shared.packets - self.since.packets;
+            all.octets += shared.octets - self.since.octets;
+        }
+        all
     }
 
     /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
@@ -100,6 +123,16 @@ pub(crate) struct Totals {
     pub(crate) packets: u64,
     pub(crate) octets: u64,
     pub(crate) dropped_frames: u64,
+}
+
+impl Totals {
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            packets: self.packets + other.packets,
+            octets: self.octets + other.octets,
+            dropped_frames: self.dropped_frames + other.dropped_frames,
+        }
+    }
 }
 
 /// How packets reach a destination.

@@ -40,6 +40,8 @@ pub(crate) struct Destinations {
     /// The lists of UDP addresses are not up to date.
     stale: bool,
     anyone_joined_late: bool,
+    /// A destination has begun to wait for a key frame.
+    wants_key_frame: bool,
     catching_up: CatchingUp,
     /// A destination is owed a report.
     has_newcomers: bool,
@@ -116,7 +118,7 @@ impl Destinations {
     /// What was sent to a destination since the last call.
     pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
         self.count_shared(id);
-        self.table.get_mut(id).map(|d| std::mem::take(&mut d.totals)).unwrap_or_default()
+        self.table.get_mut(id).map(Destination::take_totals).unwrap_or_default()
     }
 
     /// The same of all destinations that belong to client sessions.
@@ -125,7 +127,7 @@ impl Destinations {
         for (_, d) in self.table.iter_mut() {
             d.count_shared(totals);
             if let Some(session) = d.session {
-                take(session, std::mem::take(&mut d.totals));
+                take(session, d.take_totals());
             }
         }
     }
@@ -263,7 +265,7 @@ impl Destinations {
             };
             match outcome {
                 Ok(WriteOutcome::Dropped) => {
-                    d.note_drop(c.peer);
+                    self.wants_key_frame |= d.note_drop(c.peer);
                     // Its report then goes by itself.
                     let report = report_at.and_then(|at| batch.bytes().get(at + PREFIX_LEN..));
                     if let Some(report) = report {
@@ -369,8 +371,19 @@ impl Destinations {
         if let Some(d) = self.table.get_mut(id) {
             (d.skipping, d.behind) = (true, false);
             self.anyone_waits = true;
+            self.wants_key_frame = true;
             self.stale = true;
         }
+    }
+
+    /// Whether a destination has begun to wait for a key frame since the last call.
+    pub(crate) const fn take_key_frame_wish(&mut self) -> bool {
+        std::mem::replace(&mut self.wants_key_frame, false)
+    }
+
+    /// What was sent to a destination since it was added.
+    pub(crate) fn totals_of(&self, id: DestinationId) -> Option<Totals> {
+        Some(self.table.get(id)?.all(self.totals))
     }
 
     fn end_waiting(&mut self) {

@@ -17,6 +17,7 @@ use crate::stream::destinations::Destinations;
 use crate::stream::fan_out::{Outgoing, Progress};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
+use crate::stream::key_frame_requests::KeyFrameRequests;
 use crate::stream::key_frames::KeyFrameWatch;
 use crate::stream::live_clock::LivePlace;
 use crate::stream::live_clocks::LiveClockId;
@@ -70,6 +71,7 @@ pub struct StreamState {
     pub(crate) policy: SendPolicy,
     pub(crate) cache: Option<KeyFrameCache>,
     pub(crate) key_frames: KeyFrameWatch,
+    pub(crate) key_frame_requests: KeyFrameRequests,
     pub(crate) outgoing: Option<Outgoing>,
     pub(crate) timers: StreamTimers,
     pub(crate) phase: Phase,
@@ -143,6 +145,7 @@ impl StreamState {
             policy,
             cache: is_cached.then(|| KeyFrameCache::new(max_cached)),
             key_frames: parts.key_frames,
+            key_frame_requests: KeyFrameRequests::default(),
             outgoing: None,
             timers,
             phase: Phase::Idle,
@@ -426,6 +429,9 @@ impl StreamState {
         let mut memory = context.memory.take();
         self.sink.swap_memory(&mut memory);
         let part = self.key_frames.handle_frame(frame);
+        if part.key {
+            self.key_frame_requests.handle_key_frame();
+        }
         let batch = self.sink.handle_frame(frame, running_time);
         if let Some(cache) = &mut self.cache {
             cache.push(batch, part, self.destinations.slowest_reader());
@@ -510,6 +516,19 @@ impl StreamState {
             self.destinations.set_playing(id, false);
         }
         RunOutcome::Ended
+    }
+
+    /// Asks the source for a key frame if somebody cannot go on without one, and none was asked for
+    /// a moment ago. Returns whether it was asked.
+    pub(crate) fn poll_key_frame_request(&mut self, now: Instant) -> bool {
+        if self.destinations.take_key_frame_wish() {
+            self.key_frame_requests.want();
+        }
+        let is_due = self.is_video && self.key_frame_requests.poll(now);
+        if is_due {
+            self.source.request_key_frame();
+        }
+        is_due
     }
 
     /// The sockets that it sends through.

@@ -6,15 +6,18 @@
 //! [`Connections`](crate::rtsp::connections::Connections).
 
 mod feedback;
+mod live_inputs;
+mod playing;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};
-use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId, OfStream, StreamId};
+use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
-use crate::media::{FramedSource, SeekError, SourceContext, Wake};
 use crate::net::{Inbox, PortPair, with_port};
 use crate::rtsp::connections::Connections;
-use crate::stream::destination::{Destination, DestinationTransport, Goodbye, Totals};
+use crate::stream::destination::{
+    Destination, DestinationTransport, Goodbye, Totals, destination_key,
+};
 use crate::stream::fast_start::FastStart;
 use crate::stream::input::Inputs;
 use crate::stream::live_clocks::{LiveClockId, LiveClocks};
@@ -24,12 +27,12 @@ use crate::stream::parts::{SendPolicy, StreamParts};
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::{Reflect, Sockets, SocketsId, UdpPorts, UdpSockets};
 use crate::stream::state::{RunOutcome, StreamState};
+use crate::stream::statistics::{DeliveryStatistics, StreamEvent};
 use crate::stream::timers::StreamTimers;
 use crate::wire::interleaved;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Bytes that are read of an RTCP packet: none that stays whole on the way is longer.
 const DATAGRAM_LEN: usize = 2048;
@@ -71,19 +74,9 @@ pub(crate) struct Streams {
     memory: PacketMemory,
     /// Client sessions that are known to be alive: they report, or take what they are sent.
     heard: Vec<ClientSessionId>,
+    events: VecDeque<StreamEvent>,
     /// Memory for the RTCP packets that came at once.
     inbox: Inbox,
-}
-
-/// Where a destination begins if it is started now.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StartPoint {
-    /// Normal play time of the first frame.
-    pub(crate) npt: Duration,
-    /// When that frame is decoded.
-    pub(crate) due: Duration,
-    /// Whether there is such a frame; otherwise the stream is over, or has none yet.
-    pub(crate) is_known: bool,
 }
 
 impl Streams {
@@ -101,6 +94,7 @@ impl Streams {
             members: Members::default(),
             memory: PacketMemory::default(),
             heard: Vec::new(),
+            events: VecDeque::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
         }
     }
@@ -239,7 +233,11 @@ impl Streams {
             memory: &mut self.memory,
             heard: &mut self.heard,
         };
-        Some(f(stream, env, &mut context))
+        let result = f(stream, env, &mut context);
+        if stream.poll_key_frame_request(env.now()) && stream.live {
+            self.events.push_back(StreamEvent::KeyFrameWanted { stream: id });
+        }
+        Some(result)
     }
 
     /// Runs a stream whose timer has expired, or whose input has a frame.
@@ -287,6 +285,24 @@ impl Streams {
         self.heard.pop()
     }
 
+    /// What a stream has to tell.
+    pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
+        self.events.pop_front()
+    }
+
+    /// What was sent to a destination, and how its receiver says that it arrives.
+    pub(crate) fn statistics_of(
+        &self,
+        stream: StreamId,
+        destination: DestinationId,
+    ) -> Option<DeliveryStatistics> {
+        let stream = self.table.get(stream)?;
+        let Totals { packets, octets, dropped_frames } =
+            stream.destinations.totals_of(destination)?;
+        let reception = stream.rtcp.statistics(destination_key(destination)).copied();
+        Some(DeliveryStatistics { packets, octets, dropped_frames, reception })
+    }
+
     /// Calls `take` with what was sent for each client session since the last call.
     pub(crate) fn take_totals(&mut self, id: StreamId, take: impl FnMut(ClientSessionId, Totals)) {
         if let Some(stream) = self.table.get_mut(id) {
@@ -298,42 +314,6 @@ impl Streams {
     pub(crate) fn take_totals_of(&mut self, id: StreamId, destination: DestinationId) -> Totals {
         let stream = self.table.get_mut(id);
         stream.map(|s| s.destinations.take_totals(destination)).unwrap_or_default()
-    }
-
-    // Live inputs
-
-    /// Makes a live input, and what wakes it from any thread.
-    pub(crate) fn create_input(&mut self, env: &mut UsageEnvironment) -> (InputId, Wake) {
-        self.inputs.create(env, self.owner)
-    }
-
-    /// Forgets a live input that is not used any more.
-    pub(crate) fn delete_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
-        self.inputs.remove(env, id);
-    }
-
-    /// An input has a frame, or its end: its streams are run.
-    pub(crate) fn handle_input(
-        &mut self,
-        env: &mut UsageEnvironment,
-        connections: &mut Connections,
-        id: InputId,
-    ) {
-        self.inputs.handle_wake(id);
-        self.run_input(env, connections, id);
-    }
-
-    /// Runs streams of an input, as many as fit into this turn; the others follow in the next.
-    pub(crate) fn run_input(
-        &mut self,
-        env: &mut UsageEnvironment,
-        connections: &mut Connections,
-        id: InputId,
-    ) {
-        let Some(owner) = self.owner else { return };
-        while let Some(stream) = self.inputs.next_stream(env, owner, id) {
-            self.run(env, connections, stream);
-        }
     }
 
     /// Checks that what names another finds it.
@@ -530,93 +510,5 @@ impl Streams {
         destination: DestinationId,
     ) -> Option<DestinationTransport> {
         Some(self.table.get(stream)?.destinations.table.get(destination)?.transport)
-    }
-
-    /// Makes known where a destination begins, if it is started now.
-    pub(crate) fn prepare(
-        &mut self,
-        env: &mut UsageEnvironment,
-        connections: &mut Connections,
-        (stream, destination): (StreamId, DestinationId),
-    ) -> Option<StartPoint> {
-        let joins = !self.is_playing(stream, destination);
-        self.with_stream(env, connections, stream, |s, env, cx| {
-            let now = env.now();
-            s.renew_identity(env);
-            s.prepare(cx, now);
-            s.begin_packet(env, cx, destination);
-            StartPoint {
-                npt: s.first_npt(joins),
-                due: s.next_dts(),
-                is_known: s.has_frame() || s.shared && s.is_playing(),
-            }
-        })
-    }
-
-    /// Starts sending to a destination. `npt` is what the presentation starts with now; all tracks
-    /// that start together are given the same.
-    pub(crate) fn start(
-        &mut self,
-        env: &mut UsageEnvironment,
-        connections: &mut Connections,
-        (stream, destination): (StreamId, DestinationId),
-        npt: Duration,
-    ) {
-        self.with_stream(env, connections, stream, |s, env, cx| {
-            s.start(env, cx, destination, npt);
-            let now = env.now();
-            s.wake(env, now);
-        });
-    }
-
-    /// Stops sending to a destination. `resume_at` is where its client says that it has come to,
-    /// if it says so.
-    pub(crate) fn pause(
-        &mut self,
-        env: &mut UsageEnvironment,
-        connections: &mut Connections,
-        (stream, destination): (StreamId, DestinationId),
-        resume_at: Option<Duration>,
-    ) {
-        self.with_stream(env, connections, stream, |s, env, cx| {
-            s.begin_packet(env, cx, destination);
-            s.pause(env, destination);
-            s.pause_at = None;
-            // What was sent beyond the point, the client has discarded.
-            s.resume_at = resume_at;
-        });
-    }
-
-    /// Asks whether a stream can be moved: `check` is called with its source.
-    ///
-    /// # Errors
-    /// Those of `check`.
-    pub(crate) fn check_seek(
-        &mut self,
-        env: &UsageEnvironment,
-        id: StreamId,
-        check: impl FnOnce(&dyn FramedSource, &mut SourceContext<'_>) -> Result<(), SeekError>,
-    ) -> Result<(), SeekError> {
-        let Some(stream) = self.table.get(id) else { return Ok(()) };
-        let mut cx = SourceContext { now: env.now(), demuxers: &mut self.demuxers };
-        check(&*stream.source, &mut cx)
-    }
-
-    /// Moves a stream that no others watch: `seek` is called with its source, and returns where it
-    /// goes on. It stops sending to `destination`, unless the position stays what it is.
-    ///
-    /// # Errors
-    /// Those of `seek`.
-    pub(crate) fn seek(
-        &mut self,
-        env: &mut UsageEnvironment,
-        (stream, destination): (StreamId, DestinationId),
-        seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
-    ) -> Result<(), SeekError> {
-        let Some(stream) = self.table.get_mut(stream) else { return Ok(()) };
-        stream.seek_with(&mut self.demuxers, env.now(), seek)?;
-        // Not before: what is refused changes nothing.
-        stream.pause(env, destination);
-        Ok(())
     }
 }

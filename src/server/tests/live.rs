@@ -11,7 +11,7 @@ use crate::server::{InputId, LiveTrack, OnDemandServerMediaSubsession, ServerMed
 use std::time::Duration;
 
 pub(super) struct Encoder {
-    sender: LiveSender,
+    pub(super) sender: LiveSender,
     input: InputId,
     frames: u32,
 }

@@ -11,6 +11,7 @@ mod descriptions;
 mod dialogues;
 mod endings;
 mod fast_start;
+mod feedback;
 mod files;
 mod hooks;
 mod invariants;

@@ -3,11 +3,14 @@
 use super::Streams;
 use crate::env::UsageEnvironment;
 use crate::ids::{ClientSessionId, DestinationId, StreamId};
+use crate::rtp::rtcp::RtcpEvent;
 use crate::stream::destination::destination_key;
 use crate::stream::sockets::{Reflect, SocketsId};
+use crate::stream::statistics::StreamEvent;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 impl Streams {
     /// Adds a client session that watches a multicast stream: reports of its host keep it alive.
@@ -65,6 +68,21 @@ impl Streams {
         if outcome.is_receiver_report {
             self.heard.extend(session);
         }
+        self.note_key_frame_requests(stream, now);
+    }
+
+    /// Passes on to the source that receivers have asked for a key frame (RFC 4585 section 6.3.1,
+    /// RFC 5104 section 4.3.1).
+    fn note_key_frame_requests(&mut self, id: StreamId, now: Instant) {
+        let Some(stream) = self.table.get_mut(id) else { return };
+        while let Some(event) = stream.rtcp.poll_event() {
+            if matches!(event, RtcpEvent::KeyFrameWanted { .. }) {
+                stream.key_frame_requests.want();
+            }
+        }
+        if stream.poll_key_frame_request(now) && stream.live {
+            self.events.push_back(StreamEvent::KeyFrameWanted { stream: id });
+        }
     }
 
     /// RTCP of a group's member, to the group or, where the group is source-specific, to us alone.
@@ -82,7 +100,10 @@ impl Streams {
             return; // our own, come back
         }
         let (now, ntp) = (env.now(), state.ntp_now(env));
-        if !state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report {
+        let is_report =
+            state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report;
+        self.note_key_frame_requests(stream, now);
+        if !is_report {
             return;
         }
         self.heard.extend(self.members.reporting(stream, from.ip(), now));

@@ -1,0 +1,26 @@
+//! What a stream can tell of one of its destinations, and what it has to tell by itself.
+
+use crate::ids::StreamId;
+use crate::rtp::rtcp::ReceptionStatistics;
+
+/// What a client was sent of a track, and how it says that it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveryStatistics {
+    /// RTP packets that were sent to the client since SETUP.
+    pub packets: u64,
+    /// Bytes of these packets, RTP headers included.
+    pub octets: u64,
+    /// Frames that were not sent because the client's connection did not keep up.
+    pub dropped_frames: u64,
+    /// The client's last receiver report (RFC 3550 section 6.4.1): loss, jitter, round trip.
+    /// `None` before its first.
+    pub reception: Option<ReceptionStatistics>,
+}
+
+/// What a stream has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamEvent {
+    /// A viewer of live video cannot go on without a key frame: the encoder is to make one.
+    KeyFrameWanted { stream: StreamId },
+}
