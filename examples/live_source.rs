@@ -1,18 +1,16 @@
 //! A live stream from another thread: a stand-in for an encoder hands frames over as they come,
 //! and clients begin with a key frame.
 
+#[path = "support/encoder.rs"]
+mod encoder;
 mod support;
 
-use riverrun::Frame;
+use encoder::{Next, encode};
 use riverrun::codec::CodecParameters;
-use riverrun::media::demux::DemuxTable;
-use riverrun::media::file::MediaFile;
-use riverrun::media::live::{LiveSender, Sent};
+use riverrun::media::live::LiveSender;
 use riverrun::media::queue::QueueLimits;
-use riverrun::media::{FramePoll, SourceContext, Wait};
 use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Arguments, Failure, Listen, Program, Stop};
@@ -102,73 +100,25 @@ fn serve(options: Options) -> Result<(), Failure> {
         .with_fast_start(options.fast_start);
     let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
-    let encoder = Encoder { file, sender, report: options.report };
-    let encoder = thread::Builder::new().name("encoder".into()).spawn(move || encoder.run())?;
+    let (period, mut reported_at) = (options.report, Instant::now());
+    let report = move |sender: &LiveSender| {
+        if !period.is_zero() && reported_at.elapsed() >= period {
+            reported_at = Instant::now();
+            let stats = sender.stats();
+            log::info!(
+                "encoder: {} frames sent, {} dropped, {} viewers, {} frames wait",
+                stats.sent,
+                stats.dropped,
+                stats.sources,
+                stats.queued,
+            );
+        }
+        Next::Frame
+    };
+    let encoder = thread::Builder::new().name("encoder".into());
+    let encoder = encoder.spawn(move || encode(file, &sender, report))?;
     program.print_url(&options.name, "")?;
     program.serve()?;
     // With the server the receiving end has gone, and the encoder has seen that.
     encoder.join().map_err(|_| "the encoder's thread has panicked".into())
-}
-
-/// Stands in for an encoder.
-struct Encoder {
-    file: Arc<dyn MediaFile>,
-    sender: LiveSender,
-    report: Duration,
-}
-
-impl Encoder {
-    /// Hands frames over when they are due, until nobody will take them any more.
-    fn run(&self) {
-        let mut demuxers = DemuxTable::default();
-        let mut cx = SourceContext::new(Instant::now(), &mut demuxers);
-        let mut source = match Arc::clone(&self.file).open_track(0, 0, &mut cx) {
-            Ok(source) => source,
-            Err(e) => return log::error!("the encoder has no input: {e}"),
-        };
-        let start = Instant::now();
-        let mut reported_at = start;
-        // Where the time line of the present round begins, and where it ends by what came so far.
-        let (mut offset, mut end) = (Duration::ZERO, Duration::ZERO);
-        loop {
-            cx.now = Instant::now();
-            match source.poll_frame(&mut cx) {
-                FramePoll::Ready(frame) => {
-                    let frame = Frame { pts: offset + frame.pts, dts: offset + frame.dts, ..frame };
-                    end = end.max(frame.pts + frame.duration);
-                    let due = start + frame.dts;
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
-                    match self.sender.send(frame) {
-                        // An encoder would lower its rate here, or make a key frame.
-                        Sent::Dropped => log::debug!("the loop is behind: frame dropped"),
-                        Sent::Accepted | Sent::NoReceiver => {}
-                        Sent::Refused(error) => return log::error!("refused: {error}"),
-                        Sent::Closed => return,
-                    }
-                }
-                FramePoll::Pending(Wait::Until(at)) => {
-                    thread::sleep(at.saturating_duration_since(Instant::now()));
-                }
-                FramePoll::Pending(Wait::Work) => {}
-                FramePoll::Pending(Wait::Input) => return log::error!("a file waits for nothing"),
-                FramePoll::Ended(ending) => {
-                    if end == offset || source.seek(Duration::ZERO, &mut cx).is_err() {
-                        return log::error!("the encoder's input is over: {ending:?}");
-                    }
-                    offset = end;
-                }
-            }
-            if !self.report.is_zero() && reported_at.elapsed() >= self.report {
-                reported_at = Instant::now();
-                let stats = self.sender.stats();
-                log::info!(
-                    "encoder: {} frames sent, {} dropped, {} viewers, {} frames wait",
-                    stats.sent,
-                    stats.dropped,
-                    stats.sources,
-                    stats.queued,
-                );
-            }
-        }
-    }
 }
