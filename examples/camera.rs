@@ -1,12 +1,11 @@
-//! A camera: live video, and the readings of a sensor in a format of its own, for viewers who know
-//! the password. It makes key frames when viewers need them, logs how the video arrives at each of
-//! them, and ends the session of one who loses too much.
+//! A camera with a sensor, for viewers who know the password. It makes key frames when they need
+//! them, logs how the video arrives at each, and ends the session of one who loses too much.
 
 #[path = "support/encoder.rs"]
 mod encoder;
 mod support;
 
-use base64::Engine as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use encoder::{Next, encode};
 use riverrun::codec::OtherCodec;
 use riverrun::env::{MediumId, UsageEnvironment};
@@ -19,7 +18,7 @@ use riverrun::server::{
 use riverrun::wire::rtsp::StatusCode;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Arguments, Failure, Listen, Program, Stop};
 
 const HELP: &str = "\
@@ -43,13 +42,13 @@ struct Door(Option<String>);
 impl ServerHooks for Door {
     fn admit(&mut self, request: &RequestInfo<'_>, _: &DecideLater<'_>) -> Decision {
         let Some(user) = &self.0 else { return Admission::Allow(None).into() };
-        let expected = base64::engine::general_purpose::STANDARD.encode(user);
+        let expected = STANDARD.encode(user);
         let given = request.request.headers.value("Authorization").unwrap_or_default();
         if given.strip_prefix("Basic ") == Some(&*expected) {
             return Admission::Allow(Some(user.clone())).into();
         }
-        let challenge = Admission::refuse(StatusCode::UNAUTHORIZED);
-        challenge.header("WWW-Authenticate", "Basic realm=\"camera\"").into()
+        let refused = Admission::refuse(StatusCode::UNAUTHORIZED);
+        refused.header("WWW-Authenticate", "Basic realm=\"camera\"").into()
     }
 }
 
@@ -60,7 +59,6 @@ fn main() -> std::process::ExitCode {
 const SECOND: Duration = Duration::from_secs(1);
 
 type Options = (Listen, PathBuf, Option<String>, f64);
-
 fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let (mut listen, mut user, mut max_loss) = (Listen::default(), None, 100.0);
     let mut file = "testdata/media/bframes.h264".into();
@@ -91,10 +89,8 @@ fn serve((listen, file, user, max_loss): Options) -> Result<(), Failure> {
     let next = |v: &LiveSender| if v.key_frame_wanted() { Next::KeyFrame } else { Next::Frame };
     let encoder = thread::spawn(move || encode(file, &video, next));
     let sensor = thread::spawn(move || {
-        for n in 0.. {
-            if readings.send_access_unit(b"21.5".to_vec(), SECOND * n) == Sent::Closed {
-                return;
-            }
+        let start = Instant::now();
+        while readings.send_access_unit(b"21.5".to_vec(), start.elapsed()) != Sent::Closed {
             thread::sleep(SECOND);
         }
     });
@@ -106,7 +102,7 @@ fn serve((listen, file, user, max_loss): Options) -> Result<(), Failure> {
 /// Looks every five seconds how the tracks arrive, and ends sessions that lose too much.
 fn watch(env: &mut UsageEnvironment, server: MediumId<RtspServer>, max_loss: f64) {
     env.schedule_delayed_task(5 * SECOND, move |env| {
-        let looked = env.with(server, |server, env| {
+        let watched = env.with(server, |server, env| {
             for session in server.pool().keys() {
                 let tracks = server.client_statistics(session);
                 let tracks = tracks.inspect(|track| log::info!("{session}: {:?}", track.delivery));
@@ -116,7 +112,7 @@ fn watch(env: &mut UsageEnvironment, server: MediumId<RtspServer>, max_loss: f64
                 }
             }
         });
-        if looked.is_ok() {
+        if watched.is_ok() {
             watch(env, server, max_loss);
         }
     });
