@@ -106,8 +106,8 @@ fn watch(env: &mut UsageEnvironment, server: MediumId<RtspServer>, max_loss: f64
             for session in server.pool().keys() {
                 let tracks = server.client_statistics(session);
                 let tracks = tracks.inspect(|track| log::info!("{session}: {:?}", track.delivery));
-                let mut loss = tracks.filter_map(|t| Some(t.delivery.reception?.lost_share()));
-                if loss.any(|loss| loss > max_loss) {
+                let loss = tracks.filter_map(|t| Some(t.delivery.reception?.lost_share()));
+                if loss.fold(0.0, f64::max) > max_loss {
                     server.end_client_session(env, session);
                 }
             }

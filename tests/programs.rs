@@ -41,8 +41,9 @@ const LIVE_SOURCE: Program = program!("live_source", "--port");
 const CUSTOM_SUBSESSION: Program = program!("custom_subsession", "--port");
 const CUSTOM_PAYLOAD: Program = program!("custom_payload", "--port");
 const NESTED_LOOP: Program = program!("nested_loop", "--port");
+const CAMERA: Program = program!("camera", "--port");
 const RECEIVER: Program = program!("receiver", "--port");
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -50,6 +51,7 @@ const PROGRAMS: [Program; 8] = [
     CUSTOM_SUBSESSION,
     CUSTOM_PAYLOAD,
     NESTED_LOOP,
+    CAMERA,
     RECEIVER,
 ];
 
@@ -288,7 +290,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 21] = [
+    let wrong: [(&Program, &[&str], &str); 23] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
@@ -306,6 +308,8 @@ fn wrong_arguments_are_named() {
         (&MULTICAST_STREAMER, &["--group", "10.0.0.1", "x.ts"], "10.0.0.1"),
         (&MULTICAST_STREAMER, &["--port", "18889", "x.ts"], "--port"),
         (&LIVE_SOURCE, &["no/such/file.h264"], "no/such/file.h264"),
+        (&CAMERA, &["--max-loss", "much"], "--max-loss"),
+        (&CAMERA, &["no/such/file.h264"], "no/such/file.h264"),
         (&RECEIVER, &["--bogus"], "--bogus"),
         (&RECEIVER, &[], "FORMAT"),
         (&RECEIVER, &["audio/BOGUS/8000"], "BOGUS"),
@@ -384,6 +388,58 @@ fn custom_payload_serves_a_format_of_its_own() {
     let sdp = serves_and_ends(&CUSTOM_PAYLOAD, &["--rate", "100"], 2);
     for line in ["m=application 0 RTP/AVP 96", "X-READINGS/1000", "rate=100;unit=celsius"] {
         assert!(sdp.contains(line), "{sdp}");
+    }
+}
+
+#[test]
+fn camera_serves_video_and_a_codec_of_its_own() {
+    let sdp = serves_and_ends(&CAMERA, &[], 2);
+    for line in ["H264/90000", "m=application 0 RTP/AVP 97", "a=rtpmap:97 X-CELSIUS/1000"] {
+        assert!(sdp.contains(line), "{sdp}");
+    }
+}
+
+#[test]
+fn camera_challenges_a_stranger() {
+    let mut running = CAMERA.start(&["--user", "bob:secret"]);
+    let url = running.url();
+    let mut client = Client::connect(&url);
+    let request = format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+    client.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(client.stream.read_line(&mut head).expect("an answer"), 0, "{head}");
+    }
+    assert!(head.starts_with("RTSP/1.0 401 "), "{head}");
+    assert_eq!(header(&head, "WWW-Authenticate"), Some("Basic realm=\"camera\""));
+    let (_, sdp) = client.request("DESCRIBE", "", "Authorization: Basic Ym9iOnNlY3JldA==\r\n");
+    assert!(sdp.contains("H264/90000"), "{sdp}");
+}
+
+#[test]
+fn camera_ends_the_session_of_who_loses_too_much() {
+    let mut running = CAMERA.start(&["--max-loss", "10"]);
+    let mut client = Client::connect(&running.url());
+    client.play();
+    let ssrc = loop {
+        match client.packet().expect("it streams") {
+            (0, rtp) => break <[u8; 4]>::try_from(&rtp[8..12]).expect("four bytes"),
+            _ => continue,
+        }
+    };
+    // A receiver report (RFC 3550 section 6.4.2): half of the packets are lost.
+    let mut report = vec![b'$', 1, 0, 32, 0x81, 201, 0, 7, 0, 0, 0, 9];
+    report.extend(ssrc);
+    report.extend([128, 0, 0, 50]);
+    report.extend([0; 16]);
+    client.stream.get_mut().write_all(&report).expect("the server reads");
+    let started = Instant::now();
+    loop {
+        let (channel, packet) = client.packet().expect("the connection stays open");
+        if channel == 1 && has_bye(&packet) {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "the session goes on");
     }
 }
 
