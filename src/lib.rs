@@ -23,27 +23,76 @@
 //! ```
 //!
 //! Every file of `films` is now `rtsp://host:8554/<file name>`. From here on:
+//! [`RtspServer::add_live_stream`](server::RtspServer::add_live_stream) for a camera,
 //! [`ServerMediaSession`](server::ServerMediaSession) for names of one's own,
-//! [`LiveSender`](media::live::LiveSender) for an encoder's frames,
 //! [`StreamFactory`](server::StreamFactory) for sources of one's own,
-//! [`ServerHooks`](server::ServerHooks) for who may do what, and the programs in `examples/`.
+//! [`FormatRegistry`](payload::FormatRegistry) for codecs of one's own,
+//! [`ServerHooks`](server::ServerHooks) for who may do what,
+//! [`RtpReceiver`](receive::RtpReceiver) for streams that come in, and the programs in `examples/`.
+//! Those who know live555 find their classes and calls in [`coming_from_live555`].
 //!
-//! # Layers, from the bottom
+//! # Rooms
 //!
+//! The crate is a house of rooms, each a folder of `src` whose first comment says what is in it. From
+//! the bottom:
+//!
+//! * [`arena`], [`ids`], [`error`], [`frame`]: leaves.
 //! * [`wire`]: bytes ↔ values. No state, no time, no I/O.
 //! * [`codec`]: facts read from bitstreams (parameter sets, frame headers).
 //! * [`framer`]: byte stream → [`Frame`]s.
-//! * [`payload`]: RTP payload formats, packetizer and depacketizer.
+//! * [`payload`]: RTP payload formats, packetizer, depacketizer and SDP, and their registry.
 //! * [`rtp`]: RTP and RTCP machines; time and bytes in, actions out.
-//! * [`media`]: sources, filters, sinks, queues, files.
-//! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets.
-//! * [`server`]: RTSP server and media session management.
+//! * [`media`]: sources, filters, sinks, queues, live input, files.
+//! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets, byte streams.
+//! * [`receive`]: an RTP stream that comes in over sockets of its own.
+//! * `rtsp`: the RTSP connection, for either end: a byte stream and a message machine.
+//! * `stream`: a running stream that sends: source, sink, position, destinations, RTCP.
+//! * `session`: media sessions and their subsessions, client sessions and their pool.
+//! * `provide`: what makes media sessions: served folder, file tracks, live streams.
+//! * `server/method`: one file for each RTSP method.
+//! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports what
+//!   the rooms right below it have for applications.
 //!
-//! A layer uses those above it in this list, never those below. Up to `media` nothing opens a
-//! socket, reads a clock or draws randomness (files enter through [`media::file`] alone): it is
-//! told the time and given the bytes. That is why every parser can be fuzzed and why the whole
-//! server runs in [simulated time](env::UsageEnvironment::simulated), against a network that
-//! loses, delays and reorders as a seed says.
+//! A room uses those above it in this list, never those below; `env` and `net` know nothing of RTSP,
+//! RTP or SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of
+//! more than two. `tests/layering` reads every import and holds the crate to it. Rooms name each
+//! other's objects by [`ids`].
+//!
+//! Up to `media` nothing opens a socket, reads a clock or draws randomness (files enter through
+//! [`media::file`] alone): it is told the time and given the bytes. That is why every parser can be
+//! fuzzed and why the whole server runs in simulated time, against a network that loses, delays and
+//! reorders as a seed says.
+//!
+//! # The way of a request in
+//!
+//! The loop hands the server the readiness of a connection's socket:
+//! `RtspServer::handle_event` → `handle_connection` (`server/connections.rs`) →
+//! `ByteStream::read` (`net`) → `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds
+//! whole messages → `handle_request` (`server/requests.rs`), where the application admits it →
+//! the function of the method (`server/method`), which is handed a `Context` of the parts that it
+//! works on and writes the answer → `send_answer` → `MessageMachine::send`, ahead of queued media →
+//! `ByteStream::write`.
+//!
+//! # The way of a frame out
+//!
+//! A timer or a live input wakes a stream: `Streams::run` (`stream/streams.rs`) →
+//! `StreamState::run` polls the [`FramedSource`](media::FramedSource) and waits until the frame is
+//! due → `send_frame` has [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one batch
+//! of packets, once → `Destinations::begin` and `send_part`, for so many destinations a turn: over
+//! UDP `UdpSocket::send_batch`, a frame and many addresses a call; over TCP `Connection::send_media`,
+//! straight from the batch. What does not go out at once is kept in `fan_out::Outgoing`.
+//!
+//! # Where things would be written
+//!
+//! | | |
+//! | --- | --- |
+//! | TLS, RTSP over HTTP, WebSocket | another kind of `net::byte_stream`: it says what it waits for, and may hold bytes that it has read |
+//! | an RTSP client | another owner of `rtsp::machine::MessageMachine`, which serves either end and matches responses to its own requests |
+//! | SRTP | between `send_frame` and `Destinations::begin`, once for all who share a stream; `stream/destinations/rtcp.rs` for RTCP |
+//! | RECORD, a back channel | interleaved packets come up in `server/connections.rs` by channel, datagrams in `stream/streams/feedback.rs`; [`rtp::StreamReceiver`] makes frames of them |
+//! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
+//! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
+//! | a new kind of file | a file in `framer` or `media/file`, and a line in [`media::file::probe`] |
 //!
 //! # The run loop
 //!
@@ -77,8 +126,8 @@
 //! [`FramedSource`](media::FramedSource) for a frame, keeps it until it is due, has its
 //! [`RtpSink`](rtp::RtpSink) cut it into packets once, in one buffer, and sends them to all
 //! destinations: over UDP a whole frame a call, interleaved in RTSP connections straight from
-//! that buffer. Who does not read in time loses whole frames up to the next key frame and nobody
-//! else's time.
+//! that buffer. A client that does not read in time loses whole frames up to the next key frame, and
+//! takes nobody else's time.
 //!
 //! Frames of files lie in memory that the sources of a server share
 //! ([`FrameMemory`](media::FrameMemory)), packets in memory that its streams share. Both come back
