@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock when a simulated world begins: 2023-11-14T22:13:20Z.
+#[cfg(any(test, feature = "simulation"))]
 const SIMULATED_EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
 const WALL_CHECK: Duration = Duration::from_secs(1);
@@ -24,6 +25,7 @@ impl Clock {
         Self { now, wall: system_wall(), wall_at: now, simulated: false }
     }
 
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn simulated() -> Self {
         let now = Instant::now();
         Self { now, wall: SIMULATED_EPOCH, wall_at: now, simulated: true }
@@ -56,12 +58,14 @@ impl Clock {
     }
 
     /// Moves the virtual clock.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn advance(&mut self, to: Instant) {
         debug_assert!(self.simulated);
         self.now = self.now.max(to);
     }
 
     /// Makes the virtual wall clock jump by `seconds`.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn jump_wall(&mut self, seconds: i64) {
         let jump = Duration::from_secs(seconds.unsigned_abs());
         self.wall = if seconds < 0 {

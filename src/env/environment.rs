@@ -13,6 +13,7 @@ use super::media::Media;
 use super::random::Random;
 use super::readiness::Readiness;
 use super::registration::Registrations;
+#[cfg(any(test, feature = "simulation"))]
 use super::sim::Simulation;
 use super::system::System;
 use super::trigger::{Hub, Triggers};
@@ -85,7 +86,19 @@ pub(super) type TriggerHandler = Box<dyn FnMut(&mut UsageEnvironment, u64)>;
 
 pub(super) enum World {
     System(System),
+    #[cfg(any(test, feature = "simulation"))]
     Simulated(Box<Simulation>),
+}
+
+impl World {
+    /// The operating system, if this is its world.
+    pub(super) fn system(&self) -> Option<&System> {
+        match self {
+            Self::System(system) => Some(system),
+            #[cfg(any(test, feature = "simulation"))]
+            Self::Simulated(_) => None,
+        }
+    }
 }
 
 /// A wake-up costs as much as sending several packets (measured: fifty streams of 25 frames a
@@ -152,7 +165,7 @@ pub struct LoopStatistics {
 impl fmt::Debug for UsageEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UsageEnvironment")
-            .field("simulated", &self.is_simulated())
+            .field("simulated", &self.world.system().is_none())
             .field("delayed_tasks", &self.tasks.len())
             .field("media", &self.media.len())
             .field("statistics", &self.statistics)
@@ -173,6 +186,18 @@ impl UsageEnvironment {
 
     /// An environment of its own world: a virtual clock, seeded randomness and an in-memory
     /// network. What happens in it depends on nothing but the calls made and `seed`.
+    ///
+    /// It is meant for tests, and is compiled only with the feature `simulation`. An application
+    /// that names the feature for its tests alone ships without the simulated network:
+    ///
+    /// ```toml
+    /// [dependencies]
+    /// riverrun = "0.2"
+    ///
+    /// [dev-dependencies]
+    /// riverrun = { version = "0.2", features = ["simulation"] }
+    /// ```
+    #[cfg(any(test, feature = "simulation"))]
     pub fn simulated(seed: u64) -> Self {
         let clock = Clock::simulated();
         let simulation = Simulation::new(seed, clock.now());
@@ -201,22 +226,26 @@ impl UsageEnvironment {
         }
     }
 
-    /// Whether this is a simulated world.
+    /// Whether this is a simulated world (feature `simulation`).
+    #[cfg(any(test, feature = "simulation"))]
     pub fn is_simulated(&self) -> bool {
         matches!(self.world, World::Simulated(_))
     }
 
-    /// The controls of the simulated world: link qualities, faults. `None` in an environment of
-    /// the operating system.
+    /// The controls of the simulated world: link qualities, faults (feature `simulation`). `None` in
+    /// an environment of the operating system.
+    #[cfg(any(test, feature = "simulation"))]
     pub fn simulation(&mut self) -> Option<&mut Simulation> {
         match &mut self.world {
             World::System(_) => None,
+            #[cfg(any(test, feature = "simulation"))]
             World::Simulated(simulation) => Some(simulation),
         }
     }
 
-    /// Makes the wall clock of a simulated world jump by `seconds`. In an environment of the
-    /// operating system it does nothing.
+    /// Makes the wall clock of a simulated world jump by `seconds` (feature `simulation`). In an
+    /// environment of the operating system it does nothing.
+    #[cfg(any(test, feature = "simulation"))]
     pub fn jump_wall_clock(&mut self, seconds: i64) {
         if self.is_simulated() {
             self.clock.jump_wall(seconds);

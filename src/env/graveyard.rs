@@ -15,6 +15,7 @@ pub(crate) struct Graveyard {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dead {
     Registration(RawId),
+    #[cfg(any(test, feature = "simulation"))]
     SimulatedSocket(RawId),
 }
 

@@ -5,7 +5,7 @@
 //! environment watches a duplicate of the descriptor, so a number that the application closed and
 //! the system gave to another is never mistaken for the old one.
 
-use super::environment::{DescriptorHandler, UsageEnvironment, World};
+use super::environment::{DescriptorHandler, UsageEnvironment};
 use super::id::EnvironmentId;
 use super::readiness::{Interest, Readiness};
 use super::registration::{Registration, Target};
@@ -100,7 +100,7 @@ impl UsageEnvironment {
         handler: Box<dyn DescriptorHandler>,
         interest: Interest,
     ) -> io::Result<HandlerId> {
-        let World::System(system) = &self.world else {
+        let Some(system) = self.world.system() else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let fd = handler.descriptor().try_clone_to_owned()?;
@@ -174,7 +174,7 @@ impl UsageEnvironment {
     }
 
     fn descriptor(&mut self, id: HandlerId) -> Option<Descriptor<'_>> {
-        let World::System(system) = &self.world else { return None };
+        let system = self.world.system()?;
         if id.environment != self.identity {
             return None;
         }

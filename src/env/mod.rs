@@ -3,7 +3,8 @@
 //! One thread, one environment, passed down as `&mut`. It owns the poll and what is registered
 //! with it, the delayed tasks, the [`Medium`] objects, the event triggers, the clock and the
 //! randomness. [`UsageEnvironment::new`] is the operating system; [`UsageEnvironment::simulated`]
-//! is a virtual clock with an in-memory network, in which the same code runs unchanged.
+//! is a virtual clock with an in-memory network, in which the same code runs unchanged. (It is
+//! compiled with the feature `simulation`, which is off by default.)
 //!
 //! What happens to the sockets, timers and triggers of a [`Medium`] comes to it as an [`Event`]
 //! with the [`EventKey`] that it chose:
@@ -83,6 +84,7 @@ mod medium;
 mod random;
 mod readiness;
 mod registration;
+#[cfg(any(test, feature = "simulation"))]
 mod sim;
 mod sockets;
 mod system;
@@ -102,9 +104,12 @@ pub use handlers::HandlerId;
 pub use id::{EventKey, MediumHandle, MediumId};
 pub use medium::MediumError;
 pub use readiness::{Interest, Readiness};
+#[cfg(any(test, feature = "simulation"))]
 pub use sim::{LinkProfile, NetworkStatistics, Simulation};
 pub use timer::Timer;
 pub use trigger::EventTrigger;
 
 pub(crate) use graveyard::{Dead, Graveyard};
-pub(crate) use sockets::{RegistrationId, SimulatedId, Source};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use sockets::SimulatedId;
+pub(crate) use sockets::{RegistrationId, Source};

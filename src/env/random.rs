@@ -10,6 +10,7 @@ const BOUGHT: usize = 512;
 
 pub(crate) enum Random {
     System(Box<SystemRandom>),
+    #[cfg(any(test, feature = "simulation"))]
     Seeded(Seeded),
 }
 
@@ -36,6 +37,7 @@ impl Random {
         Ok(Self::System(Box::new(SystemRandom { buffer, used: 0, spare, counter: 0 })))
     }
 
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn seeded(seed: u64) -> Self {
         Self::Seeded(Seeded::new(seed))
     }
@@ -43,6 +45,7 @@ impl Random {
     pub(crate) fn fill(&mut self, buf: &mut [u8]) {
         match self {
             Self::System(system) => system.fill(buf),
+            #[cfg(any(test, feature = "simulation"))]
             Self::Seeded(seeded) => {
                 for chunk in buf.chunks_mut(8) {
                     let bytes = seeded.next_u64().to_le_bytes();
@@ -82,11 +85,13 @@ impl SystemRandom {
 }
 
 /// xoshiro256** by Blackman and Vigna (public domain algorithm), seeded through splitmix64.
+#[cfg(any(test, feature = "simulation"))]
 #[derive(Clone, Debug)]
 pub(crate) struct Seeded {
     state: [u64; 4],
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl Seeded {
     pub(crate) fn new(seed: u64) -> Self {
         let mut x = seed;

@@ -6,6 +6,7 @@ use super::graveyard::Graveyard;
 use super::id::{EnvironmentId, EventKey, MediumHandle};
 use super::readiness::{Interest, Readiness};
 use super::registration::Target;
+#[cfg(any(test, feature = "simulation"))]
 use super::sim::Simulation;
 use crate::arena::RawId;
 use std::io;
@@ -27,12 +28,14 @@ impl RegistrationId {
 }
 
 /// Names a socket of a simulated network.
+#[cfg(any(test, feature = "simulation"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedId {
     environment: EnvironmentId,
     raw: RawId,
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl SimulatedId {
     /// Which one it is in its network.
     pub(crate) fn raw(self) -> RawId {
@@ -48,6 +51,7 @@ pub(crate) enum Source {
     /// A datagram socket is reported writable whenever a datagram has left, which would wake the
     /// loop after each send. So the poll is asked for it only while the owner is interested.
     Datagram(RawFd),
+    #[cfg(any(test, feature = "simulation"))]
     Simulated(SimulatedId),
 }
 
@@ -73,6 +77,7 @@ impl UsageEnvironment {
                 }
                 system.watch_socket(id, fd, datagram_interest(interest))
             }
+            #[cfg(any(test, feature = "simulation"))]
             (World::Simulated(simulation), Source::Simulated(socket)) => {
                 if socket.environment == self.identity {
                     simulation.watch(socket.raw, id)
@@ -80,6 +85,7 @@ impl UsageEnvironment {
                     Err(other_world())
                 }
             }
+            #[cfg(any(test, feature = "simulation"))]
             _ => Err(other_world()),
         };
         match result {
@@ -134,10 +140,12 @@ impl UsageEnvironment {
     /// Ends a registration before its socket is closed.
     pub(crate) fn deregister_socket(&mut self, id: RegistrationId, source: Source) {
         if self.registration(id).and_then(|id| self.registrations.remove(id)).is_some() {
-            if let (World::System(system), Source::Stream(fd) | Source::Datagram(fd)) =
-                (&self.world, source)
-            {
-                system.forget(&fd);
+            match (&self.world, source) {
+                (World::System(system), Source::Stream(fd) | Source::Datagram(fd)) => {
+                    system.forget(&fd);
+                }
+                #[cfg(any(test, feature = "simulation"))]
+                _ => {}
             }
         }
     }
@@ -164,11 +172,13 @@ impl UsageEnvironment {
     }
 
     /// The simulated network, for a socket that is to live in it.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn network(&mut self) -> io::Result<&mut Simulation> {
         self.simulation().ok_or_else(other_world)
     }
 
     /// The simulated network that a socket lives in.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn network_of(&mut self, socket: SimulatedId) -> io::Result<&mut Simulation> {
         if socket.environment != self.identity {
             return Err(other_world());
@@ -177,6 +187,7 @@ impl UsageEnvironment {
     }
 
     /// Names a socket of this environment's simulated network.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn simulated_id(&self, raw: RawId) -> SimulatedId {
         SimulatedId { environment: self.identity, raw }
     }

@@ -8,6 +8,7 @@ use super::event::Event;
 use super::graveyard::Dead;
 use super::readiness::Interest;
 use super::registration::Target;
+#[cfg(any(test, feature = "simulation"))]
 use super::sim::Simulation;
 use super::system::Sleep;
 use std::io;
@@ -25,6 +26,7 @@ impl UsageEnvironment {
     /// could ever happen.
     pub fn do_event_loop(&mut self, watch: &AtomicBool) -> io::Result<()> {
         while !watch.load(Ordering::Acquire) {
+            #[cfg(any(test, feature = "simulation"))]
             if self.is_simulated() && !self.anything_to_come() {
                 return Err(io::ErrorKind::Deadlock.into());
             }
@@ -82,6 +84,7 @@ impl UsageEnvironment {
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.world {
             World::System(system) => Ok(system.descriptor()),
+            #[cfg(any(test, feature = "simulation"))]
             World::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -90,9 +93,11 @@ impl UsageEnvironment {
         !self.registrations.queue.is_empty() || self.triggers.any_ready()
     }
 
+    #[cfg(any(test, feature = "simulation"))]
     fn anything_to_come(&self) -> bool {
         let simulated = match &self.world {
             World::System(_) => true,
+            #[cfg(any(test, feature = "simulation"))]
             World::Simulated(simulation) => simulation.next_event().is_some(),
         };
         simulated || self.busy() || self.tasks.len() > 0
@@ -127,6 +132,7 @@ impl UsageEnvironment {
                 }
                 system.copy_readiness(&mut self.registrations);
             }
+            #[cfg(any(test, feature = "simulation"))]
             World::Simulated(simulation) => {
                 let now = self.clock.now();
                 let limit = max_wait.and_then(|wait| now.checked_add(wait));
@@ -146,11 +152,13 @@ impl UsageEnvironment {
                 simulation.run_until(self.clock.now());
             }
         }
+        #[cfg(any(test, feature = "simulation"))]
         self.copy_simulated_readiness();
         Ok(())
     }
 
     /// What happened to simulated sockets since the last turn, into their registrations.
+    #[cfg(any(test, feature = "simulation"))]
     fn copy_simulated_readiness(&mut self) {
         let World::Simulated(simulation) = &mut self.world else { return };
         for (id, ready) in simulation.edges.drain(..) {
@@ -164,7 +172,9 @@ impl UsageEnvironment {
                 (Dead::Registration(id), _) => {
                     self.registrations.remove(id);
                 }
+                #[cfg(any(test, feature = "simulation"))]
                 (Dead::SimulatedSocket(id), World::Simulated(simulation)) => simulation.close(id),
+                #[cfg(any(test, feature = "simulation"))]
                 (Dead::SimulatedSocket(_), World::System(_)) => {}
             }
         }

@@ -121,7 +121,7 @@ struct Shared {
     kind: InputKind,
     wake: Wake,
     /// The other streams whose times are of the same clock.
-    clocks: OnceLock<Vec<Weak<Shared>>>,
+    clocks: OnceLock<Vec<Weak<Self>>>,
     key_frame_wanted: AtomicBool,
 }
 

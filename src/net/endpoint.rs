@@ -1,12 +1,15 @@
 //! [`Endpoint`]: a socket of either world with its registration.
 
+#[cfg(any(test, feature = "simulation"))]
 use crate::arena::RawId;
 use crate::env::{
-    Dead, EventKey, Graveyard, Interest, MediumHandle, Readiness, RegistrationId, SimulatedId,
-    Simulation, Source, UsageEnvironment,
+    Dead, EventKey, Graveyard, Interest, MediumHandle, Readiness, RegistrationId, Source,
+    UsageEnvironment,
 };
+#[cfg(any(test, feature = "simulation"))]
+use crate::env::{SimulatedId, Simulation};
 use std::io;
-use std::net::{self, SocketAddr};
+use std::net;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -20,17 +23,20 @@ pub(super) struct Endpoint<T> {
 #[derive(Debug)]
 pub(super) enum Io<T> {
     System(T),
+    #[cfg(any(test, feature = "simulation"))]
     Simulated(Simulated),
 }
 
 /// A socket of the simulated network; closed when dropped.
+#[cfg(any(test, feature = "simulation"))]
 #[derive(Debug)]
 pub(super) struct Simulated {
     pub(super) id: SimulatedId,
-    pub(super) local: SocketAddr,
+    pub(super) local: net::SocketAddr,
     graveyard: Arc<Graveyard>,
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl Drop for Simulated {
     fn drop(&mut self) {
         self.graveyard.bury(Dead::SimulatedSocket(self.id.raw()));
@@ -50,6 +56,7 @@ impl Drop for Registered {
     }
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl Simulated {
     /// The network that it lives in, and which socket it is there.
     pub(super) fn network<'a>(
@@ -88,7 +95,8 @@ impl<T: SystemSocket> Endpoint<T> {
         Self { io: Io::System(io), registered: None }
     }
 
-    pub(super) fn simulated(env: &UsageEnvironment, id: RawId, local: SocketAddr) -> Self {
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn simulated(env: &UsageEnvironment, id: RawId, local: net::SocketAddr) -> Self {
         let socket = Simulated { id: env.simulated_id(id), local, graveyard: env.graveyard() };
         Self { io: Io::Simulated(socket), registered: None }
     }
@@ -96,6 +104,7 @@ impl<T: SystemSocket> Endpoint<T> {
     pub(super) fn source(&self) -> Source {
         match &self.io {
             Io::System(io) => io.source(),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => Source::Simulated(socket.id),
         }
     }
@@ -119,6 +128,7 @@ impl<T: SystemSocket> Endpoint<T> {
         if let Some(registered) = &self.registered {
             env.deregister_socket(registered.id, self.source());
         }
+        #[cfg(any(test, feature = "simulation"))]
         if let Io::Simulated(socket) = &self.io {
             // In another environment, the drop of the socket closes it in its own.
             if let Ok((network, id)) = socket.network(env) {

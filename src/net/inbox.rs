@@ -67,6 +67,7 @@ impl Inbox {
     }
 
     /// Fills the inbox one datagram at a time; the error of the first if there is none.
+    #[cfg(any(test, feature = "simulation", not(any(target_os = "linux", target_os = "android"))))]
     pub(super) fn fill(
         &mut self,
         mut receive: impl FnMut(&mut [u8]) -> io::Result<(usize, SocketAddr)>,

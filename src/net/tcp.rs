@@ -1,5 +1,14 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
+#![cfg_attr(
+    not(any(test, feature = "simulation")),
+    allow(
+        unused_variables,
+        clippy::needless_pass_by_ref_mut,
+        reason = "the operating system's sockets do most without the environment"
+    )
+)]
+
 use super::endpoint::{Endpoint, Io};
 use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
@@ -31,6 +40,7 @@ impl TcpListener {
     /// The address is in use or is not one of this host's, and other errors of the operating
     /// system or the simulated network.
     pub fn bind(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
+        #[cfg(any(test, feature = "simulation"))]
         if env.is_simulated() {
             let (id, local) = env.network()?.tcp_listen(addr)?;
             return Ok(Self { endpoint: Endpoint::simulated(env, id, local), local: None });
@@ -57,6 +67,7 @@ impl TcpListener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.endpoint.io {
             Io::System(io) => io.local_addr(),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => Ok(socket.local),
         }
     }
@@ -70,6 +81,7 @@ impl TcpListener {
     pub fn accept(&mut self, env: &mut UsageEnvironment) -> io::Result<(TcpStream, SocketAddr)> {
         let result = match &self.endpoint.io {
             Io::System(io) => accept(io, self.local),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let accepted = socket.network(env).and_then(|(n, id)| n.tcp_accept(id));
                 accepted.map(|(id, local, peer)| {
@@ -154,6 +166,7 @@ impl TcpStream {
         local: Option<SocketAddr>,
         addr: SocketAddr,
     ) -> io::Result<Self> {
+        #[cfg(any(test, feature = "simulation"))]
         if env.is_simulated() {
             let (id, local) = env.network()?.tcp_connect(local, addr)?;
             let endpoint = Endpoint::simulated(env, id, local);
@@ -192,6 +205,7 @@ impl TcpStream {
                 }
                 result
             }
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.tcp_read(id, buf)),
         };
         self.endpoint.note(env, Readiness::READABLE, result)
@@ -207,6 +221,7 @@ impl TcpStream {
                 let mut io = io;
                 uninterrupted(|| io.write(buf))
             }
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.tcp_write(id, buf)),
         };
         self.wrote(env, buf.len(), result)
@@ -226,6 +241,7 @@ impl TcpStream {
                 let mut io = io;
                 uninterrupted(|| io.write_vectored(bufs))
             }
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => socket.network(env).and_then(|(network, id)| {
                 let mut written = 0;
                 for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
@@ -272,6 +288,7 @@ impl TcpStream {
     pub fn shutdown(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => io.shutdown(Shutdown::Write),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let (network, id) = socket.network(env)?;
                 network.tcp_shutdown(id)
@@ -286,6 +303,7 @@ impl TcpStream {
     pub fn take_error(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<io::Error>> {
         match &self.endpoint.io {
             Io::System(io) => io.take_error(),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let (network, id) = socket.network(env)?;
                 network.tcp_take_error(id)
@@ -301,6 +319,7 @@ impl TcpStream {
         match (&self.endpoint.io, self.local) {
             (_, Some(local)) => Ok(local),
             (Io::System(io), None) => io.local_addr(),
+            #[cfg(any(test, feature = "simulation"))]
             (Io::Simulated(socket), None) => Ok(socket.local),
         }
     }
@@ -318,6 +337,7 @@ impl TcpStream {
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => io.set_nodelay(on),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(_) => Ok(()),
         }
     }
@@ -331,10 +351,13 @@ impl TcpStream {
         match &self.endpoint.io {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Io::System(io) => SockRef::from(io).set_tcp_notsent_lowat(bytes),
-            _ => {
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Io::System(_) => {
                 let _ = bytes;
                 Ok(())
             }
+            #[cfg(any(test, feature = "simulation"))]
+            Io::Simulated(_) => Ok(()),
         }
     }
 
@@ -345,6 +368,7 @@ impl TcpStream {
     pub fn set_send_buffer_size(&self, size: usize) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => SockRef::from(io).set_send_buffer_size(size),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(_) => Ok(()),
         }
     }

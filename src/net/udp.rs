@@ -1,5 +1,14 @@
 //! UDP: [`UdpSocket`].
 
+#![cfg_attr(
+    not(any(test, feature = "simulation")),
+    allow(
+        unused_variables,
+        clippy::needless_pass_by_ref_mut,
+        reason = "the operating system's sockets do most without the environment"
+    )
+)]
+
 use super::batch::{self, Backlog, Batch, Datagrams, Offload, Report};
 use super::endpoint::{Endpoint, Io};
 use super::inbox::Inbox;
@@ -42,31 +51,34 @@ impl UdpSocket {
     }
 
     fn bind_with(env: &mut UsageEnvironment, addr: SocketAddr, shared: bool) -> io::Result<Self> {
-        let (endpoint, local) = if env.is_simulated() {
+        #[cfg(any(test, feature = "simulation"))]
+        if env.is_simulated() {
             let (id, local) = env.network()?.udp_bind(addr, shared)?;
-            (Endpoint::simulated(env, id, local), local)
-        } else {
-            let socket = new_socket(addr, Type::DGRAM, Protocol::UDP)?;
-            if addr.is_ipv6() {
-                socket.set_only_v6(true)?;
-            }
-            if shared {
-                socket.set_reuse_address(true)?;
-            }
-            socket.bind(&addr.into())?;
-            let io: net::UdpSocket = socket.into();
-            // Asked for only where the system chose the port.
-            let local = if addr.port() == 0 { io.local_addr()? } else { addr };
-            (Endpoint::system(io), local)
-        };
-        Ok(Self {
+            return Ok(Self::of(Endpoint::simulated(env, id, local), local));
+        }
+        let socket = new_socket(addr, Type::DGRAM, Protocol::UDP)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if shared {
+            socket.set_reuse_address(true)?;
+        }
+        socket.bind(&addr.into())?;
+        let io: net::UdpSocket = socket.into();
+        // Asked for only where the system chose the port.
+        let local = if addr.port() == 0 { io.local_addr()? } else { addr };
+        Ok(Self::of(Endpoint::system(io), local))
+    }
+
+    fn of(endpoint: Endpoint<net::UdpSocket>, local: SocketAddr) -> Self {
+        Self {
             endpoint,
             local,
             offload: Offload::default(),
             backlog: Backlog::default(),
             asked: Interest::NONE,
             widened: false,
-        })
+        }
     }
 
     /// The address that it is bound to. It is a `Result` as in the standard library's sockets.
@@ -90,6 +102,7 @@ impl UdpSocket {
         self.flush(env);
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| io.recv_from(buf)),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => socket.network(env).and_then(|(n, id)| n.udp_recv(id, buf)),
         };
         self.endpoint.note(env, Readiness::READABLE, result)
@@ -109,6 +122,7 @@ impl UdpSocket {
         self.flush(env);
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| inbox.fill_from(io, self.local.is_ipv6())),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let network = socket.network(env);
                 network.and_then(|(n, id)| inbox.fill(|slot| n.udp_recv(id, slot)))
@@ -135,6 +149,7 @@ impl UdpSocket {
     ) -> io::Result<usize> {
         let result = match &self.endpoint.io {
             Io::System(io) => uninterrupted(|| io.send_to(datagram, to)),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 socket.network(env).and_then(|(n, id)| n.udp_send(id, datagram, to))
             }
@@ -252,6 +267,7 @@ impl UdpSocket {
     ) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => interface.join(&SockRef::from(io), group, source),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let (network, id) = socket.network(env)?;
                 network.udp_join(id, group, source)
@@ -272,6 +288,7 @@ impl UdpSocket {
     ) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => interface.leave(&SockRef::from(io), group, source),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let (network, id) = socket.network(env)?;
                 network.udp_leave(id, group, source)
@@ -342,6 +359,7 @@ impl UdpSocket {
     fn option(&self, set: impl FnOnce(&Socket, bool) -> io::Result<()>) -> io::Result<()> {
         match &self.endpoint.io {
             Io::System(io) => set(&SockRef::from(io), self.local.is_ipv6()),
+            #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(_) => Ok(()),
         }
     }
@@ -387,6 +405,7 @@ fn send_now(
                 batch.send(io, offload, datagrams, destinations, report);
             }
         }
+        #[cfg(any(test, feature = "simulation"))]
         Io::Simulated(socket) => {
             batch::one_by_one(datagrams, destinations, report, |datagram, to| {
                 socket.network(env).and_then(|(network, id)| network.udp_send(id, datagram, to))

@@ -31,7 +31,7 @@ pub struct NetworkStatistics {
     pub connections: u64,
 }
 
-/// The network of a simulated world, and the controls for its faults.
+/// The network of a simulated world, and the controls for its faults (feature `simulation`).
 pub struct Simulation {
     pub(super) now: Instant,
     pub(super) random: Seeded,

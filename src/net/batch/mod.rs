@@ -25,4 +25,6 @@ pub(super) use offload::Offload;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use portable::Batch;
 pub(super) use report::Report;
-pub(super) use single::{lone, one_by_one};
+pub(super) use single::lone;
+#[cfg(any(test, feature = "simulation"))]
+pub(super) use single::one_by_one;

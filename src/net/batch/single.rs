@@ -3,7 +3,6 @@
 use super::datagrams::Datagrams;
 use super::report::{Report, is_full};
 use crate::net::system::uninterrupted;
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 /// Sends a batch of one datagram for one destination; false, without sending, for any other batch.
@@ -42,11 +41,12 @@ pub(super) fn plain(
 }
 
 /// Sends every datagram to every destination through `send`.
+#[cfg(any(test, feature = "simulation", not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) fn one_by_one(
     datagrams: &Datagrams<'_>,
     destinations: &[SocketAddr],
     report: &mut Report<'_>,
-    mut send: impl FnMut(&[u8], SocketAddr) -> io::Result<usize>,
+    mut send: impl FnMut(&[u8], SocketAddr) -> std::io::Result<usize>,
 ) {
     for (index, destination) in destinations.iter().enumerate() {
         for (number, datagram) in datagrams.iter().enumerate() {
