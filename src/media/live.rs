@@ -177,39 +177,33 @@ impl Shared {
 
 /// The sending end: `Send` and cloneable. The stream ends when the last clone is dropped.
 ///
+/// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream) makes one for each
+/// track of a live stream; [`live_stream`] makes one without a server.
+///
 /// # Example
 ///
-/// A camera of 25 frames per second:
+/// A camera, whose encoder heeds what its viewers need:
 ///
 /// ```no_run
-/// use riverrun::codec::CodecParameters;
 /// use riverrun::env::UsageEnvironment;
-/// use riverrun::media::live::{Sent, live_stream};
-/// use riverrun::media::queue::QueueLimits;
-/// use riverrun::server::{
-///     LiveTrack, OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerMediaSession,
-/// };
+/// use riverrun::media::live::Sent;
+/// use riverrun::server::{LiveTrackOptions, RtspServer, ServerConfig};
 /// use std::sync::atomic::AtomicBool;
 /// use std::time::Duration;
 ///
-/// # fn encode() -> (Vec<u8>, Duration) { (vec![0], Duration::ZERO) }
+/// # fn encode(_key_frame: bool) -> (Vec<u8>, Duration) { (vec![0], Duration::ZERO) }
 /// # fn lower_the_rate() {}
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut env = UsageEnvironment::new()?;
 /// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:8554".parse()?])?;
-/// let sender = env.with(server, |server, env| {
-///     let (input, wake) = server.create_live_input(env);
-///     // The parameter sets are picked up from the stream.
-///     let parameters = CodecParameters::H264 { sps: vec![], pps: vec![] };
-///     let (sender, stream) = live_stream(parameters, QueueLimits::default(), wake);
-///     let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
-///     let session = ServerMediaSession::new("camera", "", "A camera").with_subsession(track);
-///     server.add_server_media_session(env, session).map(|_| sender)
-/// })??;
+/// // The parameter sets are picked up from the stream.
+/// let tracks = [LiveTrackOptions::h264()];
+/// let added = env.with(server, |server, env| server.add_live_stream(env, "camera", tracks))?;
+/// let [sender] = added?;
 ///
 /// std::thread::spawn(move || {
 ///     loop {
-///         let (access_unit, pts) = encode(); // in Annex B form
+///         let (access_unit, pts) = encode(sender.key_frame_wanted()); // in Annex B form
 ///         match sender.send_access_unit(access_unit, pts) {
 ///             Sent::Dropped => lower_the_rate(),
 ///             Sent::Accepted | Sent::NoReceiver => {}

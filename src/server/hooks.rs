@@ -63,6 +63,7 @@ pub struct RequestInfo<'a> {
 /// assert!(matches!(challenge, Admission::Refuse { headers, .. } if headers.len() == 2));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Admission {
     /// The request is served, in the name of that user if there is one.
     Allow(Option<String>),

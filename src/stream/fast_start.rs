@@ -13,6 +13,7 @@
 /// a player that does not skip stays that much behind. The cache shows a picture at once, which is
 /// better where key frames are many seconds apart and delay does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FastStart {
     /// The next packet, whatever it is, as live555 does. The decoder shows nothing, or damage,
     /// until the next key frame.

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// Where RTP and RTCP over UDP leave from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UdpPorts {
     /// An even/odd pair a stream.
     Pairs {

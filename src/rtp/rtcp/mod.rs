@@ -75,6 +75,7 @@ pub struct SenderFacts {
 
 /// A sender report that arrived (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SenderReport {
     /// SSRC of the sender.
     pub ssrc: u32,
@@ -84,6 +85,7 @@ pub struct SenderReport {
 
 /// An APP packet that arrived (RFC 3550 section 6.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct App {
     /// SSRC of the participant that sent it.
     pub ssrc: u32,
