@@ -69,7 +69,7 @@ pub struct ServerConfig {
     /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as
     /// the socket's buffer takes. Default: `None`.
     pub tcp_notsent_lowat: Option<u32>,
-    /// Whether UDP is sent with the system's segmentation offload where it has one. A socket that
+    /// Whether UDP is sent with the kernel's segmentation offload where there is one. A socket that
     /// meets a refusal does without by itself. Default: `true`.
     pub udp_segmentation: bool,
     /// UDP ports for RTP and RTCP. Default: pairs from port 6970 on, 2048 tries.

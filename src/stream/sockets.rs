@@ -67,7 +67,7 @@ impl UdpSockets {
         }
     }
 
-    /// Whose RTCP this is. Behind an address translator the port is not the announced one; the
+    /// The destination that RTCP from an address is of. Behind an address translator the port is not the announced one; the
     /// address will do where it is the only one.
     pub(crate) fn route(&self, from: SocketAddr) -> Option<(StreamId, DestinationId)> {
         if let Some(&to) = self.routes.get(&from) {
@@ -171,7 +171,7 @@ impl Sockets {
     }
 }
 
-/// Whom a stream sends to through one pair of sockets.
+/// The UDP addresses that a stream sends to through one pair of sockets.
 #[derive(Debug)]
 pub(crate) struct UdpTargets {
     pub(crate) sockets: SocketsId,

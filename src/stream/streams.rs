@@ -48,7 +48,7 @@ pub(crate) struct StreamsConfig {
     pub(crate) destinations_per_turn: usize,
     /// Bytes that are kept of a stream for newcomers.
     pub(crate) max_cached: usize,
-    /// Whether UDP is sent with the system's segmentation offload.
+    /// Whether UDP is sent with the kernel's segmentation offload.
     pub(crate) udp_segmentation: bool,
     pub(crate) udp_ports: UdpPorts,
 }
