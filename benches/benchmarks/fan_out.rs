@@ -6,13 +6,15 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 use riverrun::env::UsageEnvironment;
 use riverrun::net::{Datagrams, UdpSocket};
+use riverrun::payload::PacketBuffer;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 pub(crate) fn run(c: &mut Criterion) {
     let mut sink = super::h264::sink();
     let frame = super::h264::frame();
-    let packets = sink.handle_frame(&frame, frame.pts);
+    let mut packets = PacketBuffer::default();
+    sink.handle_frame(&frame, frame.pts, &mut packets);
     let spans: Vec<Range<usize>> = packets.spans().iter().map(|span| span.range()).collect();
     let datagrams = Datagrams { buffer: packets.bytes(), spans: &spans };
 

@@ -53,14 +53,17 @@ pub(crate) fn run(c: &mut Criterion) {
 
     let frame = frame();
     group.throughput(Throughput::Bytes(frame.data.len() as u64));
-    let mut sink = sink();
+    let (mut sink, mut packets) = (sink(), PacketBuffer::default());
     group.bench_function("frame to packets", |b| {
-        b.iter(|| sink.handle_frame(black_box(&frame), frame.pts).spans().len());
+        b.iter(|| {
+            sink.handle_frame(black_box(&frame), frame.pts, &mut packets);
+            packets.spans().len()
+        });
     });
 
     let mut depacketizer = H264Depacketizer::new();
     let mut frames = DepacketizedFrames::new();
-    let packets: &PacketBuffer = sink.handle_frame(&frame, frame.pts);
+    sink.handle_frame(&frame, frame.pts, &mut packets);
     group.bench_function("packets to frame", |b| {
         b.iter(|| {
             for (i, span) in packets.spans().iter().enumerate() {

@@ -4,7 +4,7 @@
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
 use crate::payload::opaque::OpaqueDepacketizer;
-use crate::payload::{FormatRegistry, RTP_HEADER_LEN, TCP_PREFIX_LEN};
+use crate::payload::{FormatRegistry, PacketBuffer, RTP_HEADER_LEN, TCP_PREFIX_LEN};
 use crate::rtp::rtcp::NtpTime;
 use crate::rtp::{RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts};
 use crate::wire::Reader;
@@ -127,6 +127,7 @@ pub fn sink(data: &[u8]) {
     let max_packet = 220 + usize::from(size) * 8;
     let sink = RtpSink::new(&format, packetizer, max_packet, [0xff; 12]);
     let Ok(mut sink) = sink else { return };
+    let mut batch = PacketBuffer::default();
     let mut at = Duration::ZERO;
     while let (Ok(len), Ok(step)) = (r.u16("length"), r.u8("step")) {
         at += Duration::from_millis(step.into());
@@ -135,12 +136,12 @@ pub fn sink(data: &[u8]) {
         let mut frame = Frame::new(bytes, at, Duration::ZERO);
         frame.flags.discontinuity = step & 0x40 != 0;
         let expected = sink.next_sequence();
-        sink.handle_frame(&frame, at);
-        check_batch(&mut sink, expected, max_packet);
+        sink.handle_frame(&frame, at, &mut batch);
+        check_batch(&sink, &batch, expected, max_packet);
         if step & 0x80 != 0 {
             let expected = sink.next_sequence();
-            sink.flush();
-            check_batch(&mut sink, expected, max_packet);
+            sink.flush(&mut batch);
+            check_batch(&sink, &batch, expected, max_packet);
             assert!(!sink.holds_back());
         }
         if step == 0 {
@@ -151,9 +152,8 @@ pub fn sink(data: &[u8]) {
 }
 
 /// The packets lie one behind the other, each whole, of the stream and in sequence.
-fn check_batch(sink: &mut RtpSink, mut sequence: u16, max_packet: usize) {
+fn check_batch(sink: &RtpSink, batch: &PacketBuffer, mut sequence: u16, max_packet: usize) {
     let (ssrc, payload_type, next) = (sink.ssrc(), sink.payload_type(), sink.next_sequence());
-    let batch = sink.batch();
     let mut end = 0;
     for i in 0..batch.spans().len() {
         let span = batch.spans()[i];

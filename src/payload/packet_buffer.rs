@@ -40,7 +40,7 @@ impl PacketSpan {
 /// [`finish_packet`](Self::finish_packet), in this order; the RTP sink fills the headers in, and
 /// drops all packets of a call in which one has more than
 /// [`max_payload`](Self::max_payload) bytes, or the order was not kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PacketBuffer {
     bytes: Vec<u8>,
     spans: Vec<PacketSpan>,
@@ -57,6 +57,14 @@ impl PacketBuffer {
     /// Maximum number of bytes of payload in a packet.
     pub const fn max_payload(&self) -> usize {
         self.max_payload
+    }
+
+    /// Removes all packets, keeps the memory, and sets the
+    /// [`max_payload`](Self::max_payload) of the packets to come: the RTP sink does so before each
+    /// frame, with what it was made with.
+    pub fn begin(&mut self, max_payload: usize) {
+        self.clear();
+        self.max_payload = max_payload;
     }
 
     /// Begins a packet.
@@ -157,16 +165,6 @@ impl PacketBuffer {
         at
     }
 
-    /// Exchanges the memory of two buffers. Both are empty afterwards, and each keeps its
-    /// [`max_payload`](Self::max_payload). Streams that send one after the other can share memory
-    /// in this way.
-    pub fn swap_memory(&mut self, other: &mut Self) {
-        std::mem::swap(&mut self.bytes, &mut other.bytes);
-        std::mem::swap(&mut self.spans, &mut other.spans);
-        self.clear();
-        other.clear();
-    }
-
     /// Appends some of the finished packets of another buffer.
     pub fn append(&mut self, other: &Self, packets: Range<usize>) {
         debug_assert!(self.open.is_none(), "the last packet is not finished");
@@ -191,11 +189,6 @@ impl PacketBuffer {
     /// Number of bytes of memory for packets.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
-    }
-
-    /// Returns all packets with their memory, and leaves the buffer empty and without memory.
-    pub fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(self.max_payload))
     }
 
     /// Removes all packets and keeps the memory.

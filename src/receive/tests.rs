@@ -5,7 +5,7 @@ use crate::env::{Event, EventKey, Interest, LinkProfile, Medium, MediumHandle, M
 use crate::env::{Timer, UsageEnvironment};
 use crate::frame::Frame;
 use crate::net::{PortPair, with_port};
-use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
+use crate::payload::{DepacketizedFrames, Depacketizer, PacketBuffer, RtpPayload};
 use crate::rtp::receiver::KeyFrameMessage;
 use crate::rtp::rtcp::{NtpTime, ReceptionStatistics};
 use crate::rtp::testing::{FORMAT, TestDepacketizer, TestPacketizer, ms};
@@ -123,7 +123,8 @@ impl Sender {
         let mut data = vec![self.sent.len() as u8; len];
         data[0] = u8::from(key);
         let frame = Frame::new(data, running, FRAME_TIME);
-        let batch = self.sink.handle_frame(&frame, running);
+        let mut batch = PacketBuffer::default();
+        self.sink.handle_frame(&frame, running, &mut batch);
         for i in 0..batch.spans().len() {
             let packet = batch.packet(i).unwrap();
             self.sockets.rtp.send_to(env, packet, self.to[0]).unwrap();

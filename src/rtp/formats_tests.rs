@@ -4,13 +4,13 @@ use super::testing::{Random, ms, some_instant};
 use super::{RtpSink, RtpSource, RtpSourceConfig};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
-use crate::payload::Depacketizer;
 use crate::payload::aac::AacDepacketizer;
 use crate::payload::h264::H264Depacketizer;
 use crate::payload::h265::H265Depacketizer;
 use crate::payload::mp2t::Mp2tDepacketizer;
 use crate::payload::pcm::PcmDepacketizer;
 use crate::payload::testing::outgoing;
+use crate::payload::{Depacketizer, PacketBuffer};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -41,13 +41,16 @@ fn through(
     let config = RtpSourceConfig::new(sink.payload_type(), sink.clock_rate());
     let mut source = RtpSource::new(config, depacketizer).unwrap();
     let mut packets = Vec::new();
-    let mut take = |batch: &mut crate::payload::PacketBuffer| {
+    let mut batch = PacketBuffer::default();
+    let mut take = |batch: &PacketBuffer| {
         packets.extend((0..batch.spans().len()).map(|i| batch.packet(i).unwrap().to_vec()));
     };
     for frame in frames {
-        take(sink.handle_frame(frame, frame.pts + ms(777)));
+        sink.handle_frame(frame, frame.pts + ms(777), &mut batch);
+        take(&batch);
     }
-    take(sink.flush());
+    sink.flush(&mut batch);
+    take(&batch);
     assert!(packets.len() > 20);
     for i in 2..packets.len() - 1 {
         if random.chance(3) {

@@ -6,7 +6,7 @@ use super::source::{ReceivedFrame, RtpSource, RtpSourceConfig};
 use super::testing::{FORMAT, Random, TestDepacketizer, TestPacketizer, ms, some_instant};
 use super::{DEFAULT_MAX_PACKET, RtpSink};
 use crate::frame::Frame;
-use crate::payload::PayloadFormat;
+use crate::payload::{PacketBuffer, PayloadFormat};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -170,7 +170,8 @@ impl World {
         let len = 1 + self.random.below(6000);
         let from = self.sent.len() % 251;
         let frame = Frame::new(self.pattern.slice(from..from + len), self.running(), FRAME_TIME);
-        let batch = self.sink.handle_frame(&frame, self.now - self.start);
+        let mut batch = PacketBuffer::default();
+        self.sink.handle_frame(&frame, self.now - self.start, &mut batch);
         let count = batch.spans().len();
         let packets: Vec<_> = (0..count).map(|i| batch.packet(i).unwrap().to_vec()).collect();
         let mut spoiled = false;

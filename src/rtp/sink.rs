@@ -30,9 +30,10 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 
 /// Cuts the frames of one stream into RTP packets.
 ///
-/// A stream has one sink, whoever and however many its destinations are: the packets lie in one
-/// [`PacketBuffer`], and sending them is the caller's. Sequence numbers and the time line go on
-/// through pauses and seeks.
+/// A stream has one sink, whoever and however many its destinations are. The sink writes the
+/// packets into a [`PacketBuffer`] that the caller passes in, and keeps none: the caller sends them,
+/// or keeps the buffer until it can. Sequence numbers and the time line go on through pauses and
+/// seeks.
 ///
 /// [`handle_frame`](Self::handle_frame) for every frame; [`flush`](Self::flush) before a pause
 /// and at the end; [`reset`](Self::reset) at a seek.
@@ -40,7 +41,7 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 /// ```
 /// use riverrun::Frame;
 /// use riverrun::codec::CodecParameters;
-/// use riverrun::payload::FormatRegistry;
+/// use riverrun::payload::{FormatRegistry, PacketBuffer};
 /// use riverrun::rtp::{DEFAULT_MAX_PACKET, RtpSink};
 /// use std::time::Duration;
 ///
@@ -52,7 +53,8 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 /// let mut sink = RtpSink::new(&format, formats.packetizer(&track)?, DEFAULT_MAX_PACKET, random)?;
 /// let at = Duration::from_millis(40);
 /// let frame = Frame::new(vec![0x47; 14 * 188], at, at);
-/// let batch = sink.handle_frame(&frame, at);
+/// let mut batch = PacketBuffer::default();
+/// sink.handle_frame(&frame, at, &mut batch);
 /// assert_eq!(batch.spans().len(), 2);
 /// let datagram = batch.packet(0).expect("the first of two");
 /// assert_eq!(datagram.len(), 12 + 7 * 188);
@@ -61,7 +63,8 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 /// ```
 pub struct RtpSink {
     packetizer: Box<dyn Packetizer>,
-    batch: PacketBuffer,
+    /// Bytes of a packet after the RTP header.
+    max_payload: usize,
     ssrc: u32,
     payload_type: u8,
     clock_rate: u32,
@@ -127,7 +130,7 @@ impl RtpSink {
         let timestamp_base = BigEndian::read_u32(&random[4..8]);
         Ok(Self {
             packetizer,
-            batch: PacketBuffer::new(max_packet - RTP_HEADER_LEN),
+            max_payload: max_packet - RTP_HEADER_LEN,
             // Many programs take 0 for "not known yet".
             ssrc: BigEndian::read_u32(&random[..4]).max(1),
             payload_type: format.payload_type,
@@ -236,63 +239,52 @@ impl RtpSink {
         })
     }
 
-    /// Packetizes a frame that is presented at `running_time`. The batch is ready to send, with
-    /// the interleaving prefixes filled in for channel 0 (see [`set_channel`](Self::set_channel)),
-    /// valid until the next call, and empty if the packetizer holds the frame back.
+    /// Packetizes a frame that is presented at `running_time`, into `batch`, whose former packets
+    /// are removed. The batch is then ready to send, with the interleaving prefixes filled in for
+    /// channel 0 (see [`set_channel`](Self::set_channel)); it is empty if the packetizer holds the
+    /// frame back.
+    ///
+    /// Only the memory of `batch` is used again: one buffer can serve many sinks, one after the
+    /// other, and no packet is copied.
     ///
     /// What the packetizer holds back of another time line goes out in front: it cannot share a
     /// packet with the frame, and its timestamp cannot be counted from the frame's.
-    pub fn handle_frame(&mut self, frame: &Frame, running_time: Duration) -> &mut PacketBuffer {
+    pub fn handle_frame(
+        &mut self,
+        frame: &Frame,
+        running_time: Duration,
+        batch: &mut PacketBuffer,
+    ) {
         let alignment = self.align(frame.pts, running_time);
-        self.batch.clear();
+        batch.begin(self.max_payload);
         let leapt = |before: Alignment| before.offset.abs_diff(alignment.offset) > LEAP_NANOS;
         if self.packetizer.holds_back() && self.alignment.is_some_and(leapt) {
-            self.flush();
+            self.flush(batch);
         }
-        let flushed = self.batch.spans().len();
+        let flushed = batch.spans().len();
         self.alignment = Some(alignment);
         self.timestamp = self.units(frame.pts).wrapping_add(alignment.shift);
-        self.packetizer.packetize(frame, &mut self.batch);
+        self.packetizer.packetize(frame, batch);
         // What waited before this frame is in the batch, if there is one.
-        let waited = self.held.take().filter(|_| self.batch.is_empty());
+        let waited = self.held.take().filter(|_| batch.is_empty());
         self.held = self.packetizer.holds_back().then(|| waited.unwrap_or(self.timestamp));
-        self.fill_in_headers(flushed);
-        &mut self.batch
+        self.fill_in_headers(batch, flushed);
     }
 
-    /// Packetizes what was held back: before a pause, at the end. The timestamp lags of these
-    /// packets are counted from the frame given last.
-    pub fn flush(&mut self) -> &mut PacketBuffer {
-        self.batch.clear();
+    /// Packetizes what was held back, before a pause and at the end, into `batch`, whose former
+    /// packets are removed. The timestamp lags of these packets are counted from the frame given
+    /// last.
+    pub fn flush(&mut self, batch: &mut PacketBuffer) {
+        batch.begin(self.max_payload);
         self.held = None;
-        self.packetizer.flush(&mut self.batch);
-        self.fill_in_headers(0);
-        &mut self.batch
+        self.packetizer.flush(batch);
+        self.fill_in_headers(batch, 0);
     }
 
     /// Forgets what was held back: at a seek.
     pub fn reset(&mut self) {
-        self.batch.clear();
         self.held = None;
         self.packetizer.reset();
-    }
-
-    /// The packets of the last call that made any.
-    pub const fn batch(&mut self) -> &mut PacketBuffer {
-        &mut self.batch
-    }
-
-    /// Exchanges the memory of the sink's batch for that of `spare`; what was in them is gone.
-    /// A batch keeps the size of its largest frame: a server of many streams lends each the same
-    /// memory while it sends, by one call before and one after.
-    pub fn swap_memory(&mut self, spare: &mut PacketBuffer) {
-        self.batch.swap_memory(spare);
-    }
-
-    /// Takes the packets of the last call that made any out of the sink, with their memory: for
-    /// what cannot be sent before the next call.
-    pub fn take_batch(&mut self) -> PacketBuffer {
-        self.batch.take()
     }
 
     /// Writes `channel` in the interleaving prefixes of all packets. Looks at one byte and does
@@ -313,28 +305,28 @@ impl RtpSink {
     }
 
     /// Of the packets from number `first` on.
-    fn fill_in_headers(&mut self, first: usize) {
-        if !self.batch.is_well_formed() {
+    fn fill_in_headers(&mut self, batch: &mut PacketBuffer, first: usize) {
+        if !batch.is_well_formed() {
             if self.dropped_batches == 0 {
                 log::warn!(
                     "{:08x}: the packetizer makes packets that cannot be sent, of more than {} \
                      bytes of payload or unfinished: they are dropped",
                     self.ssrc,
-                    self.batch.max_payload(),
+                    self.max_payload,
                 );
             }
             self.dropped_batches += 1;
-            self.batch.clear();
+            batch.clear();
         }
-        for i in first..self.batch.spans().len() {
-            let Some(&span) = self.batch.spans().get(i) else { return };
-            self.fill_in_header(span);
+        for i in first..batch.spans().len() {
+            let Some(&span) = batch.spans().get(i) else { return };
+            self.fill_in_header(batch, span);
         }
     }
 
-    fn fill_in_header(&mut self, span: PacketSpan) {
+    fn fill_in_header(&mut self, batch: &mut PacketBuffer, span: PacketSpan) {
         let from = span.start - TCP_PREFIX_LEN;
-        let Some(head) = self.batch.bytes_mut().get_mut(from..span.start + RTP_HEADER_LEN) else {
+        let Some(head) = batch.bytes_mut().get_mut(from..span.start + RTP_HEADER_LEN) else {
             return;
         };
         let Some((prefix, header)) = head.split_first_chunk_mut::<TCP_PREFIX_LEN>() else { return };

@@ -2,23 +2,35 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
-use crate::stream::fan_out::{BURST_INTERVAL, FanOut, Outgoing, Progress};
+use crate::payload::PacketBuffer;
+use crate::stream::fan_out::{BURST_INTERVAL, Outgoing, Progress};
+use crate::stream::key_frames::FramePart;
 use crate::stream::send_context::SendContext;
 use crate::stream::state::StreamState;
 use std::time::{Duration, Instant};
 
 impl StreamState {
-    /// Keeps the packets of the sink's batch, which is not everywhere yet. It is over before the
-    /// next frame is due.
-    pub(crate) fn keep_outgoing(
+    /// Sends the packets of a frame, and to connections a report with them. What is not everywhere
+    /// yet is kept, and over before the next frame is due; `batch` is the stream's until then.
+    pub(crate) fn send_batch(
         &mut self,
-        env: &UsageEnvironment,
-        fan_out: FanOut,
-        progress: Progress,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+        mut batch: PacketBuffer,
+        part: FramePart,
+        report: &[u8],
         frame_duration: Duration,
     ) {
-        let batch = self.sink.take_batch();
-        let bursts = batch.spans().len() / self.policy.max_burst.max(1);
+        let policy = self.policy;
+        if let Some(cache) = &mut self.cache {
+            cache.push(&batch, part, self.destinations.slowest_reader());
+        }
+        let mut fan_out = self.destinations.begin(&mut batch, part.key, report, policy);
+        let progress = self.destinations.send_part(&mut batch, &mut fan_out, policy, env, context);
+        if progress == Progress::Done {
+            return context.memory.give_back(batch);
+        }
+        let bursts = batch.spans().len() / policy.max_burst.max(1);
         let bursts = u32::try_from(bursts).unwrap_or(u32::MAX);
         let interval = BURST_INTERVAL.min(frame_duration / 2 / bursts.max(1));
         let next = env.now() + if progress == Progress::Burst { interval } else { Duration::ZERO };

@@ -101,9 +101,13 @@ impl StreamState {
         run.done = more.then_some(end);
     }
 
-    /// The report that waits to go out with a frame, if there is a packet for it to go with.
-    pub(crate) fn take_waiting_report(&mut self, env: &UsageEnvironment) -> Vec<u8> {
-        if self.report_waits && !self.sink.batch().is_empty() {
+    /// The report that waits to go out with a frame, if the frame has packets for it to go with.
+    pub(crate) fn take_waiting_report(
+        &mut self,
+        env: &UsageEnvironment,
+        has_packets: bool,
+    ) -> Vec<u8> {
+        if self.report_waits && has_packets {
             return self.make_report(env);
         }
         let mut none = std::mem::take(&mut self.report);

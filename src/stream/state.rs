@@ -14,7 +14,7 @@ use crate::rtp::sink::RtpSink;
 use crate::stream::base::Base;
 use crate::stream::destination::{Destination, DestinationTransport, Goodbye, destination_key};
 use crate::stream::destinations::Destinations;
-use crate::stream::fan_out::{Outgoing, Progress};
+use crate::stream::fan_out::Outgoing;
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::key_frame_requests::KeyFrameRequests;
@@ -426,27 +426,16 @@ impl StreamState {
         self.gave_frame = true;
         // Of a flush, where the time line jumps.
         self.finish_outgoing(env, context);
-        let mut memory = context.memory.take();
-        self.sink.swap_memory(&mut memory);
         let part = self.key_frames.handle_frame(frame);
         if part.key {
             self.key_frame_requests.handle_key_frame();
         }
-        let batch = self.sink.handle_frame(frame, running_time);
-        if let Some(cache) = &mut self.cache {
-            cache.push(batch, part, self.destinations.slowest_reader());
-        }
-        let report = self.take_waiting_report(env);
-        let (batch, policy) = (self.sink.batch(), self.policy);
+        let mut batch = context.memory.take();
+        self.sink.handle_frame(frame, running_time, &mut batch);
         let has_packets = !batch.is_empty();
-        let mut fan_out = self.destinations.begin(batch, part.key, &report, policy);
-        let progress = self.destinations.send_part(batch, &mut fan_out, policy, env, context);
+        let report = self.take_waiting_report(env, has_packets);
+        self.send_batch(env, context, batch, part, &report, frame.duration);
         self.begin_report(report, false);
-        if progress != Progress::Done {
-            self.keep_outgoing(env, fan_out, progress, frame.duration);
-        }
-        self.sink.swap_memory(&mut memory);
-        context.memory.give_back(memory);
         has_packets
     }
 
@@ -476,17 +465,10 @@ impl StreamState {
         if !self.sink.holds_back() {
             return;
         }
-        let policy = self.policy;
-        let batch = self.sink.flush();
+        let mut batch = context.memory.take();
+        self.sink.flush(&mut batch);
         let part = self.key_frames.of_what_was_held_back();
-        if let Some(cache) = &mut self.cache {
-            cache.push(batch, part, self.destinations.slowest_reader());
-        }
-        let mut fan_out = self.destinations.begin(batch, part.key, &[], policy);
-        let progress = self.destinations.send_part(batch, &mut fan_out, policy, env, context);
-        if progress != Progress::Done {
-            self.keep_outgoing(env, fan_out, progress, Duration::ZERO);
-        }
+        self.send_batch(env, context, batch, part, &[], Duration::ZERO);
     }
 
     /// Whether the end is put off for newcomers who have not had all yet; not for long.

@@ -12,6 +12,21 @@ fn sink(max_packet: usize) -> RtpSink {
     RtpSink::new(&FORMAT, Box::<TestPacketizer>::default(), max_packet, RANDOM).unwrap()
 }
 
+impl RtpSink {
+    /// The packets of a frame, in a buffer of their own.
+    fn batch_of(&mut self, frame: &Frame, running_time: Duration) -> PacketBuffer {
+        let mut batch = PacketBuffer::default();
+        self.handle_frame(frame, running_time, &mut batch);
+        batch
+    }
+
+    fn flushed(&mut self) -> PacketBuffer {
+        let mut batch = PacketBuffer::default();
+        self.flush(&mut batch);
+        batch
+    }
+}
+
 #[test]
 fn what_no_packet_could_carry_is_refused() {
     let refused = |format: &PayloadFormat, max_packet| {
@@ -30,7 +45,7 @@ fn what_no_packet_could_carry_is_refused() {
 #[test]
 fn headers_and_prefixes_are_filled_in() {
     let mut sink = sink(100);
-    let batch = sink.handle_frame(&frame(150, ms(0)), ms(1));
+    let batch = sink.batch_of(&frame(150, ms(0)), ms(1));
     assert_eq!(batch.spans().len(), 2);
     let bytes = batch.bytes();
     assert_eq!(bytes[..4], [b'$', 0, 0, 100]);
@@ -50,7 +65,7 @@ fn sequence_number_wraps() {
     let mut sink = sink(1448);
     for i in 0..0x1_0000u32 {
         assert_eq!(sink.next_sequence(), (0x7ffe + i) as u16);
-        let batch = sink.handle_frame(&frame(1, ms(0)), ms(0));
+        let batch = sink.batch_of(&frame(1, ms(0)), ms(0));
         let header = batch.packet(0).unwrap();
         assert_eq!(BigEndian::read_u16(&header[2..]), (0x7ffe + i) as u16);
     }
@@ -104,7 +119,7 @@ fn audio_frames_stay_contiguous_wherever_the_time_line_begins() {
             let now = sink.timestamp_of(at(i), at(i) + offset);
             let nearest = sink.timestamp_at(at(i) + offset);
             assert!(now.wrapping_sub(nearest).wrapping_add(1) <= 2);
-            let batch = sink.handle_frame(&frame, at(i) + offset);
+            let batch = sink.batch_of(&frame, at(i) + offset);
             for span in batch.spans() {
                 let packet = batch.bytes().get(span.range()).unwrap();
                 let timestamp = BigEndian::read_u32(&packet[4..]);
@@ -123,18 +138,18 @@ fn held_back_frames_keep_their_own_timestamp() {
     let packetizer = TestPacketizer { holds: true, ..TestPacketizer::default() };
     let mut sink = RtpSink::new(&FORMAT, Box::new(packetizer), 1448, RANDOM).unwrap();
     let timestamp = |batch: &PacketBuffer| BigEndian::read_u32(&batch.packet(0).unwrap()[4..]);
-    assert!(sink.handle_frame(&frame(9, ms(0)), ms(1)).is_empty());
+    assert!(sink.batch_of(&frame(9, ms(0)), ms(1)).is_empty());
     assert!(sink.holds_back());
     assert_eq!(sink.held_timestamp(), Some(0));
-    assert_eq!(timestamp(sink.handle_frame(&frame(9, ms(40)), ms(41))), 0);
+    assert_eq!(timestamp(&sink.batch_of(&frame(9, ms(40)), ms(41))), 0);
     assert_eq!(sink.held_timestamp(), Some(3600));
-    assert_eq!(timestamp(sink.flush()), 3600);
+    assert_eq!(timestamp(&sink.flushed()), 3600);
     assert_eq!(sink.held_timestamp(), None);
-    assert!(sink.flush().is_empty());
-    sink.handle_frame(&frame(9, ms(80)), ms(81));
+    assert!(sink.flushed().is_empty());
+    sink.batch_of(&frame(9, ms(80)), ms(81));
     sink.reset();
     assert!(!sink.holds_back());
-    assert!(sink.flush().is_empty());
+    assert!(sink.flushed().is_empty());
     assert_eq!(sink.packet_count(), 2, "what was forgotten has no number");
     assert_eq!(sink.next_sequence(), 0x8000);
 }
@@ -159,7 +174,7 @@ fn what_is_held_back_keeps_its_timestamp_where_the_time_line_begins_anew() {
             let from = if pass == 3 { ms(100_000) } else { ms(0) };
             for i in 0..10 {
                 let frame = Frame::new(vec![0xff; 100], from + each * i, each);
-                let batch = sink.handle_frame(&frame, begins + each * i);
+                let batch = sink.batch_of(&frame, begins + each * i);
                 for span in 0..batch.spans().len() {
                     let packet = batch.packet(span).unwrap();
                     let timestamp = BigEndian::read_u32(&packet[4..]).wrapping_sub(first);
@@ -185,7 +200,7 @@ fn a_clock_that_is_followed_does_not_cut_packets_short() {
     for i in 0..400u64 {
         let frame = Frame::new(vec![0xff; 100], ms(i * 24), ms(24));
         let drift = Duration::from_micros(i * 2);
-        packets += sink.handle_frame(&frame, ms(i * 24) + drift).spans().len();
+        packets += sink.batch_of(&frame, ms(i * 24) + drift).spans().len();
     }
     assert_eq!(packets, 100);
 }
@@ -193,15 +208,15 @@ fn a_clock_that_is_followed_does_not_cut_packets_short() {
 #[test]
 fn set_channel_writes_every_prefix_and_nothing_else() {
     let mut sink = sink(100);
-    let batch = sink.handle_frame(&frame(500, ms(0)), ms(0));
+    let mut batch = sink.batch_of(&frame(500, ms(0)), ms(0));
     let before = batch.bytes().to_vec();
-    RtpSink::set_channel(batch, 6);
+    RtpSink::set_channel(&mut batch, 6);
     let starts: Vec<_> = batch.spans().iter().map(|s| s.start - 3).collect();
     assert_eq!(starts.len(), 6);
     for (i, (&was, &is)) in before.iter().zip(batch.bytes()).enumerate() {
         assert_eq!(is, if starts.contains(&i) { 6 } else { was }, "byte {i}");
     }
-    RtpSink::set_channel(batch, 0);
+    RtpSink::set_channel(&mut batch, 0);
     assert_eq!(batch.bytes(), before);
     RtpSink::set_channel(&mut PacketBuffer::new(10), 1);
 }
@@ -211,30 +226,32 @@ fn buffers_do_not_grow_after_the_largest_frame() {
     let mut sink = sink(DEFAULT_MAX_PACKET);
     let largest = frame(200_000, ms(0));
     let small = frame(3_000, ms(0));
+    let mut batch = PacketBuffer::default();
+    sink.handle_frame(&largest, ms(0), &mut batch);
     let memory = |batch: &PacketBuffer| (batch.bytes().as_ptr(), batch.spans().as_ptr());
-    let before = memory(sink.handle_frame(&largest, ms(0)));
+    let before = memory(&batch);
     for i in 0..2_000 {
         let frame = if i % 50 == 0 { &largest } else { &small };
-        assert_eq!(memory(sink.handle_frame(frame, ms(i * 40))), before);
+        sink.handle_frame(frame, ms(i * 40), &mut batch);
+        assert_eq!(memory(&batch), before);
     }
 }
 
 #[test]
-fn sinks_can_share_the_memory_of_one() {
-    let mut spare = PacketBuffer::new(0);
+fn sinks_can_fill_the_same_buffer_in_turn() {
+    let mut batch = PacketBuffer::default();
     let mut sinks: Vec<_> = (0..3).map(|i| sink(1000 + i)).collect();
     let mut memory = Vec::new();
     for i in 0..30 {
-        let sink = &mut sinks[i % 3];
-        sink.swap_memory(&mut spare);
-        assert!(sink.batch().is_empty());
-        let batch = sink.handle_frame(&frame(100_000, ms(0)), ms(0));
-        assert_eq!(batch.spans()[0].len, 1000 + i % 3);
-        memory.push((batch.bytes().as_ptr(), batch.spans().as_ptr()));
-        sink.swap_memory(&mut spare);
+        sinks[i % 3].handle_frame(&frame(100_000, ms(0)), ms(0), &mut batch);
+        assert_eq!(batch.spans()[0].len, 1000 + i % 3, "each keeps its own packet size");
+        let held = (batch.bytes().as_ptr(), batch.spans().as_ptr());
+        memory.push(held);
     }
     memory.dedup();
     assert_eq!(memory.len(), 1);
+    sinks[0].flush(&mut batch);
+    assert!(batch.is_empty(), "the packets of another are not sent again");
 }
 
 /// Takes each frame's first byte for what to do with the rest.
@@ -278,7 +295,7 @@ fn what_a_packetizer_gets_wrong_is_dropped_and_counted() {
         (b'x', 10, true),
     ] {
         let sequence = sink.next_sequence();
-        let batch = sink.handle_frame(&frame(how, len), ms(0));
+        let batch = sink.batch_of(&frame(how, len), ms(0));
         assert_eq!(batch.spans().len(), usize::from(is_sent), "{how} {len}");
         assert_eq!(batch.bytes().len(), if is_sent { 16 + len } else { 0 });
         // What is dropped has no number: a receiver sees no loss in what it gets.
@@ -293,7 +310,7 @@ fn what_a_packetizer_gets_wrong_is_dropped_and_counted() {
 fn packets_fill_the_size_that_was_asked_for() {
     for max in [76, 1448, 65_535] {
         let mut sink = sink(max);
-        let batch = sink.handle_frame(&frame(70_000, ms(0)), ms(0));
+        let batch = sink.batch_of(&frame(70_000, ms(0)), ms(0));
         assert_eq!(batch.spans()[0].len, max);
         assert_eq!(batch.max_payload(), max - RTP_HEADER_LEN);
     }
