@@ -177,6 +177,32 @@ impl PacketBuffer {
         self.spans.extend(spans.iter().map(moved));
     }
 
+    /// Appends a finished packet of another buffer as `change` makes it. `change` is given the
+    /// packet with `room` bytes more behind it, and returns the packet's new length; `None`: the
+    /// packet is left out.
+    pub(crate) fn append_changed(
+        &mut self,
+        other: &Self,
+        span: PacketSpan,
+        room: usize,
+        change: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) {
+        debug_assert!(self.open.is_none(), "the last packet is not finished");
+        let begin = self.bytes.len();
+        let from = span.start - TCP_PREFIX_LEN..span.range().end;
+        self.bytes.extend_from_slice(other.bytes.get(from).unwrap_or_default());
+        let start = begin + TCP_PREFIX_LEN;
+        self.bytes.resize(start + span.len + room, 0);
+        let new_len = self.bytes.get_mut(start..).and_then(change);
+        let new_len = new_len.filter(|len| *len <= span.len + room);
+        let Some(len) = new_len else { return self.bytes.truncate(begin) };
+        self.bytes.truncate(start + len);
+        if let Some(prefix) = self.bytes.get_mut(begin + 2..start) {
+            prefix.copy_from_slice(&(len as u16).to_be_bytes());
+        }
+        self.spans.push(PacketSpan { start, len, ..span });
+    }
+
     /// Forgets the first `packets`; those behind them move to the front.
     pub(crate) fn drop_front(&mut self, packets: usize) {
         let Some(first) = self.spans.get(packets) else { return self.clear() };

@@ -15,6 +15,7 @@ pub mod sink;
 pub mod source;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod transform;
 
 pub use receiver::{StreamReceiver, StreamReceiverConfig};
 pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};

@@ -63,6 +63,7 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 /// ```
 pub struct RtpSink {
     packetizer: Box<dyn Packetizer>,
+    max_packet: usize,
     /// Bytes of a packet after the RTP header.
     max_payload: usize,
     ssrc: u32,
@@ -130,6 +131,7 @@ impl RtpSink {
         let timestamp_base = BigEndian::read_u32(&random[4..8]);
         Ok(Self {
             packetizer,
+            max_packet,
             max_payload: max_packet - RTP_HEADER_LEN,
             // Many programs take 0 for "not known yet".
             ssrc: BigEndian::read_u32(&random[..4]).max(1),
@@ -158,6 +160,18 @@ impl RtpSink {
         self.ssrc = ssrc;
         self.packet_count = 0;
         self.octet_count = 0;
+    }
+
+    /// Makes packets smaller by `bytes` than the sink was made for, because they grow by as much
+    /// before they are sent. Before the first packet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: what is left is less than 76 bytes.
+    pub(crate) fn leave_room(&mut self, bytes: usize) -> Result<(), Error> {
+        let max_packet = self.max_packet.saturating_sub(bytes);
+        check_max_packet(max_packet)?;
+        self.max_payload = max_packet - RTP_HEADER_LEN;
+        Ok(())
     }
 
     /// RTP payload type.

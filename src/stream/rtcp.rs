@@ -124,6 +124,7 @@ impl StreamState {
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.poll_report(now, ntp, facts, &mut report);
+        self.protect_report(&mut report);
         report
     }
 
@@ -149,7 +150,15 @@ impl StreamState {
         let mut report = std::mem::take(&mut self.report);
         report.clear();
         self.rtcp.report_now(ntp, facts, &mut report);
+        self.protect_report(&mut report);
         report
+    }
+
+    /// Makes of a packet what all destinations are sent.
+    fn protect_report(&mut self, report: &mut Vec<u8>) {
+        if let Some(transform) = &mut self.transform {
+            transform.protect_report(report);
+        }
     }
 
     /// Tells everybody that no more will come. Who has heard nothing gets a report first: a BYE may
@@ -186,7 +195,10 @@ impl StreamState {
     pub(crate) fn write_goodbye(&mut self, env: &UsageEnvironment) {
         let (ntp, facts) = self.sender_facts(env);
         self.report.clear();
-        self.rtcp.bye_for_now(ntp, facts, &mut self.report);
+        let mut report = std::mem::take(&mut self.report);
+        self.rtcp.bye_for_now(ntp, facts, &mut report);
+        self.protect_report(&mut report);
+        self.report = report;
     }
 
     /// What a report of this moment says: an NTP time, and the RTP timestamp that belongs to it on

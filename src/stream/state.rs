@@ -11,6 +11,7 @@ use crate::media::demux::DemuxTable;
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
+use crate::rtp::transform::PacketTransform;
 use crate::stream::base::Base;
 use crate::stream::destination::{Destination, DestinationTransport, Goodbye, destination_key};
 use crate::stream::destinations::Destinations;
@@ -57,6 +58,8 @@ pub struct StreamState {
     pub(crate) source: Box<dyn FramedSource>,
     pub(crate) sink: RtpSink,
     pub(crate) rtcp: RtcpInstance,
+    /// What is done to all packets before they are sent or kept, once for all destinations.
+    pub(crate) transform: Option<Box<dyn PacketTransform>>,
     pub(crate) origin: Option<(MediaSessionId, usize)>,
     /// What wakes it, if it is live.
     pub(crate) input: Option<InputId>,
@@ -133,6 +136,7 @@ impl StreamState {
             source: parts.source,
             sink: parts.sink,
             rtcp: parts.rtcp,
+            transform: None,
             origin: parts.origin,
             input: parts.input,
             shared: parts.shared,
@@ -432,6 +436,7 @@ impl StreamState {
         }
         let mut batch = context.memory.take();
         self.sink.handle_frame(frame, running_time, &mut batch);
+        let batch = self.protect(context, batch);
         let has_packets = !batch.is_empty();
         let report = self.take_waiting_report(env, has_packets);
         self.send_batch(env, context, batch, part, &report, frame.duration);
@@ -467,6 +472,7 @@ impl StreamState {
         }
         let mut batch = context.memory.take();
         self.sink.flush(&mut batch);
+        let batch = self.protect(context, batch);
         let part = self.key_frames.of_what_was_held_back();
         self.send_batch(env, context, batch, part, &[], Duration::ZERO);
     }

@@ -11,9 +11,11 @@ mod playing;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};
+use crate::error::Error;
 use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, OfStream, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, PortPair, with_port};
+use crate::rtp::transform::PacketTransform;
 use crate::rtsp::connections::Connections;
 use crate::stream::destination::{
     Destination, DestinationTransport, Goodbye, Totals, destination_key,
@@ -485,6 +487,20 @@ impl Streams {
         }
         self.remove_if_unused(env, stream);
         removed
+    }
+
+    /// Lets a transform protect all packets of a stream. Before the first packet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: there is no such stream, or its packets are too small.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
+    pub(crate) fn set_transform(
+        &mut self,
+        id: StreamId,
+        transform: Box<dyn PacketTransform>,
+    ) -> Result<(), Error> {
+        let stream = self.table.get_mut(id).ok_or(Error::Usage("there is no such stream"))?;
+        stream.set_transform(transform)
     }
 
     /// Whether a stream is sent to a destination.

@@ -3,6 +3,7 @@
 //! to an answer or to a packet of a channel that was agreed on.
 
 use super::media::frame_in;
+use super::transform::{unprotect_rtcp, unprotect_rtp};
 use crate::env::UsageEnvironment;
 use crate::net::{TcpStream, UdpSocket};
 use crate::wire::interleaved;
@@ -68,6 +69,7 @@ pub(super) struct Rtp {
     pub(super) payload_type: u8,
     /// Number and tag of the frame that begins in it.
     pub(super) frame: Option<(u32, u8)>,
+    /// Bytes of it on the way.
     pub(super) len: usize,
 }
 
@@ -130,6 +132,8 @@ pub(super) struct Client {
     pub(super) requested: Vec<Request<'static>>,
     pub(super) tracks: Vec<Track>,
     pub(super) session: Option<String>,
+    /// Undoes what is done to packets on their way.
+    pub(super) key: Option<u8>,
     /// It reads nothing.
     pub(super) stalled: bool,
     /// The server has ended the connection.
@@ -167,6 +171,7 @@ impl Client {
             requested: Vec::new(),
             tracks: Vec::new(),
             session: None,
+            key: None,
             stalled: false,
             ended: false,
             failed: false,
@@ -314,8 +319,10 @@ impl Client {
         };
         assert!(!track.torn_down || self.lenient, "a packet after TEARDOWN was answered");
         match track.way {
-            Way::Tcp { rtp, .. } if rtp == channel => track.rtp.push(read_rtp(data, now)),
-            _ => track.rtcp.push(read_rtcp(data, now)),
+            Way::Tcp { rtp, .. } if rtp == channel => {
+                track.rtp.push(read_rtp(&unprotect_rtp(self.key, data), data.len(), now));
+            }
+            _ => track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, data), now)),
         }
     }
 
@@ -328,14 +335,14 @@ impl Client {
                 assert!(server.is_none_or(|s| s.0 == from), "RTP from {from}, not as announced");
                 // Multiplexed RTCP is told apart by its type (RFC 5761).
                 if (192..=223).contains(&buf[1]) {
-                    track.rtcp.push(read_rtcp(&buf[..n], now));
+                    track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, &buf[..n]), now));
                 } else {
-                    track.rtp.push(read_rtp(&buf[..n], now));
+                    track.rtp.push(read_rtp(&unprotect_rtp(self.key, &buf[..n]), n, now));
                 }
             }
             while let Ok((n, from)) = rtcp.recv_from(env, &mut buf) {
                 assert!(server.is_none_or(|s| s.1 == from), "RTCP from where it was announced");
-                track.rtcp.push(read_rtcp(&buf[..n], now));
+                track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, &buf[..n]), now));
             }
         }
     }
@@ -361,7 +368,7 @@ impl Client {
     }
 }
 
-fn read_rtp(data: &[u8], at: Instant) -> Rtp {
+fn read_rtp(data: &[u8], len: usize, at: Instant) -> Rtp {
     let packet = RtpPacket::parse(data).expect("a valid RTP packet");
     Rtp {
         at,
@@ -371,7 +378,7 @@ fn read_rtp(data: &[u8], at: Instant) -> Rtp {
         marker: packet.marker,
         payload_type: packet.payload_type,
         frame: frame_in(packet.payload),
-        len: data.len(),
+        len,
     }
 }
 

@@ -30,6 +30,7 @@ mod setup;
 mod shared;
 mod simulation;
 mod targets;
+mod transform;
 mod turns;
 mod waiting;
 mod world;

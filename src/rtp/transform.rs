@@ -1,0 +1,37 @@
+//! [`PacketTransform`]: what is done to packets between packetizing and sending, as SRTP does.
+
+use crate::payload::PacketBuffer;
+
+/// Protects the packets of a stream before they are sent (RFC 3711 section 3, for one).
+///
+/// RTP and RTCP headers stay readable: the fixed header of an RTP packet (RFC 3550 section 5.1), and
+/// the first eight octets of an RTCP compound packet.
+pub(crate) trait PacketTransform {
+    /// The largest number of bytes that a packet grows by. It does not change.
+    fn max_growth(&self) -> usize;
+
+    /// Protects an RTP packet: the first `len` bytes of `packet`, which has
+    /// [`max_growth`](Self::max_growth) bytes more. Returns the packet's new length. `None`: the
+    /// packet cannot be protected, and is not sent at all.
+    fn protect_rtp(&mut self, packet: &mut [u8], len: usize) -> Option<usize>;
+
+    /// Protects an RTCP compound packet. `false`: the packet cannot be protected, and is not sent.
+    fn protect_rtcp(&mut self, packet: &mut Vec<u8>) -> bool;
+}
+
+impl dyn PacketTransform {
+    /// Appends the packets of `from` to `to`, each protected once.
+    pub(crate) fn protect_batch(&mut self, from: &PacketBuffer, to: &mut PacketBuffer) {
+        let growth = self.max_growth();
+        for &span in from.spans() {
+            to.append_changed(from, span, growth, |packet| self.protect_rtp(packet, span.len));
+        }
+    }
+
+    /// Protects an RTCP compound packet, if there is one; what cannot be protected is emptied.
+    pub(crate) fn protect_report(&mut self, packet: &mut Vec<u8>) {
+        if !packet.is_empty() && !self.protect_rtcp(packet) {
+            packet.clear();
+        }
+    }
+}
