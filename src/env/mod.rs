@@ -2,7 +2,7 @@
 //!
 //! One thread, one environment, passed down as `&mut`. It owns the poll and what is registered
 //! with it, the delayed tasks, the [`Medium`] objects, the event triggers, the clock and the
-//! randomness. [`UsageEnvironment::new`] is the operating system; [`UsageEnvironment::simulated`]
+//! randomness. [`UsageEnvironment::new`] is the operating system; `UsageEnvironment::simulated`
 //! is a virtual clock with an in-memory network, in which the same code runs unchanged. (It is
 //! compiled with the feature `simulation`, which is off by default.)
 //!
