@@ -162,6 +162,11 @@ impl RtpSink {
         self.octet_count = 0;
     }
 
+    /// Number of bytes by which packets are smaller than the sink was made for.
+    pub(crate) const fn room_left(&self) -> usize {
+        self.max_packet - RTP_HEADER_LEN - self.max_payload
+    }
+
     /// Makes packets smaller by `bytes` than the sink was made for, because they grow by as much
     /// before they are sent. Before the first packet.
     ///

@@ -1,12 +1,14 @@
 //! [`PacketTransform`]: what is done to packets between packetizing and sending, as SRTP does.
 
 use crate::payload::PacketBuffer;
+use std::fmt;
+use std::ops::Range;
 
 /// Protects the packets of a stream before they are sent (RFC 3711 section 3, for one).
 ///
 /// RTP and RTCP headers stay readable: the fixed header of an RTP packet (RFC 3550 section 5.1), and
 /// the first eight octets of an RTCP compound packet.
-pub(crate) trait PacketTransform {
+pub(crate) trait PacketTransform: fmt::Debug {
     /// The largest number of bytes that a packet grows by. It does not change.
     fn max_growth(&self) -> usize;
 
@@ -19,11 +21,16 @@ pub(crate) trait PacketTransform {
     fn protect_rtcp(&mut self, packet: &mut Vec<u8>) -> bool;
 }
 
-impl dyn PacketTransform {
-    /// Appends the packets of `from` to `to`, each protected once.
-    pub(crate) fn protect_batch(&mut self, from: &PacketBuffer, to: &mut PacketBuffer) {
+impl dyn PacketTransform + '_ {
+    /// Appends some packets of `from` to `to`, each protected once.
+    pub(crate) fn protect_batch(
+        &mut self,
+        from: &PacketBuffer,
+        packets: Range<usize>,
+        to: &mut PacketBuffer,
+    ) {
         let growth = self.max_growth();
-        for &span in from.spans() {
+        for &span in from.spans().get(packets).unwrap_or_default() {
             to.append_changed(from, span, growth, |packet| self.protect_rtp(packet, span.len));
         }
     }

@@ -1,6 +1,7 @@
 //! [`Destination`]: one client, or multicast group, that a stream is sent to.
 
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId};
+use crate::rtp::transform::PacketTransform;
 use crate::stream::sockets::SocketsId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -22,6 +23,8 @@ pub(crate) struct Destination {
     /// The client session; `None` for a multicast group.
     pub(crate) session: Option<ClientSessionId>,
     pub(crate) transport: DestinationTransport,
+    /// Protects what it is sent, in place of what is sent to the others.
+    pub(crate) transform: Option<Box<dyn PacketTransform>>,
     pub(crate) playing: bool,
     /// Frames are dropped until the next key frame.
     pub(crate) skipping: bool,
@@ -39,7 +42,8 @@ pub(crate) struct Destination {
     pub(crate) has_heard: bool,
     /// When its session was last kept alive because its connection takes what it is sent.
     pub(crate) drained_at: Option<Instant>,
-    /// Counted when sent (TCP) or added up from the stream's totals (UDP).
+    /// Counted when sent (TCP, or with a transform of its own) or added up from the stream's totals
+    /// (UDP).
     pub(crate) totals: Totals,
     /// The stream's totals up to which UDP packets are in `totals`.
     pub(crate) since: Totals,
@@ -52,6 +56,7 @@ impl Destination {
         Self {
             session,
             transport,
+            transform: None,
             playing: false,
             skipping: false,
             behind: false,
@@ -69,6 +74,11 @@ impl Destination {
 
     pub(crate) const fn is_udp(&self) -> bool {
         matches!(self.transport, DestinationTransport::Udp { .. })
+    }
+
+    /// Whether it gets what all destinations over UDP get, and is counted with them.
+    const fn shares_datagrams(&self) -> bool {
+        self.takes_batches() && self.is_udp() && self.transform.is_none()
     }
 
     /// Whether batches go to it as they are made.
@@ -100,7 +110,7 @@ impl Destination {
     /// What was sent since it was added, of which `shared` is the stream's total.
     pub(crate) fn all(&self, shared: Totals) -> Totals {
         let mut all = self.taken.plus(self.totals);
-        if self.takes_batches() && self.is_udp() {
+        if self.shares_datagrams() {
             all.packets += shared.packets - self.since.packets;
             all.octets += shared.octets - self.since.octets;
         }
@@ -109,7 +119,7 @@ impl Destination {
 
     /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
     pub(crate) const fn count_shared(&mut self, sent: Totals) {
-        if self.takes_batches() && self.is_udp() {
+        if self.shares_datagrams() {
             self.totals.packets += sent.packets - self.since.packets;
             self.totals.octets += sent.octets - self.since.octets;
             self.since = sent;

@@ -1,8 +1,10 @@
 //! [`Destinations`]: the destinations of one stream, and sending to all of them.
 
 mod catch_up;
+mod own_transforms;
 mod rtcp;
 
+use self::own_transforms::protect_for_connection;
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
@@ -43,6 +45,10 @@ pub(crate) struct Destinations {
     /// A destination has begun to wait for a key frame.
     wants_key_frame: bool,
     catching_up: CatchingUp,
+    /// How many destinations have a transform of their own.
+    own_transforms: usize,
+    /// An RTCP packet for one of them.
+    own_report: Vec<u8>,
     /// A destination is owed a report.
     has_newcomers: bool,
     /// An RTCP packet with its interleaving prefix.
@@ -72,7 +78,9 @@ impl Destinations {
 
     pub(crate) fn remove(&mut self, id: DestinationId) -> Option<Destination> {
         self.stale = true;
-        self.table.remove(id)
+        let removed = self.table.remove(id)?;
+        self.own_transforms -= usize::from(removed.transform.is_some());
+        Some(removed)
     }
 
     /// Packets that were sent before count for nobody who starts now.
@@ -152,7 +160,7 @@ impl Destinations {
             d.place = None;
             let DestinationTransport::Udp { sockets, rtp, .. } = d.transport else { continue };
             let targets = self.udp_targets.iter_mut().find(|targets| targets.sockets == sockets);
-            if let Some(targets) = targets.filter(|_| d.takes_batches()) {
+            if let Some(targets) = targets.filter(|_| d.takes_batches() && d.transform.is_none()) {
                 d.place = Some(targets.addresses.len());
                 targets.addresses.push(rtp);
             }
@@ -213,7 +221,13 @@ impl Destinations {
         self.send_over_udp(batch, fan_out.packets.clone(), part.clone(), env, context);
         let mut places =
             self.udp_targets.iter().map(|targets| targets.addresses.len()).max().unwrap_or(0);
-        let (is_first, over_udp) = (fan_out.packets.start == 0, places > 0);
+        let (is_first, mut over_udp) = (fan_out.packets.start == 0, places > 0);
+        if self.own_transforms > 0 {
+            let packets = fan_out.packets.clone();
+            self.send_own_over_udp(batch, packets, part.clone(), env, context);
+            places = places.max(self.table.slot_count());
+            over_udp |= self.has_own_over_udp();
+        }
         if is_first {
             self.send_over_tcp(batch, fan_out, part.clone(), env, context);
             places = places.max(self.table.slot_count());
@@ -241,7 +255,6 @@ impl Destinations {
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,
     ) {
-        let (packets, octets) = (batch.spans().len() as u64, octets(batch));
         let FanOut { key_frame, report_at, .. } = *fan_out;
         for slot in slots.start..slots.end.min(self.table.slot_count()) {
             let Some(id) = self.table.id_at(slot) else { continue };
@@ -252,6 +265,16 @@ impl Destinations {
             let DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } = d.transport
             else {
                 continue;
+            };
+            // As it goes to all, or to this one alone. What is dropped is protected too, since the
+            // report is sent in any case.
+            let mut own = d.transform.as_deref_mut().map(|transform| {
+                let memory = context.memory.take();
+                protect_for_connection(transform, batch, report_at, memory, &mut self.own_report)
+            });
+            let (batch, report_at) = match &mut own {
+                Some((own, report_at)) => (own, *report_at),
+                None => (&mut *batch, report_at),
             };
             let Some(c) = context.connections.get_mut(connection) else { continue };
             let outcome = if d.skipping && !key_frame {
@@ -274,8 +297,8 @@ impl Destinations {
                 }
                 Ok(outcome) => {
                     (d.skipping, d.behind) = (false, false);
-                    d.totals.packets += packets;
-                    d.totals.octets += octets;
+                    d.totals.packets += batch.spans().len() as u64;
+                    d.totals.octets += octets(batch);
                     let now = env.now();
                     let noted = d.drained_at.map(|at| now.saturating_duration_since(at));
                     if outcome == WriteOutcome::Whole
@@ -289,6 +312,9 @@ impl Destinations {
                     log::debug!("{}: {e}", c.peer);
                     context.connections.note_broken(connection);
                 }
+            }
+            if let Some((own, _)) = own {
+                context.memory.give_back(own);
             }
         }
     }
@@ -336,6 +362,13 @@ impl Destinations {
             }
             return self.wait_for_next_batch(id);
         };
+        if d.transform.is_some() {
+            let slot = id.raw().index as usize;
+            let had = if slot < fan_out.done { fan_out.packets.end } else { fan_out.packets.start };
+            let rest = had..batch.spans().len();
+            self.send_own_over_udp(batch, rest, slot..slot + 1, env, context);
+            return self.wait_for_next_batch(id);
+        }
         let Some(place) = d.place.take() else { return };
         // Where it goes on to play, it is listed again with the next batch.
         self.stale = true;

@@ -15,14 +15,44 @@ impl StreamState {
     /// Lets `transform` protect all packets, RTP and RTCP, of the stream. Before the first packet.
     ///
     /// # Errors
-    /// [`Error::Usage`]: the packets are too small to leave room for what it adds.
+    /// [`Error::Usage`]: the packets are too small to leave room for what it adds, or a destination
+    /// has a transform of its own.
     #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
     pub(crate) fn set_transform(
         &mut self,
         transform: Box<dyn PacketTransform>,
     ) -> Result<(), Error> {
+        if self.destinations.has_own_transforms() {
+            return Err(Error::Usage("a destination of the stream has a transform of its own"));
+        }
         self.sink.leave_room(transform.max_growth())?;
         self.transform = Some(transform);
+        Ok(())
+    }
+
+    /// Lets `transform` protect what one destination is sent; the others get the packets as they
+    /// are. Before the first packet, unless an earlier transform has left room enough.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: the packets are too small to leave room for what it adds, or the stream has
+    /// been started and left less, or all packets of the stream are transformed already.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
+    pub(crate) fn set_destination_transform(
+        &mut self,
+        id: DestinationId,
+        transform: Box<dyn PacketTransform>,
+    ) -> Result<(), Error> {
+        if self.transform.is_some() {
+            return Err(Error::Usage("all packets of the stream are transformed already"));
+        }
+        let growth = transform.max_growth();
+        if growth > self.sink.room_left() {
+            if !self.is_fresh() {
+                return Err(Error::Usage("the stream leaves no room for what a transform adds"));
+            }
+            self.sink.leave_room(growth)?;
+        }
+        self.destinations.set_own_transform(id, transform);
         Ok(())
     }
 
@@ -35,7 +65,7 @@ impl StreamState {
         let Some(transform) = &mut self.transform else { return batch };
         let mut protected = context.memory.take();
         protected.clear();
-        transform.protect_batch(&batch, &mut protected);
+        transform.protect_batch(&batch, 0..batch.spans().len(), &mut protected);
         context.memory.give_back(batch);
         protected
     }

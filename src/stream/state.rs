@@ -232,7 +232,10 @@ impl StreamState {
         match goodbye {
             _ if !has_heard => {}
             Goodbye::None => {}
-            Goodbye::BeforeAnswer if !is_udp => self.write_goodbye(env),
+            Goodbye::BeforeAnswer if !is_udp => {
+                self.write_goodbye(env);
+                self.destinations.protect_report_for(id, &mut self.report);
+            }
             _ => self.say_goodbye(env, context, Some(id)),
         }
         self.pause(env, id);

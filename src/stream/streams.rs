@@ -503,6 +503,21 @@ impl Streams {
         stream.set_transform(transform)
     }
 
+    /// Lets a transform protect what one destination of a stream is sent.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: there is no such stream, or as for
+    /// [`StreamState::set_destination_transform`].
+    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
+    pub(crate) fn set_destination_transform(
+        &mut self,
+        (stream, destination): (StreamId, DestinationId),
+        transform: Box<dyn PacketTransform>,
+    ) -> Result<(), Error> {
+        let stream = self.table.get_mut(stream).ok_or(Error::Usage("there is no such stream"))?;
+        stream.set_destination_transform(destination, transform)
+    }
+
     /// Whether a stream is sent to a destination.
     pub(crate) fn is_playing(&self, stream: StreamId, destination: DestinationId) -> bool {
         let stream = self.table.get(stream);

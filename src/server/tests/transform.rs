@@ -23,6 +23,7 @@ struct Calls {
 }
 
 /// Changes every byte behind the header, and adds a tag that depends on all bytes.
+#[derive(Debug)]
 struct TestTransform {
     key: u8,
     calls: Calls,
@@ -126,6 +127,14 @@ fn expect_gapless(w: &World, c: C) {
     assert_eq!(track.rtp.iter().filter(|p| p.marker).count(), frames.len(), "{c:?}: ends");
 }
 
+/// Neither gap nor duplicate; the last frame need not be whole.
+fn expect_gapless_so_far(w: &World, c: C) {
+    let track = w[c].track(1);
+    assert!(track.frames().windows(2).all(|f| f[1] == f[0] + 1), "{c:?}");
+    let follows = |p: &[Rtp]| p[1].sequence == p[0].sequence.wrapping_add(1);
+    assert!(track.rtp.windows(2).all(follows), "{c:?}");
+}
+
 #[test]
 fn a_shared_stream_is_transformed_once_and_all_viewers_can_undo_it() {
     for max_burst in [0, 6] {
@@ -190,6 +199,74 @@ fn who_leaves_is_told_so_in_a_transformed_packet() {
     }
 }
 
+/// A viewer that has set up the stream, with a transform of its own.
+fn set_up_alone(w: &mut World, tcp: bool, key: u8) -> (C, Calls) {
+    let before: Vec<_> =
+        w.server().streams.iter().flat_map(|(_, s)| s.destinations.table.ids()).collect();
+    let c = set_up(w, tcp, Some(key));
+    let stream = stream_of(w);
+    let calls = Calls::default();
+    let transform = TestTransform { key, calls: calls.clone(), refuses: None };
+    let all = w.server().streams.iter().flat_map(|(_, s)| s.destinations.table.ids());
+    let destination = all.into_iter().find(|id| !before.contains(id)).expect("it is new");
+    let to = (stream, destination);
+    w.serve(|server, _| server.streams.set_destination_transform(to, Box::new(transform))).unwrap();
+    (c, calls)
+}
+
+#[test]
+fn one_destination_has_its_own_transform_beside_others_without() {
+    for max_burst in [0, 6] {
+        let mut w = world(400, max_burst);
+        let (udp, udp_calls) = set_up_alone(&mut w, false, 0x11);
+        let (tcp, tcp_calls) = set_up_alone(&mut w, true, 0x22);
+        let plain = [false, true].map(|tcp| set_up(&mut w, tcp, None));
+        for c in [udp, tcp].into_iter().chain(plain) {
+            w.play(c, "/secret");
+        }
+        w.run_secs(1.5);
+        // They begin with what lies in the cache.
+        let late = [(false, 0x33), (true, 0x44)].map(|(tcp, key)| {
+            let (c, _) = set_up_alone(&mut w, tcp, key);
+            w.play(c, "/secret");
+            c
+        });
+        let (leaves_udp, _) = set_up_alone(&mut w, false, 0x55);
+        let (leaves_tcp, _) = set_up_alone(&mut w, true, 0x66);
+        for c in [leaves_udp, leaves_tcp] {
+            w.play(c, "/secret");
+            w.run_secs(1.5);
+            w.teardown(c, "/secret");
+            w.run_secs(0.2);
+            assert_eq!(w[c].track(1).byes(), 1, "{c:?}");
+            expect_gapless_so_far(&w, c);
+        }
+        w.run_secs(16.0);
+        for c in [udp, tcp].into_iter().chain(plain).chain(late) {
+            expect_gapless(&w, c);
+            let track = w[c].track(1);
+            assert_eq!(track.frames().last(), Some(&399), "{c:?}");
+            assert_eq!(track.byes(), 1, "{c:?}");
+            assert!(track.rtcp.iter().filter(|r| r.info.is_some()).count() >= 3, "{c:?}");
+            let longest = track.rtp.iter().map(|p| p.len).max();
+            let tag = if w[c].key.is_some() { TAG_LEN } else { 0 };
+            assert_eq!(longest, Some(1448 - TAG_LEN + tag), "{c:?}");
+        }
+        assert_eq!(udp_calls.rtp.get(), w[udp].track(1).rtp.len(), "once a packet");
+        assert_eq!(tcp_calls.rtp.get(), w[tcp].track(1).rtp.len(), "once a packet");
+        assert_eq!(tcp_calls.rtcp.get(), w[tcp].track(1).rtcp.len());
+        for c in late {
+            let first = w[c].track(1).frames()[0];
+            assert!(first % KEY_EVERY == 0 && first < 45, "{c:?}: {first} is of the cache");
+        }
+        let stream = stream_of(&w);
+        let other = Box::new(Nothing);
+        let refused = w.serve(|server, _| server.streams.set_transform(stream, other)).is_err();
+        assert!(refused, "one or the other");
+        w.expect_nothing_left();
+    }
+}
+
 #[test]
 fn what_cannot_be_protected_is_not_sent() {
     let mut w = world(50, 6);
@@ -204,6 +281,7 @@ fn what_cannot_be_protected_is_not_sent() {
 }
 
 /// Adds nothing and changes nothing.
+#[derive(Debug)]
 struct Nothing;
 
 impl PacketTransform for Nothing {

@@ -113,6 +113,7 @@ impl Destinations {
         let Some(next) = cache.read(from, (max_burst, BYTES_PER_BURST), batch) else {
             return self.stay_behind(id, from, cache);
         };
+        self.protect_cached_for(id, batch, context);
         let is_sent = match transport {
             DestinationTransport::Udp { sockets, rtp, .. } => {
                 self.ranges.clear();

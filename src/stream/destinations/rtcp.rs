@@ -22,7 +22,7 @@ impl Destinations {
     ) -> bool {
         let more = slots.end < self.table.slot_count();
         let some = || self.table.in_slots(slots.clone());
-        let playing = || some().map(|(_, d)| d).filter(|d| d.playing);
+        let playing = || some().map(|(_, d)| d).filter(|d| d.playing && d.transform.is_none());
         let whole = 0..packet.len();
         let datagrams = Datagrams { buffer: packet, spans: std::slice::from_ref(&whole) };
         for (targets, is_multiplexed) in
@@ -43,6 +43,15 @@ impl Destinations {
         if over_tcp {
             for d in playing() {
                 context.send_rtcp_over_tcp(env, packet, d.transport, &mut self.prefixed);
+            }
+        }
+        if self.own_transforms > 0 {
+            for slot in slots.start..slots.end.min(self.table.slot_count()) {
+                let Some(id) = self.table.id_at(slot) else { continue };
+                let Some(d) = self.table.get(id) else { continue };
+                if d.playing && d.transform.is_some() && (over_tcp || d.is_udp()) {
+                    self.send_own_rtcp(id, packet, env, context);
+                }
             }
         }
         more
@@ -93,21 +102,39 @@ impl Destinations {
         if packet.is_empty() {
             return;
         }
-        match only.map(|id| self.table.get(id).map(|d| d.transport)) {
-            None => {
-                self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, context);
-            }
-            Some(Some(DestinationTransport::Udp { sockets, rtp, rtcp })) => {
+        let Some(id) = only else {
+            self.send_rtcp_to_some(packet, 0..usize::MAX, true, env, context);
+            return;
+        };
+        match self.table.get(id).map(|d| (d.transport, d.transform.is_some())) {
+            Some((_, true)) => self.send_own_rtcp(id, packet, env, context),
+            Some((transport, false)) => self.send_rtcp_over(transport, packet, env, context),
+            None => {}
+        }
+    }
+
+    /// Sends an RTCP packet as it is.
+    pub(super) fn send_rtcp_over(
+        &mut self,
+        transport: DestinationTransport,
+        packet: &[u8],
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        if packet.is_empty() {
+            return;
+        }
+        match transport {
+            DestinationTransport::Udp { sockets, rtp, rtcp } => {
                 let Some(sockets) = context.sockets.get_mut(sockets) else { return };
                 if let Err(e) = sockets.socket(rtp != rtcp).send_to(env, packet, rtcp) {
                     log::debug!("RTCP to {rtcp}: {e}");
                     self.send_errors += 1;
                 }
             }
-            Some(Some(transport)) => {
+            DestinationTransport::Tcp { .. } => {
                 context.send_rtcp_over_tcp(env, packet, transport, &mut self.prefixed);
             }
-            Some(None) => {}
         }
     }
 }
