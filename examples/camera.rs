@@ -96,7 +96,7 @@ fn serve((listen, file, user, max_loss): Options) -> Result<(), Failure> {
     });
     program.print_url("camera", "")?;
     program.serve()?;
-    encoder.join().and(sensor.join()).map_err(|_| "a thread has panicked".into())
+    encoder.join().and_then(|()| sensor.join()).map_err(|_| "a thread has panicked".into())
 }
 
 /// Looks every five seconds how the tracks arrive, and ends sessions that lose too much.

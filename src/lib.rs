@@ -78,9 +78,11 @@
 //! A timer or a live input wakes a stream: `Streams::run` (`stream/streams.rs`) →
 //! `StreamState::run` polls the [`FramedSource`](media::FramedSource) and waits until the frame is
 //! due → `send_frame` has [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one batch
-//! of packets, once → `Destinations::begin` and `send_part`, for so many destinations a turn: over
-//! UDP `UdpSocket::send_batch`, a frame and many addresses a call; over TCP `Connection::send_media`,
-//! straight from the batch. What does not go out at once is kept in `fan_out::Outgoing`.
+//! of packets, once, in memory that all streams share → `send_batch`, where a packet transform, if
+//! there is one, protects it → `Destinations::begin` and `send_part`, for so many destinations a turn:
+//! over UDP `UdpSocket::send_batch`, a frame and many addresses a call; over TCP
+//! `Connection::send_media`, straight from the batch. What does not go out at once is kept in
+//! `fan_out::Outgoing`.
 //!
 //! # Where things would be written
 //!
@@ -88,7 +90,7 @@
 //! | --- | --- |
 //! | TLS, RTSP over HTTP, WebSocket | another kind of `net::byte_stream`: it says what it waits for, and may hold bytes that it has read |
 //! | an RTSP client | another owner of `rtsp::machine::MessageMachine`, which serves either end and matches responses to its own requests |
-//! | SRTP | between `send_frame` and `Destinations::begin`, once for all who share a stream; `stream/destinations/rtcp.rs` for RTCP |
+//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all who share a stream, `set_destination_transform` for one client |
 //! | RECORD, a back channel | interleaved packets come up in `server/connections.rs` by channel, datagrams in `stream/streams/feedback.rs`; [`rtp::StreamReceiver`] makes frames of them |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
