@@ -3,32 +3,13 @@
 
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::machine::{MessageMachine, Received};
-use crate::rtsp::out_queue::Write;
+use crate::rtsp::testing::Pipe;
 use crate::wire::Reader;
 use crate::wire::rtsp::{Limits, Method, Request};
 use std::collections::BTreeSet;
-use std::io;
 use std::time::{Duration, Instant};
 
 const QUEUED_MEDIA: usize = 500;
-
-/// Takes so many bytes.
-struct Pipe {
-    room: usize,
-    got: Vec<u8>,
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = bytes.len().min(self.room);
-        if n == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.room -= n;
-        self.got.extend_from_slice(bytes.get(..n).unwrap_or_default());
-        Ok(n)
-    }
-}
 
 fn config(limits: Limits) -> ConnectionConfig {
     ConnectionConfig {

@@ -13,4 +13,6 @@ pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod machine;
 pub(crate) mod out_queue;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod testing;
 mod unanswered;

@@ -295,24 +295,7 @@ fn last_boundary(bytes: &[u8], at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Takes `room` bytes and then would block.
-    struct Pipe {
-        room: usize,
-        got: Vec<u8>,
-    }
-
-    impl Write for Pipe {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let n = bytes.len().min(self.room);
-            if n == 0 {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            self.room -= n;
-            self.got.extend_from_slice(&bytes[..n]);
-            Ok(n)
-        }
-    }
+    use crate::rtsp::testing::Pipe;
 
     fn packet(channel: u8, len: u8) -> Vec<u8> {
         let mut p = vec![b'$', channel, 0, len];

@@ -1,29 +1,11 @@
 use super::*;
+use crate::rtsp::testing::Pipe;
 use crate::wire::rtsp::{Method, StatusCode};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn config() -> ConnectionConfig {
     ConnectionConfig::of_tests()
-}
-
-/// Takes `room` bytes and then would block.
-#[derive(Default)]
-struct Pipe {
-    room: usize,
-    got: Vec<u8>,
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = bytes.len().min(self.room);
-        if n == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.room -= n;
-        self.got.extend_from_slice(&bytes[..n]);
-        Ok(n)
-    }
 }
 
 fn wide() -> Pipe {
