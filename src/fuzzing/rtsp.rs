@@ -128,8 +128,8 @@ pub fn machine(data: &[u8]) {
             14 => near.machine.forget_channels([with % 4, 1]),
             _ => {
                 // The far end answers.
-                let answer =
-                    format!("RTSP/1.0 {} X\r\nCSeq: {}\r\n\r\n", 100 + what / 16 * 100, with);
+                let status = 100 + u16::from(what / 16 % 6) * 100;
+                let answer = format!("RTSP/1.0 {status} X\r\nCSeq: {with}\r\n\r\n");
                 near.receive(answer.as_bytes(), false);
             }
         }
