@@ -1,7 +1,7 @@
-//! [`Channels`]: whose the interleaved channels of a connection are (RFC 2326 section 10.12).
+//! [`Channels`]: the owners of the interleaved channels of a connection (RFC 2326 section 10.12).
 
-/// The interleaved channels of a connection, each bound to what `O` names: in the server the
-/// destination of a stream, in a client a subsession.
+/// The interleaved channels of a connection, each bound to an owner `O`: the destination of a
+/// stream in a server, a subsession in a client.
 #[derive(Debug)]
 pub(crate) struct Channels<O> {
     bound: Vec<Channel<O>>,
@@ -14,12 +14,12 @@ struct Channel<O> {
     is_rtcp: bool,
 }
 
-/// Where data that comes in on a channel goes.
+/// The owner of incoming data, and whether the data are RTP or RTCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route<O> {
-    /// What the channel is bound to.
+    /// The owner of the channel.
     pub(crate) owner: O,
-    /// The channel was agreed on for RTCP, not RTP.
+    /// Whether the channel carries RTCP rather than RTP.
     pub(crate) is_rtcp: bool,
 }
 
@@ -36,24 +36,27 @@ impl<O: Copy + PartialEq> Channels<O> {
         self.bound.push(Channel { number: rtcp, owner, is_rtcp: true });
     }
 
-    /// Frees the channels of `owner`. Another may have been given the same numbers, and keeps them.
+    /// Frees the channels of `owner`. A channel that has been bound to another owner since keeps
+    /// its new owner.
     pub(crate) fn unbind(&mut self, owner: O) {
         self.bound.retain(|channel| channel.owner != owner);
     }
 
-    /// Where data on a channel goes; `None` if the channel is nobody's.
+    /// Returns the owner of a channel and what the channel carries; `None` if the channel is not
+    /// bound.
     pub(crate) fn route(&self, number: u8) -> Option<Route<O>> {
         let channel = self.bound.iter().find(|channel| channel.number == number)?;
         Some(Route { owner: channel.owner, is_rtcp: channel.is_rtcp })
     }
 
-    /// What the channels are bound to; an owner comes once for each of its channels.
+    /// Iterates over the owners of all bound channels; an owner appears once for each of its
+    /// channels.
     pub(crate) fn owners(&self) -> impl Iterator<Item = O> {
         self.bound.iter().map(|channel| channel.owner)
     }
 
-    /// Chooses a pair of channels: the wanted one if it is free, or else the pair that the track
-    /// has already (`own`), or else the first free pair. `None` if there is none.
+    /// Chooses a pair of channels: the wanted pair if it is free, else the pair that the track
+    /// already has (`own`), else the first free pair. `None` if no pair is free.
     pub(crate) fn allot(
         &self,
         wanted: Option<(u8, u8)>,

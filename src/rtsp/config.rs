@@ -3,7 +3,7 @@
 use crate::wire::rtsp::Limits;
 use std::time::Duration;
 
-/// Requests to one peer that may be unanswered at a time, as a rule.
+/// The usual limit on unanswered requests to one peer.
 pub(crate) const MAX_UNANSWERED: usize = 16;
 
 /// Limits and time-outs of an RTSP connection.
@@ -11,25 +11,25 @@ pub(crate) const MAX_UNANSWERED: usize = 16;
 pub(crate) struct ConnectionConfig {
     /// Limits on one message from the peer.
     pub(crate) limits: Limits,
-    /// Messages and interleaved packets that are handled in one turn of the loop.
+    /// Messages and interleaved packets that are processed in one turn of the loop.
     pub(crate) messages_per_turn: usize,
-    /// How long a message may take to arrive, from its first byte.
+    /// Time that a message may take to arrive completely, from its first byte.
     pub(crate) message_timeout: Duration,
-    /// How long a connection that nobody uses may be silent.
+    /// Time without input after which an unused connection is closed.
     pub(crate) idle_timeout: Duration,
-    /// How long the peer may take nothing of what waits for it.
+    /// Time after which a connection is closed whose peer accepts none of the queued output.
     pub(crate) write_timeout: Duration,
-    /// Bytes of interleaved packets that wait before more are dropped.
+    /// Bytes of interleaved packets that are queued before further ones are dropped.
     pub(crate) max_queued_media: usize,
-    /// Bytes of requests and responses that wait before the connection is given up.
+    /// Bytes of queued requests and responses above which the connection is closed.
     pub(crate) max_queued_messages: usize,
-    /// Requests to the peer that may be unanswered at a time.
+    /// Requests to the peer that may be unanswered at the same time.
     pub(crate) max_unanswered: usize,
 }
 
 #[cfg(test)]
 impl ConnectionConfig {
-    /// Small limits, and time-outs that differ from each other.
+    /// A configuration for tests: small limits, and time-outs that differ from each other.
     pub(crate) fn of_tests() -> Self {
         Self {
             limits: Limits::default(),

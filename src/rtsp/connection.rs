@@ -1,5 +1,5 @@
-//! [`Connection`]: one RTSP connection of the server: a byte stream, the machine that understands
-//! it, and a registration with the loop. It knows sessions and streams by their ids only.
+//! [`Connection`]: one RTSP connection of the server, made of a byte stream, a message machine and
+//! a registration with the event loop. It refers to sessions and streams by id.
 
 use crate::env::{EventKey, MediumHandle, Readiness, Timer, UsageEnvironment};
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, KEY_CONNECTION, StreamId};
@@ -14,13 +14,13 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How often a connection that drains keeps its sessions alive.
+/// Interval at which a connection whose output drains extends its sessions.
 const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One RTSP connection.
 ///
-/// After anything that happened to it, and after a series of calls that changed it, its owner calls
-/// [`update`](Self::update), which brings what the loop is asked for in line with its state.
+/// After each event, and after a series of calls that changed the connection, the owner calls
+/// [`update`](Self::update), which adjusts the registered interest and deadline to the new state.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: ByteStream,
@@ -33,14 +33,14 @@ pub(crate) struct Connection {
     /// Sessions that were created, or are streamed, over this connection.
     /// A set, since one connection may set up very many.
     pub(crate) sessions: BTreeSet<ClientSessionId>,
-    /// Where what comes in interleaved goes.
+    /// The destinations that incoming interleaved packets belong to.
     pub(crate) channels: Channels<(StreamId, DestinationId)>,
-    /// It is over, and still in the table.
+    /// The connection has ended and is still in the table.
     ended: bool,
     drained_at: Option<Instant>,
 }
 
-/// The byte stream, as the machine writes to it.
+/// The byte stream as the writer of the message machine.
 struct Outgoing<'a>(&'a mut ByteStream, &'a mut UsageEnvironment);
 
 impl Write for Outgoing<'_> {
@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    /// Begins to be told of input.
+    /// Registers the connection for readable events.
     pub(crate) fn open(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
         let wants = Wants { read: true, write: false };
         self.stream.watch(env, self.owner, self.key, wants)?;
@@ -89,7 +89,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Brings interest and deadline in line with the connection's state.
+    /// Adjusts the registered interest and deadline to the connection's state.
     pub(crate) fn update(&mut self, env: &mut UsageEnvironment) {
         let watched = if self.ended {
             self.stream.unwatch(env, self.owner, self.key)
@@ -117,12 +117,13 @@ impl Connection {
         }
     }
 
-    /// One over which nothing is streamed is not kept for its own sake.
+    /// Whether a session uses the connection; an unused connection is closed after its idle
+    /// time-out.
     fn is_used(&self) -> bool {
         !self.sessions.is_empty()
     }
 
-    /// Lets the stream take note of a readiness event, and returns what may be tried.
+    /// Reports a readiness event to the byte stream, and returns the operations that may be tried.
     pub(crate) fn handle_readiness(
         &mut self,
         env: &mut UsageEnvironment,
@@ -137,7 +138,7 @@ impl Connection {
         self.machine.wants_input() && !self.ended
     }
 
-    /// Whether there is input to read of which no event tells.
+    /// Whether the byte stream holds input that no further readiness event will announce.
     pub(crate) const fn can_read_more(&self) -> bool {
         self.wants_input() && self.stream.has_buffered_input()
     }
@@ -195,7 +196,7 @@ impl Connection {
 
     // Output
 
-    /// Sends an answer, after what waits; queues what cannot be sent.
+    /// Sends an answer behind messages that are queued; queues the part that cannot be sent now.
     pub(crate) fn send_answer(
         &mut self,
         env: &mut UsageEnvironment,
@@ -230,7 +231,7 @@ impl Connection {
         self.machine.poll_unanswered(now)
     }
 
-    /// Sends interleaved packets, or queues them, or drops them.
+    /// Sends interleaved packets; queues or drops them if they cannot be sent now.
     pub(crate) fn send_media(
         &mut self,
         env: &mut UsageEnvironment,
@@ -249,7 +250,7 @@ impl Connection {
         Ok(outcome)
     }
 
-    /// Sends what waits and can be sent; tells how many bytes went.
+    /// Sends as much of the queue as possible, and returns the number of bytes sent.
     pub(crate) fn flush(&mut self, env: &mut UsageEnvironment) -> io::Result<usize> {
         let now = env.now();
         self.machine.flush(now, &mut Outgoing(&mut self.stream, env))
@@ -259,19 +260,19 @@ impl Connection {
         self.machine.wants_output()
     }
 
-    /// Whether the peer takes so few answers that it is given up.
+    /// Whether so many answers are queued that the connection should be closed.
     pub(crate) const fn takes_no_answers(&self) -> bool {
         self.machine.has_too_much_queued()
     }
 
-    /// Bytes that were read and not understood yet, and bytes that wait to be sent.
+    /// Number of input bytes that are not parsed yet, and of output bytes that are queued.
     #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> (usize, usize) {
         (self.machine.kept(), self.machine.queued())
     }
 
-    /// Frees the channels of a destination and drops media that are queued on them, unless the
-    /// peer is to get them yet (a BYE).
+    /// Frees the channels of a destination, and drops the media queued on them unless `keep_queued`
+    /// is set because the peer is still to receive them (a BYE).
     pub(crate) fn forget_channels(
         &mut self,
         (rtp, rtcp): (u8, u8),
@@ -284,7 +285,7 @@ impl Connection {
         self.channels.unbind(of);
     }
 
-    /// Whether it is time to note that the connection takes what waits for it.
+    /// Whether it is time to record that the peer still accepts queued output.
     pub(crate) fn takes_note_of_draining(&mut self, now: Instant) -> bool {
         let since = self.drained_at.map(|at| now.saturating_duration_since(at));
         let due = since.is_none_or(|since| since >= DRAIN_NOTE_INTERVAL);
@@ -296,38 +297,39 @@ impl Connection {
 
     // The end
 
-    /// A client session has nothing to do with it any more; its idle time begins.
+    /// Removes a client session from the connection; once no session is left, the idle time-out
+    /// starts.
     pub(crate) fn unbind(&mut self, session: ClientSessionId, now: Instant) {
         self.sessions.remove(&session);
         self.machine.note_alive(now);
     }
 
-    /// No more input is taken; the connection goes when its answers are sent.
+    /// Stops reading input; the connection ends when the queued answers are sent.
     pub(crate) fn begin_close(&mut self, now: Instant) {
         self.machine.begin_close(now);
     }
 
-    /// Whether it was closed and has nothing more to send.
+    /// Whether the connection is closing and has nothing left to send.
     pub(crate) fn is_finished(&self) -> bool {
         self.machine.is_finished()
     }
 
-    /// Notes that the connection is over; false if it was before.
+    /// Marks the connection as ended; returns false if it was marked before.
     pub(crate) const fn mark_ended(&mut self) -> bool {
         !std::mem::replace(&mut self.ended, true)
     }
 
-    /// Whether it is over, and still in the table.
+    /// Whether the connection has ended and is still in the table.
     pub(crate) const fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Why the connection is over at `now`, if it is.
+    /// The reason for which the connection is over at `now`; `None` if it is not.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {
         self.machine.overdue(self.is_used(), now)
     }
 
-    /// Closes the stream.
+    /// Closes the byte stream.
     pub(crate) fn close(mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
         // A BYE or an answer that fits into the socket's buffer still goes.

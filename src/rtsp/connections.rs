@@ -1,5 +1,5 @@
-//! [`Connections`]: the RTSP connections of a server, how many there are of each host, and which
-//! of them were found broken.
+//! [`Connections`]: the RTSP connections of a server, their number for each host, and the list of
+//! those that were found broken.
 
 use crate::arena::{Arena, shrink_map};
 use crate::env::UsageEnvironment;
@@ -17,7 +17,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Adds the connection that `make` returns, which is told its id.
+    /// Inserts the connection that `make` returns; `make` is called with the id of the new
+    /// connection.
     pub(crate) fn insert_with(
         &mut self,
         make: impl FnOnce(ConnectionId) -> Connection,
@@ -29,7 +30,7 @@ impl Connections {
         id
     }
 
-    /// Takes a connection out.
+    /// Removes a connection and returns it.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let connection = self.table.remove(id)?;
         let host = host(connection.peer.ip());
@@ -55,7 +56,7 @@ impl Connections {
         self.table.len()
     }
 
-    /// How many connections there are from an address.
+    /// Number of connections from an address.
     pub(crate) fn count_of(&self, peer: IpAddr) -> usize {
         self.of_host.get(&host(peer)).copied().unwrap_or(0)
     }
@@ -69,7 +70,7 @@ impl Connections {
         self.table.iter()
     }
 
-    /// A client session has nothing to do with a connection any more, which may go its own way.
+    /// Removes a client session from a connection, which the idle time-out may close afterwards.
     pub(crate) fn unbind(
         &mut self,
         env: &mut UsageEnvironment,
@@ -82,18 +83,18 @@ impl Connections {
         }
     }
 
-    /// Notes that a connection cannot be written to. The server ends it at the end of the event.
+    /// Records that a connection cannot be written to. The server ends it at the end of the event.
     pub(crate) fn note_broken(&mut self, id: ConnectionId) {
         self.broken.push(id);
     }
 
-    /// A connection that was noted as broken and has not been told of yet.
+    /// Returns a connection recorded as broken, each once.
     pub(crate) fn poll_broken(&mut self) -> Option<ConnectionId> {
         self.broken.pop()
     }
 }
 
-/// One host has one address, however its family writes it.
+/// The address that stands for a host: an IPv4-mapped IPv6 address counts as the IPv4 address.
 const fn host(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }

@@ -1,8 +1,8 @@
-//! [`MessageMachine`]: RTSP over one connection, without the connection: bytes in and out,
-//! deadlines, and which response belongs to which request (RFC 2326 sections 4 to 8, 10.12, 12.17).
+//! [`MessageMachine`]: the RTSP protocol on one connection, without I/O: bytes in and out,
+//! deadlines, and the matching of responses to requests (RFC 2326 sections 4 to 8, 10.12, 12.17).
 //!
-//! It serves either end. Both send requests and both are asked (RFC 2326 section 10): a server's
-//! connection answers in the main, a client's asks, and both exchange interleaved packets.
+//! It serves both ends of a connection. Both may send requests (RFC 2326 section 10): a server
+//! mostly answers, a client mostly asks, and both exchange interleaved packets.
 
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::out_queue::{OutQueue, Write, WriteOutcome};
@@ -12,98 +12,99 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a connection that is being closed may take to send what waits.
+/// Time for which a closing connection may still send queued output.
 const LINGER: Duration = Duration::from_secs(2);
 /// Capacity of an empty input buffer that is kept.
 const KEPT_INPUT: usize = 1024;
 
-/// The state of RTSP over one connection.
+/// The state of RTSP on one connection.
 ///
-/// It opens no socket and reads no clock: it is handed the bytes that came, the time, and a
-/// [`Write`] for the bytes that go. Its owner calls
+/// The machine opens no socket and reads no clock: the caller passes the received bytes, the time,
+/// and a [`Write`] for the output. The caller calls
 ///
 /// 1. for input, while [`wants_input`](Self::wants_input): [`begin_input`](Self::begin_input) with
-///    what was read; [`poll_message`](Self::poll_message) until it returns `None` or an error, and
-///    between these calls whatever the messages ask for; [`end_input`](Self::end_input). When the
-///    peer has ended, [`note_end_of_input`](Self::note_end_of_input) and the same with nothing.
-///    While [`has_backlog`](Self::has_backlog) it does that again in the next turn with nothing.
+/// the bytes that were read; [`poll_message`](Self::poll_message) until it returns `None` or an
+/// error, with whatever calls the messages require in between; [`end_input`](Self::end_input). At
+/// the end of input, [`note_end_of_input`](Self::note_end_of_input) and then the same calls with no
+/// bytes. While [`has_backlog`](Self::has_backlog), the same calls with no bytes in the next turn.
 /// 2. for output, at any time: [`send`](Self::send) with a response, [`send_request`],
-///    [`send_media`](Self::send_media); and [`flush`](Self::flush) when the connection takes more
-///    while [`wants_output`](Self::wants_output).
-/// 3. for time, after any of these: [`poll_timeout`](Self::poll_timeout); and when that has come,
-///    [`overdue`](Self::overdue), which says whether the connection is over,
-///    [`is_hold_over`](Self::is_hold_over) and [`poll_unanswered`](Self::poll_unanswered).
+/// [`send_media`](Self::send_media); and [`flush`](Self::flush) when the connection is writable
+/// while [`wants_output`](Self::wants_output).
+/// 3. for time, after any of these: [`poll_timeout`](Self::poll_timeout); and when that time has
+/// come, [`overdue`](Self::overdue), which says whether the connection is over,
+/// [`is_hold_over`](Self::is_hold_over) and [`poll_unanswered`](Self::poll_unanswered).
 ///
 /// [`send_request`]: Self::send_request
 #[derive(Debug)]
 pub(crate) struct MessageMachine {
     config: ConnectionConfig,
     decoder: Decoder,
-    /// Input that was read and not understood yet.
+    /// Input that was read and is not parsed yet.
     kept: Vec<u8>,
     out: OutQueue,
-    /// What the writer has taken has not gone yet.
+    /// The writer holds bytes that it has accepted and not transmitted.
     is_unflushed: bool,
     unanswered: Unanswered,
     hold: Option<Hold>,
     backlog: bool,
-    /// The peer will send no more.
+    /// The peer has ended its side of the connection.
     input_ended: bool,
     closing: Option<Instant>,
-    /// When the last whole message, or interleaved packet, came.
+    /// When the last whole message or interleaved packet arrived.
     heard_at: Instant,
-    /// When the message that has not arrived whole began.
+    /// When the first byte of an incomplete message arrived.
     partial_since: Option<Instant>,
-    /// Since when nothing of what waits was taken.
+    /// Time since which none of the queued output was accepted.
     blocked_since: Option<Instant>,
 }
 
-/// No input is looked at: a request has to be answered first.
+/// Parsing is suspended: a request has to be answered first.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
-    /// How long at most; `None`: for ever.
+    /// End of the suspension at the latest; `None`: no limit.
     until: Option<Instant>,
 }
 
-/// Input while its messages are handled: lent out by the machine, so that it can be used meanwhile.
+/// Input that is being parsed. The machine lends it out, so that its methods can be called between
+/// messages.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    /// What was kept, with the fresh bytes behind it; empty if nothing was.
+    /// Input that was kept, followed by the new bytes; empty if none was kept.
     kept: Vec<u8>,
     fresh: &'a [u8],
     taken: usize,
     messages: usize,
 }
 
-/// What has come in whole.
+/// A whole message or packet that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Received<'i> {
-    /// A request of the peer's.
+    /// A request from the peer.
     Request(Request<'i>),
-    /// The response to the request that was sent with this `CSeq`. After a provisional one (1xx)
-    /// the final one is still to come.
+    /// The response to the request with this `CSeq`. A provisional response (1xx) is followed by a
+    /// final one.
     Response(u32, Response<'i>),
-    /// A response that no request waits for, or no more.
+    /// A response that matches no outstanding request.
     Unexpected(Response<'i>),
-    /// An RTP or RTCP packet between the messages.
+    /// An RTP or RTCP packet between messages.
     Interleaved {
-        /// The channel, as agreed by `Transport`.
+        /// The channel, as agreed in `Transport`.
         channel: u8,
         /// The packet.
         data: &'i [u8],
     },
 }
 
-/// Why a connection is over.
+/// The reason for which a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
-    /// It was closed, and has had time to send what waited.
+    /// It was closed, and has had the time to send queued output.
     Closed,
-    /// The peer takes nothing of what it is sent.
+    /// The peer accepts none of the output.
     Blocked,
-    /// A message did not arrive whole in time.
+    /// A message did not arrive completely in time.
     Partial,
-    /// Nobody uses it, and nothing has come for long.
+    /// The connection is unused, and nothing has been received during the idle time-out.
     Idle,
 }
 
@@ -118,10 +119,10 @@ impl fmt::Display for Overdue {
     }
 }
 
-/// Why a request was not sent.
+/// The reason for which a request was not sent.
 #[derive(Debug)]
 pub(crate) enum RequestError {
-    /// The connection is on its way out.
+    /// The connection is closing.
     Closing,
     /// Too many requests are unanswered.
     TooMany,
@@ -130,7 +131,7 @@ pub(crate) enum RequestError {
 }
 
 impl MessageMachine {
-    /// A connection that was made at `now`.
+    /// Creates the machine of a connection that was established at `now`.
     pub(crate) fn new(config: ConnectionConfig, now: Instant) -> Self {
         Self {
             decoder: Decoder::new(),
@@ -151,14 +152,13 @@ impl MessageMachine {
 
     // Input
 
-    /// Whether there is a use for more input: not while a request waits for its answer, nor while
-    /// there is a backlog, nor at the end.
+    /// Whether the caller should read more input: not while a request waits for its answer, nor
+    /// while there is a backlog, nor after the end of input.
     pub(crate) const fn wants_input(&self) -> bool {
         self.hold.is_none() && !self.backlog && !self.input_ended && !self.is_closing()
     }
 
-    /// Lends out the input that was kept, with what has just been read behind it. Where nothing
-    /// was kept that is done without a copy.
+    /// Lends out the kept input followed by `fresh`. If no input was kept, `fresh` is not copied.
     pub(crate) fn begin_input<'a>(&mut self, fresh: &'a [u8]) -> Input<'a> {
         let mut kept = std::mem::take(&mut self.kept);
         let mut fresh = fresh;
@@ -169,12 +169,12 @@ impl MessageMachine {
         Input { kept, fresh, taken: 0, messages: 0 }
     }
 
-    /// What comes next in the input; `None` if it has to wait for more, for the answer to a request
-    /// ([`hold_input`](Self::hold_input)) or for the next turn.
+    /// The next message or packet in the input; `None` if parsing has to wait for more input, for
+    /// the answer to a request ([`hold_input`](Self::hold_input)) or for the next turn.
     ///
     /// # Errors
-    /// The input is no RTSP. Where the next message begins is not known, so that the connection
-    /// can only be closed, after the answer that the error asks for.
+    /// The input is not RTSP. The start of the next message cannot be found, so the caller sends
+    /// the answer that the error asks for and closes the connection.
     pub(crate) fn poll_message<'i>(
         &mut self,
         input: &'i mut Input<'_>,
@@ -227,7 +227,7 @@ impl MessageMachine {
         Received::Response(cseq, response)
     }
 
-    /// Takes back the input that was lent out, and keeps what is not done with.
+    /// Takes back the input that was lent out, and keeps the part that is not parsed yet.
     pub(crate) fn end_input(&mut self, input: Input<'_>, now: Instant) {
         let Input { mut kept, fresh, taken, .. } = input;
         if kept.is_empty() {
@@ -244,30 +244,31 @@ impl MessageMachine {
         }
     }
 
-    /// The peer will send no more. The connection closes when what has come is answered.
+    /// Records that the peer sends no more. The connection closes when the received requests are
+    /// answered.
     pub(crate) const fn note_end_of_input(&mut self) {
         self.input_ended = true;
     }
 
-    /// Whether there is input that was read and can be looked at, in the next turn.
+    /// Whether there is input left to parse in the next turn.
     pub(crate) const fn has_backlog(&self) -> bool {
         self.backlog && self.hold.is_none()
     }
 
-    /// Bytes that were read and not understood yet.
+    /// Number of bytes that were read and are not parsed yet.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn kept(&self) -> usize {
         self.kept.len()
     }
 
-    /// Lets input wait until it is [released](Self::release_input): what is asked in it is answered
-    /// after the present request. The owner hears, by [`is_hold_over`](Self::is_hold_over), when
-    /// that has not come to pass by `until`.
+    /// Suspends parsing until [`release_input`](Self::release_input), so that requests that follow
+    /// the present one are answered after it. [`is_hold_over`](Self::is_hold_over) reports when the
+    /// suspension has lasted beyond `until`.
     pub(crate) const fn hold_input(&mut self, until: Option<Instant>) {
         self.hold = Some(Hold { until });
     }
 
-    /// Lets input be looked at again.
+    /// Resumes parsing.
     pub(crate) const fn release_input(&mut self) {
         self.hold = None;
     }
@@ -276,15 +277,15 @@ impl MessageMachine {
         self.hold.is_some()
     }
 
-    /// Whether input is on hold for longer than was meant.
+    /// Whether parsing is still suspended at the time given to [`hold_input`](Self::hold_input).
     pub(crate) fn is_hold_over(&self, now: Instant) -> bool {
         self.hold.and_then(|hold| hold.until).is_some_and(|until| now >= until)
     }
 
     // Output
 
-    /// Sends bytes of a response, or of a packet that is not media, behind those that wait and
-    /// before media that wait. What cannot be sent is queued.
+    /// Sends the bytes of a response, or of a packet that is not media, behind queued messages and
+    /// ahead of queued media. The part that cannot be sent now is queued.
     ///
     /// # Errors
     /// The connection cannot be written to.
@@ -299,12 +300,12 @@ impl MessageMachine {
         Ok(())
     }
 
-    /// Sends a request with a `CSeq` of the machine's choice, which it returns. Within `timeout` a
-    /// [`Received::Response`] comes with that number, or [`poll_unanswered`](Self::poll_unanswered)
-    /// returns it.
+    /// Sends a request with a `CSeq` that the machine chooses and returns. Within `timeout`, either
+    /// a [`Received::Response`] with that number follows, or
+    /// [`poll_unanswered`](Self::poll_unanswered) returns the number.
     ///
     /// # Errors
-    /// See [`RequestError`]; nothing will be told of the request then.
+    /// See [`RequestError`]; the request is forgotten.
     pub(crate) fn send_request(
         &mut self,
         request: &mut Request<'_>,
@@ -327,8 +328,9 @@ impl MessageMachine {
         Ok(cseq)
     }
 
-    /// Sends interleaved packets, as many whole ones as `bytes` holds, straight from `bytes`, or
-    /// queues them, or drops them. `must` goes in even when the queue is full (a BYE).
+    /// Sends interleaved packets (`bytes` holds any number of whole ones) without copying; packets
+    /// that cannot be sent now are queued, or dropped if the queue is full. With `must` they are
+    /// queued even then (a BYE).
     ///
     /// # Errors
     /// The connection cannot be written to.
@@ -350,7 +352,7 @@ impl MessageMachine {
         Ok(outcome)
     }
 
-    /// Sends what waits and can be sent, and returns how many bytes went.
+    /// Sends as much of the queue as possible, and returns the number of bytes sent.
     ///
     /// # Errors
     /// The connection cannot be written to.
@@ -373,30 +375,31 @@ impl MessageMachine {
         self.is_unflushed || self.wants_output()
     }
 
-    /// Whether there is something to [flush](Self::flush).
+    /// Whether there is queued output to [flush](Self::flush).
     pub(crate) fn wants_output(&self) -> bool {
         !self.out.is_empty()
     }
 
-    /// Whether so many bytes of messages wait that the peer is taken for one that reads none.
+    /// Whether more bytes of messages are queued than the configuration allows: the peer reads no
+    /// answers.
     pub(crate) const fn has_too_much_queued(&self) -> bool {
         self.out.control_len() > self.config.max_queued_messages
     }
 
-    /// Bytes that wait to be sent.
+    /// Number of queued bytes.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const fn queued(&self) -> usize {
         self.out.len()
     }
 
-    /// Drops the media that wait on two channels, but for a packet that has begun to be sent.
+    /// Drops the media queued on two channels, except a packet that is partly sent.
     pub(crate) fn forget_channels(&mut self, channels: [u8; 2]) {
         self.out.forget_channels(channels);
     }
 
     // The end
 
-    /// No more input is taken; the connection goes when what waits is sent.
+    /// Stops reading input; the connection ends when the queue is sent.
     pub(crate) fn begin_close(&mut self, now: Instant) {
         self.closing.get_or_insert(now);
     }
@@ -405,20 +408,19 @@ impl MessageMachine {
         self.closing.is_some()
     }
 
-    /// Whether the connection is closing and has nothing more to send.
+    /// Whether the connection is closing and has nothing left to send.
     pub(crate) fn is_finished(&self) -> bool {
         self.closing.is_some() && !self.is_blocked()
     }
 
     // Time
 
-    /// The owner has heard from the peer, or of it, in another way: the idle time begins anew.
+    /// Records another sign of life of the peer: the idle time-out starts anew.
     pub(crate) const fn note_alive(&mut self, now: Instant) {
         self.heard_at = now;
     }
 
-    /// When something has to happen by. `is_used`: the connection may be silent for as long as it
-    /// likes.
+    /// The next deadline. With `is_used`, the idle time-out does not apply.
     pub(crate) fn poll_timeout(&self, is_used: bool) -> Option<Instant> {
         let after = |since: Option<Instant>, limit| since.and_then(|at| at.checked_add(limit));
         [
@@ -438,7 +440,7 @@ impl MessageMachine {
         (!is_used && self.hold.is_none()).then_some(self.heard_at)
     }
 
-    /// Why the connection is over at `now`, if it is. `is_used` as in
+    /// The reason for which the connection is over at `now`; `None` if it is not. `is_used` as in
     /// [`poll_timeout`](Self::poll_timeout).
     pub(crate) fn overdue(&self, is_used: bool, now: Instant) -> Option<Overdue> {
         let over = |since: Option<Instant>, limit: Duration| {
@@ -455,8 +457,8 @@ impl MessageMachine {
         .find_map(|(since, limit, why)| over(since, limit).then_some(why))
     }
 
-    /// The `CSeq` of a request that was not answered in time, each once. A response that comes
-    /// later is [unexpected](Received::Unexpected).
+    /// The `CSeq` of a request that was not answered in time, each once. A later response to it is
+    /// [unexpected](Received::Unexpected).
     pub(crate) fn poll_unanswered(&mut self, now: Instant) -> Option<u32> {
         self.unanswered.poll_overdue(now)
     }

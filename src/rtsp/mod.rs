@@ -1,11 +1,12 @@
-//! The RTSP connection, for either end of it: bytes in and out, deadlines, what waits to be sent.
+//! The RTSP connection, for servers and clients: input, output, deadlines and the send queue.
 //!
 //! A [`Connection`](connection::Connection) is a byte stream
 //! ([`ByteStream`](crate::net::ByteStream): TCP, and the place for TLS and tunnels), a
 //! [`MessageMachine`](machine::MessageMachine), which does no input or output, and a registration
 //! with the event loop. [`Connections`](connections::Connections) is the server's table of them.
-//! This room names client sessions and streams by their [ids](crate::ids) and knows nothing of
-//! methods: it hands requests, responses and interleaved packets up and sends what it is given.
+//! This module names client sessions and streams by their [ids](crate::ids) and knows nothing of
+//! methods: it passes requests, responses and interleaved packets to its owner and sends what the
+//! owner gives it.
 
 pub(crate) mod channels;
 pub(crate) mod config;

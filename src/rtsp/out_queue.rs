@@ -1,4 +1,4 @@
-//! What a connection has yet to send: answers, and interleaved packets (RFC 2326 section 10.12).
+//! The send queue of a connection: messages, and interleaved packets (RFC 2326 section 10.12).
 //!
 //! Media is written straight from the shared packet buffer; only what the socket did not take is
 //! copied here. An answer goes ahead of queued media, but never into the middle of an interleaved
@@ -9,38 +9,38 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::iter::once;
 
-/// What packets that must arrive (RTCP) may take beyond the bound: a last report and a BYE for as
-/// many tracks as a connection has channels for.
+/// Bytes beyond the bound that packets which must be delivered (RTCP) may take: a last report and a
+/// BYE for as many tracks as a connection has channels for.
 const MUST_ROOM: usize = 16 << 10;
 
-/// Pieces that are written at once of what waits.
+/// Pieces of the queue that one vectored write covers.
 const GATHERED: usize = 16;
 
-/// Where bytes go: a non-blocking writer.
+/// The output of a connection: a non-blocking writer.
 pub(crate) trait Write {
-    /// Writes as much of `bytes` as it takes; `WouldBlock` if that is nothing.
+    /// Writes as many of `bytes` as possible; `WouldBlock` if none can be written.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Writes as much of the pieces, in their order, as it takes.
+    /// Writes as many bytes of the pieces as possible, in order.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let first = pieces.iter().find(|piece| !piece.is_empty());
         self.write(first.map_or(&[], |piece| piece))
     }
 
-    /// Whether all that it has taken has gone.
+    /// Whether all accepted bytes have been transmitted.
     fn is_flushed(&self) -> bool {
         true
     }
 }
 
-/// What became of a frame.
+/// The result of sending a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteOutcome {
-    /// The socket took it.
+    /// The socket has accepted all of it.
     Whole,
-    /// It waits in the queue, in part or whole.
+    /// Part or all of it is queued.
     Queued,
-    /// There was no room: none of it will be sent.
+    /// The queue was full: none of it will be sent.
     Dropped,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct OutQueue {
     max_media_bytes: usize,
 }
 
-/// Bytes on their way; `boundary` is the first packet boundary at or after `position`.
+/// Queued bytes; `boundary` is the first packet boundary at or after `position`.
 #[derive(Debug)]
 struct Chunk {
     bytes: Vec<u8>,
@@ -82,7 +82,7 @@ impl Chunk {
         self.position < self.boundary
     }
 
-    /// Bytes of the packet that has begun to be sent.
+    /// Number of bytes left of the packet that is partly sent.
     const fn left_of_packet(&self) -> usize {
         self.boundary - self.position
     }
@@ -92,7 +92,7 @@ impl Chunk {
     }
 }
 
-/// Bytes of the interleaved packet that `bytes` begins with, its prefix included.
+/// Length of the interleaved packet at the start of `bytes`, including its prefix.
 fn packet_len(bytes: &[u8]) -> usize {
     let mut reader = Reader::new(bytes);
     let len = reader
@@ -103,8 +103,8 @@ fn packet_len(bytes: &[u8]) -> usize {
 }
 
 impl OutQueue {
-    /// A queue that holds at most `max_media_bytes` of media (answers are bounded by the number
-    /// of requests that are read while some wait).
+    /// Creates a queue that holds at most `max_media_bytes` of media. (Messages are bounded by the
+    /// number of requests that are read while some are unanswered.)
     pub(crate) const fn new(max_media_bytes: usize) -> Self {
         Self {
             control: VecDeque::new(),
@@ -119,19 +119,19 @@ impl OutQueue {
         self.control.is_empty() && self.media.is_empty()
     }
 
-    /// Bytes that wait.
+    /// Number of queued bytes.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const fn len(&self) -> usize {
         self.media_bytes + self.control_bytes
     }
 
-    /// Bytes of answers that wait.
+    /// Number of queued bytes of messages.
     pub(crate) const fn control_len(&self) -> usize {
         self.control_bytes
     }
 
-    /// Sends an answer, now or later; tells how many bytes went, of what waited too. Only what
-    /// the socket does not take is copied.
+    /// Sends a message now or later, and returns the number of bytes sent, queued ones included.
+    /// Only the part that the socket does not accept is copied.
     pub(crate) fn send_control(
         &mut self,
         bytes: &[u8],
@@ -147,9 +147,9 @@ impl OutQueue {
         if was_empty { Ok(taken) } else { self.flush(socket) }
     }
 
-    /// Sends interleaved packets, as many whole ones as `bytes` holds, now or later. `must` goes
-    /// in even when the queue is full (a BYE): there is some room for it, and what it takes counts
-    /// like media.
+    /// Sends interleaved packets (`bytes` holds any number of whole ones) now or later. With `must`
+    /// they are queued even if the queue is full (a BYE): some room is reserved for that, and it
+    /// counts as media.
     pub(crate) fn send_media(
         &mut self,
         bytes: &[u8],
@@ -186,7 +186,8 @@ impl OutQueue {
         self.media.push_back(chunk);
     }
 
-    /// Writes until the socket takes no more or nothing waits; tells how many bytes went.
+    /// Writes until the socket accepts no more or the queue is empty; returns the number of bytes
+    /// written.
     pub(crate) fn flush(&mut self, socket: &mut impl Write) -> io::Result<usize> {
         let mut written = 0;
         while !self.is_empty() {
@@ -209,8 +210,8 @@ impl OutQueue {
         Ok(written)
     }
 
-    /// What waits, in the order in which it goes: with an answer waiting, a half-sent packet is
-    /// completed, then come the answers, and then the other packets.
+    /// The queued pieces in the order in which they are sent. While a message is queued: the rest
+    /// of a partly sent packet, then the messages, then the other packets.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let (begun, rest) = self.media.front().map_or((&[][..], &[][..]), |front| {
             let unsent = front.unsent();
@@ -223,7 +224,7 @@ impl OutQueue {
         all.filter(|piece| !piece.is_empty())
     }
 
-    /// So many bytes of the [pieces](Self::pieces) went.
+    /// Removes `n` bytes that were written from the [pieces](Self::pieces).
     fn advance(&mut self, mut n: usize) {
         while n > 0 {
             let answer_waits = !self.control.is_empty();
@@ -252,8 +253,8 @@ impl OutQueue {
         }
     }
 
-    /// Drops the media of one pair of channels that has not begun to be sent (TEARDOWN of one
-    /// track). Packets of other channels in the same chunk stay.
+    /// Drops the media queued on a pair of channels, except a packet that is partly sent (TEARDOWN
+    /// of one track). Packets of other channels in the same chunk stay.
     pub(crate) fn forget_channels(&mut self, channels: [u8; 2]) {
         for chunk in &mut self.media {
             if chunk.bytes.get(chunk.boundary + 1).is_some_and(|c| channels.contains(c)) {
@@ -266,7 +267,7 @@ impl OutQueue {
     }
 }
 
-/// Writes until the socket takes no more; tells how many bytes went.
+/// Writes until the socket accepts no more; returns the number of bytes written.
 fn write_all(bytes: &[u8], socket: &mut impl Write) -> io::Result<usize> {
     let mut taken = 0;
     while taken < bytes.len() {
@@ -280,7 +281,7 @@ fn write_all(bytes: &[u8], socket: &mut impl Write) -> io::Result<usize> {
     Ok(taken)
 }
 
-/// Start of the packet that byte `at` lies in.
+/// Start of the packet that contains byte `at`.
 fn last_boundary(bytes: &[u8], at: usize) -> usize {
     let mut start = 0;
     loop {
@@ -324,7 +325,7 @@ mod tests {
         }
     }
 
-    /// Counts the calls, and takes all.
+    /// A writer that counts the calls and accepts everything.
     struct Gatherer(Vec<Vec<u8>>);
 
     impl Write for Gatherer {

@@ -1,9 +1,9 @@
-//! What the tests and fuzz bodies of this room write to.
+//! The writer that this module's tests and fuzz bodies use.
 
 use crate::rtsp::out_queue::Write;
 use std::io;
 
-/// Takes `room` bytes and then would block.
+/// A writer that accepts `room` bytes and then returns `WouldBlock`.
 #[derive(Default)]
 pub(crate) struct Pipe {
     pub(crate) room: usize,

@@ -1,8 +1,8 @@
-//! [`Unanswered`]: the requests that were sent to the peer and wait for a response.
+//! [`Unanswered`]: the requests that were sent to the peer and have no response yet.
 
 use std::time::Instant;
 
-/// Requests to the peer that wait for a response, by their `CSeq` (RFC 2326 section 12.17).
+/// Requests to the peer that have no response yet, by `CSeq` (RFC 2326 section 12.17).
 #[derive(Debug, Default)]
 pub(crate) struct Unanswered {
     last: u32,
@@ -13,13 +13,13 @@ pub(crate) struct Unanswered {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     cseq: u32,
-    /// `None`: it waits as long as the connection lasts.
+    /// Deadline of the response; `None`: the end of the connection.
     until: Option<Instant>,
 }
 
 impl Unanswered {
-    /// Chooses the `CSeq` of the next request, which is answered by `until` or told as unanswered.
-    /// `None` if `limit` of them wait.
+    /// Chooses the `CSeq` of the next request, which is overdue after `until`. `None` if `limit`
+    /// requests are unanswered.
     pub(crate) fn add(&mut self, until: Option<Instant>, limit: usize) -> Option<u32> {
         if self.requests.len() >= limit {
             return None;
@@ -35,7 +35,7 @@ impl Unanswered {
         Some(cseq)
     }
 
-    /// Takes out a request, if it waits.
+    /// Removes a request; returns whether it was unanswered.
     pub(crate) fn remove(&mut self, cseq: u32) -> bool {
         let before = self.requests.len();
         self.requests.retain(|r| r.cseq != cseq);
@@ -46,12 +46,12 @@ impl Unanswered {
         self.requests.iter().any(|r| r.cseq == cseq)
     }
 
-    /// When the first of them has waited for too long.
+    /// The earliest deadline of a response.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.requests.iter().filter_map(|r| r.until).min()
     }
 
-    /// Takes out one that has waited for too long at `now`.
+    /// Removes and returns a request whose deadline has passed at `now`.
     pub(crate) fn poll_overdue(&mut self, now: Instant) -> Option<u32> {
         let overdue = |r: &Entry| r.until.is_some_and(|until| now >= until);
         let at = self.requests.iter().position(overdue)?;

@@ -1,29 +1,29 @@
 //! RTP and RTCP between the RTSP messages of a TCP connection: `$`, channel, length, packet
 //! (RFC 2326 section 10.12).
 
-/// First byte of a frame; no message begins with it.
+/// First byte of a frame; no RTSP message begins with it.
 pub const MAGIC: u8 = b'$';
-/// Bytes before the packet.
+/// Length of the prefix before a packet, in bytes.
 pub const PREFIX_LEN: usize = 4;
-/// Bytes of the longest frame, prefix included.
+/// Length of the longest frame, prefix included, in bytes.
 pub const MAX_FRAME_LEN: usize = PREFIX_LEN + u16::MAX as usize;
 
 /// A packet and its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Channel, as agreed by `Transport`.
+    /// Channel, as agreed in `Transport`.
     pub channel: u8,
     /// The packet.
     pub data: &'a [u8],
 }
 
-/// The four bytes before a packet of `len` bytes.
+/// Returns the four bytes that precede a packet of `len` bytes.
 pub const fn prefix(channel: u8, len: u16) -> [u8; PREFIX_LEN] {
     let [high, low] = len.to_be_bytes();
     [MAGIC, channel, high, low]
 }
 
-/// Appends a frame. `false`, and nothing appended, if the packet is longer than 65,535 bytes.
+/// Appends a frame. Returns false, and appends nothing, if the packet is longer than 65,535 bytes.
 #[must_use]
 pub fn write(channel: u8, data: &[u8], out: &mut Vec<u8>) -> bool {
     let Ok(len) = u16::try_from(data.len()) else { return false };
@@ -32,8 +32,8 @@ pub fn write(channel: u8, data: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// The frame at the front of `input` and the bytes it takes; `None` if it is not whole, or if
-/// `input` does not begin with [`MAGIC`].
+/// Reads the frame at the start of `input`, and returns it with its length in bytes. `None` if the
+/// frame is incomplete, or if `input` does not begin with [`MAGIC`].
 pub fn decode(input: &[u8]) -> Option<(Frame<'_>, usize)> {
     let [MAGIC, channel, high, low, rest @ ..] = input else { return None };
     let len = usize::from(u16::from_be_bytes([*high, *low]));

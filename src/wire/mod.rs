@@ -1,8 +1,10 @@
-//! Bytes ↔ values: RTSP, SDP, RTP, RTCP. No state, no time, no I/O.
+//! Parsers and writers for RTSP, SDP, RTP and RTCP: bytes to values and back, without state, time
+//! or I/O.
 //!
-//! Every parser reads through [`Reader`], which cannot index and so cannot panic, and tells
-//! "not enough bytes yet" ([`ParseError::Incomplete`]) from "will never be valid"
-//! ([`ParseError::Invalid`]).
+//! Start with [`rtsp`] for messages and headers, [`sdp`] for session descriptions, [`rtp`] and
+//! [`rtcp`] for packets, [`url`] for RTSP URLs. Every binary parser reads through [`Reader`], which
+//! cannot index and so cannot panic, and which distinguishes "not enough bytes yet"
+//! ([`ParseError::Incomplete`]) from "will never be valid" ([`ParseError::Invalid`]).
 
 pub mod interleaved;
 mod reader;

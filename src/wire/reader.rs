@@ -1,20 +1,20 @@
-//! A cursor over bytes that cannot panic.
+//! [`Reader`]: a cursor over bytes that cannot panic.
 
 use byteorder::{BigEndian, ByteOrder};
 use std::fmt;
 
-/// Why bytes could not be read.
+/// The reason for which bytes could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// The input ended where more was needed.
+    /// The input ended before the end of a value.
     Incomplete {
-        /// What was being read.
+        /// The value that was being read.
         what: &'static str,
     },
-    /// No continuation of the input would make it valid.
+    /// The input is invalid, whatever follows it.
     Invalid {
-        /// What was being read.
+        /// The value that was being read.
         what: &'static str,
         /// Offset from the start of the reader's input, in bytes.
         at: usize,
@@ -40,73 +40,73 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte of `input`.
+    /// Creates a reader at the first byte of `input`.
     pub const fn new(input: &'a [u8]) -> Self {
         Self { input, position: 0 }
     }
 
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     pub const fn position(&self) -> usize {
         self.position
     }
 
-    /// Bytes not yet read.
+    /// The bytes that are not read yet.
     pub fn remaining(&self) -> &'a [u8] {
         self.input.get(self.position..).unwrap_or_default()
     }
 
-    /// Whether everything has been read.
+    /// Whether all bytes have been read.
     pub fn is_empty(&self) -> bool {
         self.remaining().is_empty()
     }
 
-    /// The next `n` bytes.
+    /// Reads the next `n` bytes; `what` names the value in an error.
     pub fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], ParseError> {
         let taken = self.remaining().get(..n).ok_or(ParseError::Incomplete { what })?;
         self.position += n;
         Ok(taken)
     }
 
-    /// A reader over the next `n` bytes.
+    /// Returns a reader over the next `n` bytes.
     pub fn sub(&mut self, n: usize, what: &'static str) -> Result<Self, ParseError> {
         self.take(n, what).map(Self::new)
     }
 
-    /// Everything that is left.
+    /// Reads all remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         let rest = self.remaining();
         self.position = self.input.len();
         rest
     }
 
-    /// One byte.
+    /// Reads one byte.
     pub fn u8(&mut self, what: &'static str) -> Result<u8, ParseError> {
         let &byte = self.remaining().first().ok_or(ParseError::Incomplete { what })?;
         self.position += 1;
         Ok(byte)
     }
 
-    /// Two bytes.
+    /// Reads an unsigned integer of two bytes.
     pub fn u16(&mut self, what: &'static str) -> Result<u16, ParseError> {
         self.take(2, what).map(BigEndian::read_u16)
     }
 
-    /// Three bytes.
+    /// Reads an unsigned integer of three bytes.
     pub fn u24(&mut self, what: &'static str) -> Result<u32, ParseError> {
         self.take(3, what).map(BigEndian::read_u24)
     }
 
-    /// Four bytes.
+    /// Reads an unsigned integer of four bytes.
     pub fn u32(&mut self, what: &'static str) -> Result<u32, ParseError> {
         self.take(4, what).map(BigEndian::read_u32)
     }
 
-    /// Eight bytes.
+    /// Reads an unsigned integer of eight bytes.
     pub fn u64(&mut self, what: &'static str) -> Result<u64, ParseError> {
         self.take(8, what).map(BigEndian::read_u64)
     }
 
-    /// The error for what was just read.
+    /// Returns an [`Invalid`](ParseError::Invalid) error at the present position.
     pub const fn invalid(&self, what: &'static str) -> ParseError {
         ParseError::Invalid { what, at: self.position }
     }

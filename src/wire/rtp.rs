@@ -1,39 +1,39 @@
-//! RTP packets (RFC 3550 section 5.1) and how to tell them from RTCP (RFC 5761 section 4).
+//! RTP packets (RFC 3550 section 5.1), and how to distinguish them from RTCP (RFC 5761 section 4).
 
 use super::{ParseError, Reader};
 use std::ops::Range;
 
-/// Bytes of a header without CSRCs and extension.
+/// Length of a header without CSRCs and extension, in bytes.
 pub const HEADER_LEN: usize = 12;
 
 /// A received packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtpPacket<'a> {
-    /// Marker bit; its meaning is the payload format's.
+    /// Marker bit; the payload format defines its meaning.
     pub marker: bool,
     /// Payload type, below 128.
     pub payload_type: u8,
     /// Sequence number.
     pub sequence_number: u16,
-    /// Timestamp, in units of the clock rate.
+    /// Timestamp, in units of the payload format's clock rate.
     pub timestamp: u32,
     /// SSRC: the synchronization source that the packet comes from.
     pub ssrc: u32,
-    /// What follows the header, without padding.
+    /// Payload: the bytes after the header, without padding.
     pub payload: &'a [u8],
-    /// Where in the packet the payload lies, to slice it from shared bytes.
+    /// Range of the payload in the packet, for slicing shared bytes.
     pub payload_range: Range<usize>,
-    /// Profile-defined number and data of the header extension.
+    /// Header extension: the number that the profile defines, and the data.
     pub extension: Option<(u16, &'a [u8])>,
     csrcs: &'a [u8],
 }
 
 impl<'a> RtpPacket<'a> {
-    /// Reads a whole packet.
+    /// Parses a whole packet.
     ///
     /// # Errors
-    /// It is too short for its own fields, of another version, or its padding is longer than
-    /// what it pads.
+    /// The packet is shorter than its fields say, has another version than 2, or has more padding
+    /// than payload.
     pub fn parse(packet: &'a [u8]) -> Result<Self, ParseError> {
         let mut r = Reader::new(packet);
         let first = r.u8("RTP header")?;
@@ -76,13 +76,13 @@ impl<'a> RtpPacket<'a> {
         })
     }
 
-    /// Contributing sources, at most 15.
+    /// Iterates over the contributing sources, at most 15.
     pub fn csrcs(&self) -> impl Iterator<Item = u32> {
         self.csrcs.chunks_exact(4).filter_map(|c| Some(u32::from_be_bytes(c.try_into().ok()?)))
     }
 }
 
-/// Fills in a header of version 2 without padding, extension and CSRCs.
+/// Writes a header of version 2 without padding, extension and CSRCs.
 pub const fn write_header(
     header: &mut [u8; HEADER_LEN],
     marker: bool,
@@ -98,7 +98,7 @@ pub const fn write_header(
     *header = [0x80, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
 }
 
-/// Whether a packet on a port that carries both is RTCP (RFC 5761 section 4).
+/// Returns whether a packet received on a port that carries both is RTCP (RFC 5761 section 4).
 pub fn is_rtcp(packet: &[u8]) -> bool {
     matches!(packet, [0x80..=0xBF, 192..=223, ..])
 }

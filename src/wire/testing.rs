@@ -1,6 +1,6 @@
 //! Seeded randomness for the property tests of this layer.
 
-/// Marsaglia's xorshift64*: a failing seed is a test.
+/// Marsaglia's xorshift64* generator, so that a failing seed can be repeated.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
@@ -28,7 +28,7 @@ impl Random {
         (self.u64() >> 56) as u8
     }
 
-    /// Below `n`, which must not be 0.
+    /// A number below `n`, which must not be 0.
     pub(crate) const fn below(&mut self, n: usize) -> usize {
         (self.u64() >> 1) as usize % n
     }
@@ -45,7 +45,7 @@ impl Random {
         if self.chance(2) { Some(value(self)) } else { None }
     }
 
-    /// One to `max` letters and digits.
+    /// A word of one to `max` letters and digits.
     pub(crate) fn word(&mut self, max: usize) -> String {
         let len = 1 + self.below(max);
         (0..len).map(|_| *self.pick(b"abcdefghijklmnopqrstuvwxyz0123456789") as char).collect()

@@ -1,25 +1,25 @@
-//! Small readers of text that several header parsers share. None accepts a sign, white space
-//! inside a number, or overflow, all of which `str::parse` is laxer about than the RFCs are.
+//! Text parsers that several header parsers share. None accepts a sign, white space inside a
+//! number, or overflow; `str::parse` is laxer here than the RFCs.
 
 use super::ParseError;
 use std::fmt;
 
-/// The error for a header value; the position in the message is not known here.
+/// The error for a malformed header value, without a position in the message.
 pub(crate) const fn invalid(what: &'static str) -> ParseError {
     ParseError::Invalid { what, at: 0 }
 }
 
-/// A decimal number of digits alone.
+/// Parses a decimal number that consists of digits only.
 pub(crate) fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     if is_number(text) { text.parse().ok() } else { None }
 }
 
-/// Whether a text is a decimal number, of any length.
+/// Returns whether a text is a decimal number, of any length.
 pub(crate) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A hexadecimal number of at most eight digits.
+/// Parses a hexadecimal number of at most eight digits.
 pub(crate) fn hex32(text: &str) -> Option<u32> {
     if text.is_empty() || text.len() > 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -27,10 +27,10 @@ pub(crate) fn hex32(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 16).ok()
 }
 
-/// RFC 2068 section 2.2: what of the visible characters is no part of a token.
+/// The separators of RFC 2068 section 2.2: visible characters that are not part of a token.
 const SEPARATORS: &[u8] = b"()<>@,;:\\\"/[]?={}";
 
-/// The bit of each character of a token is set.
+/// A bit set of the characters of a token.
 const TOKEN: u128 = {
     let (mut set, mut b) = (0, b'!');
     while b <= b'~' {
@@ -45,7 +45,7 @@ const TOKEN: u128 = {
     set
 };
 
-/// Whether a byte is a character of a token.
+/// Returns whether a byte is a token character.
 pub(crate) const fn is_token_byte(b: u8) -> bool {
     b.is_ascii() && TOKEN >> b & 1 == 1
 }
@@ -54,13 +54,13 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
 }
 
-/// Whether there is a character that cannot stand in a line. Looks at all of it, as that many at
-/// a time as the machine can.
+/// Returns whether a text contains a control character other than TAB. There is no early exit, so
+/// that the compiler can vectorize the loop.
 pub(crate) fn has_control(text: &str) -> bool {
     text.bytes().fold(false, |found, b| found | (b.is_ascii_control() & (b != b'\t')))
 }
 
-/// Takes one pair of surrounding quotes off. Backslash escapes stay as they are.
+/// Removes one pair of surrounding quotes. Backslash escapes stay.
 pub(crate) fn unquote(text: &str) -> &str {
     text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)
 }
@@ -76,7 +76,7 @@ pub(crate) fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item 
     })
 }
 
-/// `name=value` or `name`, both trimmed; the value keeps its quotes.
+/// Splits `name=value` or `name`, and trims both; the value keeps its quotes.
 pub(crate) fn parameter(text: &str) -> (&str, Option<&str>) {
     match text.split_once('=') {
         Some((name, value)) => (name.trim(), Some(value.trim())),
@@ -84,14 +84,14 @@ pub(crate) fn parameter(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A prefix without regard to ASCII case.
+/// Removes a prefix, compared without regard to ASCII case.
 pub(crate) fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
     if head.eq_ignore_ascii_case(prefix) { text.get(prefix.len()..) } else { None }
 }
 
-/// Shows a value with each control character as a space, so that no value, whatever its origin,
-/// ends a line.
+/// Displays a value with each control character replaced by a space, so that no value, whatever its
+/// origin, ends a line.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
@@ -109,7 +109,7 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// Shows a parameter's value: as [`OneLine`], and without the characters that end a parameter.
+/// Displays a parameter value: like [`OneLine`], and without the characters that end a parameter.
 pub(crate) struct ParameterValue<'a>(pub(crate) &'a str);
 
 impl fmt::Display for ParameterValue<'_> {

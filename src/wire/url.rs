@@ -1,8 +1,8 @@
 //! RTSP URLs and Request-URIs (RFC 2326 section 3.2, RFC 3986).
 //!
-//! What is read here are views of the text: nothing is copied. Kept raw, because a server compares and echoes URLs as the client wrote them; decoded on
-//! request, strictly: what decodes to a slash, a NUL or something other than UTF-8 names no
-//! resource.
+//! The types are views of the text and copy nothing. Components stay percent-encoded as received,
+//! because a server compares and echoes URLs as the client wrote them. Decoding is strict: a
+//! segment that decodes to a slash, a NUL or bytes that are not UTF-8 is an error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,23 +10,23 @@ use std::net::Ipv6Addr;
 
 use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case};
 
-/// Why a URL or a path cannot be understood.
+/// The reason for which a URL or a path cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Neither `*`, nor a path, nor a URL of a known scheme.
+    /// The text is neither `*`, nor a path, nor a URL with a known scheme.
     Scheme,
     /// The host is missing or malformed.
     Host,
     /// The port is not a number below 65,536.
     Port,
-    /// A control character.
+    /// The text contains a control character.
     Control,
-    /// `%` without two hexadecimal digits.
+    /// A `%` is not followed by two hexadecimal digits.
     Escape,
-    /// `%2F`: a segment would contain a slash.
+    /// A segment contains `%2F`, an encoded slash.
     EncodedSlash,
-    /// `%00`.
+    /// A segment contains `%00`.
     Nul,
     /// The decoded bytes are not UTF-8.
     NotUtf8,
@@ -49,7 +49,7 @@ impl fmt::Display for UrlError {
 
 impl std::error::Error for UrlError {}
 
-/// Scheme of an [`RtspUrl`].
+/// The scheme of an [`RtspUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -62,7 +62,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As written before `://`.
+    /// Returns the scheme as it is written before `://`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rtsp => "rtsp",
@@ -71,7 +71,7 @@ impl Scheme {
         }
     }
 
-    /// The port if the URL names none.
+    /// Returns the port of URLs that name none.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Rtsp | Self::Rtspu => 554,
@@ -80,7 +80,7 @@ impl Scheme {
     }
 }
 
-/// Those of Latin-1 too, which take a second look where there is other text than ASCII.
+/// Returns whether a text contains a control character, including those of Latin-1.
 fn has_control(text: &str) -> bool {
     text.bytes().fold(false, |found, b| found | b.is_ascii_control())
         || !text.is_ascii() && text.chars().any(char::is_control)
@@ -94,10 +94,10 @@ pub struct UrlPath<'a> {
 }
 
 impl<'a> UrlPath<'a> {
-    /// Splits `/path?query`.
+    /// Parses `/path?query`.
     ///
     /// # Errors
-    /// [`UrlError::Control`].
+    /// [`UrlError::Control`]: the text contains a control character.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         if has_control(text) {
             return Err(UrlError::Control);
@@ -108,33 +108,34 @@ impl<'a> UrlPath<'a> {
         })
     }
 
-    /// The path as received, with its leading slash; may be empty.
+    /// Returns the path as received, with its leading slash; may be empty.
     pub const fn as_str(&self) -> &'a str {
         self.path
     }
 
-    /// What follows the `?`, as received.
+    /// Returns the query, as received, without the `?`.
     pub const fn query(&self) -> Option<&'a str> {
         self.query
     }
 
-    /// The segments as received, without slashes; empty ones (`//`, a trailing `/`) are left out.
+    /// Iterates over the segments as received, without slashes. Empty segments (`//`, a trailing
+    /// `/`) are skipped.
     pub fn path_segments(&self) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
         self.path.split('/').filter(|segment| !segment.is_empty())
     }
 
-    /// The segments, decoded. `.` and `..` are left as they are: what they may mean is for
-    /// whoever opens files to decide.
+    /// Iterates over the decoded segments. `.` and `..` are not resolved; the caller that opens
+    /// files must handle them.
     ///
-    /// Each may be an error; see [`decode_segment`].
+    /// Each segment may be an error; see [`decode_segment`].
     pub fn decoded_segments(
         &self,
     ) -> impl DoubleEndedIterator<Item = Result<Cow<'a, str>, UrlError>> + use<'a> {
         self.path_segments().map(decode_segment)
     }
 
-    /// The path, decoded, without slashes at the ends or doubled ones; a copy only where that
-    /// makes a difference.
+    /// Returns the decoded path without leading, trailing and doubled slashes; borrowed where it
+    /// equals the text.
     ///
     /// # Errors
     /// See [`decode_segment`].
@@ -169,7 +170,7 @@ impl fmt::Display for UrlPath<'_> {
 /// Decodes the percent encoding of one path segment.
 ///
 /// # Errors
-/// A malformed escape, a slash, a NUL, or bytes that are not UTF-8.
+/// The segment contains a malformed escape, an encoded slash or NUL, or bytes that are not UTF-8.
 pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, UrlError> {
     if !segment.contains(['%', '\0']) {
         return Ok(Cow::Borrowed(segment));
@@ -196,9 +197,9 @@ pub fn decode_segment(segment: &str) -> Result<Cow<'_, str>, UrlError> {
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| UrlError::NotUtf8)
 }
 
-/// Encodes a name as one path segment: all but letters, digits and `-._~!$&'()*+,;=:@` become
-/// percent escapes (RFC 3986 section 3.3), and of these `,` and `;` too, which separate the
-/// entries of `RTP-Info`.
+/// Encodes a name as one path segment: all characters except letters, digits and `-._~!$&'()*+=:@`
+/// become percent escapes (RFC 3986 section 3.3). The sub-delimiters `,` and `;` are escaped too,
+/// because they separate the entries of `RTP-Info`.
 pub fn encode_segment(name: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |n: u8| HEX.get(usize::from(n)).map_or('0', |&d| char::from(d));
@@ -213,7 +214,7 @@ pub fn encode_segment(name: &str) -> String {
     encoded
 }
 
-/// An absolute URL.
+/// An absolute RTSP URL.
 ///
 /// ```
 /// use riverrun::wire::url::RtspUrl;
@@ -228,9 +229,9 @@ pub struct RtspUrl<'a> {
     pub scheme: Scheme,
     /// User name, as received.
     pub user: Option<&'a str>,
-    /// Password, as received; not shown by `Debug` and `Display`.
+    /// Password, as received; `Debug` and `Display` do not show it.
     pub password: Option<&'a str>,
-    /// Name or address; an IPv6 address without its brackets.
+    /// Host name or address; an IPv6 address without its brackets.
     pub host: &'a str,
     /// The port, if the URL names one.
     pub explicit_port: Option<u16>,
@@ -239,10 +240,10 @@ pub struct RtspUrl<'a> {
 }
 
 impl<'a> RtspUrl<'a> {
-    /// Reads an absolute URL.
+    /// Parses an absolute URL.
     ///
     /// # Errors
-    /// The text is no absolute URL, or its scheme is none of [`Scheme`].
+    /// The text is not an absolute URL, or its scheme is not one of [`Scheme`].
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
         let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
@@ -274,7 +275,7 @@ impl<'a> RtspUrl<'a> {
         Ok(Self { scheme, user, password, host, explicit_port, path })
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to: the explicit one, or the default of the scheme.
     pub fn port(&self) -> u16 {
         self.explicit_port.unwrap_or_else(|| self.scheme.default_port())
     }
@@ -286,7 +287,7 @@ impl fmt::Debug for RtspUrl<'_> {
     }
 }
 
-/// Without user and password: what goes into a request line and a log.
+/// Displays no user and no password, as suits a request line or a log.
 impl fmt::Display for RtspUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.scheme.as_str())?;
@@ -302,7 +303,7 @@ impl fmt::Display for RtspUrl<'_> {
     }
 }
 
-/// `host[:port]`, the host without brackets.
+/// Splits `host[:port]`; the host is returned without brackets.
 fn split_host(text: &str) -> Result<(&str, Option<&str>), UrlError> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(UrlError::Host)?;
@@ -325,22 +326,22 @@ fn split_host(text: &str) -> Result<(&str, Option<&str>), UrlError> {
     Ok((host, port))
 }
 
-/// What a Request-URI names.
+/// The resource that a Request-URI names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestTarget<'a> {
     /// `*`: the server itself.
     Asterisk,
     /// An absolute URL.
     Url(RtspUrl<'a>),
-    /// A path alone, which RFC 2326 does not allow and some clients send.
+    /// A path alone, which RFC 2326 does not allow but some clients send.
     Path(UrlPath<'a>),
 }
 
 impl<'a> RequestTarget<'a> {
-    /// Reads a Request-URI.
+    /// Parses a Request-URI.
     ///
     /// # Errors
-    /// The text is neither `*` nor a path nor an RTSP URL.
+    /// The text is neither `*`, nor a path, nor an RTSP URL.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         if text == "*" {
             Ok(Self::Asterisk)
@@ -353,7 +354,7 @@ impl<'a> RequestTarget<'a> {
         }
     }
 
-    /// Path and query, unless it is `*`.
+    /// Returns the path and query; `None` for `*`.
     pub const fn path(&self) -> Option<UrlPath<'a>> {
         match self {
             Self::Asterisk => None,

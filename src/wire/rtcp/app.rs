@@ -6,13 +6,13 @@ use crate::wire::{ParseError, Reader};
 /// An application-defined packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct App<'a> {
-    /// Below 32; its meaning is the application's.
+    /// Subtype, below 32, defined by the application.
     pub subtype: u8,
     /// SSRC of the participant that sends the packet.
     pub ssrc: u32,
-    /// Four ASCII characters.
+    /// Name: four ASCII characters.
     pub name: [u8; 4],
-    /// Application-dependent data, a multiple of four bytes.
+    /// Application-dependent data; the length is a multiple of four bytes.
     pub data: &'a [u8],
 }
 
@@ -25,8 +25,8 @@ impl<'a> App<'a> {
     }
 }
 
-/// Appends an application-defined packet. Data that are not a multiple of four bytes are filled
-/// up with zeros; data that do not fit a packet (256 KiB) are not written.
+/// Appends an application-defined packet. Data whose length is not a multiple of four bytes are
+/// padded with zeros; data longer than a packet holds (256 KiB) are not written.
 pub fn write_app(out: &mut Vec<u8>, subtype: u8, ssrc: u32, name: [u8; 4], data: &[u8]) {
     write_packet(subtype, packet_type::APP, out, |out| {
         out.extend_from_slice(&ssrc.to_be_bytes());

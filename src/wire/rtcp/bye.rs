@@ -6,7 +6,7 @@ use crate::wire::{ParseError, Reader};
 /// A goodbye packet, which names the sources that leave the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bye<'a> {
-    /// Reason for leaving, for people to read. RFC 3550 asks for UTF-8.
+    /// Reason for leaving, as text. RFC 3550 asks for UTF-8.
     pub reason: Option<&'a [u8]>,
     sources: &'a [u8],
 }
@@ -30,7 +30,7 @@ impl<'a> Bye<'a> {
     }
 }
 
-/// Appends a goodbye of at most 31 sources; at most 255 bytes of the reason.
+/// Appends a goodbye packet for at most 31 sources, with at most 255 bytes of the reason.
 pub fn write_bye(out: &mut Vec<u8>, sources: &[u32], reason: Option<&str>) {
     let sources = sources.get(..MAX_COUNT).unwrap_or(sources);
     write_packet(count_of(sources.len()), packet_type::BYE, out, |out| {

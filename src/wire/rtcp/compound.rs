@@ -1,5 +1,5 @@
-//! [`Compound`]: several packets in one datagram, and which ones may be (RFC 3550 section 6.1 and
-//! appendix A.2).
+//! [`Compound`]: the RTCP packets of one datagram, with the validity checks of RFC 3550 section 6.1
+//! and appendix A.2.
 
 use super::app::App;
 use super::bye::Bye;
@@ -14,42 +14,42 @@ use crate::wire::{ParseError, Reader};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Packet<'a> {
-    /// SR.
+    /// Sender report.
     SenderReport(SenderReport<'a>),
-    /// RR.
+    /// Receiver report.
     ReceiverReport(ReceiverReport<'a>),
-    /// SDES.
+    /// Source description.
     Sdes(Sdes<'a>),
-    /// BYE.
+    /// Goodbye.
     Bye(Bye<'a>),
-    /// APP.
+    /// Application-defined packet.
     App(App<'a>),
-    /// RTPFB and PSFB.
+    /// Feedback message (RTPFB or PSFB).
     Feedback(Feedback<'a>),
-    /// A type that this crate does not read.
+    /// A packet of another type.
     Unknown {
         /// Packet type.
         packet_type: u8,
-        /// What the five bits of the count say.
+        /// The five count bits of the header.
         count: u8,
-        /// What follows the first four bytes, without padding.
+        /// The packet after its first four bytes, without padding.
         body: &'a [u8],
     },
 }
 
-/// The packets of one datagram or interleaved frame. Iterating gives each packet, or why its
-/// body is malformed (the others are readable nevertheless).
+/// The packets of one datagram or interleaved frame. The iterator yields each packet, or the error
+/// of a malformed body; the other packets remain readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compound<'a> {
     packets: &'a [u8],
 }
 
 impl<'a> Compound<'a> {
-    /// Checks what RFC 3550 appendix A.2 asks for: version 2 throughout; the first packet is SR
-    /// or RR and not padded; the lengths add up. Padding is accepted on the last packet alone.
+    /// Checks the rules of RFC 3550 appendix A.2: version 2 throughout; the first packet is SR or
+    /// RR and not padded; the lengths add up. Padding is accepted on the last packet only.
     ///
     /// # Errors
-    /// One of these checks fails; the whole datagram should be dropped.
+    /// One of these checks fails; the caller should drop the whole datagram.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         match datagram {
             [first, packet_type::SR | packet_type::RR, ..] if first & 0x20 == 0 => {
@@ -60,7 +60,7 @@ impl<'a> Compound<'a> {
         }
     }
 
-    /// As [`parse`](Self::parse), but any packet may be the first (RFC 5506).
+    /// Like [`parse`](Self::parse), but accepts any packet type in the first place (RFC 5506).
     ///
     /// # Errors
     /// One of the other checks fails.
@@ -78,7 +78,7 @@ impl<'a> Compound<'a> {
         }
     }
 
-    /// The packets in order.
+    /// Returns an iterator over the packets, in order.
     pub const fn packets(&self) -> Packets<'a> {
         Packets { reader: Reader::new(self.packets) }
     }
@@ -93,7 +93,7 @@ impl<'a> IntoIterator for Compound<'a> {
     }
 }
 
-/// Iterates over a [`Compound`].
+/// An iterator over the packets of a [`Compound`].
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
     reader: Reader<'a>,

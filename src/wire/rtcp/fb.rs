@@ -13,29 +13,29 @@ const FIR_FORMAT: u8 = 4;
 pub struct Feedback<'a> {
     /// [`RTPFB`](packet_type::RTPFB) or [`PSFB`](packet_type::PSFB).
     pub packet_type: u8,
-    /// Feedback message type (FMT): which message of that packet type it is.
+    /// Feedback message type (FMT).
     pub format: u8,
     /// SSRC of the participant that sends the message.
     pub sender: u32,
-    /// SSRC of the media source that the message is about; a full intra request names its sources
-    /// in the information instead.
+    /// SSRC of the media source that the message is about; 0 in a full intra request, which names
+    /// its sources in the [`information`](Self::information).
     pub media: u32,
-    /// Feedback control information (FCI), whose form depends on the message.
+    /// Feedback control information (FCI); its format depends on the message type.
     pub information: &'a [u8],
 }
 
-/// Lost packets: `first`, and each `first + 1 + i` whose bit `i` of `following` is set.
+/// An entry of a generic NACK: packet `first` is lost, and each `first + 1 + i` whose bit `i` of
+/// `following` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nack {
     /// Sequence number of a lost packet.
     pub first: u16,
-    /// Bit mask of the sixteen packets after it: bit `i` is set if packet `first + 1 + i` is lost
-    /// as well.
+    /// Bit mask of the next sixteen packets: bit `i` is set if packet `first + 1 + i` is lost too.
     pub following: u16,
 }
 
 impl Nack {
-    /// The sequence numbers of all packets that it reports as lost.
+    /// Iterates over the sequence numbers of the packets reported as lost.
     pub fn sequence_numbers(self) -> impl Iterator<Item = u16> {
         let lost = move |i: &u16| self.following >> i & 1 == 1;
         let following = (0..16).filter(lost).map(move |i| self.first.wrapping_add(i + 1));
@@ -43,12 +43,12 @@ impl Nack {
     }
 }
 
-/// An entry of a full intra request: the request for a key frame of one source.
+/// An entry of a full intra request: asks one source for a key frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fir {
-    /// SSRC of the source that is asked.
+    /// SSRC of the requested source.
     pub ssrc: u32,
-    /// Command sequence number; a repetition of a request has the number of the first.
+    /// Command sequence number; a repeated request has the number of the first.
     pub sequence: u8,
 }
 
@@ -60,12 +60,12 @@ impl<'a> Feedback<'a> {
         Ok(Self { packet_type, format, sender, media, information: r.rest() })
     }
 
-    /// Whether it is a picture loss indication for [`media`](Self::media).
+    /// Whether the message is a picture loss indication for [`media`](Self::media).
     pub const fn is_pli(&self) -> bool {
         self.packet_type == packet_type::PSFB && self.format == PLI_FORMAT
     }
 
-    /// The generic NACKs, if it is such a message.
+    /// Iterates over the entries of a generic NACK; empty for other messages.
     pub fn nacks(&self) -> impl Iterator<Item = Nack> + use<'a> {
         let is_nack = self.packet_type == packet_type::RTPFB && self.format == NACK_FORMAT;
         let mut r = Reader::new(if is_nack { self.information } else { &[] });
@@ -74,7 +74,7 @@ impl<'a> Feedback<'a> {
         })
     }
 
-    /// The full intra requests, if it is such a message.
+    /// Iterates over the entries of a full intra request; empty for other messages.
     pub fn firs(&self) -> impl Iterator<Item = Fir> + use<'a> {
         let is_fir = self.packet_type == packet_type::PSFB && self.format == FIR_FORMAT;
         let mut r = Reader::new(if is_fir { self.information } else { &[] });
@@ -115,8 +115,8 @@ pub fn write_pli(out: &mut Vec<u8>, sender: u32, media: u32) {
     write_feedback(out, packet_type::PSFB, PLI_FORMAT, [sender, media], |_| {});
 }
 
-/// Appends a full intra request. The source goes into the entries; the header's is 0 (RFC 5104
-/// section 4.3.1.2).
+/// Appends a full intra request. The SSRC of the media source in the header is 0; the entries name
+/// the sources (RFC 5104 section 4.3.1.2).
 pub fn write_fir(out: &mut Vec<u8>, sender: u32, requests: &[Fir]) {
     write_feedback(out, packet_type::PSFB, FIR_FORMAT, [sender, 0], |out| {
         for fir in requests {

@@ -1,8 +1,8 @@
-//! What all RTCP packets share: the first four bytes and the padding (RFC 3550 section 6.4.1).
+//! The common header of RTCP packets: four bytes, and padding (RFC 3550 section 6.4.1).
 
 use crate::wire::{ParseError, Reader};
 
-/// Packet types.
+/// RTCP packet types.
 pub mod packet_type {
     /// Sender report.
     pub const SR: u8 = 200;
@@ -12,7 +12,7 @@ pub mod packet_type {
     pub const SDES: u8 = 202;
     /// Goodbye.
     pub const BYE: u8 = 203;
-    /// Application-defined.
+    /// Application-defined packet.
     pub const APP: u8 = 204;
     /// Transport-layer feedback (RFC 4585).
     pub const RTPFB: u8 = 205;
@@ -20,7 +20,7 @@ pub mod packet_type {
     pub const PSFB: u8 = 206;
 }
 
-/// Most report blocks, chunks or sources in one packet: the count has five bits.
+/// Most report blocks, chunks or sources in one packet: the count field has five bits.
 pub const MAX_COUNT: usize = 31;
 
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) struct Header {
     pub(super) packet_type: u8,
 }
 
-/// The next packet's header and its body without padding.
+/// Reads the next packet: its header, and its body without padding.
 pub(super) fn read_packet<'a>(r: &mut Reader<'a>) -> Result<(Header, &'a [u8]), ParseError> {
     let at = r.position();
     let first = r.u8("RTCP header")?;
@@ -54,8 +54,8 @@ pub(super) fn read_packet<'a>(r: &mut Reader<'a>) -> Result<(Header, &'a [u8]), 
     Ok((Header { padding, count: first & 0x1F, packet_type }, body))
 }
 
-/// Appends a packet: header, what `body` appends, zeros up to a multiple of four bytes. What
-/// would not fit the length field is not written at all.
+/// Appends a packet: the header, the output of `body`, zeros up to a multiple of four bytes. Writes
+/// nothing if the body exceeds the length field.
 pub(super) fn write_packet(
     count: u8,
     packet_type: u8,
@@ -84,7 +84,7 @@ pub(super) fn short_text(text: &str) -> &str {
     text.get(..len).unwrap_or_default()
 }
 
-/// A count of at most [`MAX_COUNT`].
+/// The number of items that one packet holds, at most [`MAX_COUNT`].
 pub(super) fn count_of(n: usize) -> u8 {
     u8::try_from(n.min(MAX_COUNT)).unwrap_or(0)
 }

@@ -1,4 +1,7 @@
-//! RTCP packets (RFC 3550 section 6, RFC 4585 section 6, RFC 5104 section 4.3.1), one file a kind.
+//! RTCP packets (RFC 3550 section 6, RFC 4585 section 6, RFC 5104 section 4.3.1).
+//!
+//! To read, start with [`Compound`], which iterates over the packets of a datagram. The `write_`
+//! functions append packets to a buffer.
 
 mod app;
 mod bye;

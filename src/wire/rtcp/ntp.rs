@@ -5,19 +5,21 @@ use std::time::Duration;
 /// Seconds from 1900 to 1970.
 const UNIX_EPOCH: u64 = 2_208_988_800;
 
-/// A wall-clock instant as NTP has it: seconds since 1900 in 32.32 fixed point.
+/// An NTP timestamp: seconds since 1900 in 32.32 fixed point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NtpTime(pub u64);
 
 impl NtpTime {
-    /// From the time since the Unix epoch. Wraps in 2036, as NTP does.
+    /// Converts from the time since the Unix epoch. The seconds wrap in 2036 (the end of NTP era
+    /// 0).
     pub fn from_unix(since_epoch: Duration) -> Self {
         let seconds = since_epoch.as_secs().wrapping_add(UNIX_EPOCH) & 0xFFFF_FFFF;
         let fraction = (u64::from(since_epoch.subsec_nanos()) << 32) / 1_000_000_000;
         Self(seconds << 32 | fraction)
     }
 
-    /// The time since the Unix epoch; times before 1970 are taken for ones after 2036.
+    /// Converts to the time since the Unix epoch; timestamps before 1970 are taken as ones after
+    /// 2036.
     pub fn to_unix(self) -> Duration {
         let seconds = (self.0 >> 32).wrapping_sub(UNIX_EPOCH) & 0xFFFF_FFFF;
         // Rounded up, so that a nanosecond survives the way there and back.
@@ -25,18 +27,18 @@ impl NtpTime {
         Duration::from_secs(seconds) + Duration::from_nanos(nanos)
     }
 
-    /// The middle 32 bits: 16.16 seconds, as in LSR and for differences with DLSR.
+    /// The middle 32 bits (16.16 seconds), as in LSR.
     pub const fn middle(self) -> u32 {
         (self.0 >> 16) as u32
     }
 
-    /// A delay as DLSR has it, in units of 1/65536 second; at most about 18 hours.
+    /// Converts a delay to the units of DLSR, 1/65536 second; at most about 18 hours.
     pub fn short_delay(delay: Duration) -> u32 {
         let units = (delay.as_nanos() << 16) / 1_000_000_000;
         u32::try_from(units).unwrap_or(u32::MAX)
     }
 
-    /// The delay that 1/65536ths of a second make.
+    /// Converts from the units of DLSR, 1/65536 second.
     pub const fn short_to_duration(units: u32) -> Duration {
         Duration::from_nanos((units as u64 * 1_000_000_000) >> 16)
     }

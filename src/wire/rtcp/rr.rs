@@ -5,23 +5,23 @@ use crate::wire::{ParseError, Reader};
 
 const BLOCK_LEN: usize = 24;
 
-/// A report block: how a receiver gets the stream of one source.
+/// A report block: the reception statistics of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportBlock {
     /// SSRC of the source.
     pub ssrc: u32,
-    /// Share of packets lost since the last report, in 256ths.
+    /// Fraction of the packets lost since the last report, in 256ths.
     pub fraction_lost: u8,
     /// Packets lost since reception began, a signed number of 24 bits; negative if duplicates
     /// outnumber losses.
     pub cumulative_lost: i32,
-    /// Highest sequence number received; the upper 16 bits count how often it has wrapped.
+    /// Highest sequence number received; the upper 16 bits count the wraps.
     pub highest_sequence: u32,
     /// Interarrival jitter in timestamp units.
     pub jitter: u32,
-    /// Middle 32 bits of the last SR's NTP time; 0 if there was none.
+    /// Middle 32 bits of the NTP time of the last SR; 0 if none was received.
     pub last_sr: u32,
-    /// Time from the arrival of that SR to this report, in 1/65536 second; 0 if there was none.
+    /// Time from the arrival of that SR to this report, in 1/65536 second; 0 if none was received.
     pub delay_since_last_sr: u32,
 }
 
@@ -69,17 +69,17 @@ impl<'a> ReportBlocks<'a> {
         r.take(usize::from(count) * BLOCK_LEN, "RTCP report blocks").map(Self)
     }
 
-    /// The blocks in order.
+    /// Iterates over the blocks, in order.
     pub fn iter(self) -> impl Iterator<Item = ReportBlock> + use<'a> {
         self.0.chunks_exact(BLOCK_LEN).filter_map(|block| ReportBlock::parse(block).ok())
     }
 
-    /// How many there are, at most 31.
+    /// Number of blocks, at most 31.
     pub const fn len(self) -> usize {
         self.0.len() / BLOCK_LEN
     }
 
-    /// Whether there is none.
+    /// Whether there are no blocks.
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
@@ -90,7 +90,7 @@ impl<'a> ReportBlocks<'a> {
 pub struct ReceiverReport<'a> {
     /// SSRC of the receiver.
     pub ssrc: u32,
-    /// Report blocks, one for each source that it has heard; may be none.
+    /// Report blocks, one for each source heard; may be empty.
     pub blocks: ReportBlocks<'a>,
     /// Profile-specific extensions.
     pub extension: &'a [u8],
@@ -105,7 +105,7 @@ impl<'a> ReceiverReport<'a> {
     }
 }
 
-/// Appends a receiver report, and further ones if there are more than 31 blocks.
+/// Appends a receiver report, followed by further ones if there are more than 31 blocks.
 pub fn write_rr(out: &mut Vec<u8>, ssrc: u32, blocks: &[ReportBlock]) {
     let mut rest = blocks;
     loop {

@@ -3,9 +3,9 @@
 use super::header::{MAX_COUNT, count_of, packet_type, short_text, write_packet};
 use crate::wire::{ParseError, Reader};
 
-/// Item types.
+/// SDES item types.
 pub mod item {
-    /// Ends the items of a chunk.
+    /// End of the items of a chunk.
     pub const END: u8 = 0;
     /// Canonical name.
     pub const CNAME: u8 = 1;
@@ -25,14 +25,14 @@ pub mod item {
     pub const PRIV: u8 = 8;
 }
 
-/// A source description packet, whose chunks have been checked.
+/// A source description packet whose chunks have been validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sdes<'a> {
     count: u8,
     body: &'a [u8],
 }
 
-/// A chunk: the items that describe one source.
+/// A chunk: the items of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdesChunk<'a> {
     /// SSRC of the source.
@@ -45,7 +45,7 @@ pub struct SdesChunk<'a> {
 pub struct SdesItem<'a> {
     /// Item type; see [`item`].
     pub kind: u8,
-    /// Text of the item. RFC 3550 asks for UTF-8.
+    /// Text of the item; RFC 3550 asks for UTF-8.
     pub text: &'a [u8],
 }
 
@@ -58,13 +58,13 @@ impl<'a> Sdes<'a> {
         Ok(Self { count, body })
     }
 
-    /// The chunks in order, at most 31.
+    /// Iterates over the chunks, in order; at most 31.
     pub fn chunks(self) -> impl Iterator<Item = SdesChunk<'a>> + use<'a> {
         let mut r = Reader::new(self.body);
         (0..self.count).map_while(move |_| read_chunk(&mut r).ok())
     }
 
-    /// The canonical name of `ssrc`.
+    /// The canonical name of `ssrc`; `None` if the packet has none.
     pub fn cname(self, ssrc: u32) -> Option<&'a [u8]> {
         let chunk = self.chunks().find(|chunk| chunk.ssrc == ssrc)?;
         chunk.items().find(|i| i.kind == item::CNAME).map(|i| i.text)
@@ -72,14 +72,14 @@ impl<'a> Sdes<'a> {
 }
 
 impl<'a> SdesChunk<'a> {
-    /// The items in order.
+    /// Iterates over the items, in order.
     pub fn items(self) -> impl Iterator<Item = SdesItem<'a>> + use<'a> {
         let mut r = Reader::new(self.items);
         std::iter::from_fn(move || read_item(&mut r).ok().flatten())
     }
 }
 
-/// The next item; `None` at the end of the chunk.
+/// Reads the next item; `None` at the end of the chunk.
 fn read_item<'a>(r: &mut Reader<'a>) -> Result<Option<SdesItem<'a>>, ParseError> {
     let kind = r.u8("RTCP SDES item")?;
     if kind == item::END {
@@ -101,8 +101,8 @@ fn read_chunk<'a>(r: &mut Reader<'a>) -> Result<SdesChunk<'a>, ParseError> {
     Ok(SdesChunk { ssrc, items })
 }
 
-/// Appends a source description of at most 31 sources, each with its items (kind and text; at
-/// most 255 bytes of a text).
+/// Appends a source description of at most 31 sources, each with its items (type and text; at most
+/// 255 bytes of a text are written).
 pub fn write_sdes(out: &mut Vec<u8>, chunks: &[(u32, &[(u8, &str)])]) {
     let chunks = chunks.get(..MAX_COUNT).unwrap_or(chunks);
     write_packet(count_of(chunks.len()), packet_type::SDES, out, |out| {
@@ -122,7 +122,7 @@ pub fn write_sdes(out: &mut Vec<u8>, chunks: &[(u32, &[(u8, &str)])]) {
     });
 }
 
-/// Appends a source description of one source with its canonical name.
+/// Appends a source description with the canonical name of one source.
 pub fn write_sdes_cname(out: &mut Vec<u8>, ssrc: u32, cname: &str) {
     write_sdes(out, &[(ssrc, &[(item::CNAME, cname)])]);
 }

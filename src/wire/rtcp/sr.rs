@@ -5,7 +5,7 @@ use super::ntp::NtpTime;
 use super::rr::{ReportBlock, ReportBlocks, write_blocks, write_rr};
 use crate::wire::{ParseError, Reader};
 
-/// Sender information: what a sender reports about the stream that it sends.
+/// Sender information: the statistics of a sender's own stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SenderInfo {
     /// Wall-clock time of the report.
@@ -23,9 +23,9 @@ pub struct SenderInfo {
 pub struct SenderReport<'a> {
     /// SSRC of the sender.
     pub ssrc: u32,
-    /// Report on the stream that it sends.
+    /// Statistics of the sender's own stream.
     pub info: SenderInfo,
-    /// Reports on the streams that it receives; may be none.
+    /// Report blocks of the streams that the sender receives; may be empty.
     pub blocks: ReportBlocks<'a>,
     /// Profile-specific extensions.
     pub extension: &'a [u8],
@@ -46,7 +46,7 @@ impl<'a> SenderReport<'a> {
     }
 }
 
-/// Appends a sender report; blocks beyond 31 follow in receiver reports.
+/// Appends a sender report; blocks beyond the 31st follow in receiver reports.
 pub fn write_sr(out: &mut Vec<u8>, ssrc: u32, info: &SenderInfo, blocks: &[ReportBlock]) {
     let (now, later) = blocks.split_at_checked(MAX_COUNT).unwrap_or((blocks, &[]));
     write_packet(count_of(now.len()), packet_type::SR, out, |out| {

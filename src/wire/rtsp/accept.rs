@@ -1,20 +1,20 @@
-//! Lists of words: `Accept` (RFC 2326 section 12.1), `Require` (12.32), `Proxy-Require`.
+//! Lists of tokens: `Accept` (RFC 2326 section 12.1), `Require` (12.32), `Proxy-Require`.
 
 use crate::wire::text::{parameter, split_unquoted};
 
-/// The words of a comma-separated list, without the empty ones; e.g. the option tags of
-/// `Require`.
+/// Iterates over the elements of a comma-separated list, such as the option tags of `Require`;
+/// empty elements are skipped.
 pub fn words(value: &str) -> impl Iterator<Item = &str> {
     split_unquoted(value, ',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-/// The option tags of `Require` that are not in `supported`: those that a 551 response lists
-/// under `Unsupported`.
+/// Iterates over the option tags of a `Require` header that are not in `supported`: the value of
+/// `Unsupported` in a 551 response.
 pub fn unsupported<'a>(value: &'a str, supported: &'a [&str]) -> impl Iterator<Item = &'a str> {
     words(value).filter(|tag| !supported.iter().any(|s| s.eq_ignore_ascii_case(tag)))
 }
 
-/// Whether an `Accept` value admits `media_type` (`application/sdp`).
+/// Returns whether an `Accept` header admits `media_type`, such as `application/sdp`.
 pub fn accepts(value: &str, media_type: &str) -> bool {
     let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
     words(value).any(|range| {

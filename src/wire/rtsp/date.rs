@@ -1,13 +1,14 @@
-//! Dates without a clock: RFC 1123 for `Date` (RFC 2068 section 3.3.1), ISO 8601 basic for
-//! `Range: clock=` (RFC 2326 section 3.7). Proleptic Gregorian, no leap seconds.
+//! Date formats: RFC 1123 for `Date` (RFC 2068 section 3.3.1), ISO 8601 basic for `Range: clock=`
+//! (RFC 2326 section 3.7). Proleptic Gregorian calendar, without leap seconds; nothing here reads a
+//! clock.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Seconds from the Unix epoch to the end of the year 9999, the last that four digits can show.
+/// Seconds from the Unix epoch to the end of the year 9999, the last with four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A day and a time of day.
+/// A date and a time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Civil {
     pub(super) year: u64,
@@ -23,7 +24,8 @@ const EPOCH_FROM_MARCH_0: u64 = 719_468;
 const DAYS_IN_400_YEARS: u64 = 146_097;
 
 impl Civil {
-    /// From seconds since the Unix epoch; later than the year 9999 is shown as its end.
+    /// Converts from seconds since the Unix epoch; times after the year 9999 become its last
+    /// second.
     pub(super) const fn from_unix(seconds: u64) -> Self {
         let seconds = if seconds > LAST_SECOND { LAST_SECOND } else { seconds };
         // Counting from 1 March puts the leap day at the end of the year.
@@ -44,7 +46,8 @@ impl Civil {
         }
     }
 
-    /// Seconds since the Unix epoch; `None` for a day that does not exist or lies before it.
+    /// Converts to seconds since the Unix epoch; `None` for a date that does not exist or lies
+    /// before 1970.
     pub(super) fn to_unix(self) -> Option<u64> {
         let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
         let month_days = match self.month {
@@ -72,7 +75,7 @@ impl Civil {
     }
 }
 
-/// Shows seconds since the Unix epoch as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Displays seconds since the Unix epoch in the form `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rfc1123(pub u64);
 
@@ -108,12 +111,12 @@ impl fmt::Display for Rfc1123 {
     }
 }
 
-/// Universal time as `Range: clock=` writes it: `19961108T142300.25Z`.
+/// A UTC time since the Unix epoch, displayed as in `Range: clock=`: `19961108T142300.25Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcTime(pub Duration);
 
 impl UtcTime {
-    /// Reads `YYYYMMDDTHHMMSS[.fraction]Z`; `None` if it is not that, or before 1970.
+    /// Parses `YYYYMMDDTHHMMSS[.fraction]Z`; `None` if the text is malformed or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once(['T', 't'])?;
         let time = time.strip_suffix(['Z', 'z'])?;

@@ -1,7 +1,7 @@
-//! Header fields (RFC 2068 section 4.2), in and out.
+//! [`Headers`]: the header fields of a message (RFC 2068 section 4.2).
 //!
-//! Nothing that is put in a header can end its line: control characters become spaces, so a value
-//! taken from a peer or a file name cannot split a message.
+//! A header value cannot end its line: control characters are written as spaces, so a value taken
+//! from a peer or a file name cannot split a message.
 
 use crate::wire::text::{digits, has_control, is_token, is_token_byte, strip_prefix_ignore_case};
 use std::borrow::Cow;
@@ -9,9 +9,9 @@ use std::fmt::{self, Display, Write as _};
 
 /// Header fields in order of appearance. Names are compared without regard to case.
 ///
-/// They are kept as the text that they stand in, one field a line: those of a message that was
-/// received are the received bytes, which are looked through again for each field that is asked
-/// for. A head has few fields, of which few are asked for; an index would cost more.
+/// The fields are stored as text, one field a line; those of a received message are the received
+/// bytes. Each look-up searches the text: a message has few fields, of which few are looked up, and
+/// an index would cost more.
 #[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     /// Each line is `name: value`, without control characters, and ends with LF or CR LF.
@@ -19,27 +19,27 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// No headers.
+    /// Creates an empty list of headers.
     pub const fn new() -> Self {
         Self { lines: Cow::Borrowed("") }
     }
 
-    /// Fields that have been found to be lines as they are kept.
+    /// Wraps lines that are already in the stored form.
     pub(super) const fn of_lines(lines: &'a str) -> Self {
         Self { lines: Cow::Borrowed(lines) }
     }
 
-    /// A copy that does not depend on the bytes that were received.
+    /// Converts into headers that do not borrow from the received bytes.
     pub fn into_owned(self) -> Headers<'static> {
         Headers { lines: Cow::Owned(self.lines.into_owned()) }
     }
 
-    /// The first value of `name`.
+    /// Returns the first value of `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values(name).next()
     }
 
-    /// All values of `name`, in order.
+    /// Iterates over all values of `name`, in order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         lines(&self.lines).filter_map(move |line| {
             let rest = strip_prefix_ignore_case(line, name)?;
@@ -47,7 +47,7 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// The values of `name` as the one list that RFC 2068 section 4.2 says they are.
+    /// Returns all values of `name` joined into one comma-separated list (RFC 2068 section 4.2).
     pub fn joined(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut values = self.values(name);
         let mut list = Cow::Borrowed(values.next()?);
@@ -58,18 +58,19 @@ impl<'a> Headers<'a> {
         Some(list)
     }
 
-    /// Whether there is a `name`.
+    /// Returns whether there is a field `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
-    /// Whether the list `name` has the token `token` in it (RFC 2068 section 14.10).
+    /// Returns whether the list `name` contains `token`, without regard to case (RFC 2068 section
+    /// 14.10).
     pub fn lists(&self, name: &str, token: &str) -> bool {
         let tokens = self.values(name).flat_map(|list| list.split(','));
         tokens.map(str::trim).any(|other| other.eq_ignore_ascii_case(token))
     }
 
-    /// Adds a field at the end.
+    /// Appends a field.
     pub fn push(&mut self, name: &str, value: impl Display) {
         let lines = self.lines.to_mut();
         lines.extend(token_pieces(name));
@@ -79,7 +80,7 @@ impl<'a> Headers<'a> {
         lines.push('\n');
     }
 
-    /// Removes every `name`.
+    /// Removes all fields `name`.
     pub fn remove(&mut self, name: &str) {
         let mut kept = Self::new();
         for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
@@ -88,30 +89,30 @@ impl<'a> Headers<'a> {
         *self = Self { lines: Cow::Owned(kept.lines.into_owned()) };
     }
 
-    /// Name and value of each field.
+    /// Iterates over the names and values of all fields.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         lines(&self.lines)
             .filter_map(|line| line.split_once(':'))
             .map(|(n, v)| (n.trim(), v.trim()))
     }
 
-    /// How many fields there are.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// `CSeq` (RFC 2326 section 12.17); `None` too if it is not a number, or one of more digits
-    /// than a client of this crate would send.
+    /// Returns the `CSeq` (RFC 2326 section 12.17); `None` if it is missing, not a number, or
+    /// greater than `u32::MAX`.
     pub fn cseq(&self) -> Option<u32> {
         self.value("CSeq").and_then(digits)
     }
 
-    /// Continues the value of the last field (a folded line), which has no control characters.
+    /// Appends to the value of the last field (a folded line); the text has no control characters.
     pub(super) fn extend_last(&mut self, continuation: &str) -> bool {
         if self.lines.is_empty() {
             return false;
@@ -124,8 +125,8 @@ impl<'a> Headers<'a> {
         true
     }
 
-    /// Writes the fields and the empty line; `CSeq` goes first, and `Content-Length` follows the
-    /// body and not the fields.
+    /// Writes the fields and the empty line. `CSeq` is written first; `Content-Length` states
+    /// `body_len`, whatever the fields say.
     pub(super) fn write(&self, out: &mut Vec<u8>, body_len: usize) {
         let is_cseq = |name: &str| name.eq_ignore_ascii_case("CSeq");
         if let Some(cseq) = self.value("CSeq") {
@@ -151,7 +152,7 @@ impl PartialEq for Headers<'_> {
 
 impl Eq for Headers<'_> {}
 
-/// Lines without their LF.
+/// Iterates over the lines, without LF.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -168,7 +169,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The parts of a name that can stand in one.
+/// The parts of a field name that consist of token characters.
 fn token_pieces(name: &str) -> impl Iterator<Item = &str> {
     name.split(|c: char| !u8::try_from(c).is_ok_and(is_token_byte))
 }
@@ -181,14 +182,15 @@ pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: impl Display) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// As [`write_field`], for a value that is text already.
+/// Like [`write_field`], for a value that is a string.
 pub(super) fn write_text(out: &mut Vec<u8>, name: &str, value: &str) {
     begin_field(out, name);
     let _ = LineWriter(out).write_str(value);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a field with a list, without spaces, which some players take for part of an entry.
+/// Appends a field with a list. No spaces follow the commas: some players take them for a part of
+/// the entry.
 pub(super) fn write_list(
     out: &mut Vec<u8>,
     name: &str,
@@ -211,7 +213,7 @@ fn begin_field(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b": ");
 }
 
-/// Writes text with control characters replaced by spaces.
+/// A writer that replaces control characters by spaces.
 pub(super) struct LineWriter<'a>(pub(super) &'a mut Vec<u8>);
 
 const fn clean(b: u8) -> u8 {
@@ -229,7 +231,7 @@ impl fmt::Write for LineWriter<'_> {
     }
 }
 
-/// As [`LineWriter`], to text.
+/// Like [`LineWriter`], for a string.
 struct OneLiner<'a>(&'a mut String);
 
 impl fmt::Write for OneLiner<'_> {

@@ -1,7 +1,7 @@
-//! Requests and responses as values, and their way to bytes (RFC 2326 sections 4 to 7).
+//! Requests and responses, and their serialization (RFC 2326 sections 4 to 7).
 //!
-//! A message that was received borrows from the received bytes; one that has to outlive them is
-//! made [owned](Request::into_owned).
+//! A received message borrows from the received bytes; [`into_owned`](Request::into_owned) makes it
+//! independent of them.
 
 use super::headers::{Headers, LineWriter, write_field, write_list, write_text};
 use super::status::StatusCode;
@@ -11,38 +11,38 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 use std::io::Write as _;
 
-/// A method (RFC 2326 section 10). Case-sensitive.
+/// An RTSP method (RFC 2326 section 10). Methods are case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
-    /// Section 10.1.
+    /// `OPTIONS` (section 10.1).
     Options,
-    /// Section 10.2.
+    /// `DESCRIBE` (section 10.2).
     Describe,
-    /// Section 10.3.
+    /// `ANNOUNCE` (section 10.3).
     Announce,
-    /// Section 10.4.
+    /// `SETUP` (section 10.4).
     Setup,
-    /// Section 10.5.
+    /// `PLAY` (section 10.5).
     Play,
-    /// Section 10.6.
+    /// `PAUSE` (section 10.6).
     Pause,
-    /// Section 10.11.
+    /// `RECORD` (section 10.11).
     Record,
-    /// Section 10.7.
+    /// `TEARDOWN` (section 10.7).
     Teardown,
-    /// Section 10.8.
+    /// `GET_PARAMETER` (section 10.8).
     GetParameter,
-    /// Section 10.9.
+    /// `SET_PARAMETER` (section 10.9).
     SetParameter,
-    /// Section 10.10.
+    /// `REDIRECT` (section 10.10).
     Redirect,
-    /// A token that the RFC does not name.
+    /// A method that RFC 2326 does not define.
     Other(String),
 }
 
 impl Method {
-    /// As it stands in the request line.
+    /// Returns the method as it is written in the request line.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Options => "OPTIONS",
@@ -86,7 +86,7 @@ impl Display for Method {
     }
 }
 
-/// The protocol version; others are refused by the parser.
+/// The protocol version. The parser refuses all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Version {
@@ -101,25 +101,25 @@ impl Display for Version {
     }
 }
 
-/// The Request-URI exactly as it was received; [`target`](Self::target) interprets it.
+/// A Request-URI, exactly as received; [`target`](Self::target) parses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestUri<'a>(Cow<'a, str>);
 
 impl<'a> RequestUri<'a> {
-    /// A URI to send.
+    /// Creates a Request-URI from text.
     pub fn new(uri: impl Into<Cow<'a, str>>) -> Self {
         Self(uri.into())
     }
 
-    /// The raw text.
+    /// Returns the text as received.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Interprets the URI.
+    /// Parses the URI.
     ///
     /// # Errors
-    /// The URI is neither `*` nor a path nor an RTSP URL.
+    /// The URI is neither `*`, nor a path, nor an RTSP URL.
     pub fn target(&self) -> Result<RequestTarget<'_>, UrlError> {
         RequestTarget::parse(&self.0)
     }
@@ -136,18 +136,18 @@ impl Display for RequestUri<'_> {
 pub struct Request<'a> {
     /// Method.
     pub method: Method,
-    /// The resource that the request is for.
+    /// Request-URI: the resource that the request is for.
     pub url: RequestUri<'a>,
     /// Protocol version.
     pub version: Version,
     /// Header fields.
     pub headers: Headers<'a>,
-    /// `Content-Length` bytes.
+    /// Message body; its length is sent as `Content-Length`.
     pub body: Cow<'a, [u8]>,
 }
 
 impl<'a> Request<'a> {
-    /// A request without headers.
+    /// Creates a request without headers and body.
     pub fn new(method: Method, url: impl Into<Cow<'a, str>>) -> Self {
         Self {
             method,
@@ -158,7 +158,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The same, independent of the bytes that were received.
+    /// Converts into a request that does not borrow from the received bytes.
     pub fn into_owned(self) -> Request<'static> {
         Request {
             method: self.method,
@@ -169,7 +169,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Appends the bytes to send. `Content-Length` is made from the body.
+    /// Appends the serialized request. `Content-Length` is derived from the body.
     pub fn write(&self, out: &mut Vec<u8>) {
         // White space inside the URI would move the version; parsers take the last word for it.
         let _ = write!(
@@ -183,7 +183,7 @@ impl<'a> Request<'a> {
         out.extend_from_slice(&self.body);
     }
 
-    /// The bytes to send.
+    /// Returns the serialized request.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
         self.write(&mut out);
@@ -196,16 +196,16 @@ impl<'a> Request<'a> {
 pub struct Response<'a> {
     /// Status code.
     pub status: StatusCode,
-    /// Reason phrase: the status in words.
+    /// Reason phrase: the status as text.
     pub reason: Cow<'a, str>,
     /// Header fields.
     pub headers: Headers<'a>,
-    /// `Content-Length` bytes.
+    /// Message body; its length is sent as `Content-Length`.
     pub body: Cow<'a, [u8]>,
 }
 
 impl Response<'_> {
-    /// A response without headers.
+    /// Creates a response without headers and body.
     pub const fn new(status: StatusCode) -> Self {
         Self {
             status,
@@ -215,7 +215,7 @@ impl Response<'_> {
         }
     }
 
-    /// The same, independent of the bytes that were received.
+    /// Converts into a response that does not borrow from the received bytes.
     pub fn into_owned(self) -> Response<'static> {
         Response {
             status: self.status,
@@ -225,15 +225,15 @@ impl Response<'_> {
         }
     }
 
-    /// Appends the bytes to send: status line, `CSeq`, the other headers in order,
-    /// `Content-Length` made from the body, body.
+    /// Appends the serialized response: status line, `CSeq`, the other headers in order,
+    /// `Content-Length` derived from the body, body.
     pub fn write(&self, out: &mut Vec<u8>) {
         write_status_line(out, self.status, &self.reason);
         self.headers.write(out, self.body.len());
         out.extend_from_slice(&self.body);
     }
 
-    /// The bytes to send.
+    /// Returns the serialized response.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
         self.write(&mut out);
@@ -249,7 +249,7 @@ fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a response field by field to where it is sent from.
+/// Writes a response field by field into the caller's buffer.
 ///
 /// ```
 /// use riverrun::wire::rtsp::date::Rfc1123;
@@ -278,7 +278,7 @@ impl<'o> ResponseWriter<'o> {
         Self { out }
     }
 
-    /// Goes on at the end of `out`.
+    /// Continues a response at the end of `out`.
     pub(crate) const fn resume(out: &'o mut Vec<u8>) -> Self {
         Self { out }
     }
@@ -288,28 +288,28 @@ impl<'o> ResponseWriter<'o> {
         write_field(self.out, name, value);
     }
 
-    /// Appends a field whose value is text already.
+    /// Appends a field whose value is a string.
     pub fn text(&mut self, name: &str, value: &str) {
         write_text(self.out, name, value);
     }
 
-    /// Appends a field with a list, whose entries are separated by commas alone.
+    /// Appends a field with a list, whose entries are separated by commas without spaces.
     pub fn list(&mut self, name: &str, entries: impl Iterator<Item = impl Display>) {
         write_list(self.out, name, entries);
     }
 
-    /// Appends fields that were written before, each with the end of its line.
+    /// Appends serialized fields, each with its line end.
     pub(crate) fn lines(&mut self, lines: &[u8]) {
         self.out.extend_from_slice(lines);
     }
 
-    /// Ends a response that has no body.
+    /// Ends a response without a body.
     pub fn end(&mut self) {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Ends a response with a body: its `Content-Type`, its `Content-Length` unless that is 0, and
-    /// itself.
+    /// Ends a response with a body: writes `Content-Type`, `Content-Length` (unless the body is
+    /// empty) and the body.
     pub fn end_with(&mut self, content_type: &str, body: &[u8]) {
         self.text("Content-Type", content_type);
         if !body.is_empty() {

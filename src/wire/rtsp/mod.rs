@@ -1,4 +1,8 @@
 //! RTSP 1.0 messages and headers (RFC 2326).
+//!
+//! [`Decoder`] reads [`Request`]s, [`Response`]s and interleaved packets from a connection's input;
+//! [`Request::write`] and [`ResponseWriter`] serialize messages. Headers with a syntax of their own
+//! have a type each: [`Transport`], [`RangeHeader`], [`SessionHeader`], [`RtpInfo`].
 
 pub mod accept;
 pub mod date;

@@ -1,22 +1,23 @@
-//! Headers that are numbers: `Scale` and `Speed` (RFC 2326 sections 12.34, 12.35), `CSeq`
-//! (12.17), `Bandwidth` (12.6), `Blocksize` (12.7), and the fractions of times.
+//! Numeric headers: `Scale` and `Speed` (RFC 2326 sections 12.34, 12.35), `CSeq` (12.17),
+//! `Bandwidth` (12.6), `Blocksize` (12.7); and decimal fractions of times.
 
 use crate::wire::ParseError;
 use crate::wire::text::{digits, invalid};
 use std::fmt;
 
-/// `CSeq`, `Bandwidth`, `Blocksize`: a decimal number.
+/// Parses the value of `CSeq`, `Bandwidth` or `Blocksize`: a decimal number.
 ///
 /// # Errors
-/// `value` is anything else.
+/// The value is not a decimal number, or is greater than `u32::MAX`.
 pub fn parse_number(value: &str) -> Result<u32, ParseError> {
     digits(value.trim()).ok_or(invalid("number"))
 }
 
-/// `Scale`, `Speed`: a decimal fraction, which may be negative. Exponents are no part of it.
+/// Parses the value of `Scale` or `Speed`: a decimal fraction, which may be negative. Exponents are
+/// not accepted.
 ///
 /// # Errors
-/// `value` is anything else, or beyond a million, which is no speed.
+/// The value is not such a number, or its magnitude exceeds a million.
 pub fn parse_scale(value: &str) -> Result<f32, ParseError> {
     let text = value.trim();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -32,7 +33,7 @@ pub fn parse_scale(value: &str) -> Result<f32, ParseError> {
     }
 }
 
-/// Shows a `Scale` or `Speed`: always with a fraction (`1.0`), as players expect.
+/// Displays a `Scale` or `Speed` with at least one decimal (`1.0`), as players expect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale(pub f32);
 
@@ -47,7 +48,7 @@ impl fmt::Display for Scale {
     }
 }
 
-/// Nanoseconds of the digits after a decimal point; further digits are cut off.
+/// Converts the digits after a decimal point to nanoseconds; digits beyond the ninth are ignored.
 pub(super) fn fraction_nanos(fraction: &str) -> Option<u32> {
     if !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -57,7 +58,7 @@ pub(super) fn fraction_nanos(fraction: &str) -> Option<u32> {
     Some((0..9).fold(0, |nanos, _| nanos * 10 + digit(bytes.next())))
 }
 
-/// Writes `.` and as many digits as are not zero, but at least `least`.
+/// Writes `.` and the decimals without trailing zeros, but at least `least` of them.
 pub(super) fn write_fraction(f: &mut fmt::Formatter<'_>, nanos: u32, least: usize) -> fmt::Result {
     let (mut nanos, mut width) = (nanos, 9);
     while width > least && nanos % 10 == 0 {

@@ -1,10 +1,10 @@
-//! From a connection's input buffer to messages and interleaved data (RFC 2326 sections 4, 6, 7
-//! and 10.12), as the bytes come.
+//! Parses a connection's input buffer into messages and interleaved packets as the bytes arrive
+//! (RFC 2326 sections 4, 6, 7 and 10.12).
 //!
-//! Tolerated, because devices send it: line ends without CR, folded header lines, empty lines
-//! before a message, any case of header names, white space around the colon, spaces in the
-//! Request-URI. Refused, because two readers would understand it differently: NUL and bare CR,
-//! several `Content-Length`s, a `Content-Length` that is not a number.
+//! Accepted, because devices send it: line ends without CR, folded header lines, empty lines before
+//! a message, header names in any case, white space around the colon, spaces in the Request-URI.
+//! Rejected, because two parsers could read it differently: NUL, bare CR, several `Content-Length`
+//! headers, a `Content-Length` that is not a number.
 
 use super::headers::{self, Headers};
 use super::message::{Method, Request, RequestUri, Response, Version};
@@ -18,15 +18,15 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of the request or status line. Beyond: 414.
+    /// Bytes of the request or status line; a longer one is answered 414.
     pub request_line: usize,
-    /// Header lines, folded ones included. Beyond: 400.
+    /// Number of header lines, folded ones included; more are answered 400.
     pub header_count: usize,
-    /// Bytes of all header lines. Beyond: 400.
+    /// Bytes of all header lines together; more are answered 400.
     pub header_bytes: usize,
-    /// Bytes of the body. Beyond: 413.
+    /// Bytes of the body; a longer one is answered 413.
     pub body: usize,
-    /// Bytes of empty lines before a message. Beyond: 400.
+    /// Bytes of empty lines before a message; more are answered 400.
     pub leading_blank: usize,
 }
 
@@ -43,7 +43,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// An input buffer of this size always gets an answer other than [`Incoming::NeedMore`].
+    /// Returns the size of an input buffer with which [`Incoming::NeedMore`] cannot occur once the
+    /// buffer is full.
     pub fn buffer_bound(&self) -> usize {
         let message = self
             .request_line
@@ -54,54 +55,54 @@ impl Limits {
     }
 }
 
-/// What stands at the front of the input.
+/// The message or packet at the start of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming<'a> {
-    /// No message or packet is complete yet. Empty lines may have been consumed nevertheless.
+    /// No complete message or packet. Empty lines may have been consumed nevertheless.
     NeedMore,
-    /// Binary data between the messages.
+    /// A binary packet between messages.
     Interleaved {
-        /// Channel, as agreed by `Transport`.
+        /// Channel, as agreed in `Transport`.
         channel: u8,
-        /// A whole RTP or RTCP packet.
+        /// An RTP or RTCP packet.
         data: &'a [u8],
     },
-    /// A whole request.
+    /// A request.
     Request(Request<'a>),
-    /// A whole response.
+    /// A response.
     Response(Response<'a>),
 }
 
-/// Why a message cannot be understood. What follows it in the input has no known start: answer,
-/// then close the connection.
+/// The reason for which a message cannot be parsed. The start of the next message is unknown: the
+/// receiver should answer, then close the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadError {
-    /// Kind of the error, which decides the status code of the answer.
+    /// Class of the error, which determines the status code of the answer.
     pub kind: HeadErrorKind,
-    /// The sequence number to echo, digit by digit, if it could be found.
+    /// The `CSeq` to echo, as received, if it was found.
     pub cseq: Option<Box<str>>,
-    /// What is wrong, for the log.
+    /// Description of the error, for logging.
     pub what: &'static str,
 }
 
-/// Classes of [`HeadError`].
+/// The classes of [`HeadError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadErrorKind {
-    /// 400.
+    /// The message is malformed: 400 Bad Request.
     BadRequest,
-    /// 413.
+    /// The body is too long: 413 Request Entity Too Large.
     EntityTooLarge,
-    /// 414.
+    /// The request line is too long: 414 Request-URI Too Long.
     UriTooLong,
-    /// 505.
+    /// The protocol version is not supported: 505 RTSP Version Not Supported.
     VersionNotSupported,
 }
 
 impl HeadError {
-    /// The status to answer.
+    /// Returns the status code of the answer.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             HeadErrorKind::BadRequest => StatusCode::BAD_REQUEST,
@@ -132,8 +133,8 @@ impl fmt::Display for HeadError {
 
 impl std::error::Error for HeadError {}
 
-/// Reads what stands at the front of `input` and says how many bytes it takes. For input that
-/// grows, use a [`Decoder`], which does not start over each time.
+/// Parses the message or packet at the start of `input`, and returns it with the number of bytes
+/// consumed. For input that grows, use a [`Decoder`], which does not start over each time.
 ///
 /// # Errors
 /// See [`HeadError`].
@@ -141,23 +142,23 @@ pub fn parse<'a>(input: &'a [u8], limits: &Limits) -> Result<(Incoming<'a>, usiz
     Decoder::new().decode(input, limits)
 }
 
-/// Reads messages from input that grows, looking at each byte once.
+/// An incremental parser, which looks at each byte once.
 ///
-/// Between calls of [`decode`](Self::decode) the caller drops the bytes that were consumed from
-/// the front of its buffer and appends what arrives; nothing else.
+/// Between calls of [`decode`](Self::decode) the caller removes the consumed bytes from the front
+/// of its buffer and appends the bytes that arrive; it must not change the buffer otherwise.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// Blank bytes consumed since the last message.
+    /// Bytes of empty lines consumed since the last message.
     blank: usize,
-    /// Bytes of the head that were searched for its end.
+    /// Bytes of the head searched for its end.
     scanned: usize,
-    /// Start of the line that is not yet complete.
+    /// Start of the incomplete line.
     line_start: usize,
-    /// End of the request line; 0 while it is not complete.
+    /// End of the request line; 0 while it is incomplete.
     first_line_end: usize,
-    /// Complete header lines.
+    /// Number of complete header lines.
     lines: usize,
-    /// A message whose body is awaited: bytes of the head, which is in order, and of the body.
+    /// Lengths of a validated head and of the body, while the body is incomplete.
     awaited: Option<(usize, usize)>,
 }
 
@@ -168,20 +169,21 @@ enum Head<'a> {
 }
 
 impl Decoder {
-    /// At the start of a connection.
+    /// Creates a decoder for the start of a connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether a message has begun and is not complete (for time-outs of half requests).
+    /// Returns whether a message has begun and is incomplete, for time-outs of partial requests.
     pub const fn is_inside_message(&self) -> bool {
         self.scanned > 0 || self.awaited.is_some()
     }
 
-    /// Reads what stands at the front of `input` and says how many bytes it takes.
+    /// Parses the message or packet at the start of `input`, and returns it with the number of
+    /// bytes consumed.
     ///
     /// # Errors
-    /// See [`HeadError`]; the decoder is not to be used after one.
+    /// See [`HeadError`]; the decoder must not be used after an error.
     pub fn decode<'a>(
         &mut self,
         input: &'a [u8],
@@ -246,8 +248,8 @@ impl Decoder {
         Ok((incoming, consumed + head_len + body_len))
     }
 
-    /// Looks for the empty line that ends the head, from where the last call stopped. The limits
-    /// are checked in order of bytes, so that the outcome does not depend on how they arrive.
+    /// Searches for the empty line that ends the head, from where the last call stopped. Limits are
+    /// checked byte by byte, so that the result does not depend on how the bytes arrive.
     fn scan(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
         loop {
             let fresh = input.get(self.scanned..).unwrap_or_default();
@@ -296,7 +298,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Bytes of whole empty lines at the front.
+/// Length of the complete empty lines at the start.
 fn leading_blank(input: &[u8]) -> usize {
     let mut rest = input;
     while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
@@ -305,12 +307,12 @@ fn leading_blank(input: &[u8]) -> usize {
     input.len() - rest.len()
 }
 
-/// Lines without their ends.
+/// Iterates over the lines without their ends.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The sequence number of a head that may be faulty or cut.
+/// Finds the `CSeq` of a head that may be malformed or incomplete.
 fn find_cseq(head: &[u8]) -> Option<Box<str>> {
     // Bounded, since a faulty head may be followed by a great deal of anything.
     let head = head.get(..8192).unwrap_or(head);
@@ -336,7 +338,7 @@ fn body_len(headers: &Headers<'_>, limits: &Limits) -> Result<usize, HeadError> 
     }
 }
 
-/// Reads a head with its empty line. Bytes that are not UTF-8 become U+FFFD.
+/// Parses a head including its empty line. Bytes that are not UTF-8 become U+FFFD.
 fn parse_head(head: &[u8]) -> Result<Head<'_>, HeadError> {
     match std::str::from_utf8(head) {
         Ok(text) => parse_text(text),
@@ -359,7 +361,7 @@ fn parse_text(text: &str) -> Result<Head<'_>, HeadError> {
     Ok(head)
 }
 
-/// Fields as they stand in `text`; only where lines are folded, or left out, they are copied.
+/// Parses the header fields. They are copied only if lines are folded or left out.
 fn parse_fields(text: &str, lenient: bool) -> Result<Headers<'_>, HeadError> {
     let lines = || headers::lines(text).map(|line| line.strip_suffix('\r').unwrap_or(line));
     if lines().all(is_field) {
@@ -440,7 +442,7 @@ enum Line<'a> {
     Folded(&'a str),
 }
 
-/// Whether a line is what [`parse_line`] calls a field.
+/// Returns whether [`parse_line`] takes a line for a field.
 fn is_field(line: &str) -> bool {
     let name = memchr::memchr(b':', line.as_bytes()).and_then(|colon| line.get(..colon));
     name.is_some_and(|name| is_token(name.trim_end().as_bytes())) && !has_control(line)

@@ -1,4 +1,4 @@
-//! `Range` (RFC 2326 sections 3.5 to 3.7 and 12.29).
+//! The `Range` header (RFC 2326 sections 3.5 to 3.7 and 12.29).
 
 use super::date::UtcTime;
 use super::numbers::{fraction_nanos, write_fraction};
@@ -7,13 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Why a `Range` cannot be used.
+/// The reason for which a `Range` header cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RangeError {
-    /// Malformed: answer 400.
+    /// The value is malformed; answered 400.
     Invalid,
-    /// A unit that is not known: answer 501 (RFC 2326 section 12.29).
+    /// The unit is unknown; answered 501 (RFC 2326 section 12.29).
     Unsupported,
 }
 
@@ -28,24 +28,24 @@ impl fmt::Display for RangeError {
 
 impl std::error::Error for RangeError {}
 
-/// A start in normal play time.
+/// The start of a range in normal play time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NptTime {
-    /// The live edge.
+    /// `now`: the live edge.
     Now,
-    /// From the beginning of the presentation.
+    /// A time since the beginning of the presentation.
     At(Duration),
 }
 
-/// Which SMPTE time code (RFC 2326 section 3.5).
+/// The kind of a SMPTE time code (RFC 2326 section 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SmpteType {
-    /// `smpte`: the default, which is the same as `smpte-30-drop`.
+    /// `smpte`, the default: the same as `smpte-30-drop`.
     Smpte,
-    /// `smpte-30-drop`: 29.97 frames a second, two frame numbers dropped each minute but the
-    /// tenth.
+    /// `smpte-30-drop`: 29.97 frames per second; two frame numbers are dropped each minute except
+    /// every tenth.
     Smpte30Drop,
-    /// `smpte-25`: 25 frames a second.
+    /// `smpte-25`: 25 frames per second.
     Smpte25,
 }
 
@@ -62,13 +62,13 @@ impl SmpteType {
 /// A SMPTE time code relative to the start of the clip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SmpteTime {
-    /// Below 100.
+    /// Hours, below 100.
     pub hours: u8,
-    /// Below 60.
+    /// Minutes, below 60.
     pub minutes: u8,
-    /// Below 60.
+    /// Seconds, below 60.
     pub seconds: u8,
-    /// Below 30, or 25.
+    /// Frames, below 30 or 25.
     pub frames: u8,
     /// Hundredths of a frame.
     pub subframes: u8,
@@ -95,7 +95,7 @@ impl SmpteTime {
         parts.next().is_none().then_some(time)
     }
 
-    /// The time since the start of the clip.
+    /// Converts to the time since the start of the clip.
     pub fn duration(self, kind: SmpteType) -> Duration {
         let minutes = u64::from(self.hours) * 60 + u64::from(self.minutes);
         let seconds = minutes * 60 + u64::from(self.seconds);
@@ -111,8 +111,8 @@ impl SmpteTime {
         Duration::from_nanos(hundredths * 10_000_000 * denominator / numerator)
     }
 
-    /// The time code of a time since the start of the clip, to the nearest hundredth of a frame;
-    /// `None` from 100 hours on, which a time code cannot state.
+    /// Converts from the time since the start of the clip, rounded to a hundredth of a frame;
+    /// `None` from 100 hours on, which a time code cannot represent.
     pub fn from_duration(time: Duration, kind: SmpteType) -> Option<Self> {
         let (rate, second) = match kind {
             SmpteType::Smpte | SmpteType::Smpte30Drop => (30_000, 1001),
@@ -140,10 +140,10 @@ impl SmpteTime {
     }
 }
 
-/// How many frame numbers are left out before frame `frame` of drop-frame time code: two at the
-/// start of each minute but the tenth.
+/// Number of frame numbers dropped before frame `frame` of a drop-frame time code: two at the start
+/// of each minute except every tenth.
 const fn dropped_before(frame: u64) -> u64 {
-    /// In a minute that leaves out two, and in ten minutes.
+    /// Frames of a minute with dropped numbers, and of ten minutes.
     const MINUTE: u64 = 1800 - 2;
     const TEN_MINUTES: u64 = 18_000 - 9 * 2;
     let (tens, rest) = (frame / TEN_MINUTES, frame % TEN_MINUTES);
@@ -164,43 +164,43 @@ impl fmt::Display for SmpteTime {
     }
 }
 
-/// A stretch of the presentation. At least one end is given.
+/// A time range of the presentation. At least one end is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Range {
     /// Normal play time.
     Npt {
-        /// Where to start; `None`: where it stands (`npt=-20`).
+        /// Start; `None`: the present position (`npt=-20`).
         start: Option<NptTime>,
-        /// Where to stop; `None`: at the end.
+        /// End; `None`: the end of the presentation.
         end: Option<Duration>,
     },
     /// SMPTE time codes.
     Smpte {
         /// Type of the time codes.
         kind: SmpteType,
-        /// Where to start.
+        /// Start.
         start: SmpteTime,
-        /// Where to stop; `None`: at the end.
+        /// End; `None`: the end of the presentation.
         end: Option<SmpteTime>,
     },
     /// Universal time.
     Clock {
-        /// Where to start.
+        /// Start.
         start: UtcTime,
-        /// Where to stop; `None`: at the end.
+        /// End; `None`: the end of the presentation.
         end: Option<UtcTime>,
     },
 }
 
 impl Range {
-    /// From `start` in normal play time, to `end` or the end of the presentation.
+    /// Creates a range in normal play time from `start` to `end` or the end of the presentation.
     pub const fn npt(start: Duration, end: Option<Duration>) -> Self {
         Self::Npt { start: Some(NptTime::At(start)), end }
     }
 
-    /// Start and end in normal play time, if the range is one (SMPTE time is converted). A start
-    /// of `None` means: from where it stands, or the live edge.
+    /// Returns start and end in normal play time, converting SMPTE time codes; `None` for a range
+    /// in universal time. A start of `None` is the present position or the live edge.
     pub fn as_npt(&self) -> Option<(Option<Duration>, Option<Duration>)> {
         match self {
             Self::Npt { start: Some(NptTime::At(start)), end } => Some((Some(*start), *end)),
@@ -212,9 +212,9 @@ impl Range {
         }
     }
 
-    /// From `start` to `end`, in the unit of `like`: normal play time, unless `like` has SMPTE time
-    /// codes that can state both ends. The second value is `start` as it is stated, which is up to
-    /// half a hundredth of a frame off where it is a time code.
+    /// Creates a range from `start` to `end` in the unit of `like`: SMPTE time codes if `like` has
+    /// them and they can represent both ends, normal play time otherwise. The second value is
+    /// `start` as the range states it: a time code may differ by up to half a hundredth of a frame.
     pub fn in_unit_of(
         like: Option<&Self>,
         start: Duration,
@@ -232,12 +232,12 @@ impl Range {
         (range, code.duration(kind))
     }
 
-    /// The pause point in the `Range` of a PAUSE request: one value, as `npt=14` or `npt=14-`
+    /// Parses the `Range` of a PAUSE request, which is a single pause point: `npt=14` or `npt=14-`
     /// (RFC 2326 section 10.6).
     ///
     /// # Errors
-    /// [`RangeError::Invalid`] if it is malformed or has an end,
-    /// [`RangeError::Unsupported`] if its unit is not known.
+    /// [`RangeError::Invalid`] if the value is malformed or has an end, [`RangeError::Unsupported`]
+    /// if its unit is unknown.
     pub fn pause_point(value: &str) -> Result<Self, RangeError> {
         let point = value.split(';').next().unwrap_or_default().trim();
         let point = point.strip_suffix('-').unwrap_or(point);
@@ -250,8 +250,8 @@ impl Range {
         }
     }
 
-    /// Whether the range lies within a presentation of length `duration` and has its start before its
-    /// end. Clock ranges are never within.
+    /// Returns whether the range lies within a presentation of length `duration` and starts before
+    /// it ends. Always false for a range in universal time.
     pub fn is_within(&self, duration: Duration) -> bool {
         let Some((start, end)) = self.as_npt() else { return false };
         let start_within = start.is_none_or(|start| start <= duration);
@@ -262,9 +262,9 @@ impl Range {
 /// The `Range` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangeHeader {
-    /// The stretch.
+    /// The time range.
     pub range: Range,
-    /// When the operation is to take effect.
+    /// The time at which the operation takes effect.
     pub time: Option<UtcTime>,
 }
 
@@ -312,7 +312,7 @@ impl FromStr for Range {
     }
 }
 
-/// `start-[end]`.
+/// Splits `start-[end]`.
 fn ends(text: &str) -> Option<(&str, Option<&str>)> {
     let (start, end) = text.split_once('-')?;
     let end = end.trim();
@@ -334,7 +334,7 @@ fn npt_range(text: &str) -> Option<Range> {
     Some(Range::Npt { start, end })
 }
 
-/// `seconds[.fraction]` or `hours:minutes:seconds[.fraction]`.
+/// Parses `seconds[.fraction]` or `hours:minutes:seconds[.fraction]`.
 fn npt_time(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let nanos = fraction_nanos(fraction)?;
@@ -369,7 +369,7 @@ fn smpte_range(kind: SmpteType, text: &str) -> Option<Range> {
     Some(Range::Smpte { kind, start: SmpteTime::parse(start)?, end })
 }
 
-/// Shows a normal play time as seconds with at least three decimals, as players expect.
+/// Displays a normal play time in seconds with at least three decimals, as players expect.
 #[derive(Clone, Copy, Debug)]
 pub struct NptSeconds(pub Duration);
 

@@ -1,12 +1,12 @@
-//! `RTP-Info` (RFC 2326 section 12.33): the first packet of each stream after PLAY.
+//! The `RTP-Info` header (RFC 2326 section 12.33): the first packet of each stream after PLAY.
 
 use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case, unquote};
 use std::fmt;
 
-/// Most streams that are read from one header.
+/// Most entries that are read from one header.
 const MAX_ENTRIES: usize = 64;
 
-/// One stream of [`RtpInfo`].
+/// The entry of one stream in [`RtpInfo`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RtpInfoEntry<'a> {
     /// Control URL of the stream, as in SETUP.
@@ -15,21 +15,22 @@ pub struct RtpInfoEntry<'a> {
     pub seq: Option<u16>,
     /// RTP timestamp that corresponds to the start of the range.
     pub rtptime: Option<u32>,
-    /// Synchronization source of the stream, in hexadecimal as in `Transport`. RFC 2326 does not
-    /// have it here, but many clients read it or pass it over.
+    /// SSRC of the stream, in hexadecimal as in `Transport`. RFC 2326 does not define this
+    /// parameter; many clients read it, and others ignore it.
     pub ssrc: Option<u32>,
 }
 
 /// The `RTP-Info` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RtpInfo<'a> {
-    /// One entry a stream.
+    /// One entry for each stream.
     pub entries: Vec<RtpInfoEntry<'a>>,
 }
 
 impl<'a> RtpInfo<'a> {
-    /// Reads what can be read: servers are so inventive here that a client must not depend on
-    /// it, so nothing is an error. URLs may contain commas and semicolons.
+    /// Parses an `RTP-Info` header. Nothing is an error: malformed entries and parameters are
+    /// skipped, since servers deviate so much that a client must not depend on the header. URLs may
+    /// contain commas and semicolons.
     pub fn parse(value: &'a str) -> Self {
         let mut entries = Vec::new();
         let mut rest = value.trim();
@@ -43,7 +44,7 @@ impl<'a> RtpInfo<'a> {
     }
 }
 
-/// Where the entry at the front of `text` ends: at a comma before the next `url=`.
+/// Length of the first entry: it ends at a comma that is followed by `url=`.
 fn next_entry(text: &str) -> usize {
     text.match_indices(',')
         .map(|(at, _)| at)

@@ -1,4 +1,4 @@
-//! `Session: id;timeout=N` (RFC 2326 section 12.37).
+//! The `Session` header: `id;timeout=N` (RFC 2326 section 12.37).
 
 use crate::wire::ParseError;
 use crate::wire::text::{ParameterValue, digits, invalid, parameter};
@@ -7,23 +7,23 @@ use std::fmt;
 /// The `Session` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionHeader<'a> {
-    /// Opaque to the client.
+    /// Session id; opaque to the client.
     pub id: &'a str,
-    /// Seconds between requests after which the server may end the session.
+    /// Time-out in seconds: a session without requests for longer may be ended.
     pub timeout: Option<u32>,
 }
 
 impl<'a> SessionHeader<'a> {
-    /// A header for `id`, with the time-out in seconds.
+    /// Creates a header; `timeout` is in seconds.
     pub const fn new(id: &'a str, timeout: Option<u32>) -> Self {
         Self { id, timeout }
     }
 
-    /// Takes any visible characters for an id, since servers do; parameters other than `timeout`,
-    /// and a `timeout` that is no number, are passed over.
+    /// Parses a `Session` header. The id may consist of any visible characters, since servers use
+    /// them. Parameters other than `timeout`, and a `timeout` that is not a number, are ignored.
     ///
     /// # Errors
-    /// The id is empty or has other characters.
+    /// The id is empty or contains other characters.
     pub fn parse(value: &'a str) -> Result<Self, ParseError> {
         let mut parts = value.split(';');
         let id = parts.next().unwrap_or_default().trim();
@@ -39,7 +39,7 @@ impl<'a> SessionHeader<'a> {
     }
 }
 
-/// Without a space after the semicolon: some clients take it for part of the value.
+/// Displays no space after the semicolon: some clients take it for a part of the value.
 impl fmt::Display for SessionHeader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", ParameterValue(self.id))?;

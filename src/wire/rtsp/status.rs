@@ -1,8 +1,8 @@
-//! Status codes and their reasons (RFC 2326 section 7.1.1).
+//! Status codes and reason phrases (RFC 2326 section 7.1.1).
 
 use std::fmt;
 
-/// A status code; any of three digits, since a peer may send what the RFC does not name.
+/// A status code: any number of three digits, including codes that RFC 2326 does not define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusCode(u16);
 
@@ -12,7 +12,7 @@ macro_rules! codes {
             $(#[doc = concat!("`", $code, " ", $reason, "`.")]
             pub const $name: Self = Self($code);)*
 
-            /// The reason phrase, for people.
+            /// Returns the reason phrase.
             pub const fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*
@@ -71,17 +71,17 @@ codes! {
 }
 
 impl StatusCode {
-    /// A code from its number; `None` unless it has three digits.
+    /// Creates a status code; `None` unless `code` has three digits.
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 999 { Some(Self(code)) } else { None }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn code(self) -> u16 {
         self.0
     }
 
-    /// 2xx.
+    /// Returns whether the code is 2xx.
     pub const fn is_success(self) -> bool {
         self.0 >= 200 && self.0 < 300
     }

@@ -1,4 +1,4 @@
-//! `Transport` (RFC 2326 section 12.39).
+//! The `Transport` header (RFC 2326 section 12.39).
 
 use crate::wire::ParseError;
 use crate::wire::text::{
@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Most alternatives that are read from one header.
 const MAX_ALTERNATIVES: usize = 32;
 
-/// Transport protocol, profile and lower transport.
+/// The transport protocol, profile and lower transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -20,12 +20,12 @@ pub enum Protocol {
     RtpAvpUdp,
     /// `RTP/AVP/TCP`.
     RtpAvpTcp,
-    /// Anything else, as received.
+    /// Any other value, as received.
     Unsupported(String),
 }
 
 impl Protocol {
-    /// As written.
+    /// Returns the value as it is written in the header.
     pub fn as_str(&self) -> &str {
         match self {
             Self::RtpAvp => "RTP/AVP",
@@ -35,12 +35,12 @@ impl Protocol {
         }
     }
 
-    /// Whether packets go over UDP.
+    /// Returns whether packets are sent over UDP.
     pub const fn is_udp(&self) -> bool {
         matches!(self, Self::RtpAvp | Self::RtpAvpUdp)
     }
 
-    /// Whether packets go over the RTSP connection.
+    /// Returns whether packets are sent over the RTSP connection.
     pub const fn is_tcp(&self) -> bool {
         matches!(self, Self::RtpAvpTcp)
     }
@@ -55,7 +55,7 @@ impl From<&str> for Protocol {
     }
 }
 
-/// Whether media are delivered to one client or to a group.
+/// Delivery to one client or to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// `unicast`.
@@ -67,21 +67,21 @@ pub enum Delivery {
 /// One alternative of a [`Transport`] header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportSpec {
-    /// Protocol.
+    /// Transport protocol.
     pub protocol: Protocol,
-    /// As written, or `None`; [`delivery`](Self::delivery) supplies the default.
+    /// `unicast` or `multicast`, if present; [`delivery`](Self::delivery) supplies the default.
     pub explicit_delivery: Option<Delivery>,
-    /// Address to send to.
+    /// Destination address.
     pub destination: Option<String>,
-    /// Address that is sent from.
+    /// Source address.
     pub source: Option<String>,
     /// Channels of RTP and RTCP on the RTSP connection.
     pub interleaved: Option<(u8, u8)>,
     /// Multicast ports of RTP and RTCP.
     pub port: Option<(u16, u16)>,
-    /// Client's unicast ports of RTP and RTCP.
+    /// Unicast ports of the client for RTP and RTCP.
     pub client_port: Option<(u16, u16)>,
-    /// Server's unicast ports of RTP and RTCP.
+    /// Unicast ports of the server for RTP and RTCP.
     pub server_port: Option<(u16, u16)>,
     /// Multicast time to live.
     pub ttl: Option<u8>,
@@ -89,16 +89,16 @@ pub struct TransportSpec {
     pub layers: Option<u8>,
     /// SSRC of the packets.
     pub ssrc: Option<u32>,
-    /// Methods of the session, without quotes: `PLAY`, `RECORD`.
+    /// Methods of the session without quotes, such as `PLAY` or `RECORD`.
     pub mode: Option<String>,
-    /// Recorded media are to be appended.
+    /// Whether recorded media are appended to the resource.
     pub append: bool,
-    /// Parameters that the RFC does not name, in order.
+    /// Parameters that RFC 2326 does not define, in order.
     pub other: Vec<(String, Option<String>)>,
 }
 
 impl TransportSpec {
-    /// A specification without parameters.
+    /// Creates a specification without parameters.
     pub const fn new(protocol: Protocol, delivery: Delivery) -> Self {
         Self {
             protocol,
@@ -118,8 +118,8 @@ impl TransportSpec {
         }
     }
 
-    /// Unicast or multicast. RFC 2326's default is multicast; but who names client ports or
-    /// channels, or asks for TCP, does not mean that.
+    /// Returns the delivery. RFC 2326's default is multicast; an alternative that names client
+    /// ports or channels, or TCP, is taken as unicast.
     pub fn delivery(&self) -> Delivery {
         self.explicit_delivery.unwrap_or_else(|| {
             let unicast =
@@ -128,12 +128,12 @@ impl TransportSpec {
         })
     }
 
-    /// Whether the mode includes `PLAY`, which is the default.
+    /// Returns whether the mode includes `PLAY`, the default.
     pub fn is_play(&self) -> bool {
         self.mode.is_none() || self.has_mode("PLAY")
     }
 
-    /// Whether the mode includes `RECORD` (or `RECEIVE`, as some senders have it).
+    /// Returns whether the mode includes `RECORD` (or `RECEIVE`, which some senders use).
     pub fn is_record(&self) -> bool {
         self.has_mode("RECORD") || self.has_mode("RECEIVE")
     }
@@ -190,7 +190,7 @@ fn ports(text: &str) -> Option<(u16, u16)> {
     pair(text, |n: u16| n.checked_add(1))
 }
 
-/// `a-b` with `a <= b`, or `a` alone, which stands for itself and its successor.
+/// Parses `a-b` with `a <= b`, or `a`, which stands for `a` and its successor.
 fn pair<T: FromStr + PartialOrd + Copy>(
     text: &str,
     successor: impl Fn(T) -> Option<T>,
@@ -297,11 +297,11 @@ fn is_quoted(value: &str) -> bool {
 /// The `Transport` header: alternatives in order of preference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
-    /// At least one when read.
+    /// Alternatives; the parser returns at least one.
     pub specs: Vec<TransportSpec>,
 }
 
-/// The alternatives of a `Transport` header, read one after the other. A value without any, or
+/// Parses the alternatives of a `Transport` header one by one. A value without alternatives, or
 /// with one that is an error, is malformed as a whole.
 pub fn alternatives(value: &str) -> impl Iterator<Item = Result<TransportSpec, ParseError>> {
     let specs = split_unquoted(value, ',').map(str::trim).filter(|spec| !spec.is_empty());

@@ -4,21 +4,21 @@ use super::{Attribute, MediaDescription};
 use crate::wire::text::digits;
 use std::fmt;
 
-/// What `a=rtpmap` says of a payload type.
+/// The value of `a=rtpmap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtpMap {
     /// Payload type, below 128.
     pub payload_type: u8,
-    /// Encoding name; compared without regard to case.
+    /// Encoding name; compare without regard to case.
     pub encoding_name: String,
-    /// Timestamp units a second.
+    /// Clock rate in Hz.
     pub clock_rate: u32,
-    /// Audio channels.
+    /// Number of audio channels.
     pub channels: Option<u8>,
 }
 
 impl RtpMap {
-    /// Reads `96 H264/90000` or `97 L16/44100/2`.
+    /// Parses `96 H264/90000` or `97 L16/44100/2`.
     pub fn parse(value: &str) -> Option<Self> {
         let (payload_type, encoding) = value.trim().split_once([' ', '\t'])?;
         let mut parts = encoding.trim().split('/');
@@ -40,8 +40,8 @@ impl fmt::Display for RtpMap {
     }
 }
 
-/// Names and values of a format-specific parameter list, `a=1; b=2;c`. Values may contain `=`
-/// (base64 does).
+/// Iterates over the names and values of a format-specific parameter list, `a=1; b=2;c`. Values may
+/// contain `=` (base64 does).
 pub fn fmtp_parameters(fmtp: &str) -> impl Iterator<Item = (&str, &str)> {
     fmtp.split(';').map(str::trim).filter(|parameter| !parameter.is_empty()).map(|parameter| {
         match parameter.split_once('=') {
@@ -52,7 +52,7 @@ pub fn fmtp_parameters(fmtp: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 impl MediaDescription {
-    /// The rtpmap of a payload type.
+    /// Returns the rtpmap of a payload type.
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap> {
         self.attributes
             .iter()
@@ -61,7 +61,7 @@ impl MediaDescription {
             .find(|map| map.payload_type == payload_type)
     }
 
-    /// The format parameters of a payload type, without the type.
+    /// Returns the format-specific parameters of a payload type, without the payload type.
     pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
         self.attributes.iter().filter(|a| a.name == "fmtp").find_map(|a| {
             let value = a.value.as_deref()?.trim_start();
@@ -70,7 +70,7 @@ impl MediaDescription {
         })
     }
 
-    /// Adds `a=rtpmap`.
+    /// Appends an `a=rtpmap` attribute.
     pub fn push_rtpmap(
         &mut self,
         payload_type: u8,
@@ -83,7 +83,7 @@ impl MediaDescription {
         self.attributes.push(Attribute::new("rtpmap", map.to_string()));
     }
 
-    /// Adds `a=fmtp`.
+    /// Appends an `a=fmtp` attribute.
     pub fn push_fmtp(&mut self, payload_type: u8, parameters: &str) {
         self.attributes.push(Attribute::new("fmtp", format!("{payload_type} {parameters}")));
     }

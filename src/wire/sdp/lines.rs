@@ -1,20 +1,20 @@
-//! [`ExtraLines`]: lines that an application adds to a description (RFC 4566 sections 5 and 9).
+//! [`ExtraLines`]: SDP lines that an application adds to a description (RFC 4566 sections 5 and 9).
 
 use crate::wire::text::{digits, is_token};
 
-/// The part of a description that lines are added to.
+/// The level of a description to which lines are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SdpLevel {
-    /// Before the first `m=`.
+    /// Session level: before the first `m=`.
     #[default]
     Session,
-    /// Behind an `m=`.
+    /// Media level: after an `m=`.
     Media,
 }
 
 impl SdpLevel {
-    /// The types of lines that may be added, in the order in which the description has them. The
-    /// others are for whoever serves it to say: what it is of, when, and where the media go.
+    /// The types of the lines that may be added, in the order of RFC 4566. The server writes the
+    /// other types itself: origin, time, and where the media are sent.
     const fn types(self) -> &'static str {
         match self {
             Self::Session => "uepba",
@@ -22,7 +22,7 @@ impl SdpLevel {
         }
     }
 
-    /// Attributes that whoever serves the description writes itself.
+    /// Attributes that the server writes itself.
     const fn reserved(self) -> &'static [&'static str] {
         match self {
             Self::Session => &["control", "range", "tool", "type"],
@@ -31,7 +31,7 @@ impl SdpLevel {
     }
 }
 
-/// Lines for a description, each a letter, `=` and a value, in the order of RFC 4566 section 5.
+/// Validated lines for a description, each a letter, `=` and a value.
 ///
 /// ```
 /// use riverrun::wire::sdp::{ExtraLines, SdpLevel};
@@ -49,15 +49,15 @@ pub struct ExtraLines {
 }
 
 impl ExtraLines {
-    /// No lines.
+    /// Creates an empty list for a level.
     pub const fn new(level: SdpLevel) -> Self {
         Self { level, lines: Vec::new() }
     }
 
-    /// Adds lines that end in CR LF or LF.
+    /// Adds lines, each ended by CR LF or LF.
     ///
     /// # Errors
-    /// A line is malformed or may not stand there, and why. None is added then.
+    /// The reason for which a line is malformed or not allowed at the level. No line is added then.
     pub fn add(&mut self, text: &str) -> Result<(), &'static str> {
         let mut lines = self.lines.clone();
         for line in text.lines() {
@@ -121,18 +121,19 @@ impl ExtraLines {
         Ok(())
     }
 
-    /// The lines that stand before the attributes (and in a session before `t=`).
+    /// Iterates over the lines that precede the attributes (and, at session level, `t=`).
     pub fn before_attributes(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str).filter(|line| !line.starts_with('a'))
     }
 
-    /// The attributes.
+    /// Iterates over the attribute lines.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str).filter(|line| line.starts_with('a'))
     }
 }
 
-/// Whether a text would end a line, or is none (RFC 4566 section 9, `byte-string`).
+/// Returns whether a text contains CR, LF or NUL, which no `byte-string` contains (RFC 4566 section
+/// 9).
 pub(crate) fn has_breaks(text: &str) -> bool {
     text.contains(['\r', '\n', '\0'])
 }

@@ -1,6 +1,7 @@
-//! Session descriptions (RFC 4566) as values, and their way to text. Reading is in `parse`.
+//! Session descriptions (RFC 4566): [`SessionDescription::parse`] reads them, `Display` writes
+//! them.
 //!
-//! No value, whatever its origin, ends a line of what is written.
+//! No value, whatever its origin, can end its line in the output.
 
 mod fmtp;
 mod lines;
@@ -32,47 +33,47 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionDescription {
-    /// `o=`.
+    /// `o=`: originator and version.
     pub origin: Origin,
-    /// `s=`.
+    /// `s=`: session name.
     pub name: String,
-    /// `i=`.
+    /// `i=`: session information.
     pub info: Option<String>,
-    /// `u=`.
+    /// `u=`: URI of a description.
     pub uri: Option<String>,
-    /// `e=`.
+    /// `e=`: email addresses.
     pub emails: Vec<String>,
-    /// `p=`.
+    /// `p=`: phone numbers.
     pub phones: Vec<String>,
-    /// `c=`.
+    /// `c=`: connection address.
     pub connection: Option<Connection>,
-    /// `b=`.
+    /// `b=`: bandwidths.
     pub bandwidths: Vec<Bandwidth>,
-    /// `t=`; written as `t=0 0` if there is none.
+    /// `t=`: active times; an empty list is written as `t=0 0`.
     pub times: Vec<Time>,
-    /// `a=`.
+    /// `a=`: session-level attributes.
     pub attributes: Vec<Attribute>,
-    /// `m=` and what belongs to it.
+    /// `m=`: media descriptions.
     pub media: Vec<MediaDescription>,
 }
 
 /// `o=`: the originator of the session, and the version of its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// `-` if there are no user names.
+    /// User name; `-` if the host has no user names.
     pub username: String,
-    /// Session id, which identifies the session together with the other fields.
+    /// Session id.
     pub session_id: u64,
-    /// Session version, which grows with each change of the description.
+    /// Session version, which increases with each change of the description.
     pub session_version: u64,
-    /// `IP4` or `IP6`.
+    /// Address type: `IP4` or `IP6`.
     pub address_type: String,
-    /// Address or name.
+    /// Address or host name.
     pub address: String,
 }
 
 impl Origin {
-    /// An origin without user name.
+    /// Creates an origin without a user name.
     pub fn new(session_id: u64, session_version: u64, address: std::net::IpAddr) -> Self {
         Self {
             username: "-".into(),
@@ -94,21 +95,21 @@ const fn address_type(address: std::net::IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
-/// `c=`: the address that the media are sent to.
+/// `c=`: the address to which the media are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// `IP4` or `IP6`.
+    /// Address type: `IP4` or `IP6`.
     pub address_type: String,
-    /// Address or name.
+    /// Address or host name.
     pub address: String,
-    /// Multicast time to live; IPv4 alone.
+    /// Multicast time to live; only with IPv4.
     pub ttl: Option<u8>,
-    /// How many contiguous multicast addresses.
+    /// Number of contiguous multicast addresses.
     pub count: Option<u32>,
 }
 
 impl Connection {
-    /// A connection to one address; `ttl` is for IPv4 multicast.
+    /// Creates a connection with one address; `ttl` is for IPv4 multicast.
     pub fn new(address: std::net::IpAddr, ttl: Option<u8>) -> Self {
         Self {
             address_type: address_type(address).into(),
@@ -122,84 +123,84 @@ impl Connection {
 /// `b=`: bandwidth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bandwidth {
-    /// `AS`, `CT`, `RR`, …
+    /// Bandwidth type: `AS`, `CT`, `RR`, `RS`, …
     pub kind: String,
-    /// Kilobits a second for `AS` and `CT`, bits a second for `RR` and `RS`.
+    /// Bandwidth: in kbit/s for `AS` and `CT`, in bit/s for `RR` and `RS`.
     pub value: u64,
 }
 
-/// `t=`: when the session is active, in seconds since 1900; 0 is unbounded.
+/// `t=`: the time for which the session is active, in seconds since 1900; 0 is unbounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
-    /// First second.
+    /// Start.
     pub start: u64,
-    /// Last second.
+    /// End.
     pub stop: u64,
 }
 
-/// `a=name` or `a=name:value`.
+/// An attribute: `a=name` or `a=name:value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// Name: the text before the colon.
+    /// Name, before the colon.
     pub name: String,
-    /// Value: the text after the colon.
+    /// Value, after the colon.
     pub value: Option<String>,
 }
 
 impl Attribute {
-    /// `a=name:value`.
+    /// Creates an attribute with a value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: Some(value.into()) }
     }
 
-    /// `a=name`.
+    /// Creates an attribute without a value.
     pub fn flag(name: impl Into<String>) -> Self {
         Self { name: name.into(), value: None }
     }
 }
 
-/// `m=` and what belongs to it.
+/// `m=`: a media description with its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediaDescription {
-    /// `audio`, `video`, `application`, …
+    /// Media type: `audio`, `video`, `application`, …
     pub media: String,
-    /// 0 if RTSP SETUP chooses it.
+    /// Port; 0 if RTSP SETUP chooses it.
     pub port: u16,
-    /// How many port pairs.
+    /// Number of port pairs.
     pub port_count: Option<u16>,
-    /// `RTP/AVP`.
+    /// Transport protocol, such as `RTP/AVP`.
     pub protocol: String,
-    /// Payload types.
+    /// Formats: RTP payload types.
     pub formats: Vec<String>,
-    /// `i=`.
+    /// `i=`: media title.
     pub info: Option<String>,
-    /// `c=`; layered media have several.
+    /// `c=`: connection addresses; layered media have several.
     pub connections: Vec<Connection>,
-    /// `b=`.
+    /// `b=`: bandwidths.
     pub bandwidths: Vec<Bandwidth>,
-    /// `a=`.
+    /// `a=`: media-level attributes.
     pub attributes: Vec<Attribute>,
 }
 
-/// The value of the first attribute of that name that has one.
+/// Returns the value of the first attribute `name` that has a value.
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     attributes.iter().find(|a| a.name == name).and_then(|a| a.value.as_deref())
 }
 
 impl SessionDescription {
-    /// A description of a permanent session without media.
+    /// Creates a description of a permanent session without media.
     pub fn new(origin: Origin, name: impl Into<String>) -> Self {
         Self { origin, name: name.into(), times: vec![Time::default()], ..Self::default() }
     }
 
-    /// The value of the first attribute `name` of the session.
+    /// Returns the value of the first session-level attribute `name`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         attribute(&self.attributes, name)
     }
 }
 
 impl MediaDescription {
-    /// Media in one RTP payload type.
+    /// Creates a media description with one RTP payload type.
     pub fn new(
         media: impl Into<String>,
         port: u16,
@@ -215,17 +216,17 @@ impl MediaDescription {
         }
     }
 
-    /// The value of the first attribute `name` of these media.
+    /// Returns the value of the first attribute `name` of the media description.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         attribute(&self.attributes, name)
     }
 
-    /// The first format of the `m=` line, if it is an RTP payload type.
+    /// Returns the first format of the `m=` line, if it is an RTP payload type.
     pub fn payload_type(&self) -> Option<u8> {
         payload_type(self.formats.first()?)
     }
 
-    /// The RTP payload types of the `m=` line, the preferred one first.
+    /// Iterates over the RTP payload types of the `m=` line, the preferred one first.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
         self.formats.iter().filter_map(|format| payload_type(format))
     }
@@ -235,7 +236,7 @@ fn payload_type(format: &str) -> Option<u8> {
     super::text::digits(format).filter(|&payload_type| payload_type < 128)
 }
 
-/// A field among others on a line: without white space, and never empty.
+/// Displays a field of a line: white space is removed, and an empty field is replaced.
 struct Word<'a>(&'a str);
 
 impl fmt::Display for Word<'_> {

@@ -1,21 +1,21 @@
-//! From text to a [`SessionDescription`], tolerantly: any line ends, lines in any order within
-//! their section, unknown and malformed lines passed over. What must be right is that the text
-//! begins with `v=0`, or has media without (there are devices that begin with `m=`), and that each
-//! `m=` can be read.
+//! The parser of [`SessionDescription`]. It is tolerant: any line ends, lines in any order within
+//! their section; unknown and malformed lines are skipped. It requires that the text begins with
+//! `v=0`, or has media without it (some devices begin with `m=`), and that each `m=` is
+//! well-formed.
 
 use super::{Attribute, Bandwidth, Connection, MediaDescription, Origin, SessionDescription, Time};
 use crate::wire::ParseError;
 use crate::wire::text::digits;
 
-/// Limits on the descriptions that are read.
+/// Limits on the descriptions that the parser accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SdpLimits {
-    /// Bytes of the text.
+    /// Length of the text in bytes.
     pub bytes: usize,
-    /// Lines.
+    /// Number of lines.
     pub lines: usize,
-    /// `m=` lines.
+    /// Number of `m=` lines.
     pub media: usize,
 }
 
@@ -26,7 +26,7 @@ impl Default for SdpLimits {
 }
 
 impl SessionDescription {
-    /// Reads a description within the default limits.
+    /// Parses a description within the default limits.
     ///
     /// # Errors
     /// See [`parse_within`](Self::parse_within).
@@ -34,11 +34,12 @@ impl SessionDescription {
         Self::parse_within(text, &SdpLimits::default())
     }
 
-    /// Reads a description. Bytes that are not UTF-8 become U+FFFD.
+    /// Parses a description. Bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
-    /// It begins neither with `v=0` nor with another line of a description that has media, an `m=` is malformed, or a limit is exceeded; never
-    /// `Incomplete`, since a description has no end of its own.
+    /// The text begins neither with `v=0` nor with another line of a description that has media, an
+    /// `m=` is malformed, or a limit is exceeded. Never `Incomplete`: a description has no end
+    /// marker.
     pub fn parse_within(text: &[u8], limits: &SdpLimits) -> Result<Self, ParseError> {
         let fault = |what, at| ParseError::Invalid { what, at };
         if text.len() > limits.bytes {
@@ -85,8 +86,8 @@ impl SessionDescription {
         if is_one { Ok(session) } else { Err(fault("SDP: no v=0", text.len())) }
     }
 
-    /// Takes `a=` and other lines as an application writes them (one or several, with or without
-    /// line ends) for the session; `m=` and what cannot be read is passed over.
+    /// Adds `a=` and other session-level lines as an application writes them (one or several, with
+    /// or without line ends); `m=` and malformed lines are skipped.
     pub fn push_lines(&mut self, lines: &str) {
         for (kind, value) in lines.lines().filter_map(|line| split_line(line.as_bytes())) {
             self.handle_line(kind, &String::from_utf8_lossy(value));
@@ -115,7 +116,7 @@ impl SessionDescription {
 }
 
 impl MediaDescription {
-    /// As [`SessionDescription::push_lines`], for these media.
+    /// Like [`SessionDescription::push_lines`], for media-level lines.
     pub fn push_lines(&mut self, lines: &str) {
         for (kind, value) in lines.lines().filter_map(|line| split_line(line.as_bytes())) {
             self.handle_line(kind, &String::from_utf8_lossy(value));
@@ -133,7 +134,7 @@ impl MediaDescription {
     }
 }
 
-/// `k=value`.
+/// Splits `k=value`.
 fn split_line(line: &[u8]) -> Option<(u8, &[u8])> {
     match line {
         [kind, b'=', value @ ..] if kind.is_ascii_alphabetic() => Some((*kind, value)),
