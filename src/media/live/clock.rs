@@ -1,8 +1,6 @@
 //! [`Clock`]: the relation of an encoder's times to the wall clock, as the encoder tells it.
 
-use super::LiveSender;
 use crate::frame::Frame;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What the wall clock showed at an encoder's time.
@@ -46,14 +44,3 @@ impl Clock {
 const CLOCK_VALIDITY: Duration = Duration::from_secs(10);
 /// Pictures go back no further in the order in which they are sent.
 const MAX_REORDERING: Duration = Duration::from_secs(1);
-
-/// Lets the clock that is set on one of these senders count for all. They are new: none has been
-/// given such a clock before.
-pub(crate) fn share_clock(senders: &[LiveSender]) {
-    for sender in senders {
-        let others = senders.iter().filter(|other| !Arc::ptr_eq(&other.shared, &sender.shared));
-        let others = others.map(|other| Arc::downgrade(&other.shared)).collect();
-        let was_unset = sender.shared.clocks.set(others).is_ok();
-        debug_assert!(was_unset, "clocks are shared once");
-    }
-}

@@ -1,8 +1,11 @@
 use super::*;
+use crate::frame::Frame;
 use crate::framer::testing::{BitWriter, H264Slice, H264Sps, h265_parameter_sets, h265_slice};
 use crate::media::demux::DemuxTable;
+use crate::media::{Ending, FramePoll, FramedSource, SourceContext, Wait};
+use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const PCM: CodecParameters = CodecParameters::Pcm {
     encoding: crate::codec::PcmEncoding::L16,

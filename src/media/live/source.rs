@@ -1,0 +1,153 @@
+//! [`LiveStream`] and [`LiveSource`]: the end of the event loop's thread.
+
+use super::shared::{LiveStats, Shared};
+use crate::codec::CodecParameters;
+use crate::frame::Frame;
+use crate::media::access_unit;
+use crate::media::{Ending, FramePoll, FramedSource, SourceContext, Wait};
+use bytes::BytesMut;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The receiving end of a live stream, which makes any number of sources.
+pub struct LiveStream {
+    shared: Arc<Shared>,
+}
+
+impl LiveStream {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Makes a source with its own queue. It begins with the first key frame that is sent after the
+    /// source was first polled.
+    pub fn create_source(&self) -> LiveSource {
+        let key = Some(self.shared.lock().add_source());
+        LiveSource { shared: Arc::clone(&self.shared), key }
+    }
+
+    /// The parameters of the codec, as far as they are known now.
+    pub fn parameters(&self) -> CodecParameters {
+        self.shared.lock().parameters.clone()
+    }
+
+    /// A hash of the parameters, which changes when they do.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.shared.lock().parameters.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether the parameters are complete, so that SDP can state them: for H.264 and H.265,
+    /// whether the parameter sets are known.
+    pub fn is_described(&self) -> bool {
+        access_unit::is_complete(&self.shared.lock().parameters)
+    }
+
+    /// Whether all senders are gone.
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().senders == 0
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> LiveStats {
+        self.shared.lock().stats()
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.shared.lock().open = false;
+    }
+}
+
+impl fmt::Debug for LiveStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveStream").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A source of the frames that the senders of a live stream send. Frames are ready at once,
+/// whatever their times. Without a frame the source waits for input, and the stream's [`Wake`](crate::media::Wake) is
+/// called when there is some. It ends when the last sender is gone and all frames are read.
+pub struct LiveSource {
+    shared: Arc<Shared>,
+    key: Option<usize>,
+}
+
+impl LiveSource {
+    /// The parameters of the codec, as far as they are known now.
+    pub fn parameters(&self) -> CodecParameters {
+        self.shared.lock().parameters.clone()
+    }
+
+    /// Number of frames that were dropped because this source was not read in time.
+    pub fn dropped(&self) -> u64 {
+        let state = self.shared.lock();
+        self.key.and_then(|key| state.sources.get(key)).map_or(0, |r| r.queue.dropped())
+    }
+
+    /// The frame, with what a decoder must be told if some before it are missing.
+    fn after_break(&self, mut frame: Frame) -> Frame {
+        let Some(codec) = self.shared.kind.nal_codec().filter(|_| frame.flags.discontinuity) else {
+            return frame;
+        };
+        let found = access_unit::leading_units(codec, &frame.data);
+        let first = access_unit::after_break(&found);
+        if !first.is_empty() {
+            let memory = BytesMut::with_capacity(first.len() + frame.data.len());
+            frame.data = access_unit::put_in_front(memory, first, &frame.data, &found, &[]);
+        }
+        frame
+    }
+
+    fn leave(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.shared.lock().sources.try_remove(key);
+        }
+    }
+}
+
+impl FramedSource for LiveSource {
+    fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
+        let mut state = self.shared.lock();
+        let ended = state.senders == 0;
+        let Some(reader) = self.key.and_then(|key| state.sources.get_mut(key)) else {
+            return FramePoll::Ended(Ending::EndOfStream);
+        };
+        if !std::mem::replace(&mut reader.asked, true) && self.shared.kind.nal_codec().is_some() {
+            self.shared.key_frame_wanted.store(true, Ordering::Relaxed);
+        }
+        if let Some(frame) = reader.queue.pop() {
+            drop(state);
+            return FramePoll::Ready(self.after_break(frame));
+        }
+        if ended {
+            return FramePoll::Ended(Ending::EndOfStream);
+        }
+        reader.waiting = true;
+        FramePoll::Pending(Wait::Input)
+    }
+
+    fn request_key_frame(&mut self) {
+        self.shared.key_frame_wanted.store(true, Ordering::Relaxed);
+    }
+
+    fn close(&mut self, _cx: &mut SourceContext<'_>) {
+        self.leave();
+    }
+}
+
+impl Drop for LiveSource {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl fmt::Debug for LiveSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSource").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
