@@ -1,4 +1,4 @@
-//! Accepting connections, and the pause when descriptors have run out.
+//! Accepts connections, and pauses when the process has run out of descriptors.
 
 use crate::arena::RawId;
 use crate::env::{EventKey, Interest, UsageEnvironment};
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 /// Connections that are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long accepting pauses when descriptors have run out and none comes free.
+/// Pause in accepting when descriptors have run out and no connection is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// How often the log is told that they have run out.
+/// Least interval between warnings that descriptors have run out.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 impl RtspServer {
-    /// Accepts the connections that wait at a listener, a bounded number in a turn.
+    /// Accepts pending connections of a listener, a bounded number in a turn.
     pub(crate) fn accept(&mut self, env: &mut UsageEnvironment, listener: usize) {
         let Some(me) = self.me else { return };
         for _ in 0..ACCEPTS_PER_TURN {
@@ -67,7 +67,7 @@ impl RtspServer {
         }
     }
 
-    /// Accepts none until a connection is closed, or some time has passed.
+    /// Stops accepting until a connection is closed, or a fixed time has passed.
     fn pause_accepting(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
         let now = env.now();
@@ -90,7 +90,7 @@ impl RtspServer {
         }
     }
 
-    /// Says what events of the listeners the server wants.
+    /// Sets the registered interest of all listeners.
     pub(crate) fn watch_listeners(&mut self, env: &mut UsageEnvironment, interest: Interest) {
         let Some(me) = self.me else { return };
         for (index, listener) in self.listeners.iter_mut().enumerate() {

@@ -1,5 +1,5 @@
-//! Requests from the server to its clients (RFC 2326 section 10: GET_PARAMETER, SET_PARAMETER,
-//! ANNOUNCE and REDIRECT go in this direction too), and what becomes of them.
+//! Requests from the server to its clients (RFC 2326 section 10 allows GET_PARAMETER,
+//! SET_PARAMETER, ANNOUNCE and REDIRECT in this direction), and their outcomes.
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
@@ -11,24 +11,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What became of a request that the server sent to a client.
+/// The outcome of a request that the server sent to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestOutcome {
-    /// The client has answered.
+    /// The client has responded.
     Response(Response<'static>),
-    /// The client has not answered in time.
+    /// The client has not responded in time.
     TimedOut,
-    /// The connection ended before the answer came.
+    /// The connection ended before the response came.
     ConnectionLost,
 }
 
 type Handler = Box<dyn FnOnce(&mut RtspServer, &mut UsageEnvironment, RequestOutcome)>;
 
-/// Requests that wait for their responses: how many, each connection limits.
+/// Requests that wait for their responses. Each connection limits their number.
 #[derive(Default)]
 pub(crate) struct ClientRequests {
-    /// By connection and `CSeq`.
+    /// Handlers by connection and `CSeq`.
     handlers: BTreeMap<(ConnectionId, u32), Handler>,
 }
 
@@ -39,15 +39,15 @@ impl fmt::Debug for ClientRequests {
 }
 
 impl RtspServer {
-    /// Sends a request to the client of a session, over the connection that the session belongs
-    /// to, and calls `on_outcome` once with what became of it: within `timeout`, or when the
-    /// connection ends. The server adds the `CSeq`, and the `Session` unless the request has one.
+    /// Sends a request to the client of a session over the session's connection, and calls
+    /// `on_outcome` once with the outcome: within `timeout`, or when the connection ends. The
+    /// server adds `CSeq`, and `Session` unless the request has it.
     ///
-    /// Few clients expect requests, and many answer them with an error or not at all.
+    /// Few clients expect requests from a server; many answer with an error or not at all.
     ///
     /// # Errors
-    /// [`Error::Usage`]: there is no such session, it has no connection (any more), or 16 requests
-    /// to this client are unanswered. [`Error::Io`]: the connection cannot be written to.
+    /// [`Error::Usage`]: there is no such session, its connection has ended, or 16 requests to this
+    /// client are unanswered. [`Error::Io`]: the connection cannot be written to.
     ///
     /// # Example
     ///
@@ -97,7 +97,7 @@ impl RtspServer {
         }
     }
 
-    /// Hands a response to who has asked.
+    /// Passes a response to the handler of its request.
     pub(crate) fn handle_response(
         &mut self,
         env: &mut UsageEnvironment,
@@ -113,7 +113,7 @@ impl RtspServer {
         self.tell_outcome(env, (id, cseq), outcome);
     }
 
-    /// Tells those who have asked a connection's client for too long.
+    /// Calls the handlers of requests that a connection's client has not answered in time.
     pub(crate) fn tell_unanswered(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let now = env.now();
         while let Some(cseq) = self.connections.get_mut(id).and_then(|c| c.poll_unanswered(now)) {
@@ -121,7 +121,7 @@ impl RtspServer {
         }
     }
 
-    /// Tells all who have asked over a connection that is gone.
+    /// Calls the handlers of all requests on a connection that has ended.
     pub(crate) fn abandon_requests(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let of_connection = (id, 0)..=(id, u32::MAX);
         while let Some((&request, _)) =

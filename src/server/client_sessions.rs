@@ -1,4 +1,4 @@
-//! The client sessions, as the application sees and steers them.
+//! The application's access to the client sessions.
 
 use crate::env::UsageEnvironment;
 use crate::ids::ClientSessionId;
@@ -12,11 +12,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// A client session of an [`RtspServer`], lent to the application for a change.
+/// Mutable access to a client session of an [`RtspServer`].
 ///
-/// It dereferences to the [`Session`] for everything that can be asked. It changes what an
-/// application may change: data, user, signs of life, time-outs. What the session plays is the
-/// client's business; [`RtspServer::end_client_session`] ends it.
+/// It dereferences to the [`Session`] for reading. It can change the application's data, the user,
+/// and the expiry. It cannot change what the client has set up and plays;
+/// [`RtspServer::end_client_session`] ends the session.
 pub struct ClientSessionMut<'a> {
     server: &'a mut RtspServer,
     env: &'a mut UsageEnvironment,
@@ -33,18 +33,18 @@ impl<'a> ClientSessionMut<'a> {
         Some(Self { server, env, id })
     }
 
-    /// Sets the application's own data, or with `None` takes it away; returns the data that the
-    /// session had. The data is dropped with the session.
+    /// Replaces the application's own data and returns the previous data; `None` removes it. The
+    /// data is dropped with the session.
     pub fn set_user_data(&mut self, data: Option<Box<dyn Any>>) -> Option<Box<dyn Any>> {
         self.server.pool.session_mut(self.id)?.set_user_data(data)
     }
 
-    /// The application's own data, if it is a `T`.
+    /// Returns the application's own data, if it is of type `T`.
     pub fn user_data_mut<T: Any>(&mut self) -> Option<&mut T> {
         self.server.pool.session_mut(self.id)?.user_data_mut()
     }
 
-    /// Changes the user whom the session belongs to
+    /// Changes the user to whom the session belongs
     /// ([`Entitlement::User`](super::pool::Entitlement::User)).
     pub fn set_user(&mut self, user: Option<String>) {
         if let Some(session) = self.server.pool.session_mut(self.id) {
@@ -52,30 +52,31 @@ impl<'a> ClientSessionMut<'a> {
         }
     }
 
-    /// Extends the session as a sign of life of its client does. Returns false if it has expired.
+    /// Extends the session, as a request of its client does. Returns false if the session has
+    /// expired.
     pub fn touch(&mut self) -> bool {
         self.server.pool.touch(self.id, self.env.now())
     }
 
-    /// Changes the time-out, counted from the client's last sign of life; zero for never. The
-    /// client is told with the next answer that names the session. Returns false if the session
-    /// has expired.
+    /// Changes the time-out, which counts from the last sign of life of the client; zero: the
+    /// session never expires. The next answer with a `Session` header tells the client. Returns
+    /// false if the session has expired.
     pub fn set_timeout(&mut self, timeout: Duration) -> bool {
         let is_alive = self.server.pool.set_timeout(self.id, timeout);
         self.server.update_pool_watch(self.env);
         is_alive
     }
 
-    /// Changes the time that the session lives on after its time-out. The client is not told.
-    /// Returns false if the session has expired.
+    /// Changes the grace period, for which the session outlives its time-out. Clients do not learn
+    /// it. Returns false if the session has expired.
     pub fn set_grace(&mut self, grace: Duration) -> bool {
         let is_alive = self.server.pool.set_grace(self.id, grace);
         self.server.update_pool_watch(self.env);
         is_alive
     }
 
-    /// Keeps the session from expiring until all its guards are dropped, on whatever thread, or
-    /// given back with [`RtspServer::allow_expire`]. `None` if the session has expired.
+    /// Keeps the session from expiring until all its guards are dropped, on any thread, or returned
+    /// with [`RtspServer::allow_expire`]. `None` if the session has expired.
     pub fn prevent_expire(&mut self) -> Option<ExpireGuard> {
         self.server.pool.prevent_expire(self.id, self.env.now())
     }
@@ -96,20 +97,20 @@ impl fmt::Debug for ClientSessionMut<'_> {
 }
 
 impl RtspServer {
-    /// The client sessions, to be looked at: their number, all of them, one by the id that its
-    /// client knows.
+    /// Returns the client sessions, read-only: for counting, iterating, and look-ups by the id that
+    /// the client knows.
     pub const fn pool(&self) -> &SessionPool<SessionMedia> {
         &self.pool
     }
 
-    /// The limits, time-outs and entitlement of client sessions, for a change: new sessions and
-    /// requests follow it, present sessions keep their time-outs, and a limit below their number
-    /// removes none of them.
+    /// Returns the limits, time-outs and entitlement of client sessions for changes. A change
+    /// applies to new sessions and requests: existing sessions keep their time-outs, and a limit
+    /// below their number removes none.
     pub const fn pool_config_mut(&mut self) -> &mut PoolConfig {
         self.pool.config_mut()
     }
 
-    /// Changes the limit on client sessions at once; 0 for no limit.
+    /// Changes the limit on client sessions; 0: no limit.
     pub const fn set_max_sessions(&mut self, limit: usize) {
         self.pool.set_max_sessions(limit);
     }
@@ -119,16 +120,16 @@ impl RtspServer {
         self.pool.set_create_session_id(create);
     }
 
-    /// A client session. `None` if it has ended.
+    /// Returns a client session; `None` if it has ended.
     pub fn client_session(&self, id: ClientSessionId) -> Option<&Session<SessionMedia>> {
         self.pool.session(id)
     }
 
-    /// A client session, for a change. `None` if it has ended.
+    /// Returns a client session for changes; `None` if it has ended.
     ///
     /// # Example
     ///
-    /// A session that may stay for an hour without a sign of life, with a note of why:
+    /// Lets a session stay for an hour without a sign of life, and records why:
     ///
     /// ```
     /// use riverrun::env::UsageEnvironment;
@@ -150,25 +151,26 @@ impl RtspServer {
         ClientSessionMut::new(self, env, id)
     }
 
-    /// Gives back a guard that kept a client session from expiring. If it was the session's last,
-    /// the session's full time-out starts now.
+    /// Returns a guard that kept a client session from expiring. If it was the session's last
+    /// guard, the full time-out of the session starts now.
     pub fn allow_expire(&mut self, env: &mut UsageEnvironment, guard: ExpireGuard) {
         self.pool.allow_expire(guard, env.now());
         self.update_pool_watch(env);
     }
 
-    /// Ends a client session and stops what it plays, with a BYE. Its connection stays open.
-    /// Returns false if the session has ended before.
+    /// Ends a client session and stops its media with a BYE. Its connection stays open. Returns
+    /// false if the session has ended already.
     pub fn end_client_session(&mut self, env: &mut UsageEnvironment, id: ClientSessionId) -> bool {
         self.end_session(env, id, RemovalReason::Removed)
     }
 
-    /// Calls `decide` with each client session, ends those that it removes, and returns those
-    /// that it references. A great number of sessions ends over the next turns of the loop.
+    /// Calls `decide` with each client session, ends those for which it returns
+    /// [`FilterResult::Remove`], and returns those for which it returns
+    /// [`FilterResult::Reference`]. A large number of sessions ends over the next turns of the loop.
     ///
     /// # Example
     ///
-    /// End all sessions of one host:
+    /// Ends all sessions of one host:
     ///
     /// ```
     /// use riverrun::env::UsageEnvironment;

@@ -1,4 +1,4 @@
-//! Taking apart what is over: connections, and the client sessions that end with them.
+//! Ends connections, and the client sessions that end with them.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ClientSessionId, ConnectionId, KEY_ENDINGS, MediaSessionId};
@@ -8,8 +8,8 @@ use crate::session::client_media::{SessionMedia, is_streamed_over};
 use crate::session::pool::RemovalReason;
 
 impl RtspServer {
-    /// A connection is over: nothing is read from it or sent over it any more. What is streamed
-    /// over it ends, and its place is free, at the end of the event or in one of the next turns.
+    /// Marks a connection as ended: nothing is read from it or sent over it any more. Its sessions
+    /// end, and it leaves the table, at the end of the event or in one of the next turns.
     pub(crate) fn end_connection(
         &mut self,
         env: &mut UsageEnvironment,
@@ -24,8 +24,8 @@ impl RtspServer {
         }
     }
 
-    /// Makes sure that endings are worked off soon, even if no event is being handled: the
-    /// application may have ended something.
+    /// Arms the timer of the endings, in case the application has ended something outside of an
+    /// event.
     fn wake_for_endings(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
         let timer = &mut self.endings.timer;
@@ -35,7 +35,7 @@ impl RtspServer {
         }
     }
 
-    /// Takes apart what is over, as much as fits into this turn. The rest follows in the next.
+    /// Completes pending endings, as many as fit into this turn. The rest follows in the next turn.
     pub(crate) fn work_off_endings(&mut self, env: &mut UsageEnvironment) {
         if self.endings.is_empty() {
             return;
@@ -59,7 +59,7 @@ impl RtspServer {
         }
     }
 
-    /// Ends one session that is lost with a connection, or closes the connection when none is left.
+    /// Ends one session that is lost with a connection, or closes the connection if none is left.
     fn take_connection_apart(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         // A connection stays in its table until the last of its sessions has left.
         let session = self.connections.get_mut(id).and_then(|c| c.sessions.pop_first());
@@ -72,8 +72,8 @@ impl RtspServer {
         }
     }
 
-    /// Whether a session ends with a connection: it is streamed over it, or was made over it where
-    /// the configuration says that this is enough.
+    /// Whether a session ends with a connection: its media are streamed over the connection, or it
+    /// was made over it and the configuration says that this is enough.
     fn is_lost_with(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
         let Some(session) = self.pool.session(session) else { return false };
         let is_made_over = session.connection() == Some(connection.raw());
@@ -81,7 +81,7 @@ impl RtspServer {
             || is_streamed_over(session, connection)
     }
 
-    /// Closes a connection that has no sessions any more.
+    /// Removes and closes a connection that has no sessions left.
     fn close_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(connection) = self.connections.remove(id) else { return };
         self.waiting.remove(id);
@@ -91,8 +91,8 @@ impl RtspServer {
     }
 
     /// Ends all client sessions that use a media session; clients still find the media session.
-    /// Returns how many client sessions there are to end. A great number of them ends over the next
-    /// turns of the loop.
+    /// Returns the number of client sessions to end. A large number ends over the next turns of the
+    /// loop.
     pub fn close_all_client_sessions(
         &mut self,
         env: &mut UsageEnvironment,
@@ -111,7 +111,7 @@ impl RtspServer {
         users.len()
     }
 
-    /// Says goodbye to all clients and closes their connections, however many they are.
+    /// Sends a BYE to all clients and closes their connections, without the bound of a turn.
     pub(crate) fn end_all(&mut self, env: &mut UsageEnvironment) {
         for session in self.pool.keys() {
             self.end_session(env, session, RemovalReason::ServerClosing);

@@ -1,4 +1,4 @@
-//! [`ServerConfig`]: limits, time-outs and policies of a server, each with a default.
+//! [`ServerConfig`]: the limits, time-outs and policies of a server, with their defaults.
 
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
@@ -12,9 +12,9 @@ use crate::stream::streams::StreamsConfig;
 
 /// Configuration of an [`RtspServer`](super::RtspServer).
 ///
-/// Every limit has a finite default that suits a device with 64 MB of memory. Where a field says
-/// so, 0 stands for "no limit"; any other field that is 0 and would keep the server from serving is
-/// refused by [`RtspServer::new`](super::RtspServer::new), which names it.
+/// Every limit has a finite default that suits a device with 64 MB of memory. Where a field says so,
+/// 0 means "no limit". In any other field, [`RtspServer::new`](super::RtspServer::new) refuses 0 if
+/// the server could not work with it, and its error names the field.
 ///
 /// ```
 /// use riverrun::server::{ServerConfig, UdpPorts};
@@ -27,63 +27,64 @@ use crate::stream::streams::StreamsConfig;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// Limits on what a client sends in one request. Default: see [`Limits`].
+    /// Limits on the parts of one request. Default: see [`Limits`].
     pub request_limits: Limits,
-    /// Client sessions: number, time-out, grace. Default: see [`PoolConfig`].
+    /// Client sessions: their number, time-out and grace period. Default: see [`PoolConfig`].
     pub pool: PoolConfig,
     /// RTSP connections open at once; further ones are answered 503 and closed. 0: no limit.
     /// Default: 1024.
     pub max_connections: usize,
     /// RTSP connections open at once from one address. 0: no limit. Default: 256.
     pub max_connections_per_peer: usize,
-    /// Requests of one connection that are answered in one turn of the loop. Default: 16.
+    /// Requests of one connection that are served in one turn of the loop. Default: 16.
     pub requests_per_turn: usize,
-    /// Time that a request may take to arrive, from its first byte. Default: 10 s.
+    /// Time within which a request must arrive completely, from its first byte. Default: 10 s.
     pub request_timeout: Duration,
-    /// Time that a connection without a client session may be silent before it is closed.
-    /// Default: 65 s.
+    /// Time without input after which a connection without a client session is closed. Default: 65
+    /// s.
     pub idle_timeout: Duration,
-    /// Time that a connection may take nothing of what waits for it before it is closed.
+    /// Time after which a connection is closed whose client accepts none of the queued data.
     /// Default: 10 s.
     pub write_timeout: Duration,
-    /// Bytes of media that wait for one connection before frames are dropped. RTCP counts as
-    /// well, and has 16 KiB more. At least `max_packet`. Default: 1 MiB.
+    /// Bytes of media queued for one connection before frames are dropped; at least `max_packet`.
+    /// RTCP counts too, and may use 16 KiB more. Default: 1 MiB.
     pub max_queued_media: usize,
-    /// Bytes of answers that wait for one connection before it is closed. Default: 256 KiB.
+    /// Bytes of answers queued for one connection before it is closed. Default: 256 KiB.
     pub max_queued_answers: usize,
-    /// Largest RTP packet, header included, in bytes. Default: 1448.
+    /// Size of the largest RTP packet in bytes, header included. Default: 1448.
     pub max_packet: usize,
-    /// Packets that are sent over UDP at once. The rest of a larger frame follows in a few
-    /// milliseconds, so that a large key frame does not overrun a receiver's or a switch's
-    /// buffer. 0: no limit. Default: 64.
+    /// UDP packets that are sent in one burst. The rest of a larger frame follows within a few
+    /// milliseconds, so that a large key frame does not overrun the buffer of a receiver or switch.
+    /// 0: no limit. Default: 64.
     pub max_burst: usize,
-    /// Destinations that a frame of a stream goes to in one turn of the loop. Those of a larger
-    /// crowd get it in the turns that follow, so that requests and other streams need not wait
+    /// Destinations to which a frame of a stream is sent in one turn of the loop. If a stream has
+    /// more, the others follow in the next turns, so that requests and other streams need not wait
     /// for all of them. 0: no limit. Default: 512.
     pub destinations_per_turn: usize,
-    /// Bytes that are kept of a shared stream since its last key frame
-    /// ([`FastStart::KeyFrameCache`](super::FastStart)); for newcomers who are reading it at the
-    /// time, up to twice as many. Of a longer group of pictures nothing is kept. Default: 4 MiB.
+    /// Bytes of a shared stream that are cached since its last key frame
+    /// ([`FastStart::KeyFrameCache`](super::FastStart)), up to twice as many while newcomers are
+    /// being sent the cache. A longer group of pictures is not cached. Default: 4 MiB.
     pub max_cached: usize,
-    /// Bytes that the system may hold of a connection without having sent them
-    /// (`TCP_NOTSENT_LOWAT`): less is dropped late when a client falls behind. `None`: as much as
-    /// the socket's buffer takes. Default: `None`.
+    /// Unsent bytes that the operating system may buffer for a connection (`TCP_NOTSENT_LOWAT`).
+    /// The lower the value, the fresher are the frames that a slow client receives. `None`: the
+    /// size of the socket buffer. Default: `None`.
     pub tcp_notsent_lowat: Option<u32>,
-    /// Whether UDP is sent with the kernel's segmentation offload where there is one. A socket that
-    /// meets a refusal does without by itself. Default: `true`.
+    /// Whether UDP is sent with the kernel's segmentation offload where available. A socket on
+    /// which the kernel refuses it falls back by itself. Default: `true`.
     pub udp_segmentation: bool,
-    /// UDP ports for RTP and RTCP. Default: pairs from port 6970 on, 2048 tries.
+    /// UDP ports for RTP and RTCP. Default: pairs from port 6970 on, with 2048 attempts.
     pub udp_ports: UdpPorts,
-    /// Whether the end of a connection ends the UDP sessions that were set up over it. What is
-    /// streamed over the connection itself always ends with it. Default: `false`.
+    /// Whether the end of a connection also ends the UDP sessions that were set up over it.
+    /// Sessions whose media are sent over the connection itself always end with it. Default:
+    /// `false`.
     pub end_udp_sessions_on_disconnect: bool,
     /// Bytes of files that probes may read in one turn of the loop. Default: 1 MiB.
     pub probe_budget: usize,
-    /// Time that a request may wait for what a session provider finds out, or for a decision of the
-    /// application that comes later, before it is answered 503. Default: 60 s.
+    /// Time that a request may wait for a session provider or for a deferred decision of the
+    /// application before it is answered 503. Default: 60 s.
     pub lookup_timeout: Duration,
-    /// Time that a DESCRIBE waits for a track that does not know its format yet (live video before
-    /// its first parameter sets) before it is answered 503. Default: 4 s.
+    /// Time that a DESCRIBE waits for a track whose format is unknown (live video before its first
+    /// parameter sets) before it is answered 503. Default: 4 s.
     pub describe_timeout: Duration,
     /// Frames that one stream may send in one turn of the loop. Default: 32.
     pub frames_per_turn: usize,
@@ -122,8 +123,8 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// The default, with no limit on the number of connections and client sessions but that of
-    /// descriptors and memory: for a program on a desktop.
+    /// The default configuration without limits on the number of connections and client sessions;
+    /// descriptors and memory remain a limit. For programs on a desktop.
     pub fn unlimited() -> Self {
         Self {
             pool: PoolConfig::unlimited(),
@@ -133,7 +134,7 @@ impl ServerConfig {
         }
     }
 
-    /// What of it the streams go by.
+    /// The part of the configuration that concerns streams.
     pub(crate) const fn streams(&self) -> StreamsConfig {
         StreamsConfig {
             frames_per_turn: self.frames_per_turn,
@@ -145,7 +146,7 @@ impl ServerConfig {
         }
     }
 
-    /// What of it is about connections.
+    /// The part of the configuration that concerns connections.
     pub(crate) fn of_connections(&self) -> ConnectionConfig {
         ConnectionConfig {
             limits: self.request_limits.clone(),
@@ -159,7 +160,7 @@ impl ServerConfig {
         }
     }
 
-    /// Refuses a configuration with which a server could not serve.
+    /// Checks that a server could work with the configuration.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { request_limits, pool, .. } = self;
         let limits = [request_limits.request_line, request_limits.header_bytes];

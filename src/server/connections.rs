@@ -1,4 +1,4 @@
-//! What happens on the server's connections: input, output, time-outs.
+//! Events of the server's connections: input, output, time-outs.
 
 use crate::env::{Readiness, UsageEnvironment};
 use crate::ids::ConnectionId;
@@ -8,7 +8,7 @@ use crate::warned::Breach;
 use std::io;
 
 impl RtspServer {
-    /// The socket of a connection can be read from or written to.
+    /// Handles readiness of a connection's socket.
     pub(crate) fn handle_connection(
         &mut self,
         env: &mut UsageEnvironment,
@@ -35,7 +35,7 @@ impl RtspServer {
         self.update_connection(env, id);
     }
 
-    /// Reads once from a connection, and does what is asked in what came.
+    /// Reads once from a connection, and handles the messages received.
     fn read_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.wants_input()) else {
             return;
@@ -50,8 +50,8 @@ impl RtspServer {
         self.read_buffer = buffer;
     }
 
-    /// A connection that takes what waits for it keeps the sessions that stream over it alive,
-    /// though it may never catch up.
+    /// Extends the sessions that stream over a connection whose peer accepts queued data, though it
+    /// may never catch up.
     fn note_draining(&mut self, env: &UsageEnvironment, id: ConnectionId) {
         let now = env.now();
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -66,8 +66,8 @@ impl RtspServer {
         }
     }
 
-    /// Does what the messages in the input of a connection ask for: in what was left of it, and in
-    /// what has just been read. Where nothing was left, that is done without a copy.
+    /// Handles the messages in the input of a connection: the input that was kept, followed by
+    /// `fresh`, which is not copied if none was kept.
     pub(crate) fn process_input(
         &mut self,
         env: &mut UsageEnvironment,
@@ -111,7 +111,8 @@ impl RtspServer {
         }
     }
 
-    /// After anything that happened to a connection: is it over, what does it wait for?
+    /// Ends a connection that is over, and otherwise updates its interest and deadline. To be
+    /// called after each change of a connection.
     pub(crate) fn update_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.has_ended() {
@@ -123,7 +124,7 @@ impl RtspServer {
         connection.update(env);
     }
 
-    /// The deadline of a connection has come, or there is more of its input to look at.
+    /// Handles the timer of a connection: its deadline has come, or it has a backlog of input.
     pub(crate) fn handle_connection_timer(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let now = env.now();
         let Some(connection) = self.connections.get_mut(id).filter(|c| !c.has_ended()) else {

@@ -1,9 +1,9 @@
-//! [`Endings`]: what is over and has yet to be taken apart.
+//! [`Endings`]: connections and sessions that have ended and are still to be released.
 //!
 //! The end of a connection ends the sessions that stream over it, and the end of a session may
-//! leave other connections nothing to wait for. Done where it is noticed, one end would lead to the
-//! next inside of it, as deep as clients like. So whatever is over is only noted here, and
-//! the notes are worked off at the end of the event, a bounded number in each turn.
+//! leave other connections unused. If each end were carried out where it is noticed, the calls
+//! would nest as deep as clients choose. Ends are therefore recorded here, and carried out at the
+//! end of the event, a bounded number in each turn.
 
 use crate::env::turn_budget::TurnBudget;
 use crate::env::{Timer, UsageEnvironment};
@@ -11,25 +11,25 @@ use crate::ids::{ClientSessionId, ConnectionId};
 use crate::session::pool::RemovalReason;
 use std::collections::VecDeque;
 
-/// Sessions and connections that are taken apart in one turn.
+/// Sessions and connections that are released in one turn.
 const ENDINGS_PER_TURN: usize = 256;
 
-/// Something that is over.
+/// A connection or session that has ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
     Session(ClientSessionId, RemovalReason),
-    /// It stays in the queue until it is [closed](Endings::connection_is_closed): its sessions end
-    /// one by one before it.
+    /// The connection stays in the queue until it is [closed](Endings::connection_is_closed); its
+    /// sessions end one by one before it.
     Connection(ConnectionId),
 }
 
-/// Connections and client sessions that are over and still in their tables.
+/// Connections and client sessions that have ended and are still in their tables.
 #[derive(Debug, Default)]
 pub(crate) struct Endings {
     connections: VecDeque<ConnectionId>,
     sessions: VecDeque<(ClientSessionId, RemovalReason)>,
     budget: TurnBudget,
-    /// Expires when there is something left to take apart.
+    /// Expires when there is something left to release.
     pub(crate) timer: Timer,
 }
 
@@ -46,18 +46,18 @@ impl Endings {
         self.connections.is_empty() && self.sessions.is_empty()
     }
 
-    /// Takes from this turn's share of work, if something is left of it.
+    /// Consumes one unit of this turn's budget; returns false if none is left.
     pub(crate) fn spend(&mut self, env: &UsageEnvironment) -> bool {
         self.budget.spend(env, ENDINGS_PER_TURN)
     }
 
-    /// What is to be taken apart next: sessions first.
+    /// The next session or connection to release; sessions come first.
     pub(crate) fn next(&mut self) -> Option<Ending> {
         let session = self.sessions.pop_front().map(|(id, reason)| Ending::Session(id, reason));
         session.or_else(|| self.connections.front().copied().map(Ending::Connection))
     }
 
-    /// The first connection has no sessions any more.
+    /// Removes the first connection, which has no sessions left.
     pub(crate) fn connection_is_closed(&mut self) {
         self.connections.pop_front();
     }

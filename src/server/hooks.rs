@@ -1,4 +1,4 @@
-//! [`ServerHooks`]: what an application decides about requests and is told of sessions.
+//! [`ServerHooks`]: decisions of an application about requests, and notifications about sessions.
 //!
 //! | hook | called |
 //! | --- | --- |
@@ -11,9 +11,10 @@
 //! | [`key_frame_wanted`](ServerHooks::key_frame_wanted) | when viewers of live video need a key frame |
 //! | [`session_removed`](ServerHooks::session_removed) | when a session has ended, for whatever reason |
 //!
-//! A hook is handed values and returns values. It never gets the server, which is in the middle of
-//! its work; what it wants of the server it notes, and the application carries it out from outside,
-//! with [`UsageEnvironment::with`](crate::env::UsageEnvironment::with).
+//! A hook is called with values and returns a value. It has no access to the server, which is in
+//! the middle of its work. If it wants to call the server, it should record that, and the
+//! application makes the call from outside with
+//! [`UsageEnvironment::with`](crate::env::UsageEnvironment::with).
 
 use crate::env::EventTrigger;
 use crate::ids::{ClientSessionId, ConnectionId, StreamId};
@@ -24,33 +25,32 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-/// A request, who makes it and what it is about.
+/// A request with its sender and its target.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestInfo<'a> {
     /// Method, URL, header fields and body as the client sent them.
     pub request: &'a Request<'a>,
-    /// The connection over which the request came.
+    /// The connection over which the request arrived.
     pub connection: ConnectionId,
     /// Address of the client.
     pub peer: SocketAddr,
     /// Address at which the client reached the server.
     pub local: SocketAddr,
-    /// Name of the stream: the path of the URL, decoded, without slashes at its ends. The control
-    /// of a track is left out where the server knows a media session of the shorter name; where it
-    /// does not know one yet (a [session provider](super::SessionProvider) has not been asked), the
-    /// whole path stands here. Empty for a URL without a path, and for one that names nothing.
+    /// Name of the stream: the path of the URL, decoded, without leading and trailing slashes. The
+    /// control of a track is removed if the server knows a media session of the shorter name; if it
+    /// does not know one yet (because a [session provider](super::SessionProvider) has not been
+    /// asked), this is the whole path. Empty for a URL without a valid path.
     pub stream: Cow<'a, str>,
-    /// The client session that the request names, if there is one. Whether the client is entitled
-    /// to it ([`Entitlement`](super::pool::Entitlement)) has not been looked at in
-    /// [`admit`](ServerHooks::admit).
+    /// The client session that the request names, if it exists. In [`admit`](ServerHooks::admit),
+    /// the client's [`Entitlement`](super::pool::Entitlement) to the session has not been checked.
     pub session: Option<ClientSessionId>,
-    /// In [`admit`](ServerHooks::admit): the user who made that session. Elsewhere: the user as
-    /// whom the request was admitted.
+    /// The user on whose behalf the request was admitted; in [`admit`](ServerHooks::admit), the
+    /// user to whom the session belongs.
     pub user: Option<&'a str>,
 }
 
-/// Whether a request is let through.
+/// The decision whether a request is served.
 ///
 /// ```
 /// use riverrun::server::Admission;
@@ -65,27 +65,27 @@ pub struct RequestInfo<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Admission {
-    /// The request is served, in the name of that user if there is one.
+    /// Serve the request, on behalf of the user if one is given.
     Allow(Option<String>),
-    /// The request is refused.
+    /// Refuse the request.
     Refuse {
-        /// Status of the answer.
+        /// Status code of the answer.
         status: StatusCode,
-        /// Header fields of the answer, beside those that the server writes itself: `CSeq`,
-        /// `Timestamp`, `Date`, `Server`, `Content-Type` and `Content-Length` are left out. With
-        /// `Connection: close` the connection is closed after the answer.
+        /// Further header fields of the answer. `CSeq`, `Timestamp`, `Date`, `Server`,
+        /// `Content-Type` and `Content-Length` are ignored, since the server writes them itself.
+        /// With `Connection: close` the connection is closed after the answer.
         headers: Headers<'static>,
     },
 }
 
 impl Admission {
-    /// The request is refused with `status`.
+    /// Refuses the request with `status`.
     pub const fn refuse(status: StatusCode) -> Self {
         Self::Refuse { status, headers: Headers::new() }
     }
 
-    /// Adds a header field to the answer that refuses a request; control characters in the value
-    /// become spaces. [`Allow`](Self::Allow) stays as it is.
+    /// Adds a header field to the answer of a refusal; control characters in the value become
+    /// spaces. Has no effect on [`Allow`](Self::Allow).
     pub fn header(mut self, name: &str, value: impl Display) -> Self {
         if let Self::Refuse { headers, .. } = &mut self {
             headers.push(name, value);
@@ -94,8 +94,8 @@ impl Admission {
     }
 }
 
-/// The application's answer to [`ServerHooks::admit`]: an [`Admission`] now, or one that a
-/// [`DecisionSender`] will bring.
+/// The return value of [`ServerHooks::admit`]: an [`Admission`], or the promise that a
+/// [`DecisionSender`] delivers one later.
 #[derive(Clone, Debug)]
 pub struct Decision(pub(crate) DecisionState);
 
@@ -111,22 +111,21 @@ impl From<Admission> for Decision {
     }
 }
 
-/// A decision that has not been made yet.
+/// A decision that is still to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingDecision(Arc<OnceLock<Admission>>);
 
 impl PendingDecision {
-    /// The decision, once it has been made.
+    /// Returns the decision; `None` while it is not made.
     pub(crate) fn made(&self) -> Option<Admission> {
         self.0.get().cloned()
     }
 }
 
-/// Lets a request wait for a decision that is made elsewhere: by another thread, a database, a
-/// person at the door.
+/// Defers a decision, which another thread, a database or a person then makes.
 ///
-/// The server goes on with everything else; what the same connection sends meanwhile is answered
-/// after that request. A request that has waited for
+/// The server continues with other work; later requests on the same connection are answered after
+/// the deferred one. A request that has waited for
 /// [`ServerConfig::lookup_timeout`](super::ServerConfig::lookup_timeout) is answered 503.
 #[derive(Debug)]
 pub struct DecideLater<'a> {
@@ -134,7 +133,8 @@ pub struct DecideLater<'a> {
 }
 
 impl DecideLater<'_> {
-    /// What [`admit`](ServerHooks::admit) returns, and the sender that will bring the decision.
+    /// Creates a deferred decision for [`admit`](ServerHooks::admit) to return, and the sender that
+    /// delivers it.
     pub fn decide_later(&self) -> (Decision, DecisionSender) {
         let decision = Arc::new(OnceLock::new());
         let sender = DecisionSender { decision: Arc::clone(&decision), wake: self.wake.cloned() };
@@ -142,9 +142,9 @@ impl DecideLater<'_> {
     }
 }
 
-/// Brings a decision about a request to the server, from any thread.
+/// Delivers a deferred decision to the server, from any thread.
 ///
-/// Dropped without a decision, it has the request answered 503.
+/// If it is dropped without a decision, the request is answered 503.
 #[derive(Debug)]
 pub struct DecisionSender {
     decision: Arc<OnceLock<Admission>>,
@@ -152,7 +152,7 @@ pub struct DecisionSender {
 }
 
 impl DecisionSender {
-    /// Decides, and wakes the server.
+    /// Delivers the decision, and wakes the server.
     pub fn decide(self, admission: Admission) {
         // The drop that follows finds it decided, and wakes the server.
         let _first = self.decision.set(admission);
@@ -168,15 +168,15 @@ impl Drop for DecisionSender {
     }
 }
 
-/// Decisions and notices of an application. Every method has a default: everybody is let in, and
-/// nothing is listened to.
+/// Callbacks of an application. Every method has a default: all requests are admitted, and
+/// notifications are ignored.
 ///
 /// ```
 /// use riverrun::server::pool::SessionInfo;
 /// use riverrun::server::{Admission, DecideLater, Decision, RequestInfo, ServerHooks};
 /// use riverrun::wire::rtsp::{Method, StatusCode};
 ///
-/// /// Lets no more than four viewers of the lobby in.
+/// /// Admits at most four viewers of the lobby.
 /// #[derive(Default)]
 /// struct Lobby {
 ///     viewers: usize,
@@ -197,57 +197,58 @@ impl Drop for DecisionSender {
 /// }
 /// ```
 pub trait ServerHooks {
-    /// Decides about a request, once, before anything is done about it: now, or `later`.
+    /// Decides about a request, once, before any work on it: immediately, or `later`.
     fn admit(&mut self, request: &RequestInfo<'_>, later: &DecideLater<'_>) -> Decision {
         let _ = (request, later);
         Admission::Allow(None).into()
     }
 
-    /// The value of a parameter that a client asks for (GET_PARAMETER, RFC 2326 section 10.8);
-    /// `None` if there is no such parameter (451). The server itself answers `position`.
+    /// Returns the value of a parameter that a client asks for (GET_PARAMETER, RFC 2326 section
+    /// 10.8); `None` if there is no such parameter (answered 451). The server itself answers
+    /// `position`.
     fn parameter(&mut self, request: &RequestInfo<'_>, name: &str) -> Option<String> {
         let _ = (request, name);
         None
     }
 
-    /// Sets parameters (SET_PARAMETER, RFC 2326 section 10.9), as they stand in `body`. Returns
-    /// whether they are understood (451 otherwise).
+    /// Sets parameters (SET_PARAMETER, RFC 2326 section 10.9), given as the `body` of the request.
+    /// Returns false if they are not understood (answered 451).
     fn set_parameter(&mut self, request: &RequestInfo<'_>, body: &[u8]) -> bool {
         let _ = (request, body);
         false
     }
 
-    /// A client session has been made, and its first track set up.
+    /// Called when a client session has been created and its first track set up.
     fn session_created(&mut self, session: &SessionInfo) {
         let _ = session;
     }
 
-    /// A client has begun to play, or goes on.
+    /// Called when a client has started or resumed playing.
     fn played(&mut self, session: &SessionInfo) {
         let _ = session;
     }
 
-    /// A client has paused, or will at the point that it named.
+    /// Called when a client has paused, or will pause at the point that it named.
     fn paused(&mut self, session: &SessionInfo) {
         let _ = session;
     }
 
-    /// Viewers of a live stream of video cannot go on without a key frame. An encoder behind a
-    /// [`LiveSender`](crate::media::live::LiveSender) is asked anyway
-    /// ([`key_frame_wanted`](crate::media::live::LiveSender::key_frame_wanted)); this is for an
-    /// application that controls the encoder from the loop's thread. It is called at most twice a
-    /// second for each stream.
+    /// Called when viewers of a live video stream need a key frame to continue, at most twice a
+    /// second for each stream. The encoder behind a [`LiveSender`](crate::media::live::LiveSender)
+    /// is asked in any case
+    /// ([`key_frame_wanted`](crate::media::live::LiveSender::key_frame_wanted)); this hook is for
+    /// an application that controls the encoder from the loop's thread.
     fn key_frame_wanted(&mut self, stream: StreamId) {
         let _ = stream;
     }
 
-    /// A client session has ended, and why.
+    /// Called when a client session has ended, with the reason.
     fn session_removed(&mut self, session: &SessionInfo, reason: RemovalReason) {
         let _ = (session, reason);
     }
 }
 
-/// Lets everybody in and listens to nothing.
+/// Hooks that admit all requests and ignore notifications.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHooks;
 

@@ -1,4 +1,4 @@
-//! Live inputs: what wakes the loop when an encoder has sent a frame.
+//! Live inputs, which wake the loop when an encoder has sent a frame.
 
 use crate::env::UsageEnvironment;
 use crate::ids::InputId;
@@ -7,19 +7,19 @@ use crate::server::method::outcome::Until;
 use crate::server::rtsp_server::RtspServer;
 
 impl RtspServer {
-    /// Makes a live input: what wakes the server's loop, from any thread, when a frame has come.
-    /// A [`StreamFactory`](super::StreamFactory) names the input, so that the server knows which
-    /// streams to ask.
+    /// Creates a live input, and returns its id and a function that wakes the server's loop from
+    /// any thread when a frame has been queued. A [`StreamFactory`](super::StreamFactory) names the
+    /// input, so that the server knows which streams to poll.
     pub fn create_live_input(&mut self, env: &mut UsageEnvironment) -> (InputId, Wake) {
         self.streams.create_input(env)
     }
 
-    /// Forgets a live input that is not used any more.
+    /// Deletes a live input that is no longer used.
     pub fn delete_live_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
         self.streams.delete_input(env, id);
     }
 
-    /// An input has a frame, or its end: its streams are run.
+    /// Runs the streams of an input that has a frame or has ended.
     pub(crate) fn handle_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
         self.wake_requests(env, Until::InputWakes);
         self.streams.handle_input(env, &mut self.connections, id);

@@ -1,4 +1,4 @@
-//! Live streams in one call: the media session, the inputs and the senders of an encoder.
+//! Adds live streams: the media session, the inputs and the senders of an encoder in one call.
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
@@ -7,23 +7,23 @@ use crate::provide::{LiveStreamOptions, LiveTrackOptions, live_session};
 use crate::server::rtsp_server::RtspServer;
 
 impl RtspServer {
-    /// Adds a live stream, and returns the senders that an encoder hands its frames to, one a
-    /// track, in the order of the tracks.
+    /// Adds a live stream, and returns one sender for each track, in order; the encoder passes its
+    /// frames to them.
     ///
     /// `stream` is the name of the stream, or [`LiveStreamOptions`]; a track is given by its
     /// [`CodecParameters`](crate::codec::CodecParameters) or by [`LiveTrackOptions`]. Frames may be
-    /// sent from any thread at once, whether anybody watches or not.
+    /// sent from any thread, whether or not there are viewers.
     ///
-    /// The stream is a media session of its name like any other. When it has been
-    /// [removed](Self::remove_server_media_session) and its last client has gone, or has been
-    /// [deleted](Self::delete_server_media_session), the senders' calls return
+    /// The stream is a media session like any other. After it has been
+    /// [removed](Self::remove_server_media_session) and its last client has gone, or after it has
+    /// been [deleted](Self::delete_server_media_session), the senders return
     /// [`Sent::Closed`](crate::media::live::Sent::Closed). When the last clone of a track's sender
     /// is dropped, the track ends for all clients (RTCP BYE); the media session stays until it is
     /// removed.
     ///
     /// # Errors
-    /// [`Error::Usage`]: a media session has the name already. Otherwise those of
-    /// [`add_server_media_session`](Self::add_server_media_session). Nothing is left of the attempt.
+    /// [`Error::Usage`]: a media session of this name exists. Otherwise those of
+    /// [`add_server_media_session`](Self::add_server_media_session). On an error nothing is added.
     ///
     /// # Example
     ///
@@ -75,8 +75,8 @@ impl RtspServer {
         senders.try_into().map_err(|_| Error::Usage("each track has a sender"))
     }
 
-    /// As [`add_live_stream`](Self::add_live_stream), with as many tracks as turn out when the
-    /// program runs.
+    /// Like [`add_live_stream`](Self::add_live_stream), for a number of tracks that is known at run
+    /// time only.
     ///
     /// # Errors
     /// As [`add_live_stream`](Self::add_live_stream).

@@ -1,4 +1,4 @@
-//! Streams to multicast groups, which run whether a client has asked for them or not.
+//! Streams to multicast groups, which run whether or not a client has asked for them.
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
@@ -19,12 +19,13 @@ use std::time::Duration;
 
 /// A track that the server streams to a multicast group.
 pub struct MulticastTrack {
-    /// Makes the source and the sink. It is called once.
+    /// Factory of the source and the sink; each is made once.
     pub factory: Box<dyn StreamFactory>,
-    /// The socket for RTP, with the group and the port.
+    /// The socket for RTP, bound to the group and the RTP port.
     pub rtp: Groupsock,
-    /// The same group, the port of RTCP; joined, if reports of the group are to be heard. Those of
-    /// a source-specific group come without, and are passed on to the group.
+    /// The socket for RTCP, with the same group and the RTCP port. It must have joined the group to
+    /// receive reports from it. Receivers of a source-specific group send their reports to this
+    /// socket directly, and the server forwards them to the group.
     pub rtcp: Groupsock,
 }
 
@@ -39,14 +40,14 @@ impl fmt::Debug for MulticastTrack {
 }
 
 impl RtspServer {
-    /// Starts the tracks of one presentation, together, each to its group. They run until their
-    /// sources end, [`delete_multicast_stream`](Self::delete_multicast_stream) is called or the
-    /// server is closed. What is returned, track by track, is for a
-    /// [`ServerMediaSession`](super::ServerMediaSession) that describes them.
+    /// Starts the tracks of one presentation together, each to its group. They run until their
+    /// sources end, [`delete_multicast_stream`](Self::delete_multicast_stream) is called, or the
+    /// server is closed. The returned subsessions, one for each track, are to be added to a
+    /// [`ServerMediaSession`](super::ServerMediaSession) that describes the presentation.
     ///
     /// # Errors
-    /// A source, a sink or a socket cannot be made, or a track does not know its format yet or has
-    /// one that cannot be. Nothing is started then.
+    /// A source, a sink or a socket cannot be made, or the format of a track is unknown or invalid.
+    /// Nothing is started in this case.
     pub fn add_multicast_streams(
         &mut self,
         env: &mut UsageEnvironment,
@@ -86,7 +87,7 @@ impl RtspServer {
         Ok(subsessions)
     }
 
-    /// Ends a multicast stream, with a BYE to the group. Returns whether there was such a stream.
+    /// Ends a multicast stream with a BYE to the group. Returns false if there was no such stream.
     pub fn delete_multicast_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) -> bool {
         if self.streams.get(id).is_none_or(|s| s.origin.is_some()) {
             return false;
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    /// A track that has a source or not.
+    /// A track with a source or without one.
     struct Track(bool);
 
     impl StreamFactory for Track {

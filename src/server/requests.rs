@@ -1,5 +1,4 @@
-//! A request's way through the server: admission, the method that serves it, the answer, and what
-//! follows the answer.
+//! Serves requests: admission, the method, the answer, and the action after the answer.
 
 use crate::env::UsageEnvironment;
 use crate::ids::ConnectionId;
@@ -22,7 +21,7 @@ use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
 use std::time::{Duration, Instant};
 
-/// The methods that the server implements, in the order in which `Public` and `Allow` list them.
+/// The implemented methods, in the order in which `Public` and `Allow` list them.
 static METHODS: [(Method, Serve); 8] = [
     (Method::Options, options),
     (Method::Describe, describe),
@@ -70,7 +69,7 @@ impl RtspServer {
         }
     }
 
-    /// Answers a request that was admitted, or lets it wait.
+    /// Answers an admitted request, or lets it wait.
     pub(crate) fn answer_request(
         &mut self,
         env: &mut UsageEnvironment,
@@ -113,7 +112,7 @@ impl RtspServer {
         self.answer = bytes;
     }
 
-    /// What the methods work on.
+    /// Builds the context that methods work on.
     fn context<'a>(
         &'a mut self,
         env: &'a mut UsageEnvironment,
@@ -136,7 +135,7 @@ impl RtspServer {
         }
     }
 
-    /// Refuses a request that was not looked at any closer.
+    /// Refuses a request without serving it.
     pub(crate) fn refuse_request(
         &mut self,
         env: &mut UsageEnvironment,
@@ -153,7 +152,8 @@ impl RtspServer {
         self.answer = bytes;
     }
 
-    /// Answers what is no request, and closes: where the next one starts is not known.
+    /// Answers input that is not a request, and closes the connection, since the start of the next
+    /// message is unknown.
     pub(crate) fn refuse_malformed(
         &mut self,
         env: &mut UsageEnvironment,
@@ -168,7 +168,7 @@ impl RtspServer {
         self.answer = bytes;
     }
 
-    /// Writes a refusal in the place of whatever was to be answered.
+    /// Replaces a partly written answer by a refusal.
     fn refuse(
         &mut self,
         env: &UsageEnvironment,
@@ -183,7 +183,8 @@ impl RtspServer {
         answer.end();
     }
 
-    /// Sends an answer, and does what follows it. The connection is closed behind it if `closes`.
+    /// Sends an answer, and carries out the action after it. With `closes`, the connection is
+    /// closed after the answer.
     fn send_answer(
         &mut self,
         env: &mut UsageEnvironment,
@@ -215,7 +216,8 @@ impl RtspServer {
     }
 }
 
-/// Has its method serve a request. 551 where the request needs a feature that there is not.
+/// Calls the function of the request's method. Refuses with 551 if the request requires an
+/// unsupported feature.
 fn serve(cx: &mut Context<'_>, request: &AdmittedRequest<'_>, answer: &mut Answer<'_>) -> Served {
     let headers = &request.request.headers;
     // Of any number of digits (RFC 2326 section 15.1): nobody counts with it here.
@@ -239,7 +241,7 @@ fn serve(cx: &mut Context<'_>, request: &AdmittedRequest<'_>, answer: &mut Answe
     Err(Refusal::from(Refused::new(status).field(field, cx.methods)).into())
 }
 
-/// How long a request has waited, if it had to.
+/// The time for which a request has waited, if it has.
 fn waited(env: &UsageEnvironment, since: Option<Instant>) -> Option<Duration> {
     since.map(|since| env.now().saturating_duration_since(since))
 }

@@ -1,6 +1,6 @@
-//! How requests wait, and how they go on. The application is asked about each once. A request goes
-//! on where it waited: at the application's decision, or at the provider's answer for the one name
-//! that was not known yet.
+//! Suspends and resumes requests. The application decides about each request once. A request
+//! resumes where it was suspended: at the application's decision, or at the provider's answer for
+//! the name that was unknown.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ConnectionId, KEY_WORK};
@@ -12,11 +12,11 @@ use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::server::waiting::{Progress, WaitingRequest};
 use crate::wire::rtsp::{Request, StatusCode};
 
-/// Requests that go on in one turn; each may cost some calls of the file system.
+/// Requests resumed in one turn; each may cost several file system calls.
 const RESUMED_PER_TURN: usize = 64;
 
 impl RtspServer {
-    /// Lets a request wait, and the input of its connection behind it.
+    /// Suspends a request and the input of its connection.
     pub(crate) fn let_wait(
         &mut self,
         env: &mut UsageEnvironment,
@@ -46,8 +46,8 @@ impl RtspServer {
         }
     }
 
-    /// Goes on with requests that wait, in turn. What probes may read is shared among them, so
-    /// that a large file keeps nobody from a small one.
+    /// Resumes waiting requests in order. They share the read budget of probes, so that a large
+    /// file does not delay a small one.
     pub(crate) fn resume_requests(&mut self, env: &mut UsageEnvironment) {
         let round = self.waiting.count_ready(RESUMED_PER_TURN);
         let mut from = 0;
@@ -88,7 +88,7 @@ impl RtspServer {
         self.arm_work_timer(env);
     }
 
-    /// What some requests wait for may have come: they go on in the next turn.
+    /// Marks requests as ready whose awaited event may have happened; they resume in the next turn.
     pub(crate) fn wake_requests(&mut self, env: &mut UsageEnvironment, until: Until) {
         self.waiting.wake(until);
         self.arm_work_timer(env);
@@ -119,7 +119,7 @@ impl RtspServer {
         }
     }
 
-    /// Looks at what has come in behind a request that waits no more.
+    /// Parses the input that has arrived behind a request which no longer waits.
     fn after_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         if self.connections.get(id).is_some_and(|c| !c.is_input_held()) {
             self.process_input(env, id, &[]);

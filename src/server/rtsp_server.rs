@@ -1,4 +1,4 @@
-//! [`RtspServer`]: its tables, and which part handles which event.
+//! [`RtspServer`]: the tables of the server, and the dispatch of events.
 
 use crate::arena::{Id, RawId};
 use crate::env::turn_budget::TurnBudget;
@@ -36,14 +36,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Bytes that are read from one connection in one turn.
+/// Bytes read from one connection in one turn.
 const READ_CHUNK: usize = 16 * 1024;
 
 /// An RTSP server (RFC 2326). It finds media sessions by name, manages client sessions and sends
 /// streams.
 ///
-/// It is a [`Medium`]: [`new`](Self::new) puts it in an environment, whose loop then serves by
-/// itself; [`UsageEnvironment::with`] lends it to the application.
+/// It is a [`Medium`]: [`new`](Self::new) adds it to an environment, whose loop drives it, and
+/// [`UsageEnvironment::with`] gives the application access to it.
 ///
 /// # Example
 ///
@@ -72,25 +72,25 @@ pub struct RtspServer {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) accept_paused: bool,
     pub(crate) accept_timer: Timer,
-    /// When the log was last warned that descriptors have run out.
+    /// When the last warning about descriptors was logged.
     pub(crate) accept_warned_at: Option<Instant>,
-    /// Breaches of peers that the log was warned of.
+    /// Peers whose violations have been logged.
     pub(crate) warned: Warned<(IpAddr, Breach)>,
     pub(crate) connections: Connections,
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
     pub(crate) pool: SessionPool<SessionMedia>,
-    /// When the next client session expires.
+    /// Timer for the next expiry of a client session.
     pub(crate) pool_watch: Option<PoolWatch>,
     pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) waiting: Waiting,
     pub(crate) client_requests: ClientRequests,
     pub(crate) endings: Endings,
-    /// PLAYs of this turn that read in files.
+    /// Budget of this turn for PLAYs that read from files.
     pub(crate) seeks: TurnBudget,
     pub(crate) read_buffer: Vec<u8>,
-    /// The answer that is being written.
+    /// Buffer of the answer being written.
     pub(crate) answer: Vec<u8>,
     pub(crate) standing_fields: StandingFields,
 }
@@ -107,11 +107,11 @@ impl fmt::Debug for RtspServer {
 }
 
 impl RtspServer {
-    /// Listens on `addresses` (port 0: any) and adds the server to the environment.
+    /// Listens on `addresses` (port 0: any free port) and adds the server to the environment.
     ///
     /// # Errors
-    /// [`Error::Usage`]: a server with this configuration could not serve; the message names the
-    /// setting. [`Error::Io`]: an address cannot be listened on.
+    /// [`Error::Usage`]: a server could not work with this configuration; the message names the
+    /// field. [`Error::Io`]: the server cannot listen on an address.
     pub fn new(
         env: &mut UsageEnvironment,
         config: ServerConfig,
@@ -147,7 +147,7 @@ impl RtspServer {
         }))
     }
 
-    /// Sets the provider, which makes media sessions for names that no media session has.
+    /// Sets the provider that makes media sessions for names that are not in the table.
     pub fn set_session_provider(&mut self, provider: impl SessionProvider + 'static) {
         let trigger = self.waiting.trigger.clone();
         let wake = trigger.map(|trigger| Arc::new(move || trigger.trigger()) as Wake);
@@ -159,30 +159,30 @@ impl RtspServer {
         self.hooks = Box::new(hooks);
     }
 
-    /// The addresses that the server listens on.
+    /// Returns the addresses that the server listens on.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
     }
 
-    /// Number of connections that are open.
+    /// Returns the number of open connections.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
 
-    /// Number of streams.
+    /// Returns the number of streams.
     pub fn stream_count(&self) -> usize {
         self.streams.len()
     }
 
-    /// The stream of an id, if it still exists.
+    /// Returns a stream by id; `None` if it has ended.
     pub fn stream(&self, id: StreamId) -> Option<&StreamState> {
         self.streams.get(id)
     }
 
     // Streams
 
-    /// Keeps the sessions alive that streams have heard from, and ends the connections that cannot
-    /// be written to. Tells the application of key frames that are wanted.
+    /// Carries out what streams have reported: extends sessions whose clients have been heard, ends
+    /// connections that cannot be written to, and notifies the application of wanted key frames.
     pub(crate) fn follow_up(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         while let Some(session) = self.streams.poll_heard() {
@@ -198,7 +198,7 @@ impl RtspServer {
 
     // Client sessions
 
-    /// Ends the sessions whose time has come, a bounded number in a turn.
+    /// Ends expired sessions, a bounded number in a turn.
     fn expire_sessions(&mut self, env: &mut UsageEnvironment) {
         let Some(watch) = &mut self.pool_watch else { return };
         if watch.handle_timer(env, &mut self.pool) > 0 {
@@ -206,14 +206,14 @@ impl RtspServer {
         }
     }
 
-    /// Follows a change of the pool: the next session may expire at another time.
+    /// Adjusts the timer to the pool's next expiry after a change of the pool.
     pub(crate) fn update_pool_watch(&mut self, env: &mut UsageEnvironment) {
         if let Some(watch) = &mut self.pool_watch {
             watch.update(env, &self.pool);
         }
     }
 
-    /// The client sessions, and the tables of what they hold.
+    /// Borrows the client sessions together with the tables of the objects that they hold.
     pub(crate) const fn session_tables(&mut self) -> SessionTables<'_> {
         SessionTables {
             pool: &mut self.pool,
@@ -223,8 +223,7 @@ impl RtspServer {
         }
     }
 
-    /// Ends a client session, for whatever reason, and releases all that it holds. Returns whether
-    /// there was one.
+    /// Ends a client session and releases all that it holds. Returns false if there was none.
     pub(crate) fn end_session(
         &mut self,
         env: &mut UsageEnvironment,
@@ -239,7 +238,7 @@ impl RtspServer {
         existed
     }
 
-    /// Releases what the pool took out by itself.
+    /// Releases sessions that the pool has removed by itself.
     pub(crate) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
         let ended = self.session_tables().release_removed_sessions(env);
         self.follow_up(env);
@@ -312,7 +311,7 @@ impl Medium for RtspServer {
         }
     }
 
-    /// Says goodbye to all clients and closes everything.
+    /// Sends a BYE to all clients and closes everything.
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         self.end_all(env);
         for listener in self.listeners.drain(..) {

@@ -1,28 +1,29 @@
-//! What client sessions were sent: counters, and statistics for those who ask.
+//! Statistics of the streams sent to client sessions.
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ClientSessionId, MediaSessionId, StreamId};
 use crate::server::rtsp_server::RtspServer;
 use crate::stream::DeliveryStatistics;
 
-/// What a client was sent of one track, and how it says that it arrives.
+/// Statistics of one track that a client is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackStatistics {
-    /// The media session that the track is of.
+    /// The media session of the track.
     pub media_session: MediaSessionId,
     /// Number of the track in its media session, from 0.
     pub track: usize,
-    /// The stream that the client is sent.
+    /// The stream that is sent to the client.
     pub stream: StreamId,
-    /// What it was sent, and its last report.
+    /// Sent packets, and the client's last receiver report.
     pub delivery: DeliveryStatistics,
 }
 
 impl RtspServer {
-    /// What a client session was sent of each of its tracks, and how its receiver reports that it
-    /// arrives. It is collected when it is asked for. Tracks that are multicast are left out: their
-    /// receivers are not known one by one. There is nothing where there is no such session.
+    /// Returns statistics for each track of a client session: the packets sent, and the reception
+    /// that the client reports. They are collected at the time of the call. Multicast tracks are
+    /// left out, since their receivers are not known individually. Empty if there is no such
+    /// session.
     pub fn client_statistics(
         &self,
         session: ClientSessionId,
@@ -37,7 +38,7 @@ impl RtspServer {
         })
     }
 
-    /// Runs the control side of a stream, and adds what it sent to its sessions' counters.
+    /// Runs the RTCP side of a stream, and adds the packets sent to its sessions' counters.
     pub(crate) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         if self.streams.run_rtcp(env, &mut self.connections, id) {
             let pool = &mut self.pool;

@@ -1,4 +1,4 @@
-//! [`Waiting`]: the requests that cannot be answered yet, and the order in which they go on.
+//! [`Waiting`]: the suspended requests, and the order in which they resume.
 
 use crate::env::{EventTrigger, Timer};
 use crate::ids::ConnectionId;
@@ -8,7 +8,7 @@ use crate::wire::rtsp::Request;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// A request that waits. The application is not asked about it again.
+/// A suspended request. The application is not asked about it again.
 #[derive(Debug)]
 pub(crate) struct WaitingRequest {
     pub(crate) request: Request<'static>,
@@ -17,34 +17,34 @@ pub(crate) struct WaitingRequest {
     pub(crate) progress: Progress,
 }
 
-/// What of a request outlives its waiting.
+/// The part of a suspended request that outlives each suspension.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// When it came, if it had to wait.
+    /// When the request arrived, if it had to wait.
     pub(crate) since: Option<Instant>,
-    /// Its place among those that wait; places count up.
+    /// Its place in the order of suspended requests, counting up.
     pub(crate) place: Option<u64>,
-    /// What the provider has said about the names that it asked for so far.
+    /// The provider's answers so far for the names that the request refers to.
     pub(crate) known: Vec<(String, Lookup)>,
 }
 
-/// The requests that wait, one of a connection at the most.
+/// The suspended requests, at most one for each connection.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    /// With the key in the queue.
+    /// The requests with their keys in the queue.
     requests: BTreeMap<ConnectionId, ((Until, u64), WaitingRequest)>,
-    /// By what they wait for, and each of these in the order of their places.
+    /// Requests by awaited event, and for each event in the order of their places.
     queue: BTreeMap<(Until, u64), ConnectionId>,
     places: u64,
-    /// Expires when there are requests that can go on.
+    /// Expires when there are requests that can resume.
     pub(crate) timer: Timer,
-    /// What the provider calls, from any thread.
+    /// The trigger that the provider calls from any thread.
     pub(crate) trigger: Option<EventTrigger>,
 }
 
 impl Waiting {
-    /// Adds the request of a connection. One that has waited for room before keeps its place, all
-    /// others get one behind all others.
+    /// Adds the request of a connection. A request that has waited for room before keeps its place;
+    /// others get a place behind all others.
     pub(crate) fn insert(&mut self, id: ConnectionId, mut request: WaitingRequest) {
         let kept = request.progress.place.filter(|_| matches!(request.awaited, Awaited::Room));
         let place = kept.unwrap_or_else(|| {
@@ -57,30 +57,30 @@ impl Waiting {
         self.requests.insert(id, (key, request));
     }
 
-    /// Takes out the request of a connection.
+    /// Removes the request of a connection.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<WaitingRequest> {
         let (key, request) = self.requests.remove(&id)?;
         self.queue.remove(&key);
         Some(request)
     }
 
-    /// Whether there are requests that can go on.
+    /// Whether there are requests that can resume.
     pub(crate) fn has_ready(&self) -> bool {
         self.next_ready(0).is_some()
     }
 
-    /// Number of requests that can go on, counted up to `limit`.
+    /// Number of requests that can resume, counted up to `limit`.
     pub(crate) fn count_ready(&self, limit: usize) -> usize {
         self.queue.range(Self::all_of(Until::NextTurn)).take(limit).count()
     }
 
-    /// The first request that can go on and whose place is not before `place`.
+    /// The first request that can resume and whose place is not before `place`.
     pub(crate) fn next_ready(&self, place: u64) -> Option<(u64, ConnectionId)> {
         let next = self.queue.range((Until::NextTurn, place)..=(Until::NextTurn, u64::MAX)).next();
         next.map(|(&(_, place), &id)| (place, id))
     }
 
-    /// What some requests wait for may have come: they can go on, in the order of their places.
+    /// Marks the requests that wait for an event as ready, in the order of their places.
     pub(crate) fn wake(&mut self, until: Until) {
         let woken: Vec<_> =
             self.queue.range(Self::all_of(until)).map(|(k, id)| (*k, *id)).collect();
@@ -113,7 +113,7 @@ mod tests {
         ConnectionId::from_raw(crate::arena::RawId { index, generation: 1 })
     }
 
-    /// The connections whose requests are gone on with, in order.
+    /// The connections whose requests can resume, in order.
     fn ready(waiting: &Waiting) -> Vec<u32> {
         let (mut place, mut found) = (0, Vec::new());
         while let Some((at, id)) = waiting.next_ready(place) {

@@ -10,16 +10,16 @@ use std::net::IpAddr;
 pub struct SessionMedia {
     pub(crate) media_session: MediaSessionId,
     pub(crate) tracks: Vec<Option<Track>>,
-    /// PLAY has been answered at least once.
+    /// Whether PLAY has been answered at least once.
     pub(crate) was_played: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) setup: TrackSetup,
-    /// As in SETUP, for RTP-Info.
+    /// The track's URL as in SETUP, for `RTP-Info`.
     pub(crate) url: Box<str>,
-    /// In that URL the control stands behind the query.
+    /// Whether the control is appended to the query of that URL.
     pub(crate) control_in_query: bool,
 }
 
@@ -28,10 +28,10 @@ pub(crate) struct Track {
 pub(crate) struct TrackSetup {
     pub(crate) stream: StreamId,
     pub(crate) destination: DestinationId,
-    /// For multicast the destination is everybody's.
+    /// Whether the stream is multicast; its destination is shared by all clients.
     pub(crate) is_multicast: bool,
     pub(crate) connection: Option<ConnectionId>,
-    /// Of a multicast stream: whose reports are signs of life of which session.
+    /// For a multicast stream: the address whose receiver reports extend the session.
     pub(crate) member: Option<(IpAddr, ClientSessionId)>,
 }
 
@@ -41,12 +41,12 @@ impl SessionMedia {
         Self { media_session, tracks, was_played: false }
     }
 
-    /// The media session of the tracks.
+    /// Returns the media session that the tracks belong to.
     pub const fn media_session(&self) -> MediaSessionId {
         self.media_session
     }
 
-    /// The tracks that are set up.
+    /// Iterates over the tracks that are set up.
     pub(crate) fn tracks(&self) -> impl Iterator<Item = &TrackSetup> {
         self.tracks.iter().flatten().map(|track| &track.setup)
     }
@@ -56,7 +56,7 @@ impl SessionMedia {
         self.tracks.get(track)?.as_ref().map(|track| &*track.url)
     }
 
-    /// The queries of the URLs of its tracks, without controls.
+    /// The queries of the tracks' URLs, without controls.
     pub(crate) fn base_queries(&self) -> impl Iterator<Item = Option<&str>> {
         self.tracks.iter().flatten().map(|track| {
             let query = split_url(&track.url).1.strip_prefix('?')?;
@@ -65,7 +65,7 @@ impl SessionMedia {
         })
     }
 
-    /// The tracks that are set up, all or the one of that number.
+    /// Iterates over all tracks that are set up, or over the one with a number.
     pub(crate) fn selected(
         &self,
         track: Option<usize>,
@@ -81,13 +81,13 @@ impl SessionMedia {
         Some(self.tracks.get_mut(track)?.take()?.setup)
     }
 
-    /// RTSP connections that its tracks are streamed over.
+    /// The RTSP connections that the tracks are sent over.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.tracks().filter_map(|track| track.connection)
     }
 }
 
-/// What a client session has of a media session.
+/// The tracks that a client session has of a media session.
 pub(crate) fn media_of(
     session: &Session<SessionMedia>,
     media_session: MediaSessionId,
@@ -95,7 +95,7 @@ pub(crate) fn media_of(
     session.media().map(|(_, media)| media).find(|media| media.media_session() == media_session)
 }
 
-/// As [`media_of`], for a change.
+/// Like [`media_of`], mutable.
 pub(crate) fn media_of_mut(
     session: &mut Session<SessionMedia>,
     media_session: MediaSessionId,
@@ -103,7 +103,7 @@ pub(crate) fn media_of_mut(
     session.media_mut().map(|(_, media)| media).find(|media| media.media_session() == media_session)
 }
 
-/// Whether a track of a client session is streamed over an RTSP connection.
+/// Whether a track of a client session is sent over an RTSP connection.
 pub(crate) fn is_streamed_over(session: &Session<SessionMedia>, connection: ConnectionId) -> bool {
     session.media().any(|(_, media)| media.connections().any(|c| c == connection))
 }

@@ -1,7 +1,7 @@
 //! [`ServerMediaSession`]: a named group of subsessions that clients DESCRIBE, SETUP and PLAY.
 //!
-//! Its life is live555's: created → configured → active ⇄ in use → reference check → deleted or
-//! kept. [`Lifecycle`] names the states; [`MediaSessions`](super::media_sessions::MediaSessions)
+//! Its life cycle is live555's: created → configured → active ⇄ in use → reference check → deleted
+//! or kept. [`Lifecycle`] names the states; [`MediaSessions`](super::media_sessions::MediaSessions)
 //! counts the references.
 
 use crate::error::Error;
@@ -18,30 +18,31 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Seconds from 1900, where NTP begins to count, to 1970.
+/// Seconds from 1900 (the NTP epoch) to 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
 /// The state of a media session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifecycle {
-    /// The session was made and has no subsession yet.
+    /// The session has been created and has no subsession yet.
     Created,
     /// The session has subsessions and can be added to a server.
     Configured,
-    /// Clients can find the session, and none uses it.
+    /// Clients can find the session, but none uses it.
     Active,
     /// At least one client uses the session.
     InUse,
-    /// The session was removed, or replaced by another of its name; it ends with its last client.
+    /// The session was removed, or replaced by another of its name; it is dropped with its last
+    /// client.
     Removed,
 }
 
-/// A named stream with one or several tracks.
+/// A named stream with one or more tracks.
 ///
 /// # Example
 ///
-/// A file under a name of one's choice:
+/// Serves a file under a name of the application's choice:
 ///
 /// ```no_run
 /// use riverrun::env::UsageEnvironment;
@@ -77,11 +78,11 @@ pub struct ServerMediaSession {
     misc_sdp_lines: ExtraLines,
     source_specific: Option<IpAddr>,
     subsessions: Vec<Box<dyn ServerMediaSubsession>>,
-    /// What was answered to DESCRIBE.
+    /// Cached answers to DESCRIBE.
     described: SdpCache,
-    /// Of the `o=` line: grows when what is described changes.
+    /// Version in the `o=` line; it increases when the description changes.
     version: u64,
-    /// A hash of that part of the description which is the same for every client, as last built.
+    /// Hash of the part of the last description that does not depend on the client.
     fingerprint: Option<u64>,
     origin_id: u64,
     aggregate_only: bool,
@@ -90,22 +91,22 @@ pub struct ServerMediaSession {
     was_used: bool,
     in_table: bool,
     removed: bool,
-    /// The identity of what a provider made it from.
+    /// Identity number of the resource from which a provider made the session.
     pub(crate) provided: Option<u64>,
-    /// When its provider last said that it is up to date.
+    /// When the provider last confirmed that the session is up to date.
     pub(crate) checked_at: Option<Instant>,
-    /// The time line of its live tracks, while one of them streams.
+    /// Clock that its live tracks share while one of them streams.
     pub(crate) live_clock: Option<LiveClockId>,
-    /// The live inputs of its tracks that go with it.
+    /// Live inputs that are deleted with the session.
     pub(crate) inputs: Vec<InputId>,
-    /// When it was last looked up: a counter, for eviction.
+    /// Value of a counter at the last look-up, for eviction.
     pub(crate) last_used: u64,
 }
 
 impl ServerMediaSession {
-    /// A session without subsessions. `stream_name` is the path of its URL, not percent-encoded;
-    /// slashes at its ends and doubled ones do not count. `info` (SDP `i=`) and `description` (SDP
-    /// `s=`) are one line each.
+    /// Creates a session without subsessions. `stream_name` is the path of its URL, not
+    /// percent-encoded; leading, trailing and doubled slashes are removed. `info` (SDP `i=`) and
+    /// `description` (SDP `s=`) are single lines.
     pub fn new(stream_name: &str, info: &str, description: &str) -> Self {
         let segments: Vec<_> = stream_name.split('/').filter(|s| !s.is_empty()).collect();
         Self {
@@ -133,38 +134,37 @@ impl ServerMediaSession {
         }
     }
 
-    /// Adds session-level SDP lines, each ended by CR LF or LF: `u=` (one), `e=`, `p=`, `b=` and
-    /// `a=`, in any order; the description has them in the order of RFC 4566 section 5.
+    /// Adds session-level SDP lines, each ended by CR LF or LF: `u=` (at most one), `e=`, `p=`,
+    /// `b=` and `a=`, in any order; they are written in the order of RFC 4566 section 5.
     ///
     /// # Errors
-    /// A line is malformed, or of a type or an attribute that the server writes itself.
+    /// A line is malformed, or has a type or an attribute that the server writes itself.
     pub fn with_misc_sdp_lines(mut self, lines: &str) -> Result<Self, Error> {
         self.misc_sdp_lines.add(lines).map_err(Error::Usage)?;
         Ok(self)
     }
 
-    /// Adds a source filter (RFC 4570): the stream is multicast from `source` alone.
+    /// Adds a source filter (RFC 4570): receivers accept the multicast stream from `source` only.
     pub fn with_source_specific_multicast(mut self, source: IpAddr) -> Self {
         self.source_specific = Some(source);
         self
     }
 
-    /// Lets clients control only all tracks together; a request for one of several tracks is
-    /// answered with 460.
+    /// Restricts clients to aggregate control: a request for one of several tracks is answered 460.
     pub fn with_aggregate_control_only(mut self) -> Self {
         self.aggregate_only = true;
         self
     }
 
-    /// Chooses whether the session is removed when its last client has gone.
+    /// Sets whether the session is removed when its last client has gone.
     pub fn with_delete_when_unreferenced(mut self, delete: bool) -> Self {
         self.delete_when_unreferenced = delete;
         self
     }
 
-    /// Sets the identifier of the SDP `o=` line, which otherwise is drawn at random when the
-    /// session is added to a server. The version beside it is the time of adding, in NTP seconds,
-    /// and grows when the description changes (RFC 4566 section 5.2).
+    /// Sets the session id of the SDP `o=` line. By default it is random, drawn when the session is
+    /// added to a server. The version next to it is the time of adding, in NTP seconds, and
+    /// increases when the description changes (RFC 4566 section 5.2).
     pub fn with_origin_id(mut self, id: u64) -> Self {
         self.origin_id = id;
         self
@@ -185,38 +185,38 @@ impl ServerMediaSession {
         Ok(())
     }
 
-    /// Appends a track to a session that is being made.
+    /// Appends a track; the builder form of [`add_subsession`](Self::add_subsession).
     pub fn with_subsession(mut self, subsession: impl ServerMediaSubsession + 'static) -> Self {
         self.subsessions.push(Box::new(subsession));
         self
     }
 
-    /// The name under which clients ask for it.
+    /// Returns the name under which clients find the session.
     pub fn stream_name(&self) -> &str {
         &self.stream_name
     }
 
-    /// The number of subsessions.
+    /// Returns the number of subsessions.
     pub fn num_subsessions(&self) -> usize {
         self.subsessions.len()
     }
 
-    /// The number of client sessions that use it.
+    /// Returns the number of client sessions that use the session.
     pub const fn reference_count(&self) -> usize {
         self.references
     }
 
-    /// Whether it is removed when its last client has gone.
+    /// Returns whether the session is removed when its last client has gone.
     pub const fn delete_when_unreferenced(&self) -> bool {
         self.delete_when_unreferenced
     }
 
-    /// Whether only aggregate control is allowed.
+    /// Returns whether clients are restricted to aggregate control.
     pub const fn aggregate_control_only(&self) -> bool {
         self.aggregate_only
     }
 
-    /// The state of the session.
+    /// Returns the state of the session.
     pub fn lifecycle(&self) -> Lifecycle {
         match self {
             Self { removed: true, .. } => Lifecycle::Removed,
@@ -227,7 +227,7 @@ impl ServerMediaSession {
         }
     }
 
-    /// The subsession of an index, counted from 0. Its control is `track` and the number from 1.
+    /// Returns a subsession by index, from 0. Its control is `track` followed by a number from 1.
     pub fn subsession(&self, index: usize) -> Option<&dyn ServerMediaSubsession> {
         self.subsessions.get(index).map(|s| &**s)
     }
@@ -239,24 +239,25 @@ impl ServerMediaSession {
         self.subsessions.get_mut(index).map(|s| &mut **s)
     }
 
-    /// The index of the subsession that a control (`track1`) names.
+    /// Returns the index of the subsession with a control such as `track1`.
     pub fn track_index(&self, control: &str) -> Option<usize> {
         control_index(control).filter(|index| *index < self.subsessions.len())
     }
 
-    /// The length of all subsessions; `None` if one has none or they differ.
+    /// Returns the duration that all subsessions have; `None` if one has no duration or they
+    /// differ.
     pub fn duration(&self) -> Option<Duration> {
         let mut durations = self.subsessions.iter().map(|s| s.duration());
         let first = durations.next()??;
         durations.all(|d| d == Some(first)).then_some(first)
     }
 
-    /// The longest length of a subsession.
+    /// Returns the longest duration of a subsession.
     pub fn longest_duration(&self) -> Option<Duration> {
         self.subsessions.iter().filter_map(|s| s.duration()).max()
     }
 
-    /// Checks whether the session can be served.
+    /// Checks that the session can be served.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.stream_name.is_empty() {
             return Err(Error::Usage("a media session needs a stream name"));
@@ -273,15 +274,15 @@ impl ServerMediaSession {
         self.subsessions.iter().try_for_each(|subsession| subsession.check())
     }
 
-    /// Takes the place of a session that is described under the same identifier.
+    /// Continues the version numbers of the session that it replaces, if both have the same session
+    /// id in their `o=` lines.
     pub(crate) fn follow(&mut self, old: &Self) {
         if self.origin_id == old.origin_id {
             self.version = self.version.max(old.version + 1);
         }
     }
 
-    /// The payload type of a track in this session, and in its packets; `None` while it is not
-    /// known.
+    /// The payload type of a track in this session and in its packets; `None` while it is unknown.
     pub(crate) fn payload_type(&self, track: usize) -> Option<u8> {
         self.payload_types().get(track).copied().flatten()
     }
@@ -316,15 +317,16 @@ impl ServerMediaSession {
         self.was_used = true;
     }
 
-    /// Returns whether the session is to be deleted now.
+    /// Removes one reference; returns whether the session is to be deleted now.
     pub(crate) fn unreference(&mut self) -> bool {
         debug_assert!(self.references > 0, "every reference is given back once");
         self.references = self.references.saturating_sub(1);
         self.references == 0 && (self.removed || self.delete_when_unreferenced)
     }
 
-    /// As [`sdp`](Self::sdp), built once for as long as the subsessions report the same. All else
-    /// that shapes the text is settled before the session is in a server's table.
+    /// Like [`sdp`](Self::sdp), but cached for as long as the subsessions report the same
+    /// revisions. Nothing else that the description depends on changes once the session is in a
+    /// server's table.
     pub(crate) fn describe(&mut self, local: IpAddr) -> Option<Cow<'_, str>> {
         let local = local.to_canonical();
         if !self.described.is_of(self.subsessions.iter().map(|s| s.revision())) {
@@ -342,7 +344,7 @@ impl ServerMediaSession {
         self.described.text(local).map(Cow::Borrowed)
     }
 
-    /// As [`sdp`](Self::sdp), with a version that is another where the description is.
+    /// Builds the description, and increases the version if it differs from the last one.
     fn build(&mut self, local: IpAddr) -> Option<String> {
         let mut rest = self.sdp_after_origin(false)?;
         let mut hasher = DefaultHasher::new();
@@ -357,8 +359,8 @@ impl ServerMediaSession {
         Some(self.with_origin(local, &rest))
     }
 
-    /// The description of the session (RFC 4566) for clients that reach the server at `local`.
-    /// `None` while the format of a subsession is not known.
+    /// Returns the description of the session (RFC 4566) for clients that reach the server at
+    /// `local`; `None` while the format of a subsession is unknown.
     pub fn sdp(&self, local: IpAddr) -> Option<String> {
         let local = local.to_canonical();
         Some(self.with_origin(local, &self.sdp_after_origin(local.is_ipv6())?))
@@ -458,7 +460,7 @@ impl ServerMediaSession {
     }
 }
 
-/// The end of an npt range: empty when open.
+/// Displays the end of an npt range, empty if it is open.
 struct Npt(Option<Duration>);
 
 impl std::fmt::Display for Npt {
@@ -475,7 +477,7 @@ fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-/// Appends one line. A value cannot start a line of its own.
+/// Appends one line. A value cannot start a new line.
 fn line(sdp: &mut String, value: std::fmt::Arguments<'_>) {
     let start = sdp.len();
     let _ = sdp.write_fmt(value); // writing to a String cannot fail

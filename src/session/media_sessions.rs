@@ -1,8 +1,8 @@
 //! [`MediaSessions`]: the media sessions of a server, by id and by name.
 //!
-//! A media session is here as long as clients can find it by name or one of them uses it. Each
-//! client session that has media of it holds one reference, taken with
-//! [`reference`](MediaSessions::reference) and given back with
+//! A media session stays in the table as long as clients can find it by name or one of them uses
+//! it. Each client session with media of it holds one reference, taken with
+//! [`reference`](MediaSessions::reference) and returned with
 //! [`unreference`](MediaSessions::unreference).
 
 use crate::arena::Arena;
@@ -18,31 +18,31 @@ use crate::stream::streams::Streams;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Media sessions made by a provider that are kept while nobody uses them.
+/// Most unused media sessions of a provider that are kept.
 const MAX_IDLE_PROVIDED: usize = 256;
-/// How long a provider's word that nothing has changed holds.
+/// Time for which a provider's confirmation that nothing has changed is valid.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The media sessions of a server: those that clients can find by name, and those that were
-/// removed and are still in use.
+/// The media sessions of a server: those that clients can find by name, and those that were removed
+/// and are still in use.
 #[derive(Debug, Default)]
 pub(crate) struct MediaSessions {
     table: Arena<ServerMediaSession, OfMediaSession>,
     names: HashMap<String, MediaSessionId>,
     lookups: u64,
-    /// Media sessions that a provider made, by name or in use.
+    /// Number of media sessions that a provider made.
     provided: usize,
-    /// Memory of the check of references.
+    /// Scratch memory of the reference check.
     #[cfg(debug_assertions)]
     counted: HashMap<MediaSessionId, usize>,
 }
 
 impl MediaSessions {
-    /// Adds a media session under its name. One of the same name is removed first: its clients
-    /// stream on, and newcomers find the new one.
+    /// Adds a media session under its name. An existing session of that name is removed first: its
+    /// clients continue to receive it, and newcomers find the new one.
     ///
     /// # Errors
-    /// The session cannot be served ([`ServerMediaSession::check`]).
+    /// The session cannot be served (see [`ServerMediaSession::check`]).
     pub(crate) fn add(
         &mut self,
         env: &mut UsageEnvironment,
@@ -65,7 +65,7 @@ impl MediaSessions {
         Ok(id)
     }
 
-    /// Adds a media session that a provider made of what had `identity` just now.
+    /// Adds a media session that a provider made from a resource with the number `identity`.
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -81,52 +81,51 @@ impl MediaSessions {
         self.add(env, streams, session)
     }
 
-    /// The media session that clients find under a name.
+    /// Returns the media session that clients find under a name.
     pub(crate) fn by_name(&self, name: &str) -> Option<MediaSessionId> {
         self.names.get(name).copied()
     }
 
-    /// A media session, by name or in use.
+    /// Returns a media session that is found by name or in use.
     pub(crate) fn get(&self, id: MediaSessionId) -> Option<&ServerMediaSession> {
         self.table.get(id)
     }
 
-    /// A media session, by name or in use, for a change that leaves its name and its references
-    /// alone.
+    /// Returns a media session for changes that do not affect its name or references.
     pub(crate) fn get_mut(&mut self, id: MediaSessionId) -> Option<&mut ServerMediaSession> {
         self.table.get_mut(id)
     }
 
-    /// Whether there is such a media session, by name or in use.
+    /// Returns whether a media session is found by name or in use.
     pub(crate) fn contains(&self, id: MediaSessionId) -> bool {
         self.table.contains(id)
     }
 
-    /// Number of media sessions, by name or in use.
+    /// Number of media sessions that are found by name or in use.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// The media sessions that clients can find.
+    /// Iterates over the media sessions that clients can find by name.
     pub(crate) fn findable(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
         self.names.values().filter_map(|&id| Some((id, self.table.get(id)?)))
     }
 
-    /// All media sessions, by name or in use.
+    /// Iterates over all media sessions, found by name or in use.
     #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (MediaSessionId, &ServerMediaSession)> {
         self.table.iter()
     }
 
-    /// Notes that one client session more uses a media session.
+    /// Records that one more client session uses a media session.
     pub(crate) fn reference(&mut self, id: MediaSessionId) {
         if let Some(session) = self.table.get_mut(id) {
             session.reference();
         }
     }
 
-    /// Notes that a client session uses a media session no more. The last one takes a media
-    /// session with it that was removed, or that is not kept without clients.
+    /// Records that a client session no longer uses a media session. With the last reference, a
+    /// media session is dropped if it was removed or is not kept without clients.
     pub(crate) fn unreference(
         &mut self,
         env: &mut UsageEnvironment,
@@ -139,8 +138,8 @@ impl MediaSessions {
         }
     }
 
-    /// Takes the name from a media session: newcomers do not find it, present clients stream on,
-    /// and it goes with the last of them. Returns whether it had its name.
+    /// Removes the name of a media session: newcomers do not find it, existing clients continue to
+    /// receive it, and it is dropped with the last of them. Returns false if it had no name.
     pub(crate) fn remove(
         &mut self,
         env: &mut UsageEnvironment,
@@ -176,8 +175,8 @@ impl MediaSessions {
         self.provided -= usize::from(session.provided.is_some());
     }
 
-    /// Notes that a media session was looked up, and drops the one that was not for longest when a
-    /// provider has made too many that nobody uses.
+    /// Records a look-up of a media session, and evicts the least recently used one of a provider
+    /// if too many of them are unused.
     pub(crate) fn note_use(
         &mut self,
         env: &mut UsageEnvironment,
@@ -204,9 +203,9 @@ impl MediaSessions {
         }
     }
 
-    /// The identity of what a media session was made from, if it is time to ask its provider
-    /// whether it still is the same; the answer then holds for a while. It may cost several system
-    /// calls, and every DESCRIBE and SETUP wants it.
+    /// Returns the identity number of the resource of a media session, if it is time to ask the
+    /// provider whether it has changed; the answer is then valid for a while. Asking may cost
+    /// several system calls, and every DESCRIBE and SETUP needs the answer.
     pub(crate) fn identity_to_check(&mut self, id: MediaSessionId, now: Instant) -> Option<u64> {
         let session = self.table.get_mut(id)?;
         let made_from = session.provided?;
@@ -218,15 +217,15 @@ impl MediaSessions {
         Some(made_from)
     }
 
-    /// Has what a media session was made from be looked at before it is used again: no stream
-    /// could be made of it.
+    /// Requests a check of the resource of a media session before its next use, because no stream
+    /// could be made from it.
     pub(crate) fn distrust(&mut self, id: MediaSessionId) {
         if let Some(session) = self.table.get_mut(id) {
             session.checked_at = None;
         }
     }
 
-    /// Checks that each name is that of its session.
+    /// Asserts that each name is that of its session.
     #[cfg(test)]
     pub(crate) fn check_names(&self) {
         for (name, id) in &self.names {
@@ -235,7 +234,7 @@ impl MediaSessions {
         }
     }
 
-    /// Checks the reference counts against what client sessions have.
+    /// Asserts that the reference counts equal the references of client sessions.
     #[cfg(debug_assertions)]
     pub(crate) fn check_references(&mut self, pool: &SessionPool<SessionMedia>) {
         for (_, session) in pool.iter() {

@@ -1,10 +1,9 @@
-//! Media sessions and client sessions: what can be streamed, and the clients that it is streamed
-//! to.
+//! Media sessions and client sessions.
 //!
 //! [`MediaSessions`](media_sessions::MediaSessions) owns the media sessions, their names and
-//! references; [`SessionPool`](pool::SessionPool) the client sessions and their expiry. A client
-//! session refers to a media session, its streams and connections by [id](crate::ids);
-//! [`release`] gives all of it back when the session ends.
+//! references; [`SessionPool`](pool::SessionPool) owns the client sessions and their expiry. A
+//! client session refers to media sessions, streams and connections by [id](crate::ids);
+//! [`release`] releases all of them when the session ends.
 
 pub(crate) mod client_media;
 pub(crate) mod media_session;

@@ -1,8 +1,8 @@
-//! Names of media sessions and controls of their tracks, as they stand in URLs (RFC 2326 section
-//! 3.2, RFC 3986 section 3.3).
+//! Names of media sessions and controls of their tracks, as parts of URLs (RFC 2326 section 3.2,
+//! RFC 3986 section 3.3).
 //!
-//! The name of a media session is the path of its URL. A track is named by a segment more, its
-//! *control*: `track` and a number from 1. Clients append it to the path or, where the URL has a
+//! The name of a media session is the path of its URL. A track is named by an additional segment,
+//! its *control*: `track` and a number from 1. Clients append it to the path or, if the URL has a
 //! query, to the query.
 
 /// Splits a URL before its query, which keeps its question mark.
@@ -10,18 +10,18 @@ pub(crate) fn split_url(url: &str) -> (&str, &str) {
     url.find('?').and_then(|at| url.split_at_checked(at)).unwrap_or((url, ""))
 }
 
-/// Splits off what stands behind the last slash of a query, if it is a control.
+/// Splits off the text after the last slash of a query, if it is a control.
 pub(crate) fn split_query(query: &str) -> Option<(&str, &str)> {
     query.trim_end_matches('/').rsplit_once('/').filter(|(_, last)| is_control(last))
 }
 
-/// Whether a segment reads `track` and a number.
+/// Returns whether a segment is `track` followed by a number.
 pub(crate) fn is_control(segment: &str) -> bool {
     let number = segment.strip_prefix("track").unwrap_or_default();
     !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The index of the track that a control names, counted from 0.
+/// Returns the index, from 0, of the track with a control.
 pub(crate) fn control_index(control: &str) -> Option<usize> {
     let digits = control.strip_prefix("track").filter(|_| is_control(control))?;
     // "track01" is not a name that was given out.
@@ -31,8 +31,8 @@ pub(crate) fn control_index(control: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// Whether a decoded segment of a path can be a part of a media session's name: it must not lead
-/// elsewhere, nor be one that could be taken for several.
+/// Returns whether a decoded segment of a path can be a part of a media session's name: it must not
+/// be `.` or `..`, nor contain a separator.
 pub(crate) fn is_plain_segment(segment: &str) -> bool {
     // What separates segments of a path in the operating system's file names.
     let separator = |c| c == '\0' || std::path::is_separator(c);

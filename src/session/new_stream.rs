@@ -14,13 +14,13 @@ use crate::stream::parts::StreamParts;
 use crate::stream::streams::Streams;
 use std::net::IpAddr;
 
-/// Assumed of a track that does not tell its bandwidth, in kbit/s.
+/// Bandwidth assumed for a track that states none, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
 
-/// The stream of a subsession for a client: the shared one, or a new one.
+/// Returns the stream of a subsession for a client: the shared one, or a new one.
 ///
 /// # Errors
-/// There is no such subsession, or what its factory answers.
+/// There is no such subsession, or its factory fails.
 pub(crate) fn stream_for(
     env: &mut UsageEnvironment,
     streams: &mut Streams,
@@ -68,16 +68,16 @@ pub(crate) fn stream_for(
     Ok(id)
 }
 
-/// What the server decides about a new stream.
+/// The server's settings for a new stream.
 #[derive(Debug)]
 pub(crate) struct StreamConfig {
-    /// `None`: as the track has it.
+    /// Payload type; `None`: the track's own.
     pub(crate) payload_type: Option<u8>,
     pub(crate) max_packet: usize,
     pub(crate) rtcp: RtcpConfig,
 }
 
-/// Makes the source, the sink and the RTCP instance of a stream, which nobody owns yet.
+/// Makes the source, the sink and the RTCP instance of a stream, which has no destination yet.
 pub(crate) fn new_stream(
     env: &mut UsageEnvironment,
     factory: &mut dyn StreamFactory,
@@ -122,17 +122,17 @@ pub(crate) fn new_stream(
     })
 }
 
-/// What RTCP may reckon with, from what a track tells of its bandwidth.
+/// The session bandwidth for RTCP intervals, from the bandwidth that a track states.
 pub(crate) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
     u64::from(kbps.unwrap_or(DEFAULT_BANDWIDTH_KBPS)) * 1000
 }
 
-/// A canonical name (RFC 3550 section 6.5.1) that tells nothing of the host but its address.
+/// A canonical name (RFC 3550 section 6.5.1) that reveals nothing of the host except its address.
 fn cname(local: IpAddr) -> String {
     format!("riverrun@{}", local.to_canonical())
 }
 
-/// Of a live track whose parameter sets have not come yet, too.
+/// Whether a track is video, even if it is live and its parameter sets are unknown.
 fn is_video(factory: &dyn StreamFactory) -> bool {
     let format = || factory.formats().format(&factory.parameters()?, 96).ok();
     factory.payload_format().or_else(format).is_some_and(|f| f.media == "video")

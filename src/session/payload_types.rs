@@ -1,22 +1,23 @@
 //! Payload types of the tracks of one session (RFC 3551 section 6, RFC 4566 section 5.14).
 //!
-//! Each track is a stream of RTP of its own, so that two may use the same number. But there are
-//! receivers that look tracks up by it, and a description in which each has its own is clearer.
+//! Each track is an RTP stream of its own, so two tracks may use the same number. But some
+//! receivers look tracks up by number, and a description with distinct numbers is clearer.
 
-/// First and last number that a session may give out.
+/// The range of the numbers that a session may assign.
 pub(crate) const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
 
-/// What a track says of its payload type.
+/// The payload type that a track declares.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Declared {
-    /// `None` while the format is not known.
+    /// `None` while the format is unknown.
     pub(crate) payload_type: Option<u8>,
-    /// Packets with it are on their way already.
+    /// Whether packets with this payload type have been sent already.
     pub(crate) is_fixed: bool,
 }
 
-/// The payload types of tracks: those that they declare, but for dynamic ones that another track
-/// has, which get the lowest that is free. The same declarations give the same numbers.
+/// Assigns payload types: a track keeps the type that it declares, unless it is a dynamic one that
+/// another track has; it then gets the lowest free one. The result depends on the declarations
+/// only.
 pub(crate) fn number(tracks: &[Declared]) -> Vec<Option<u8>> {
     let mut taken = 0_u128;
     let mut take = |payload_type: u8| {
@@ -42,8 +43,7 @@ pub(crate) fn number(tracks: &[Declared]) -> Vec<Option<u8>> {
     numbers
 }
 
-/// Puts the payload type that a track was given in the place of the one that it declared, where an
-/// attribute begins with one.
+/// Replaces the declared payload type at the start of an attribute by the assigned one.
 pub(crate) fn renumber(attribute: &str, declared: u8, given: u8) -> Option<String> {
     let (name, value) = attribute.strip_prefix("a=")?.split_once(':')?;
     if !["rtpmap", "fmtp", "rtcp-fb", "framesize", "imageattr"].contains(&name) {
@@ -57,7 +57,8 @@ pub(crate) fn renumber(attribute: &str, declared: u8, given: u8) -> Option<Strin
 mod tests {
     use super::*;
 
-    /// Numbers of tracks on demand, given what they declare; `None` for unknown formats.
+    /// The numbers assigned to tracks on demand that declare `declared`; `None` for unknown
+    /// formats.
     fn on_demand(declared: &[Option<u8>]) -> Vec<Option<u8>> {
         let track = |&payload_type| Declared { payload_type, is_fixed: false };
         number(&declared.iter().map(track).collect::<Vec<_>>())

@@ -3,23 +3,24 @@
 use crate::media::Wake;
 use crate::session::media_session::ServerMediaSession;
 
-/// The answer of a [`SessionProvider`] for a name.
+/// The result of [`SessionProvider::poll_session`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionPoll {
-    /// The media session of that name. The server keeps it, and calls
-    /// [`SessionProvider::identity`] before it uses it again.
+    /// The media session of that name. The server keeps it, and calls [`SessionProvider::identity`]
+    /// before it uses it again.
     Found(Box<ServerMediaSession>),
-    /// There is nothing of that name; the server answers 404.
+    /// Nothing has that name; the server answers 404.
     NotFound,
-    /// There is something that cannot be streamed, and why; the server answers 415.
+    /// Something of that name exists but cannot be streamed, for the given reason; the server
+    /// answers 415.
     Unusable(String),
-    /// The answer is not known yet, and takes more work on the loop's thread: the server asks again
-    /// in the next turn, without waiting.
+    /// The result is not known yet, and takes more work on the loop's thread: the server polls
+    /// again in the next turn.
     Pending,
-    /// The answer is not known yet, and comes from elsewhere, another thread for example: the
-    /// server asks again when the provider's [waker](SessionProvider::set_waker) is called, and may
-    /// sleep until then.
+    /// The result is not known yet, and comes from elsewhere, such as another thread: the server
+    /// polls again when the provider's [waker](SessionProvider::set_waker) is called, and may sleep
+    /// until then.
     Waiting,
 }
 
@@ -27,7 +28,7 @@ pub enum SessionPoll {
 ///
 /// # Example
 ///
-/// A provider that looks a name up on another thread:
+/// A provider that looks names up on another thread:
 ///
 /// ```
 /// use riverrun::media::Wake;
@@ -77,21 +78,21 @@ pub enum SessionPoll {
 /// }
 /// ```
 pub trait SessionProvider {
-    /// Takes the waker, to be called from any thread when a name that was
-    /// [`Waiting`](SessionPoll::Waiting) may have its answer. The server calls this once, when the
-    /// provider is set. When it is woken, it asks for all names that requests wait for.
+    /// Receives the waker. It may be called from any thread when a name that was
+    /// [`Waiting`](SessionPoll::Waiting) may have a result; the server then polls all names that
+    /// requests wait for. The server calls this method once, when the provider is set.
     fn set_waker(&mut self, wake: Wake) {
         let _ = wake;
     }
 
-    /// Looks for `name`, the percent-decoded path without its leading slash. It reads at most about
-    /// `budget` bytes, and subtracts what it has read. A request that has waited for
-    /// [`ServerConfig::lookup_timeout`](crate::server::ServerConfig::lookup_timeout) is answered
-    /// with 503.
+    /// Looks up `name`, the percent-decoded path without its leading slash. An implementation reads
+    /// at most about `budget` bytes, and subtracts the number that it has read. A request that has
+    /// waited for [`ServerConfig::lookup_timeout`](crate::server::ServerConfig::lookup_timeout) is
+    /// answered 503.
     fn poll_session(&mut self, name: &str, budget: &mut usize) -> SessionPoll;
 
-    /// A number that identifies what `name` stands for at present, a file's content for example;
-    /// `None` if it is gone. When it has changed, the server makes a new session for newcomers; the
-    /// clients of the old one stream on.
+    /// Returns a number that identifies the present content behind `name`, such as a version of a
+    /// file; `None` if it is gone. When the number has changed, the server polls a new session for
+    /// newcomers; clients of the old session continue to receive it.
     fn identity(&mut self, name: &str) -> Option<u64>;
 }

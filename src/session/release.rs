@@ -1,4 +1,4 @@
-//! The end of client sessions: what they hold is given back to the tables that it is of.
+//! Releases what client sessions hold when they end.
 
 use crate::arena::Id;
 use crate::env::UsageEnvironment;
@@ -10,7 +10,7 @@ use crate::session::pool::{PoolEvent, RemovalReason, Session, SessionInfo, Sessi
 use crate::stream::destination::Goodbye;
 use crate::stream::streams::Streams;
 
-/// A client session that has ended and was released, for those who are to be told.
+/// A client session that has ended and was released, for notifying the application.
 #[derive(Debug)]
 #[must_use = "the application is told of each session that has ended"]
 pub(crate) struct EndedSession {
@@ -18,7 +18,7 @@ pub(crate) struct EndedSession {
     pub(crate) reason: RemovalReason,
 }
 
-/// The client sessions of a server, and the tables of what they hold.
+/// The client sessions of a server, together with the tables of the objects that they hold.
 pub(crate) struct SessionTables<'a> {
     pub(crate) pool: &'a mut SessionPool<SessionMedia>,
     pub(crate) media_sessions: &'a mut MediaSessions,
@@ -27,8 +27,7 @@ pub(crate) struct SessionTables<'a> {
 }
 
 impl SessionTables<'_> {
-    /// Ends a client session, for whatever reason, and releases all that it holds. `None` if it
-    /// has ended before.
+    /// Ends a client session and releases all that it holds. `None` if it has ended already.
     pub(crate) fn end_session(
         &mut self,
         env: &mut UsageEnvironment,
@@ -39,8 +38,8 @@ impl SessionTables<'_> {
         Some(self.release_session(env, session, reason))
     }
 
-    /// Releases what the sessions held that the pool took out by itself: those that expired, and
-    /// those that a filter removed.
+    /// Releases the sessions that the pool has removed by itself: expired ones, and those that a
+    /// filter removed.
     pub(crate) fn release_removed_sessions(
         &mut self,
         env: &mut UsageEnvironment,
@@ -98,7 +97,7 @@ impl SessionTables<'_> {
         EndedSession { info, reason }
     }
 
-    /// Releases what a client session has of one media session.
+    /// Releases all tracks that a client session has of one media session.
     pub(crate) fn release_media(
         &mut self,
         env: &mut UsageEnvironment,
@@ -111,7 +110,7 @@ impl SessionTables<'_> {
         self.media_sessions.unreference(env, self.streams, media.media_session());
     }
 
-    /// Takes a destination away from its stream, and the stream with its last destination.
+    /// Removes a destination from its stream, and the stream with its last destination.
     pub(crate) fn release_track(
         &mut self,
         env: &mut UsageEnvironment,
@@ -133,8 +132,8 @@ impl SessionTables<'_> {
         }
     }
 
-    /// A connection over which a session streams no more, and which it was not made over, may
-    /// go its own way.
+    /// Removes the session from a connection that none of its media are sent over, unless the
+    /// session was made over that connection.
     fn unbind_if_unused(
         &mut self,
         env: &mut UsageEnvironment,

@@ -1,29 +1,29 @@
-//! [`SdpCache`]: the descriptions of one media session as they were last built (RFC 4566), one for
-//! each address at which clients reach the server.
+//! [`SdpCache`]: the last descriptions of one media session (RFC 4566), one for each local address
+//! at which clients reach the server.
 //!
-//! A text holds for as long as the subsessions report the revisions that it was built from; with
-//! any other number, or another number of subsessions, all texts are gone.
+//! A text is valid for as long as the subsessions report the revisions from which it was built; a
+//! change of any revision, or of the number of subsessions, drops all texts.
 
 use std::net::IpAddr;
 
-/// Addresses whose texts are kept. A host with more has them built more often.
+/// Addresses whose texts are kept. On a host with more, texts are built more often.
 const MAX_TEXTS: usize = 4;
 
-/// Descriptions, and the revisions of the subsessions that they are of.
+/// Descriptions, and the subsessions' revisions from which they were built.
 #[derive(Debug, Default)]
 pub(crate) struct SdpCache {
     revisions: Vec<u64>,
-    /// The one that was built last stands last.
+    /// Texts; the one built last stands last.
     texts: Vec<(IpAddr, Box<str>)>,
 }
 
 impl SdpCache {
-    /// Whether the texts are those of subsessions that report `revisions`.
+    /// Whether the texts were built from `revisions`.
     pub(crate) fn is_of(&self, revisions: impl Iterator<Item = Option<u64>>) -> bool {
         self.revisions.iter().copied().map(Some).eq(revisions)
     }
 
-    /// Forgets all texts; those to come are of subsessions that report `revisions`.
+    /// Drops all texts; the next ones are built from `revisions`.
     pub(crate) fn begin(&mut self, revisions: Vec<u64>) {
         self.revisions = revisions;
         self.texts.clear();
@@ -34,7 +34,7 @@ impl SdpCache {
         self.texts.iter().find(|(of, _)| *of == local).map(|(_, text)| &**text)
     }
 
-    /// Keeps a text, if need be in the place of the oldest.
+    /// Adds a text; if the cache is full, it replaces the oldest.
     pub(crate) fn insert(&mut self, local: IpAddr, text: String) {
         if self.texts.len() >= MAX_TEXTS {
             self.texts.remove(0);

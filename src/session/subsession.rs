@@ -1,9 +1,9 @@
 //! Subsessions: the tracks of a [`ServerMediaSession`](super::ServerMediaSession).
 //!
-//! A subsession describes itself and makes streams; it returns values and never gets the server.
-//! [`OnDemandServerMediaSubsession`] makes a source and a sink when a client asks for them;
-//! an application usually implements only [`StreamFactory`] and wraps it in one.
-//! [`PassiveServerMediaSubsession`] names a multicast stream that runs anyway.
+//! A subsession describes itself and makes streams; it returns values and has no access to the
+//! server. [`OnDemandServerMediaSubsession`] makes a source and a sink when a client sets it up; an
+//! application usually implements only [`StreamFactory`] and wraps it in one.
+//! [`PassiveServerMediaSubsession`] describes a multicast stream that runs without clients.
 
 use crate::codec::CodecParameters;
 use crate::env::UsageEnvironment;
@@ -23,25 +23,25 @@ use std::time::{Duration, Instant};
 
 use crate::session::payload_types::DYNAMIC;
 
-/// How the packets of a subsession are distributed to its clients.
+/// The distribution of a subsession's packets to its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Distribution {
-    /// By unicast to each client, over UDP or the RTSP connection, from a stream that is made when
-    /// a client sets it up.
+    /// Unicast to each client, over UDP or the RTSP connection, from a stream that is made when a
+    /// client sets it up.
     OnDemand {
         /// Whether all clients share one stream.
         reuse_first_source: bool,
         /// Whether clients may have RTCP on the RTP port (RFC 5761).
         multiplex_rtcp: bool,
-        /// How a newcomer to a shared stream of video begins.
+        /// How a newcomer to a shared video stream begins.
         fast_start: FastStart,
     },
-    /// By multicast, from a stream that runs whether there are clients or not.
+    /// Multicast, from a stream that runs whether or not there are clients.
     Multicast(MulticastGroup),
 }
 
-/// The group that a multicast stream is sent to.
+/// The group to which a multicast stream is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MulticastGroup {
@@ -49,35 +49,34 @@ pub struct MulticastGroup {
     pub rtp: SocketAddr,
     /// The RTCP port of the same group.
     pub rtcp_port: u16,
-    /// The time to live of the packets (hop limit).
+    /// Time to live of the packets (hop limit).
     pub ttl: u8,
     /// The stream in the server's table.
     pub stream: StreamId,
 }
 
-/// The client that a stream is made for.
+/// The client for which a stream is made.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StreamRequest {
-    /// A number that is the same for all tracks that one client session sets up; 0 for a stream
-    /// that all clients share.
+    /// A number that all tracks of one client session share; 0 for a stream that all clients share.
     pub client_session: u64,
     /// The address of the client.
     pub peer: SocketAddr,
-    /// The address at which the client reached the server.
+    /// The local address at which the client reaches the server.
     pub local: SocketAddr,
 }
 
-/// Makes the source and the sink of a stream. The methods that have a default are live555's points
-/// of extension.
+/// Makes the source and the sink of a track's streams. The methods with a default correspond to
+/// live555's virtual functions.
 ///
-/// A track names the [`parameters`](Self::parameters) of its codec and opens its source. A track of
-/// an application's own codec has [`CodecParameters::Other`] and the [`formats`](Self::formats)
-/// that it is registered in.
+/// An implementation states the [`parameters`](Self::parameters) of its codec and opens a source.
+/// For a codec of the application's own it returns [`CodecParameters::Other`] and the
+/// [`formats`](Self::formats) in which the codec is registered.
 ///
 /// # Example
 ///
-/// A track that whistles, with a stream for each client:
+/// A track with a tone, with a stream for each client:
 ///
 /// ```
 /// use riverrun::codec::{CodecParameters, PcmEncoding};
@@ -120,44 +119,44 @@ pub struct StreamRequest {
 /// # drop(track);
 /// ```
 pub trait StreamFactory {
-    /// The codec of the track and its parameters; `None` while they are not known.
+    /// Returns the codec and its parameters; `None` while they are unknown.
     fn parameters(&self) -> Option<CodecParameters> {
         None
     }
 
-    /// The dynamic payload type (96–127), for a format that RFC 3551 assigns no number. If another
-    /// track of the session has it already, the server gives the track the next free number: in
-    /// the description, in the packets, and at the beginning of attributes of
+    /// Returns the dynamic payload type (96–127), used if RFC 3551 assigns no number to the format.
+    /// If another track of the session has the same number, the server assigns the next free one:
+    /// in the description, in the packets, and at the start of attributes of
     /// [`aux_sdp_line`](Self::aux_sdp_line).
     fn dynamic_payload_type(&self) -> u8 {
         96
     }
 
-    /// The payload formats that the track's is one of. A track of an application's own codec has a
-    /// registry with an entry for it.
+    /// Returns the registry of payload formats in which the track's codec is looked up. For a codec
+    /// of the application's own, it must contain an entry for it.
     fn formats(&self) -> &FormatRegistry {
         FormatRegistry::standard()
     }
 
-    /// The payload format; `None` while it is not known (DESCRIBE is answered with 503).
+    /// Returns the payload format; `None` while it is unknown (DESCRIBE is answered 503).
     fn payload_format(&self) -> Option<PayloadFormat> {
         self.formats().format(&self.parameters()?, self.dynamic_payload_type()).ok()
     }
 
-    /// Opens the source for one stream.
+    /// Opens the source of one stream.
     ///
     /// # Errors
-    /// Those of the source. The client's SETUP fails with a fitting status.
+    /// Those of the source. SETUP is answered with a corresponding status code.
     fn create_new_stream_source(
         &mut self,
         request: &StreamRequest,
         cx: &mut SourceContext<'_>,
     ) -> Result<Box<dyn FramedSource>, Error>;
 
-    /// Makes the sink. `random` seeds SSRC, first sequence number and timestamp base.
+    /// Makes the sink. `random` seeds the SSRC, the first sequence number and the timestamp offset.
     ///
     /// # Errors
-    /// The [`parameters`](Self::parameters) are not known, or what [`RtpSink::new`] refuses.
+    /// The [`parameters`](Self::parameters) are unknown, or [`RtpSink::new`] refuses them.
     fn create_new_rtp_sink(
         &mut self,
         max_packet: usize,
@@ -169,48 +168,48 @@ pub trait StreamFactory {
         RtpSink::new(&format, packetizer, max_packet, random)
     }
 
-    /// Further SDP lines of the track, each ended by CR LF or LF: `i=` (one), `b=` and `a=`. A
-    /// track with others is refused when it is added to a server.
+    /// Returns further SDP lines of the track, each ended by CR LF or LF: `i=` (at most one), `b=`
+    /// and `a=`. A track with other lines is refused when it is added to a server.
     fn aux_sdp_line(&self) -> Option<String> {
         None
     }
 
-    /// The length of the track; `None` if it has no end that is known.
+    /// Returns the duration of the track; `None` if it is unbounded or unknown.
     fn duration(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether clients may seek.
+    /// Returns whether clients may seek.
     fn is_seekable(&self) -> bool {
         self.duration().is_some()
     }
 
-    /// The live input that the source gets its frames from; they are sent when they arrive
-    /// rather than when they are due.
+    /// Returns the live input from which the source gets its frames. Frames of a live track are
+    /// sent when they arrive, not when they are due.
     fn live_input(&self) -> Option<InputId> {
         None
     }
 
-    /// The estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
+    /// Returns the estimated bandwidth in kbit/s, for SDP `b=AS` and RTCP intervals.
     fn bandwidth_kbps(&self) -> Option<u32> {
         None
     }
 
-    /// A number that changes whenever the description of the track does: its format, further SDP
-    /// lines, length or bandwidth. The server asks at every DESCRIBE, and answers with the same
-    /// text for as long as the number stays the same. With `None`, the default, it builds the
-    /// description each time.
+    /// Returns a number that changes whenever the track's description does: its format, further SDP
+    /// lines, duration or bandwidth. The server asks at every DESCRIBE, and answers from its cache
+    /// while the number stays the same. With `None`, the default, it builds the description each
+    /// time.
     fn revision(&self) -> Option<u64> {
         None
     }
 
-    /// The period after which the track begins anew; `None` if it does not repeat. All tracks of a
-    /// session need the same.
+    /// Returns the period after which the track starts over; `None` if it does not repeat. All
+    /// tracks of a session must return the same value.
     fn repeat_period(&self) -> Option<Duration> {
         None
     }
 
-    /// Seeks to `npt` and returns where the stream goes on.
+    /// Seeks to `npt` and returns the position at which the stream continues.
     ///
     /// # Errors
     /// The source cannot seek there.
@@ -223,11 +222,12 @@ pub trait StreamFactory {
         source.seek(npt, cx)
     }
 
-    /// Whether [`seek_stream_source`](Self::seek_stream_source) can be done, without doing it. A
-    /// factory that seeks in its own way answers for it here too.
+    /// Checks whether [`seek_stream_source`](Self::seek_stream_source) would succeed, without
+    /// seeking. Override it together with that method.
     ///
     /// # Errors
-    /// Why it cannot: PLAY is refused, and no track of the session has moved.
+    /// The reason for which the seek is impossible: PLAY is refused, and no track of the session is
+    /// moved.
     fn check_seek(
         &mut self,
         source: &dyn FramedSource,
@@ -237,17 +237,17 @@ pub trait StreamFactory {
         source.check_seek(npt, cx)
     }
 
-    /// Sets the playing speed and returns the one that is used: 1 if the source has no other.
+    /// Sets the playing speed and returns the speed in effect: 1 if the source supports no other.
     fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
         let _ = (source, scale);
         1.0
     }
 
-    /// Opens the sockets that a UDP stream is sent from, on the local address `local` (whose port
-    /// is 0): a pair of ports at or above `base`, found with at most `tries` attempts.
+    /// Opens the sockets from which a UDP stream is sent, on the address `local` (whose port is 0):
+    /// a pair of ports at or above `base`, with at most `tries` attempts.
     ///
     /// # Errors
-    /// No pair can be opened; SETUP is answered with 503.
+    /// No pair can be opened; SETUP is answered 503.
     fn create_groupsock(
         &mut self,
         env: &mut UsageEnvironment,
@@ -272,21 +272,21 @@ pub trait StreamFactory {
 
 /// A track of a media session.
 pub trait ServerMediaSubsession: fmt::Debug {
-    /// How its packets are distributed to clients.
+    /// Returns how packets are distributed to clients.
     fn distribution(&self) -> Distribution;
 
-    /// The payload format; `None` while it is not known.
+    /// Returns the payload format; `None` while it is unknown.
     fn payload_format(&self) -> Option<PayloadFormat>;
 
-    /// Further SDP lines, as [`StreamFactory::aux_sdp_line`].
+    /// Returns further SDP lines, as [`StreamFactory::aux_sdp_line`].
     fn aux_sdp_line(&self) -> Option<String> {
         None
     }
 
-    /// The further SDP lines, parsed.
+    /// Returns the further SDP lines, parsed.
     ///
     /// # Errors
-    /// [`Error::Usage`]: a line may not stand in the description of a track.
+    /// [`Error::Usage`]: a line is not allowed in the description of a track.
     fn extra_lines(&self) -> Result<ExtraLines, Error> {
         let mut lines = ExtraLines::new(SdpLevel::Media);
         if let Some(text) = self.aux_sdp_line() {
@@ -295,36 +295,37 @@ pub trait ServerMediaSubsession: fmt::Debug {
         Ok(lines)
     }
 
-    /// Checks whether the track can be described and streamed. The server calls this when the
-    /// media session is added.
+    /// Checks that the track can be described and streamed. The server calls this when the media
+    /// session is added.
     ///
     /// # Errors
-    /// [`Error::Usage`]: what is wrong with the track.
+    /// [`Error::Usage`], which says what is wrong.
     fn check(&self) -> Result<(), Error> {
         self.extra_lines()?;
         self.payload_format().map_or(Ok(()), |format| format.check())
     }
 
-    /// The length of the track; `None` if it has no end that is known.
+    /// Returns the duration of the track; `None` if it is unbounded or unknown.
     fn duration(&self) -> Option<Duration> {
         None
     }
 
-    /// The estimated bandwidth in kbit/s.
+    /// Returns the estimated bandwidth in kbit/s.
     fn bandwidth_kbps(&self) -> Option<u32> {
         None
     }
 
-    /// As [`StreamFactory::revision`], for the results of all the methods above.
+    /// Returns a number that changes whenever the result of one of the methods above does; see
+    /// [`StreamFactory::revision`].
     fn revision(&self) -> Option<u64> {
         None
     }
 
-    /// The factory of its streams; `None` if it makes none.
+    /// Returns the factory of the track's streams; `None` if it makes none.
     fn factory(&mut self) -> Option<&mut dyn StreamFactory>;
 }
 
-/// Says what is wrong with what a track tells of itself, as far as it is known.
+/// Checks the properties of a track, as far as they are known.
 pub(crate) fn check_factory(factory: &dyn StreamFactory) -> Result<(), Error> {
     if !DYNAMIC.contains(&factory.dynamic_payload_type()) {
         return Err(Error::Usage("a dynamic payload type is a number from 96 to 127"));
@@ -349,7 +350,7 @@ pub struct OnDemandServerMediaSubsession {
 }
 
 impl OnDemandServerMediaSubsession {
-    /// A track that makes a stream for each client.
+    /// Creates a track that makes a stream for each client.
     pub fn new(factory: impl StreamFactory + 'static) -> Self {
         Self {
             factory: Box::new(factory),
@@ -359,19 +360,19 @@ impl OnDemandServerMediaSubsession {
         }
     }
 
-    /// Chooses whether all clients share one stream.
+    /// Sets whether all clients share one stream.
     pub fn with_reuse_first_source(mut self, reuse: bool) -> Self {
         self.reuse_first_source = reuse;
         self
     }
 
-    /// Chooses how a newcomer to a shared stream of video begins.
+    /// Sets how a newcomer to a shared video stream begins.
     pub fn with_fast_start(mut self, fast_start: FastStart) -> Self {
         self.fast_start = fast_start;
         self
     }
 
-    /// Chooses whether clients are offered RTCP on the RTP port (RFC 5761).
+    /// Sets whether clients are offered RTCP on the RTP port (RFC 5761).
     pub fn with_multiplexed_rtcp(mut self, multiplex: bool) -> Self {
         self.multiplex_rtcp = multiplex;
         self
@@ -426,7 +427,7 @@ impl ServerMediaSubsession for OnDemandServerMediaSubsession {
     }
 }
 
-/// A track that is streamed to a multicast group, whether there are clients or not.
+/// A track that is streamed to a multicast group, whether or not there are clients.
 #[derive(Clone, Debug)]
 pub struct PassiveServerMediaSubsession {
     format: PayloadFormat,
@@ -435,8 +436,9 @@ pub struct PassiveServerMediaSubsession {
 }
 
 impl PassiveServerMediaSubsession {
-    /// A track that describes the stream which
-    /// [`RtspServer::add_multicast_streams`](crate::server::RtspServer::add_multicast_streams) started.
+    /// Creates a track for a stream that
+    /// [`RtspServer::add_multicast_streams`](crate::server::RtspServer::add_multicast_streams)
+    /// started.
     pub const fn new(
         format: PayloadFormat,
         group: MulticastGroup,
@@ -445,7 +447,7 @@ impl PassiveServerMediaSubsession {
         Self { format, group, bandwidth_kbps }
     }
 
-    /// The stream that it describes.
+    /// Returns the stream that the track describes.
     pub const fn stream(&self) -> StreamId {
         self.group.stream
     }
@@ -464,7 +466,7 @@ impl ServerMediaSubsession for PassiveServerMediaSubsession {
         self.bandwidth_kbps
     }
 
-    /// It is a value that nothing changes.
+    /// Constant, because the track never changes.
     fn revision(&self) -> Option<u64> {
         Some(0)
     }

@@ -1,4 +1,5 @@
-//! [`Address`]: what the URL of a request may mean: the name of a stream, and the control of a track.
+//! [`Address`]: the possible meanings of a request's URL: the name of a stream, and the control of
+//! a track.
 
 use crate::server::method::refusal::Refusal;
 use crate::session::names::{is_control, is_plain_segment, split_query, split_url};
@@ -7,27 +8,27 @@ use crate::wire::url::RequestTarget;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The name and the query of a URL. Where the control of a track stands in it depends on how the
-/// client joins it to the base: clients that resolve as RFC 3986 has it, or put it where it would
-/// stand without a query, have it at the end of the path; those that append it have it behind
-/// whatever the base ends in.
+/// The path and query of a URL. The place of a track's control depends on how the client joins it
+/// to the base URL: a client that resolves it as in RFC 3986, or inserts it before the query, has
+/// it at the end of the path; a client that appends it has it at the end of the query.
 pub(crate) struct Address<'a> {
-    /// Decoded, without the outer slashes.
+    /// The decoded path without leading and trailing slashes.
     pub(crate) path: Cow<'a, str>,
     pub(crate) query: Option<&'a str>,
 }
 
-/// One way to understand a URL.
+/// One interpretation of a URL.
 pub(crate) struct Reading<'a> {
-    /// How much of the path is the name.
+    /// Length of the part of the path that is the stream's name.
     pub(crate) name_len: usize,
     pub(crate) control: Option<&'a str>,
-    /// The control stands behind the query.
+    /// Whether the control is appended to the query.
     pub(crate) in_query: bool,
 }
 
 impl<'a> Address<'a> {
-    /// 404 where a segment could be taken for more than one, 400 where there is no path.
+    /// Parses a URL. Fails with 404 if a decoded segment would be ambiguous, with 400 if there is
+    /// no path.
     pub(crate) fn parse(url: &'a str) -> Result<Self, Refusal> {
         let target = RequestTarget::parse(url).map_err(|_| StatusCode::BAD_REQUEST)?;
         let url = target.path().ok_or(StatusCode::BAD_REQUEST)?;
@@ -38,17 +39,19 @@ impl<'a> Address<'a> {
         Ok(Self { path, query: url.query() })
     }
 
-    /// The path before its last segment, and that segment, if it is a control.
+    /// Splits the path into the part before its last segment and that segment, if the latter is a
+    /// control.
     pub(crate) fn control_in_path(&self) -> Option<(&str, &str)> {
         self.path.rsplit_once('/').filter(|(_, last)| is_control(last))
     }
 
-    /// The query as it was before a control was appended to it, and the control.
+    /// Splits the query into the original query and the control appended to it.
     pub(crate) fn control_in_query(&self) -> Option<(&'a str, &'a str)> {
         split_query(self.query?)
     }
 
-    /// What the URL may mean, the likelier first: a stream may itself be called "track1".
+    /// Iterates over the interpretations, the more likely first; a stream may itself be called
+    /// "track1".
     pub(crate) fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
         let whole = self.path.len();
         let in_query = self.control_in_query().map(|(_, control)| (whole, control, true));
@@ -71,9 +74,9 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The `Content-Base` of a description: the URL that was asked for, with a slash at the end of its
-/// path, so that a relative control resolves below it (RFC 3986 section 5.2.3). Its query stays,
-/// for clients that append a control to whatever there is or put it before the query.
+/// The `Content-Base` of a description: the requested URL with a slash at the end of its path, so
+/// that a relative control resolves below it (RFC 3986 section 5.2.3). The query stays, for clients
+/// that append the control to the whole base URL or insert it before the query.
 pub(crate) struct ContentBase<'a>(pub(crate) &'a str);
 
 impl fmt::Display for ContentBase<'_> {
@@ -87,7 +90,7 @@ impl fmt::Display for ContentBase<'_> {
 mod tests {
     use super::*;
 
-    /// Name, control and whether it stands in the query, of each way to read a URL.
+    /// Name, control and place of the control, for each interpretation of a URL.
     fn readings(url: &str) -> Vec<(String, Option<String>, bool)> {
         let address = Address::parse(url).unwrap();
         let owned = |r: Reading<'_>| {

@@ -1,4 +1,4 @@
-//! Answers to requests, written field by field into bytes that are used again and again.
+//! [`Answer`]: writes the answer to a request field by field into a reused buffer.
 
 use crate::server::method::refusal::Refused;
 use crate::wire::rtsp::date::Rfc1123;
@@ -6,14 +6,14 @@ use crate::wire::rtsp::{HeadError, Request, ResponseWriter, StatusCode};
 use std::fmt::Display;
 use std::time::Duration;
 
-/// What an answer takes over from its request.
+/// The parts of a request that its answer repeats.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Echo<'r> {
     cseq: Option<&'r str>,
     timestamp: Option<&'r str>,
-    /// How long the request has waited for its answer, if it had to.
+    /// Time for which the request waited before it was answered, if it did.
     waited: Option<Duration>,
-    /// The client asks for the connection to be closed (RFC 2068 section 14.10).
+    /// Whether the client asks for the connection to be closed (RFC 2068 section 14.10).
     pub(crate) closes: bool,
 }
 
@@ -28,7 +28,7 @@ impl<'r> Echo<'r> {
         }
     }
 
-    /// What can be told of what is no request; the connection is closed behind it.
+    /// The answer's fields for input that is not a request; the connection is closed after it.
     pub(crate) fn of_malformed(error: &'r HeadError) -> Self {
         Self { cseq: error.cseq.as_deref(), closes: true, ..Self::default() }
     }
@@ -53,11 +53,11 @@ impl<'r> Echo<'r> {
     }
 }
 
-/// The fields that every answer has, as bytes. They change once a second.
+/// The serialized fields that all answers have. They are rewritten once a second.
 #[derive(Debug)]
 pub(crate) struct StandingFields {
     server_name: String,
-    /// Of `Date`.
+    /// Second of the `Date` field.
     second: Option<u64>,
     lines: Vec<u8>,
 }
@@ -67,7 +67,7 @@ impl StandingFields {
         Self { server_name: server_name.to_owned(), second: None, lines: Vec::new() }
     }
 
-    /// The lines at a second since the Unix epoch.
+    /// Returns the lines for a second since the Unix epoch.
     pub(crate) fn at(&mut self, second: u64) -> &[u8] {
         if self.second != Some(second) {
             self.second = Some(second);
@@ -80,17 +80,17 @@ impl StandingFields {
     }
 }
 
-/// An answer that is being written.
+/// An answer under construction.
 #[derive(Debug)]
 pub(crate) struct Answer<'o> {
     response: ResponseWriter<'o>,
-    /// There is a body, after which nothing can follow.
+    /// Whether the body has been written, after which nothing can follow.
     ended: bool,
 }
 
 impl<'o> Answer<'o> {
-    /// Begins with what every answer has: status, what it takes over from the request, `Date`,
-    /// `Server`.
+    /// Begins an answer with the fields that all answers have: status, those repeated from the
+    /// request, `Date`, `Server`.
     pub(crate) fn begin(
         out: &'o mut Vec<u8>,
         status: StatusCode,
@@ -110,26 +110,26 @@ impl<'o> Answer<'o> {
         self.response.field(name, value);
     }
 
-    /// Adds a field whose value is text already.
+    /// Adds a field whose value is a string.
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         debug_assert!(!self.ended, "a field after the body");
         self.response.text(name, value);
     }
 
-    /// Adds a field with a list.
+    /// Adds a field with a comma-separated list.
     pub(crate) fn list(&mut self, name: &str, entries: impl Iterator<Item = impl Display>) {
         debug_assert!(!self.ended, "a field after the body");
         self.response.list(name, entries);
     }
 
-    /// Adds the body, which comes last.
+    /// Adds the body and completes the answer.
     pub(crate) fn body(&mut self, content_type: &str, body: &[u8]) {
         debug_assert!(!self.ended, "a second body");
         self.response.end_with(content_type, body);
         self.ended = true;
     }
 
-    /// Adds what a refusal says beside its status.
+    /// Adds the header fields and the body of a refusal.
     pub(crate) fn refuse(&mut self, refusal: &Refused) {
         for (name, value) in refusal.fields.iter() {
             self.text(name, value);
@@ -139,7 +139,7 @@ impl<'o> Answer<'o> {
         }
     }
 
-    /// The bytes are complete.
+    /// Completes the answer.
     pub(crate) fn end(mut self) {
         if !self.ended {
             self.response.end();

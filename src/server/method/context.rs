@@ -1,4 +1,4 @@
-//! What a method is handed: the request with its requester, and the parts of the server.
+//! The arguments of a method: the admitted request, and the parts of the server that it works on.
 
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
@@ -24,12 +24,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// A request that was admitted, and its requester.
+/// An admitted request and its sender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmittedRequest<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) connection: ConnectionId,
-    /// Both ends of the connection.
+    /// Addresses of both ends of the connection.
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) user: Option<&'a str>,
@@ -40,16 +40,16 @@ impl<'a> AdmittedRequest<'a> {
         Requester { peer: self.peer, connection: Some(self.connection.raw()), user: self.user }
     }
 
-    /// The value of a header field.
+    /// Returns the value of a header field.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.request.headers.value(name)
     }
 }
 
-/// A method: serves a request, and writes the answer.
+/// The function of a method: serves a request, and writes the answer.
 pub(crate) type Serve = fn(&mut Context<'_>, &AdmittedRequest<'_>, &mut Answer<'_>) -> Served;
 
-/// The methods that a server implements. It is written as `Public` and `Allow` have it.
+/// The table of the implemented methods. `Display` writes it as in `Public` and `Allow`.
 #[derive(Clone, Copy)]
 pub(crate) struct Methods(pub(crate) &'static [(Method, Serve)]);
 
@@ -68,7 +68,7 @@ impl fmt::Display for Methods {
     }
 }
 
-/// The parts of the server that a method works on.
+/// The parts of the server that methods work on.
 pub(crate) struct Context<'a> {
     pub(crate) env: &'a mut UsageEnvironment,
     pub(crate) connections: &'a mut Connections,
@@ -78,19 +78,19 @@ pub(crate) struct Context<'a> {
     pub(crate) hooks: &'a mut dyn ServerHooks,
     pub(crate) config: &'a ServerConfig,
     pub(crate) lookups: &'a mut Lookups,
-    /// What was found out about names while the request waited.
+    /// Results of name look-ups that were made while the request waited.
     pub(crate) known: &'a [(String, Lookup)],
-    /// Others wait for what the provider finds out: a new request queues behind them.
+    /// Other requests wait for the provider: a new request queues behind them.
     pub(crate) has_queue: bool,
-    /// The methods that the server implements.
+    /// The implemented methods.
     pub(crate) methods: Methods,
-    /// Breaches of peers that the log was warned of.
+    /// Peers whose violations have been logged.
     pub(crate) warned: &'a mut Warned<(IpAddr, Breach)>,
-    /// PLAYs that read in files in this turn.
+    /// Budget of this turn for PLAYs that read from files.
     pub(crate) seeks: &'a mut TurnBudget,
 }
 
-/// What the application's hooks are told of a request.
+/// Builds the [`RequestInfo`] that the application's hooks are called with.
 pub(crate) fn request_info<'a>(
     request: &AdmittedRequest<'a>,
     media_sessions: &MediaSessions,
@@ -120,13 +120,13 @@ pub(crate) fn request_info<'a>(
 }
 
 impl Context<'_> {
-    /// What the hooks are told of a request.
+    /// Builds the [`RequestInfo`] of a request.
     pub(crate) fn request_info<'r>(&self, request: &AdmittedRequest<'r>) -> RequestInfo<'r> {
         request_info(request, self.media_sessions, self.pool, self.env.now())
     }
 
-    /// The session that a request names, if it names one; 454 if there is none such, or the
-    /// requester has no right to it. Keeps the session alive.
+    /// Finds the session that a request names, if it names one, and extends it. Fails with 454 if
+    /// there is no such session or the requester is not entitled to it.
     pub(crate) fn session_of(
         &mut self,
         request: &AdmittedRequest<'_>,
@@ -151,20 +151,20 @@ impl Context<'_> {
         tables.release_track(env, track, goodbye);
     }
 
-    /// Releases what a client session has of one media session.
+    /// Releases all tracks that a client session has of one media session.
     pub(crate) fn release_media(&mut self, media: SessionMedia, goodbye: Goodbye) {
         let (mut tables, env) = self.tables();
         tables.release_media(env, media, goodbye);
     }
 
-    /// Ends a client session, for whatever reason, and tells the application.
+    /// Ends a client session and notifies the application.
     pub(crate) fn end_session(&mut self, session: ClientSessionId, reason: RemovalReason) {
         let (mut tables, env) = self.tables();
         let ended = tables.end_session(env, session, reason);
         self.tell_ended(ended);
     }
 
-    /// Releases the sessions that the pool took out by itself, and tells the application.
+    /// Releases sessions that the pool has removed by itself, and notifies the application.
     pub(crate) fn release_removed_sessions(&mut self) {
         let (mut tables, env) = self.tables();
         let ended = tables.release_removed_sessions(env);

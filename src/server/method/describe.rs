@@ -1,4 +1,4 @@
-//! DESCRIBE (RFC 2326 section 10.2): the SDP of a presentation.
+//! DESCRIBE (RFC 2326 section 10.2): answers with the SDP of a presentation.
 
 use crate::server::method::address::ContentBase;
 use crate::server::method::answer::Answer;

@@ -1,4 +1,4 @@
-//! Finding what a URL names: a media session, or a track of it.
+//! Finds the media session or track that a URL names.
 
 use crate::ids::{ClientSessionId, MediaSessionId};
 use crate::server::method::address::{Address, Reading};
@@ -9,17 +9,17 @@ use crate::session::client_media::SessionMedia;
 use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
 
-/// A media session, and the track of it if the URL has the control of one.
+/// A media session, and one of its tracks if the URL contains a control.
 #[derive(Debug)]
 pub(crate) struct FoundTrack<'a> {
     pub(crate) media_session: MediaSessionId,
     pub(crate) name: Cow<'a, str>,
     pub(crate) track: Option<usize>,
-    /// The control stands behind the query.
+    /// Whether the control is appended to the query.
     pub(crate) control_in_query: bool,
 }
 
-/// The media session that a URL names as a whole.
+/// Finds the media session that a URL names as a whole.
 pub(crate) fn find_presentation(
     cx: &mut Context<'_>,
     url: &str,
@@ -33,8 +33,8 @@ pub(crate) fn find_presentation(
     }
 }
 
-/// The track that a URL names, or the media session. For a client with a session a name means
-/// what it meant when the session began, whatever stands behind it now.
+/// Finds the track or media session that a URL names. If the client has a session, a name refers to
+/// the media session that it referred to when the session was made, even if that has been replaced.
 pub(crate) fn find_track<'a>(
     cx: &mut Context<'_>,
     url: &'a str,
@@ -80,8 +80,8 @@ pub(crate) fn find_track<'a>(
     Ok(FoundTrack { media_session, name, track, control_in_query })
 }
 
-/// By name in the table, then through the application's provider, unless it has answered already
-/// while the request waited.
+/// Looks a name up in the table and then with the application's provider, unless the provider has
+/// answered already while the request waited.
 fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
     if let Some((_, known)) = cx.known.iter().find(|(known, _)| known == name) {
         return *known;

@@ -1,4 +1,5 @@
-//! [`Lookups`]: finds media sessions by name: in the table, then through the application's provider.
+//! [`Lookups`]: finds media sessions by name, in the table and then with the application's
+//! provider.
 
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
@@ -10,21 +11,21 @@ use crate::session::provider::{SessionPoll, SessionProvider};
 use crate::stream::streams::Streams;
 use crate::warned::Warned;
 
-/// What there is of a name.
+/// The result of looking up a name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lookup {
     Found(MediaSessionId),
     NotFound,
-    /// It cannot be streamed.
+    /// There is something of that name that cannot be streamed.
     Unusable,
-    /// That is not known yet.
+    /// The result is not known yet.
     Pending(Until),
 }
 
 /// Finds media sessions by name.
 pub(crate) struct Lookups {
     provider: Option<Box<dyn SessionProvider>>,
-    /// Names that the log was told cannot be streamed.
+    /// Names that have been logged as unusable.
     unusable: Warned<Box<str>>,
     /// Bytes that the provider may read in one turn.
     bytes_per_turn: usize,
@@ -41,7 +42,7 @@ impl Lookups {
         }
     }
 
-    /// Sets the provider, and hands it the server's waker if there is one already.
+    /// Sets the provider, and passes it the server's waker if that exists.
     pub(crate) fn set_provider(
         &mut self,
         mut provider: Box<dyn SessionProvider>,
@@ -58,8 +59,8 @@ impl Lookups {
         self.read.left(env, self.bytes_per_turn)
     }
 
-    /// Looks for a name in the table, then asks the provider, which may read `share` bytes. Without
-    /// a share the request has to queue for one.
+    /// Looks a name up in the table, then asks the provider, which may read `share` bytes. If
+    /// `share` is `None`, the request has to queue for a share.
     pub(crate) fn look_up(
         &mut self,
         env: &mut UsageEnvironment,
@@ -109,7 +110,7 @@ impl Lookups {
         }
     }
 
-    /// What the provider has for a name now, as a number.
+    /// The provider's present identity number for a name.
     fn identity(&mut self, name: &str) -> Option<u64> {
         self.provider.as_mut()?.identity(name)
     }

@@ -1,4 +1,4 @@
-//! What each RTSP method does (RFC 2326 section 10), one file a method.
+//! The RTSP methods (RFC 2326 section 10), one file for each method.
 
 pub(crate) mod address;
 pub(crate) mod answer;

@@ -1,4 +1,4 @@
-//! The client session that a SETUP without one makes.
+//! Creates the client session for a SETUP request that names none.
 
 use crate::ids::{ClientSessionId, ConnectionId};
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -6,7 +6,8 @@ use crate::server::method::refusal::{Refusal, Refused};
 use crate::session::pool::{CreateError, RemovalReason};
 use crate::wire::rtsp::StatusCode;
 
-/// Makes a session that belongs to its maker's connection. 503 where one more would be too many.
+/// Creates a session that belongs to the requester's connection. Fails with 503 if a limit is
+/// reached.
 pub(crate) fn create_session(
     cx: &mut Context<'_>,
     request: &AdmittedRequest<'_>,
@@ -33,7 +34,7 @@ pub(crate) fn create_session(
     Ok(session)
 }
 
-/// Takes back a session in which nothing was set up, so it has no media to release.
+/// Removes a session again in which no track was set up, and which thus has no media to release.
 pub(crate) fn abandon_session(
     cx: &mut Context<'_>,
     connection: ConnectionId,
@@ -45,7 +46,7 @@ pub(crate) fn abandon_session(
     }
 }
 
-/// Tells the application and the log of a session.
+/// Notifies the application of a new session, and logs it.
 pub(crate) fn announce_session(cx: &mut Context<'_>, session: ClientSessionId) {
     if let Some(state) = cx.pool.session(session) {
         let info = state.info();

@@ -1,4 +1,4 @@
-//! OPTIONS (RFC 2326 section 10.1): which methods there are.
+//! OPTIONS (RFC 2326 section 10.1): lists the implemented methods.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};

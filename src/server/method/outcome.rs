@@ -1,4 +1,4 @@
-//! What serving a request led to: an answer and what follows it, a wait, or a refusal.
+//! The outcome of a method: an answer and the action that follows it, a wait, or a refusal.
 
 use crate::server::hooks::PendingDecision;
 use crate::server::method::refusal::Refusal;
@@ -6,50 +6,50 @@ use crate::session::client_media::TrackSetup;
 use crate::wire::rtsp::StatusCode;
 use std::time::Duration;
 
-/// What a method returns: the answer stands written, or the request is not served.
+/// The result of a method: the answer has been written, or the request is not served.
 pub(crate) type Served = Result<AfterAnswer, NotServed>;
 
-/// What the server does once the answer has been sent.
+/// The server's action after the answer has been sent.
 #[derive(Debug)]
 pub(crate) enum AfterAnswer {
     Nothing,
-    /// Starts the tracks of a presentation together. What is to be decoded at `due` goes out first.
-    /// Media never go out before the answer to PLAY.
+    /// Starts the tracks of a presentation together: a frame whose decoding time is `due` is sent
+    /// immediately. Media are never sent before the answer to PLAY.
     StartTracks {
         tracks: Vec<TrackSetup>,
         due: Duration,
     },
 }
 
-/// Why a request has not been served.
+/// The reason for which a request has not been served.
 #[derive(Debug)]
 pub(crate) enum NotServed {
     Refused(Refusal),
-    /// It cannot be answered yet.
+    /// The request cannot be answered yet.
     MustWait(Awaited),
 }
 
-/// What a request waits for.
+/// The event that a request waits for.
 #[derive(Debug)]
 pub(crate) enum Awaited {
-    /// The application's decision about the request itself.
+    /// The application's decision about the request.
     Decision(PendingDecision),
-    /// What the provider has for a name.
+    /// The provider's answer for a name.
     Session { name: String, until: Until },
-    /// A turn in which there is room for what the request does.
+    /// A turn with room for the work of the request.
     Room,
-    /// A track's format, which its live input will tell.
+    /// The format of a live track, which its input will supply.
     Description,
 }
 
-/// When a request that waits can go on.
+/// The event after which a waiting request is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Until {
-    /// In the next turn: there is more to do than fits into this one.
+    /// The next turn: the work does not fit into this one.
     NextTurn,
-    /// When the provider calls its waker, or a decision has been made.
+    /// A call of the provider's waker, or a decision.
     ProviderWakes,
-    /// When a live input has a frame.
+    /// A frame of a live input.
     InputWakes,
 }
 

@@ -1,5 +1,5 @@
-//! GET_PARAMETER and SET_PARAMETER (RFC 2326 sections 10.8 and 10.9). Without a body both only keep
-//! the session alive.
+//! GET_PARAMETER and SET_PARAMETER (RFC 2326 sections 10.8 and 10.9). Without a body, both only
+//! extend the session.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -53,7 +53,7 @@ pub(crate) fn set_parameter(
     }
 }
 
-/// Finds the session, which keeps it alive, and names it in the answer.
+/// Finds and extends the session, and adds its header to the answer.
 fn keep_alive(
     cx: &mut Context<'_>,
     request: &AdmittedRequest<'_>,

@@ -1,4 +1,4 @@
-//! PAUSE (RFC 2326 section 10.6): at once, or at a point that is still to come.
+//! PAUSE (RFC 2326 section 10.6): immediately, or at a later point of the range being played.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -41,8 +41,8 @@ pub(crate) fn pause(
     Ok(AfterAnswer::Nothing)
 }
 
-/// Where to pause, if the client says it. 457 for a point outside the range that is being played,
-/// and where others watch the same stream, which cannot pause for one alone.
+/// The pause point that the client names, if any. Fails with 457 if the point is outside the range
+/// being played, or if the stream is shared and cannot pause for one client alone.
 fn pause_point(
     cx: &Context<'_>,
     selection: &Selection,

@@ -1,4 +1,4 @@
-//! PLAY (RFC 2326 section 10.5): where to start, what RTP-Info says, and starting.
+//! PLAY (RFC 2326 section 10.5): determines the range, writes `RTP-Info`, starts the tracks.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -11,15 +11,15 @@ use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{Range, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
 
-/// PLAYs of one turn that read in files: each may read some megabytes.
+/// PLAYs per turn that read from files; each may read some megabytes.
 const SEEKS_PER_TURN: usize = 4;
 
-/// Where tracks begin.
+/// The start of the range being played.
 #[derive(Clone, Copy, Debug)]
 struct Beginning {
-    /// Start of the range: when the first frame is presented.
+    /// Presentation time of the first frame: the start of the range.
     npt: Duration,
-    /// When it is decoded.
+    /// Decoding time of the first frame.
     due: Duration,
 }
 
@@ -74,8 +74,8 @@ pub(crate) fn play(
     Ok(AfterAnswer::StartTracks { tracks, due: begin.due })
 }
 
-/// Whether there is room in this turn for a PLAY that reads in a file of its own, to find the
-/// position and the first frames. Others of this kind wait for the next turn.
+/// Whether this turn has room for a PLAY that reads from a file of its own to find the position and
+/// the first frames. Others of this kind wait for the next turn.
 fn has_room_to_seek(cx: &mut Context<'_>, selection: &Selection) -> bool {
     let of = |t: &TrackSetup| cx.streams.get(t.stream);
     let mut streams = selection.tracks.iter().filter_map(|(_, t)| of(t));
@@ -83,7 +83,7 @@ fn has_room_to_seek(cx: &mut Context<'_>, selection: &Selection) -> bool {
     !reads || cx.seeks.spend(cx.env, SEEKS_PER_TURN)
 }
 
-/// Where to start, and where to stop (`None`: at the end), or 457.
+/// The requested start and end (`None`: the end of the presentation). Fails with 457.
 fn wanted(
     cx: &Context<'_>,
     selection: &Selection,
@@ -119,7 +119,7 @@ fn wanted(
     Ok((SeekTo { start, all_over }, stop))
 }
 
-/// Makes known what the tracks begin with.
+/// Obtains the first frame of each track, so that the answer can state where the range begins.
 fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
     let mut begin: Option<Beginning> = None;
     // Of tracks that have no frame to start with: they are over, or not there yet.
@@ -134,7 +134,7 @@ fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
     begin.or(elsewhere).unwrap_or(Beginning { npt: Duration::ZERO, due: Duration::ZERO })
 }
 
-/// Where the range that is played ends: with the last track. `None` where that is not known.
+/// The end of the range being played: the end of the last track. `None` if it is unknown.
 fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) -> Option<Duration> {
     let tables = (&*cx.streams, &*cx.media_sessions);
     let mut end = Duration::ZERO;
@@ -144,7 +144,7 @@ fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) ->
     Some(end)
 }
 
-/// Sets the scale of the tracks that nobody shares; returns what it is then.
+/// Sets the scale of the tracks that are not shared; returns the resulting scale.
 fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     let mut used = 1.0;
     for (index, track) in &selection.tracks {
@@ -158,8 +158,8 @@ fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     used
 }
 
-/// Adds `RTP-Info` (RFC 2326 section 12.33): what the first packet of each track has at the start
-/// of the range.
+/// Adds `RTP-Info` (RFC 2326 section 12.33): sequence number and timestamp of each track at the
+/// start of the range.
 fn write_rtp_info(
     cx: &Context<'_>,
     selection: &Selection,

@@ -1,22 +1,22 @@
-//! [`Refused`]: an answer that says no.
+//! [`Refused`]: an answer that refuses a request.
 
 use crate::wire::rtsp::{Headers, RangeError, StatusCode};
 use std::fmt::Display;
 
-/// Fields that an application cannot set.
+/// Header fields that an application cannot set.
 const OWN_FIELDS: [&str; 6] =
     ["CSeq", "Timestamp", "Date", "Server", "Content-Type", "Content-Length"];
 
-/// An answer that says no.
+/// An answer that refuses a request.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
     pub(crate) fields: Headers<'static>,
-    /// Parameters that were not understood.
+    /// Names of parameters that were not understood.
     pub(crate) body: Option<String>,
 }
 
-/// Boxed, since the other outcome is the common one.
+/// Boxed, because the other outcome is the common one.
 pub(crate) type Refusal = Box<Refused>;
 
 impl Refused {
@@ -29,7 +29,7 @@ impl Refused {
         self
     }
 
-    /// Adds fields that the application chose, but for those that the server writes itself.
+    /// Adds fields that the application has chosen, except those that the server writes itself.
     pub(crate) fn fields(mut self, fields: &Headers<'_>) -> Self {
         let is_own = |name: &str| OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name));
         for (name, value) in fields.iter().filter(|(name, _)| !name.is_empty() && !is_own(name)) {

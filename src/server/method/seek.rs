@@ -1,5 +1,5 @@
-//! Moving the tracks of a PLAY to where they are to begin: first all tracks are asked whether they
-//! can go there, then all are moved. What is refused changes nothing.
+//! Moves the tracks of a PLAY to their starting points: first every track is asked whether it can
+//! seek there, then all are moved. A refused PLAY changes nothing.
 
 use crate::media::SeekError;
 use crate::server::method::context::Context;
@@ -9,25 +9,25 @@ use crate::session::client_media::TrackSetup;
 use crate::wire::rtsp::StatusCode;
 use std::time::Duration;
 
-/// Where the tracks of a PLAY are to go, in normal play time.
+/// The target of a seek, in normal play time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeekTo {
-    /// `None`: they stay where they are.
+    /// Start; `None`: the tracks stay where they are.
     pub(crate) start: Option<Duration>,
-    /// All tracks have ended; those that others share begin anew too.
+    /// Whether all tracks have ended; shared ones start anew too in that case.
     pub(crate) all_over: bool,
 }
 
-/// What a PLAY does to the position of a track.
+/// The change that a PLAY makes to the position of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Move {
     Stay,
     To(Duration),
-    /// Other tracks are longer: this one has nothing to play there.
+    /// The track is shorter than others and has nothing to play at the target.
     BehindEnd(Duration),
 }
 
-/// Finds out what becomes of each track, and refuses what cannot be, before any is moved.
+/// Determines the move of each track, and fails if one is impossible, before any track is moved.
 pub(crate) fn check_moves(
     cx: &mut Context<'_>,
     selection: &Selection,
@@ -41,8 +41,8 @@ pub(crate) fn check_moves(
     if has_something { Ok(()) } else { Err(StatusCode::INVALID_RANGE.into()) }
 }
 
-/// Moves all tracks. If the first that is to move cannot, though it was asked, that is the answer;
-/// later ones end instead, as when their file cannot be read on.
+/// Moves all tracks. If the first one fails in spite of the check, its error is the answer; later
+/// ones end instead, as when their file cannot be read further.
 pub(crate) fn move_tracks(
     cx: &mut Context<'_>,
     selection: &Selection,
@@ -123,7 +123,7 @@ fn seek_track(
     }
 }
 
-/// Leaves a track at its end.
+/// Puts a track at its end.
 fn end_track(cx: &mut Context<'_>, track: &TrackSetup, npt: Duration) {
     if let Some(stream) = cx.streams.get_mut(track.stream) {
         stream.pause(cx.env, track.destination);

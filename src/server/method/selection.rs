@@ -1,4 +1,4 @@
-//! [`Selection`]: the tracks of one media session that a request of a client session is about.
+//! [`Selection`]: the tracks of one media session that a request refers to.
 
 use crate::ids::{ClientSessionId, MediaSessionId};
 use crate::server::method::address::Address;
@@ -11,21 +11,21 @@ use crate::stream::streams::Streams;
 use crate::wire::rtsp::StatusCode;
 use std::time::Duration;
 
-/// The tracks of one media session that a request is about: all that are set up, or one of them.
+/// The tracks of one media session that a request refers to: all that are set up, or one of them.
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) session: ClientSessionId,
     pub(crate) media_session: MediaSessionId,
-    /// The one track, where the URL names it.
+    /// Number of the single track, if the URL names one.
     pub(crate) track: Option<usize>,
-    /// With their numbers in the media session.
+    /// The tracks with their numbers in the media session.
     pub(crate) tracks: Vec<(usize, TrackSetup)>,
     pub(crate) was_played: bool,
 }
 
 impl Selection {
-    /// What a request with a session is about. 454 without a session, 404 for a URL that the
-    /// session has nothing of, 455 for a track that is not set up.
+    /// Determines the tracks of a request. Fails with 454 without a session, 404 for a URL of which
+    /// the session has nothing, 455 for a track that is not set up.
     pub(crate) fn of(cx: &mut Context<'_>, request: &AdmittedRequest<'_>) -> Result<Self, Refusal> {
         let session = cx.session_of(request)?.ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let state = cx.pool.session(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
@@ -53,7 +53,7 @@ impl Selection {
         })
     }
 
-    /// 460 where a track would be controlled without the others that come from the same
+    /// Fails with 460 if a track would be controlled without the others that come from the same
     /// demultiplexer.
     pub(crate) fn check_aggregate(
         &self,
@@ -73,13 +73,14 @@ impl Selection {
         Ok(())
     }
 
-    /// The normal play time that the tracks stand at.
+    /// The present position of the tracks, in normal play time.
     pub(crate) fn position(&self, streams: &Streams) -> Duration {
         let of = |t: &TrackSetup| streams.get(t.stream).map(|s| s.npt());
         self.tracks.iter().filter_map(|(_, t)| of(t)).min().unwrap_or_default()
     }
 
-    /// Where a track ends, or is to stop before that. Nobody stops what others watch.
+    /// The end of a track, or the earlier point at which it is to stop. A shared stream is not
+    /// stopped.
     pub(crate) fn track_end(
         &self,
         (streams, media_sessions): (&Streams, &MediaSessions),
@@ -94,8 +95,8 @@ impl Selection {
     }
 }
 
-/// What a session has set up under an address, and the control of a track if the address ends in
-/// one. The name of a stream may itself end like a control.
+/// The media that a session has set up under a URL, and the control of a track if the URL ends with
+/// one. The name of a stream may itself look like a control.
 fn media_and_control<'a>(
     session: &'a Session<SessionMedia>,
     address: &'a Address<'_>,

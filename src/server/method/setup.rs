@@ -1,5 +1,5 @@
-//! SETUP (RFC 2326 section 10.4): a transport is chosen, a session made where there is none, and the
-//! track set up in it.
+//! SETUP (RFC 2326 section 10.4): chooses a transport, creates a session if the request names none,
+//! and sets up the track in it.
 
 use crate::ids::{ClientSessionId, MediaSessionId};
 use crate::server::method::answer::Answer;
@@ -78,7 +78,7 @@ pub(crate) fn setup(
     }
 }
 
-/// A track as a client has set it up.
+/// The track as the client has set it up, if it has.
 fn track_of(
     cx: &Context<'_>,
     session: ClientSessionId,
@@ -89,7 +89,8 @@ fn track_of(
     media.selected(Some(track)).next().map(|(_, setup)| *setup)
 }
 
-/// A track that is set up may be set up otherwise while nothing of its presentation plays.
+/// Fails with 455 if a track of the presentation is playing: the transport can be changed only
+/// while none is.
 fn check_renegotiation(
     cx: &Context<'_>,
     session: ClientSessionId,
@@ -103,7 +104,7 @@ fn check_renegotiation(
     Ok(())
 }
 
-/// The control URL of a track of the presentation that was asked for, for RTP-Info.
+/// The control URL of a track of the requested presentation, for `RTP-Info`.
 fn track_url(requested: &str, track: usize) -> Cow<'_, str> {
     let (path, query) = split_url(requested);
     format!("{}/track{}{query}", path.trim_end_matches('/'), track + 1).into()

@@ -1,4 +1,4 @@
-//! TEARDOWN (RFC 2326 section 10.7): of one track, of one presentation, or of the session.
+//! TEARDOWN (RFC 2326 section 10.7) of one track, of one presentation, or of the session.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};

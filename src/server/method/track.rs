@@ -1,5 +1,5 @@
-//! Setting up a track: its stream, the destination that is added to it, and the note of both in the
-//! client's session.
+//! Sets up a track: finds or makes its stream, adds a destination to it, and records both in the
+//! client session.
 
 use crate::error::Error;
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
@@ -17,7 +17,7 @@ use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
 use std::io;
 
-/// A track that is to be set up, and for whom.
+/// A track to set up, and the client.
 #[derive(Debug)]
 pub(crate) struct TrackRequest<'a> {
     pub(crate) by: &'a AdmittedRequest<'a>,
@@ -25,17 +25,17 @@ pub(crate) struct TrackRequest<'a> {
     pub(crate) media_session: MediaSessionId,
     pub(crate) name: &'a str,
     pub(crate) track: usize,
-    /// The track as the session has it by now.
+    /// The present setup of the track in the session.
     pub(crate) current: Option<TrackSetup>,
-    /// The track's URL.
+    /// The track's control URL.
     pub(crate) url: Cow<'a, str>,
     pub(crate) control_in_query: bool,
 }
 
-/// A transport, and the SSRC of what is sent over it.
+/// A transport, and the SSRC of the packets sent over it.
 type WithSsrc = (AgreedTransport, Option<u32>);
 
-/// The transport that a track has, if what is asked for would be answered with the same.
+/// The present transport of a track, if the requested one would get the same answer.
 pub(crate) fn present_transport(
     cx: &Context<'_>,
     request: &AdmittedRequest<'_>,
@@ -66,7 +66,7 @@ pub(crate) fn present_transport(
     Some((agreed, Some(stream.ssrc())))
 }
 
-/// Sets a track up. Refused, it has changed nothing.
+/// Sets up a track. On a refusal nothing has changed.
 pub(crate) fn set_up_track(
     cx: &mut Context<'_>,
     wanted: &TrackRequest<'_>,
@@ -115,7 +115,7 @@ pub(crate) fn set_up_track(
     Ok((agreed, ssrc))
 }
 
-/// The stream of a track: the one that all share, or a new one.
+/// The stream of a track: the shared one, or a new one.
 fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<StreamId, Refusal> {
     let (raw, peer) = (wanted.session.raw(), wanted.by.peer);
     let request = StreamRequest {
@@ -135,7 +135,8 @@ fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<St
     })
 }
 
-/// What the server adds to the transport that the client has chosen: its ports, or free channels.
+/// Completes the transport that the client has chosen with the server's part: its ports, or free
+/// channels.
 fn prepare_transport(
     cx: &mut Context<'_>,
     wanted: &TrackRequest<'_>,
@@ -172,7 +173,7 @@ fn prepare_transport(
     }
 }
 
-/// The sockets that a stream sends from on the address that the client has reached.
+/// The sockets from which a stream is sent, on the local address that the client uses.
 fn sockets_for(
     cx: &mut Context<'_>,
     wanted: &TrackRequest<'_>,
@@ -187,7 +188,7 @@ fn sockets_for(
     })
 }
 
-/// Notes a track in the client's session; one that was set up before is released.
+/// Records a track in the client session, and releases its previous setup.
 fn put_track(
     cx: &mut Context<'_>,
     wanted: &TrackRequest<'_>,
@@ -222,7 +223,7 @@ fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<
     }
 }
 
-/// The status for what keeps a stream from being made.
+/// The status code for an error in making a stream.
 fn refusal(e: &Error) -> Refusal {
     let status = match e {
         Error::Malformed(_) | Error::Peer(_) => StatusCode::BAD_REQUEST,

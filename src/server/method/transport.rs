@@ -1,5 +1,5 @@
-//! The transport of a track: what can be served of a client's `Transport` header (RFC 2326 section
-//! 12.39), and what the answer says of it.
+//! The transport of a track: selects an alternative of the client's `Transport` header that can be
+//! served (RFC 2326 section 12.39), and writes the answer's.
 
 use crate::net::{PortPair, UdpSocket, with_port};
 use crate::server::method::refusal::Refusal;
@@ -9,7 +9,7 @@ use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Delivery, Protocol, StatusCode, TransportSpec};
 use std::net::SocketAddr;
 
-/// A transport that can be served: what of it the client has chosen.
+/// A transport that can be served, with the client's choices.
 #[derive(Clone, Debug)]
 pub(crate) enum ChosenTransport {
     Udp { rtp: SocketAddr, rtcp: SocketAddr },
@@ -17,10 +17,10 @@ pub(crate) enum ChosenTransport {
     Multicast(MulticastGroup),
 }
 
-/// The transport that client and server have agreed on: what either has chosen.
+/// A complete transport, with the choices of client and server.
 #[derive(Debug)]
 pub(crate) enum AgreedTransport {
-    /// Ports of RTP and RTCP at either end.
+    /// RTP and RTCP ports at both ends.
     Udp {
         client: (u16, u16),
         server: (u16, u16),
@@ -43,7 +43,7 @@ impl AgreedTransport {
     }
 }
 
-/// The first alternative of a `Transport` header that can be served.
+/// Chooses the first alternative of a `Transport` header that can be served.
 pub(crate) fn choose(
     header: &str,
     distribution: &Distribution,
@@ -62,9 +62,9 @@ pub(crate) fn choose(
     chosen.ok_or_else(|| refused.into())
 }
 
-/// The transport for one alternative, if it can be served. A `destination` counts for nothing:
-/// packets go to the client that asks, never to a third party (RFC 2326 section 16), or to the
-/// group that there is, and the answer says where.
+/// The transport for one alternative, if it can be served. `destination` is ignored: packets are
+/// sent to the requesting client, never to a third party (RFC 2326 section 16), or to the existing
+/// group, and the answer states the address.
 fn servable(
     spec: &TransportSpec,
     distribution: &Distribution,
@@ -100,7 +100,7 @@ fn servable(
     }
 }
 
-/// The `Transport` header of the answer to a client that asked for `asked`.
+/// The `Transport` header of the answer to a client that requested `asked`.
 pub(crate) fn answer_spec(
     asked: TransportSpec,
     (agreed, ssrc): (&AgreedTransport, Option<u32>),

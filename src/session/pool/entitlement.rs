@@ -1,5 +1,5 @@
-//! Who may use a session by naming its id. RFC 2326 section 1.1 says that a session is in no way
-//! tied to a connection, so an id alone would be a key that anyone can use who has seen it.
+//! Entitlement to use a session by naming its id. A session is not tied to a connection (RFC 2326
+//! section 1.1), so without further checks anyone who has seen an id could use the session.
 
 use super::session::Session;
 use crate::arena::RawId;
@@ -36,24 +36,25 @@ impl<'a> Requester<'a> {
     }
 }
 
-/// Which requests that name a session may use it.
+/// A rule for which requests may use the session that they name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entitlement {
     /// Requests on the connection that the session belongs to.
     Connection,
-    /// Requests from the address that the session was made from, on any connection and port.
+    /// Requests from the address that the session was made from, on any connection and port. The
+    /// default.
     #[default]
     Address,
-    /// Requests of the user who made the session. If the application asked for no credentials, as
-    /// `Address`.
+    /// Requests of the user who made the session; like `Address` if the application asked for no
+    /// credentials.
     User,
     /// Requests of anyone who knows the session id.
     Anyone,
 }
 
 impl Entitlement {
-    /// Whether `requester` may use `session`.
+    /// Returns whether `requester` may use `session`.
     pub fn admits<M>(self, session: &Session<M>, requester: &Requester<'_>) -> bool {
         let same_address =
             || session.peer().ip().to_canonical() == requester.peer.ip().to_canonical();

@@ -1,8 +1,8 @@
-//! Signs of life, time-outs and their order.
+//! Signs of life, time-outs, and the order of expiry.
 //!
-//! Each session that can expire has one entry in an ordered set, never later than its expiry.
-//! Touching leaves the entry where it is, so that a sign of life costs nothing; the entry moves
-//! when its moment comes and the session turns out to have been touched.
+//! Each session that can expire has one entry in an ordered set, never later than its expiry. A
+//! sign of life costs nothing, because it leaves the entry where it is; the entry is moved when its
+//! time comes and the session turns out to have been touched.
 
 use super::SessionPool;
 use super::session::{ExpireGuard, Session};
@@ -11,15 +11,15 @@ use crate::ids::ClientSessionId as SessionId;
 use std::time::{Duration, Instant};
 
 impl<M> SessionPool<M> {
-    /// Notes a sign of life of a session's client. Returns false if the session has left or
+    /// Records a sign of life of a session's client. Returns false if the session has left or
     /// expired.
     pub fn touch(&mut self, key: SessionId, now: Instant) -> bool {
         let now = self.advance(now);
         self.session_mut(key).is_some_and(|session| session.touch(now))
     }
 
-    /// Changes the time-out of a session, counted from its last sign of life; zero for never.
-    /// Returns false if the session has left or expired.
+    /// Changes the time-out of a session, which counts from its last sign of life; zero: it never
+    /// expires. Returns false if the session has left or expired.
     pub fn set_timeout(&mut self, key: SessionId, timeout: Duration) -> bool {
         let Some(session) = self.living_mut(key) else { return false };
         session.set_timeout(timeout);
@@ -27,8 +27,8 @@ impl<M> SessionPool<M> {
         true
     }
 
-    /// Changes the time that a session lives on after its time-out. Returns false if the session
-    /// has left or expired.
+    /// Changes the grace period, for which a session outlives its time-out. Returns false if the
+    /// session has left or expired.
     pub fn set_grace(&mut self, key: SessionId, grace: Duration) -> bool {
         let Some(session) = self.living_mut(key) else { return false };
         session.set_grace(grace);
@@ -43,14 +43,14 @@ impl<M> SessionPool<M> {
         self.living_mut(key).map(Session::prevent_expire)
     }
 
-    /// The session, unless it has left or had expired at the latest time that is known.
+    /// Returns the session, unless it has left or had expired at the latest time known to the pool.
     fn living_mut(&mut self, key: SessionId) -> Option<&mut Session<M>> {
         let latest = self.latest;
         let session = self.session_mut(key)?;
         (!latest.is_some_and(|now| session.is_expired(now))).then_some(session)
     }
 
-    /// Gives a guard back. If it was the session's last, the session's full time-out starts at
+    /// Returns a guard. If it was the session's last, the full time-out of the session starts at
     /// `now`.
     pub fn allow_expire(&mut self, guard: ExpireGuard, now: Instant) {
         let now = self.advance(now);
@@ -61,14 +61,14 @@ impl<M> SessionPool<M> {
         }
     }
 
-    /// Removes all sessions that have expired, in the order of their expiry, and queues them as
-    /// events; returns their number.
+    /// Removes all sessions that have expired, in the order of their expiry, and queues an event
+    /// for each; returns their number.
     pub fn cleanup(&mut self, now: Instant) -> usize {
         self.cleanup_at_most(now, usize::MAX)
     }
 
-    /// As [`cleanup`](Self::cleanup), but removes at most `limit` sessions, for a loop whose turns
-    /// are to be short. [`next_timeout`](Self::next_timeout) is `now` while there are more.
+    /// Like [`cleanup`](Self::cleanup), but removes at most `limit` sessions, for a loop that needs
+    /// short turns. [`next_timeout`](Self::next_timeout) returns `now` while more have expired.
     pub fn cleanup_at_most(&mut self, now: Instant, limit: usize) -> usize {
         let now = self.advance(now);
         let from = self.events.len();
@@ -82,21 +82,21 @@ impl<M> SessionPool<M> {
         self.events.len() - from
     }
 
-    /// When [`cleanup`](Self::cleanup) will next find an expired session, if nothing changes until
-    /// then: `now` if there is one already. For a session that a guard keeps this may be a time
-    /// at which the session is only renewed. `None` if no session can expire.
+    /// Returns when [`cleanup`](Self::cleanup) will next find an expired session if nothing changes
+    /// until then: `now` if one has expired already. For a session that a guard keeps, this may be
+    /// a time at which the session is only renewed. `None` if no session can expire.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         let now = self.advance(now);
         self.settle(now).map(|(at, _)| at.max(now))
     }
 
-    /// A time before which no session expires, found in O(1), to arm a timer for. `None` if no
-    /// session can expire.
+    /// Returns, in O(1), a time before which no session expires, for a timer. `None` if no session
+    /// can expire.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Moves entries of sessions that were touched since until the first is right.
+    /// Moves the entries of sessions that were touched until the first entry is exact.
     fn settle(&mut self, now: Instant) -> Option<(Instant, SessionId)> {
         loop {
             let (at, key) = *self.deadlines.first()?;
@@ -114,7 +114,7 @@ impl<M> SessionPool<M> {
         }
     }
 
-    /// Puts a session's entry where its expiry is.
+    /// Sets a session's entry to its expiry.
     pub(crate) fn arm(&mut self, key: SessionId) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let expires_at = slot.session.expires_at();

@@ -1,19 +1,19 @@
 //! Session ids as clients see them (RFC 2326 section 3.4: at least eight octets, hard to guess).
 
-/// Fills a buffer with random bytes.
+/// A function that fills a buffer with random bytes.
 pub type Random<'a> = dyn FnMut(&mut [u8]) + 'a;
 
-/// Letters, digits and `-_.+`. RFC 2326 also has `$`, at which some clients cut the id.
+/// Letters, digits and `-_.+`. RFC 2326 allows `$` too, but some clients end the id there.
 const ALPHABET: &[u8; 66] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+";
 
-/// 22 of 66 characters are 132 bits: the first length that holds 128.
+/// 22 of 66 characters are 132 bits: the shortest length with at least 128.
 const LENGTH: usize = 22;
 
-/// Enough for any working generator: each refill leaves too few characters with a probability
-/// below one half.
+/// Enough for any working generator: each refill yields too few characters with a probability below
+/// one half.
 const MAX_REFILLS: usize = 128;
 
-/// Draws an id of at least 128 bits; `None` if `random` gives nothing but repetitions.
+/// Draws an id of at least 128 bits; `None` if `random` only repeats itself.
 pub fn draw_session_id(random: &mut Random<'_>) -> Option<String> {
     let limit = u8::MAX - u8::MAX % ALPHABET.len() as u8;
     let mut id = String::with_capacity(LENGTH);
@@ -36,7 +36,7 @@ pub fn draw_session_id(random: &mut Random<'_>) -> Option<String> {
     None
 }
 
-/// Whether an id can stand in a `Session` header without being taken for something else.
+/// Returns whether an id is valid in a `Session` header.
 pub(crate) fn is_valid(id: &str) -> bool {
     !id.is_empty()
         && id

@@ -1,4 +1,4 @@
-//! The limits on the number of sessions, and the numbers by peer address and by stream.
+//! Limits on the number of sessions, and the numbers by peer address and by stream.
 
 use crate::arena::shrink_map;
 use std::collections::HashMap;
@@ -12,12 +12,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// On all sessions ([`PoolConfig::max_sessions`](super::PoolConfig::max_sessions)).
+    /// The limit on all sessions ([`PoolConfig::max_sessions`](super::PoolConfig::max_sessions)).
     Sessions,
-    /// On those of one address
+    /// The limit on the sessions of one address
     /// ([`PoolConfig::max_sessions_per_peer`](super::PoolConfig::max_sessions_per_peer)).
     SessionsOfPeer,
-    /// On those of one stream
+    /// The limit on the sessions of one stream
     /// ([`PoolConfig::max_sessions_per_stream`](super::PoolConfig::max_sessions_per_stream)).
     SessionsOfStream,
 }
@@ -32,20 +32,20 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Why a session was not made.
+/// The reason for which a session was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
     /// A limit is reached; the server answers 503 with `Retry-After`.
     AtLimit {
-        /// Which limit.
+        /// The limit that is reached.
         which: Limit,
-        /// The limit in force.
+        /// The value of the limit.
         limit: usize,
-        /// How long the client should wait before it asks again: whole seconds, at least one.
+        /// How long the client should wait before it tries again, in whole seconds, at least one.
         retry_after: Duration,
     },
-    /// No session id was found that is not in use; the server answers 500.
+    /// No unused session id was found; the server answers 500.
     NoUniqueId,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for CreateError {
 
 impl std::error::Error for CreateError {}
 
-/// Exact numbers of present sessions. A key that nothing counts for takes no memory.
+/// Exact numbers of the present sessions, by address and stream. A number of zero takes no memory.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     peers: HashMap<IpAddr, usize>,
@@ -78,7 +78,7 @@ impl Census {
         self.streams.get(stream).copied().unwrap_or(0)
     }
 
-    /// The name under which sessions of `stream` are counted, shared among them.
+    /// Returns the name under which sessions of `stream` are counted, shared among them.
     pub(crate) fn stream_name(&self, stream: &str) -> Arc<str> {
         self.streams.get_key_value(stream).map_or_else(|| stream.into(), |(name, _)| name.clone())
     }
@@ -99,7 +99,7 @@ impl Census {
     }
 }
 
-/// One host that comes over IPv4 and over a dual-stack socket is one peer.
+/// The key of a peer: a host that connects over IPv4 or over a dual-stack socket is the same peer.
 fn peer_key(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }

@@ -1,12 +1,13 @@
-//! The client sessions of a server: ids, limits and exact expiry (RFC 2326 sections 3.4, 12.37
-//! and A; RFC 7826 section 18.49 on time-outs).
+//! The client sessions of a server: ids, limits and exact expiry (RFC 2326 sections 3.4, 12.37 and
+//! A; RFC 7826 section 18.49 on time-outs).
 //!
-//! The pool reads no clock and draws no randomness: both are arguments. `now` is the monotonic
-//! time of the turn. Where it goes back, the latest time that the pool was given counts, so that a
-//! session that has expired stays expired.
+//! Start with [`SessionPool`]; a server's pool is configured by [`PoolConfig`]. The pool reads no
+//! clock and draws no randomness: both are arguments. `now` is the monotonic time of the loop's
+//! turn. If it goes back, the latest time passed to the pool counts, so that an expired session
+//! stays expired.
 //!
-//! A change is complete before anyone learns of it: hooks are called, and
-//! [events](SessionPool::poll_event) queued, when the tables are consistent again.
+//! A change is complete before it is reported: hooks are called, and
+//! [events](SessionPool::poll_event) are queued, when the tables are consistent again.
 
 use crate::arena::{Arena, shrink_map};
 use crate::ids::OfClientSession;
@@ -36,33 +37,33 @@ pub use session::{Counters, ExpireGuard, ManageError, Match, NotManaged, Session
 pub use types::{FilterResult, PoolConfig, PoolEvent, RemovalReason};
 pub use watch::PoolWatch;
 
-/// Expired sessions that are taken out to make room for one more.
+/// Expired sessions that are removed to make room for one more.
 const EXPIRED_PER_ADMISSION: usize = 256;
 /// Ids that are drawn for one session before the pool gives up.
 const MAX_TRIES: usize = 101;
 
-/// The name of a session in its [`SessionPool`]. Once the session has left, it finds nothing.
+/// The id of a session in its [`SessionPool`]. It remains invalid once the session has left.
 pub type SessionId = crate::ids::ClientSessionId;
 
-/// Makes session ids; see [`SessionPool::set_create_session_id`].
+/// A generator of session ids; see [`SessionPool::set_create_session_id`].
 pub type CreateSessionId = Box<dyn FnMut(&mut Random<'_>) -> Option<String>>;
-/// The hook for new sessions; see [`SessionPool::set_session_created`].
+/// A hook for new sessions; see [`SessionPool::set_session_created`].
 pub type SessionCreated = Box<dyn FnMut(&SessionInfo)>;
-/// The hook for sessions that have left; see [`SessionPool::set_session_removed`].
+/// A hook for sessions that have left; see [`SessionPool::set_session_removed`].
 pub type SessionRemoved = Box<dyn FnMut(&SessionInfo, RemovalReason)>;
 
 #[derive(Debug)]
 struct Slot<M> {
     session: Session<M>,
-    /// The session's entry in `deadlines`: never later than its expiry.
+    /// The time of the session's entry in `deadlines`: never later than its expiry.
     armed_at: Option<Instant>,
 }
 
 /// The client sessions of a server, with media of type `M`.
 ///
-/// A session that has expired is not found any more, but counts against the limits until
-/// [`cleanup`](Self::cleanup) removes it; [`create`](Self::create) cleans up by itself before it
-/// reports that a limit is reached. Look-ups, touching and counting are O(1), changes O(log n).
+/// A session that has expired is no longer found, but counts against the limits until
+/// [`cleanup`](Self::cleanup) removes it; [`create`](Self::create) removes expired sessions before
+/// it fails with a limit. Look-ups, touching and counting are O(1), changes O(log n).
 ///
 /// ```
 /// use riverrun::server::pool::{PoolConfig, PoolEvent, RemovalReason, SessionPool};
@@ -89,8 +90,8 @@ pub struct SessionPool<M> {
     slots: Arena<Slot<M>, OfClientSession>,
     by_id: HashMap<Arc<str>, SessionId>,
     census: Census,
-    /// One entry for each session that can expire. Touching leaves it where it is; it is moved
-    /// when its moment comes, so that a sign of life costs nothing.
+    /// One entry for each session that can expire. Touching leaves it where it is; it is moved when
+    /// its time comes.
     deadlines: BTreeSet<(Instant, SessionId)>,
     latest: Option<Instant>,
     events: VecDeque<PoolEvent<M>>,
@@ -107,7 +108,7 @@ impl<M> Default for SessionPool<M> {
 }
 
 impl<M> SessionPool<M> {
-    /// An empty pool.
+    /// Creates an empty pool.
     pub fn new(config: PoolConfig) -> Self {
         Self {
             config,
@@ -124,46 +125,46 @@ impl<M> SessionPool<M> {
         }
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub const fn config(&self) -> &PoolConfig {
         &self.config
     }
 
-    /// The configuration, for a change. Present sessions keep their time-outs. A limit below their
-    /// number removes none of them; it only keeps new ones out.
+    /// Returns the configuration for changes. Existing sessions keep their time-outs. A limit below
+    /// their number removes none of them; it only prevents new ones.
     pub const fn config_mut(&mut self) -> &mut PoolConfig {
         &mut self.config
     }
 
-    /// The most sessions at once; 0 for no limit.
+    /// Returns the limit on sessions; 0: no limit.
     pub const fn max_sessions(&self) -> usize {
         self.config.max_sessions
     }
 
-    /// Changes the limit on sessions at once; 0 for no limit.
+    /// Changes the limit on sessions; 0: no limit.
     pub const fn set_max_sessions(&mut self, limit: usize) {
         self.config.max_sessions = limit;
     }
 
-    /// Replaces the generator of session ids; `None` sets the default one, [`draw_session_id`]. If
-    /// the generator returns an id that is in use or cannot stand in a header, it is called again,
-    /// a bounded number of times; if it returns `None`, no session is made.
+    /// Replaces the generator of session ids; `None` restores the default, [`draw_session_id`]. If
+    /// the generator returns an id that is in use or invalid in a header, it is called again, a
+    /// bounded number of times; if it returns `None`, no session is made.
     pub fn set_create_session_id(&mut self, create: Option<CreateSessionId>) {
         self.create_session_id = create;
     }
 
-    /// Replaces the hook that is called with each new session, after it is in the table.
+    /// Replaces the hook that is called for each new session, after it is in the table.
     pub fn set_session_created(&mut self, hook: Option<SessionCreated>) {
         self.session_created = hook;
     }
 
-    /// Replaces the hook that is called once with each session that has left the table, for
-    /// whatever reason. If several leave together, all have left when it is first called.
+    /// Replaces the hook that is called once for each session that has left the table, for whatever
+    /// reason. If several leave together, the calls follow after all have left.
     pub fn set_session_removed(&mut self, hook: Option<SessionRemoved>) {
         self.session_removed = hook;
     }
 
-    /// Makes a session for a client at `peer` that sets up a track of `stream`.
+    /// Creates a session for a client at `peer` that sets up a track of `stream`.
     ///
     /// # Errors
     /// A limit is reached, or no unique session id was found.
@@ -198,8 +199,8 @@ impl<M> SessionPool<M> {
         Ok(key)
     }
 
-    /// Checks whether [`create`](Self::create) would find room now. If a limit is reached, sessions
-    /// that have expired are removed first, at most 256 in one call.
+    /// Checks whether [`create`](Self::create) would find room now. If a limit is reached, expired
+    /// sessions are removed first, at most 256 in one call.
     ///
     /// # Errors
     /// A limit is reached.
@@ -260,7 +261,7 @@ impl<M> SessionPool<M> {
         Err(CreateError::NoUniqueId)
     }
 
-    /// Finds a session by the id that a client sent, without parameters, and touches it.
+    /// Finds a session by the id that a client sent (without parameters), and touches it.
     pub fn find(&mut self, id: &str, now: Instant) -> Option<SessionId> {
         let now = self.advance(now);
         let key = self.peek(id, now)?;
@@ -268,15 +269,15 @@ impl<M> SessionPool<M> {
         Some(key)
     }
 
-    /// Finds a session by the id that a client sent, without parameters, and does not touch it.
+    /// Finds a session by the id that a client sent (without parameters), without touching it.
     pub fn peek(&self, id: &str, now: Instant) -> Option<SessionId> {
         let key = *self.by_id.get(id)?;
         let now = self.latest.map_or(now, |latest| latest.max(now));
         (!self.session(key)?.is_expired(now)).then_some(key)
     }
 
-    /// Finds a session by the id that a client sent, and touches it, if `requester` may use it by
-    /// [`PoolConfig::entitlement`]. For anyone else the session does not exist.
+    /// Finds a session by the id that a client sent, and touches it, if [`PoolConfig::entitlement`]
+    /// permits its use by `requester`. To any other requester, the session does not exist.
     pub fn find_entitled(
         &mut self,
         id: &str,
@@ -294,18 +295,18 @@ impl<M> SessionPool<M> {
         Some(key)
     }
 
-    /// The session, unless it has left.
+    /// Returns a session, unless it has left.
     pub fn session(&self, key: SessionId) -> Option<&Session<M>> {
         self.slots.get(key).map(|slot| &slot.session)
     }
 
-    /// As [`session`](Self::session), for a change.
+    /// Returns a session for changes, unless it has left.
     pub fn session_mut(&mut self, key: SessionId) -> Option<&mut Session<M>> {
         self.slots.get_mut(key).map(|slot| &mut slot.session)
     }
 
-    /// Removes a session and returns it; the caller releases its media. The hook is called, no
-    /// event is queued. `None` if the session has left before.
+    /// Removes a session and returns it; the caller releases its media. The hook is called, but no
+    /// event is queued. `None` if the session has left already.
     #[must_use = "the media of the session have to be released"]
     pub fn remove(&mut self, key: SessionId, reason: RemovalReason) -> Option<Session<M>> {
         let session = self.take(key, reason)?;
@@ -315,7 +316,7 @@ impl<M> SessionPool<M> {
         Some(session)
     }
 
-    /// Removes a session and queues it as an event. Returns false if it has left before.
+    /// Removes a session and queues an event. Returns false if it has left already.
     pub fn close(&mut self, key: SessionId, reason: RemovalReason) -> bool {
         let Some(session) = self.take(key, reason) else { return false };
         let from = self.events.len();
@@ -324,7 +325,7 @@ impl<M> SessionPool<M> {
         true
     }
 
-    /// Removes all sessions and queues them as events; returns their number.
+    /// Removes all sessions and queues their events; returns their number.
     pub fn close_all(&mut self, reason: RemovalReason) -> usize {
         self.close_each(self.keys(), reason)
     }
@@ -340,7 +341,7 @@ impl<M> SessionPool<M> {
         self.events.len() - from
     }
 
-    /// Calls the hook for the removals among the events since `from`.
+    /// Calls the hook for the removals among the events from index `from` on.
     fn tell_removed(&mut self, from: usize) {
         let Some(hook) = &mut self.session_removed else { return };
         for event in self.events.iter().skip(from) {
@@ -362,9 +363,9 @@ impl<M> SessionPool<M> {
         Some(session)
     }
 
-    /// Calls `decide` with each session that is in the pool now, and returns those that it
-    /// referenced. The callback may change the pool: a session that it removes is skipped, and one
-    /// that it makes is not visited.
+    /// Calls `decide` with each present session, and returns those for which it returned
+    /// [`FilterResult::Reference`]. The callback may change the pool: a session that it removes is
+    /// skipped, and one that it makes is not visited.
     pub fn filter(
         &mut self,
         mut decide: impl FnMut(&mut Self, SessionId) -> FilterResult,
@@ -385,45 +386,45 @@ impl<M> SessionPool<M> {
         referenced
     }
 
-    /// The next event, in order. To be called until it returns `None` after each call that changes
-    /// the table: a session that has left is freed when its event is taken.
+    /// Returns the next event, in order. Call it until it returns `None` after each call that
+    /// changes the table: a session that has left is freed when its event is taken.
     pub fn poll_event(&mut self) -> Option<PoolEvent<M>> {
         self.events.pop_front()
     }
 
-    /// The number of sessions, with those that have expired and are not removed yet.
+    /// Returns the number of sessions, including expired ones that are not removed yet.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is no session.
+    /// Returns whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// The number of sessions made from the address of `peer`.
+    /// Returns the number of sessions made from the address of `peer`.
     pub fn len_of_peer(&self, peer: SocketAddr) -> usize {
         self.census.of_peer(peer)
     }
 
-    /// The number of sessions made for `stream`.
+    /// Returns the number of sessions made for `stream`.
     pub fn len_of_stream(&self, stream: &str) -> usize {
         self.census.of_stream(stream)
     }
 
-    /// All sessions.
+    /// Iterates over all sessions.
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, &Session<M>)> {
         self.slots.iter().map(|(id, slot)| (id, &slot.session))
     }
 
-    /// The names of all sessions.
+    /// Returns the ids of all sessions.
     pub fn keys(&self) -> Vec<SessionId> {
         self.slots.ids().collect()
     }
 }
 
 impl<M> Drop for SessionPool<M> {
-    /// Sessions that are left end with the pool, and the hook is told.
+    /// Ends the remaining sessions, and calls the hook for each.
     fn drop(&mut self) {
         if self.session_removed.is_some() {
             self.close_all(RemovalReason::ServerClosing);

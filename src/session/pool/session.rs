@@ -1,5 +1,5 @@
-//! One client session: what the server keeps between the requests of a client (RFC 2326
-//! sections 3.4 and 12.37). A session knows nothing of sockets and reads no clock.
+//! [`Session`]: the state that the server keeps between the requests of a client (RFC 2326 sections
+//! 3.4 and 12.37). A session knows nothing of sockets and reads no clock.
 
 use super::entitlement::Requester;
 use crate::arena::RawId;
@@ -11,52 +11,51 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Keeps a session from expiring for as long as the guard lives, on whatever thread it is.
+/// Keeps a session from expiring while the guard exists, on any thread.
 ///
-/// Each guard is given back once, by being dropped, so their count cannot underflow. After the
-/// last guard of a session is dropped, the session's time-out starts again when the pool next
-/// looks at it; [`SessionPool::allow_expire`](super::SessionPool::allow_expire) starts it at an
-/// exact moment.
+/// Each guard is returned once, by being dropped, so their count cannot underflow. After the last
+/// guard of a session is dropped, the session's time-out starts again when the pool next examines
+/// it; [`SessionPool::allow_expire`](super::SessionPool::allow_expire) starts it at an exact time.
 #[derive(Debug)]
 #[must_use = "the session may expire as soon as the guard is dropped"]
 pub struct ExpireGuard {
     session: SessionId,
-    /// Held for its reference count alone.
+    /// Held for its reference count only.
     _hold: Arc<()>,
 }
 
 impl ExpireGuard {
-    /// The session that the guard keeps.
+    /// Returns the session that the guard keeps.
     pub const fn session(&self) -> SessionId {
         self.session
     }
 
-    /// Lets the session expire again, as dropping the guard does.
+    /// Lets the session expire again, like dropping the guard.
     pub fn allow_expire(self) {
         drop(self);
     }
 }
 
-/// What the server has sent to the client of a session.
+/// Counters of what the server has sent to the client of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// RTP and RTCP packets.
+    /// RTP and RTCP packets sent.
     pub packets: u64,
-    /// Bytes of these packets, without the headers of UDP or TCP.
+    /// Bytes of these packets, without UDP and TCP headers.
     pub bytes: u64,
-    /// Frames that were dropped because the client did not read fast enough.
+    /// Frames dropped because the client did not read fast enough.
     pub dropped_frames: u64,
 }
 
-/// A snapshot of a session, which is passed to the application's hooks.
+/// A snapshot of a session, passed to the application's hooks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// The name of the session in the pool.
+    /// The id of the session in the pool.
     pub session: SessionId,
-    /// The session id as the client knows it. A secret: [`Entitlement`](super::Entitlement) may
-    /// let anyone who knows it use the session.
+    /// The session id as the client knows it. Keep it secret: [`Entitlement`](super::Entitlement)
+    /// may let anyone who knows it use the session.
     pub id: Arc<str>,
     /// The address from which the session was made.
     pub peer: SocketAddr,
@@ -66,22 +65,22 @@ pub struct SessionInfo {
     pub user: Option<Arc<str>>,
     /// When the session was made, on the monotonic clock.
     pub created_at: Instant,
-    /// The time-out that the client was told; zero if the session never expires.
+    /// The time-out that the client was told; zero: the session never expires.
     pub timeout: Duration,
-    /// What the client has been sent.
+    /// Counters of what the client has been sent.
     pub counters: Counters,
 }
 
-/// Why a session did not take over another media.
+/// The reason for which a session did not take over a media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ManageError {
-    /// Another media of the session has this path.
+    /// The session has another media at this path.
     AlreadyManaged,
     /// The session has as many media as
     /// [`PoolConfig::max_media_per_session`](super::PoolConfig::max_media_per_session) allows.
     AtLimit {
-        /// The limit in force.
+        /// The value of the limit.
         limit: usize,
     },
 }
@@ -97,31 +96,32 @@ impl fmt::Display for ManageError {
 
 impl std::error::Error for ManageError {}
 
-/// A media that a session did not take over, and why.
+/// A media that a session did not take over, with the reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NotManaged<M> {
     /// The media, unchanged.
     pub media: M,
-    /// Why it was not taken over.
+    /// The reason.
     pub reason: ManageError,
 }
 
-/// The media that [`Session::lookup`] found.
+/// The result of [`Session::lookup`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Match<'a, M> {
     /// The media.
     pub media: &'a M,
-    /// The path that the media is managed at.
+    /// The path of the media.
     pub path: &'a str,
-    /// The number of bytes of the requested path that this path covers; the rest names a track.
+    /// Number of bytes of the requested path that this path covers; the rest names a track.
     pub matched: usize,
 }
 
-/// One client session of a [`SessionPool`](super::SessionPool), with media of type `M`.
+/// A client session of a [`SessionPool`](super::SessionPool), with media of type `M`.
 ///
-/// Time-out and grace are changed through the pool, which keeps the sessions ordered by expiry.
+/// Time-out and grace period are changed through the pool, which keeps the sessions ordered by
+/// expiry.
 pub struct Session<M> {
     key: SessionId,
     id: Arc<str>,
@@ -131,7 +131,7 @@ pub struct Session<M> {
     touched_at: Instant,
     timeout: Duration,
     grace: Duration,
-    /// `Some` while guards exist, and after the last has gone until the pool has noticed.
+    /// `Some` while guards exist, and afterwards until the pool has noticed that they are gone.
     hold: Option<Arc<()>>,
     counters: Counters,
     connection: Option<RawId>,
@@ -141,7 +141,7 @@ pub struct Session<M> {
     max_media: usize,
 }
 
-/// The properties that the pool gives to a session that it makes.
+/// The properties that the pool gives to a new session.
 pub(crate) struct Birth {
     pub(crate) key: SessionId,
     pub(crate) id: Arc<str>,
@@ -174,20 +174,20 @@ impl<M> Session<M> {
         }
     }
 
-    /// The name of the session in its pool.
+    /// Returns the id of the session in its pool.
     pub const fn key(&self) -> SessionId {
         self.key
     }
 
-    /// The session id as the client knows it.
+    /// Returns the session id as the client knows it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The value of the `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in whole
-    /// seconds and without the space that some clients take for a part of the id.
+    /// Returns the value of the `Session` header (RFC 2326 section 12.37): `id;timeout=60`, in
+    /// whole seconds and without the space that some clients take for a part of the id.
     ///
-    /// Of a session that never expires the header has the id alone. The client then assumes 60 s,
+    /// For a session that never expires, the header has the id only. The client then assumes 60 s,
     /// which does no harm; `timeout=0` makes some clients send requests without a pause.
     pub fn header(&self) -> SessionHeader<'_> {
         // Clients keep the number in 32 bits with a sign.
@@ -195,12 +195,13 @@ impl<M> Session<M> {
         SessionHeader::new(&self.id, (!self.timeout.is_zero()).then_some(seconds))
     }
 
-    /// The time-out that the client is told; zero if the session never expires.
+    /// Returns the time-out that the client is told; zero: the session never expires.
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The time that the session lives on after its time-out. The client is not told.
+    /// Returns the grace period, for which the session outlives its time-out. Clients do not learn
+    /// it.
     pub const fn grace(&self) -> Duration {
         self.grace
     }
@@ -213,18 +214,18 @@ impl<M> Session<M> {
         self.grace = grace;
     }
 
-    /// When the session was made.
+    /// Returns when the session was made.
     pub const fn created_at(&self) -> Instant {
         self.created_at
     }
 
-    /// When the client last gave a sign of life.
+    /// Returns when the client last gave a sign of life.
     pub const fn touched_at(&self) -> Instant {
         self.touched_at
     }
 
-    /// Notes a sign of life of the client, in O(1): the pool moves the deadline when the old one
-    /// comes. Returns false, and changes nothing, if the session has expired already.
+    /// Records a sign of life of the client, in O(1). Returns false, and changes nothing, if the
+    /// session has expired.
     pub fn touch(&mut self, now: Instant) -> bool {
         let expired = self.is_expired(now);
         if !expired {
@@ -233,8 +234,8 @@ impl<M> Session<M> {
         !expired
     }
 
-    /// When the session expires if no guard keeps it; `None` if it never does, or at a time that
-    /// an [`Instant`] cannot hold.
+    /// Returns when the session expires if no guard keeps it; `None` if it never does, or at a time
+    /// beyond the range of [`Instant`].
     pub fn expires_at(&self) -> Option<Instant> {
         if self.timeout.is_zero() {
             return None;
@@ -242,7 +243,7 @@ impl<M> Session<M> {
         self.touched_at.checked_add(self.timeout.checked_add(self.grace)?)
     }
 
-    /// Whether the session has expired at `now`, even if the pool has not removed it yet.
+    /// Returns whether the session has expired at `now`, even if the pool has not removed it yet.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.hold.is_none() && self.expires_at().is_some_and(|at| at <= now)
     }
@@ -252,13 +253,13 @@ impl<M> Session<M> {
         ExpireGuard { session: self.key, _hold: hold }
     }
 
-    /// Whether a guard keeps the session from expiring.
+    /// Returns whether a guard keeps the session from expiring.
     pub fn is_expiry_prevented(&self) -> bool {
         self.hold.as_ref().is_some_and(|hold| Arc::strong_count(hold) > 1)
     }
 
-    /// A held session counts as touched whenever it is looked at; when it turns out that the last
-    /// guard has gone, for the last time.
+    /// A session with guards counts as touched whenever it is examined, the last time when the last
+    /// guard is found gone.
     pub(crate) fn renew_if_held(&mut self, now: Instant) {
         if self.hold.is_some() {
             self.touch(now);
@@ -268,12 +269,12 @@ impl<M> Session<M> {
         }
     }
 
-    /// The address from which the session was made.
+    /// Returns the address from which the session was made.
     pub const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The name of the stream that the session was made for.
+    /// Returns the name of the stream that the session was made for.
     pub fn stream(&self) -> &str {
         &self.stream
     }
@@ -282,7 +283,7 @@ impl<M> Session<M> {
         &self.stream
     }
 
-    /// The connection that the session belongs to.
+    /// Returns the connection that the session belongs to.
     pub const fn connection(&self) -> Option<RawId> {
         self.connection
     }
@@ -292,39 +293,39 @@ impl<M> Session<M> {
         self.connection = connection;
     }
 
-    /// The user who made the session, if the application asked for credentials.
+    /// Returns the user to whom the session belongs, if the application asked for credentials.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// Changes the user whom the session belongs to.
+    /// Changes the user to whom the session belongs.
     pub fn set_user(&mut self, user: Option<String>) {
         self.user = user.map(Arc::from);
     }
 
-    /// Binds the session to the connection and the user of the request that made it.
+    /// Assigns the session to the connection and the user of the request that made it.
     pub fn bind(&mut self, requester: &Requester<'_>) {
         self.connection = requester.connection;
         self.user = requester.user.map(Arc::from);
     }
 
-    /// The application's own data, if it is a `T`.
+    /// Returns the application's own data, if it is of type `T`.
     pub fn user_data<T: Any>(&self) -> Option<&T> {
         self.user_data.as_ref()?.downcast_ref()
     }
 
-    /// As [`user_data`](Self::user_data), for a change.
+    /// Like [`user_data`](Self::user_data), mutable.
     pub fn user_data_mut<T: Any>(&mut self) -> Option<&mut T> {
         self.user_data.as_mut()?.downcast_mut()
     }
 
-    /// Sets the application's own data, or with `None` takes it away; returns the data that the
-    /// session had. The data is dropped with the session.
+    /// Replaces the application's own data and returns the previous data; `None` removes it. The
+    /// data is dropped with the session.
     pub fn set_user_data(&mut self, data: Option<Box<dyn Any>>) -> Option<Box<dyn Any>> {
         std::mem::replace(&mut self.user_data, data)
     }
 
-    /// What the client has been sent.
+    /// Returns the counters of what the client has been sent.
     pub const fn counters(&self) -> Counters {
         self.counters
     }
@@ -340,7 +341,7 @@ impl<M> Session<M> {
         self.counters.dropped_frames = self.counters.dropped_frames.wrapping_add(frames);
     }
 
-    /// A snapshot of the session.
+    /// Returns a snapshot of the session.
     pub fn info(&self) -> SessionInfo {
         SessionInfo {
             session: self.key,
@@ -354,11 +355,11 @@ impl<M> Session<M> {
         }
     }
 
-    /// Takes over `media` at `path`, the path of its aggregate control URL.
+    /// Adds `media` at `path`, the path of its aggregate control URL.
     ///
     /// # Errors
-    /// The path is managed already, or the session has as many media as it may have. The media is
-    /// given back.
+    /// The session has a media at `path`, or as many media as it may have. The error returns the
+    /// media.
     pub fn manage_media(&mut self, path: &str, media: M) -> Result<&mut M, NotManaged<M>> {
         let reason = if self.media.iter().any(|(managed, _)| **managed == *path) {
             ManageError::AlreadyManaged
@@ -372,15 +373,15 @@ impl<M> Session<M> {
         Err(NotManaged { media, reason })
     }
 
-    /// The media with the longest path that `path` equals or continues after a `/`.
+    /// Returns the media with the longest path that equals `path` or is followed by `/` in it.
     pub fn lookup(&self, path: &str) -> Option<Match<'_, M>> {
         let index = self.best_match(path)?;
         let (managed, media) = self.media.get(index)?;
         Some(Match { media, path: managed, matched: managed.len() })
     }
 
-    /// As [`lookup`](Self::lookup), for a change: the media and how many bytes of `path` its own
-    /// path covers.
+    /// Like [`lookup`](Self::lookup), mutable: returns the media and the number of bytes of `path`
+    /// that its own path covers.
     pub fn lookup_mut(&mut self, path: &str) -> Option<(&mut M, usize)> {
         let index = self.best_match(path)?;
         let (managed, media) = self.media.get_mut(index)?;
@@ -396,18 +397,18 @@ impl<M> Session<M> {
             .map(|(index, _)| index)
     }
 
-    /// The media at exactly `path`.
+    /// Returns the media at exactly `path`.
     pub fn media_at(&self, path: &str) -> Option<&M> {
         self.media.iter().find(|(managed, _)| **managed == *path).map(|(_, media)| media)
     }
 
-    /// Drops the media at exactly `path`; returns whether others remain.
+    /// Drops the media at exactly `path`; returns whether the session has others.
     pub fn release_media(&mut self, path: &str) -> bool {
         self.take_media(path);
         !self.media.is_empty()
     }
 
-    /// Takes the media at exactly `path` out of the session.
+    /// Removes the media at exactly `path` from the session and returns it.
     pub fn take_media(&mut self, path: &str) -> Option<M> {
         let index = self.media.iter().position(|(managed, _)| **managed == *path)?;
         Some(self.media.remove(index).1)
@@ -426,17 +427,17 @@ impl<M> Session<M> {
         released
     }
 
-    /// Paths and media, in the order in which they were taken over.
+    /// Iterates over paths and media, in the order in which they were added.
     pub fn media(&self) -> impl ExactSizeIterator<Item = (&str, &M)> {
         self.media.iter().map(|(path, media)| (&**path, media))
     }
 
-    /// As [`media`](Self::media), for a change.
+    /// Like [`media`](Self::media), mutable.
     pub fn media_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut M)> {
         self.media.iter_mut().map(|(path, media)| (&**path, media))
     }
 
-    /// The number of media.
+    /// Returns the number of media.
     pub fn media_len(&self) -> usize {
         self.media.len()
     }
@@ -462,7 +463,7 @@ impl<M: fmt::Debug> fmt::Debug for Session<M> {
     }
 }
 
-/// Whether `path` is `managed` or lies below it.
+/// Returns whether `path` is `managed` or lies below it.
 fn covers(managed: &str, path: &str) -> bool {
     path.strip_prefix(managed)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || managed.ends_with('/'))

@@ -1,4 +1,4 @@
-//! The pool's configuration, its events, and the answers and reasons that it deals in.
+//! [`PoolConfig`], and the events and reasons of a pool.
 
 use super::entitlement::Entitlement;
 use super::session::Session;
@@ -10,19 +10,20 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
-    /// The most sessions at once. 0: no limit. Default: 1024.
+    /// Most sessions at once. 0: no limit. Default: 1024.
     pub max_sessions: usize,
-    /// The most sessions at once from one address. 0: no limit. Default: 256.
+    /// Most sessions at once from one address. 0: no limit. Default: 256.
     pub max_sessions_per_peer: usize,
-    /// The most sessions at once of one stream. 0: no limit. Default: 1024.
+    /// Most sessions at once of one stream. 0: no limit. Default: 1024.
     pub max_sessions_per_stream: usize,
-    /// The most media of one session.
+    /// Most media of one session. Default: 16.
     pub max_media_per_session: usize,
-    /// The time-out of new sessions, which clients are told; zero for sessions that never expire.
+    /// Time-out of new sessions, as stated to clients; zero: sessions never expire. Default: 60 s.
     pub timeout: Duration,
-    /// The time that new sessions live on after their time-out. Clients are not told.
+    /// Grace period, for which new sessions outlive their time-out. Clients do not learn it.
+    /// Default: 5 s.
     pub grace: Duration,
-    /// Which requests that name a session may use it.
+    /// Rule for which requests may use the session that they name. Default: see [`Entitlement`].
     pub entitlement: Entitlement,
 }
 
@@ -41,7 +42,7 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// The default, with no limit on the number of sessions.
+    /// The default configuration without limits on the number of sessions.
     pub fn unlimited() -> Self {
         Self {
             max_sessions: 0,
@@ -52,7 +53,7 @@ impl PoolConfig {
     }
 }
 
-/// Why a session left the pool.
+/// The reason for which a session left the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalReason {
@@ -60,11 +61,11 @@ pub enum RemovalReason {
     TornDown,
     /// The client gave no sign of life in time.
     Expired,
-    /// The application ended it, or a rule of the server did.
+    /// The application or a rule of the server ended the session.
     Removed,
-    /// The connection that it streamed over is gone.
+    /// The connection that the media were sent over has ended.
     ConnectionLost,
-    /// The server is closed, or the pool is dropped.
+    /// The server was closed, or the pool dropped.
     ServerClosing,
 }
 
@@ -87,24 +88,23 @@ impl fmt::Display for RemovalReason {
 pub enum PoolEvent<M> {
     /// A session was made.
     Created(SessionId),
-    /// A session has left in another way than by
-    /// [`SessionPool::remove`](super::SessionPool::remove).
+    /// A session has left other than by [`SessionPool::remove`](super::SessionPool::remove).
     Removed {
         /// The session, with the media that the caller has to release.
         session: Session<M>,
-        /// Why it left.
+        /// The reason.
         reason: RemovalReason,
     },
 }
 
-/// What a [filter](super::SessionPool::filter) does with a session.
+/// The return value of a [filter](super::SessionPool::filter) for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterResult {
-    /// Keeps the session.
+    /// Keep the session.
     Keep,
-    /// Removes the session from the pool.
+    /// Remove the session from the pool.
     Remove,
-    /// Keeps the session, and lists it in the result.
+    /// Keep the session, and include it in the result.
     Reference,
 }

@@ -1,17 +1,17 @@
-//! [`PoolWatch`]: a pool's next expiry on the environment's delay queue.
+//! [`PoolWatch`]: a timer for a pool's next expiry.
 
 use super::SessionPool;
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 
-/// Sessions that expire in one turn of the loop; the others follow in the next turns.
+/// Sessions that expire in one turn of the loop; others follow in the next turns.
 const MOST_A_TURN: usize = 256;
 
-/// Wakes its owner when sessions of a pool expire, and removes them.
+/// A timer that wakes its owner when sessions of a pool expire, and removes them.
 ///
-/// The owner calls [`update`](Self::update) after it has changed the pool, at the latest when its
-/// event ends, and [`handle_timer`](Self::handle_timer) when it gets the
-/// [`Event::Timer`](crate::env::Event::Timer) with the watch's key. Touching needs no update. With
-/// no session that can expire, nothing is armed.
+/// The owner calls [`update`](Self::update) after changes of the pool, at the latest when its event
+/// ends, and [`handle_timer`](Self::handle_timer) when it receives
+/// [`Event::Timer`](crate::env::Event::Timer) with the watch's key. Touching a session needs no
+/// update. While no session can expire, the timer is not armed.
 #[derive(Debug)]
 pub struct PoolWatch {
     timer: Timer,
@@ -20,7 +20,7 @@ pub struct PoolWatch {
 }
 
 impl<M> SessionPool<M> {
-    /// Watches the pool for `owner`, whose timer event will have `key`.
+    /// Creates a watch for `owner`, whose timer event will have `key`.
     pub fn create_watch(
         &self,
         env: &mut UsageEnvironment,
@@ -34,7 +34,7 @@ impl<M> SessionPool<M> {
 }
 
 impl PoolWatch {
-    /// Follows a change of the pool. Costs next to nothing if the next expiry is the same.
+    /// Adjusts the timer to the pool. Cheap if the next expiry has not changed.
     pub fn update<M>(&mut self, env: &mut UsageEnvironment, pool: &SessionPool<M>) {
         match pool.next_wakeup() {
             None => env.disarm_timer(&mut self.timer),
@@ -43,8 +43,8 @@ impl PoolWatch {
         }
     }
 
-    /// Removes sessions that have expired, at most 256, and arms the timer for the next expiry.
-    /// Returns how many were removed; the pool has their events.
+    /// Removes expired sessions, at most 256, and arms the timer for the next expiry. Returns the
+    /// number removed; the pool has their events.
     pub fn handle_timer<M>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -55,7 +55,7 @@ impl PoolWatch {
         went
     }
 
-    /// Disarms the timer. Closing the owner does not.
+    /// Disarms the timer. Closing the owner does not do that.
     pub fn close(mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
     }
@@ -73,7 +73,7 @@ mod tests {
     const KEY: EventKey = EventKey { kind: 5, id: crate::arena::RawId { index: 0, generation: 0 } };
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A medium that does nothing but to own a pool.
+    /// A medium that only owns a pool.
     struct Owner {
         pool: SessionPool<()>,
         watch: Option<PoolWatch>,

@@ -18,15 +18,15 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of the request or status line; a longer one is answered 414.
+    /// Bytes of the request or status line; a longer one is answered 414. Default: 4096.
     pub request_line: usize,
-    /// Number of header lines, folded ones included; more are answered 400.
+    /// Number of header lines, folded ones included; more are answered 400. Default: 64.
     pub header_count: usize,
-    /// Bytes of all header lines together; more are answered 400.
+    /// Bytes of all header lines together; more are answered 400. Default: 16 KiB.
     pub header_bytes: usize,
-    /// Bytes of the body; a longer one is answered 413.
+    /// Bytes of the body; a longer one is answered 413. Default: 64 KiB.
     pub body: usize,
-    /// Bytes of empty lines before a message; more are answered 400.
+    /// Bytes of empty lines before a message; more are answered 400. Default: 1024.
     pub leading_blank: usize,
 }
 

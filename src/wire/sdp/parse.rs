@@ -11,11 +11,11 @@ use crate::wire::text::digits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SdpLimits {
-    /// Length of the text in bytes.
+    /// Length of the text in bytes. Default: 64 KiB.
     pub bytes: usize,
-    /// Number of lines.
+    /// Number of lines. Default: 1024.
     pub lines: usize,
-    /// Number of `m=` lines.
+    /// Number of `m=` lines. Default: 32.
     pub media: usize,
 }
 
