@@ -1,32 +1,17 @@
 //! Clients in numbers, and what they leave behind (nothing).
 
-use super::media::{TestTrack, camera, film, session};
-use super::world::{SERVER, World, secs};
+use super::media::{TestTrack, session};
+use super::world::{World, secs};
 use crate::net::TcpStream;
-use std::net::SocketAddr;
-
-fn world() -> World {
-    let mut w = World::new();
-    w.add(film("film"));
-    w.add(camera("camera"));
-    w
-}
-
-/// Connects from some host of many, without anybody to read what comes.
-fn connect(w: &mut World, i: usize) -> TcpStream {
-    let from = format!("10.1.{}.{}:0", i / 200 % 200, i % 200 + 1);
-    let from: SocketAddr = from.parse().unwrap();
-    TcpStream::connect_from(&mut w.env, Some(from), SERVER.parse().unwrap()).unwrap()
-}
 
 #[test]
 fn ten_thousand_connections_at_once() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let good = w.playing("/camera", 1, true);
     w.tick = secs(0.02);
     let mut crowd: Vec<TcpStream> = Vec::new();
     for batch in 0..5 {
-        crowd.extend((0..2000).map(|i| connect(&mut w, batch * 2000 + i)));
+        crowd.extend((0..2000).map(|i| w.connect(batch * 2000 + i)));
         w.run_secs(0.2);
     }
     assert_eq!(w.census().2, 10_001);
@@ -81,7 +66,7 @@ fn floods_of_setup_are_bounded_and_forgotten() {
 
 #[test]
 fn abusive_connections_leave_nothing_behind() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.tick = secs(0.05);
     let good = w.playing("/camera", 1, true);
     w.run_secs(1.0);
@@ -89,7 +74,7 @@ fn abusive_connections_leave_nothing_behind() {
     let setup = "SETUP rtsp://h/film/track1 RTSP/1.0\r\nCSeq: 1\r\n\
                  Transport: RTP/AVP/TCP;unicast\r\n\r\n";
     for round in 0..20 {
-        let mut streams: Vec<TcpStream> = (0..100).map(|i| connect(&mut w, i)).collect();
+        let mut streams: Vec<TcpStream> = (0..100).map(|i| w.connect(i)).collect();
         w.run_secs(0.01);
         for (i, stream) in streams.iter_mut().enumerate() {
             let text = match (round + i) % 5 {

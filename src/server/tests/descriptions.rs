@@ -1,7 +1,8 @@
 //! A description is built once and answered many times: it is never an old one.
 
+use super::media::PCMU;
 use super::world::{C, World};
-use crate::codec::{CodecParameters, PcmEncoding};
+use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::live::live_stream;
 use crate::media::queue::QueueLimits;
@@ -62,8 +63,7 @@ fn a_file_is_replaced() {
     };
     replace("slices.264");
     let provider = FolderProvider::new(folder.path(), FileSessionOptions::default()).unwrap();
-    let mut w = World::new();
-    w.serve(|server, _| server.set_session_provider(provider));
+    let mut w = World::providing(provider);
     let c = w.client();
     let first = described(&mut w, c, "/film.264");
     assert_eq!(described(&mut w, c, "/film.264"), first);
@@ -74,17 +74,34 @@ fn a_file_is_replaced() {
     assert_eq!(described(&mut w, c, "/film.264"), second);
 }
 
-/// Tells another bandwidth when it feels like it, and has no number for that.
-struct Moody(Arc<AtomicU32>);
+/// A track of mu-law that is only described, and has no number for what it tells.
+struct Described {
+    kbps: Option<Arc<AtomicU32>>,
+    lines: Option<&'static str>,
+}
 
-impl StreamFactory for Moody {
+impl Described {
+    /// It tells another bandwidth when it feels like it.
+    fn moody(kbps: &Arc<AtomicU32>) -> Self {
+        Self { kbps: Some(Arc::clone(kbps)), lines: None }
+    }
+
+    fn with_lines(lines: &'static str) -> Self {
+        Self { kbps: None, lines: Some(lines) }
+    }
+}
+
+impl StreamFactory for Described {
     fn parameters(&self) -> Option<CodecParameters> {
-        let encoding = PcmEncoding::Pcmu;
-        Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
+        Some(PCMU)
     }
 
     fn bandwidth_kbps(&self) -> Option<u32> {
-        Some(self.0.load(Ordering::Relaxed))
+        self.kbps.as_ref().map(|kbps| kbps.load(Ordering::Relaxed))
+    }
+
+    fn aux_sdp_line(&self) -> Option<String> {
+        self.lines.map(str::to_owned)
     }
 
     fn create_new_stream_source(
@@ -100,7 +117,7 @@ impl StreamFactory for Moody {
 fn a_track_without_revision_is_asked_each_time() {
     let mut w = World::new();
     let kbps = Arc::new(AtomicU32::new(1));
-    let track = OnDemandServerMediaSubsession::new(Moody(Arc::clone(&kbps)));
+    let track = OnDemandServerMediaSubsession::new(Described::moody(&kbps));
     w.add(ServerMediaSession::new("moody", "", "").with_subsession(track));
     let c = w.client();
     for n in [1, 2, 2, 64] {
@@ -120,7 +137,7 @@ fn version(sdp: &str) -> (u64, String) {
 fn the_version_grows_with_each_change_and_only_then() {
     let mut w = World::new();
     let kbps = Arc::new(AtomicU32::new(1));
-    let track = || OnDemandServerMediaSubsession::new(Moody(Arc::clone(&kbps)));
+    let track = || OnDemandServerMediaSubsession::new(Described::moody(&kbps));
     let session =
         || ServerMediaSession::new("moody", "", "").with_origin_id(7).with_subsession(track());
     w.add(session());
@@ -142,7 +159,11 @@ fn the_version_grows_with_each_change_and_only_then() {
 
 #[test]
 fn lines_of_an_application_stand_where_they_may() {
-    let ulaw = || OnDemandServerMediaSubsession::new(Lined("b=TIAS:64000\r\na=x-mic:1\ni=left\n"));
+    let ulaw = || {
+        OnDemandServerMediaSubsession::new(Described::with_lines(
+            "b=TIAS:64000\r\na=x-mic:1\ni=left\n",
+        ))
+    };
     let add = |w: &mut World, session: ServerMediaSession| {
         w.serve(|server, env| server.add_server_media_session(env, session))
     };
@@ -162,34 +183,12 @@ fn lines_of_an_application_stand_where_they_may() {
         let refused = ServerMediaSession::new("s", "", "").with_misc_sdp_lines(bad);
         assert!(matches!(refused, Err(Error::Usage(_))), "{bad}");
         let refused = ServerMediaSession::new("t", "", "")
-            .with_subsession(OnDemandServerMediaSubsession::new(Lined(bad)));
+            .with_subsession(OnDemandServerMediaSubsession::new(Described::with_lines(bad)));
         assert!(matches!(add(&mut w, refused), Err(Error::Usage(_))), "{bad}");
     }
     for (info, description) in [("a\r\nm=x", ""), ("", "a\nb"), ("a\0", "")] {
         let refused = ServerMediaSession::new("t", info, description).with_subsession(ulaw());
         assert!(matches!(add(&mut w, refused), Err(Error::Usage(_))), "{info:?} {description:?}");
-    }
-}
-
-/// mu-law with further SDP lines.
-struct Lined(&'static str);
-
-impl StreamFactory for Lined {
-    fn parameters(&self) -> Option<CodecParameters> {
-        let encoding = PcmEncoding::Pcmu;
-        Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
-    }
-
-    fn aux_sdp_line(&self) -> Option<String> {
-        Some(self.0.to_owned())
-    }
-
-    fn create_new_stream_source(
-        &mut self,
-        _: &StreamRequest,
-        _: &mut SourceContext<'_>,
-    ) -> Result<Box<dyn FramedSource>, Error> {
-        Err(Error::Usage("it is only described"))
     }
 }
 

@@ -2,23 +2,18 @@
 //! great numbers.
 
 use super::media::{camera, film};
-use super::world::{SERVER, World};
+use super::world::World;
 use crate::ids::ConnectionId;
 use crate::net::TcpStream;
 use crate::server::UdpPorts;
 use crate::session::pool::Entitlement;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Connections, and the server's names of all that it has.
 fn connect(w: &mut World, n: usize) -> (Vec<TcpStream>, Vec<ConnectionId>) {
     let mut streams = Vec::new();
     while streams.len() < n {
-        for i in 0..(n - streams.len()).min(2000) {
-            let from: SocketAddr = format!("10.1.{}.9:0", i % 200).parse().unwrap();
-            let to = SERVER.parse().unwrap();
-            streams.push(TcpStream::connect_from(&mut w.env, Some(from), to).unwrap());
-        }
+        streams.extend((0..(n - streams.len()).min(2000)).map(|i| w.connect(i)));
         w.run_secs(0.1);
     }
     let ids: Vec<_> = w.server().connections.ids().collect();

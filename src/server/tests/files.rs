@@ -10,9 +10,8 @@ fn world(folder: &str) -> (World, Vec<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
     let provider = FolderProvider::new(&root, FileSessionOptions::default()).unwrap();
     let names = provider.names();
-    let mut w = World::new();
+    let mut w = World::providing(provider);
     w.tick = secs(0.05);
-    w.serve(|server, _| server.set_session_provider(provider));
     (w, names)
 }
 

@@ -1,20 +1,11 @@
 //! What an application decides and is told.
 
-use super::media::{camera, film};
-use super::world::{World, secs};
+use super::media::camera;
+use super::world::{UDP, World, secs};
 use crate::server::pool::{RemovalReason, SessionInfo};
 use crate::server::{Admission, DecideLater, Decision, DecisionSender, RequestInfo, ServerHooks};
 use crate::wire::rtsp::{Method, StatusCode};
 use std::sync::{Arc, Mutex};
-
-const UDP: &str = "RTP/AVP;unicast;client_port=5000-5001";
-
-fn world() -> World {
-    let mut w = World::new();
-    w.add(film("film"));
-    w.add(camera("camera"));
-    w
-}
 
 #[test]
 fn hooks_refuse_and_accept() {
@@ -30,7 +21,7 @@ fn hooks_refuse_and_accept() {
             body.starts_with(b"good")
         }
     }
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.serve(|server, _| server.set_hooks(Guard));
     let c = w.client();
     w.describe(c, "/film").expect(401);
@@ -63,7 +54,7 @@ fn a_refusal_carries_the_challenges_of_the_application() {
             admission.into()
         }
     }
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.serve(|server, _| server.set_hooks(Guard));
     let c = w.client();
     let answer = w.describe(c, "/film").expect(401);
@@ -93,7 +84,7 @@ impl Porter {
     fn world() -> (World, Self) {
         let porter = Self::default();
         let hooks = porter.clone();
-        let mut w = world();
+        let mut w = World::with_film_and_camera();
         w.serve(|server, _| server.set_hooks(hooks));
         (w, porter)
     }
@@ -224,7 +215,7 @@ impl ServerHooks for Diary {
 
 #[test]
 fn hooks_are_told_who_asks_for_what_and_what_becomes_of_it() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.add(camera("a b"));
     let diary = Diary::default();
     let hooks = diary.clone();
@@ -266,7 +257,7 @@ fn hooks_are_told_who_asks_for_what_and_what_becomes_of_it() {
 
 #[test]
 fn parameters_are_of_a_stream_and_of_who_asks() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.serve(|server, _| server.set_hooks(Diary::default()));
     let c = w.playing("/camera", 1, false);
     let answer =

@@ -2,23 +2,16 @@
 //! 3.4 and 12.37).
 
 use super::client::Way;
-use super::media::{camera, film};
-use super::world::{C, World, secs};
+use super::media::camera;
+use super::world::{C, UDP, World, secs};
 use crate::server::{ServerConfig, ServerHooks};
 use crate::session::pool::{RemovalReason, SessionInfo};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-fn world() -> World {
-    let mut w = World::new();
-    w.add(film("film"));
-    w.add(camera("camera"));
-    w
-}
-
 #[test]
 fn idle_connections_end() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let (idle, asks) = (w.client(), w.client());
     for _ in 0..8 {
         w.options(asks).expect(200);
@@ -35,7 +28,7 @@ fn idle_connections_end() {
 
 #[test]
 fn half_sent_requests_end_their_connection() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let halves = [
         "OPT",
         "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n",
@@ -68,7 +61,7 @@ fn half_sent_requests_end_their_connection() {
 
 #[test]
 fn half_sent_requests_end_streaming_connections_too() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.playing("/camera", 1, true);
     w.send(c, "OPTIONS * RT");
     w.run_secs(12.0);
@@ -78,7 +71,7 @@ fn half_sent_requests_end_streaming_connections_too() {
 
 #[test]
 fn a_silent_session_expires_after_time_out_and_grace() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.playing("/camera", 1, false);
     let start = w.now();
     w.run_secs(64.8);
@@ -96,7 +89,7 @@ fn a_silent_session_expires_after_time_out_and_grace() {
 fn signs_of_life_keep_a_session() {
     for tcp in [false, true] {
         for sign in ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "PLAY", "report", "DESCRIBE"] {
-            let mut w = world();
+            let mut w = World::with_film_and_camera();
             let c = w.client();
             w.setup_over(c, "/camera", 1, tcp);
             w.setup_over(c, "/film", 1, tcp);
@@ -119,7 +112,7 @@ fn signs_of_life_keep_a_session() {
 
 #[test]
 fn a_tcp_connection_that_drains_keeps_its_session() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.tick = secs(0.05);
     let (tcp, udp) = (w.playing("/camera", 1, true), w.playing("/camera", 1, false));
     w.run_secs(300.0);
@@ -135,7 +128,7 @@ fn a_tcp_connection_that_drains_keeps_its_session() {
 #[test]
 fn garbage_is_no_sign_of_life() {
     for tcp in [false, true] {
-        let mut w = world();
+        let mut w = World::with_film_and_camera();
         w.tick = secs(0.05);
         let c = w.client();
         w.setup_over(c, "/camera", 1, tcp);
@@ -153,7 +146,7 @@ fn garbage_is_no_sign_of_life() {
 #[test]
 fn a_lost_tcp_connection_ends_its_session_at_once() {
     for reset in [false, true] {
-        let mut w = world();
+        let mut w = World::with_film_and_camera();
         let (c, other) = (w.playing("/film", 2, true), w.playing("/camera", 1, true));
         w.run_secs(1.0);
         let host = w[c].address.ip();
@@ -232,7 +225,7 @@ impl ServerHooks for Recorder {
 #[test]
 fn hooks_are_told_why_a_session_left() {
     let told = Told::default();
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let recorder = Recorder(Arc::clone(&told));
     w.serve(|server, _| server.set_hooks(recorder));
     let expect = |reason| {
@@ -260,7 +253,7 @@ fn hooks_are_told_why_a_session_left() {
     let host: IpAddr = "10.0.0.1".parse().unwrap();
     w.options(c);
     w.network().set_host_descriptor_limit(host, Some(1));
-    w.setup(c, "/film", 1, "RTP/AVP;unicast;client_port=5000-5001").expect(503);
+    w.setup(c, "/film", 1, UDP).expect(503);
     w.network().set_host_descriptor_limit(host, None);
     assert!(told.lock().unwrap().is_empty());
     w.playing("/film", 1, true);
@@ -281,7 +274,7 @@ impl ServerHooks for Counting {
 #[test]
 fn a_session_that_expires_has_its_last_packets_counted() {
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let hooks = Counting(Arc::clone(&told));
     w.serve(|server, _| server.set_hooks(hooks));
     let c = w.playing("/camera", 1, false);
@@ -295,7 +288,7 @@ fn a_session_that_expires_has_its_last_packets_counted() {
 fn counters_tell_what_was_sent() {
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
     for (path, tcp) in [("/film", false), ("/film", true), ("/camera", false), ("/camera", true)] {
-        let mut w = world();
+        let mut w = World::with_film_and_camera();
         let hooks = Counting(Arc::clone(&told));
         w.serve(|server, _| server.set_hooks(hooks));
         let other = w.playing("/camera", 1, tcp);
@@ -319,7 +312,7 @@ fn counters_tell_what_was_sent() {
 
 #[test]
 fn the_server_says_goodbye_when_it_closes() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let clients: Vec<C> =
         [("/film", true), ("/film", false), ("/camera", true), ("/camera", false)]
             .into_iter()
@@ -405,7 +398,7 @@ fn descriptors_that_run_out_pause_accepting_without_spinning() {
 
 #[test]
 fn rtcp_over_udp_of_a_client_behind_a_translator_counts() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.playing("/camera", 1, false);
     // Its reports come from another port than it announced.
     let (mut other, _unused, _) = w.udp_pair(c);
@@ -426,7 +419,7 @@ fn rtcp_over_udp_of_a_client_behind_a_translator_counts() {
 
 #[test]
 fn jumps_of_the_wall_clock_change_nothing() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.tick = secs(0.05);
     let (a, b) = (w.playing("/camera", 1, false), w.playing("/film", 2, true));
     for jump in [-1_000_000, 2_000_000, -1_699_000_000, 4_000_000_000] {
@@ -445,7 +438,7 @@ fn jumps_of_the_wall_clock_change_nothing() {
 #[test]
 fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
     let viewers = || {
-        let mut w = world();
+        let mut w = World::with_film_and_camera();
         let first = w.playing("/camera", 1, true);
         for _ in 1..400 {
             let c = w.beside(first);

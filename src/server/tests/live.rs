@@ -1,5 +1,6 @@
 //! Live input: frames that an encoder sends come out at once, and its end is everybody's.
 
+use super::media::encoded_picture;
 use super::world::{C, World, secs};
 use crate::codec::{CodecParameters, OtherCodec};
 use crate::frame::Frame;
@@ -33,15 +34,8 @@ impl Encoder {
         for _ in 0..(seconds * 25.0) as u32 {
             let n = self.frames;
             self.frames += 1;
-            let mark = [0x80, 0x80, 0x80, 0x80 | (n >> 7) as u8, 0x80 | (n & 0x7f) as u8, 0x81];
-            let mut unit = Vec::new();
-            if n % 10 == 0 {
-                unit.extend([0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9]);
-                unit.extend([0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
-            }
-            unit.extend([0, 0, 0, 1, if n % 10 == 0 { 0x65 } else { 0x41 }]);
-            unit.extend(mark);
-            let _ = self.sender.send_access_unit(unit, Duration::from_millis(40) * n);
+            let _ =
+                self.sender.send_access_unit(encoded_picture(n, 10), Duration::from_millis(40) * n);
             w.run(Duration::from_millis(40));
         }
     }

@@ -1,7 +1,7 @@
 //! Live streams that are added in one call: what comes out, removal, the end of the senders.
 
+use super::media::{PCMU, encoded_picture};
 use super::world::{World, secs};
-use crate::codec::{CodecParameters, PcmEncoding};
 use crate::media::live::{LiveSender, Sent};
 use crate::media::queue::QueueLimits;
 use crate::server::{FastStart, LiveStreamOptions, LiveTrackOptions};
@@ -9,14 +9,7 @@ use std::time::Duration;
 
 /// A picture of 40 ms; each tenth is a key picture with its parameter sets.
 fn send(sender: &LiveSender, n: u32) -> Sent {
-    let mut unit = Vec::new();
-    if n % 10 == 0 {
-        unit.extend([0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9]);
-        unit.extend([0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
-    }
-    unit.extend([0, 0, 0, 1, if n % 10 == 0 { 0x65 } else { 0x41 }]);
-    unit.extend([0x80, 0x80, 0x80, 0x80 | (n >> 7) as u8, 0x80 | (n & 0x7f) as u8, 0x81]);
-    sender.send_access_unit(unit, Duration::from_millis(40) * n)
+    sender.send_access_unit(encoded_picture(n, 10), Duration::from_millis(40) * n)
 }
 
 fn run(w: &mut World, sender: &LiveSender, frames: std::ops::Range<u32>) {
@@ -27,8 +20,7 @@ fn run(w: &mut World, sender: &LiveSender, frames: std::ops::Range<u32>) {
 }
 
 fn sound() -> LiveTrackOptions {
-    let encoding = PcmEncoding::Pcmu;
-    CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 }.into()
+    PCMU.into()
 }
 
 /// A camera of one track.

@@ -2,6 +2,7 @@
 //! captured (RFC 3550 section 6.4.1), whatever an encoder's clock does.
 
 use super::client::Rtp;
+use super::media::{encoded_picture, mark};
 use super::world::{C, World, secs};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
@@ -31,7 +32,7 @@ impl Camera {
         let camera =
             Self { senders, begin: w.now(), captured: [Vec::new(), Vec::new()], second: 1.0 };
         // So that the format of the video is known.
-        let _ = camera.senders[0].send_access_unit(unit(0), Duration::ZERO);
+        let _ = camera.senders[0].send_access_unit(encoded_picture(0, 25), Duration::ZERO);
         camera
     }
 
@@ -39,7 +40,7 @@ impl Camera {
     fn capture(&mut self, w: &World, track: usize, pts: f64, wall: Option<f64>) {
         let number = self.captured[track].len() as u32;
         self.captured[track].push((w.now() - self.begin).as_secs_f64());
-        let data = if track == 0 { unit(number) } else { samples(number) };
+        let data = if track == 0 { encoded_picture(number, 25) } else { samples(number) };
         let mut frame = Frame::new(data, secs(pts), Duration::ZERO);
         frame.wall_clock = wall.map(secs);
         frame.flags.key = track == 1 || number % 25 == 0;
@@ -75,28 +76,9 @@ impl Camera {
 /// The wall clock of the simulated world at its beginning.
 const WALL: f64 = 1_700_000_000.0;
 
-/// A number in bytes that are no start code.
-fn mark(n: u32) -> [u8; 6] {
-    let part = |shift: u32| 0x80 | (n >> shift & 0x7f) as u8;
-    [part(28), part(21), part(14), part(7), part(0), 0x81]
-}
-
-/// A picture; each 25th is a key picture with its parameter sets.
-fn unit(number: u32) -> Vec<u8> {
-    let mut unit = Vec::new();
-    let key = number % 25 == 0;
-    if key {
-        unit.extend([0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9]);
-        unit.extend([0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
-    }
-    unit.extend([0, 0, 0, 1, if key { 0x65 } else { 0x41 }]);
-    unit.extend(mark(number));
-    unit
-}
-
 /// 40 ms of sound.
 fn samples(number: u32) -> Vec<u8> {
-    let mut samples = mark(number).to_vec();
+    let mut samples = mark(number, 1).to_vec();
     samples.resize(640, 0x55);
     samples
 }

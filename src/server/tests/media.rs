@@ -1,5 +1,6 @@
 //! Media with known content: every frame says its number and whose it is.
 
+use super::world::World;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::error::Error;
 use crate::frame::{Frame, FrameFlags};
@@ -199,6 +200,9 @@ pub(super) fn session(name: &str) -> ServerMediaSession {
     ServerMediaSession::new(name, "info", "description")
 }
 
+pub(super) const PCMU: CodecParameters =
+    CodecParameters::Pcm { encoding: PcmEncoding::Pcmu, sampling_rate: 8000, channels: 1 };
+
 /// Video and audio of ten seconds, each client its own.
 pub(super) fn film(name: &str) -> ServerMediaSession {
     session(name)
@@ -209,6 +213,16 @@ pub(super) fn film(name: &str) -> ServerMediaSession {
 /// One endless video for all clients.
 pub(super) fn camera(name: &str) -> ServerMediaSession {
     session(name).with_subsession(TestTrack::video().endless().shared())
+}
+
+impl World {
+    /// A world with a [`film`] and a [`camera`] of these names.
+    pub(super) fn with_film_and_camera() -> Self {
+        let mut w = Self::new();
+        w.add(film("film"));
+        w.add(camera("camera"));
+        w
+    }
 }
 
 impl StreamFactory for TestTrack {
@@ -308,8 +322,22 @@ impl Drop for TestSource {
     }
 }
 
+/// What an encoder of H.264 makes of picture `number`: each `key_every`th is a key picture with its
+/// parameter sets.
+pub(super) fn encoded_picture(number: u32, key_every: u32) -> Vec<u8> {
+    let mut unit = Vec::new();
+    let key = number % key_every == 0;
+    if key {
+        unit.extend([0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9]);
+        unit.extend([0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
+    }
+    unit.extend([0, 0, 0, 1, if key { 0x65 } else { 0x41 }]);
+    unit.extend(mark(number, 1));
+    unit
+}
+
 /// Number and tag in bytes that no parser takes for a start code.
-fn mark(number: u32, tag: u8) -> [u8; 6] {
+pub(super) fn mark(number: u32, tag: u8) -> [u8; 6] {
     let part = |shift: u32| 0x80 | (number >> shift & 0x7f) as u8;
     [part(28), part(21), part(14), part(7), part(0), 0x80 | tag]
 }

@@ -1,21 +1,12 @@
 //! Each method and each status code (RFC 2326 sections 7, 10 and 11).
 
 use super::media::{TestTrack, camera, film, session};
-use super::world::World;
+use super::world::{UDP, World};
 use crate::wire::sdp::SessionDescription;
-
-const UDP: &str = "RTP/AVP;unicast;client_port=5000-5001";
-
-fn world() -> World {
-    let mut w = World::new();
-    w.add(film("film"));
-    w.add(camera("camera"));
-    w
-}
 
 #[test]
 fn options_names_the_methods_of_the_server() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for url in ["*", "/film", "/unknown"] {
         let answer = w.request(c, "OPTIONS", url, &[]).expect(200);
@@ -30,7 +21,7 @@ fn options_names_the_methods_of_the_server() {
 
 #[test]
 fn describe_answers_sdp_with_a_base() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     let answer = w.describe(c, "/film").expect(200);
     assert_eq!(answer.header("Content-Base"), "rtsp://10.0.0.1/film/");
@@ -70,7 +61,7 @@ fn tracks_of_different_lengths_have_ranges_of_their_own() {
 
 #[test]
 fn every_answer_echoes_cseq_as_it_was_sent() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for cseq in ["0", "7", "4294967295"] {
         let n = cseq.parse().unwrap();
@@ -83,7 +74,7 @@ fn every_answer_echoes_cseq_as_it_was_sent() {
 
 #[test]
 fn bad_requests_are_answered_400() {
-    let w = &mut world();
+    let w = &mut World::with_film_and_camera();
     for (bytes, cseq) in [
         ("OPTIONS * RTSP/1.0\r\n\r\n", None),
         ("OPTIONS * RTSP/1.0\r\nCSeq: x\r\n\r\n", None),
@@ -113,7 +104,7 @@ fn bad_requests_are_answered_400() {
 
 #[test]
 fn a_malformed_request_ends_its_connection_and_no_other() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let (good, bad) = (w.playing("/camera", 1, true), w.client());
     w[bad].lenient = true;
     w.raw(bad, "\0\0\0\0\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", None).expect(400);
@@ -125,7 +116,7 @@ fn a_malformed_request_ends_its_connection_and_no_other() {
 
 #[test]
 fn limits_are_answered_413_and_414_and_close() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let long = "x".repeat(5000);
     let many: String = (0..100).map(|i| format!("X-{i}: y\r\n")).collect();
     for (bytes, status) in [
@@ -147,14 +138,14 @@ fn limits_are_answered_413_and_414_and_close() {
 
 #[test]
 fn another_version_is_answered_505() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.raw(c, "OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n", Some(1)).expect(505);
 }
 
 #[test]
 fn unknown_files_and_tracks_are_answered_404() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for path in ["/unknown", "/", "", "/film/track3", "/film/track0", "/film/track01", "/film/x"] {
         w.request(c, "DESCRIBE", &format!("rtsp://10.0.0.1{path}"), &[]).expect(404);
@@ -170,7 +161,7 @@ fn unknown_files_and_tracks_are_answered_404() {
 
 #[test]
 fn methods_of_others_are_answered_405_or_501() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for method in ["ANNOUNCE", "RECORD", "REDIRECT"] {
         let answer = w.request(c, method, "/film", &[]).expect(405);
@@ -183,7 +174,7 @@ fn methods_of_others_are_answered_405_or_501() {
 
 #[test]
 fn describe_in_another_format_is_answered_406() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.request(c, "DESCRIBE", "/film", &[("Accept", "text/html")]).expect(406);
     for good in ["application/sdp", "*/*", "application/*", "text/html, application/sdp;q=0.5", ""]
@@ -194,7 +185,7 @@ fn describe_in_another_format_is_answered_406() {
 
 #[test]
 fn parameters_that_are_unknown_are_answered_451() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.request(c, "GET_PARAMETER", "/film", &[]).expect(200);
     w.request_with_body(c, "SET_PARAMETER", "/film", &[], "volume: 11\r\n").expect(451);
@@ -212,7 +203,7 @@ fn parameters_that_are_unknown_are_answered_451() {
 
 #[test]
 fn sessions_that_are_unknown_are_answered_454() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for method in ["PLAY", "PAUSE", "TEARDOWN"] {
         w.request(c, method, "/film", &[]).expect(454);
@@ -234,7 +225,7 @@ fn sessions_that_are_unknown_are_answered_454() {
 
 #[test]
 fn methods_that_the_state_forbids_are_answered_455() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.setup_udp(c, "/film", 1);
     w.request(c, "PAUSE", "/film", &[]).expect(455);
@@ -256,7 +247,7 @@ fn methods_that_the_state_forbids_are_answered_455() {
 
 #[test]
 fn setup_of_several_tracks_at_once_is_answered_459() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.request(c, "SETUP", "/film", &[("Transport", UDP)]).expect(459);
     w.request(c, "SETUP", "/camera", &[("Transport", UDP)]).expect(200);
@@ -280,7 +271,7 @@ fn control_of_one_track_of_an_aggregate_is_answered_460() {
 
 #[test]
 fn tracks_can_be_controlled_one_by_one() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.setup_udp(c, "/film", 1);
     w.setup_tcp(c, "/film", 2);
@@ -298,7 +289,7 @@ fn tracks_can_be_controlled_one_by_one() {
 
 #[test]
 fn what_is_required_and_unknown_is_answered_551() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     for header in ["Require", "Proxy-Require"] {
         let answer = w.request(c, "OPTIONS", "*", &[(header, "play.scale, funky")]).expect(551);
@@ -322,8 +313,7 @@ fn what_cannot_be_streamed_is_answered_415() {
             None
         }
     }
-    let mut w = World::new();
-    w.serve(|server, _| server.set_session_provider(Broken));
+    let mut w = World::providing(Broken);
     let c = w.client();
     w.describe(c, "/broken").expect(415);
     w.setup(c, "/broken", 1, UDP).expect(415);
@@ -365,7 +355,7 @@ fn names_are_decoded_and_queries_are_not_part_of_them() {
 
 #[test]
 fn line_feeds_alone_and_folded_lines_are_understood() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.raw(c, "OPTIONS * RTSP/1.0\nCSeq: 1\n\n", Some(1)).expect(200);
     let folded = "DESCRIBE rtsp://h/film RTSP/1.0\r\nCSEQ\t:\r\n  2\r\naccept: text/html,\r\n\t\
@@ -376,7 +366,7 @@ fn line_feeds_alone_and_folded_lines_are_understood() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     // More than one turn takes, the last with a body.
     for i in 0..100 {
@@ -394,7 +384,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn requests_may_come_byte_by_byte() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     w.set_profile(|p| p.partial = 1.0);
     let c = w.playing("/film", 2, true);
     w.run_secs(2.0);
@@ -405,7 +395,7 @@ fn requests_may_come_byte_by_byte() {
 
 #[test]
 fn half_closed_connections_get_their_answers() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     w.ask(c, "DESCRIBE", "/film", &[]);
     w.ask(c, "OPTIONS", "*", &[]);
@@ -439,7 +429,7 @@ fn answers_that_nobody_takes_end_the_connection() {
 
 #[test]
 fn what_a_request_names_itself_by_is_echoed() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     let c = w.client();
     let long = "9".repeat(300);
     for cseq in ["4294967296", "00000000000000000007", "18446744073709551616", &long] {
@@ -464,7 +454,7 @@ fn what_a_request_names_itself_by_is_echoed() {
 
 #[test]
 fn a_connection_is_closed_behind_the_answer_where_the_client_asks_for_it() {
-    let mut w = world();
+    let mut w = World::with_film_and_camera();
     for (value, closes) in [
         ("close", true),
         ("Close", true),

@@ -2,7 +2,7 @@
 //! sessions that are made on demand.
 
 use super::media::{TestTrack, camera, film, session};
-use super::world::{C, World, secs};
+use super::world::{C, UDP, World, secs};
 use crate::error::Error;
 use crate::server::{Lifecycle, MediaSessionId, SessionPoll, SessionProvider};
 use std::collections::HashMap;
@@ -89,7 +89,7 @@ fn a_removed_session_is_not_found_and_streams_on() {
     assert!(!w.serve(|server, env| server.remove_server_media_session(env, id)));
     assert_eq!(lifecycle(&w, id), Some(Lifecycle::Removed));
     w.describe(late, "/film").expect(404);
-    w.setup(late, "/film", 1, "RTP/AVP;unicast;client_port=5000-5001").expect(404);
+    w.setup(late, "/film", 1, UDP).expect(404);
     w.run_secs(2.0);
     // Its client may control it as ever.
     w.pause(c, "/film");
@@ -274,9 +274,8 @@ impl Shelf {
     }
 
     fn world() -> (World, Self) {
-        let (mut w, shelf) = (World::new(), Self::default());
-        let provider = shelf.clone();
-        w.serve(|server, _| server.set_session_provider(provider));
+        let shelf = Self::default();
+        let mut w = World::providing(shelf.clone());
         w.add(camera("camera"));
         (w, shelf)
     }

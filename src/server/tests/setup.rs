@@ -2,12 +2,11 @@
 
 use super::client::Way;
 use super::media::{TestTrack, camera, film, session};
-use super::world::{C, World};
+use super::world::{C, UDP, World};
 use crate::net::{Groupsock, MulticastInterface};
 use crate::server::{MulticastTrack, UdpPorts};
 use std::net::IpAddr;
 
-const UDP: &str = "RTP/AVP;unicast;client_port=5000-5001";
 const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
 
 fn world() -> World {

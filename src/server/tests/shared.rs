@@ -2,7 +2,7 @@
 
 use super::client::{Rtcp, Way};
 use super::media::{TestTrack, camera, film, session};
-use super::world::{C, World, secs};
+use super::world::{C, UDP, World, secs};
 use crate::server::ServerConfig;
 use crate::session::pool::RemovalReason;
 use std::net::SocketAddr;
@@ -283,7 +283,7 @@ fn strangers_cannot_touch_a_session() {
     for method in ["PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "OPTIONS", "DESCRIBE"] {
         w.request(stranger, method, "/film", &named).expect(454);
     }
-    let offer = ("Transport", "RTP/AVP;unicast;client_port=5000-5001");
+    let offer = ("Transport", UDP);
     w.request(stranger, "SETUP", "/film/track1", &[named[0], offer]).expect(454);
     // RTCP from elsewhere is not its client's.
     let to: SocketAddr = match &w[c].track(1).way {

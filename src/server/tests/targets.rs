@@ -19,9 +19,7 @@ fn media(name: &str) -> PathBuf {
 /// A world that serves a folder.
 fn serving(folder: &Path) -> World {
     let provider = FolderProvider::new(folder, FileSessionOptions::default()).unwrap();
-    let mut w = World::new();
-    w.serve(|server, _| server.set_session_provider(provider));
-    w
+    World::providing(provider)
 }
 
 /// How many tracks of a client get packets, counted anew.

@@ -56,9 +56,8 @@ impl Library {
     }
 
     fn world() -> (World, Self) {
-        let (mut w, library) = (World::new(), Self::default());
-        let provider = library.clone();
-        w.serve(|server, _| server.set_session_provider(provider));
+        let library = Self::default();
+        let mut w = World::providing(library.clone());
         w.add(camera("camera"));
         (w, library)
     }

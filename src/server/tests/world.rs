@@ -6,14 +6,16 @@ use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use crate::net::{TcpStream, UdpSocket, with_port};
 use crate::server::SessionMedia;
 use crate::server::{
-    ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession,
+    ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession, SessionProvider,
 };
 use crate::session::pool::Session;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
-pub(super) const SERVER: &str = "10.0.0.1:554";
+const SERVER: &str = "10.0.0.1:554";
+/// A transport of unicast over UDP.
+pub(super) const UDP: &str = "RTP/AVP;unicast;client_port=5000-5001";
 const SERVER_V6: &str = "[fd00::1]:554";
 const SERVER_ON_LINK: &str = "[fe80::1%2]:554";
 
@@ -78,6 +80,13 @@ impl World {
         Self::with(config)
     }
 
+    /// Serves what `provider` makes.
+    pub(super) fn providing(provider: impl SessionProvider + 'static) -> Self {
+        let mut w = Self::new();
+        w.serve(|server, _| server.set_session_provider(provider));
+        w
+    }
+
     pub(super) fn seeded(seed: u64, config: ServerConfig) -> Self {
         let mut env = UsageEnvironment::simulated(seed);
         let addresses = [SERVER, SERVER_V6, SERVER_ON_LINK].map(|address| address.parse().unwrap());
@@ -108,6 +117,12 @@ impl World {
         let name = self[c].session.as_deref();
         let mut sessions = self.server().pool().iter();
         sessions.find(|(_, s)| Some(s.id()) == name).expect("a session")
+    }
+
+    /// Connects from the `i`th of many hosts, without anybody to read what comes.
+    pub(super) fn connect(&mut self, i: usize) -> TcpStream {
+        let from = format!("10.1.{}.{}:0", i / 200 % 200, i % 200 + 1).parse().unwrap();
+        TcpStream::connect_from(&mut self.env, Some(from), SERVER.parse().unwrap()).unwrap()
     }
 
     pub(super) fn network(&mut self) -> &mut Simulation {
