@@ -8,5 +8,7 @@ pub mod h264;
 pub mod h265;
 pub mod mpeg_audio;
 mod parameters;
+mod set_table;
 
 pub use parameters::{CodecParameters, OtherCodec, PcmEncoding};
+pub(crate) use set_table::MAX_PARAMETER_SET;

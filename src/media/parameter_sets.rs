@@ -3,8 +3,7 @@
 //! Whoever sends key pictures asks it what a decoder that starts there would miss.
 
 use super::access_unit::{LeadingUnits, NalCodec};
-use crate::codec::h264::MAX_PARAMETER_SET;
-use crate::codec::{CodecParameters, h264, h265};
+use crate::codec::{CodecParameters, MAX_PARAMETER_SET, h264, h265};
 use crate::framer::annexb;
 use bytes::Bytes;
 

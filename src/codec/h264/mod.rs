@@ -16,7 +16,6 @@ pub(crate) use poc::extend_lsb;
 pub use pps::{Pps, Prediction};
 use sei::{SeiMessages, payload_type};
 pub use sets::ParameterSets;
-pub(crate) use sets::{MAX_PARAMETER_SET, insert_changed};
 pub use slice::{SliceHeader, Structure};
 pub(crate) use sps::skip_vui_colours;
 pub use sps::{HrdLengths, PicOrderCount, Sps, Timing};

@@ -3,17 +3,14 @@
 use super::nal::{nal_type, nal_unit_type};
 use super::pps::Pps;
 use super::sps::Sps;
+use crate::codec::set_table::{MAX_PARAMETER_SET, SetTable};
 use bytes::Bytes;
-use std::collections::BTreeMap;
-
-/// Parameter sets larger than this are taken for garbage.
-pub(crate) const MAX_PARAMETER_SET: usize = 16 * 1024;
 
 /// The parameter sets in force, by their ids.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
-    sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, (Bytes, Pps)>,
+    sps: SetTable<Sps>,
+    pps: SetTable<Pps>,
 }
 
 impl ParameterSets {
@@ -23,58 +20,35 @@ impl ParameterSets {
         if nal.len() > MAX_PARAMETER_SET {
             return false;
         }
-        match nal_unit_type(nal) {
-            nal_type::SPS => match Sps::parse(nal) {
-                Ok(sps) => insert_changed(&mut self.sps, sps.id, nal, sps),
-                Err(e) => {
-                    log::debug!("SPS left out: {e}");
-                    false
-                }
-            },
-            nal_type::PPS => match Pps::parse(nal) {
-                Ok(pps) => insert_changed(&mut self.pps, pps.id, nal, pps),
-                Err(e) => {
-                    log::debug!("PPS left out: {e}");
-                    false
-                }
-            },
-            _ => false,
-        }
+        let result = match nal_unit_type(nal) {
+            nal_type::SPS => Sps::parse(nal).map(|sps| self.sps.insert(sps.id, nal, sps)),
+            nal_type::PPS => Pps::parse(nal).map(|pps| self.pps.insert(pps.id, nal, pps)),
+            _ => Ok(false),
+        };
+        result.unwrap_or_else(|e| {
+            log::debug!("parameter set left out: {e}");
+            false
+        })
     }
 
     /// The sequence parameter set NAL units, by id.
     pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
-        self.sps.values().map(|(nal, _)| nal)
+        self.sps.nals()
     }
 
     /// The picture parameter set NAL units, by id.
     pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
-        self.pps.values().map(|(nal, _)| nal)
+        self.pps.nals()
     }
 
     /// The sequence parameter set of lowest id.
     pub fn first_sps(&self) -> Option<&Sps> {
-        self.sps.values().next().map(|(_, sps)| sps)
+        self.sps.values().next()
     }
 
     /// The parameter sets that a slice refers to by its PPS id.
     pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
-        let (_, pps) = self.pps.get(&pps_id)?;
-        let (_, sps) = self.sps.get(&pps.sps_id)?;
-        Some((pps, sps))
+        let pps = self.pps.get(pps_id)?;
+        Some((pps, self.sps.get(pps.sps_id)?))
     }
-}
-
-/// Puts a parsed NAL unit into a table unless the very same is there.
-pub(crate) fn insert_changed<T>(
-    table: &mut BTreeMap<u8, (Bytes, T)>,
-    id: u8,
-    nal: &[u8],
-    parsed: T,
-) -> bool {
-    if table.get(&id).is_some_and(|(known, _)| known == nal) {
-        return false;
-    }
-    table.insert(id, (Bytes::copy_from_slice(nal), parsed));
-    true
 }

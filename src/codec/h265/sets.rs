@@ -4,17 +4,16 @@ use super::nal::{nal_type, nal_unit_type, nuh_layer_id};
 use super::pps::Pps;
 use super::sps::{Sps, vps_timing};
 use super::vui::PictureClock;
-use crate::codec::h264::{MAX_PARAMETER_SET, insert_changed};
+use crate::codec::set_table::{MAX_PARAMETER_SET, SetTable};
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 
 /// The parameter sets in force, by their ids.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
-    vps: BTreeMap<u8, (Bytes, Option<PictureClock>)>,
-    sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, (Bytes, Pps)>,
+    vps: SetTable<Option<PictureClock>>,
+    sps: SetTable<Sps>,
+    pps: SetTable<Pps>,
 }
 
 impl ParameterSets {
@@ -25,14 +24,11 @@ impl ParameterSets {
             return false;
         }
         let result = match nal_unit_type(nal) {
-            nal_type::VPS => vps_id(nal)
-                .map(|id| insert_changed(&mut self.vps, id, nal, vps_timing(nal).ok().flatten())),
-            nal_type::SPS => {
-                Sps::parse(nal).map(|sps| insert_changed(&mut self.sps, sps.id, nal, sps))
+            nal_type::VPS => {
+                vps_id(nal).map(|id| self.vps.insert(id, nal, vps_timing(nal).ok().flatten()))
             }
-            nal_type::PPS => {
-                Pps::parse(nal).map(|pps| insert_changed(&mut self.pps, pps.id, nal, pps))
-            }
+            nal_type::SPS => Sps::parse(nal).map(|sps| self.sps.insert(sps.id, nal, sps)),
+            nal_type::PPS => Pps::parse(nal).map(|pps| self.pps.insert(pps.id, nal, pps)),
             _ => Ok(false),
         };
         result.unwrap_or_else(|e| {
@@ -43,35 +39,34 @@ impl ParameterSets {
 
     /// The video parameter set NAL units, by id.
     pub fn vps(&self) -> impl Iterator<Item = &Bytes> {
-        self.vps.values().map(|(nal, _)| nal)
+        self.vps.nals()
     }
 
     /// The sequence parameter set NAL units, by id.
     pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
-        self.sps.values().map(|(nal, _)| nal)
+        self.sps.nals()
     }
 
     /// The picture parameter set NAL units, by id.
     pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
-        self.pps.values().map(|(nal, _)| nal)
+        self.pps.nals()
     }
 
     /// The sequence parameter set of lowest id.
     pub fn first_sps(&self) -> Option<&Sps> {
-        self.sps.values().next().map(|(_, sps)| sps)
+        self.sps.values().next()
     }
 
     /// The clock of the pictures that refer to `sps`: that of `sps`, or else that of the first VPS
     /// that has one.
     pub fn clock(&self, sps: &Sps) -> Option<PictureClock> {
-        sps.vui.clock.or_else(|| self.vps.values().find_map(|(_, clock)| *clock))
+        sps.vui.clock.or_else(|| self.vps.values().find_map(|clock| *clock))
     }
 
     /// The parameter sets that a slice refers to by its PPS id.
     pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
-        let (_, pps) = self.pps.get(&pps_id)?;
-        let (_, sps) = self.sps.get(&pps.sps_id)?;
-        Some((pps, sps))
+        let pps = self.pps.get(pps_id)?;
+        Some((pps, self.sps.get(pps.sps_id)?))
     }
 }
 
