@@ -18,38 +18,14 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Ready for nothing.
-    pub const NONE: Self = Self { readable: false, writable: false, priority: false };
-    /// Readable only.
-    pub const READABLE: Self = Self { readable: true, ..Self::NONE };
-    /// Writable only.
-    pub const WRITABLE: Self = Self { writable: true, ..Self::NONE };
-    /// Readable and writable.
-    pub const BOTH: Self = Self { readable: true, writable: true, ..Self::NONE };
     /// An exceptional condition only.
     pub const PRIORITY: Self = Self { priority: true, ..Self::NONE };
-
-    /// Whether it is ready for nothing.
-    pub const fn is_none(self) -> bool {
-        !self.readable && !self.writable && !self.priority
-    }
 
     pub(super) const fn without(self, other: Self) -> Self {
         Self {
             readable: self.readable && !other.readable,
             writable: self.writable && !other.writable,
             priority: self.priority && !other.priority,
-        }
-    }
-}
-
-impl BitOr for Readiness {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self {
-            readable: self.readable || other.readable,
-            writable: self.writable || other.writable,
-            priority: self.priority || other.priority,
         }
     }
 }
@@ -78,41 +54,51 @@ impl BitAnd<Interest> for Readiness {
 pub struct Interest {
     /// The owner is told when there is something to read.
     pub readable: bool,
-    /// The owner is told when there is room to write.
+    /// The owner is told when there is room to write. A socket has room nearly always: ask for this
+    /// only while something waits to be written.
     pub writable: bool,
     /// The owner is told of exceptional conditions: see [`PRIORITY`](Self::PRIORITY).
     pub priority: bool,
 }
 
 impl Interest {
-    /// Nothing, for now.
-    pub const NONE: Self = Self { readable: false, writable: false, priority: false };
-    /// Something to read.
-    pub const READABLE: Self = Self { readable: true, ..Self::NONE };
-    /// Room to write. A socket has room nearly always: ask for this only while something waits to
-    /// be written.
-    pub const WRITABLE: Self = Self { writable: true, ..Self::NONE };
-    /// Something to read, and room to write.
-    pub const BOTH: Self = Self { readable: true, writable: true, ..Self::NONE };
     /// An exceptional condition (`POLLPRI` of poll(2)): an event of a V4L2 device, an edge at a
     /// GPIO line in sysfs, urgent data of a TCP socket. It is for handlers of an application's
     /// descriptors, on Linux and Android; elsewhere, and for the library's sockets, it is refused
     /// as `Unsupported`.
     pub const PRIORITY: Self = Self { priority: true, ..Self::NONE };
-
-    /// Whether nothing is asked for.
-    pub const fn is_none(self) -> bool {
-        !self.readable && !self.writable && !self.priority
-    }
 }
 
-impl BitOr for Interest {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self {
-            readable: self.readable || other.readable,
-            writable: self.writable || other.writable,
-            priority: self.priority || other.priority,
+/// What a set of the kinds of readiness is, whether they are there or wanted.
+macro_rules! set_of_kinds {
+    ($set:ident) => {
+        impl $set {
+            /// Nothing.
+            pub const NONE: Self = Self { readable: false, writable: false, priority: false };
+            /// Readable only.
+            pub const READABLE: Self = Self { readable: true, ..Self::NONE };
+            /// Writable only.
+            pub const WRITABLE: Self = Self { writable: true, ..Self::NONE };
+            /// Readable and writable.
+            pub const BOTH: Self = Self { readable: true, writable: true, ..Self::NONE };
+
+            /// Whether it is none of the three.
+            pub const fn is_none(self) -> bool {
+                !self.readable && !self.writable && !self.priority
+            }
         }
-    }
+
+        impl BitOr for $set {
+            type Output = Self;
+            fn bitor(self, other: Self) -> Self {
+                Self {
+                    readable: self.readable || other.readable,
+                    writable: self.writable || other.writable,
+                    priority: self.priority || other.priority,
+                }
+            }
+        }
+    };
 }
+set_of_kinds!(Readiness);
+set_of_kinds!(Interest);
