@@ -17,6 +17,13 @@ pub enum MulticastInterface {
     Index(u32),
 }
 
+/// What becomes of a socket's membership in a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Membership {
+    Join,
+    Leave,
+}
+
 impl MulticastInterface {
     fn v4(self) -> InterfaceIndexOrAddress {
         match self {
@@ -46,34 +53,23 @@ impl MulticastInterface {
         }
     }
 
-    pub(super) fn join(
+    /// Joins or leaves `group`: what comes to it, from `source` alone if one is given.
+    pub(super) fn change(
         self,
+        membership: Membership,
         socket: &Socket,
         group: IpAddr,
         source: Option<IpAddr>,
     ) -> io::Result<()> {
-        match (group, source) {
-            (IpAddr::V4(group), None) => socket.join_multicast_v4_n(&group, &self.v4()),
-            (IpAddr::V6(group), None) => socket.join_multicast_v6(&group, self.v6()?),
-            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
-                socket.join_ssm_v4(&source, &group, &self.address()?)
-            }
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    pub(super) fn leave(
-        self,
-        socket: &Socket,
-        group: IpAddr,
-        source: Option<IpAddr>,
-    ) -> io::Result<()> {
-        match (group, source) {
-            (IpAddr::V4(group), None) => socket.leave_multicast_v4_n(&group, &self.v4()),
-            (IpAddr::V6(group), None) => socket.leave_multicast_v6(&group, self.v6()?),
-            (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
-                socket.leave_ssm_v4(&source, &group, &self.address()?)
-            }
+        use IpAddr::{V4, V6};
+        use Membership::{Join, Leave};
+        match (membership, group, source) {
+            (Join, V4(group), None) => socket.join_multicast_v4_n(&group, &self.v4()),
+            (Leave, V4(group), None) => socket.leave_multicast_v4_n(&group, &self.v4()),
+            (Join, V6(group), None) => socket.join_multicast_v6(&group, self.v6()?),
+            (Leave, V6(group), None) => socket.leave_multicast_v6(&group, self.v6()?),
+            (Join, V4(group), Some(V4(of))) => socket.join_ssm_v4(&of, &group, &self.address()?),
+            (Leave, V4(group), Some(V4(of))) => socket.leave_ssm_v4(&of, &group, &self.address()?),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

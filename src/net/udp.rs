@@ -12,7 +12,7 @@
 use super::batch::{self, Backlog, Batch, Datagrams, Offload, Report};
 use super::endpoint::{Endpoint, Io};
 use super::inbox::Inbox;
-use super::multicast_interface::MulticastInterface;
+use super::multicast_interface::{Membership, MulticastInterface};
 use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use socket2::{Protocol, SockRef, Socket, Type};
@@ -265,14 +265,7 @@ impl UdpSocket {
         interface: MulticastInterface,
         source: Option<IpAddr>,
     ) -> io::Result<()> {
-        match &self.endpoint.io {
-            Io::System(io) => interface.join(&SockRef::from(io), group, source),
-            #[cfg(any(test, feature = "simulation"))]
-            Io::Simulated(socket) => {
-                let (network, id) = socket.network(env)?;
-                network.udp_join(id, group, source)
-            }
-        }
+        self.change_membership(env, Membership::Join, group, interface, source)
     }
 
     /// Undoes [`join_multicast`](Self::join_multicast).
@@ -286,12 +279,26 @@ impl UdpSocket {
         interface: MulticastInterface,
         source: Option<IpAddr>,
     ) -> io::Result<()> {
+        self.change_membership(env, Membership::Leave, group, interface, source)
+    }
+
+    fn change_membership(
+        &self,
+        env: &mut UsageEnvironment,
+        membership: Membership,
+        group: IpAddr,
+        interface: MulticastInterface,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
         match &self.endpoint.io {
-            Io::System(io) => interface.leave(&SockRef::from(io), group, source),
+            Io::System(io) => interface.change(membership, &SockRef::from(io), group, source),
             #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
                 let (network, id) = socket.network(env)?;
-                network.udp_leave(id, group, source)
+                match membership {
+                    Membership::Join => network.udp_join(id, group, source),
+                    Membership::Leave => network.udp_leave(id, group, source),
+                }
             }
         }
     }
