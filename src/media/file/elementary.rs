@@ -151,7 +151,7 @@ impl<H: Elementary> ElementaryProbe<H> {
         }
     }
 
-    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<ElementaryFile<H>>>, ProbeError> {
         let mut left = budget.max(1);
         loop {
             while let Some(unit) = self.sync.poll_unit() {
@@ -198,7 +198,7 @@ impl<H: Elementary> ElementaryProbe<H> {
         ProbeError::Content(format!("no {} frames found{why}", H::NAME))
     }
 
-    fn finish(&mut self) -> Result<Arc<dyn MediaFile>, ProbeError> {
+    fn finish(&mut self) -> Result<Arc<ElementaryFile<H>>, ProbeError> {
         let Some(file) = self.shared.take() else { return Err(self.no_frames()) };
         // What one description can carry: most of the file. The first of several, by and large.
         let mut chosen: Option<Description<H>> = None;
@@ -247,11 +247,7 @@ impl<H: Elementary> ElementaryProbe<H> {
 
 impl<H: Elementary> Probe for ElementaryProbe<H> {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        match self.go_on(budget) {
-            Ok(None) => ProbePoll::Pending,
-            Ok(Some(file)) => ProbePoll::Ready(file),
-            Err(e) => ProbePoll::Failed(e),
-        }
+        self.go_on(budget).into()
     }
 }
 

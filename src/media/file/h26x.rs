@@ -228,11 +228,7 @@ impl<S: Codec> H26xProbe<S> {
 
 impl<S: Codec> Probe for H26xProbe<S> {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        match self.step(budget) {
-            Ok(None) => ProbePoll::Pending,
-            Ok(Some(file)) => ProbePoll::Ready(file),
-            Err(e) => ProbePoll::Failed(e),
-        }
+        self.step(budget).into()
     }
 }
 

@@ -64,6 +64,17 @@ pub enum ProbePoll {
     Failed(ProbeError),
 }
 
+impl<M: MediaFile + 'static> From<Result<Option<Arc<M>>, ProbeError>> for ProbePoll {
+    /// `Ok(None)` is [`Pending`](Self::Pending).
+    fn from(outcome: Result<Option<Arc<M>>, ProbeError>) -> Self {
+        match outcome {
+            Ok(None) => Self::Pending,
+            Ok(Some(file)) => Self::Ready(file),
+            Err(e) => Self::Failed(e),
+        }
+    }
+}
+
 /// The reason for which a file cannot be served.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -36,7 +36,7 @@ struct WavProbe {
 }
 
 impl WavProbe {
-    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<WavFile>>, ProbeError> {
         let mut left = budget.max(1);
         while left > 0 {
             self.offset = self.offset.saturating_add(self.parser.take_skip());
@@ -56,7 +56,7 @@ impl WavProbe {
         Ok(None)
     }
 
-    fn finish(&mut self, header: WavHeader) -> Result<Arc<dyn MediaFile>, ProbeError> {
+    fn finish(&mut self, header: WavHeader) -> Result<Arc<WavFile>, ProbeError> {
         let Some(file) = self.shared.take() else {
             return Err(ProbeError::Content("the probe has ended".into()));
         };
@@ -84,11 +84,7 @@ impl WavProbe {
 
 impl Probe for WavProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        match self.go_on(budget) {
-            Ok(None) => ProbePoll::Pending,
-            Ok(Some(file)) => ProbePoll::Ready(file),
-            Err(e) => ProbePoll::Failed(e),
-        }
+        self.go_on(budget).into()
     }
 }
 
