@@ -1,6 +1,5 @@
 use super::sdp::format;
 use super::*;
-use crate::framer::annexb;
 use crate::payload::nal::testing;
 use crate::payload::testing::{Received, XorShift};
 use bytes::Bytes;
@@ -146,19 +145,8 @@ fn fmtp_of_cameras_is_read_with_its_faults() {
     assert_eq!(parameters_from_fmtp(""), H264Parameters::default());
 }
 
-/// What a depacketizer makes of payloads, the last of which is marked: NAL units, and how many
-/// payloads broke the RFC.
 fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
-    let mut d = Received::new(H264Depacketizer::new());
-    for (i, payload) in payloads.iter().enumerate() {
-        d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
-    }
-    let frame = d.poll_frame().unwrap();
-    assert!(!frame.damaged && !frame.discontinuity);
-    let nals: Vec<_> = annexb::nal_units(&frame.data).map(<[u8]>::to_vec).collect();
-    assert_eq!(frame.data, annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
-    assert_eq!(frame.key, nals.iter().any(|nal| nal[0] & 0x1f == 5));
-    (nals, d.deviations())
+    testing::received(H264Depacketizer::new(), payloads, |nal| nal[0] & 0x1f == 5)
 }
 
 #[test]

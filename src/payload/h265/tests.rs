@@ -1,6 +1,5 @@
 use super::sdp::format;
 use super::*;
-use crate::framer::annexb;
 use crate::payload::nal::testing;
 use crate::payload::testing::{Received, XorShift};
 use bytes::Bytes;
@@ -94,18 +93,8 @@ fn fmtp_holds_the_parameter_sets() {
     assert_eq!(format(&[], &[], &[], 96).fmtp, None);
 }
 
-/// See the test of H.264.
 fn received(payloads: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
-    let mut d = Received::new(H265Depacketizer::new());
-    for (i, payload) in payloads.iter().enumerate() {
-        d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
-    }
-    let frame = d.poll_frame().unwrap();
-    assert!(!frame.damaged && !frame.discontinuity);
-    let nals: Vec<_> = annexb::nal_units(&frame.data).map(<[u8]>::to_vec).collect();
-    assert_eq!(frame.data, annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
-    assert_eq!(frame.key, nals.iter().any(|nal| nal[0] == 0x26));
-    (nals, d.deviations())
+    testing::received(H265Depacketizer::new(), payloads, |nal| nal[0] == 0x26)
 }
 
 #[test]

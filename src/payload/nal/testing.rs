@@ -132,3 +132,22 @@ pub(crate) fn survives_garbage(depacketizer: impl Depacketizer) {
     depacketizer.handle_end();
     while depacketizer.poll_frame().is_some() {}
 }
+
+/// What a depacketizer makes of payloads, the last of which is marked: NAL units, and how many
+/// payloads broke the RFC. The access unit is a key frame if a unit `is_key`.
+pub(crate) fn received(
+    depacketizer: impl Depacketizer,
+    payloads: &[&[u8]],
+    is_key: impl Fn(&[u8]) -> bool,
+) -> (Vec<Vec<u8>>, u64) {
+    let mut d = Received::new(depacketizer);
+    for (i, payload) in payloads.iter().enumerate() {
+        d.handle_payload(payload, i + 1 == payloads.len(), 0, false).unwrap();
+    }
+    let frame = d.poll_frame().unwrap();
+    assert!(!frame.damaged && !frame.discontinuity);
+    let nals: Vec<_> = annexb::nal_units(&frame.data).map(<[u8]>::to_vec).collect();
+    assert_eq!(frame.data, annexb::from_nal_units(nals.iter().map(Vec::as_slice)));
+    assert_eq!(frame.key, nals.iter().any(|nal| is_key(nal)));
+    (nals, d.deviations())
+}
