@@ -3,8 +3,7 @@
 use super::aac::AudioSpecificConfig;
 use super::parameters::{CodecParameters, OtherCodec};
 use crate::error::Error;
-use crate::wire::sdp::has_breaks;
-use crate::wire::text::is_token;
+use crate::wire::sdp::format_fault;
 use bytes::Bytes;
 
 /// Samples per second between which audio is believed.
@@ -80,17 +79,9 @@ fn check_audio(sampling_rate: u32, channels: u8) -> Result<(), Error> {
 }
 
 fn check_other(codec: &OtherCodec) -> Result<(), Error> {
-    Err(Error::Usage(match codec {
-        OtherCodec { media, encoding_name, .. }
-            if !is_token(media.as_bytes()) || !is_token(encoding_name.as_bytes()) =>
-        {
-            "media and encoding name are tokens (RFC 4566 section 9)"
-        }
-        OtherCodec { clock_rate: 0, .. } => "an RTP clock has a rate",
-        OtherCodec { channels: Some(0), .. } => "audio has at least one channel",
-        OtherCodec { fmtp: Some(fmtp), .. } if has_breaks(fmtp) => "an fmtp is one line",
-        _ => return Ok(()),
-    }))
+    let OtherCodec { media, encoding_name, clock_rate, channels, fmtp } = codec;
+    format_fault(media, encoding_name, *clock_rate, *channels, fmtp.as_deref())
+        .map_or(Ok(()), |why| Err(Error::Usage(why)))
 }
 
 /// Parameter sets are NAL units by themselves: none is empty, or has a start code in front or

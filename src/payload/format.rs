@@ -1,8 +1,7 @@
 //! [`PayloadFormat`]: what SDP says of a stream's payload.
 
 use crate::error::Error;
-use crate::wire::sdp::{MediaDescription, has_breaks};
-use crate::wire::text::is_token;
+use crate::wire::sdp::{MediaDescription, format_fault};
 use std::borrow::Cow;
 
 /// A payload format as SDP states it: the media and payload type of the `m=` line, `a=rtpmap` and
@@ -74,18 +73,15 @@ impl PayloadFormat {
 
     /// Why RTP packets or session descriptions cannot state this format.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        Some(match self.payload_type {
+        match self.payload_type {
             // With the marker these are the types of RTCP packets.
-            72..=76 => "payload types 72 to 76 cannot be told from RTCP (RFC 3551 section 6)",
-            128.. => "an RTP payload type is a number up to 127",
-            _ if !is_token(self.media.as_bytes()) || !is_token(self.encoding_name.as_bytes()) => {
-                "media and encoding name are tokens (RFC 4566 section 9)"
+            72..=76 => Some("payload types 72 to 76 cannot be told from RTCP (RFC 3551 section 6)"),
+            128.. => Some("an RTP payload type is a number up to 127"),
+            _ => {
+                let Self { media, encoding_name, clock_rate, channels, fmtp, .. } = self;
+                format_fault(media, encoding_name, *clock_rate, *channels, fmtp.as_deref())
             }
-            _ if self.clock_rate == 0 => "an RTP clock has a rate",
-            _ if self.channels == Some(0) => "audio has at least one channel",
-            _ if self.fmtp.as_deref().is_some_and(has_breaks) => "an fmtp is one line",
-            _ => return None,
-        })
+        }
     }
 
     /// Adds the format's `a=rtpmap` and `a=fmtp` to a media description.

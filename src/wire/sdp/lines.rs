@@ -138,6 +138,24 @@ pub(crate) fn has_breaks(text: &str) -> bool {
     text.contains(['\r', '\n', '\0'])
 }
 
+/// Why `m=`, `a=rtpmap` and `a=fmtp` cannot state such a format (RFC 4566 sections 6 and 9).
+pub(crate) fn format_fault(
+    media: &str,
+    encoding_name: &str,
+    clock_rate: u32,
+    channels: Option<u8>,
+    fmtp: Option<&str>,
+) -> Option<&'static str> {
+    if !is_token(media.as_bytes()) || !is_token(encoding_name.as_bytes()) {
+        return Some("media and encoding name are tokens (RFC 4566 section 9)");
+    }
+    match (clock_rate, channels) {
+        (0, _) => Some("an RTP clock has a rate"),
+        (_, Some(0)) => Some("audio has at least one channel"),
+        _ => fmtp.is_some_and(has_breaks).then_some("an fmtp is one line"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,8 @@ mod lines;
 mod parse;
 
 pub use fmtp::{RtpMap, fmtp_parameters};
-pub(crate) use lines::has_breaks;
 pub use lines::{ExtraLines, SdpLevel};
+pub(crate) use lines::{format_fault, has_breaks};
 pub use parse::SdpLimits;
 
 use super::text::OneLine;
