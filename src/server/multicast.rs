@@ -89,11 +89,11 @@ impl RtspServer {
 
     /// Ends a multicast stream with a BYE to the group. Returns false if there was no such stream.
     pub fn delete_multicast_stream(&mut self, env: &mut UsageEnvironment, id: StreamId) -> bool {
-        if self.streams.get(id).is_none_or(|s| s.origin.is_some()) {
+        if self.streams.get(id).is_none_or(|s| !s.is_multicast()) {
             return false;
         }
         let connections = &mut self.connections;
-        self.streams.with_stream(env, connections, id, |s, env, cx| s.end_with_goodbye(env, cx));
+        self.streams.with_stream(env, connections, id, |s, env, cx| s.leave(env, cx));
         self.streams.remove(env, id);
         true
     }
@@ -256,7 +256,7 @@ mod tests {
         assert!(!heard.iter().any(|(_, d)| d == b"garbage"));
         let server = env.medium(id).unwrap();
         let stream = server.streams.get(stream).unwrap();
-        assert_eq!(stream.rtcp.all_statistics().count(), 1);
+        assert_eq!(stream.reporting_receivers(), 1);
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl MediaSessions {
         id: MediaSessionId,
     ) {
         debug_assert!(
-            !streams.iter().any(|(_, s)| s.origin.is_some_and(|(of, _)| of == id)),
+            !streams.iter().any(|(_, s)| s.origin().is_some_and(|(of, _)| of == id)),
             "a stream has users, and users hold references"
         );
         let Some(session) = self.table.remove(id) else { return };

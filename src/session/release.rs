@@ -126,7 +126,7 @@ impl SessionTables<'_> {
         }
         let to = (track.stream, track.destination);
         let removed = self.streams.remove_destination(env, self.connections, to, goodbye);
-        let session = removed.and_then(|destination| destination.session);
+        let session = removed.and_then(|destination| destination.session());
         if let Some((connection, session)) = track.connection.zip(session) {
             self.unbind_if_unused(env, connection, session);
         }

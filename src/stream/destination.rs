@@ -17,36 +17,45 @@ pub(crate) enum Goodbye {
     BeforeAnswer,
 }
 
+/// A destination that was taken out of its stream.
+#[derive(Debug)]
+pub(crate) struct ReleasedDestination {
+    pub(crate) destination: Destination,
+    /// The BYE that its connection is sent before the answer, with its interleaving prefix; empty if
+    /// there is none.
+    pub(crate) last_packet: Vec<u8>,
+}
+
 /// Where a stream's packets go.
 #[derive(Debug)]
 pub(crate) struct Destination {
     /// The client session; `None` for a multicast group.
-    pub(crate) session: Option<ClientSessionId>,
-    pub(crate) transport: DestinationTransport,
+    pub(super) session: Option<ClientSessionId>,
+    pub(super) transport: DestinationTransport,
     /// Protects what it is sent, in place of what is sent to the others.
-    pub(crate) transform: Option<Box<dyn PacketTransform>>,
-    pub(crate) playing: bool,
+    pub(super) transform: Option<Box<dyn PacketTransform>>,
+    pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
-    pub(crate) skipping: bool,
+    pub(super) skipping: bool,
     /// They are dropped because its connection does not keep up, not because it has just joined.
-    pub(crate) behind: bool,
+    pub(super) behind: bool,
     /// Gets what is kept since the last key frame first, from the packet of this number on.
-    pub(crate) catching_up: Option<u64>,
+    pub(super) catching_up: Option<u64>,
     /// Where it stands among the UDP addresses of its sockets, since they were listed last.
-    pub(crate) place: Option<usize>,
+    pub(super) place: Option<usize>,
     /// Joined while a batch was on its way, which is not for it.
-    pub(crate) joined_late: bool,
+    pub(super) joined_late: bool,
     /// It was started, and is to get a report behind its first packet.
-    pub(crate) report_owed: bool,
+    pub(super) report_owed: bool,
     /// It has got a report, and no BYE since.
-    pub(crate) has_heard: bool,
+    pub(super) has_heard: bool,
     /// When its session was last kept alive because its connection takes what it is sent.
-    pub(crate) drained_at: Option<Instant>,
+    pub(super) drained_at: Option<Instant>,
     /// Counted when sent (TCP, or with a transform of its own) or added up from the stream's totals
     /// (UDP).
-    pub(crate) totals: Totals,
+    pub(super) totals: Totals,
     /// The stream's totals up to which UDP packets are in `totals`.
-    pub(crate) since: Totals,
+    pub(super) since: Totals,
     /// What was taken of `totals` so far.
     taken: Totals,
 }
@@ -70,6 +79,20 @@ impl Destination {
             since: Totals::default(),
             taken: Totals::default(),
         }
+    }
+
+    /// The client session; `None` for a multicast group.
+    pub(crate) const fn session(&self) -> Option<ClientSessionId> {
+        self.session
+    }
+
+    pub(crate) const fn transport(&self) -> DestinationTransport {
+        self.transport
+    }
+
+    /// Whether the stream is sent to it.
+    pub(crate) const fn is_playing(&self) -> bool {
+        self.playing
     }
 
     pub(crate) const fn is_udp(&self) -> bool {

@@ -31,10 +31,10 @@ const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 /// Where one stream goes.
 #[derive(Debug, Default)]
 pub(crate) struct Destinations {
-    pub(crate) table: Arena<Destination, OfDestination>,
-    pub(crate) udp_targets: Vec<UdpTargets>,
+    table: Arena<Destination, OfDestination>,
+    udp_targets: Vec<UdpTargets>,
     /// Packets that the operating system refused.
-    pub(crate) send_errors: u64,
+    send_errors: u64,
     /// What went to each destination that played all along.
     totals: Totals,
     /// A UDP destination waits for a key frame.
@@ -59,6 +59,29 @@ pub(crate) struct Destinations {
 }
 
 impl Destinations {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn get(&self, id: DestinationId) -> Option<&Destination> {
+        self.table.get(id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DestinationId, &Destination)> {
+        self.table.iter()
+    }
+
+    /// The sockets that packets leave from.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketsId> + '_ {
+        self.udp_targets.iter().map(|targets| targets.sockets)
+    }
+
+    /// Packets that the operating system refused.
+    pub(crate) const fn send_errors(&self) -> u64 {
+        self.send_errors
+    }
+
     pub(crate) fn add(
         &mut self,
         session: Option<ClientSessionId>,
@@ -96,6 +119,15 @@ impl Destinations {
                 d.catching_up = None;
             }
             self.stale = true;
+        }
+    }
+
+    /// Sends to nobody any more.
+    pub(crate) fn stop_all(&mut self) {
+        for slot in 0..self.table.slot_count() {
+            if let Some(id) = self.table.id_at(slot) {
+                self.set_playing(id, false);
+            }
         }
     }
 

@@ -3,32 +3,30 @@
 //! A stream reaches connections through the room below it, [`rtsp`](crate::rtsp), and names client
 //! sessions and media sessions by [id](crate::ids) only.
 
-mod base;
 mod catching_up;
 pub(crate) mod destination;
 mod destinations;
+mod distribution;
 mod fan_out;
 pub(crate) mod fast_start;
 mod input;
 mod key_frame_cache;
 mod key_frame_requests;
 pub(crate) mod key_frames;
-mod live;
 mod live_clock;
 pub(crate) mod live_clocks;
 mod members;
-mod newcomers;
-mod outgoing;
 mod packet_memory;
 pub(crate) mod parts;
-mod position;
-mod report_run;
-mod rtcp;
+mod play_range;
+mod playback;
+mod reports;
 mod send_context;
 pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod statistics;
 pub(crate) mod streams;
+mod time_line;
 mod timers;
 
 pub use fast_start::FastStart;

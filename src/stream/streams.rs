@@ -18,7 +18,7 @@ use crate::net::{Inbox, PortPair, with_port};
 use crate::rtp::transform::PacketTransform;
 use crate::rtsp::connections::Connections;
 use crate::stream::destination::{
-    Destination, DestinationTransport, Goodbye, Totals, destination_key,
+    Destination, DestinationTransport, Goodbye, ReleasedDestination, Totals,
 };
 use crate::stream::fast_start::FastStart;
 use crate::stream::input::Inputs;
@@ -31,7 +31,6 @@ use crate::stream::sockets::{Reflect, Sockets, SocketsId, UdpPorts, UdpSockets};
 use crate::stream::state::{RunOutcome, StreamState};
 use crate::stream::statistics::{DeliveryStatistics, StreamEvent};
 use crate::stream::timers::StreamTimers;
-use crate::wire::interleaved;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -180,20 +179,18 @@ impl Streams {
     /// Closes a stream, and the sockets that are its own.
     pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(stream) = self.table.remove(id) else { return };
-        if let Some(origin) = stream.origin {
+        if let Some(origin) = stream.origin() {
             if self.shared.get(&origin) == Some(&id) {
                 self.shared.remove(&origin);
             }
-        }
-        if let Some(input) = stream.input {
-            self.inputs.remove_stream(input, id);
         }
         for sockets in stream.sockets() {
             if self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id)) {
                 self.sockets.remove(env, sockets);
             }
         }
-        if let Some(clock) = stream.live_clock {
+        if let Some((input, clock)) = stream.live_input() {
+            self.inputs.remove_stream(input, id);
             self.live_clocks.leave(clock);
         }
         stream.close(env, &mut self.demuxers);
@@ -201,7 +198,7 @@ impl Streams {
 
     /// Closes a stream that was made for clients and has none.
     pub(crate) fn remove_if_unused(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        if self.table.get(id).is_some_and(|s| s.users() == 0 && s.origin.is_some()) {
+        if self.table.get(id).is_some_and(|s| s.users() == 0 && !s.is_multicast()) {
             self.remove(env, id);
         }
     }
@@ -236,7 +233,7 @@ impl Streams {
             heard: &mut self.heard,
         };
         let result = f(stream, env, &mut context);
-        if stream.poll_key_frame_request(env.now()) && stream.live {
+        if stream.poll_key_frame_request(env.now()) {
             self.events.push_back(StreamEvent::KeyFrameWanted { stream: id });
         }
         Some(result)
@@ -266,7 +263,7 @@ impl Streams {
     ) -> bool {
         let is_done = self.with_stream(env, connections, id, |stream, env, cx| {
             stream.run_rtcp(env, cx);
-            !stream.report_run.is_under_way()
+            !stream.is_reporting()
         });
         is_done == Some(true)
     }
@@ -298,24 +295,22 @@ impl Streams {
         stream: StreamId,
         destination: DestinationId,
     ) -> Option<DeliveryStatistics> {
-        let stream = self.table.get(stream)?;
-        let Totals { packets, octets, dropped_frames } =
-            stream.destinations.totals_of(destination)?;
-        let reception = stream.rtcp.statistics(destination_key(destination)).copied();
+        let (totals, reception) = self.table.get(stream)?.sent_to(destination)?;
+        let Totals { packets, octets, dropped_frames } = totals;
         Some(DeliveryStatistics { packets, octets, dropped_frames, reception })
     }
 
     /// Calls `take` with what was sent for each client session since the last call.
     pub(crate) fn take_totals(&mut self, id: StreamId, take: impl FnMut(ClientSessionId, Totals)) {
         if let Some(stream) = self.table.get_mut(id) {
-            stream.destinations.take_all_totals(take);
+            stream.take_all_totals(take);
         }
     }
 
     /// What was sent to one destination since the last call.
     pub(crate) fn take_totals_of(&mut self, id: StreamId, destination: DestinationId) -> Totals {
         let stream = self.table.get_mut(id);
-        stream.map(|s| s.destinations.take_totals(destination)).unwrap_or_default()
+        stream.map(|s| s.take_totals(destination)).unwrap_or_default()
     }
 
     /// Checks that what names another finds it.
@@ -456,37 +451,35 @@ impl Streams {
         (stream, destination): (StreamId, DestinationId),
         goodbye: Goodbye,
     ) -> Option<Destination> {
-        let removed = self
+        let released = self
             .with_stream(env, connections, stream, |s, env, cx| {
                 s.release(env, cx, destination, goodbye)
             })
             .flatten();
         let to = (stream, destination);
-        match removed.as_ref().map(|d| d.transport) {
-            Some(DestinationTransport::Udp { sockets, rtcp, .. }) => {
+        let Some(ReleasedDestination { destination, last_packet }) = released else {
+            self.remove_if_unused(env, stream);
+            return None;
+        };
+        match destination.transport() {
+            DestinationTransport::Udp { sockets, rtcp, .. } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
                     sockets.remove_route(rtcp, to);
                 }
             }
-            Some(DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel }) => {
-                let report = self.table.get(stream).map(|s| &*s.report).unwrap_or_default();
+            DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                 if let Some(connection) = connections.get_mut(connection) {
                     let keep_queued = goodbye == Goodbye::BehindMedia;
                     connection.forget_channels((rtp_channel, rtcp_channel), to, keep_queued);
-                    let mut packet = Vec::new();
-                    if goodbye == Goodbye::BeforeAnswer
-                        && !report.is_empty()
-                        && interleaved::write(rtcp_channel, report, &mut packet)
-                        && connection.send_answer(env, &packet).is_err()
+                    if !last_packet.is_empty() && connection.send_answer(env, &last_packet).is_err()
                     {
                         log::debug!("{}: BYE could not be sent", connection.peer);
                     }
                 }
             }
-            None => {}
         }
         self.remove_if_unused(env, stream);
-        removed
+        Some(destination)
     }
 
     /// Lets a transform protect all packets of a stream. Before the first packet.
@@ -521,7 +514,7 @@ impl Streams {
     /// Whether a stream is sent to a destination.
     pub(crate) fn is_playing(&self, stream: StreamId, destination: DestinationId) -> bool {
         let stream = self.table.get(stream);
-        stream.and_then(|s| s.destinations.table.get(destination)).is_some_and(|d| d.playing)
+        stream.and_then(|s| s.destination(destination)).is_some_and(|d| d.is_playing())
     }
 
     /// The client session of a destination that a stream is sent to.
@@ -530,8 +523,8 @@ impl Streams {
         stream: StreamId,
         destination: DestinationId,
     ) -> Option<ClientSessionId> {
-        let destination = self.table.get(stream)?.destinations.table.get(destination)?;
-        destination.session.filter(|_| destination.playing)
+        let destination = self.table.get(stream)?.destination(destination)?;
+        destination.session().filter(|_| destination.is_playing())
     }
 
     /// How packets reach a destination.
@@ -540,6 +533,6 @@ impl Streams {
         stream: StreamId,
         destination: DestinationId,
     ) -> Option<DestinationTransport> {
-        Some(self.table.get(stream)?.destinations.table.get(destination)?.transport)
+        Some(self.table.get(stream)?.destination(destination)?.transport())
     }
 }

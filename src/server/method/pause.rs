@@ -25,7 +25,7 @@ pub(crate) fn pause(
     for (_, track) in selection.tracks.iter().filter(|(_, t)| !t.is_multicast) {
         if is_to_come {
             if let Some(stream) = cx.streams.get_mut(track.stream) {
-                stream.pause_at = point;
+                stream.set_pause_point(point);
             }
             continue;
         }
@@ -56,13 +56,13 @@ fn pause_point(
     let point = range.as_npt().and_then(|(start, _)| start).ok_or_else(invalid)?;
     for (index, track) in &selection.tracks {
         let stream = cx.streams.get(track.stream).ok_or_else(invalid)?;
-        if stream.shared || track.is_multicast || stream.live {
+        if stream.is_shared() || track.is_multicast || stream.is_live() {
             return Err(invalid());
         }
         let tables = (&*cx.streams, &*cx.media_sessions);
-        let end = selection.track_end(tables, (*index, track), stream.stop_at);
-        let is_over = stream.has_ended() || end.is_some_and(|end| end <= stream.range_start);
-        let is_within = point >= stream.range_start && end.is_none_or(|end| point <= end);
+        let end = selection.track_end(tables, (*index, track), stream.range().stop_at());
+        let is_over = stream.has_ended() || end.is_some_and(|end| end <= stream.range().start());
+        let is_within = point >= stream.range().start() && end.is_none_or(|end| point <= end);
         if !is_within && !is_over {
             return Err(invalid());
         }

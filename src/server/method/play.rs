@@ -52,7 +52,7 @@ pub(crate) fn play(
     let end = range_end(cx, &selection, stop).map(|end| end.max(begin.npt));
     let (range, start) = Range::in_unit_of(range.as_ref(), begin.npt, end);
     for (_, track) in &selection.tracks {
-        if let Some(stream) = cx.streams.get_mut(track.stream).filter(|s| !s.shared) {
+        if let Some(stream) = cx.streams.get_mut(track.stream).filter(|s| !s.is_shared()) {
             stream.set_range(start, stop);
         }
     }
@@ -79,7 +79,7 @@ pub(crate) fn play(
 fn has_room_to_seek(cx: &mut Context<'_>, selection: &Selection) -> bool {
     let of = |t: &TrackSetup| cx.streams.get(t.stream);
     let mut streams = selection.tracks.iter().filter_map(|(_, t)| of(t));
-    let reads = streams.any(|s| !s.shared && s.input.is_none());
+    let reads = streams.any(|s| !s.is_shared() && !s.is_live());
     !reads || cx.seeks.spend(cx.env, SEEKS_PER_TURN)
 }
 
@@ -92,7 +92,7 @@ fn wanted(
     let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
     let streams = || selection.tracks.iter().filter_map(|(_, t)| cx.streams.get(t.stream));
     let all_over = streams().all(|s| s.has_ended());
-    if all_over && streams().any(|s| s.live) {
+    if all_over && streams().any(|s| s.is_live()) {
         // There is nothing to go back to.
         return Err(StatusCode::GONE.into());
     }
@@ -109,8 +109,8 @@ fn wanted(
         }
     }
     // Without a start: from the pause point, or where it stands; where all has ended, anew.
-    let private = || streams().filter(|s| !s.shared && s.origin.is_some());
-    let paused = || private().filter_map(|s| s.resume_at).min();
+    let private = || streams().filter(|s| !s.is_shared() && !s.is_multicast());
+    let paused = || private().filter_map(|s| s.range().resume_at()).min();
     let start = start.or_else(|| if all_over { Some(Duration::ZERO) } else { paused() });
     let from = start.or_else(|| private().map(|s| s.npt()).min());
     if stop.is_some_and(|stop| from.is_some_and(|from| stop < from)) {
@@ -148,7 +148,7 @@ fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) ->
 fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     let mut used = 1.0;
     for (index, track) in &selection.tracks {
-        let stream = cx.streams.get_mut(track.stream).filter(|s| !s.shared);
+        let stream = cx.streams.get_mut(track.stream).filter(|s| !s.is_shared());
         let session = cx.media_sessions.get_mut(selection.media_session);
         let factory = session.and_then(|s| s.subsession_mut(*index)?.factory());
         if let (Some(stream), Some(factory)) = (stream, factory) {

@@ -81,8 +81,8 @@ fn track_move(
     let npt = match to.start {
         _ if track.is_multicast => return Ok(Move::Stay),
         // Nobody moves what others watch. When all has ended it begins anew.
-        _ if stream.shared && !to.all_over => return Ok(Move::Stay),
-        _ if stream.shared => Duration::ZERO,
+        _ if stream.is_shared() && !to.all_over => return Ok(Move::Stay),
+        _ if stream.is_shared() => Duration::ZERO,
         Some(npt) => npt,
         None => return Ok(Move::Stay),
     };

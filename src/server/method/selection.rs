@@ -89,7 +89,7 @@ impl Selection {
     ) -> Option<Duration> {
         let session = media_sessions.get(self.media_session);
         let duration = session.and_then(|s| s.subsession(index)?.duration());
-        let is_shared = streams.get(track.stream).is_none_or(|s| s.shared);
+        let is_shared = streams.get(track.stream).is_none_or(|s| s.is_shared());
         let stop = stop.filter(|_| !is_shared && !track.is_multicast);
         duration.into_iter().chain(stop).min()
     }

@@ -171,8 +171,7 @@ fn a_crowd_that_joins_at_once_is_served_in_turns() {
         let datagrams = (now.datagrams_sent - before.datagrams_sent) * 1448;
         most = most.max(datagrams + now.tcp_bytes - before.tcp_bytes);
         before = now;
-        let goes_on =
-            w.server().streams.iter().any(|(_, s)| s.destinations.is_anyone_catching_up());
+        let goes_on = w.server().streams.iter().any(|(_, s)| s.is_anyone_catching_up());
         began |= goes_on;
         if began && !goes_on {
             break;

@@ -22,14 +22,13 @@ impl World {
                     destinations += 1;
                     let stream = server.streams.get(track.stream).expect("a track has a stream");
                     assert_eq!(
-                        stream.origin.map(|o| o.0),
+                        stream.origin().map(|o| o.0),
                         Some(media.media_session()),
                         "of the session's media"
                     );
-                    let destination =
-                        stream.destinations.table.get(track.destination).expect("a destination");
-                    assert_eq!(destination.session, Some(key));
-                    match destination.transport {
+                    let destination = stream.destination(track.destination).expect("a destination");
+                    assert_eq!(destination.session(), Some(key));
+                    match destination.transport() {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                             let c = server.connections.get(connection).expect("a connection");
                             assert!(c.sessions.contains(&key));
@@ -52,10 +51,10 @@ impl World {
         let mut users = 0;
         for (id, stream) in server.streams.iter() {
             users += stream.users();
-            if let Some(origin) = stream.origin {
+            if let Some(origin) = stream.origin() {
                 assert!(stream.users() > 0, "stream {id} has no users");
                 let known = server.streams.shared_stream(origin) == Some(id);
-                assert_eq!(known, stream.shared, "stream {id} is shared");
+                assert_eq!(known, stream.is_shared(), "stream {id} is shared");
             }
         }
         assert_eq!(users, destinations, "every destination is some session's");
@@ -72,9 +71,8 @@ impl World {
             }
             for (stream, destination) in connection.channels.owners() {
                 let stream = server.streams.get(stream).expect("a channel has a stream");
-                let destination =
-                    stream.destinations.table.get(destination).expect("a destination");
-                let to = match destination.transport {
+                let destination = stream.destination(destination).expect("a destination");
+                let to = match destination.transport() {
                     DestinationTransport::Tcp { connection, .. } => Some(connection),
                     DestinationTransport::Udp { .. } => None,
                 };

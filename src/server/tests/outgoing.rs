@@ -51,7 +51,7 @@ fn leaves_a_frame_on_its_way(w: &mut World) -> bool {
     w.env.turn(Some(Duration::from_millis(1))).unwrap();
     // Lets the clients look at their sockets.
     w.run(Duration::ZERO);
-    w.server().streams.iter().any(|(_, s)| s.outgoing.is_some())
+    w.server().streams.iter().any(|(_, s)| s.has_packets_on_their_way())
 }
 
 fn until_a_frame_is_on_its_way(w: &mut World) {
@@ -103,7 +103,7 @@ fn who_joins_in_the_middle_of_a_frame_begins_with_what_was_announced() {
         until_a_frame_is_on_its_way(&mut w);
         let announced = w.serve(|server, env| {
             let (stream, state) = server.streams.iter().next().expect("a stream");
-            let idle = state.destinations.table.iter().find(|(_, d)| !d.playing);
+            let idle = state.destinations().find(|(_, d)| !d.is_playing());
             let (id, _) = idle.expect("who was set up");
             let connections = &mut server.connections;
             let announced = server.streams.with_stream(env, connections, stream, |s, env, w| {
@@ -132,7 +132,7 @@ fn who_leaves_in_the_middle_of_a_frame_gets_nothing_after_the_goodbye() {
         let others_wait = w.serve(|server, env| {
             server.end_session(env, id, RemovalReason::Removed);
             let stream = server.streams.iter().next();
-            stream.is_none_or(|(_, s)| s.outgoing.is_some())
+            stream.is_none_or(|(_, s)| s.has_packets_on_their_way())
         });
         assert!(others_wait, "the others get theirs in parts all the same");
         w.run_secs(0.2);
@@ -157,17 +157,17 @@ fn many_who_leave_or_pause_in_the_middle_of_a_frame_do_not_hurry_it_for_the_othe
             let others_wait = w.serve(|server, env| {
                 if !pauses {
                     server.end_session(env, session, RemovalReason::Removed);
-                    return server.streams.iter().all(|(_, s)| s.outgoing.is_some());
+                    return server.streams.iter().all(|(_, s)| s.has_packets_on_their_way());
                 }
                 let (stream, state) = server.streams.iter().next().expect("a stream");
-                let all = state.destinations.table.iter();
-                let its: Vec<_> = all.filter(|(_, d)| d.session == Some(session)).collect();
+                let all = state.destinations();
+                let its: Vec<_> = all.filter(|(_, d)| d.session() == Some(session)).collect();
                 let id = its[0].0;
                 let connections = &mut server.connections;
                 server.streams.with_stream(env, connections, stream, |s, env, w| {
                     s.begin_packet(env, w, id);
                     s.pause(env, id);
-                    s.outgoing.is_some()
+                    s.has_packets_on_their_way()
                 }) == Some(true)
             });
             assert!(others_wait, "{c:?}");

@@ -453,8 +453,7 @@ fn a_report_reaches_a_crowd_in_parts() {
         }
         // Seen in the middle of it.
         w.tick = secs(0.001);
-        let under_way =
-            |w: &World| w.server().streams.iter().any(|(_, s)| s.report_run.is_under_way());
+        let under_way = |w: &World| w.server().streams.iter().any(|(_, s)| s.is_reporting());
         let steps = (0..8000).take_while(|_| {
             w.run_secs(0.001);
             !under_way(&w)

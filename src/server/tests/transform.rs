@@ -202,12 +202,12 @@ fn who_leaves_is_told_so_in_a_transformed_packet() {
 /// A viewer that has set up the stream, with a transform of its own.
 fn set_up_alone(w: &mut World, tcp: bool, key: u8) -> (C, Calls) {
     let before: Vec<_> =
-        w.server().streams.iter().flat_map(|(_, s)| s.destinations.table.ids()).collect();
+        w.server().streams.iter().flat_map(|(_, s)| s.destinations().map(|(id, _)| id)).collect();
     let c = set_up(w, tcp, Some(key));
     let stream = stream_of(w);
     let calls = Calls::default();
     let transform = TestTransform { key, calls: calls.clone(), refuses: None };
-    let all = w.server().streams.iter().flat_map(|(_, s)| s.destinations.table.ids());
+    let all = w.server().streams.iter().flat_map(|(_, s)| s.destinations().map(|(id, _)| id));
     let destination = all.into_iter().find(|id| !before.contains(id)).expect("it is new");
     let to = (stream, destination);
     w.serve(|server, _| server.streams.set_destination_transform(to, Box::new(transform))).unwrap();

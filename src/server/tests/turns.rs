@@ -80,7 +80,7 @@ fn a_live_frame_goes_to_a_crowd_of_streams_over_several_turns() {
     };
     let sent = |w: &World| {
         let streams = w.server().streams.iter();
-        streams.map(|(_, s)| s.sink.packet_count()).filter(|&n| n > 0).count()
+        streams.map(|(_, s)| s.packet_count()).filter(|&n| n > 0).count()
     };
     send(0);
     let (mut most, mut before, mut turns) = (0, 0, 0);

@@ -3,7 +3,6 @@
 use super::Streams;
 use crate::env::UsageEnvironment;
 use crate::ids::{ClientSessionId, DestinationId, StreamId};
-use crate::rtp::rtcp::RtcpEvent;
 use crate::stream::destination::destination_key;
 use crate::stream::sockets::{Reflect, SocketsId};
 use crate::stream::statistics::StreamEvent;
@@ -60,27 +59,21 @@ impl Streams {
         data: &[u8],
     ) {
         let Some(state) = self.table.get_mut(stream) else { return };
-        let Some(session) = state.destinations.table.get(destination).map(|d| d.session) else {
+        let Some(session) = state.destination(destination).map(|d| d.session()) else {
             return;
         };
-        let (now, ntp) = (env.now(), state.ntp_now(env));
-        let outcome = state.rtcp.handle_packet(data, destination_key(destination), now, ntp);
+        let outcome = state.handle_rtcp(env, data, destination_key(destination));
         if outcome.is_receiver_report {
             self.heard.extend(session);
         }
-        self.note_key_frame_requests(stream, now);
+        self.note_key_frame_requests(stream, env.now());
     }
 
     /// Passes on to the source that receivers have asked for a key frame (RFC 4585 section 6.3.1,
     /// RFC 5104 section 4.3.1).
     fn note_key_frame_requests(&mut self, id: StreamId, now: Instant) {
         let Some(stream) = self.table.get_mut(id) else { return };
-        while let Some(event) = stream.rtcp.poll_event() {
-            if matches!(event, RtcpEvent::KeyFrameWanted { .. }) {
-                stream.key_frame_requests.want();
-            }
-        }
-        if stream.poll_key_frame_request(now) && stream.live {
+        if stream.poll_key_frame_request(now) {
             self.events.push_back(StreamEvent::KeyFrameWanted { stream: id });
         }
     }
@@ -93,15 +86,14 @@ impl Streams {
         from: SocketAddr,
         data: &[u8],
     ) {
-        let Some(state) = self.table.get_mut(stream).filter(|s| s.origin.is_none()) else {
+        let Some(state) = self.table.get_mut(stream).filter(|s| s.is_multicast()) else {
             return;
         };
         if data.get(4..8) == Some(&state.ssrc().to_be_bytes()[..]) {
             return; // our own, come back
         }
-        let (now, ntp) = (env.now(), state.ntp_now(env));
-        let is_report =
-            state.rtcp.handle_packet(data, member_key(from), now, ntp).is_receiver_report;
+        let now = env.now();
+        let is_report = state.handle_rtcp(env, data, member_key(from)).is_receiver_report;
         self.note_key_frame_requests(stream, now);
         if !is_report {
             return;

@@ -5,18 +5,8 @@ use crate::env::UsageEnvironment;
 use crate::ids::{DestinationId, StreamId};
 use crate::media::{FramedSource, SeekError, SourceContext};
 use crate::rtsp::connections::Connections;
+use crate::stream::state::StartPoint;
 use std::time::Duration;
-
-/// Where a destination begins if it is started now.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StartPoint {
-    /// Normal play time of the first frame.
-    pub(crate) npt: Duration,
-    /// When that frame is decoded.
-    pub(crate) due: Duration,
-    /// Whether there is such a frame; otherwise the stream is over, or has none yet.
-    pub(crate) is_known: bool,
-}
 
 impl Streams {
     /// Makes known where a destination begins, if it is started now.
@@ -28,15 +18,7 @@ impl Streams {
     ) -> Option<StartPoint> {
         let joins = !self.is_playing(stream, destination);
         self.with_stream(env, connections, stream, |s, env, cx| {
-            let now = env.now();
-            s.renew_identity(env);
-            s.prepare(cx, now);
-            s.begin_packet(env, cx, destination);
-            StartPoint {
-                npt: s.first_npt(joins),
-                due: s.next_dts(),
-                is_known: s.has_frame() || s.shared && s.is_playing(),
-            }
+            s.prepare(env, cx, destination, joins)
         })
     }
 
@@ -66,11 +48,7 @@ impl Streams {
         resume_at: Option<Duration>,
     ) {
         self.with_stream(env, connections, stream, |s, env, cx| {
-            s.begin_packet(env, cx, destination);
-            s.pause(env, destination);
-            s.pause_at = None;
-            // What was sent beyond the point, the client has discarded.
-            s.resume_at = resume_at;
+            s.pause_at_once(env, cx, destination, resume_at);
         });
     }
 
@@ -86,7 +64,7 @@ impl Streams {
     ) -> Result<(), SeekError> {
         let Some(stream) = self.table.get(id) else { return Ok(()) };
         let mut cx = SourceContext { now: env.now(), demuxers: &mut self.demuxers };
-        check(&*stream.source, &mut cx)
+        check(stream.source(), &mut cx)
     }
 
     /// Moves a stream that no others watch: `seek` is called with its source, and returns where it
@@ -101,7 +79,7 @@ impl Streams {
         seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
     ) -> Result<(), SeekError> {
         let Some(stream) = self.table.get_mut(stream) else { return Ok(()) };
-        stream.seek_with(&mut self.demuxers, env.now(), seek)?;
+        stream.seek(&mut self.demuxers, env.now(), seek)?;
         // Not before: what is refused changes nothing.
         stream.pause(env, destination);
         Ok(())
