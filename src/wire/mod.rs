@@ -7,6 +7,7 @@
 //! ([`ParseError::Incomplete`]) from "will never be valid" ([`ParseError::Invalid`]).
 
 pub mod interleaved;
+mod oddities;
 mod reader;
 pub mod rtcp;
 pub mod rtp;
@@ -17,4 +18,5 @@ pub(crate) mod testing;
 pub(crate) mod text;
 pub mod url;
 
+pub use oddities::Oddities;
 pub use reader::{ParseError, Reader};

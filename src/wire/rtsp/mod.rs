@@ -2,9 +2,11 @@
 //!
 //! [`Decoder`] reads [`Request`]s, [`Response`]s and interleaved packets from a connection's input;
 //! [`Request::write`] and [`ResponseWriter`] serialize messages. Headers with a syntax of their own
-//! have a type each: [`Transport`], [`RangeHeader`], [`SessionHeader`], [`RtpInfo`].
+//! have a type each: [`Transport`], [`RangeHeader`], [`SessionHeader`], [`RtpInfo`]. A client reads
+//! those of responses with their `of_answer` functions, which accept more than a server should.
 
 pub mod accept;
+mod answer;
 pub mod date;
 mod headers;
 pub mod message;

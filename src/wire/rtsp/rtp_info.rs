@@ -1,5 +1,6 @@
 //! The `RTP-Info` header (RFC 2326 section 12.33): the first packet of each stream after PLAY.
 
+use super::transport::ssrc;
 use crate::wire::text::{OneLine, digits, strip_prefix_ignore_case, unquote};
 use std::fmt;
 
@@ -9,7 +10,7 @@ const MAX_ENTRIES: usize = 64;
 /// The entry of one stream in [`RtpInfo`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RtpInfoEntry<'a> {
-    /// Control URL of the stream, as in SETUP.
+    /// Control URL of the stream, as in SETUP; empty if the entry has none.
     pub url: &'a str,
     /// Sequence number of the first packet.
     pub seq: Option<u16>,
@@ -44,13 +45,15 @@ impl<'a> RtpInfo<'a> {
     }
 }
 
-/// Length of the first entry: it ends at a comma that is followed by `url=`.
+/// Length of the first entry: it ends at a comma that is followed by a parameter.
 fn next_entry(text: &str) -> usize {
     text.match_indices(',')
         .map(|(at, _)| at)
         .find(|&at| {
             let after = text.get(at + 1..).unwrap_or_default().trim_start();
-            strip_prefix_ignore_case(after, "url=").is_some()
+            ["url=", "seq=", "rtptime="]
+                .iter()
+                .any(|name| strip_prefix_ignore_case(after, name).is_some())
         })
         .unwrap_or(text.len())
 }
@@ -59,23 +62,47 @@ impl<'a> RtpInfoEntry<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut entry = Self::default();
         let mut url = text.trim().trim_end_matches(',');
-        // The parameters are taken from the end, since the URL may contain semicolons.
-        while let Some((before, last)) = url.rsplit_once(';') {
-            let last = last.trim();
-            if let Some(seq) = strip_prefix_ignore_case(last, "seq=") {
-                entry.seq = digits(seq.trim());
-            } else if let Some(rtptime) = strip_prefix_ignore_case(last, "rtptime=") {
-                entry.rtptime = digits(rtptime.trim());
-            } else if let Some(ssrc) = strip_prefix_ignore_case(last, "ssrc=") {
-                entry.ssrc = u32::from_str_radix(ssrc.trim(), 16).ok();
-            } else if !last.is_empty() {
+        let mut has_parameters = false;
+        // Parameters in front of the URL.
+        while let Some((first, after)) = url.split_once(';') {
+            if !entry.set(first) {
                 break;
             }
+            has_parameters = true;
+            url = after.trim_start();
+        }
+        // The others are taken from the end, since the URL may contain semicolons.
+        while let Some((before, last)) = url.rsplit_once(';') {
+            if !last.trim().is_empty() && !entry.set(last) {
+                break;
+            }
+            has_parameters |= !last.trim().is_empty();
             url = before;
         }
-        let url = strip_prefix_ignore_case(url.trim(), "url=")?;
-        entry.url = unquote(url.trim());
+        let url = url.trim();
+        entry.url = match strip_prefix_ignore_case(url, "url=") {
+            Some(url) => unquote(url.trim()),
+            None if entry.set(url) => "",
+            // Without its name.
+            None if has_parameters => unquote(url),
+            None => return None,
+        };
         Some(entry)
+    }
+
+    /// Takes a parameter other than `url`; false if it is none.
+    fn set(&mut self, parameter: &str) -> bool {
+        let value = |name| strip_prefix_ignore_case(parameter.trim(), name).map(str::trim);
+        if let Some(seq) = value("seq=") {
+            self.seq = digits(seq);
+        } else if let Some(rtptime) = value("rtptime=") {
+            self.rtptime = digits(rtptime);
+        } else if let Some(text) = value("ssrc=") {
+            self.ssrc = ssrc(text);
+        } else {
+            return false;
+        }
+        true
     }
 }
 
@@ -144,5 +171,23 @@ mod tests {
         let second = RtpInfoEntry { url: "track2", seq: Some(7), ..RtpInfoEntry::default() };
         assert_eq!(info.entries[1], second);
         assert_eq!(RtpInfo::parse(",,,;;;").entries, []);
+    }
+
+    #[test]
+    fn the_url_may_lack_and_stand_anywhere() {
+        let entry = |url, seq, rtptime| RtpInfoEntry { url, seq: Some(seq), rtptime, ssrc: None };
+        for (text, expected) in [
+            ("seq=1;rtptime=2", vec![entry("", 1, Some(2))]),
+            ("rtsp://h/a;seq=1;rtptime=-1;", vec![entry("rtsp://h/a", 1, None)]),
+            (
+                "seq=1;rtptime=2;url=a, seq=3 ; rtptime=4294967296;url=b;c",
+                vec![entry("a", 1, Some(2)), entry("b;c", 3, None)],
+            ),
+            ("rtptime=7;url=\"a\";seq=1", vec![entry("a", 1, Some(7))]),
+        ] {
+            assert_eq!(RtpInfo::parse(text).entries, expected, "{text}");
+        }
+        assert_eq!(RtpInfo::parse("rtsp://h/a").entries, []);
+        assert_eq!(RtpInfo::parse("url=a").entries[0].url, "a");
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::wire::ParseError;
 use crate::wire::text::{
-    ParameterValue, digits, hex32, invalid, is_token, parameter, split_unquoted, unquote,
+    ParameterValue, digits, hex32, invalid, is_token, parameter, split_unquoted,
+    strip_prefix_ignore_case, unquote,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -118,6 +119,13 @@ impl TransportSpec {
         }
     }
 
+    /// A specification of which only the protocol is stated.
+    pub(super) const fn of_protocol(protocol: Protocol) -> Self {
+        let mut spec = Self::new(protocol, Delivery::Unicast);
+        spec.explicit_delivery = None;
+        spec
+    }
+
     /// Returns the delivery. RFC 2326's default is multicast; an alternative that names client
     /// ports or channels, or TCP, is taken as unicast.
     pub fn delivery(&self) -> Delivery {
@@ -144,7 +152,7 @@ impl TransportSpec {
             .is_some_and(|m| m.split(',').any(|m| unquote(m.trim()).eq_ignore_ascii_case(method)))
     }
 
-    fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), ParseError> {
+    pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), ParseError> {
         let text = value.map(unquote).unwrap_or_default();
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         let owned = || (!text.is_empty()).then(|| text.to_owned());
@@ -174,7 +182,7 @@ impl TransportSpec {
             self.layers = Some(digits(text).ok_or(invalid("Transport: layers"))?);
         } else if is("ssrc") {
             // Devices write it in many ways, and no client depends on it.
-            self.ssrc = hex32(text.trim());
+            self.ssrc = ssrc(text);
         } else if is("append") {
             self.append = true;
         } else if is_token(name.as_bytes()) {
@@ -184,6 +192,14 @@ impl TransportSpec {
         }
         Ok(())
     }
+}
+
+/// Reads an SSRC in hexadecimal, also with `0x` in front and with more zeros than it needs.
+pub(super) fn ssrc(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let number = strip_prefix_ignore_case(text, "0x").unwrap_or(text);
+    let short = number.trim_start_matches('0');
+    hex32(if short.is_empty() { number } else { short })
 }
 
 fn ports(text: &str) -> Option<(u16, u16)> {
@@ -216,8 +232,7 @@ impl FromStr for TransportSpec {
         if protocol.is_empty() {
             return Err(invalid("Transport: protocol"));
         }
-        let mut spec = Self::new(Protocol::from(protocol), Delivery::Unicast);
-        spec.explicit_delivery = None;
+        let mut spec = Self::of_protocol(Protocol::from(protocol));
         for part in parts {
             let (name, value) = parameter(part);
             if !name.is_empty() {

@@ -56,14 +56,14 @@ impl MediaDescription {
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap> {
         self.attributes
             .iter()
-            .filter(|a| a.name == "rtpmap")
+            .filter(|a| a.name.eq_ignore_ascii_case("rtpmap"))
             .filter_map(|a| RtpMap::parse(a.value.as_deref()?))
             .find(|map| map.payload_type == payload_type)
     }
 
     /// Returns the format-specific parameters of a payload type, without the payload type.
     pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
-        self.attributes.iter().filter(|a| a.name == "fmtp").find_map(|a| {
+        self.attributes.iter().filter(|a| a.name.eq_ignore_ascii_case("fmtp")).find_map(|a| {
             let value = a.value.as_deref()?.trim_start();
             let (pt, parameters) = value.split_once([' ', '\t']).unwrap_or((value, ""));
             (digits(pt) == Some(payload_type)).then(|| parameters.trim())

@@ -1,12 +1,15 @@
-//! Session descriptions (RFC 4566): [`SessionDescription::parse`] reads them, `Display` writes
-//! them.
+//! Session descriptions (RFC 4566): [`SessionDescription::parse`] reads them for a server,
+//! [`SessionDescription::read`] for a client, and `Display` writes them.
 //!
 //! No value, whatever its origin, can end its line in the output.
 
+mod attributes;
 mod fmtp;
 mod lines;
 mod parse;
+mod read;
 
+pub use attributes::{Direction, RtcpFeedback, RtcpPort, SourceFilter};
 pub use fmtp::{RtpMap, fmtp_parameters};
 pub use lines::{ExtraLines, SdpLevel};
 pub(crate) use lines::{format_fault, has_breaks};
@@ -182,9 +185,10 @@ pub struct MediaDescription {
     pub attributes: Vec<Attribute>,
 }
 
-/// Returns the value of the first attribute `name` that has a value.
+/// Returns the value of the first attribute `name`. Names are compared without regard to case,
+/// since some devices write them in capitals.
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
-    attributes.iter().find(|a| a.name == name).and_then(|a| a.value.as_deref())
+    attributes.iter().find(|a| a.name.eq_ignore_ascii_case(name)).and_then(|a| a.value.as_deref())
 }
 
 impl SessionDescription {

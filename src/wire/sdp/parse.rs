@@ -94,7 +94,7 @@ impl SessionDescription {
         }
     }
 
-    fn handle_line(&mut self, kind: u8, value: &str) {
+    pub(super) fn handle_line(&mut self, kind: u8, value: &str) {
         match kind {
             b'o' => {
                 if let Some(origin) = origin_line(value) {
@@ -123,7 +123,7 @@ impl MediaDescription {
         }
     }
 
-    fn handle_line(&mut self, kind: u8, value: &str) {
+    pub(super) fn handle_line(&mut self, kind: u8, value: &str) {
         match kind {
             b'i' => self.info = Some(value.to_owned()),
             b'c' => self.connections.extend(connection_line(value)),
@@ -142,7 +142,7 @@ fn split_line(line: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-fn media_line(value: &str) -> Option<MediaDescription> {
+pub(super) fn media_line(value: &str) -> Option<MediaDescription> {
     let mut words = value.split_ascii_whitespace();
     let media = words.next()?.to_owned();
     let ports = words.next()?;
@@ -160,7 +160,7 @@ fn media_line(value: &str) -> Option<MediaDescription> {
     })
 }
 
-fn origin_line(value: &str) -> Option<Origin> {
+pub(super) fn origin_line(value: &str) -> Option<Origin> {
     let mut words = value.split_ascii_whitespace();
     let username = words.next()?.to_owned();
     // Devices write numbers here that are none, or too long; nothing depends on them.
@@ -172,7 +172,7 @@ fn origin_line(value: &str) -> Option<Origin> {
     Some(Origin { username, session_id, session_version, address_type, address })
 }
 
-fn connection_line(value: &str) -> Option<Connection> {
+pub(super) fn connection_line(value: &str) -> Option<Connection> {
     let mut words = value.split_ascii_whitespace();
     let _net_type = words.next()?;
     let address_type = words.next()?.to_owned();
@@ -189,12 +189,12 @@ fn connection_line(value: &str) -> Option<Connection> {
     })
 }
 
-fn bandwidth_line(value: &str) -> Option<Bandwidth> {
+pub(super) fn bandwidth_line(value: &str) -> Option<Bandwidth> {
     let (kind, value) = value.split_once(':')?;
     Some(Bandwidth { kind: kind.trim().to_owned(), value: digits(value.trim())? })
 }
 
-fn time_line(value: &str) -> Option<Time> {
+pub(super) fn time_line(value: &str) -> Option<Time> {
     let mut words = value.split_ascii_whitespace();
     Some(Time { start: digits(words.next()?)?, stop: digits(words.next()?)? })
 }
