@@ -216,6 +216,44 @@ impl AdtsHeader {
         })
     }
 
+    /// The header of a frame that holds one access unit of `unit_len` bytes, without CRC. `None` if
+    /// ADTS cannot state it: it knows object types 1 to 4, the sampling rates of table 1.18, frames
+    /// of 1024 samples, and lengths below 8,192 bytes with the header.
+    pub fn of_unit(config: &AudioSpecificConfig, unit_len: usize) -> Option<Self> {
+        let frame_len = unit_len.checked_add(Self::LEN).filter(|&len| len < 1 << 13)?;
+        let expressible = matches!(config.object_type, 1..=4)
+            && SAMPLING_RATES.contains(&config.sampling_rate)
+            && config.channel_configuration < 8
+            && config.frame_length == 1024;
+        expressible.then_some(Self {
+            object_type: config.object_type,
+            sampling_rate: config.sampling_rate,
+            channel_configuration: config.channel_configuration,
+            header_len: Self::LEN,
+            frame_len,
+            raw_data_blocks: 1,
+        })
+    }
+
+    /// The bytes of a header without CRC.
+    pub fn to_bytes(&self) -> [u8; Self::LEN] {
+        let index = SAMPLING_RATES.iter().position(|&rate| rate == self.sampling_rate);
+        let index = index.unwrap_or(0) as u8;
+        let profile = self.object_type.saturating_sub(1) & 3;
+        let (channels, len) = (self.channel_configuration & 7, self.frame_len as u16 & 0x1fff);
+        [
+            0xff,
+            // MPEG-4, layer 0, no CRC.
+            0xf1,
+            profile << 6 | index << 2 | channels >> 2,
+            channels << 6 | (len >> 11) as u8,
+            (len >> 3) as u8,
+            // The buffer's fullness is that of a variable rate: all ones.
+            (len << 5) as u8 | 0x1f,
+            0xfc | self.raw_data_blocks.saturating_sub(1) & 3,
+        ]
+    }
+
     /// The configuration that is equivalent to the header.
     pub const fn config(&self) -> AudioSpecificConfig {
         let mut config = AudioSpecificConfig::lc(self.sampling_rate, self.channel_configuration);
@@ -505,5 +543,27 @@ mod tests {
         assert!(matches!(AdtsHeader::parse(&bytes[..6]), Err(ParseError::Incomplete { .. })));
         // Layer bits set: MPEG audio, not ADTS.
         assert!(AdtsHeader::parse(&[0xff, 0xfb, 0x50, 0x80, 0x2e, 0x7f, 0xfc]).is_err());
+    }
+
+    #[test]
+    fn adts_headers_survive_the_way_there_and_back() {
+        for (rate, channels) in [(96_000, 1), (44_100, 2), (7_350, 7), (48_000, 0)] {
+            let config = AudioSpecificConfig::lc(rate, channels);
+            for len in [0, 1, 371, 8184] {
+                let header = AdtsHeader::of_unit(&config, len).unwrap();
+                assert_eq!(AdtsHeader::parse(&header.to_bytes()), Ok(header));
+                assert_eq!(header.frame_len, len + 7);
+            }
+        }
+        let lc = AudioSpecificConfig::lc(44_100, 2);
+        assert_eq!(AdtsHeader::of_unit(&lc, 8185), None);
+        for other in [
+            AudioSpecificConfig { object_type: 23, ..lc },
+            AudioSpecificConfig { sampling_rate: 44_101, ..lc },
+            AudioSpecificConfig { frame_length: 960, ..lc },
+            AudioSpecificConfig { channel_configuration: 12, ..lc },
+        ] {
+            assert_eq!(AdtsHeader::of_unit(&other, 100), None);
+        }
     }
 }

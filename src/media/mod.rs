@@ -13,6 +13,7 @@ pub mod live;
 mod parameter_sets;
 pub mod queue;
 pub mod replicator;
+pub mod sinks;
 
 /// A function that is called when a source that had to wait for input ([`Wait::Input`]) has some.
 /// It may be called from any thread and must not call back into the source. As a rule it is the
