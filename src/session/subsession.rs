@@ -55,6 +55,30 @@ pub struct MulticastGroup {
     pub stream: StreamId,
 }
 
+impl MulticastGroup {
+    /// Creates the group that the server's `stream` is sent to, for an application's own
+    /// [`ServerMediaSubsession`] with [`Distribution::Multicast`].
+    ///
+    /// ```
+    /// use riverrun::payload::PayloadFormat;
+    /// use riverrun::server::{
+    ///     Distribution, MulticastGroup, PassiveServerMediaSubsession, ServerMediaSubsession, StreamId,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let stream = StreamId::from_raw(riverrun::arena::RawId::default());
+    /// let group = MulticastGroup::new("232.1.1.1:5004".parse()?, 5005, 8, stream);
+    /// let format = PayloadFormat::new("video", "H264", 90_000, 96);
+    /// let track = PassiveServerMediaSubsession::new(format, group.clone(), None);
+    /// assert!(matches!(track.distribution(), Distribution::Multicast(to) if to == group));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn new(rtp: SocketAddr, rtcp_port: u16, ttl: u8, stream: StreamId) -> Self {
+        Self { rtp, rtcp_port, ttl, stream }
+    }
+}
+
 /// The client for which a stream is made.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -65,6 +89,53 @@ pub struct StreamRequest {
     pub peer: SocketAddr,
     /// The local address at which the client reaches the server.
     pub local: SocketAddr,
+}
+
+impl StreamRequest {
+    /// Creates the request of a client at `peer` that reached the server at `local`. The server
+    /// makes one for each stream; this is for calling a [`StreamFactory`] without a server, as the
+    /// tests of an application do.
+    ///
+    /// ```
+    /// use riverrun::media::demux::DemuxTable;
+    /// use riverrun::media::{FramePoll, FramedSource, SourceContext};
+    /// use riverrun::server::{StreamFactory, StreamRequest};
+    /// use std::time::Instant;
+    ///
+    /// /// Whether a client gets a source whose first frame is ready at once.
+    /// fn is_ready_at_once(factory: &mut impl StreamFactory) -> Result<bool, riverrun::Error> {
+    ///     let (peer, local) = (([192, 0, 2, 1], 40_000).into(), ([192, 0, 2, 9], 554).into());
+    ///     let client = StreamRequest::new(1, peer, local);
+    ///     let mut demuxers = DemuxTable::default();
+    ///     let mut cx = SourceContext::new(Instant::now(), &mut demuxers);
+    ///     let mut source = factory.create_new_stream_source(&client, &mut cx)?;
+    ///     Ok(matches!(source.poll_frame(&mut cx), FramePoll::Ready(_)))
+    /// }
+    /// # use riverrun::{Error, Frame};
+    /// # use std::time::Duration;
+    /// # struct Still;
+    /// # impl FramedSource for Still {
+    /// #     fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+    /// #         FramePoll::Ready(Frame::new(vec![1], Duration::ZERO, Duration::ZERO))
+    /// #     }
+    /// # }
+    /// # struct StillTrack;
+    /// # impl StreamFactory for StillTrack {
+    /// #     fn create_new_stream_source(
+    /// #         &mut self,
+    /// #         client: &StreamRequest,
+    /// #         _: &mut SourceContext<'_>,
+    /// #     ) -> Result<Box<dyn FramedSource>, Error> {
+    /// #         assert_eq!((client.client_session, client.local.port()), (1, 554));
+    /// #         Ok(Box::new(Still))
+    /// #     }
+    /// # }
+    /// assert!(is_ready_at_once(&mut StillTrack)?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub const fn new(client_session: u64, peer: SocketAddr, local: SocketAddr) -> Self {
+        Self { client_session, peer, local }
+    }
 }
 
 /// Makes the source and the sink of a track's streams. The methods with a default correspond to
