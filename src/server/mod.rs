@@ -25,6 +25,7 @@ mod closing;
 pub(crate) mod config;
 mod connections;
 mod endings;
+mod events;
 mod hooks;
 mod inputs;
 mod live_streams;

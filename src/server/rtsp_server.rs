@@ -1,16 +1,10 @@
-//! [`RtspServer`]: the tables of the server, and the dispatch of events.
+//! [`RtspServer`]: the tables of the server, and the end of its client sessions.
 
-use crate::arena::{Id, RawId};
+use crate::arena::RawId;
 use crate::env::turn_budget::TurnBudget;
-use crate::env::{
-    Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
-};
+use crate::env::{EventKey, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
 use crate::ids::{ClientSessionId, StreamId};
-use crate::ids::{
-    KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
-    KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
-};
 use crate::media::Wake;
 use crate::net::TcpListener;
 use crate::rtsp::connections::Connections;
@@ -20,7 +14,6 @@ use crate::server::endings::Endings;
 use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
-use crate::server::method::outcome::Until;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
 use crate::session::media_sessions::MediaSessions;
@@ -28,7 +21,6 @@ use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
 use crate::session::release::{EndedSession, SessionTables};
 use crate::stream::state::StreamState;
-use crate::stream::statistics::StreamEvent;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};
 use std::fmt;
@@ -179,33 +171,6 @@ impl RtspServer {
         self.streams.get(id)
     }
 
-    // Streams
-
-    /// Carries out what streams have reported: extends sessions whose clients have been heard, ends
-    /// connections that cannot be written to, and notifies the application of wanted key frames.
-    pub(crate) fn follow_up(&mut self, env: &mut UsageEnvironment) {
-        let now = env.now();
-        while let Some(session) = self.streams.poll_heard() {
-            self.pool.touch(session, now);
-        }
-        while let Some(connection) = self.connections.poll_broken() {
-            self.end_connection(env, connection, "cannot be written to");
-        }
-        while let Some(StreamEvent::KeyFrameWanted { stream }) = self.streams.poll_event() {
-            self.hooks.key_frame_wanted(stream);
-        }
-    }
-
-    // Client sessions
-
-    /// Ends expired sessions, a bounded number in a turn.
-    fn expire_sessions(&mut self, env: &mut UsageEnvironment) {
-        let Some(watch) = &mut self.pool_watch else { return };
-        if watch.handle_timer(env, &mut self.pool) > 0 {
-            self.release_removed_sessions(env);
-        }
-    }
-
     /// Adjusts the timer to the pool's next expiry after a change of the pool.
     pub(crate) fn update_pool_watch(&mut self, env: &mut UsageEnvironment) {
         if let Some(watch) = &mut self.pool_watch {
@@ -253,76 +218,4 @@ impl RtspServer {
 
 pub(crate) fn plain_key(kind: u32) -> EventKey {
     EventKey { kind, id: RawId::default() }
-}
-
-impl Medium for RtspServer {
-    fn kind(&self) -> &'static str {
-        "RtspServer"
-    }
-
-    fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
-        self.me = Some(me);
-        self.streams.set_owner(me);
-        self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
-        self.pool_watch = Some(self.pool.create_watch(env, me, plain_key(KEY_POOL)));
-        self.watch_listeners(env, Interest::READABLE);
-    }
-
-    fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
-        let connections = &mut self.connections;
-        match event {
-            Event::Readiness { key, readiness } => match key.kind {
-                KEY_CONNECTION => self.handle_connection(env, Id::from_raw(key.id), readiness),
-                KEY_LISTENER => self.accept(env, key.id.index as usize),
-                KEY_RTP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), false),
-                KEY_RTCP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), true),
-                _ => {}
-            },
-            Event::Timer { key } => match key.kind {
-                KEY_STREAM => self.streams.run(env, connections, Id::from_raw(key.id)),
-                KEY_STREAM_RTCP => self.run_stream_rtcp(env, Id::from_raw(key.id)),
-                KEY_CATCH_UP => self.streams.run_catch_up(env, connections, Id::from_raw(key.id)),
-                KEY_CONNECTION => self.handle_connection_timer(env, Id::from_raw(key.id)),
-                KEY_POOL => self.expire_sessions(env),
-                KEY_WORK => self.resume_requests(env),
-                KEY_INPUT => self.streams.run_input(env, connections, Id::from_raw(key.id)),
-                KEY_ACCEPT => self.resume_accepting(env),
-                // What is over is worked off at the end of every event.
-                KEY_ENDINGS => {}
-                _ => {}
-            },
-            Event::Trigger { key, .. } if key.kind == KEY_INPUT => {
-                self.handle_input(env, Id::from_raw(key.id));
-            }
-            Event::Trigger { key, .. } if key.kind == KEY_WORK => {
-                self.wake_requests(env, Until::ProviderWakes);
-            }
-            Event::Trigger { .. } => {}
-        }
-        self.follow_up(env);
-        self.work_off_endings(env);
-        self.update_pool_watch(env);
-        // Streams and their timers refer to nothing that is counted.
-        #[cfg(debug_assertions)]
-        if matches!(event, Event::Readiness { key, .. } | Event::Timer { key }
-            if matches!(key.kind, KEY_CONNECTION | KEY_POOL | KEY_WORK | KEY_ENDINGS))
-        {
-            self.media_sessions.check_references(&self.pool);
-        }
-    }
-
-    /// Sends a BYE to all clients and closes everything.
-    fn on_close(&mut self, env: &mut UsageEnvironment) {
-        self.end_all(env);
-        for listener in self.listeners.drain(..) {
-            listener.close(env);
-        }
-        let work_timer = &mut self.waiting.timer;
-        for timer in [work_timer, &mut self.accept_timer] {
-            env.disarm_timer(timer);
-        }
-        if let Some(watch) = self.pool_watch.take() {
-            watch.close(env);
-        }
-    }
 }
