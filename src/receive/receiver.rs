@@ -8,7 +8,7 @@ use crate::net::{Inbox, with_port};
 use crate::payload::Depacketizer;
 use crate::rtp::StreamReceiver;
 use crate::rtp::rtcp::NtpTime;
-use crate::wire::rtp::is_rtcp;
+use crate::wire::rtp::PacketKind;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -180,15 +180,20 @@ impl RtpReceiver {
     }
 
     fn take(&mut self, packet: &[u8], from: SocketAddr, kind: Kind, now: Instant, ntp: NtpTime) {
-        if kind == Kind::Rtcp || kind == Kind::Both && is_rtcp(packet) {
-            let outcome = self.stream.handle_rtcp(packet, now, ntp);
-            let ssrc = self.stream.source().ssrc();
-            let is_senders = |ssrc_of_report| ssrc.is_none_or(|ssrc| ssrc == ssrc_of_report);
-            if outcome.sender_report.is_some_and(|report| is_senders(report.ssrc)) {
-                self.learn_destination(from);
+        match PacketKind::of(packet, kind.agreed()) {
+            PacketKind::Rtcp => {
+                let outcome = self.stream.handle_rtcp(packet, now, ntp);
+                let ssrc = self.stream.source().ssrc();
+                let is_senders = |ssrc_of_report| ssrc.is_none_or(|ssrc| ssrc == ssrc_of_report);
+                if outcome.sender_report.is_some_and(|report| is_senders(report.ssrc)) {
+                    self.learn_destination(from);
+                }
             }
-        } else if self.stream.handle_rtp(packet, now).is_ok() && kind == Kind::Both {
-            self.learn_destination(from);
+            PacketKind::Rtp => {
+                if self.stream.handle_rtp(packet, now).is_ok() && kind == Kind::Both {
+                    self.learn_destination(from);
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::config::RtpReceiverConfig;
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
 use crate::net::{Groupsock, PortPair, UdpSocket, with_port};
+use crate::wire::rtp::PacketKind;
 use std::io;
 use std::net::SocketAddr;
 
@@ -22,6 +23,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// What was agreed to arrive, if not both.
+    pub(super) fn agreed(self) -> Option<PacketKind> {
+        match self {
+            Self::Rtp => Some(PacketKind::Rtp),
+            Self::Rtcp => Some(PacketKind::Rtcp),
+            Self::Both => None,
+        }
+    }
+
     /// What the environment is to call it by.
     pub(super) fn key(self) -> EventKey {
         EventKey { kind: self as u32, ..EventKey::default() }

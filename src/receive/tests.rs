@@ -465,6 +465,24 @@ fn both_kinds_may_share_a_port() {
 }
 
 #[test]
+fn a_sender_may_take_one_port_for_the_other_or_for_both() {
+    let [rtp, rtcp] = pair("10.0.0.1:5004");
+    for to in [[rtcp, rtp], [rtp, rtp]] {
+        let mut env = UsageEnvironment::simulated(5);
+        let (receiver, received) = open(&mut env, config("10.0.0.1:5004"));
+        let sender = Sender::start(&mut env, "10.0.0.9:0", to);
+        run(&mut env, seconds(10));
+        settle(&mut env, sender);
+        assert_eq!(received.try_iter().count(), env.medium(sender).unwrap().sent.len());
+        let receiver = env.medium(receiver).unwrap();
+        assert_eq!(receiver.stream().sender_cname(), Some("s@a"), "its reports were read");
+        assert_eq!(receiver.rtcp_destination(), Some(address("10.0.0.9:6001")));
+        assert_eq!(receiver.stream().source().counters().rejected, 0);
+        assert_eq!(receiver.stream().rtcp().counters().invalid, 0);
+    }
+}
+
+#[test]
 fn frames_can_be_fetched_without_a_handler() {
     let mut env = UsageEnvironment::simulated(6);
     let mut config = config("10.0.0.1:0");

@@ -98,9 +98,50 @@ pub const fn write_header(
     *header = [0x80, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
 }
 
-/// Returns whether a packet received on a port that carries both is RTCP (RFC 5761 section 4).
-pub fn is_rtcp(packet: &[u8]) -> bool {
-    matches!(packet, [0x80..=0xBF, 192..=223, ..])
+/// RTP or RTCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketKind {
+    /// An RTP packet (RFC 3550 section 5).
+    Rtp,
+    /// An RTCP packet, or several as a compound packet (RFC 3550 section 6).
+    Rtcp,
+}
+
+impl PacketKind {
+    /// Tells whether a packet is RTP or RTCP, by its second octet: the marker and the payload type
+    /// of RTP, the packet type of RTCP (RFC 5761 section 4). The packet need not be valid.
+    ///
+    /// `agreed` is the kind that was agreed on for the port, or for the channel of the RTSP
+    /// connection, on which the packet arrived. `None` means that both kinds were; RTP packets then
+    /// must not have a payload type from 64 to 95. Some peers send the other kind than the agreed
+    /// one. This function recognizes RTCP among RTP by the packet types 200 to 204, which RFC 3551
+    /// section 6 keeps free in RTP, and RTP among RTCP by an octet below 192 or above 223. It takes
+    /// every other packet for the agreed kind.
+    ///
+    /// ```
+    /// use riverrun::wire::rtp::PacketKind;
+    ///
+    /// let receiver_report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+    /// assert_eq!(PacketKind::of(&receiver_report, None), PacketKind::Rtcp);
+    /// assert_eq!(PacketKind::of(&receiver_report, Some(PacketKind::Rtp)), PacketKind::Rtcp);
+    /// ```
+    pub fn of(packet: &[u8], agreed: Option<Self>) -> Self {
+        let (octet, is_version_2) = match *packet {
+            [first, second, ..] => (second, first >> 6 == 2),
+            _ => (0, false),
+        };
+        match agreed {
+            None if is_version_2 && matches!(octet, 192..=223) => Self::Rtcp,
+            None => Self::Rtp,
+            Some(Self::Rtp) if is_version_2 && matches!(octet, 200..=204) => Self::Rtcp,
+            Some(Self::Rtcp)
+                if is_version_2 && packet.len() >= HEADER_LEN && !matches!(octet, 192..=223) =>
+            {
+                Self::Rtp
+            }
+            Some(agreed) => agreed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,10 +195,33 @@ mod tests {
     }
 
     #[test]
-    fn rtcp_is_told_apart() {
-        assert!(is_rtcp(&[0x80, 200, 0, 1]));
-        assert!(!is_rtcp(&[0x80, 0x80 | 96, 0, 1]), "a marked packet of type 96");
-        assert!(!is_rtcp(&[0x40, 200]));
-        assert!(!is_rtcp(&[0x80]));
+    fn rtcp_is_told_from_rtp_where_both_may_come() {
+        use PacketKind::{Rtcp, Rtp};
+        let with = |octet: u8| {
+            let mut packet = [0; HEADER_LEN];
+            (packet[0], packet[1]) = (0x80, octet);
+            packet
+        };
+        let kinds = |octet| [None, Some(Rtp), Some(Rtcp)].map(|a| PacketKind::of(&with(octet), a));
+        for octet in 0..=255 {
+            let expected = match octet {
+                200..=204 => [Rtcp; 3],
+                // Either: it is what was agreed on.
+                192..=223 => [Rtcp, Rtp, Rtcp],
+                _ => [Rtp; 3],
+            };
+            assert_eq!(kinds(octet), expected, "{octet}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_is_what_was_agreed_on() {
+        use PacketKind::{Rtcp, Rtp};
+        let long = [0x41; 40];
+        for neither in [&[][..], &[0x80], &[0x40, 200], &[0x80, 96, 0, 1], &long] {
+            assert_eq!(PacketKind::of(neither, Some(Rtp)), Rtp);
+            assert_eq!(PacketKind::of(neither, Some(Rtcp)), Rtcp, "{neither:?}");
+            assert_eq!(PacketKind::of(neither, None), Rtp);
+        }
     }
 }

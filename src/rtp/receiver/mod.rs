@@ -12,7 +12,7 @@ use super::rtcp::{Cname, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
 use super::source::{ReceivedFrame, Rejected, RtpSource};
 use crate::error::Error;
 use crate::payload::Depacketizer;
-use crate::wire::rtp::{RtpPacket, is_rtcp};
+use crate::wire::rtp::{PacketKind, RtpPacket};
 use byteorder::{BigEndian, ByteOrder};
 use key_frames::KeyFrameNeed;
 use std::time::{Duration, Instant};
@@ -182,10 +182,10 @@ impl StreamReceiver {
         outcome
     }
 
-    /// Takes a packet of either kind, where RTP and RTCP come the same way: the second octet tells
-    /// them apart (RFC 5761 section 4).
+    /// Takes a packet of either kind, where RTP and RTCP come the same way;
+    /// [`PacketKind::of`] tells them apart.
     pub fn handle_packet(&mut self, data: &[u8], now: Instant, ntp_now: NtpTime) {
-        if is_rtcp(data) {
+        if PacketKind::of(data, None) == PacketKind::Rtcp {
             self.handle_rtcp(data, now, ntp_now);
         } else if let Err(why) = self.handle_rtp(data, now) {
             // The source has counted it.

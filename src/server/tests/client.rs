@@ -8,7 +8,7 @@ use crate::env::UsageEnvironment;
 use crate::net::{TcpStream, UdpSocket};
 use crate::wire::interleaved;
 use crate::wire::rtcp::{Compound, Packet, SenderInfo};
-use crate::wire::rtp::RtpPacket;
+use crate::wire::rtp::{PacketKind, RtpPacket};
 use crate::wire::rtsp::{
     Incoming, Limits, Request, Response, RtpInfo, Transport, TransportSpec, parse,
 };
@@ -333,8 +333,7 @@ impl Client {
             let Way::Udp { rtp, rtcp, server } = &mut track.way else { continue };
             while let Ok((n, from)) = rtp.recv_from(env, &mut buf) {
                 assert!(server.is_none_or(|s| s.0 == from), "RTP from {from}, not as announced");
-                // Multiplexed RTCP is told apart by its type (RFC 5761).
-                if (192..=223).contains(&buf[1]) {
+                if PacketKind::of(&buf[..n], None) == PacketKind::Rtcp {
                     track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, &buf[..n]), now));
                 } else {
                     track.rtp.push(read_rtp(&unprotect_rtp(self.key, &buf[..n]), n, now));
