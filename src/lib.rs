@@ -90,8 +90,8 @@
 //! | --- | --- |
 //! | TLS, RTSP over HTTP, WebSocket | another kind of `net::byte_stream`: it says what it waits for, and may hold bytes that it has read |
 //! | an RTSP client | another owner of `rtsp::machine::MessageMachine`, which serves either end and matches responses to its own requests |
-//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all who share a stream, `set_destination_transform` for one client |
-//! | RECORD, a back channel | interleaved packets come up in `server/connections.rs` by channel, datagrams in `stream/streams/feedback.rs`; [`rtp::StreamReceiver`] makes frames of them |
+//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all who share a stream, `set_destination_transform` for one client; what these send passes it in `StreamState::unprotect` |
+//! | RECORD, a back channel | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
 //! | a new kind of file | a file in `framer` or `media/file`, and a line in [`media::file::probe`] |

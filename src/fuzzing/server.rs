@@ -8,14 +8,16 @@ use crate::frame::{Frame, FrameFlags};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
 use crate::net::{TcpStream, UdpSocket};
 use crate::server::{
-    OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerMediaSession, StreamFactory,
-    StreamRequest,
+    IncomingPacket, OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerHooks,
+    ServerMediaSession, StreamFactory, StreamRequest,
 };
 use crate::wire::Reader;
+use crate::wire::rtcp::Compound;
+use crate::wire::rtp::{HEADER_LEN, PacketKind, RtpPacket};
 use crate::wire::rtsp::{Incoming, Limits, parse};
 use bytes::Bytes;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SERVER: SocketAddr = SocketAddr::new(HOST, 554);
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -89,6 +91,24 @@ fn media(name: &str) -> ServerMediaSession {
         .with_delete_when_unreferenced(name == "c")
 }
 
+/// Takes nothing on trust that clients have sent.
+struct Listener {
+    now: Instant,
+}
+
+impl ServerHooks for Listener {
+    fn packet_received(&mut self, packet: &IncomingPacket<'_>) {
+        let is_valid = match packet.kind {
+            PacketKind::Rtp => RtpPacket::parse(packet.data).is_ok(),
+            PacketKind::Rtcp => Compound::parse(packet.data).is_ok(),
+        };
+        assert!(is_valid, "an invalid packet came through");
+        assert!((0..CLIENTS).any(|i| packet.from.ip() == host(i)), "a stranger's packet");
+        assert!(packet.at >= self.now, "time goes on");
+        self.now = packet.at;
+    }
+}
+
 #[derive(Default)]
 struct Client {
     stream: Option<TcpStream>,
@@ -102,7 +122,8 @@ struct World {
     env: UsageEnvironment,
     server: MediumId<RtspServer>,
     clients: Vec<Client>,
-    udp: Option<UdpSocket>,
+    /// The first client's sockets for RTP and RTCP.
+    udp: [Option<UdpSocket>; 2],
 }
 
 fn host(client: usize) -> IpAddr {
@@ -130,6 +151,7 @@ impl World {
         }
         let server = RtspServer::new(&mut env, config, &[SERVER]).ok()?;
         env.with(server, |server, env| {
+            server.set_hooks(Listener { now: env.now() });
             for name in NAMES {
                 let added = server.add_server_media_session(env, media(name));
                 assert!(added.is_ok());
@@ -137,7 +159,8 @@ impl World {
         })
         .ok()?;
         let clients = (0..CLIENTS).map(|_| Client::default()).collect();
-        let udp = UdpSocket::bind(&mut env, SocketAddr::new(host(0), CLIENT_PORT + 1)).ok();
+        let udp = [CLIENT_PORT, CLIENT_PORT + 1]
+            .map(|port| UdpSocket::bind(&mut env, SocketAddr::new(host(0), port)).ok());
         Some(Self { env, server, clients, udp })
     }
 
@@ -332,16 +355,21 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
         9 => world.send(i, bytes(64)),
         10 => {
             let mut packet = Vec::new();
-            let _ = crate::wire::interleaved::write(with >> 2 & 7, bytes(64), &mut packet);
+            let data = as_media(what, bytes(64));
+            let _ = crate::wire::interleaved::write(with >> 2 & 7, &data, &mut packet);
             world.send(i, &packet);
         }
         11 | 12 => world.run(Duration::from_millis(u64::from(with) * u64::from(with))),
         13 => {
-            let packet = bytes(64);
-            if let Some(udp) = &mut world.udp {
-                let to = SocketAddr::new(HOST, 6971 + u16::from(with & 15) * 2);
+            let packet = as_media(what, bytes(64));
+            let [rtp, rtcp] = &mut world.udp;
+            if let Some(socket) = if with & 32 == 0 { rtcp } else { rtp } {
+                let to = SocketAddr::new(
+                    HOST,
+                    6971 - u16::from(with >> 4 & 1) + u16::from(with & 15) * 2,
+                );
                 // A full buffer is the network's loss.
-                let _ = udp.send_to(&mut world.env, packet, to);
+                let _ = socket.send_to(&mut world.env, &packet, to);
             }
         }
         14 => {
@@ -354,6 +382,17 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
     if what & 32 != 0 {
         world.run(Duration::from_millis(30));
     }
+}
+
+/// The bytes as they are, or as the payload of an RTP packet.
+fn as_media(what: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    if what & 64 != 0 {
+        packet.extend([0x80, 96]);
+        packet.resize(HEADER_LEN, 0);
+    }
+    packet.extend_from_slice(bytes);
+    packet
 }
 
 fn change(world: &mut World, with: u8, path: &str) {

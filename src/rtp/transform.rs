@@ -1,10 +1,13 @@
-//! [`PacketTransform`]: what is done to packets between packetizing and sending, as SRTP does.
+//! [`PacketTransform`]: protects packets between packetizing and sending, and takes the protection off
+//! packets that come in, as SRTP does.
 
 use crate::payload::PacketBuffer;
+use crate::wire::rtp::PacketKind;
 use std::fmt;
 use std::ops::Range;
 
-/// Protects the packets of a stream before they are sent (RFC 3711 section 3, for one).
+/// Protects the packets of a stream before they are sent, and takes the protection off the packets
+/// that its receivers send (RFC 3711 section 3, for one).
 ///
 /// RTP and RTCP headers stay readable: the fixed header of an RTP packet (RFC 3550 section 5.1), and
 /// the first eight octets of an RTCP compound packet.
@@ -19,6 +22,14 @@ pub(crate) trait PacketTransform: fmt::Debug {
 
     /// Protects an RTCP compound packet. `false`: the packet cannot be protected, and is not sent.
     fn protect_rtcp(&mut self, packet: &mut Vec<u8>) -> bool;
+
+    /// Checks an RTP packet that has come in and takes its protection off, in place. Returns the
+    /// length of the packet that is left. `None`: the packet is not authentic, or has come before,
+    /// and is dropped.
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize>;
+
+    /// As [`unprotect_rtp`](Self::unprotect_rtp), for an RTCP compound packet.
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize>;
 }
 
 impl dyn PacketTransform + '_ {
@@ -40,5 +51,21 @@ impl dyn PacketTransform + '_ {
         if !packet.is_empty() && !self.protect_rtcp(packet) {
             packet.clear();
         }
+    }
+
+    /// Takes the protection off a copy of a packet in `memory`. `None`: the packet is dropped.
+    pub(crate) fn unprotect<'a>(
+        &mut self,
+        kind: PacketKind,
+        packet: &[u8],
+        memory: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        memory.clear();
+        memory.extend_from_slice(packet);
+        let len = match kind {
+            PacketKind::Rtp => self.unprotect_rtp(memory),
+            PacketKind::Rtcp => self.unprotect_rtcp(memory),
+        };
+        memory.get(..len?)
     }
 }

@@ -88,9 +88,8 @@ impl RtspServer {
                 Ok(Some(Received::Request(request))) => self.handle_request(env, id, request),
                 Ok(Some(Received::Interleaved { channel, data })) => {
                     if let Some(route) = connection.channels.route(channel) {
-                        let (stream, destination) = route.owner;
-                        self.streams.handle_rtcp(env, stream, destination, data);
-                        self.follow_up(env);
+                        let peer = connection.peer;
+                        self.receive_interleaved(env, route, peer, data);
                     }
                 }
                 Ok(Some(Received::Response(cseq, response))) => {

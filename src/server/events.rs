@@ -29,8 +29,8 @@ impl Medium for RtspServer {
             Event::Readiness { key, readiness } => match key.kind {
                 KEY_CONNECTION => self.handle_connection(env, Id::from_raw(key.id), readiness),
                 KEY_LISTENER => self.accept(env, key.id.index as usize),
-                KEY_RTP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), false),
-                KEY_RTCP_SOCKET => self.streams.receive(env, Id::from_raw(key.id), true),
+                KEY_RTP_SOCKET => self.receive_datagrams(env, Id::from_raw(key.id), false),
+                KEY_RTCP_SOCKET => self.receive_datagrams(env, Id::from_raw(key.id), true),
                 _ => {}
             },
             Event::Timer { key } => match key.kind {

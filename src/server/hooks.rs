@@ -9,6 +9,7 @@
 //! | [`played`](ServerHooks::played) | when a PLAY has succeeded, before media go out |
 //! | [`paused`](ServerHooks::paused) | when a PAUSE has succeeded |
 //! | [`key_frame_wanted`](ServerHooks::key_frame_wanted) | when viewers of live video need a key frame |
+//! | [`packet_received`](ServerHooks::packet_received) | for each RTP and RTCP packet that a client sends for a track |
 //! | [`session_removed`](ServerHooks::session_removed) | when a session has ended, for whatever reason |
 //!
 //! A hook is called with values and returns a value. It has no access to the server, which is in
@@ -19,6 +20,7 @@
 use crate::env::EventTrigger;
 use crate::ids::{ClientSessionId, ConnectionId, StreamId};
 use crate::session::pool::{RemovalReason, SessionInfo};
+use crate::stream::IncomingPacket;
 use crate::wire::rtsp::{Headers, Request, StatusCode};
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -240,6 +242,20 @@ pub trait ServerHooks {
     /// an application that controls the encoder from the loop's thread.
     fn key_frame_wanted(&mut self, stream: StreamId) {
         let _ = stream;
+    }
+
+    /// Called when a client has sent an RTP or RTCP packet for a track that it has set up, over UDP
+    /// or interleaved in its connection (RFC 2326 section 10.12). An application that receives media
+    /// from clients passes the packets of each session and track to a
+    /// [`StreamReceiver`](crate::rtp::StreamReceiver), which makes frames of them.
+    ///
+    /// [`PacketKind::of`](crate::wire::rtp::PacketKind::of) tells RTP from RTCP. The server drops
+    /// packets that are not valid or come from strangers, and calls this hook for all others until
+    /// the client tears the track down. It has already handled RTCP about the stream that it sends.
+    /// It makes no use of RTP, which does not keep the session alive. Some players send a packet or
+    /// two only to open a path through an address translator.
+    fn packet_received(&mut self, packet: &IncomingPacket<'_>) {
+        let _ = packet;
     }
 
     /// Called when a client session has ended, with the reason.

@@ -27,6 +27,7 @@ mod connections;
 mod endings;
 mod events;
 mod hooks;
+mod incoming;
 mod inputs;
 mod live_streams;
 mod media_sessions;
@@ -52,7 +53,7 @@ pub use crate::session::{
     PassiveServerMediaSubsession, ServerMediaSession, ServerMediaSubsession, SessionMedia,
     SessionPoll, SessionProvider, StreamFactory, StreamRequest,
 };
-pub use crate::stream::{DeliveryStatistics, FastStart, StreamState};
+pub use crate::stream::{DeliveryStatistics, FastStart, IncomingPacket, StreamState};
 pub use client_requests::RequestOutcome;
 pub use client_sessions::ClientSessionMut;
 pub use config::{ServerConfig, UdpPorts};

@@ -14,6 +14,7 @@ use crate::stream::key_frame_cache::KeyFrameCache;
 use crate::stream::key_frames::FramePart;
 use crate::stream::parts::SendPolicy;
 use crate::stream::send_context::SendContext;
+use crate::wire::rtp::PacketKind;
 use std::time::{Duration, Instant};
 
 /// The destinations of one stream, and the packets that are on their way to them.
@@ -78,6 +79,22 @@ impl Distribution {
     pub(crate) fn protect_report(&mut self, report: &mut Vec<u8>) {
         if let Some(transform) = &mut self.transform {
             transform.protect_report(report);
+        }
+    }
+
+    /// Takes the protection off a packet from a destination, or from a member of a group. Without a
+    /// transform the packet is returned as it is, not copied. `None`: the packet is to be dropped.
+    pub(crate) fn unprotect<'a>(
+        &mut self,
+        from: Option<DestinationId>,
+        kind: PacketKind,
+        packet: &'a [u8],
+        memory: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        let own = from.and_then(|id| self.destinations.own_transform(id));
+        match own.or(self.transform.as_deref_mut()) {
+            Some(transform) => transform.unprotect(kind, packet, memory),
+            None => Some(packet),
         }
     }
 

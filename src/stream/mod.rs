@@ -9,6 +9,7 @@ mod destinations;
 mod distribution;
 mod fan_out;
 pub(crate) mod fast_start;
+pub(crate) mod incoming;
 mod input;
 mod key_frame_cache;
 mod key_frame_requests;
@@ -30,6 +31,7 @@ mod time_line;
 mod timers;
 
 pub use fast_start::FastStart;
+pub use incoming::IncomingPacket;
 pub use sockets::UdpPorts;
 pub use state::StreamState;
 pub use statistics::DeliveryStatistics;

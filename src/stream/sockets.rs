@@ -39,8 +39,8 @@ pub(crate) struct UdpSockets {
     pub(crate) owner: Option<StreamId>,
     /// The source-specific group that reports of its members are passed on to, and its source.
     pub(crate) reflect: Option<Reflect>,
-    /// Where receivers send RTCP from, as they announced it.
-    routes: BTreeMap<SocketAddr, (StreamId, DestinationId)>,
+    /// Where receivers send from, as they announced it: RTP (false) and RTCP (true).
+    routes: BTreeMap<(SocketAddr, bool), (StreamId, DestinationId)>,
 }
 
 /// Where reports of receivers go, so that all members of a group see them (RFC 5760 section 4).
@@ -57,25 +57,39 @@ impl UdpSockets {
         Self { local: with_port(local, 0), pair, owner, reflect: None, routes: BTreeMap::new() }
     }
 
-    pub(crate) fn add_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
-        self.routes.insert(from, to);
+    /// What comes from two addresses, RTP and RTCP, is a destination's. They may be one.
+    pub(crate) fn add_routes(
+        &mut self,
+        (rtp, rtcp): (SocketAddr, SocketAddr),
+        to: (StreamId, DestinationId),
+    ) {
+        self.routes.insert((rtp, false), to);
+        self.routes.insert((rtcp, true), to);
     }
 
-    pub(crate) fn remove_route(&mut self, from: SocketAddr, to: (StreamId, DestinationId)) {
-        if self.routes.get(&from) == Some(&to) {
-            self.routes.remove(&from);
+    pub(crate) fn remove_routes(
+        &mut self,
+        (rtp, rtcp): (SocketAddr, SocketAddr),
+        to: (StreamId, DestinationId),
+    ) {
+        for from in [(rtp, false), (rtcp, true)] {
+            if self.routes.get(&from) == Some(&to) {
+                self.routes.remove(&from);
+            }
         }
     }
 
-    /// The destination that RTCP from an address is of. Behind an address translator the port is not the announced one; the
-    /// address will do where it is the only one.
-    pub(crate) fn route(&self, from: SocketAddr) -> Option<(StreamId, DestinationId)> {
-        if let Some(&to) = self.routes.get(&from) {
+    /// The destination whose receiver a packet is from that has come to the RTP or the RTCP socket.
+    /// Some receivers send both from one port. Behind an address translator the port is not the
+    /// announced one; the address will do where it is the only one.
+    pub(crate) fn route(&self, from: SocketAddr, rtcp: bool) -> Option<(StreamId, DestinationId)> {
+        let exact = |rtcp| self.routes.get(&(from, rtcp)).copied();
+        if let Some(to) = exact(rtcp).or_else(|| exact(!rtcp)) {
             return Some(to);
         }
         // In the order of addresses those of one host stand together: strangers cost no search.
-        let host = |port| with_port(from, port);
-        let mut same_host = self.routes.range(host(0)..=host(u16::MAX)).map(|(_, &to)| to);
+        let host = (with_port(from, 0), false)..=(with_port(from, u16::MAX), true);
+        let mut same_host = self.routes.range(host).map(|(_, &to)| to);
         let to = same_host.next()?;
         same_host.all(|other| other == to).then_some(to)
     }

@@ -32,6 +32,7 @@ use crate::stream::send_context::SendContext;
 use crate::stream::sockets::SocketsId;
 use crate::stream::timers::StreamTimers;
 use crate::wire::interleaved;
+use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::fmt;
 use std::time::Instant;
 
@@ -63,6 +64,8 @@ pub struct StreamState {
     reports: Reports,
     timers: StreamTimers,
     phase: Phase,
+    /// Packets from its receivers that were dropped.
+    rejected_packets: u64,
 }
 
 impl fmt::Debug for StreamState {
@@ -100,6 +103,7 @@ impl StreamState {
             reports: Reports::new(parts.rtcp),
             timers,
             phase: Phase::Idle,
+            rejected_packets: 0,
         }
     }
 
@@ -128,6 +132,12 @@ impl StreamState {
     /// Packets that the operating system refused to send.
     pub const fn send_errors(&self) -> u64 {
         self.distribution.destinations().send_errors()
+    }
+
+    /// Returns the number of packets from its receivers that were dropped because they are neither
+    /// valid RTP nor valid RTCP.
+    pub const fn rejected_packets(&self) -> u64 {
+        self.rejected_packets
     }
 
     /// Media session and number of the subsession; `None` for a multicast stream.
@@ -320,6 +330,24 @@ impl StreamState {
 
     // What receivers send
 
+    /// Takes the protection off a packet from a destination, or from a member of a group, and
+    /// checks RTP. Without a transform the packet is returned as it is, not copied. `None`: the
+    /// packet is dropped, and counted.
+    pub(crate) fn unprotect<'a>(
+        &mut self,
+        from: Option<DestinationId>,
+        kind: PacketKind,
+        packet: &'a [u8],
+        memory: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        let packet = self.distribution.unprotect(from, kind, packet, memory);
+        let is_valid =
+            |packet: &&[u8]| kind == PacketKind::Rtcp || RtpPacket::parse(packet).is_ok();
+        let packet = packet.filter(is_valid);
+        self.rejected_packets += u64::from(packet.is_none());
+        packet
+    }
+
     /// Handles RTCP from a receiver, which is remembered under the key `from`.
     pub(crate) fn handle_rtcp(
         &mut self,
@@ -329,6 +357,7 @@ impl StreamState {
     ) -> RtcpOutcome {
         let ntp = self.sender_state(env).ntp;
         let outcome = self.reports.handle_packet(data, from, env.now(), ntp);
+        self.rejected_packets += u64::from(!outcome.valid);
         while let Some(event) = self.reports.poll_event() {
             if matches!(event, RtcpEvent::KeyFrameWanted { .. }) {
                 self.key_frame_requests.want();

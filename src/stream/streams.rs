@@ -8,6 +8,7 @@
 mod feedback;
 mod live_inputs;
 mod playing;
+mod receiving;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};
@@ -34,8 +35,9 @@ use crate::stream::timers::StreamTimers;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
-/// Bytes that are read of an RTCP packet: none that stays whole on the way is longer.
+/// Bytes that are read of a datagram: none that stays whole on the way is longer.
 const DATAGRAM_LEN: usize = 2048;
 
 /// What the configuration of a server says of its streams.
@@ -76,8 +78,10 @@ pub(crate) struct Streams {
     /// Client sessions that are known to be alive: they report, or take what they are sent.
     heard: Vec<ClientSessionId>,
     events: VecDeque<StreamEvent>,
-    /// Memory for the RTCP packets that came at once.
+    /// Memory for the datagrams that came at once.
     inbox: Inbox,
+    /// Memory for a packet without its protection.
+    unprotected: Vec<u8>,
 }
 
 impl Streams {
@@ -97,6 +101,7 @@ impl Streams {
             heard: Vec::new(),
             events: VecDeque::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
+            unprotected: Vec::new(),
         }
     }
 
@@ -233,9 +238,7 @@ impl Streams {
             heard: &mut self.heard,
         };
         let result = f(stream, env, &mut context);
-        if stream.poll_key_frame_request(env.now()) {
-            self.events.push_back(StreamEvent::KeyFrameWanted { stream: id });
-        }
+        note_key_frame_request(&mut self.events, (id, stream), env.now());
         Some(result)
     }
 
@@ -396,8 +399,8 @@ impl Streams {
         self.sockets.add(env, owner, sockets)
     }
 
-    /// Adds a destination to a stream, which is not sent anything yet. RTCP that comes from where
-    /// it is, is its own.
+    /// Adds a destination to a stream, which is not sent anything yet. What comes from where it is,
+    /// is its own.
     pub(crate) fn add_destination(
         &mut self,
         connections: &mut Connections,
@@ -407,9 +410,9 @@ impl Streams {
     ) -> Option<DestinationId> {
         let id = self.table.get_mut(stream)?.add_destination(Some(session), transport);
         match transport {
-            DestinationTransport::Udp { sockets, rtcp, .. } => {
+            DestinationTransport::Udp { sockets, rtp, rtcp } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
-                    sockets.add_route(rtcp, (stream, id));
+                    sockets.add_routes((rtp, rtcp), (stream, id));
                 }
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
@@ -462,9 +465,9 @@ impl Streams {
             return None;
         };
         match destination.transport() {
-            DestinationTransport::Udp { sockets, rtcp, .. } => {
+            DestinationTransport::Udp { sockets, rtp, rtcp } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
-                    sockets.remove_route(rtcp, to);
+                    sockets.remove_routes((rtp, rtcp), to);
                 }
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
@@ -534,5 +537,17 @@ impl Streams {
         destination: DestinationId,
     ) -> Option<DestinationTransport> {
         Some(self.table.get(stream)?.destination(destination)?.transport())
+    }
+}
+
+/// Asks the source of a stream for a key frame if a viewer cannot go on without one. Notes it for
+/// the application if the source is an encoder.
+fn note_key_frame_request(
+    events: &mut VecDeque<StreamEvent>,
+    (id, stream): (StreamId, &mut StreamState),
+    now: Instant,
+) {
+    if stream.poll_key_frame_request(now) {
+        events.push_back(StreamEvent::KeyFrameWanted { stream: id });
     }
 }

@@ -14,6 +14,7 @@ mod fast_start;
 mod feedback;
 mod files;
 mod hooks;
+mod incoming;
 mod invariants;
 mod life;
 mod live;

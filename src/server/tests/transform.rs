@@ -6,20 +6,23 @@ use super::world::{C, World, secs};
 use crate::ids::StreamId;
 use crate::rtp::transform::PacketTransform;
 use crate::server::{FastStart, OnDemandServerMediaSubsession};
+use crate::wire::rtp::PacketKind;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 
-const KEY: u8 = 0x5a;
+pub(super) const KEY: u8 = 0x5a;
 const TAG_LEN: usize = 10;
 const RTP_CLEAR: usize = 12;
 const RTCP_CLEAR: usize = 8;
 
-/// How many packets were protected.
+/// How many packets were protected, and how many unprotected.
 #[derive(Clone, Debug, Default)]
-struct Calls {
+pub(super) struct Calls {
     rtp: Rc<Cell<usize>>,
     rtcp: Rc<Cell<usize>>,
+    /// Packets that have come in.
+    pub(super) unprotected: Rc<Cell<usize>>,
 }
 
 /// Changes every byte behind the header, and adds a tag that depends on all bytes.
@@ -55,6 +58,27 @@ impl PacketTransform for TestTransform {
         packet.extend(tag);
         true
     }
+
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
+        self.calls.unprotected.set(self.calls.unprotected.get() + 1);
+        undo(self.key, packet, RTP_CLEAR)
+    }
+
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
+        self.calls.unprotected.set(self.calls.unprotected.get() + 1);
+        undo(self.key, packet, RTCP_CLEAR)
+    }
+}
+
+/// Takes the tag off, if it is the right one, and changes the bytes back.
+fn undo(key: u8, packet: &mut [u8], clear: usize) -> Option<usize> {
+    let len = packet.len().checked_sub(TAG_LEN).filter(|len| *len >= clear)?;
+    let (packet, end) = packet.split_at_mut(len);
+    if *end != tag(key, packet) {
+        return None;
+    }
+    packet[clear..].iter_mut().for_each(|b| *b ^= key);
+    Some(len)
 }
 
 fn tag(key: u8, packet: &[u8]) -> [u8; TAG_LEN] {
@@ -66,11 +90,25 @@ fn tag(key: u8, packet: &[u8]) -> [u8; TAG_LEN] {
 
 fn unprotect(key: Option<u8>, data: &[u8], clear: usize) -> Cow<'_, [u8]> {
     let Some(key) = key else { return Cow::Borrowed(data) };
-    let (packet, end) = data.split_at(data.len() - TAG_LEN);
-    assert_eq!(end, tag(key, packet), "the tag is right");
-    let mut packet = packet.to_vec();
-    packet[clear..].iter_mut().for_each(|b| *b ^= key);
+    let mut packet = data.to_vec();
+    let len = undo(key, &mut packet, clear).expect("the tag is right");
+    packet.truncate(len);
     Cow::Owned(packet)
+}
+
+/// What a client with that key sends instead of a packet.
+pub(super) fn protected(key: u8, kind: PacketKind, packet: &[u8]) -> Vec<u8> {
+    let mut transform = TestTransform { key, calls: Calls::default(), refuses: None };
+    let mut packet = packet.to_vec();
+    match kind {
+        PacketKind::Rtp => {
+            let len = packet.len();
+            packet.resize(len + TAG_LEN, 0);
+            assert!(transform.protect_rtp(&mut packet, len).is_some());
+        }
+        PacketKind::Rtcp => assert!(transform.protect_rtcp(&mut packet)),
+    }
+    packet
 }
 
 /// What a client with that key reads in an RTP packet.
@@ -86,7 +124,7 @@ pub(super) fn unprotect_rtcp(key: Option<u8>, data: &[u8]) -> Cow<'_, [u8]> {
 const KEY_EVERY: u32 = 20;
 
 /// A stream of video, 25 frames of 20 KB a second, that all viewers share.
-fn world(frames: u32, max_burst: usize) -> World {
+pub(super) fn world(frames: u32, max_burst: usize) -> World {
     let mut w = World::configured(|config| {
         (config.destinations_per_turn, config.max_burst) = (2, max_burst);
     });
@@ -97,19 +135,19 @@ fn world(frames: u32, max_burst: usize) -> World {
     w
 }
 
-fn set_up(w: &mut World, tcp: bool, key: Option<u8>) -> C {
+pub(super) fn set_up(w: &mut World, tcp: bool, key: Option<u8>) -> C {
     let c = w.client();
     w.setup_over(c, "/secret", 1, tcp).expect(200);
     w[c].key = key;
     c
 }
 
-fn stream_of(w: &World) -> StreamId {
+pub(super) fn stream_of(w: &World) -> StreamId {
     w.server().streams.iter().next().expect("a stream").0
 }
 
 /// Lets the stream be transformed, before it starts.
-fn transform(w: &mut World, refuses: Option<usize>) -> Calls {
+pub(super) fn transform(w: &mut World, refuses: Option<usize>) -> Calls {
     let calls = Calls::default();
     let transform = TestTransform { key: KEY, calls: calls.clone(), refuses };
     let stream = stream_of(w);
@@ -200,7 +238,7 @@ fn who_leaves_is_told_so_in_a_transformed_packet() {
 }
 
 /// A viewer that has set up the stream, with a transform of its own.
-fn set_up_alone(w: &mut World, tcp: bool, key: u8) -> (C, Calls) {
+pub(super) fn set_up_alone(w: &mut World, tcp: bool, key: u8) -> (C, Calls) {
     let before: Vec<_> =
         w.server().streams.iter().flat_map(|(_, s)| s.destinations().map(|(id, _)| id)).collect();
     let c = set_up(w, tcp, Some(key));
@@ -295,6 +333,14 @@ impl PacketTransform for Nothing {
 
     fn protect_rtcp(&mut self, _: &mut Vec<u8>) -> bool {
         true
+    }
+
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
+        Some(packet.len())
+    }
+
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
+        Some(packet.len())
     }
 }
 

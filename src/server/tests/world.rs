@@ -9,6 +9,7 @@ use crate::server::{
     ClientSessionId, MediaSessionId, RtspServer, ServerConfig, ServerMediaSession, SessionProvider,
 };
 use crate::session::pool::Session;
+use crate::wire::rtp::PacketKind;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
@@ -398,16 +399,23 @@ impl World {
     }
 
     pub(super) fn send_rtcp(&mut self, c: C, track: usize, packet: &[u8]) {
+        self.send_packet(c, track, PacketKind::Rtcp, packet);
+    }
+
+    /// Sends a packet to where packets of that kind of the track belong.
+    pub(super) fn send_packet(&mut self, c: C, track: usize, kind: PacketKind, packet: &[u8]) {
         let client = &mut self.clients[c.0];
         let Some(track) = client.tracks.iter_mut().rfind(|t| t.number == track) else { return };
         match &mut track.way {
-            Way::Tcp { rtcp, .. } => {
-                let _ = crate::wire::interleaved::write(*rtcp, packet, &mut client.out);
+            Way::Tcp { rtp, rtcp } => {
+                let channel = if kind == PacketKind::Rtp { *rtp } else { *rtcp };
+                let _ = crate::wire::interleaved::write(channel, packet, &mut client.out);
             }
-            Way::Udp { rtcp, server, .. } => {
-                let to = server.expect("SETUP was answered").1;
+            Way::Udp { rtp, rtcp, server } => {
+                let to = server.expect("SETUP was answered");
+                let (socket, to) = if kind == PacketKind::Rtp { (rtp, to.0) } else { (rtcp, to.1) };
                 // A full buffer is the network's loss.
-                let _ = rtcp.send_to(&mut self.env, packet, to);
+                let _ = socket.send_to(&mut self.env, packet, to);
             }
         }
     }

@@ -28,6 +28,13 @@ impl Destinations {
         self.stale = true;
     }
 
+    pub(crate) fn own_transform(
+        &mut self,
+        id: DestinationId,
+    ) -> Option<&mut (dyn PacketTransform + 'static)> {
+        self.table.get_mut(id)?.transform.as_deref_mut()
+    }
+
     /// Whether packets of a batch that come later have to go to one of them over UDP.
     pub(super) fn has_own_over_udp(&self) -> bool {
         let own = |d: &super::Destination| d.transform.is_some() && d.is_udp() && d.takes_batches();
@@ -71,8 +78,7 @@ impl Destinations {
         batch: &mut PacketBuffer,
         context: &mut SendContext<'_>,
     ) {
-        let transform = self.table.get_mut(id).and_then(|d| d.transform.as_deref_mut());
-        let Some(transform) = transform else { return };
+        let Some(transform) = self.own_transform(id) else { return };
         let mut own = context.memory.take();
         own.clear();
         transform.protect_batch(batch, 0..batch.spans().len(), &mut own);
@@ -82,8 +88,7 @@ impl Destinations {
 
     /// Makes of an RTCP packet what the destination gets, if it has a transform.
     pub(crate) fn protect_report_for(&mut self, id: DestinationId, report: &mut Vec<u8>) {
-        let transform = self.table.get_mut(id).and_then(|d| d.transform.as_deref_mut());
-        if let Some(transform) = transform {
+        if let Some(transform) = self.own_transform(id) {
             transform.protect_report(report);
         }
     }

@@ -1,0 +1,44 @@
+//! RTP and RTCP that clients send: to the streams that they are sent, and to the application.
+
+use crate::env::UsageEnvironment;
+use crate::ids::{DestinationId, StreamId};
+use crate::rtsp::channels::Route;
+use crate::server::rtsp_server::RtspServer;
+use crate::stream::sockets::SocketsId;
+use crate::wire::rtp::PacketKind;
+use std::net::SocketAddr;
+
+impl RtspServer {
+    /// The RTP or the RTCP socket of a pair can be read from: takes what has come, as much as one
+    /// call gives. The rest comes in the next turn.
+    pub(crate) fn receive_datagrams(
+        &mut self,
+        env: &mut UsageEnvironment,
+        sockets: SocketsId,
+        rtcp: bool,
+    ) {
+        let Some(inbox) = self.streams.begin_receive(env, sockets, rtcp) else { return };
+        for (data, from) in inbox.iter() {
+            if let Some(packet) = self.streams.handle_datagram(env, (sockets, rtcp), from, data) {
+                self.hooks.packet_received(&packet);
+            }
+        }
+        self.streams.end_receive(inbox);
+    }
+
+    /// Takes a packet that came in a connection, on a channel that leads to `route`.
+    pub(crate) fn receive_interleaved(
+        &mut self,
+        env: &mut UsageEnvironment,
+        route: Route<(StreamId, DestinationId)>,
+        peer: SocketAddr,
+        data: &[u8],
+    ) {
+        // A client that multiplexes on the channel for RTP was not asked, and does it all the same.
+        let kind = PacketKind::of(data, route.is_rtcp.then_some(PacketKind::Rtcp));
+        if let Some(packet) = self.streams.handle_packet(env, route.owner, peer, (kind, data)) {
+            self.hooks.packet_received(&packet);
+        }
+        self.follow_up(env);
+    }
+}

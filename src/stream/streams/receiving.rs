@@ -1,0 +1,91 @@
+//! What comes in from the receivers of streams, over UDP and interleaved.
+//!
+//! RTCP goes to the stream that it is about. What comes from a client's receiver is returned, too,
+//! packet by packet, for whoever has a use for it.
+
+use super::{Streams, note_key_frame_request};
+use crate::env::UsageEnvironment;
+use crate::ids::{DestinationId, StreamId};
+use crate::net::Inbox;
+use crate::stream::destination::destination_key;
+use crate::stream::incoming::IncomingPacket;
+use crate::stream::sockets::SocketsId;
+use crate::wire::rtp::PacketKind;
+use std::io;
+use std::net::SocketAddr;
+
+impl Streams {
+    /// Reads what has come to the RTP or the RTCP socket of a pair, as much as one call gives, and
+    /// lends it out: each datagram goes to [`handle_datagram`](Self::handle_datagram), and the
+    /// memory back to [`end_receive`](Self::end_receive).
+    pub(crate) fn begin_receive(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: SocketsId,
+        rtcp: bool,
+    ) -> Option<Inbox> {
+        match self.sockets.get_mut(id)?.socket(rtcp).recv_batch(env, &mut self.inbox) {
+            Ok(_) => Some(std::mem::take(&mut self.inbox)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => None,
+            Err(e) => {
+                // An ICMP error that a send brought back; there may be more behind it.
+                log::trace!("receive: {e}");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn end_receive(&mut self, inbox: Inbox) {
+        self.inbox = inbox;
+    }
+
+    /// Takes a datagram that has come to the RTP or the RTCP socket of a pair. `None` if it is from
+    /// no client's receiver, or is not valid.
+    pub(crate) fn handle_datagram<'a>(
+        &'a mut self,
+        env: &mut UsageEnvironment,
+        (id, rtcp): (SocketsId, bool),
+        from: SocketAddr,
+        data: &'a [u8],
+    ) -> Option<IncomingPacket<'a>> {
+        let sockets = self.sockets.get(id)?;
+        let (owner, route) = (sockets.owner, sockets.route(from, rtcp));
+        // A receiver that was not asked to multiplex may do it all the same.
+        let kind = PacketKind::of(data, rtcp.then_some(PacketKind::Rtcp));
+        match (route, owner) {
+            (Some(to), _) => self.handle_packet(env, to, from, (kind, data)),
+            (None, Some(stream)) => {
+                self.handle_group_packet(env, (id, stream), from, (kind, data));
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Takes a packet from the receiver at a destination; a receiver report keeps its session alive.
+    /// `None` if it is not valid, or the destination is no client's.
+    pub(crate) fn handle_packet<'a>(
+        &'a mut self,
+        env: &UsageEnvironment,
+        (stream, destination): (StreamId, DestinationId),
+        from: SocketAddr,
+        (kind, packet): (PacketKind, &'a [u8]),
+    ) -> Option<IncomingPacket<'a>> {
+        let state = self.table.get_mut(stream)?;
+        let session = state.destination(destination)?.session()?;
+        let data = state.unprotect(Some(destination), kind, packet, &mut self.unprotected)?;
+        let at = env.now();
+        if kind == PacketKind::Rtcp {
+            let outcome = state.handle_rtcp(env, data, destination_key(destination));
+            if outcome.is_receiver_report {
+                self.heard.push(session);
+            }
+            note_key_frame_request(&mut self.events, (stream, state), at);
+            if !outcome.valid {
+                return None;
+            }
+        }
+        let (media_session, track) = state.origin()?;
+        Some(IncomingPacket { session, media_session, track, stream, from, at, kind, data })
+    }
+}
