@@ -6,15 +6,22 @@ use crate::codec::{CodecParameters, OtherCodec};
 use crate::frame::Frame;
 use crate::media::live::{InputError, LiveSender, Sent, live_stream};
 use crate::media::queue::QueueLimits;
+use crate::net::{Groupsock, MulticastInterface};
 use crate::payload::opaque::OpaquePacketizer;
 use crate::payload::{FormatEntry, FormatRegistry, KeyFrameTest, Packetizer, PictureFacts};
-use crate::server::{InputId, LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use crate::server::{
+    InputId, LiveTrack, MulticastTrack, OnDemandServerMediaSubsession, ServerMediaSession,
+};
+use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(super) struct Encoder {
     pub(super) sender: LiveSender,
     input: InputId,
     frames: u32,
+    /// Least bytes of a frame.
+    pub(super) size: usize,
 }
 
 impl Encoder {
@@ -26,7 +33,25 @@ impl Encoder {
         let session = ServerMediaSession::new("live", "", "")
             .with_subsession(track.with_reuse_first_source(shared));
         w.add(session);
-        Self { sender, input, frames: 0 }
+        Self { sender, input, frames: 0, size: 0 }
+    }
+
+    /// One whose frames go to a multicast group, whoever listens.
+    pub(super) fn to_group(w: &mut World, (rtp, rtcp): (SocketAddr, SocketAddr)) -> Self {
+        let (input, wake) = w.serve(|server, env| server.create_live_input(env));
+        let h264 = CodecParameters::H264 {
+            sps: vec![Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e, 0xd9])],
+            pps: vec![Bytes::from_static(&[0x68, 0xce, 0x3c, 0x80])],
+        };
+        let (sender, stream) = live_stream(h264, QueueLimits::default(), wake);
+        w.serve(|server, env| {
+            let any = MulticastInterface::Any;
+            let mut open = |to| Groupsock::open(env, to, 7, any, None).unwrap();
+            let (rtp, rtcp) = (open(rtp), open(rtcp));
+            let factory = Box::new(LiveTrack::new(stream, input));
+            server.add_multicast_streams(env, vec![MulticastTrack { factory, rtp, rtcp }]).unwrap();
+        });
+        Self { sender, input, frames: 0, size: 0 }
     }
 
     /// A frame each 40 ms for so long; each tenth is a key frame with its parameter sets.
@@ -34,8 +59,9 @@ impl Encoder {
         for _ in 0..(seconds * 25.0) as u32 {
             let n = self.frames;
             self.frames += 1;
-            let _ =
-                self.sender.send_access_unit(encoded_picture(n, 10), Duration::from_millis(40) * n);
+            let mut unit = encoded_picture(n, 10);
+            unit.resize(unit.len().max(self.size), 0x55);
+            let _ = self.sender.send_access_unit(unit, Duration::from_millis(40) * n);
             w.run(Duration::from_millis(40));
         }
     }
