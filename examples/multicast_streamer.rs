@@ -164,7 +164,7 @@ fn start(
             rtcp.join(env).map_err(|e| format!("cannot join {group}: {e}"))?;
         }
         let factory = FileTrack::new(Arc::clone(file), track).with_repeat(options.repeat);
-        tracks.push(MulticastTrack { factory: Box::new(factory), rtp, rtcp });
+        tracks.push(MulticastTrack::new(factory, rtp, rtcp));
     }
     let mut session = ServerMediaSession::new(
         &options.name,

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 /// An id without its type: index and generation. What event keys carry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "an id consists of an index and a generation")]
 pub struct RawId {
     /// Slot number.
     pub index: u32,

@@ -11,6 +11,7 @@ use std::time::Duration;
 /// slice may split an access unit over several frames; all but the last then lack
 /// [`FrameFlags::ends_access_unit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frame {
     /// The bytes, without container or transport framing (ADTS headers are taken off; MPEG audio
     /// frames keep their header, which RFC 2250 wants).
@@ -32,6 +33,7 @@ pub struct Frame {
 
 /// Facts about a [`Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FrameFlags {
     /// Decoding can start here. True for every frame of audio.
     pub key: bool,

@@ -4,6 +4,8 @@
 //! destination the client session that it belongs to. None of them holds the other: an id is looked
 //! up in the table of the room that owns the object, and finds nothing once the object is gone.
 
+#![expect(clippy::exhaustive_enums, reason = "types without values, which tell ids apart")]
+
 use crate::arena::Id;
 
 /// Marks ids of RTSP connections.

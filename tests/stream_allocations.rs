@@ -15,6 +15,7 @@ mod support {
 }
 
 use bytes::Bytes;
+use riverrun::Error;
 use riverrun::codec::CodecParameters;
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::media::file::{ProbePoll, probe};
@@ -26,7 +27,6 @@ use riverrun::server::{
     FastStart, FileTrack, InputId, LiveTrack, OnDemandServerMediaSubsession, RtspServer,
     ServerConfig, ServerMediaSession, StreamFactory, StreamRequest,
 };
-use riverrun::{Error, Frame};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
@@ -63,12 +63,12 @@ struct Fast(Box<dyn FramedSource>);
 impl FramedSource for Fast {
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         match self.0.poll_frame(cx) {
-            FramePoll::Ready(frame) => FramePoll::Ready(Frame {
-                pts: frame.pts / SPEED,
-                dts: frame.dts / SPEED,
-                duration: frame.duration / SPEED,
-                ..frame
-            }),
+            FramePoll::Ready(mut frame) => {
+                frame.pts /= SPEED;
+                frame.dts /= SPEED;
+                frame.duration /= SPEED;
+                FramePoll::Ready(frame)
+            }
             other => other,
         }
     }

@@ -1,6 +1,5 @@
 //! A stand-in for an encoder, on a thread of its own: a file at its frame rate, over and over.
 
-use riverrun::Frame;
 use riverrun::media::demux::DemuxTable;
 use riverrun::media::file::MediaFile;
 use riverrun::media::live::{LiveSender, Sent};
@@ -37,8 +36,9 @@ pub(crate) fn encode(
         cx.now = Instant::now();
         let mut is_over = None;
         match source.poll_frame(&mut cx) {
-            FramePoll::Ready(frame) => {
-                let frame = Frame { pts: offset + frame.pts, dts: offset + frame.dts, ..frame };
+            FramePoll::Ready(mut frame) => {
+                frame.pts += offset;
+                frame.dts += offset;
                 end = end.max(frame.pts + frame.duration);
                 let due = start + frame.dts;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -48,6 +48,7 @@ pub(crate) fn encode(
                     Sent::Accepted | Sent::NoReceiver => {}
                     Sent::Refused(error) => return log::error!("refused: {error}"),
                     Sent::Closed => return,
+                    other => log::warn!("sent: {other:?}"),
                 }
                 if next(sender) == Next::KeyFrame {
                     is_over = Some("a key frame is wanted".to_owned());

@@ -1,12 +1,12 @@
 //! AAC: AudioSpecificConfig and the ADTS header.
 //!
-//! Read ISO/IEC 14496-3, sections 1.6.2.1 (AudioSpecificConfig), 4.4.1 (GASpecificConfig and
+//! References: ISO/IEC 14496-3, sections 1.6.2.1 (AudioSpecificConfig), 4.4.1 (GASpecificConfig and
 //! program_config_element) and 1.A.3.2 (ADTS).
 
 use crate::wire::ParseError;
 use bytes::Bytes;
 
-/// `samplingFrequencyIndex` → samples per second (ISO/IEC 14496-3 table 1.18).
+/// Sampling rates in Hz by `samplingFrequencyIndex` (ISO/IEC 14496-3 table 1.18).
 const SAMPLING_RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
@@ -22,25 +22,25 @@ const ESCAPE: u8 = 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AudioSpecificConfig {
-    /// `audioObjectType` of the core: 2 for AAC-LC, also where SBR is signalled beside it.
+    /// `audioObjectType` of the core: 2 for AAC-LC, even if SBR is signalled.
     pub object_type: u8,
-    /// Samples per second of the core; the output has twice as many where SBR is in use.
+    /// Sampling rate of the core in Hz; with SBR the output has twice this rate.
     pub sampling_rate: u32,
     /// `channelConfiguration`; 0 if a program_config_element lists the channels.
     pub channel_configuration: u8,
-    /// Channels of the core; parametric stereo makes two of one.
+    /// Number of channels of the core; parametric stereo turns one into two.
     pub channels: u8,
     /// Core samples per access unit and channel: 1024 or 960 (512 or 480 for low delay).
     pub frame_length: u16,
-    /// Output samples per second if spectral band replication is signalled. ADTS cannot signal it;
-    /// decoders then find it in the access units ("implicit signalling").
+    /// Output sampling rate in Hz if spectral band replication is signalled. ADTS cannot signal it;
+    /// decoders then detect it in the access units ("implicit signalling").
     pub sbr: Option<u32>,
     /// Whether parametric stereo is signalled.
     pub ps: bool,
 }
 
 impl AudioSpecificConfig {
-    /// AAC-LC of 1024 samples a frame.
+    /// Creates a configuration of AAC-LC with 1024 samples per frame.
     pub const fn lc(sampling_rate: u32, channel_configuration: u8) -> Self {
         Self {
             object_type: AAC_LC,
@@ -53,7 +53,7 @@ impl AudioSpecificConfig {
         }
     }
 
-    /// Parses a configuration. Bytes that follow it and are not an extension are ignored.
+    /// Parses a configuration. Trailing bytes that are not an extension are ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut b = Bits::new(bytes);
         let mut object_type = b.object_type()?;
@@ -122,9 +122,10 @@ impl AudioSpecificConfig {
         })
     }
 
-    /// Writes the configuration; SBR and PS in the form that decoders without them can read
+    /// Serializes the configuration; SBR and PS in the form that decoders without them can read
     /// ("backward compatible explicit signalling", section 1.6.5). A configuration whose channels
-    /// stand in a program_config_element cannot be written from these facts: keep its bytes.
+    /// are listed in a program_config_element cannot be serialized from these fields: keep its
+    /// bytes.
     pub fn to_bytes(&self) -> Bytes {
         let mut w = BitWriter::default();
         w.object_type(self.object_type);
@@ -145,7 +146,7 @@ impl AudioSpecificConfig {
         w.finish()
     }
 
-    /// Samples per second of the decoder's output.
+    /// Returns the sampling rate of the decoder's output in Hz.
     pub const fn output_sampling_rate(&self) -> u32 {
         match self.sbr {
             Some(rate) => rate,
@@ -154,7 +155,8 @@ impl AudioSpecificConfig {
     }
 }
 
-/// Number of channels of a `channelConfiguration` (table 1.19); 0 if it does not define one.
+/// Returns the number of channels of a `channelConfiguration` (table 1.19); 0 if the table does not
+/// define it.
 pub const fn channels_of(configuration: u8) -> u8 {
     match configuration {
         n @ 1..=6 => n,
@@ -170,13 +172,13 @@ pub const fn channels_of(configuration: u8) -> u8 {
 pub struct AdtsHeader {
     /// `audioObjectType`: the header's profile plus one.
     pub object_type: u8,
-    /// Samples per second of the core.
+    /// Sampling rate of the core in Hz.
     pub sampling_rate: u32,
     /// `channel_configuration`; 0 if a program_config_element in the frame lists the channels.
     pub channel_configuration: u8,
-    /// Bytes of header, 9 with a CRC and 7 without.
+    /// Length of the header in bytes: 9 with a CRC, 7 without.
     pub header_len: usize,
-    /// Bytes of the frame with its header.
+    /// Length of the frame in bytes, header included.
     pub frame_len: usize,
     /// Number of raw data blocks (access units) in the frame: 1 to 4.
     pub raw_data_blocks: u8,
@@ -188,7 +190,7 @@ impl AdtsHeader {
     /// Samples per access unit and channel.
     pub const SAMPLES: u32 = 1024;
 
-    /// Reads the header at the start of `bytes`.
+    /// Parses the header at the start of `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "ADTS header";
         let Some(&[b0, b1, b2, b3, b4, b5, b6]) = bytes.first_chunk::<7>() else {
@@ -216,9 +218,9 @@ impl AdtsHeader {
         })
     }
 
-    /// The header of a frame that holds one access unit of `unit_len` bytes, without CRC. `None` if
-    /// ADTS cannot state it: it knows object types 1 to 4, the sampling rates of table 1.18, frames
-    /// of 1024 samples, and lengths below 8,192 bytes with the header.
+    /// Returns the header of a frame with one access unit of `unit_len` bytes, without CRC. `None` if
+    /// ADTS cannot express it: it supports object types 1 to 4, the sampling rates of table 1.18,
+    /// frames of 1024 samples, and lengths below 8,192 bytes with the header.
     pub fn of_unit(config: &AudioSpecificConfig, unit_len: usize) -> Option<Self> {
         let frame_len = unit_len.checked_add(Self::LEN).filter(|&len| len < 1 << 13)?;
         let expressible = matches!(config.object_type, 1..=4)
@@ -235,7 +237,7 @@ impl AdtsHeader {
         })
     }
 
-    /// The bytes of a header without CRC.
+    /// Serializes the header, without CRC.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let index = SAMPLING_RATES.iter().position(|&rate| rate == self.sampling_rate);
         let index = index.unwrap_or(0) as u8;
@@ -254,14 +256,14 @@ impl AdtsHeader {
         ]
     }
 
-    /// The configuration that is equivalent to the header.
+    /// Returns the equivalent AudioSpecificConfig.
     pub const fn config(&self) -> AudioSpecificConfig {
         let mut config = AudioSpecificConfig::lc(self.sampling_rate, self.channel_configuration);
         config.object_type = self.object_type;
         config
     }
 
-    /// Whether frames with these two headers can belong to one stream.
+    /// Returns whether frames with these two headers can belong to the same stream.
     pub const fn same_stream(&self, other: &Self) -> bool {
         self.object_type == other.object_type
             && self.sampling_rate == other.sampling_rate
@@ -269,9 +271,9 @@ impl AdtsHeader {
     }
 }
 
-/// Configuration and number of channels of the stream that begins with `unit`, an access unit
-/// that came with `header`. Where the header leaves the channels to a program_config_element at
-/// the start of the access unit, that moves into the configuration. `None` if there is none.
+/// Returns the configuration and the number of channels of the stream that starts with `unit`, the
+/// access unit of a frame with `header`. If the header refers to a program_config_element at the
+/// start of the access unit, it is moved into the configuration. `None` if it is missing.
 pub fn config_from_unit(header: &AdtsHeader, unit: &[u8]) -> Option<(Bytes, u8)> {
     /// id_syn_ele of a program_config_element.
     const ID_PCE: u32 = 5;
@@ -304,7 +306,7 @@ pub fn config_from_unit(header: &AdtsHeader, unit: &[u8]) -> Option<(Bytes, u8)>
     Some((w.finish(), channels))
 }
 
-/// Reads bits, most significant first.
+/// A bit reader, most significant bit first.
 struct Bits<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -326,7 +328,7 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
-    /// At most 32 bits.
+    /// Reads at most 32 bits.
     fn take(&mut self, n: usize) -> Result<u32, ParseError> {
         let value = self.peek(n).ok_or(ParseError::Incomplete { what: Self::WHAT })?;
         self.position += n;
@@ -349,8 +351,8 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The number of channels in a program_config_element (table 4.2). Stops where it is to be
-    /// aligned to a byte.
+    /// Reads a program_config_element up to its byte alignment, and returns its number of channels
+    /// (table 4.2).
     fn program_config_element(&mut self) -> Result<u8, ParseError> {
         self.take(4 + 2 + 4)?;
         let front = self.take(4)?;
@@ -378,7 +380,7 @@ impl<'a> Bits<'a> {
         u8::try_from(channels).map_err(|_| self.invalid())
     }
 
-    /// The comment at the end of a program_config_element.
+    /// Reads the comment at the end of a program_config_element.
     fn comment(&mut self) -> Result<&'a [u8], ParseError> {
         self.position = self.position.next_multiple_of(8);
         let len = self.take(8)? as usize;

@@ -1,10 +1,10 @@
-//! [`BitReader`]: bit fields and Exp-Golomb codes of H.264 (ISO/IEC 14496-10) and H.265
-//! (ISO/IEC 23008-2) NAL units. Read clauses 7.2, 7.4.1 and 9.1 (9.2 in H.265) first.
+//! [`BitReader`]: bit fields and Exp-Golomb codes of H.264 (ISO/IEC 14496-10) and H.265 (ISO/IEC
+//! 23008-2) NAL units. References: clauses 7.2, 7.4.1 and 9.1 (9.2 in H.265).
 
 use crate::wire::ParseError;
 
-/// Reads the bits of a NAL unit one field after the other, and steps over
-/// `emulation_prevention_three_byte`s on its way, so that nothing need be copied.
+/// Reads a NAL unit bit field by bit field, and skips `emulation_prevention_three_byte`s, so that
+/// the NAL unit need not be copied.
 #[derive(Clone, Debug)]
 pub struct BitReader<'a> {
     input: &'a [u8],
@@ -13,12 +13,12 @@ pub struct BitReader<'a> {
     current: u8,
     /// Bits of `current` that are not yet read.
     left: u32,
-    /// Zero bytes just loaded, in a row.
+    /// Number of consecutive zero bytes just loaded.
     zeros: u8,
 }
 
 impl<'a> BitReader<'a> {
-    /// Starts at the first bit of `input`, a NAL unit without its header.
+    /// Creates a reader at the first bit of `input`, a NAL unit without its header.
     pub const fn new(input: &'a [u8]) -> Self {
         Self { input, position: 0, current: 0, left: 0, zeros: 0 }
     }
@@ -38,7 +38,8 @@ impl<'a> BitReader<'a> {
         Ok(())
     }
 
-    /// `u(n)`: the next `n` bits, most significant first; at most 32.
+    /// Reads `u(n)`: `n` bits, most significant first; at most 32. `what` names the field in an
+    /// error.
     pub fn bits(&mut self, n: u32, what: &'static str) -> Result<u32, ParseError> {
         debug_assert!(n <= 32);
         let mut wanted = n.min(32);
@@ -57,12 +58,12 @@ impl<'a> BitReader<'a> {
         Ok(value as u32)
     }
 
-    /// `u(1)` as a truth value.
+    /// Reads `u(1)` as a `bool`.
     pub fn flag(&mut self, what: &'static str) -> Result<bool, ParseError> {
         Ok(self.bits(1, what)? == 1)
     }
 
-    /// Steps over `n` bits.
+    /// Skips `n` bits.
     pub fn skip(&mut self, n: u32, what: &'static str) -> Result<(), ParseError> {
         let mut left = n;
         while left > 0 {
@@ -73,7 +74,7 @@ impl<'a> BitReader<'a> {
         Ok(())
     }
 
-    /// `ue(v)`: an unsigned Exp-Golomb code.
+    /// Reads `ue(v)`: an unsigned Exp-Golomb code.
     pub fn ue(&mut self, what: &'static str) -> Result<u32, ParseError> {
         let mut zeros = 0;
         while !self.flag(what)? {
@@ -86,26 +87,26 @@ impl<'a> BitReader<'a> {
         Ok(((1u32 << zeros) - 1) + self.bits(zeros, what)?)
     }
 
-    /// `ue(v)` that must not exceed `max`.
+    /// Reads `ue(v)`; a value above `max` is an error.
     pub fn ue_max(&mut self, max: u32, what: &'static str) -> Result<u32, ParseError> {
         let value = self.ue(what)?;
         if value > max { Err(self.invalid(what)) } else { Ok(value) }
     }
 
-    /// `se(v)`: a signed Exp-Golomb code.
+    /// Reads `se(v)`: a signed Exp-Golomb code.
     pub fn se(&mut self, what: &'static str) -> Result<i32, ParseError> {
         let code = self.ue(what)?;
         let magnitude = code.div_ceil(2) as i32;
         Ok(if code % 2 == 1 { magnitude } else { -magnitude })
     }
 
-    /// The error for what was just read.
+    /// Returns an [`Invalid`](ParseError::Invalid) error at the present position.
     pub const fn invalid(&self, what: &'static str) -> ParseError {
         ParseError::Invalid { what, at: self.position }
     }
 }
 
-/// The raw byte sequence payload: `nal` without its `emulation_prevention_three_byte`s.
+/// Returns the raw byte sequence payload: `nal` without its `emulation_prevention_three_byte`s.
 pub fn without_emulation_prevention(nal: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(nal.len());
     let mut zeros = 0;

@@ -1,4 +1,4 @@
-//! [`CodecParameters::check`]: whether parameters can be those of a stream at all.
+//! [`CodecParameters::check`]: plausibility of codec parameters.
 
 use super::aac::AudioSpecificConfig;
 use super::parameters::{CodecParameters, OtherCodec};
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::wire::sdp::format_fault;
 use bytes::Bytes;
 
-/// Samples per second between which audio is believed.
+/// Plausible sampling rates in Hz.
 const SAMPLING_RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
 /// Types of the NAL units in the list of sequence parameter sets of H.264, which may be followed
@@ -14,12 +14,12 @@ const SAMPLING_RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 const H264_SPS: [u8; 3] = [7, 13, 15];
 
 impl CodecParameters {
-    /// Checks that a stream can have these parameters, so that a caller who mixed up the forms of
-    /// parameter sets or the units of a rate learns of it. Parameter sets that are not known yet
-    /// may be missing; the fields inside them are not checked.
+    /// Checks that a stream can have these parameters, to detect confused forms of parameter sets
+    /// or units of a rate. Parameter sets may be missing, since they may be unknown yet; their
+    /// content is not checked.
     ///
     /// # Errors
-    /// [`Error::Usage`] names the first parameter that no stream can have.
+    /// [`Error::Usage`] names the first implausible parameter.
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::H264 { sps, pps } => {
@@ -84,9 +84,9 @@ fn check_other(codec: &OtherCodec) -> Result<(), Error> {
         .map_or(Ok(()), |why| Err(Error::Usage(why)))
 }
 
-/// Parameter sets are NAL units by themselves: none is empty, or has a start code in front or
-/// another unit behind. Zeros and a start code at the very end are often left over there, and do
-/// no harm.
+/// Checks that each parameter set is a single NAL unit: not empty, without a start code before it
+/// or another unit after it. Trailing zeros and a trailing start code are often left over, and are
+/// harmless.
 fn check_units<'a>(mut units: impl Iterator<Item = &'a Bytes>) -> Result<(), Error> {
     let has_start_code = |unit: &Bytes| unit.windows(4).any(|bytes| bytes.starts_with(&[0, 0, 1]));
     units.try_for_each(|unit| {

@@ -1,5 +1,8 @@
-//! Parsers for the parts of bitstreams that streaming needs: parameter sets, configurations, frame
-//! headers. And [`CodecParameters`], what a receiver must know of a track.
+//! Parsers for the parts of bitstreams that streaming needs: parameter sets, decoder configurations
+//! and frame headers.
+//!
+//! Start with [`CodecParameters`], the description of a track's codec, from which SDP, packetizers
+//! and depacketizers are derived.
 
 pub mod aac;
 pub mod bits;

@@ -1,13 +1,14 @@
 //! MPEG-1, MPEG-2 and MPEG-2.5 audio, layers I to III: the frame header, and the Xing, Info and
-//! VBRI headers that encoders put in the first frame.
+//! VBRI headers that encoders put into the first frame.
 //!
-//! Read ISO/IEC 11172-3 section 2.4.2.3 and ISO/IEC 13818-3 section 2.4.2.3. The information
-//! headers and MPEG-2.5 are no standard: they are what encoders agree on.
+//! References: ISO/IEC 11172-3 section 2.4.2.3 and ISO/IEC 13818-3 section 2.4.2.3. The information
+//! headers and MPEG-2.5 are not standardized, but common among encoders.
 
 use crate::wire::{ParseError, Reader};
 
-/// The standard that a frame follows, which determines the possible sampling rates.
+/// The version of the standard, which determines the possible sampling rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Version {
     /// ISO/IEC 11172-3: 32, 44.1, 48 kHz.
     Mpeg1,
@@ -17,8 +18,9 @@ pub enum Version {
     Mpeg25,
 }
 
-/// The layer: the coding that a frame uses.
+/// The layer, which determines the coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Layer {
     /// Layer I.
     I,
@@ -36,15 +38,15 @@ pub struct FrameHeader {
     pub version: Version,
     /// Layer.
     pub layer: Layer,
-    /// Bits per second.
+    /// Bit rate in bit/s.
     pub bitrate: u32,
-    /// Samples per second.
+    /// Sampling rate in Hz.
     pub sampling_rate: u32,
     /// Number of channels: 1 or 2.
     pub channels: u8,
     /// Whether a CRC follows the header.
     pub crc: bool,
-    /// Bytes of the frame with its header.
+    /// Length of the frame in bytes, header included.
     pub frame_len: usize,
 }
 
@@ -52,8 +54,8 @@ impl FrameHeader {
     /// Length of a header in bytes.
     pub const LEN: usize = 4;
 
-    /// Parses the header at the start of `bytes`. A frame of free format, whose header does not
-    /// state its length, is an error.
+    /// Parses the header at the start of `bytes`. A free-format frame, whose header does not state
+    /// its length, is an error.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "MPEG audio header";
         let Some(&[b0, b1, b2, b3]) = bytes.first_chunk::<4>() else {
@@ -111,7 +113,7 @@ impl FrameHeader {
         Ok(header)
     }
 
-    /// Samples per frame and channel.
+    /// Returns the number of samples per frame and channel.
     pub const fn samples(&self) -> u32 {
         match (self.layer, self.version) {
             (Layer::I, _) => 384,
@@ -120,21 +122,23 @@ impl FrameHeader {
         }
     }
 
-    /// Whether frames with these two headers can belong to one stream (the bit rate may vary).
+    /// Returns whether frames with these two headers can belong to the same stream; the bit rate
+    /// may vary.
     pub fn same_stream(&self, other: &Self) -> bool {
         self.version == other.version
             && self.layer == other.layer
             && self.sampling_rate == other.sampling_rate
     }
 
-    /// Whether `bytes` start with a header of a free-format frame.
+    /// Returns whether `bytes` start with a header of a free-format frame.
     pub fn is_free_format(bytes: &[u8]) -> bool {
         let Some(&[b0, b1, b2, b3]) = bytes.first_chunk::<4>() else { return false };
         // The same header with the lowest bit rate must be valid.
         b2 >> 4 == 0 && Self::parse(&[b0, b1, b2 | 0x10, b3]).is_ok()
     }
 
-    /// Bytes of side information of layer III, which lie between header (and CRC) and Xing header.
+    /// Length in bytes of the side information of layer III, which lies between header (and CRC)
+    /// and Xing header.
     const fn side_information_len(&self) -> usize {
         match (self.version, self.channels) {
             (Version::Mpeg1, 1) => 17,
@@ -145,7 +149,7 @@ impl FrameHeader {
     }
 }
 
-/// Kilobits per second (ISO/IEC 11172-3 and 13818-3, table of `bitrate_index`).
+/// Bit rate in kbit/s (ISO/IEC 11172-3 and 13818-3, table of `bitrate_index`).
 fn bitrate(version: Version, layer: Layer, index: u8) -> Option<u16> {
     const V1_L1: [u16; 14] = [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448];
     const V1_L2: [u16; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
@@ -168,14 +172,14 @@ fn bitrate(version: Version, layer: Layer, index: u8) -> Option<u16> {
 pub enum InfoKind {
     /// `Xing`: variable bit rate.
     Xing,
-    /// `Info`: the same header on a file of constant bit rate.
+    /// `Info`: the same header in a file of constant bit rate.
     Info,
-    /// `VBRI`, of the Fraunhofer encoder.
+    /// `VBRI`, written by the Fraunhofer encoder.
     Vbri,
 }
 
 /// The information header (Xing, Info or VBRI) in the first frame of a file, which contains no
-/// sound. Its numbers are claims of the file and must be checked against it.
+/// sound. Its numbers are the file's claims and must be checked against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InfoHeader {
@@ -183,14 +187,14 @@ pub struct InfoHeader {
     pub kind: InfoKind,
     /// Number of frames that follow.
     pub frames: Option<u32>,
-    /// Bytes from the first byte of this frame to the end of the last.
+    /// Number of bytes from the first byte of this frame to the end of the last.
     pub bytes: Option<u32>,
-    /// Xing: for each percent of the duration, the 256th part of `bytes` where it begins.
+    /// Seek table (Xing): for each percent of the duration, its position in 256ths of `bytes`.
     pub toc: Option<[u8; 100]>,
 }
 
 impl InfoHeader {
-    /// Looks for an information header in `frame`, which begins with `header`.
+    /// Searches for an information header in `frame`, which begins with `header`.
     pub fn parse(frame: &[u8], header: &FrameHeader) -> Option<Self> {
         Self::parse_xing(frame, header).or_else(|| Self::parse_vbri(frame))
     }
@@ -224,7 +228,7 @@ impl InfoHeader {
         Some(Self { kind, frames, bytes, toc })
     }
 
-    /// Always 32 bytes behind the header, whatever the channels.
+    /// Parses a VBRI header, which is always 32 bytes after the frame header.
     fn parse_vbri(frame: &[u8]) -> Option<Self> {
         let mut r = Reader::new(frame);
         const WHAT: &str = "VBRI header";

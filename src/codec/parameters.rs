@@ -1,20 +1,22 @@
-//! [`CodecParameters`]: what a receiver must know of a track.
+//! [`CodecParameters`]: the codec of a track and its parameters.
 
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// What a receiver must know of a track before its first frame.
+/// The codec of a track and the parameters that a receiver needs before the first frame.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CodecParameters {
-    /// H.264: NAL units without start codes; empty while they are not known (live input).
+    /// H.264. Parameter sets are NAL units without start codes; empty while they are unknown (live
+    /// input).
     H264 {
         /// Sequence parameter sets, in order of appearance.
         sps: Vec<Bytes>,
         /// Picture parameter sets, in order of appearance.
         pps: Vec<Bytes>,
     },
-    /// H.265: NAL units without start codes; empty while they are not known (live input).
+    /// H.265. Parameter sets are NAL units without start codes; empty while they are unknown (live
+    /// input).
     H265 {
         /// Video parameter sets, in order of appearance.
         vps: Vec<Bytes>,
@@ -23,46 +25,45 @@ pub enum CodecParameters {
         /// Picture parameter sets, in order of appearance.
         pps: Vec<Bytes>,
     },
-    /// AAC, raw access units.
+    /// AAC in raw access units.
     Aac {
         /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
         config: Bytes,
-        /// Samples per second and channel.
+        /// Sampling rate in Hz.
         sampling_rate: u32,
         /// Number of channels.
         channels: u8,
     },
-    /// MPEG-1, MPEG-2 or MPEG-2.5 audio of any layer; frames with their headers.
+    /// MPEG-1, MPEG-2 or MPEG-2.5 audio of any layer, in frames with their headers.
     MpegAudio,
-    /// Samples in network byte order.
+    /// Uncompressed or G.711 audio; samples in network byte order.
     Pcm {
-        /// How a sample is coded.
+        /// Coding of a sample.
         encoding: PcmEncoding,
-        /// Samples per second and channel.
+        /// Sampling rate in Hz.
         sampling_rate: u32,
         /// Number of interleaved channels.
         channels: u8,
     },
     /// An MPEG-2 transport stream of 188-byte packets.
     Mp2t,
-    /// A codec that this crate does not know: an application's own, or one that is passed on as it
-    /// is.
+    /// A codec that this crate does not implement: an application's own, or one that is forwarded
+    /// unchanged.
     Other(OtherCodec),
 }
 
-/// A codec that this crate does not know, as SDP names it.
+/// A codec that this crate does not implement, as SDP describes it.
 ///
-/// How its frames are cut into packets is told by an
-/// [entry](crate::payload::FormatEntry) of the application in the
+/// Its packetizer comes from an [entry](crate::payload::FormatEntry) that the application adds to a
 /// [`FormatRegistry`](crate::payload::FormatRegistry).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct OtherCodec {
-    /// Media of the `m=` line, for example `audio`.
+    /// Media type of the `m=` line, such as `audio`.
     pub media: Cow<'static, str>,
-    /// Encoding name of `a=rtpmap`; compared without regard to case.
+    /// Encoding name in `a=rtpmap`; compared without regard to case.
     pub encoding_name: Cow<'static, str>,
-    /// RTP timestamp units per second.
+    /// RTP clock rate in Hz.
     pub clock_rate: u32,
     /// Number of audio channels, if `a=rtpmap` states it.
     pub channels: Option<u8>,
@@ -71,7 +72,7 @@ pub struct OtherCodec {
 }
 
 impl OtherCodec {
-    /// A codec without channels and format parameters.
+    /// Creates a codec without channels and format parameters.
     pub fn new(
         media: impl Into<Cow<'static, str>>,
         encoding_name: impl Into<Cow<'static, str>>,
@@ -86,13 +87,13 @@ impl OtherCodec {
         }
     }
 
-    /// States the number of audio channels.
+    /// Sets the number of audio channels.
     pub fn with_channels(mut self, channels: u8) -> Self {
         self.channels = Some(channels);
         self
     }
 
-    /// States the format parameters: the value of `a=fmtp` after the payload type.
+    /// Sets the format parameters: the value of `a=fmtp` after the payload type.
     pub fn with_fmtp(mut self, fmtp: impl Into<String>) -> Self {
         self.fmtp = Some(fmtp.into());
         self
@@ -105,7 +106,7 @@ impl From<OtherCodec> for CodecParameters {
     }
 }
 
-/// How a PCM sample is coded (RFC 3551, RFC 3190).
+/// The coding of PCM samples (RFC 3551, RFC 3190).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PcmEncoding {
@@ -122,7 +123,7 @@ pub enum PcmEncoding {
 }
 
 impl PcmEncoding {
-    /// Bytes of a sample of one channel.
+    /// Returns the size in bytes of a sample of one channel.
     pub const fn bytes_per_sample(self) -> usize {
         match self {
             Self::L8 | Self::Pcmu | Self::Pcma => 1,

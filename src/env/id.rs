@@ -31,6 +31,7 @@ impl EnvironmentId {
 /// The key by which an owner tells its sockets, timers and triggers apart. The environment hands
 /// it back unread.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "media write their keys, of these two parts")]
 pub struct EventKey {
     /// The owner's number for the kind of thing.
     pub kind: u32,

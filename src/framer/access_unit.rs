@@ -1,60 +1,62 @@
 //! [`Splitter`]: cuts an Annex B byte stream into access units (H.264 clause 7.4.1.2.3, H.265
-//! clause 7.4.2.4.4), without copying and without looking at any byte twice.
+//! clause 7.4.2.4.4), without copying and without examining any byte twice.
 
 use super::annexb;
 use super::timeline::PictureTime;
 use bytes::{Bytes, BytesMut};
 
-/// The role of a NAL unit in the access unit that is being put together.
+/// The role of a NAL unit in its access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the splitter handles every role")]
 pub enum NalRole {
-    /// Begins a picture, and so an access unit.
+    /// The NAL unit begins a picture, and so an access unit.
     Picture(Picture),
-    /// Goes on with the picture.
+    /// The NAL unit continues the picture.
     Continues {
-        /// It may refer to other pictures: see [`Picture::intra`].
+        /// Whether it may refer to other pictures; see [`Picture::intra`].
         inter: bool,
     },
-    /// Begins an access unit if it follows the slices of one.
+    /// The NAL unit begins an access unit if it follows the slices of the previous one.
     Leads,
-    /// Belongs to what is before it.
+    /// The NAL unit belongs to the access unit before it.
     Trails,
 }
 
-/// Facts about a picture that its first slice tells.
+/// Properties of a picture, from its first slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Picture {
-    /// Place in output order among the pictures of its coded video sequence; `None` if parameter
+    /// Position in output order among the pictures of its coded video sequence; `None` if parameter
     /// sets are missing.
     pub order: Option<i64>,
-    /// All pictures before it are output before it and before those that follow.
+    /// Whether all earlier pictures are output before this one and before those that follow.
     pub restart: bool,
-    /// Decoding can start here.
+    /// Whether decoding can start with this picture.
     pub key: bool,
-    /// The slices seen so far refer to no other picture. Pictures that follow it may still refer to
-    /// pictures before it.
+    /// Whether the slices seen so far refer to no other picture. Later pictures may still refer to
+    /// earlier ones.
     pub intra: bool,
-    /// Most pictures that may precede another in decoding order and follow it in output order.
+    /// Largest number of pictures that may precede another in decoding order and follow it in
+    /// output order.
     pub reorder_depth: u32,
-    /// What the bitstream states of its time.
+    /// Timing that the bitstream states.
     pub time: PictureTime,
-    /// `time.output` counts anew from here.
+    /// Whether `time.output` counts from a new origin.
     pub restarts_clock: bool,
 }
 
-/// The rules of one coding standard.
+/// The rules of a coding standard.
 pub trait Syntax: std::fmt::Debug + Default {
-    /// Processes the next NAL unit of the stream.
+    /// Processes the next NAL unit of the stream, and returns its role.
     fn handle_nal(&mut self, nal: &[u8]) -> NalRole;
 
-    /// Prepares for a stream that goes on at another place. Parameter sets stay in force.
+    /// Prepares for a stream that continues at another position. Parameter sets stay in force.
     fn reset(&mut self);
 
-    /// The time of any picture, by the first parameter sets.
+    /// Returns the timing that all pictures have, from the first parameter sets.
     fn picture_time(&self) -> PictureTime;
 
-    /// The parameter sets in force, in the order in which a decoder wants them.
+    /// Returns the parameter sets in force, in the order in which a decoder expects them.
     fn parameter_sets(&self) -> Vec<Bytes>;
 }
 
@@ -62,14 +64,15 @@ pub trait Syntax: std::fmt::Debug + Default {
 #[derive(Debug)]
 pub(super) struct AccessUnit {
     pub(super) data: Bytes,
-    /// Where in the stream it begins.
+    /// Offset in the stream.
     pub(super) offset: u64,
     pub(super) picture: Picture,
-    /// In force at the picture; recorded on request, for key pictures and those that refer to none.
+    /// Parameter sets in force at the picture; recorded on request, for key pictures and intra
+    /// pictures.
     pub(super) parameter_sets: Vec<Bytes>,
 }
 
-/// What the splitter has to give.
+/// The result of polling the splitter.
 #[derive(Debug)]
 pub(super) enum Split {
     Unit(AccessUnit),
@@ -78,35 +81,35 @@ pub(super) enum Split {
     TooLarge,
 }
 
-/// A NAL unit whose end is not yet found; offsets into the buffer.
+/// A NAL unit whose end has not been found; offsets into the buffer.
 #[derive(Clone, Copy, Debug)]
 struct OpenNal {
-    /// Its start code, with the zero byte in front of that if there is one.
+    /// Start of its start code, including a preceding zero byte.
     code: usize,
     /// Its first byte.
     begin: usize,
 }
 
-/// Bytes in, access units out.
+/// A state machine that takes bytes and returns access units.
 #[derive(Debug)]
 pub(super) struct Splitter<S> {
     pub(super) syntax: S,
-    /// From the beginning of the access unit on, once there is a start code.
+    /// Bytes from the beginning of the access unit on, once there is a start code.
     buffer: BytesMut,
     /// Offset of the buffer in the stream.
     base: u64,
     /// No start code begins before this offset and after the open NAL unit.
     scanned: usize,
     nal: Option<OpenNal>,
-    /// Of the access unit at the front of the buffer.
+    /// Picture of the access unit at the front of the buffer.
     picture: Option<Picture>,
-    /// In force at that picture.
+    /// Parameter sets in force at that picture.
     parameter_sets: Vec<Bytes>,
     record_sets: bool,
-    /// Where the next access unit begins if the next slice starts a picture.
+    /// Start of the next access unit, if the next slice starts a picture.
     lead: Option<usize>,
     ended: bool,
-    /// All input has been looked at.
+    /// Whether all input has been examined.
     drained: bool,
     max_access_unit: usize,
 }
@@ -129,7 +132,7 @@ impl<S: Syntax> Splitter<S> {
         }
     }
 
-    /// Forgets what is half read; input goes on at `offset`.
+    /// Discards the buffered input; input continues at `offset`.
     pub(super) fn reset(&mut self, offset: u64) {
         self.syntax.reset();
         // A new buffer: the old one may still be shared with frames, and may be large.
@@ -148,7 +151,8 @@ impl<S: Syntax> Splitter<S> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Lets `fill` write up to `max` bytes of input into place and say how many it did.
+    /// Lets `fill` write up to `max` bytes of input directly into the buffer and return their
+    /// number.
     pub(super) fn handle_input_with<E>(
         &mut self,
         max: usize,
@@ -170,7 +174,7 @@ impl<S: Syntax> Splitter<S> {
         self.ended = true;
     }
 
-    /// Whether anything that looks like a NAL unit was found.
+    /// Whether anything that looks like a NAL unit has been found.
     pub(super) fn has_nal_units(&self) -> bool {
         self.nal.is_some()
     }
@@ -227,7 +231,8 @@ impl<S: Syntax> Splitter<S> {
         }
     }
 
-    /// Takes in the NAL unit that ends at `end`; gives the access unit before it if it starts one.
+    /// Processes the NAL unit that ends at `end`; returns the access unit before it if it starts
+    /// one.
     fn close_nal(&mut self, nal: OpenNal, end: usize) -> Option<AccessUnit> {
         let bytes = self.buffer.get(nal.begin..end).unwrap_or_default();
         let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
@@ -256,7 +261,7 @@ impl<S: Syntax> Splitter<S> {
         None
     }
 
-    /// The access unit up to `boundary`.
+    /// Removes and returns the access unit up to `boundary`.
     fn cut(&mut self, boundary: usize, picture: Picture) -> AccessUnit {
         let offset = self.base;
         let data = self.buffer.split_to(boundary.min(self.buffer.len())).freeze();
@@ -265,7 +270,7 @@ impl<S: Syntax> Splitter<S> {
         AccessUnit { data, offset, picture, parameter_sets }
     }
 
-    /// Drops the first `n` bytes, which come before the first start code.
+    /// Drops the first `n` bytes, which precede the first start code.
     fn discard(&mut self, n: usize) {
         let _ = self.buffer.split_to(n.min(self.buffer.len()));
         self.base += n as u64;

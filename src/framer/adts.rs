@@ -1,6 +1,6 @@
-//! ADTS → AAC access units.
+//! AAC in ADTS: cuts a byte stream into access units.
 //!
-//! Read ISO/IEC 14496-3 section 1.A.3.2.
+//! Reference: ISO/IEC 14496-3 section 1.A.3.2.
 
 use super::sync::{FrameClock, SyncFramer, SyncHeader};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
@@ -27,17 +27,17 @@ impl SyncHeader for AdtsHeader {
     }
 }
 
-/// The access unit in an ADTS frame. `None` if it is empty, or if there are several: where one
-/// ends and the next begins can then be told only by decoding them.
+/// Returns the access unit in an ADTS frame. `None` if it is empty, or if there are several: their
+/// boundaries can then be found only by decoding.
 pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
     let single = header.raw_data_blocks == 1 && frame.len() > header.header_len;
     single.then(|| frame.slice(header.header_len..))
 }
 
-/// Cuts a byte stream into access units. [`Frame::data`] is an access unit without ADTS header;
-/// times count from the first. Frames of another configuration than the first are left out, as
-/// one [`config`](Self::config) cannot describe both, and so are frames of several raw data blocks;
-/// their time passes (see [`refused`](Self::refused)).
+/// Cuts an ADTS byte stream into access units. [`Frame::data`] is an access unit without the ADTS
+/// header; times count from the first. Frames with another configuration than the first are
+/// skipped, because one [`config`](Self::config) cannot describe both, and so are frames with
+/// several raw data blocks; their time elapses (see [`refused`](Self::refused)).
 ///
 /// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available.
@@ -71,7 +71,7 @@ impl Default for AdtsFramer {
 }
 
 impl AdtsFramer {
-    /// A framer at the beginning of a stream.
+    /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self {
             sync: SyncFramer::new(),
@@ -82,17 +82,17 @@ impl AdtsFramer {
         }
     }
 
-    /// Takes the next bytes of the stream. Frames that are not polled are kept.
+    /// Appends the next bytes of the stream. Frames that are not polled stay available.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.sync.handle_bytes(bytes);
     }
 
-    /// Ends the stream: the frames that are left become available.
+    /// Ends the stream: the remaining frames become available.
     pub fn handle_end(&mut self) {
         self.sync.handle_end();
     }
 
-    /// The next access unit.
+    /// Returns the next access unit.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         loop {
             let unit = self.sync.poll_unit()?;
@@ -112,13 +112,13 @@ impl AdtsFramer {
         }
     }
 
-    /// The configuration of the stream, once its first frame is known.
+    /// Returns the configuration of the stream, once its first frame is known.
     pub fn config(&self) -> Option<AudioSpecificConfig> {
         self.first.map(|header| header.config())
     }
 
-    /// Number of frames that were left out because they are empty, have several raw data blocks, or
-    /// have another configuration than the first.
+    /// Returns the number of frames that were skipped because they are empty, have several raw data
+    /// blocks, or have another configuration than the first.
     pub const fn refused(&self) -> u64 {
         self.refused
     }
@@ -234,7 +234,7 @@ pub(crate) mod tests {
         assert_eq!(framer.refused(), 1);
     }
 
-    /// The frames of `bytes` with these two bytes of the header: profile, rate, channels.
+    /// The frames of `bytes` with these two bytes in the header: profile, rate, channels.
     pub(crate) fn configured(bytes: &[u8], b2: u8, b3: u8) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         let mut at = 0;

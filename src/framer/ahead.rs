@@ -1,8 +1,8 @@
-//! [`Ahead`]: what stands in front of a picture of H.264 or H.265 and concerns it.
+//! [`Ahead`]: the NAL units before a picture of H.264 or H.265 that concern it.
 
 use crate::codec::h264::sei::{SeiMessage, payload_type};
 
-/// What has come since the picture before. The framer takes it with the first slice.
+/// Information received since the previous picture. The framer takes it with the first slice.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     pub(super) recovery_point: bool,
@@ -12,7 +12,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Takes note of the messages of a SEI NAL unit.
+    /// Records the messages of a SEI NAL unit.
     pub(super) fn handle_sei(&mut self, messages: impl Iterator<Item = SeiMessage>) {
         for message in messages {
             match message.payload_type {

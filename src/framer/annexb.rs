@@ -1,5 +1,5 @@
-//! The byte stream format of H.264 and H.265 (Annex B of either): start codes, NAL units, and
-//! the way from the length-prefixed form that MP4 and Matroska have (ISO/IEC 14496-15).
+//! The byte stream format of H.264 and H.265 (annex B of both standards): start codes, NAL units,
+//! and conversion from the length-prefixed form of MP4 and Matroska (ISO/IEC 14496-15).
 
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
@@ -7,22 +7,22 @@ use memchr::memmem::Finder;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// The start code that this crate writes in front of a NAL unit.
+/// The start code that this crate writes before a NAL unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-/// Offset of the first `00 00 01` at or after `from`.
+/// Returns the offset of the first `00 00 01` at or after `from`.
 pub(crate) fn find_start_code(data: &[u8], from: usize) -> Option<usize> {
     static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&[0, 0, 1]));
     FINDER.find(data.get(from..)?).map(|at| from + at)
 }
 
-/// The NAL units of an Annex B byte stream, without start codes, leading and trailing zero bytes.
-/// Bytes before the first start code and empty NAL units are left out.
+/// Iterates over the NAL units of an Annex B byte stream, without start codes, leading and trailing
+/// zero bytes. Bytes before the first start code and empty NAL units are skipped.
 pub fn nal_units(data: &[u8]) -> NalUnits<'_> {
     NalUnits { ranges: NalRanges::new(data), data }
 }
 
-/// See [`nal_units`].
+/// An iterator over NAL units; see [`nal_units`].
 #[derive(Clone, Debug)]
 pub struct NalUnits<'a> {
     ranges: NalRanges<'a>,
@@ -37,12 +37,12 @@ impl<'a> Iterator for NalUnits<'a> {
     }
 }
 
-/// As [`nal_units`], giving offsets into the data.
+/// Like [`nal_units`], but yields offsets into the data.
 pub fn nal_ranges(data: &[u8]) -> NalRanges<'_> {
     NalRanges::new(data)
 }
 
-/// See [`nal_ranges`].
+/// An iterator over the ranges of NAL units; see [`nal_ranges`].
 #[derive(Clone, Debug)]
 pub struct NalRanges<'a> {
     data: &'a [u8],
@@ -74,12 +74,12 @@ impl Iterator for NalRanges<'_> {
     }
 }
 
-/// The NAL units of `data` as slices that share its memory.
+/// Iterates over the NAL units of `data` as slices that share its memory.
 pub fn shared_nal_units(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     nal_ranges(data).map(|range| data.slice(range))
 }
 
-/// Writes NAL units with a start code before each.
+/// Concatenates NAL units, each after a start code.
 pub fn from_nal_units<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for nal in nals {
@@ -89,8 +89,8 @@ pub fn from_nal_units<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     out
 }
 
-/// Annex B form of NAL units that each have their length in front of them, in `length_size`
-/// bytes (1 to 4). Fails if a length exceeds what follows. Empty NAL units are left out.
+/// Converts NAL units, each after its length in `length_size` bytes (1 to 4), to Annex B form.
+/// Fails if a length exceeds the remaining data. Empty NAL units are skipped.
 pub fn from_length_prefixed(data: &[u8], length_size: usize) -> Result<Vec<u8>, ParseError> {
     let mut reader = Reader::new(data);
     // With four-byte lengths the result is just as long.

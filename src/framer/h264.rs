@@ -1,5 +1,5 @@
-//! [`H264Framer`]: H.264 byte streams (ISO/IEC 14496-10 annex B). Read clause 7.4.1.2.3, the
-//! order of NAL units and where access units begin.
+//! [`H264Framer`]: cuts H.264 byte streams (ISO/IEC 14496-10 annex B) into access units. Reference:
+//! clause 7.4.1.2.3, the order of NAL units and the boundaries of access units.
 
 use super::ahead::Ahead;
 use super::annexb;
@@ -13,7 +13,7 @@ use crate::codec::h264::{
 };
 use bytes::Bytes;
 
-/// Cuts an H.264 byte stream into access units; both fields of a frame count as one.
+/// Cuts an H.264 byte stream into access units; both fields of a frame form one.
 pub type H264Framer = VideoFramer<H264Syntax>;
 
 /// The rules of H.264.
@@ -21,17 +21,17 @@ pub type H264Framer = VideoFramer<H264Syntax>;
 pub struct H264Syntax {
     sets: ParameterSets,
     order: PicOrder,
-    /// Of the slice before.
+    /// Header of the previous slice.
     previous: Option<SliceHeader>,
-    /// The previous slice is of a field whose other field has not come.
+    /// Whether the previous slice belongs to a field whose other field has not arrived.
     first_field: bool,
-    /// The previous slice is of the second field of a frame.
+    /// Whether the previous slice belongs to the second field of a frame.
     second_field: bool,
-    /// What came before the picture that follows.
+    /// Information about the next picture.
     ahead: Ahead,
     refresh: RefreshCycle,
     removal: RemovalClock,
-    /// A NAL unit that begins an access unit came after the previous slice.
+    /// Whether a NAL unit that begins an access unit followed the previous slice.
     led: bool,
 }
 
@@ -62,8 +62,8 @@ impl H264Syntax {
         role
     }
 
-    /// Whether a slice must be of another picture although its header tells no difference: some
-    /// encoders write nothing but IDR pictures, all with the same `idr_pic_id`.
+    /// Whether a slice must belong to another picture although its header shows no difference: some
+    /// encoders write only IDR pictures, all with the same `idr_pic_id`.
     fn begins_again(&mut self, header: &SliceHeader) -> bool {
         let led = std::mem::take(&mut self.led);
         if header.first_mb != 0 {
@@ -98,7 +98,7 @@ impl H264Syntax {
         })
     }
 
-    /// What is told of the time of the picture that `header` is of.
+    /// The timing of the picture with this slice header.
     fn picture_time(&mut self, header: &SliceHeader) -> PictureTime {
         let ahead = std::mem::take(&mut self.ahead);
         let Some((_, sps)) = self.sets.for_slice(header.pps_id) else {
@@ -124,7 +124,8 @@ impl H264Syntax {
         Some(self.order.handle_picture(header, sps))
     }
 
-    /// A slice whose parameter sets are missing: its first macroblock still tells something.
+    /// Handles a slice whose parameter sets are missing: its first macroblock is known
+    /// nevertheless.
     fn handle_unreadable_slice(&mut self, nal: &[u8]) -> NalRole {
         let first_mb = BitReader::new(nal.get(1..).unwrap_or_default()).ue("first_mb_in_slice");
         if first_mb != Ok(0) {
@@ -145,7 +146,7 @@ impl H264Syntax {
     }
 }
 
-/// What a sequence parameter set tells of the time of any picture.
+/// The timing that a sequence parameter set states for every picture.
 fn time_of(sps: &Sps) -> PictureTime {
     let field = sps.field_duration();
     PictureTime {
@@ -190,7 +191,7 @@ impl Syntax for H264Syntax {
     }
 }
 
-/// The sequence and picture parameter sets in an access unit, in order of appearance.
+/// Returns the sequence and picture parameter sets in an access unit, in order of appearance.
 pub fn parameter_sets_in(access_unit: &Bytes) -> (Vec<Bytes>, Vec<Bytes>) {
     let (mut sps, mut pps) = (Vec::new(), Vec::new());
     for nal in annexb::shared_nal_units(access_unit) {

@@ -1,5 +1,5 @@
-//! [`H265Framer`]: H.265 byte streams (ISO/IEC 23008-2 annex B). Read clause 7.4.2.4.4, the order
-//! of NAL units and where access units begin.
+//! [`H265Framer`]: cuts H.265 byte streams (ISO/IEC 23008-2 annex B) into access units. Reference:
+//! clause 7.4.2.4.4, the order of NAL units and the boundaries of access units.
 
 use super::ahead::Ahead;
 use super::annexb;
@@ -21,15 +21,16 @@ pub type H265Framer = VideoFramer<H265Syntax>;
 pub struct H265Syntax {
     sets: ParameterSets,
     order: PicOrder,
-    /// The next picture is the first of the bitstream, or the first after an end of sequence.
+    /// Whether the next picture is the first of the bitstream, or the first after an end of
+    /// sequence.
     at_start: bool,
-    /// What came before the picture that follows.
+    /// Information about the next picture.
     ahead: Ahead,
     refresh: RefreshCycle,
     removal: RemovalClock,
 }
 
-/// Fields per second of the slowest interlaced video there is, with room to spare.
+/// Lowest field rate of interlaced video, with a margin, in Hz.
 const SLOWEST_FIELDS: u64 = 40;
 
 impl Default for H265Syntax {
@@ -114,7 +115,7 @@ impl H265Syntax {
         NalRole::Picture(picture)
     }
 
-    /// What the parameter sets tell of the time of any picture that refers to `sps`.
+    /// The timing that the parameter sets state for every picture that refers to `sps`.
     fn time_of(&self, sps: &Sps) -> PictureTime {
         let Some(clock) = self.sets.clock(sps) else { return PictureTime::default() };
         let timing = clock.timing;
@@ -167,7 +168,8 @@ impl Syntax for H265Syntax {
     }
 }
 
-/// The video, sequence and picture parameter sets in an access unit, in order of appearance.
+/// Returns the video, sequence and picture parameter sets in an access unit, in order of
+/// appearance.
 pub fn parameter_sets_in(access_unit: &Bytes) -> (Vec<Bytes>, Vec<Bytes>, Vec<Bytes>) {
     let (mut vps, mut sps, mut pps) = (Vec::new(), Vec::new(), Vec::new());
     for nal in annexb::shared_nal_units(access_unit) {

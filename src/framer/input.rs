@@ -1,10 +1,10 @@
-//! [`read_behind`]: input without a copy.
+//! [`read_behind`]: appends input to a buffer without copying it.
 
 use bytes::BytesMut;
 use std::io;
 
-/// Lets `read` put up to `len` bytes straight behind those in `buffer`, and returns how many it
-/// did.
+/// Lets `read` write up to `len` bytes directly behind the content of `buffer`, and returns their
+/// number.
 pub(super) fn read_behind(
     buffer: &mut BytesMut,
     len: usize,

@@ -1,24 +1,24 @@
-//! [`leading_units`]: what an access unit of H.264 or H.265 in Annex B form starts with: its
-//! parameter sets, and whether its picture is one that decoding can start at (ITU-T H.264 section
-//! 7.4.1, ITU-T H.265 section 7.4.2).
+//! [`leading_units`]: the beginning of an access unit of H.264 or H.265 in Annex B form: its
+//! parameter sets, and whether decoding can start with its picture (ITU-T H.264 section 7.4.1,
+//! ITU-T H.265 section 7.4.2).
 
 use crate::codec::{h264, h265};
 use memchr::memmem;
 use std::ops::Range;
 
-/// NAL units before the first slice that are looked at.
+/// Most NAL units before the first slice that are examined.
 const MAX_LEADING_UNITS: usize = 128;
 
-/// What matters of a NAL unit's kind.
+/// The kind of a NAL unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Vps,
     Sps,
     Pps,
     Delimiter,
-    /// Supplemental enhancement information in front of a picture.
+    /// Supplemental enhancement information before a picture.
     Sei,
-    /// A slice; `key` if it is of an IDR (H.264) or IRAP (H.265) picture.
+    /// A slice; `key` if it belongs to an IDR (H.264) or IRAP (H.265) picture.
     Slice {
         key: bool,
     },
@@ -66,7 +66,7 @@ impl NalCodec {
     }
 }
 
-/// Where NAL units of one kind stand. There are one or two as a rule, which takes no allocation.
+/// Positions of the NAL units of one kind. Usually one or two, which need no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct UnitRanges {
     first: [Range<usize>; 4],
@@ -92,30 +92,32 @@ impl UnitRanges {
     }
 }
 
-/// What stands before the first slice of an access unit.
+/// The NAL units before the first slice of an access unit.
 #[derive(Debug, Default)]
 pub(crate) struct LeadingUnits {
     pub(crate) vps: UnitRanges,
     pub(crate) sps: UnitRanges,
     pub(crate) pps: UnitRanges,
-    /// Decoding can start here. The first slice is of an IDR (H.264) or IRAP (H.265) picture; or
-    /// a recovery point stands in front of it (H.264 section D.2.8, H.265 section D.3.8); or, in
-    /// H.264, it is an I slice with its SPS in front, as encoders with open groups of pictures
-    /// write them that send no recovery points.
+    /// Whether decoding can start here: the first slice belongs to an IDR (H.264) or IRAP (H.265)
+    /// picture; or a recovery point message precedes it (H.264 section D.2.8, H.265 section D.3.8);
+    /// or, in H.264, it is an I slice and an SPS precedes it, as encoders write that use open
+    /// groups of pictures without recovery points.
     pub(crate) key: bool,
-    /// There is a slice at all: `data` is not just the beginning of an access unit.
+    /// Whether there is a slice: otherwise `data` is only the beginning of an access unit.
     pub(crate) slice: bool,
-    /// It is an I slice of H.264, whatever stands in front of it.
+    /// Whether the first slice is an I slice of H.264.
     pub(crate) intra: bool,
-    /// Where the first slice's NAL unit begins.
+    /// Start of the first slice's NAL unit.
     pub(crate) slice_at: usize,
-    /// It is a CRA picture of H.265, whose leading pictures may refer to what precedes it.
+    /// Whether the picture is a CRA picture of H.265, whose leading pictures may refer to earlier
+    /// ones.
     pub(crate) clean_random_access: bool,
-    /// Where parameter sets can be put in: behind the access unit delimiter, which must be first.
+    /// Position at which parameter sets can be inserted: after the access unit delimiter, which
+    /// must be first.
     pub(crate) insert_at: usize,
 }
 
-/// Looks at `data` up to the first slice, so the cost does not grow with the picture.
+/// Examines `data` up to the first slice, so that the cost does not grow with the picture.
 pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
     let mut found = LeadingUnits::default();
     let mut begin = next_unit(data, 0);
@@ -148,10 +150,10 @@ pub(crate) fn leading_units(codec: NalCodec, data: &[u8]) -> LeadingUnits {
     found
 }
 
-/// Finds the places of gradual decoder refresh that say nothing of it but bring their SPS, in front
-/// of a picture that is no I picture. Some encoders repeat their SPS otherwise too, in front of
-/// every picture or every so often between key pictures; so such a place counts if the picture
-/// before it had no SPS in front, and no key picture came since the last such place.
+/// Finds starting points of gradual decoder refresh that are marked only by a repeated SPS before a
+/// picture that is not an I picture. Some encoders repeat the SPS for other reasons: before every
+/// picture, or periodically between key pictures. Such a place therefore counts only if the
+/// previous picture had no SPS, and no key picture came since the last such place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RefreshCycle {
     after_sps: bool,
@@ -159,11 +161,11 @@ pub(crate) struct RefreshCycle {
 }
 
 impl RefreshCycle {
-    /// A stream that goes on after a seek.
+    /// The state for a stream that continues after a seek.
     pub(crate) const AFTER_SEEK: Self = Self { after_sps: false, began: true };
 
-    /// Whether decoding can start at the next picture in decoding order, which is known to be a
-    /// `key` picture or not, and has its SPS in front or not.
+    /// Returns whether decoding can start at the next picture in decoding order, given whether it
+    /// is a `key` picture and whether an `sps` precedes it.
     pub(crate) const fn can_start(&mut self, key: bool, sps: bool) -> bool {
         let place = sps && !self.after_sps;
         self.after_sps = sps;
@@ -177,12 +179,12 @@ impl RefreshCycle {
     }
 }
 
-/// First byte of the next NAL unit behind a start code at or after `from`.
+/// Returns the first byte after the next start code at or after `from`.
 fn next_unit(data: &[u8], from: usize) -> Option<usize> {
     memmem::find(data.get(from..)?, &[0, 0, 1])?.checked_add(from)?.checked_add(3)
 }
 
-/// A NAL unit never ends in a zero byte: those belong to the next start code.
+/// Removes trailing zero bytes: a NAL unit never ends in one, they belong to the next start code.
 fn trimmed_end(data: &[u8], begin: usize, end: usize) -> usize {
     let unit = data.get(begin..end).unwrap_or_default();
     begin + unit.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1)

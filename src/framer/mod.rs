@@ -1,4 +1,9 @@
-//! Byte stream → frames. Incremental: bytes in with `handle_bytes`, frames out with `poll_frame`.
+//! Framers, which cut byte streams into [`Frame`](crate::Frame)s with times.
+//!
+//! All are incremental: pass bytes with `handle_bytes`, take frames with `poll_frame` until it
+//! returns `None`. Start with [`h264::H264Framer`] for H.264, [`h265::H265Framer`] for H.265,
+//! [`adts::AdtsFramer`] for AAC, [`mpeg_audio::MpegAudioFramer`], [`mpeg_ts::TsFramer`] or
+//! [`wav::WavFramer`].
 
 mod access_unit;
 pub mod adts;

@@ -1,6 +1,6 @@
-//! MPEG-1, MPEG-2 and MPEG-2.5 audio elementary streams → frames.
+//! MPEG-1, MPEG-2 and MPEG-2.5 audio: cuts elementary streams into frames.
 //!
-//! Read ISO/IEC 11172-3 section 2.4; ID3 and APE tags are what their makers published.
+//! References: ISO/IEC 11172-3 section 2.4; for ID3 and APE tags the documents of their authors.
 
 use super::sync::{FrameClock, SyncFramer, SyncHeader, Unit};
 use crate::codec::mpeg_audio::{FrameHeader, InfoHeader};
@@ -26,14 +26,14 @@ impl SyncHeader for FrameHeader {
     }
 }
 
-/// The information header of the first frame of a stream, if it has one.
+/// Returns the information header of the first frame of a stream, if it has one.
 pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
     InfoHeader::parse(&unit.data, &unit.header)
 }
 
-/// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags are
-/// skipped, and so are the frame with the Xing, Info or VBRI header, and free format. Version,
-/// layer and sampling rate may change from frame to frame.
+/// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags, the
+/// frame with the Xing, Info or VBRI header, and free-format frames are skipped. Version, layer and
+/// sampling rate may change from frame to frame.
 ///
 /// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available.
@@ -53,7 +53,7 @@ impl Default for MpegAudioFramer {
 }
 
 impl MpegAudioFramer {
-    /// A framer at the beginning of a stream.
+    /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self {
             sync: SyncFramer::new(),
@@ -64,17 +64,17 @@ impl MpegAudioFramer {
         }
     }
 
-    /// Takes the next bytes of the stream. Frames that are not polled are kept.
+    /// Appends the next bytes of the stream. Frames that are not polled stay available.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.sync.handle_bytes(bytes);
     }
 
-    /// Ends the stream: the frames that are left become available.
+    /// Ends the stream: the remaining frames become available.
     pub fn handle_end(&mut self) {
         self.sync.handle_end();
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         let mut unit = self.sync.poll_unit()?;
         self.first.get_or_insert(unit.header);
@@ -92,12 +92,12 @@ impl MpegAudioFramer {
         Some(frame)
     }
 
-    /// Header of the first frame, once it is known.
+    /// Returns the header of the first frame, once it is known.
     pub const fn header(&self) -> Option<FrameHeader> {
         self.first
     }
 
-    /// The information header of the first frame, if it has one.
+    /// Returns the information header of the first frame, if it has one.
     pub const fn info(&self) -> Option<&InfoHeader> {
         self.info.as_ref()
     }

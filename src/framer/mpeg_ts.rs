@@ -1,8 +1,9 @@
-//! MPEG-2 transport streams → groups of packets that are due at the time of their PCR.
+//! MPEG-2 transport streams: cuts them into groups of packets that are due at the time of their
+//! PCR.
 //!
-//! Read ISO/IEC 13818-1 sections 2.4.3.2 (packet), 2.4.3.4 (adaptation field) and 2.4.2.2 (PCR).
-//! Packets of 192 bytes (.m2ts) have four bytes in front of them, packets of 204 (as a demodulator
-//! has them) sixteen of error correction behind; these are not sent.
+//! References: ISO/IEC 13818-1 sections 2.4.3.2 (packet), 2.4.3.4 (adaptation field) and 2.4.2.2
+//! (PCR). Of packets with 192 bytes (.m2ts) the first four are not sent, of packets with 204 bytes
+//! (from a demodulator) the last sixteen, which are error correction.
 
 use super::input::read_behind;
 use crate::frame::Frame;
@@ -23,27 +24,27 @@ pub(crate) use packet::{PCR_MODULUS, STRIDES, duration_to_ticks, ticks_to_durati
 pub(crate) use stamps::{PesStart, Stamps, TICKS, payload_of};
 pub(crate) use sync::{find_sync, packets};
 
-/// Bytes that wait for the next PCR before their time is guessed from the rate so far: 0.1 s of
+/// Bytes that wait for the next PCR before their time is extrapolated at the rate so far: 0.1 s of
 /// 40 Mbit/s.
 const MAX_LOOKAHEAD: usize = 512 * 1024;
 
 /// Cuts a byte stream into groups of transport stream packets (seven by default). Their times are
-/// interpolated between the PCRs around them and count from the first PCR; jumps and wraps of the
-/// clock are bridged at the rate so far.
+/// interpolated between the PCRs around them, and count from the first PCR. Where the clock jumps
+/// or wraps, time continues at the rate so far.
 ///
 /// Call [`handle_bytes`](Self::handle_bytes), then [`poll_frame`](Self::poll_frame) until it
 /// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available. Packets wait
 /// for the PCR that follows them, but never more than half a megabyte.
 #[derive(Debug)]
 pub struct TsFramer {
-    /// The groups that were not given out, and behind them what is not cut yet. Frames are parts
-    /// of its memory; when they are gone, what comes next takes their place.
+    /// Groups that were not returned yet, followed by uncut input. Returned frames share its
+    /// memory; once they are dropped, new input reuses it.
     buffer: BytesMut,
     /// Bytes of groups in the buffer.
     cut: usize,
-    /// Bytes between them and what is not cut yet, which are no packets.
+    /// Bytes between them and the uncut input that are not packets.
     garbage: usize,
-    /// Bytes from packet to packet, once known.
+    /// Distance between packets in bytes, once known.
     stride: Option<usize>,
     synced: bool,
     per_frame: usize,
@@ -52,22 +53,22 @@ pub struct TsFramer {
     /// Packets cut so far.
     packets: u64,
     gap: bool,
-    /// Groups whose time is not yet known: number of the first packet, and the group.
+    /// Groups whose times are unknown: number of the first packet, and the group.
     waiting: VecDeque<(u64, Group)>,
     waiting_bytes: usize,
-    /// Groups that can be given out: when, and for how long.
+    /// Groups with known times: the group, its time and its duration.
     ready: VecDeque<(Group, Duration, Duration)>,
     ended: bool,
 }
 
-/// Packets that are sent together, and where they stand in the buffer behind the group before.
+/// Packets that are sent together, and their position in the buffer relative to the previous group.
 #[derive(Clone, Copy, Debug)]
 struct Group {
-    /// Bytes before it, which are no packets.
+    /// Bytes before the group that are not packets.
     before: usize,
     /// Bytes of the packets.
     len: usize,
-    /// Bytes behind them, which are no packets.
+    /// Bytes after the group that are not packets.
     after: usize,
     gap: bool,
 }
@@ -85,7 +86,7 @@ impl Default for TsFramer {
 }
 
 impl TsFramer {
-    /// A framer at the beginning of a stream.
+    /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
@@ -111,7 +112,7 @@ impl TsFramer {
         self
     }
 
-    /// Starts anew in the same stream: the next PCR stands for `time`.
+    /// Restarts at another position of the same stream: the next PCR corresponds to `time`.
     pub fn resume_at(&mut self, time: Duration) {
         let pid = self.clock.pid;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -132,29 +133,29 @@ impl TsFramer {
         self.gap = true;
     }
 
-    /// How what follows goes with the packets that were given out.
+    /// The relation of the packets that follow to those returned so far.
     pub(crate) const fn stamps(&mut self) -> &mut Stamps {
         &mut self.stamps
     }
 
-    /// Takes PCRs from another PID behind what is here.
+    /// Takes PCRs from another PID after the input received so far.
     pub(crate) fn change_pcr_pid(&mut self, pid: u16) {
         let packets = self.stride.map_or(0, |stride| self.uncut().len() / stride);
         self.clock.change_pid(self.packets + packets as u64, pid);
     }
 
-    /// Sets the PID whose PCRs are used. By default it is that of the first PCR.
+    /// Sets the PID whose PCRs are used; by default the PID of the first PCR.
     pub fn set_pcr_pid(&mut self, pid: u16) {
         self.clock.pid = Some(pid);
     }
 
-    /// Takes the next bytes of the stream. Frames that are not polled are kept.
+    /// Appends the next bytes of the stream. Frames that are not polled stay available.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Lets `read` put up to `len` bytes straight behind those that are already here, and returns
-    /// how many it did.
+    /// Lets `read` write up to `len` bytes directly behind the buffered input, and returns their
+    /// number.
     pub(crate) fn handle_read(
         &mut self,
         len: usize,
@@ -163,36 +164,36 @@ impl TsFramer {
         read_behind(&mut self.buffer, len, read)
     }
 
-    /// Bytes that are here and were not given out.
+    /// Number of buffered bytes that were not returned.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Bytes of memory for them, those of frames that have gone included.
+    /// Size of the buffer in bytes, including memory that returned frames no longer use.
     pub(crate) fn room(&mut self) -> usize {
         let unused = self.buffer.capacity() - self.buffer.len();
         let _ = self.buffer.try_reclaim(unused + 1);
         self.buffer.capacity()
     }
 
-    /// Goes on in other memory, with what is here; returns the one that it had.
+    /// Continues in other memory with the buffered input; returns the previous memory.
     pub(crate) fn move_to(&mut self, mut memory: BytesMut) -> BytesMut {
         memory.clear();
         memory.extend_from_slice(&self.buffer);
         std::mem::replace(&mut self.buffer, memory)
     }
 
-    /// Ends the stream: the frames that are left become available.
+    /// Ends the stream: the remaining frames become available.
     pub fn handle_end(&mut self) {
         self.ended = true;
     }
 
-    /// Bytes from packet to packet: 188, 192 or 204, once known.
+    /// Returns the distance between packets in bytes: 188, 192 or 204, once known.
     pub const fn stride(&self) -> Option<usize> {
         self.stride
     }
 
-    /// The next group of packets.
+    /// Returns the next group of packets.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         while self.ready.is_empty() {
             let found = self.cut_group();
@@ -215,12 +216,12 @@ impl TsFramer {
         Some(frame)
     }
 
-    /// What is not cut yet.
+    /// The uncut input.
     fn uncut(&self) -> &[u8] {
         self.buffer.get(self.cut + self.garbage..).unwrap_or_default()
     }
 
-    /// Passes over bytes that are no packets.
+    /// Skips bytes that are not packets.
     fn pass(&mut self, n: usize) {
         if self.cut == 0 {
             let n = std::mem::take(&mut self.garbage) + n;
@@ -230,7 +231,7 @@ impl TsFramer {
         }
     }
 
-    /// Takes one group out of the buffer; `false` if there is none in it.
+    /// Removes one group from the buffer; returns false if there is none.
     fn cut_group(&mut self) -> bool {
         loop {
             let stride = match (self.synced, self.stride) {
@@ -321,7 +322,7 @@ impl TsFramer {
         }
     }
 
-    /// Gives the groups that wait their time.
+    /// Assigns times to the waiting groups.
     fn settle_all(&mut self) {
         self.waiting_bytes = 0;
         while let Some((first, group)) = self.waiting.pop_front() {
@@ -337,7 +338,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::payload::testing::XorShift;
 
-    /// A packet; with a PCR if `pcr` says so.
+    /// A packet, with a PCR if given.
     pub(crate) fn packet(pid: u16, pcr: Option<u64>, fill: u8) -> Vec<u8> {
         let mut packet = vec![fill; PACKET_LEN];
         packet[..4].copy_from_slice(&[SYNC, (pid >> 8) as u8, pid as u8, 0x10]);

@@ -1,12 +1,12 @@
-//! [`OutputOrder`]: from the decoding order of pictures to their output order, by the "bumping"
-//! of H.264 clause C.4.5.3 (H.265 clause C.5.2.2), counting instead of decoding.
+//! [`OutputOrder`]: derives the output order of pictures from their decoding order by the "bumping"
+//! process of H.264 clause C.4.5.3 (H.265 clause C.5.2.2), counting instead of decoding.
 
 use super::access_unit::AccessUnit;
 use super::timeline::TimeLine;
 use std::collections::VecDeque;
 
-/// Most pictures and bytes that wait for their place in output order. A stream that needs more
-/// breaks the standard, and gets places in decoding order.
+/// Most pictures that wait for their position in output order. A stream that needs more violates
+/// the standard, and gets positions in decoding order.
 const MAX_WAITING: usize = 64;
 const MAX_WAITING_BYTES: usize = 32 << 20;
 
@@ -17,26 +17,27 @@ struct Waiting {
     place: Option<Place>,
 }
 
-/// Where a picture stands in output order.
+/// The position of a picture in output order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Pictures before it.
+    /// Number of pictures before it.
     pub(super) rank: u64,
-    /// When it is presented and for how long, in units of the time line.
+    /// Presentation time and duration, in units of the time line.
     pub(super) time: u64,
     pub(super) duration: u64,
 }
 
-/// Times of the pictures that were ranked last: more than wait, and than may be reordered.
+/// Number of recent presentation times that are kept: more than pictures wait, and than may be
+/// reordered.
 const RECENT: usize = 128;
 
-/// When the pictures that were ranked last are presented, by their ranks.
+/// The presentation times of the pictures that were ranked last, by rank.
 #[derive(Debug)]
 struct Recent {
     times: [u64; RECENT],
-    /// Ranks below have a time.
+    /// Lower ranks have a time.
     next: u64,
-    /// The first that has one, and that time.
+    /// The first rank that has a time, and that time.
     first: (u64, u64),
 }
 
@@ -46,22 +47,24 @@ impl Default for Recent {
     }
 }
 
-/// Access units in decoding order in, the same with their places in output order out.
+/// A state machine that takes access units in decoding order and returns them with their positions
+/// in output order.
 #[derive(Debug, Default)]
 pub(super) struct OutputOrder {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     pub(super) line: TimeLine,
     recent: Recent,
-    /// How many of `waiting` have no place.
+    /// Number of pictures in `waiting` without a position.
     unranked: usize,
     next_rank: u64,
-    /// Most pictures seen that preceded another in decoding and followed it in output order.
+    /// Largest number of pictures seen that preceded another in decoding and followed it in output
+    /// order.
     depth_seen: u32,
 }
 
 impl OutputOrder {
-    /// Starts anew; the first picture to be output has place `rank` and is due at `time`.
+    /// Starts over; the first picture to be output has rank `rank` and is due at `time`.
     pub(super) fn reset(&mut self, rank: u64, time: u64) {
         let line = std::mem::take(&mut self.line);
         let recent = Recent { next: rank, first: (rank, time), ..Recent::default() };
@@ -70,8 +73,8 @@ impl OutputOrder {
         self.line.seek(time);
     }
 
-    /// When the picture of this rank is presented, if it is not too long ago; what was before the
-    /// beginning is taken to last as long as others do.
+    /// The presentation time of a recent rank; before the beginning, pictures are assumed to have
+    /// the usual duration.
     pub(super) fn time_of(&self, rank: u64) -> u64 {
         let (first, time) = self.recent.first;
         if rank < first {
@@ -105,14 +108,14 @@ impl OutputOrder {
         }
     }
 
-    /// No picture to come is output before those that wait.
+    /// Ranks all waiting pictures: no later picture is output before them.
     pub(super) fn flush(&mut self) {
         while self.unranked > 0 {
             self.rank_next();
         }
     }
 
-    /// The next access unit in decoding order and its place in output order.
+    /// The next access unit in decoding order and its position in output order.
     pub(super) fn poll(&mut self) -> Option<(AccessUnit, Place)> {
         let place = self.waiting.front()?.place?;
         let unit = self.waiting.pop_front()?.unit;
@@ -120,7 +123,7 @@ impl OutputOrder {
         Some((unit, place))
     }
 
-    /// Gives the next place to the picture of lowest order that has none.
+    /// Assigns the next position to the unranked picture of lowest order.
     fn rank_next(&mut self) {
         let unranked = self.waiting.iter_mut().filter(|w| w.place.is_none());
         let Some((before, first)) = unranked.enumerate().min_by_key(|(_, w)| w.order) else {

@@ -1,9 +1,9 @@
-//! [`SyncFramer`]: what ADTS and MPEG audio have in common. Frames begin with a header that has a
-//! sync word and says how long the frame is; tags and garbage may stand between them.
+//! [`SyncFramer`]: the common part of the ADTS and MPEG audio framers. Frames begin with a header
+//! that has a sync word and states the length of the frame; tags and garbage may lie between them.
 //!
-//! A header is believed without more ado only where the frame before it ended, and if it agrees
-//! with that frame. Elsewhere (at the start, after garbage, where the parameters change) the
-//! headers that must follow it are looked at too: sync words are short enough to occur in any data.
+//! A header is accepted without confirmation only directly after a frame with which it agrees.
+//! Elsewhere (at the start, after garbage, where the parameters change), the headers that must
+//! follow it are checked too: sync words are short enough to occur in any data.
 
 use super::input::read_behind;
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,42 +12,42 @@ use std::io;
 
 /// A frame header of a self-framing audio format whose sync word begins with 0xFF.
 pub(crate) trait SyncHeader: Copy + Debug {
-    /// Bytes needed to parse one.
+    /// Length of a header in bytes.
     const LEN: usize;
     fn parse(bytes: &[u8]) -> Option<Self>;
-    /// Bytes of the frame with its header; at least [`Self::LEN`].
+    /// Length of the frame in bytes, header included; at least [`Self::LEN`].
     fn frame_len(&self) -> usize;
     fn same_stream(&self, other: &Self) -> bool;
     fn sampling_rate(&self) -> u32;
     fn samples(&self) -> u32;
 }
 
-/// A frame and where it stood.
+/// A frame and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unit<H> {
     pub(crate) header: H,
     /// Offset in the stream of its first byte.
     pub(crate) offset: u64,
-    /// With its header.
+    /// The frame, header included.
     pub(crate) data: Bytes,
-    /// Bytes that belong to no frame and no tag were skipped before it.
+    /// Whether bytes before it were skipped that belong to no frame and no tag.
     pub(crate) gap: bool,
 }
 
-/// Cuts a byte stream at its frames.
+/// Cuts a byte stream into frames.
 #[derive(Debug)]
 pub(crate) struct SyncFramer<H> {
     buffer: BytesMut,
     /// Offset in the stream of the first byte of `buffer`.
     offset: u64,
-    /// Bytes of a tag that are still to be thrown away.
+    /// Bytes of a tag that are still to be discarded.
     skip: u64,
-    /// Header of a frame of the stream as it is here: one that does not agree with it must be
-    /// followed by others that agree with that one.
+    /// Header of a frame of the present stream: a header that does not agree with it must be
+    /// confirmed by further ones.
     stream: Option<H>,
-    /// The byte at `offset` follows a frame or a tag, or begins the stream.
+    /// Whether the byte at `offset` follows a frame or a tag, or begins the stream.
     boundary: bool,
-    /// A frame ended at `offset`.
+    /// Whether a frame ended at `offset`.
     synced: bool,
     gap: bool,
     ended: bool,
@@ -59,9 +59,9 @@ enum Candidate<H> {
     NeedMore,
 }
 
-/// What stands at a place where something other than audio may stand.
+/// The content of a place where a tag may lie.
 pub(crate) enum Tag {
-    /// So many bytes of something that is no audio.
+    /// Something other than audio, of this length in bytes.
     Skip(u64),
     No,
     NeedMore,
@@ -81,7 +81,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         }
     }
 
-    /// Goes on at `offset`, where a frame of the same stream begins.
+    /// Continues at `offset`, where a frame of the same stream begins.
     pub(crate) fn resume(&mut self, offset: u64, stream: H) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
@@ -92,8 +92,8 @@ impl<H: SyncHeader> SyncFramer<H> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Lets `read` put up to `len` bytes straight behind those that are already here, and returns
-    /// how many it did.
+    /// Lets `read` write up to `len` bytes directly behind the buffered input, and returns their
+    /// number.
     pub(crate) fn handle_read(
         &mut self,
         len: usize,
@@ -102,7 +102,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         read_behind(&mut self.buffer, len, read)
     }
 
-    /// Bytes that are here and were not given out.
+    /// Number of buffered bytes that were not returned.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
@@ -111,8 +111,8 @@ impl<H: SyncHeader> SyncFramer<H> {
         self.ended = true;
     }
 
-    /// Bytes that come next and need not be read (the rest of a tag): the caller says that it
-    /// leaves them out by asking.
+    /// Returns the number of bytes that come next and need not be read (the rest of a tag); the
+    /// caller must skip them.
     pub(crate) fn take_skip(&mut self) -> u64 {
         if !self.buffer.is_empty() {
             return 0;
@@ -122,7 +122,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         skip
     }
 
-    /// The next frame; `None` until more bytes come.
+    /// Returns the next frame; `None` until more bytes arrive.
     pub(crate) fn poll_unit(&mut self) -> Option<Unit<H>> {
         loop {
             if self.skip > 0 {
@@ -177,7 +177,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         Unit { header, offset, data, gap: std::mem::take(&mut self.gap) }
     }
 
-    /// Whether a frame begins where the buffer does.
+    /// Whether a frame begins at the start of the buffer.
     fn candidate(&self) -> Candidate<H> {
         let bytes = &self.buffer[..];
         if bytes.first() != Some(&0xff) {
@@ -224,7 +224,7 @@ impl<H: SyncHeader> SyncFramer<H> {
     }
 }
 
-/// Looks for an ID3v2 tag (with its footer) at the start of `bytes`.
+/// Recognizes an ID3v2 tag (with its footer) at the start of `bytes`.
 pub(crate) fn id3v2(bytes: &[u8]) -> Tag {
     match bytes {
         &[b'I', b'D', b'3', major, minor, flags, s0, s1, s2, s3, ..] => {
@@ -240,7 +240,7 @@ pub(crate) fn id3v2(bytes: &[u8]) -> Tag {
     }
 }
 
-/// Looks for a tag at the start of `bytes`: ID3v2, ID3v1, APE.
+/// Recognizes a tag at the start of `bytes`: ID3v2, ID3v1, APE.
 fn tag(bytes: &[u8]) -> Tag {
     const ID3V1_LEN: u64 = 128;
     const APE: &[u8] = b"APETAGEX";
@@ -263,10 +263,10 @@ fn tag(bytes: &[u8]) -> Tag {
     }
 }
 
-/// Times of the frames of a stream whose parameters may change.
+/// The times of the frames of a stream whose parameters may change.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FrameClock {
-    /// Where the frames with these parameters begin.
+    /// Time at which the frames with the present parameters begin.
     since: std::time::Duration,
     /// Frames since then.
     frames: u64,
@@ -275,7 +275,7 @@ pub(crate) struct FrameClock {
 }
 
 impl FrameClock {
-    /// Takes the next `frames` frames, of `samples` samples each at `rate`. Gives the time of the
+    /// Advances by `frames` frames of `samples` samples each at `rate` Hz. Returns the time of the
     /// first of them.
     pub(crate) fn pass(&mut self, frames: u64, samples: u32, rate: u32) -> std::time::Duration {
         if (self.samples, self.rate) != (samples, rate) {
@@ -286,13 +286,13 @@ impl FrameClock {
         at
     }
 
-    /// When the next frame begins.
+    /// Start of the next frame.
     pub(crate) fn now(&self) -> std::time::Duration {
         self.since.saturating_add(frame_time(self.frames, self.samples, self.rate))
     }
 }
 
-/// When frame `n` of a stream begins, if every frame has `samples` samples.
+/// Start of frame `n` of a stream in which every frame has `samples` samples.
 pub(crate) fn frame_time(n: u64, samples: u32, rate: u32) -> std::time::Duration {
     let samples = u128::from(n) * u128::from(samples);
     let rate = u128::from(rate.max(1));

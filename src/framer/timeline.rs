@@ -1,22 +1,21 @@
-//! When pictures are presented: what a bitstream tells of their durations and output times becomes
-//! one time line (H.264 annexes C, D and E, H.265 the same).
+//! Presentation times of pictures, derived from the durations and output times that a bitstream
+//! states (H.264 annexes C, D and E; H.265 likewise).
 
 use crate::codec::h264::sei::PictureTiming;
 use std::time::Duration;
 
-/// Output times less than this apart are no picture's duration at any level (H.264 A.3.1, H.265
-/// A.4.2: 1/300 s).
+/// Least plausible difference of output times (H.264 A.3.1, H.265 A.4.2: 1/300 s).
 const SHORTEST: Duration = Duration::from_micros(3_300);
-/// Output times further apart are not believed.
+/// Greatest plausible difference of output times.
 const LONGEST: Duration = Duration::from_secs(10);
-/// After so many output times in a row that cannot be, the rest of them is not believed either.
+/// Number of consecutive implausible output times after which all further ones are ignored.
 const MAX_STRIKES: u32 = 8;
-/// Units to a tick: room for a clock that changes in the stream.
+/// Units per tick: a margin for a clock that changes in the stream.
 const UNITS_A_TICK: u64 = 1000;
-/// No finer division than this many units per second.
+/// Finest division, in units per second.
 const MAX_UNITS_A_SECOND: u64 = 1 << 30;
 
-/// A number of seconds, as an exact fraction: how long a picture lasts, or a unit of time.
+/// An exact fraction of a second: the duration of a picture, or a unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureDuration {
     numerator: u64,
@@ -24,11 +23,11 @@ pub struct PictureDuration {
 }
 
 impl PictureDuration {
-    /// 1/25 s, for streams that do not state it.
+    /// 1/25 s, for streams that state no duration.
     pub const DEFAULT: Self = Self { numerator: 1, denominator: 25 };
 
-    /// `numerator / denominator` seconds; `None` if that is less than a thousandth of a second or
-    /// more than ten seconds.
+    /// Creates a duration of `numerator / denominator` seconds; `None` if it is below a thousandth
+    /// of a second or above ten seconds.
     pub const fn new(numerator: u64, denominator: u64) -> Option<Self> {
         let too_short = numerator.saturating_mul(1000) < denominator;
         let too_long = denominator.saturating_mul(10) < numerator;
@@ -38,7 +37,7 @@ impl PictureDuration {
         Some(Self { numerator, denominator })
     }
 
-    /// Neither may be 0.
+    /// Creates a duration; neither argument may be 0.
     const fn fraction(numerator: u64, denominator: u64) -> Self {
         let (mut a, mut b) = (numerator, denominator);
         while b != 0 {
@@ -47,13 +46,14 @@ impl PictureDuration {
         Self { numerator: numerator / a, denominator: denominator / a }
     }
 
-    /// `n` times as long.
+    /// The duration multiplied by `n`.
     pub(crate) const fn multiplied(self, n: u64) -> Self {
         let numerator = self.numerator.saturating_mul(n);
         Self::fraction(if numerator == 0 { 1 } else { numerator }, self.denominator)
     }
 
-    /// The duration of `n` pictures, rounded down to a nanosecond. Rounding errors do not add up.
+    /// Returns the duration of `n` pictures, rounded down to a nanosecond. Rounding errors do not
+    /// accumulate.
     pub fn times(self, n: u64) -> Duration {
         // Every frame asks several times, and long division is slow.
         if let Some(units) = n.checked_mul(self.numerator) {
@@ -69,7 +69,7 @@ impl PictureDuration {
         Duration::new(seconds, nanoseconds as u32)
     }
 
-    /// Number of the picture that is presented at `time`, counted from zero.
+    /// Returns the number of the picture that is presented at `time`, counted from zero.
     pub fn index_at(self, time: Duration) -> u64 {
         let units = time.as_nanos().saturating_mul(u128::from(self.denominator));
         let guess = units / (u128::from(self.numerator) * 1_000_000_000);
@@ -78,7 +78,7 @@ impl PictureDuration {
         if self.times(guess.saturating_add(1)) <= time { guess.saturating_add(1) } else { guess }
     }
 
-    /// How many of `unit` this is: whole ones, and 2^32ths of another.
+    /// Converts to `unit`: whole units, and 2^32ths of a unit.
     fn in_units_of(self, unit: Self) -> (u64, u64) {
         let n = u128::from(self.numerator).saturating_mul(u128::from(unit.denominator));
         let d = u128::from(self.denominator).saturating_mul(u128::from(unit.numerator)).max(1);
@@ -89,18 +89,17 @@ impl PictureDuration {
     }
 }
 
-/// What a bitstream states of the time of a picture; in H.264, of a frame or both its fields.
+/// Timing that the bitstream states for a picture; in H.264, for a frame or both its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PictureTime {
-    /// Duration as a fraction of a second; `None` if the stream does not state one that is
-    /// plausible.
+    /// Duration in seconds, as a fraction; `None` if the stream states no plausible one.
     pub duration: Option<(u64, u64)>,
-    /// The factor, as a fraction, by which repeated fields or frames make the picture last longer.
+    /// Factor, as a fraction, by which repeated fields or frames lengthen the picture.
     pub repeated: (u32, u32),
-    /// Output time in ticks of `clock`, counted from an arbitrary origin.
+    /// Output time in ticks of `clock`, from an arbitrary origin.
     pub output: Option<i64>,
-    /// Length of a clock tick in seconds, as a fraction.
+    /// Duration of a clock tick in seconds, as a fraction.
     pub clock: Option<(u32, u32)>,
 }
 
@@ -110,24 +109,24 @@ impl Default for PictureTime {
     }
 }
 
-/// The times of pictures as they are given out, in output order and in one unit.
+/// Assigns times to pictures in output order, in one unit.
 #[derive(Debug, Default)]
 pub(super) struct TimeLine {
-    /// How long a unit is; settled with the first picture.
+    /// The unit of time, fixed with the first picture.
     unit: Option<PictureDuration>,
-    /// Every picture lasts as long, whatever the stream says.
+    /// The duration of every picture, whatever the stream states.
     forced: Option<PictureDuration>,
-    /// How long the last picture lasts by its own parameters, for the time before it.
+    /// The duration of the last picture by its own parameters, for the time before it.
     usual: Option<PictureDuration>,
-    /// 2^32ths of a unit that have not been counted.
+    /// 2^32ths of a unit that are not counted yet.
     fraction: u64,
-    /// In units: when the next picture is due if nothing else is told, and when the last was.
+    /// In units: the default time of the next picture, and the time of the last one.
     next: u64,
     last: Option<u64>,
-    /// From output times to those here.
+    /// Difference between output times and the times here.
     offset: Option<i64>,
     strikes: u32,
-    /// The log has been told that a rate is not believed.
+    /// Whether an ignored rate has been logged.
     told: bool,
 }
 
@@ -141,12 +140,12 @@ impl TimeLine {
         self.forced = Some(duration);
     }
 
-    /// How long a unit of time is, if any picture has come.
+    /// The unit of time, once a picture has been processed.
     pub(super) const fn unit(&self) -> Option<PictureDuration> {
         self.unit
     }
 
-    /// Goes on elsewhere: the next picture in output order is due at `time`, in units.
+    /// Continues at another position: the next picture in output order is due at `time`, in units.
     pub(super) fn seek(&mut self, time: u64) {
         self.next = time;
         self.last = None;
@@ -154,12 +153,12 @@ impl TimeLine {
         self.fraction = 0;
     }
 
-    /// Output times begin anew with the next picture in output order.
+    /// Output times start from a new origin with the next picture in output order.
     pub(super) const fn restart_clock(&mut self) {
         self.offset = None;
     }
 
-    /// How long a picture lasts, repeated or not, and how long it would if it were not.
+    /// The duration of a picture with its repetitions, and without.
     pub(super) fn duration(&mut self, time: &PictureTime) -> (PictureDuration, PictureDuration) {
         let usual = self.forced.unwrap_or_else(|| match time.duration {
             Some((n, d)) if n > 0 && d > 0 => PictureDuration::fraction(n, d),
@@ -201,7 +200,7 @@ impl TimeLine {
         })
     }
 
-    /// The next picture in output order: when it is due, and for how long, in units.
+    /// Assigns a time to the next picture in output order: its time and duration, in units.
     pub(super) fn stamp(&mut self, time: &PictureTime) -> (u64, u64) {
         let (usual, repeated) = self.duration(time);
         let unit = self.settle(usual, time);
@@ -254,7 +253,7 @@ impl TimeLine {
         at
     }
 
-    /// How many units `pictures` of such a time last.
+    /// The duration in units of `pictures` pictures with this timing.
     pub(super) fn time_after(&mut self, pictures: u64, time: &PictureTime) -> u64 {
         let (usual, _) = self.duration(time);
         self.settle(usual, time);
@@ -262,7 +261,7 @@ impl TimeLine {
         self.span(pictures)
     }
 
-    /// How many units `pictures` last that are like the last one, not repeated.
+    /// The duration in units of `pictures` pictures like the last one, not repeated.
     pub(super) fn span(&self, pictures: u64) -> u64 {
         let (Some(usual), Some(unit)) = (self.forced.or(self.usual), self.unit) else { return 0 };
         let (whole, fraction) = usual.in_units_of(unit);
@@ -278,14 +277,14 @@ pub(super) struct RemovalClock {
     /// Removal time of the last access unit with a buffering period message.
     anchor: i64,
     started: bool,
-    /// The last delay, and what was added for its wrapping.
+    /// The last delay, and the amount added for its wraps.
     last: i64,
     wrapped: i64,
 }
 
 impl RemovalClock {
-    /// Output time of the next picture in decoding order; `length` is that of the removal delay in
-    /// bits.
+    /// The output time of the next picture in decoding order; `length` is the length of the removal
+    /// delay in bits.
     pub(super) fn output(
         &mut self,
         timing: &PictureTiming,
@@ -348,7 +347,7 @@ mod tests {
         assert!(line.unit().unwrap().times(at).abs_diff(wanted) < Duration::from_micros(50));
     }
 
-    /// Times in milliseconds of pictures that are output at these ticks of a thousandth.
+    /// Times in milliseconds of pictures with these output times in thousandths.
     fn by_clock(ticks: &[i64]) -> Vec<u128> {
         let mut line = TimeLine::default();
         let times = ticks.iter().map(|&output| {

@@ -1,5 +1,5 @@
-//! [`VideoFramer`]: what the framers of H.264 and H.265 have in common: access units in, frames
-//! with times out.
+//! [`VideoFramer`]: the common part of the framers of H.264 and H.265, which cut byte streams into
+//! access units with times.
 
 use super::access_unit::{AccessUnit, Split, Splitter};
 use super::order::{OutputOrder, Place};
@@ -28,25 +28,25 @@ pub struct PicturePosition {
     pub time: u64,
     /// Duration in units of [`VideoFramer::time_unit`].
     pub duration: u64,
-    /// It refers to no other picture.
+    /// Whether the picture refers to no other.
     pub intra: bool,
-    /// The parameter sets in force, if the picture is one that decoding can start with, or is
-    /// `intra`, and [`VideoFramer::record_parameter_sets`] was called.
+    /// The parameter sets in force, if [`VideoFramer::record_parameter_sets`] was called and the
+    /// picture is `intra` or one with which decoding can start.
     pub parameter_sets: Vec<Bytes>,
 }
 
-/// Cuts an Annex B byte stream into access units and gives them times.
+/// Cuts an Annex B byte stream into access units and assigns times to them.
 ///
 /// Call [`handle_bytes`](Self::handle_bytes) and, after the last, [`handle_end`](Self::handle_end);
 /// after each, call [`poll_frame`](Self::poll_frame) until it returns `None`.
 ///
-/// Presentation times follow the output order; the first is zero. How long a picture lasts is told
-/// by the sequence parameter set (1/25 s if it is not, or not plausibly) and by picture timing
-/// messages, with which fields and frames are repeated. Where a hypothetical reference decoder is
-/// described, or H.265 makes times proportional to order counts, output times are those told.
-/// The decoding time is the presentation time of the picture that stands at its place in output
-/// order, less the reorder depth, but not below zero; so where pictures are reordered, as many as
-/// that depth are due at once at the beginning, and none is due after its presentation.
+/// Presentation times follow the output order; the first is zero. The sequence parameter set states
+/// the duration of a picture (1/25 s if it states none, or an implausible one), and picture timing
+/// messages repeat fields and frames. If the stream describes a hypothetical reference decoder, or
+/// if H.265 makes times proportional to order counts, output times are those that it states. The
+/// decoding time is the presentation time of the picture at the same position in output order, less
+/// the reorder depth, but not below zero: if pictures are reordered, the first ones up to that
+/// depth are due at once, and none is due after its presentation time.
 ///
 /// ```
 /// use riverrun::framer::h264::H264Framer;
@@ -81,12 +81,12 @@ impl<S: Syntax> Default for VideoFramer<S> {
 }
 
 impl<S: Syntax> VideoFramer<S> {
-    /// A framer at the beginning of a stream.
+    /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self::with_max_access_unit(DEFAULT_MAX_ACCESS_UNIT)
     }
 
-    /// A framer that fails if an access unit exceeds about `max_access_unit` bytes.
+    /// Creates a framer that fails if an access unit exceeds about `max_access_unit` bytes.
     pub fn with_max_access_unit(max_access_unit: usize) -> Self {
         Self {
             splitter: Splitter::new(max_access_unit),
@@ -100,16 +100,16 @@ impl<S: Syntax> VideoFramer<S> {
         }
     }
 
-    /// Takes the next bytes of the stream, in pieces of any size.
+    /// Appends the next bytes of the stream, in pieces of any size.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.splitter.handle_bytes(bytes);
     }
 
     /// Like [`handle_bytes`](Self::handle_bytes), but without a copy: `fill` writes up to `max`
-    /// bytes into the framer's own buffer and returns their number.
+    /// bytes into the framer's buffer and returns their number.
     ///
     /// # Errors
-    /// Those of `fill`.
+    /// The error of `fill`.
     pub fn handle_input_with<E>(
         &mut self,
         max: usize,
@@ -118,7 +118,7 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.handle_input_with(max, fill)
     }
 
-    /// Ends the stream: the access units that are left become available.
+    /// Ends the stream: the remaining access units become available.
     pub fn handle_end(&mut self) {
         self.splitter.handle_end();
     }
@@ -201,18 +201,18 @@ impl<S: Syntax> VideoFramer<S> {
         (frame, position)
     }
 
-    /// The duration of a picture that is not repeated, by the first parameter sets.
+    /// Returns the duration of a picture that is not repeated, by the first parameter sets.
     pub fn picture_duration(&mut self) -> PictureDuration {
         let time = self.splitter.syntax.picture_time();
         self.order.line.duration(&time).0
     }
 
-    /// Sets the duration of each picture, in place of the one that the stream states.
+    /// Sets the duration of all pictures, instead of the one that the stream states.
     pub fn set_picture_duration(&mut self, duration: PictureDuration) {
         self.order.line.force(duration);
     }
 
-    /// The unit in which times are counted. It does not change after the first picture.
+    /// Returns the unit in which times are counted. It does not change after the first picture.
     pub fn time_unit(&self) -> PictureDuration {
         self.order.line.unit().unwrap_or(PictureDuration::DEFAULT)
     }
@@ -222,31 +222,31 @@ impl<S: Syntax> VideoFramer<S> {
         self.order.line.set_unit(unit);
     }
 
-    /// From now on, pictures that refer to no other picture count as key pictures. This is for
-    /// streams that mark hardly any picture as one that decoding can start at.
+    /// Counts pictures that refer to no other picture as key pictures from now on, for streams that
+    /// mark hardly any picture as one with which decoding can start.
     pub const fn count_intra_pictures_as_key(&mut self) {
         self.intra_is_key = true;
     }
 
-    /// The presentation time, in units of [`time_unit`](Self::time_unit), of the picture with
-    /// `output_index` pictures before it in output order, which must have been returned recently.
+    /// Returns the presentation time, in units of [`time_unit`](Self::time_unit), of a recently
+    /// returned picture with `output_index` pictures before it in output order.
     pub fn time_of(&self, output_index: u64) -> u64 {
         self.order.time_of(output_index)
     }
 
     /// Sets the number of pictures by which decoding precedes presentation, if it is known to be
-    /// less than the parameter sets allow for.
+    /// less than the parameter sets allow.
     pub fn set_reorder_delay(&mut self, pictures: u32) {
         self.reorder_delay = Some(u64::from(pictures));
     }
 
-    /// The largest number of pictures so far that preceded another picture in decoding order and
-    /// followed it in output order.
+    /// Returns the largest number of pictures so far that preceded another picture in decoding
+    /// order and followed it in output order.
     pub fn reorder_depth_seen(&self) -> u32 {
         self.order.depth_seen()
     }
 
-    /// The parameter sets in force after the last NAL unit that was looked at.
+    /// Returns the parameter sets in force after the last NAL unit processed.
     pub fn parameter_sets(&self) -> Vec<Bytes> {
         self.splitter.syntax.parameter_sets()
     }
@@ -256,7 +256,7 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.record_parameter_sets();
     }
 
-    /// Stores parameter sets that are not in the stream, or not in what is left of it.
+    /// Stores parameter sets that are not in the stream, or not in the rest of it.
     pub fn handle_parameter_sets<'a>(&mut self, nals: impl IntoIterator<Item = &'a [u8]>) {
         for nal in nals {
             self.splitter.syntax.handle_nal(nal);
@@ -264,22 +264,22 @@ impl<S: Syntax> VideoFramer<S> {
         self.splitter.syntax.reset();
     }
 
-    /// Whether a start code has been found.
+    /// Returns whether a start code has been found.
     pub fn has_nal_units(&self) -> bool {
         self.splitter.has_nal_units()
     }
 
-    /// Discards the input that was not returned. The next input begins with the key picture at
-    /// `offset` of the stream, which has `decode_index` pictures before it, none of them repeated.
-    /// Parameter sets stay in force.
+    /// Discards buffered input. The next input begins with the key picture at `offset` of the
+    /// stream, which has `decode_index` pictures before it, none of them repeated. Parameter sets
+    /// stay in force.
     pub fn handle_seek(&mut self, offset: u64, decode_index: u64) {
         let time = self.splitter.syntax.picture_time();
         let time = self.order.line.time_after(decode_index, &time);
         self.handle_seek_to(offset, decode_index, time);
     }
 
-    /// Like [`handle_seek`](Self::handle_seek), where the picture with `decode_index` pictures
-    /// before it in output order is presented at `time`, in units of
+    /// Like [`handle_seek`](Self::handle_seek), for a position at which the picture with
+    /// `decode_index` pictures before it in output order is presented at `time`, in units of
     /// [`time_unit`](Self::time_unit).
     pub fn handle_seek_to(&mut self, offset: u64, decode_index: u64, time: u64) {
         self.splitter.reset(offset);

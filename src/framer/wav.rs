@@ -1,7 +1,7 @@
-//! WAV: RIFF, RF64 and BW64 → runs of samples in network byte order.
+//! WAV (RIFF, RF64 and BW64): cuts files into runs of samples in network byte order.
 //!
-//! Read "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), the description of
-//! WAVE_FORMAT_EXTENSIBLE, and EBU Tech 3306 (RF64).
+//! References: "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), the
+//! description of WAVE_FORMAT_EXTENSIBLE, and EBU Tech 3306 (RF64).
 
 use super::sync::{Tag, frame_time, id3v2};
 use crate::codec::PcmEncoding;
@@ -10,42 +10,42 @@ use crate::wire::ParseError;
 use bytes::{Buf, BytesMut};
 
 const WHAT: &str = "WAV header";
-/// Chunks before `data`, more than any program writes.
+/// Most chunks before `data`; no program writes as many.
 const MAX_CHUNKS: u32 = 1000;
-/// Bytes of a `fmt ` chunk that say something: WAVE_FORMAT_EXTENSIBLE.
+/// Bytes of a `fmt ` chunk that are evaluated: WAVE_FORMAT_EXTENSIBLE.
 const MAX_FORMAT_LEN: u64 = 40;
-/// Identifiers of chunks by which it is told whether the chunk before them was padded.
+/// Chunk identifiers by which the padding of the previous chunk is detected.
 const KNOWN_CHUNKS: [&[u8; 4]; 12] = [
     b"fmt ", b"data", b"LIST", b"fact", b"bext", b"cue ", b"JUNK", b"junk", b"PAD ", b"id3 ",
     b"iXML", b"smpl",
 ];
-/// Bytes of a `ds64` chunk that say something: the sizes of file and data.
+/// Bytes of a `ds64` chunk that are evaluated: the sizes of file and data.
 const DS64_LEN: u64 = 16;
 
 /// The format and position of the samples in a WAV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WavHeader {
-    /// Encoding of the samples as they are sent, in network byte order.
+    /// Encoding of the samples as sent, in network byte order.
     pub encoding: PcmEncoding,
-    /// Samples per second and channel.
+    /// Sampling rate in Hz.
     pub sampling_rate: u32,
     /// Number of channels.
     pub channels: u8,
-    /// Offset of the first sample.
+    /// Offset of the first sample in the file.
     pub data_offset: u64,
     /// Length of the samples in bytes; `None` if they extend to the end of the file.
     pub data_len: Option<u64>,
 }
 
 impl WavHeader {
-    /// Bytes of one sample of all channels.
+    /// Returns the size in bytes of one sample of all channels.
     pub fn block_len(&self) -> usize {
         self.encoding.bytes_per_sample() * usize::from(self.channels)
     }
 
-    /// Sampling instants in a frame: those of 20 ms, the packet time of RFC 3551 section 4.2, or
-    /// fewer if that were more than 64 KiB.
+    /// Returns the number of samples per channel in a frame: 20 ms, the packet time of RFC 3551
+    /// section 4.2, or less if that exceeded 64 KiB.
     pub fn samples_per_frame(&self) -> u32 {
         const MAX_FRAME: usize = 64 * 1024;
         let most = MAX_FRAME / self.block_len().max(1);
@@ -63,7 +63,7 @@ impl WavHeader {
 }
 
 /// Finds the samples of a WAV file. Call [`handle_bytes`](Self::handle_bytes) with the bytes of the
-/// file, without those that [`take_skip`](Self::take_skip) returns, until
+/// file, except those that [`take_skip`](Self::take_skip) returns, until
 /// [`poll_header`](Self::poll_header) returns the header.
 #[derive(Debug, Default)]
 pub struct WavParser {
@@ -71,7 +71,7 @@ pub struct WavParser {
     /// Offset in the file of the first byte of `buffer`.
     offset: u64,
     skip: u64,
-    /// The chunk before had an odd length: a byte of padding is due.
+    /// Whether the previous chunk had an odd length, so that a padding byte is expected.
     padding: bool,
     riff: bool,
     rf64: bool,
@@ -88,12 +88,12 @@ struct Format {
 }
 
 impl WavParser {
-    /// At the start of a file.
+    /// Creates a parser for the start of a file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes of the file.
+    /// Appends the next bytes of the file.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -111,8 +111,8 @@ impl WavParser {
     /// Returns the header once the `data` chunk has begun, and `None` before that.
     ///
     /// # Errors
-    /// The file is no WAV file, or RTP has no payload format for its samples. All later calls fail
-    /// too.
+    /// The file is not a WAV file, or RTP has no payload format for its samples. All later calls
+    /// fail too.
     pub fn poll_header(&mut self) -> Result<Option<WavHeader>, ParseError> {
         loop {
             if self.skip > 0 {
@@ -194,8 +194,8 @@ impl WavParser {
         })
     }
 
-    /// Whether the padding that is due is there: chunks are padded to an even length, which is not
-    /// counted, but there are programs that forget it. `None`: more bytes are needed.
+    /// Whether the expected padding byte is present: chunks are padded to an even length that is
+    /// not counted, but some programs omit the padding. `None`: more bytes are needed.
     fn is_padded(&self) -> Option<bool> {
         let known = |at: usize| {
             let id = self.buffer.get(at..)?.first_chunk::<4>()?;
@@ -225,7 +225,7 @@ impl Format {
         const A_LAW: u16 = 6;
         const MU_LAW: u16 = 7;
         const EXTENSIBLE: u16 = 0xfffe;
-        /// Behind the format code in the sub-format's GUID: sound, and ambisonic sound.
+        /// The sub-format's GUID after the format code: sound, and ambisonic sound.
         const GUID_TAILS: [[u8; 14]; 2] = [
             [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71],
             [0, 0, 0x21, 7, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0, 0, 0],
@@ -272,19 +272,19 @@ pub struct WavFramer {
     header: Option<WavHeader>,
     error: Option<ParseError>,
     buffer: BytesMut,
-    /// Bytes of samples that are still to come; `None`: to the end.
+    /// Bytes of samples that are still expected; `None`: up to the end.
     left: Option<u64>,
     samples: u64,
     ended: bool,
 }
 
 impl WavFramer {
-    /// At the start of a file.
+    /// Creates a framer for the start of a file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes of the stream. Frames that are not polled are kept.
+    /// Appends the next bytes of the stream. Frames that are not polled stay available.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if self.error.is_some() || self.left == Some(0) {
             return;
@@ -306,7 +306,7 @@ impl WavFramer {
         }
     }
 
-    /// Appends what belongs to the samples.
+    /// Appends the bytes that are samples.
     fn handle_samples(&mut self, bytes: &[u8]) {
         let most = self.left.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let taken = bytes.get(..most).unwrap_or(bytes);
@@ -314,12 +314,12 @@ impl WavFramer {
         self.left = self.left.map(|n| n - taken.len() as u64);
     }
 
-    /// Ends the stream: the frames that are left become available.
+    /// Ends the stream: the remaining frames become available.
     pub fn handle_end(&mut self) {
         self.ended = true;
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         let header = self.header?;
         let block = header.block_len();
@@ -341,12 +341,12 @@ impl WavFramer {
         Some(Frame::new(data.freeze(), at, time(self.samples) - at))
     }
 
-    /// The header of the file, once it is known.
+    /// Returns the header of the file, once it is known.
     pub const fn header(&self) -> Option<&WavHeader> {
         self.header.as_ref()
     }
 
-    /// The error because of which there will be no frame.
+    /// Returns the error that prevents any frame.
     pub fn error(&self) -> Option<ParseError> {
         self.error.or_else(|| {
             (self.ended && self.header.is_none()).then_some(ParseError::Incomplete { what: WHAT })
@@ -464,7 +464,7 @@ pub(crate) mod tests {
         assert!(whole(&riff(&[(b"fmt ", body)]), 10).1.is_some());
     }
 
-    /// The only samples of a file, as they are sent.
+    /// The only samples of a file, as sent.
     fn sent(bytes: &[u8]) -> (WavHeader, Vec<u8>) {
         let mut framer = WavFramer::new();
         framer.handle_bytes(bytes);

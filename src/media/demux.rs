@@ -60,6 +60,7 @@ pub trait Producer: fmt::Debug {
 
 /// The result of a step of a [`Producer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum Produced {
     /// It went on; an outlet may have got something.
     Progress,

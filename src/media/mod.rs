@@ -45,6 +45,7 @@ impl<'a> SourceContext<'a> {
 
 /// The result of asking a source for a frame.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum FramePoll {
     /// The next frame.
     Ready(Frame),
@@ -56,6 +57,7 @@ pub enum FramePoll {
 
 /// The reason for which a source has no frame now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers handle every kind of wait")]
 pub enum Wait {
     /// A moment.
     Until(Instant),
@@ -89,6 +91,10 @@ pub enum SeekError {
 
 /// The times of a frame, as in the [`Frame`] itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "implementors of sources make it, and a frame has two times"
+)]
 pub struct FrameTimes {
     /// Presentation time.
     pub pts: Duration,

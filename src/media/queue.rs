@@ -68,6 +68,7 @@ pub enum Overflow {
 
 /// The result of [`FrameQueue::push`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum Pushed {
     /// It waits for the reader.
     Queued,

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 /// Two sockets on neighbouring ports.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a pair has two sockets")]
 pub struct PortPair {
     /// On the even port.
     pub rtp: UdpSocket,

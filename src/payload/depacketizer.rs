@@ -1,25 +1,25 @@
-//! [`Depacketizer`]: RTP payloads in, frames out.
+//! [`Depacketizer`]: assembles frames from RTP payloads.
 
 use crate::wire::ParseError;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
-/// The payload of one RTP packet and what the packet's header says of it.
+/// The payload of an RTP packet with the relevant fields of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtpPayload<'a> {
-    /// The bytes behind the RTP header, without padding.
+    /// The bytes after the RTP header, without padding.
     pub data: &'a [u8],
     /// The marker bit.
     pub marker: bool,
     /// RTP timestamp.
     pub timestamp: u32,
-    /// Packets before this one are missing.
+    /// Whether packets before this one are missing.
     pub lost: bool,
 }
 
 impl<'a> RtpPayload<'a> {
-    /// A payload without marker bit that follows the one before it.
+    /// Creates a payload without marker bit that follows the previous one.
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
         Self { data, marker: false, timestamp, lost: false }
     }
@@ -30,35 +30,35 @@ impl<'a> RtpPayload<'a> {
         self
     }
 
-    /// Says whether packets before this one are missing.
+    /// Sets whether packets before this one are missing.
     pub const fn after_loss(mut self, lost: bool) -> Self {
         self.lost = lost;
         self
     }
 }
 
-/// A frame that a depacketizer has put together.
+/// A frame that a depacketizer has assembled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DepacketizedFrame {
-    /// The bytes, in the form of [`Frame::data`](crate::Frame::data).
+    /// Data, in the form of [`Frame::data`](crate::Frame::data).
     pub data: Bytes,
     /// RTP timestamp of the frame's first sample.
     pub timestamp: u32,
-    /// Decoding can start here.
+    /// Whether decoding can start with the frame.
     pub key: bool,
-    /// Nothing of the same access unit follows. Only formats that pass parts of access units on
-    /// give out frames without it.
+    /// Whether the frame ends its access unit. Only formats that pass on parts of access units
+    /// return frames without it.
     pub ends_access_unit: bool,
-    /// Something was lost before or in this frame.
+    /// Whether something was lost before or in this frame.
     pub discontinuity: bool,
-    /// The frame is not whole, or may not be: a packet was lost or malformed while the frame was
-    /// put together, or just before its first packet. The bytes that there are, are well-formed.
+    /// Whether the frame is, or may be, incomplete: a packet was lost or malformed while the frame
+    /// was assembled, or just before its first packet. The data that are present are well-formed.
     pub damaged: bool,
 }
 
 impl DepacketizedFrame {
-    /// A whole frame that decoding can start with.
+    /// Creates a complete frame with which decoding can start.
     pub fn new(data: impl Into<Bytes>, timestamp: u32) -> Self {
         Self {
             data: data.into(),
@@ -71,8 +71,7 @@ impl DepacketizedFrame {
     }
 }
 
-/// The frames that a depacketizer has put together and that nobody has taken yet, the oldest
-/// first.
+/// A queue of assembled frames that the caller has not taken yet, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DepacketizedFrames {
     frames: VecDeque<DepacketizedFrame>,
@@ -80,7 +79,7 @@ pub struct DepacketizedFrames {
 }
 
 impl DepacketizedFrames {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub const fn new() -> Self {
         Self { frames: VecDeque::new(), lossy: false }
     }
@@ -91,41 +90,41 @@ impl DepacketizedFrames {
         self.frames.push_back(frame);
     }
 
-    /// Marks the next frame that is appended as [discontinuous](DepacketizedFrame::discontinuity).
+    /// Marks the next appended frame as [discontinuous](DepacketizedFrame::discontinuity).
     pub const fn note_loss(&mut self) {
         self.lossy = true;
     }
 
-    /// Takes the oldest frame out.
+    /// Removes and returns the oldest frame.
     pub fn pop(&mut self) -> Option<DepacketizedFrame> {
         self.frames.pop_front()
     }
 }
 
-/// Puts the frames of one stream together from RTP payloads in sequence order.
+/// Assembles the frames of one stream from RTP payloads in sequence order.
 ///
 /// The caller owns the queue of frames and empties it as often as it likes; the number of frames
-/// that a call appends is bounded by the length of the payload.
+/// that one call appends is bounded by the length of the payload.
 pub trait Depacketizer {
-    /// Takes the payload of one packet and appends the frames that it completes to `out`. Where
-    /// packets are missing before it, the frame that was half put together is dropped or marked as
-    /// damaged, and the next frame is marked as discontinuous.
+    /// Processes the payload of one packet and appends the frames that it completes to `out`. If
+    /// packets before it are missing, a partly assembled frame is dropped or marked as damaged, and
+    /// the next frame is marked as discontinuous.
     ///
     /// # Errors
-    /// The payload was malformed and has been dropped; the depacketizer goes on with the next.
+    /// The payload was malformed and has been dropped; the depacketizer continues with the next.
     fn handle_payload(
         &mut self,
         payload: &RtpPayload<'_>,
         out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError>;
 
-    /// The stream has ended: appends what is complete to `out`.
+    /// Ends the stream: appends the last frame to `out` if it is complete.
     fn handle_end(&mut self, out: &mut DepacketizedFrames) {
         let _ = out;
     }
 
-    /// How many packets broke their format's RFC and were taken all the same, because it is known
-    /// what the devices that send them mean.
+    /// Returns the number of packets that were accepted although they violate the RFC of their
+    /// format, because the meaning of such packets from certain devices is known.
     fn deviations(&self) -> u64 {
         0
     }

@@ -1,4 +1,4 @@
-//! [`FormatEntry`]: all that is known of one RTP payload format.
+//! [`FormatEntry`]: the implementation of one RTP payload format.
 
 use super::depacketizer::Depacketizer;
 use super::error::FormatError;
@@ -7,17 +7,17 @@ use super::key_frames::KeyFrameTest;
 use super::packetizer::Packetizer;
 use crate::codec::{CodecParameters, OtherCodec};
 
-/// All that a [`FormatRegistry`](super::FormatRegistry) knows of one RTP payload format: how SDP
-/// names it, how its format parameters and the codec's parameters follow from each other, its
-/// packetizer and depacketizer, and with which frames decoding can start.
+/// The entry of one RTP payload format in a [`FormatRegistry`](super::FormatRegistry): its names in
+/// SDP, the conversion between format parameters and codec parameters, its packetizer and
+/// depacketizer, and the recognition of key frames.
 ///
 /// An entry for an application's own codec needs [`media`](Self::media),
-/// [`encoding_names`](Self::encoding_names) and [`packetizer`](Self::packetizer); the tracks that
-/// use it have the parameters [`CodecParameters::Other`].
+/// [`encoding_names`](Self::encoding_names) and [`packetizer`](Self::packetizer); tracks that use
+/// it have the parameters [`CodecParameters::Other`].
 ///
 /// # Example
 ///
-/// Telemetry whose records fit in a packet each:
+/// Telemetry whose records fit into a packet each:
 ///
 /// ```
 /// use riverrun::codec::{CodecParameters, OtherCodec};
@@ -47,73 +47,73 @@ use crate::codec::{CodecParameters, OtherCodec};
 /// # Ok::<(), riverrun::payload::FormatError>(())
 /// ```
 pub trait FormatEntry: Send + Sync {
-    /// Media of the `m=` line, for example `video`.
+    /// Returns the media type of the `m=` line, such as `video`.
     fn media(&self) -> &str;
 
-    /// The encoding names of the format in `a=rtpmap`, compared without regard to case.
+    /// Returns the encoding names of the format in `a=rtpmap`, compared without regard to case.
     fn encoding_names(&self) -> &[&str];
 
-    /// RTP timestamp units per second, if the format has the same for every stream.
+    /// Returns the RTP clock rate in Hz, if it is the same for every stream of the format.
     fn clock_rate(&self) -> Option<u32> {
         None
     }
 
-    /// Whether the entry is that of a stream which SDP describes so.
+    /// Returns whether the entry handles a stream that SDP describes in this way.
     fn handles(&self, media: &str, encoding_name: &str, clock_rate: u32) -> bool {
         self.media().eq_ignore_ascii_case(media)
             && self.encoding_names().iter().any(|name| name.eq_ignore_ascii_case(encoding_name))
             && self.clock_rate().is_none_or(|own| own == clock_rate)
     }
 
-    /// What SDP says of a track with these parameters, or `None` if they are of another format.
-    /// `payload_type` is a dynamic one (96–127); where RFC 3551 section 6 assigns a static one to the
-    /// format, the registry puts it in its place.
+    /// Returns the SDP format of a track with these parameters, or `None` if they belong to another
+    /// format. `payload_type` is dynamic (96–127); if RFC 3551 section 6 assigns a static one to
+    /// the format, the registry replaces it.
     ///
-    /// The parameters are taken as they are: [`CodecParameters::check`] tells whether a stream can
-    /// have them. By default an entry is that of [`CodecParameters::Other`] of its name.
+    /// The parameters are not checked; use [`CodecParameters::check`]. The default handles
+    /// [`CodecParameters::Other`] with one of the entry's names.
     fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
         let CodecParameters::Other(codec) = parameters else { return None };
         let is_own = self.handles(&codec.media, &codec.encoding_name, codec.clock_rate);
         is_own.then(|| described(codec, payload_type))
     }
 
-    /// The parameters of the codec, from what SDP says of a track. By default
+    /// Returns the codec parameters of a track that SDP describes. The default returns
     /// [`CodecParameters::Other`].
     ///
     /// # Errors
-    /// A format parameter has a value that no stream can have, or stands for a part of the format
-    /// that is not supported.
+    /// A format parameter has an impossible value, or the stream uses an unsupported part of the
+    /// format.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         Ok(other(format))
     }
 
-    /// A packetizer for a track whose parameters [`format`](Self::format) takes.
+    /// Returns a packetizer for a track whose parameters [`format`](Self::format) accepts.
     fn packetizer(&self, parameters: &CodecParameters) -> Box<dyn Packetizer>;
 
-    /// A depacketizer for a track that SDP describes so, and of which
-    /// [`parameters`](Self::parameters) makes something.
+    /// Returns a depacketizer for a track that SDP describes and whose parameters
+    /// [`parameters`](Self::parameters) accepts.
     ///
     /// # Errors
-    /// The stream uses a part of the format that is not supported. By default the format can only be
-    /// sent.
+    /// The stream uses an unsupported part of the format. The default always fails: the format can
+    /// only be sent.
     fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
         Err(FormatError::unsupported(&format.encoding_name, "receiving"))
     }
 
-    /// Tells key frames by their bytes. Where an entry has no test, as by default, the
-    /// [`key`](crate::FrameFlags::key) that the source sets is believed.
+    /// Returns the test that recognizes key frames by their bytes. With the default, `None`, the
+    /// flag [`key`](crate::FrameFlags::key) set by the source is used.
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
         None
     }
 }
 
-/// What SDP says of a codec by its name.
+/// The SDP format of a codec that is known by name only.
 pub(super) fn described(codec: &OtherCodec, payload_type: u8) -> PayloadFormat {
     let OtherCodec { media, encoding_name, clock_rate, channels, fmtp } = codec.clone();
     PayloadFormat { media, payload_type, encoding_name, clock_rate, channels, fmtp }
 }
 
-/// A codec of which nothing is known but what SDP says.
+/// The codec parameters of a format that is known by its SDP only.
 pub(super) fn other(format: &PayloadFormat) -> CodecParameters {
     let PayloadFormat { media, payload_type: _, encoding_name, clock_rate, channels, fmtp } =
         format.clone();

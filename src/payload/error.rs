@@ -1,4 +1,4 @@
-//! [`FormatError`]: why a payload format cannot be used.
+//! [`FormatError`]: the reason for which a payload format cannot be used.
 
 use crate::error::Error;
 use std::fmt;
@@ -6,34 +6,34 @@ use std::fmt;
 /// Longest text of a session description that an error repeats.
 const MAX_TEXT: usize = 64;
 
-/// Why a [`FormatRegistry`](super::FormatRegistry) cannot make anything of a payload format.
+/// The reason for which a [`FormatRegistry`](super::FormatRegistry) cannot handle a payload format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
     /// The registry has no entry for the format.
     Unknown {
-        /// Media of the `m=` line.
+        /// Media type of the `m=` line.
         media: String,
         /// Encoding name.
         encoding_name: String,
-        /// RTP timestamp units per second.
+        /// RTP clock rate in Hz.
         clock_rate: u32,
     },
-    /// The payload type has neither an `a=rtpmap` nor a meaning that RFC 3551 gives it.
+    /// The payload type has no `a=rtpmap`, and RFC 3551 does not assign it.
     Unmapped {
         /// Payload type.
         payload_type: u8,
     },
     /// The `m=` line names no RTP payload type.
     NoPayloadType,
-    /// What the media description says of the payload type cannot be.
+    /// The description of the payload type is invalid.
     Malformed {
         /// Payload type.
         payload_type: u8,
-        /// What cannot be.
+        /// What is invalid.
         why: &'static str,
     },
-    /// A format parameter is missing, or has a value that no stream can have.
+    /// A format parameter is missing or has an impossible value.
     Parameter {
         /// Encoding name.
         encoding_name: String,
@@ -42,35 +42,36 @@ pub enum FormatError {
         /// Its value, shortened if it is long; empty if the parameter is missing.
         value: String,
     },
-    /// The format is known, but the stream uses a part of it that is not supported.
+    /// The stream uses an unsupported part of a known format.
     Unsupported {
         /// Encoding name.
         encoding_name: String,
-        /// The part that is not supported.
+        /// The unsupported part.
         what: &'static str,
     },
 }
 
 impl FormatError {
-    /// There is no entry for the format.
+    /// Creates the error for a format without an entry.
     pub fn unknown(media: &str, encoding_name: &str, clock_rate: u32) -> Self {
         let (media, encoding_name) = (shortened(media), shortened(encoding_name));
         Self::Unknown { media, encoding_name, clock_rate }
     }
 
-    /// A parameter is missing (its value is empty) or has a value that no stream can have.
+    /// Creates the error for a parameter that is missing (its value is empty) or has an impossible
+    /// value.
     pub fn parameter(encoding_name: &str, name: &'static str, value: &str) -> Self {
         let encoding_name = shortened(encoding_name);
         Self::Parameter { encoding_name, name, value: shortened(value) }
     }
 
-    /// The stream uses a part of the format that is not supported.
+    /// Creates the error for an unsupported part of a format.
     pub fn unsupported(encoding_name: &str, what: &'static str) -> Self {
         Self::Unsupported { encoding_name: shortened(encoding_name), what }
     }
 }
 
-/// The beginning of a text that may come from the network, fit for a log.
+/// The beginning of a text that may come from the network, safe for a log.
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_TEXT).flat_map(char::escape_debug).collect()
 }

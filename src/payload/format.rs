@@ -1,10 +1,10 @@
-//! [`PayloadFormat`]: what SDP says of a stream's payload.
+//! [`PayloadFormat`]: the SDP description of a stream's payload.
 
 use crate::error::Error;
 use crate::wire::sdp::{MediaDescription, format_fault};
 use std::borrow::Cow;
 
-/// A payload format as SDP states it: the media and payload type of the `m=` line, `a=rtpmap` and
+/// A payload format as SDP states it: media type and payload type of the `m=` line, `a=rtpmap` and
 /// `a=fmtp` of a track (RFC 4566 section 6).
 ///
 /// ```
@@ -19,22 +19,22 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PayloadFormat {
-    /// `audio`, `video`, `application`: the media of the `m=` line.
+    /// Media type of the `m=` line: `audio`, `video` or `application`.
     pub media: Cow<'static, str>,
     /// RTP payload type: static (RFC 3551) or dynamic (96–127).
     pub payload_type: u8,
     /// Encoding name as registered, for example `H264`. Names are compared without regard to case.
     pub encoding_name: Cow<'static, str>,
-    /// RTP timestamp units per second.
+    /// RTP clock rate in Hz.
     pub clock_rate: u32,
-    /// Number of audio channels; `None` leaves it out of the rtpmap.
+    /// Number of audio channels; `None` omits it from the rtpmap.
     pub channels: Option<u8>,
     /// Value of `a=fmtp` after the payload type.
     pub fmtp: Option<String>,
 }
 
 impl PayloadFormat {
-    /// A format without channels and format parameters.
+    /// Creates a format without channels and format parameters.
     pub fn new(
         media: impl Into<Cow<'static, str>>,
         encoding_name: impl Into<Cow<'static, str>>,
@@ -51,27 +51,27 @@ impl PayloadFormat {
         }
     }
 
-    /// States the number of audio channels.
+    /// Sets the number of audio channels.
     pub fn with_channels(mut self, channels: u8) -> Self {
         self.channels = Some(channels);
         self
     }
 
-    /// States the format parameters: the value of `a=fmtp` after the payload type.
+    /// Sets the format parameters: the value of `a=fmtp` after the payload type.
     pub fn with_fmtp(mut self, fmtp: impl Into<String>) -> Self {
         self.fmtp = Some(fmtp.into());
         self
     }
 
-    /// Checks that RTP packets and session descriptions can state this format.
+    /// Checks that RTP packets and session descriptions can express this format.
     ///
     /// # Errors
-    /// [`Error::Usage`] names the first field that they cannot state.
+    /// [`Error::Usage`] names the first field that they cannot express.
     pub fn check(&self) -> Result<(), Error> {
         self.fault().map_or(Ok(()), |why| Err(Error::Usage(why)))
     }
 
-    /// Why RTP packets or session descriptions cannot state this format.
+    /// The reason for which RTP packets or session descriptions cannot express this format.
     pub(super) fn fault(&self) -> Option<&'static str> {
         match self.payload_type {
             // With the marker these are the types of RTCP packets.
@@ -84,7 +84,7 @@ impl PayloadFormat {
         }
     }
 
-    /// Adds the format's `a=rtpmap` and `a=fmtp` to a media description.
+    /// Adds `a=rtpmap` and `a=fmtp` of the format to a media description.
     pub fn write_to(&self, media: &mut MediaDescription) {
         // One channel is what is meant without a number (RFC 4566 section 6).
         let channels = self.channels.filter(|channels| *channels > 1);

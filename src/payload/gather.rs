@@ -3,18 +3,18 @@
 use crate::frame::Frame;
 use std::time::Duration;
 
-/// Longest span of audio in one packet: what the first frame of a packet waits for the last.
-/// RFC 3551 section 4.2 recommends at most 200 ms; half of that stays well below the patience of
-/// players that join, and costs next to nothing in overhead.
+/// Longest span of audio in one packet, for which its first frame waits. RFC 3551 section 4.2
+/// recommends at most 200 ms; half of that is well below the patience of players that join, at next
+/// to no overhead.
 pub(super) const MAX_SPAN: Duration = Duration::from_millis(100);
 
-/// `time` in units of a clock of `rate` a second, to the nearest unit, modulo 2³².
+/// Converts `time` to units of a clock of `rate` Hz, rounded, modulo 2³².
 pub(super) fn rtp_units(time: Duration, rate: u32) -> u32 {
     let units = (time.as_nanos() * u128::from(rate) + 500_000_000) / 1_000_000_000;
     units as u32
 }
 
-/// A frame that waits.
+/// A waiting frame.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     len: usize,
@@ -22,14 +22,14 @@ struct Waiting {
     duration: Duration,
 }
 
-/// Frames that wait. Their bytes are copied, all in one place: they are few, and a frame that was
-/// kept would keep the memory of all that was read with it.
+/// Waiting frames. Their bytes are copied into one buffer: they are few, and a retained frame would
+/// retain all memory that was read with it.
 #[derive(Debug)]
 pub(super) struct Gather {
     frames: Vec<Waiting>,
     bytes: Vec<u8>,
-    /// Presentation time of the frame that the packetizer was given last: what the lag of a
-    /// packet counts from.
+    /// Presentation time of the frame that the packetizer was given last, the reference of a
+    /// packet's lag.
     now: Duration,
     clock_rate: u32,
 }
@@ -39,12 +39,12 @@ impl Gather {
         Self { frames: Vec::new(), bytes: Vec::new(), now: Duration::ZERO, clock_rate }
     }
 
-    /// Tells which frame is being packetized.
+    /// Sets the frame that is being packetized.
     pub(super) const fn handle_frame(&mut self, frame: &Frame) {
         self.now = frame.pts;
     }
 
-    /// The caller has seen to it that all that waits fits in a packet.
+    /// Appends a frame; the caller has checked that all waiting frames fit into a packet.
     pub(super) fn push(&mut self, frame: &Frame) {
         let Frame { pts, duration, .. } = *frame;
         self.bytes.extend_from_slice(&frame.data);
@@ -56,12 +56,12 @@ impl Gather {
         self.frames.len()
     }
 
-    /// Lengths of the frames.
+    /// Iterates over the lengths of the frames.
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
         self.frames.iter().map(|frame| frame.len)
     }
 
-    /// All frames, one behind the other.
+    /// The bytes of all frames, concatenated.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -70,10 +70,10 @@ impl Gather {
         self.frames.is_empty()
     }
 
-    /// Whether `frame` follows the frames that wait without a gap, so that a receiver can count
-    /// its time from theirs, and soon enough.
+    /// Whether `frame` follows the waiting frames without a gap, so that a receiver can derive its
+    /// time from theirs, and soon enough.
     pub(super) fn continues_with(&self, frame: &Frame) -> bool {
-        /// Containers round times to milliseconds, and durations as well.
+        /// Tolerance: containers round times and durations to milliseconds.
         const SLACK: Duration = Duration::from_millis(2);
         let Some((first, last)) = self.frames.first().zip(self.frames.last()) else { return true };
         let due = last.pts + last.duration;
@@ -82,7 +82,7 @@ impl Gather {
             && frame.pts.saturating_sub(first.pts) + frame.duration <= MAX_SPAN
     }
 
-    /// Whether one more frame like the last would span too long a time.
+    /// Whether one more frame like the last would exceed the longest span.
     pub(super) fn is_full(&self) -> bool {
         self.frames.first().zip(self.frames.last()).is_some_and(|(first, last)| {
             last.duration.is_zero()
@@ -90,7 +90,7 @@ impl Gather {
         })
     }
 
-    /// RTP units from the first frame that waits to the frame being packetized.
+    /// RTP units from the first waiting frame to the frame being packetized.
     pub(super) fn lag(&self) -> u32 {
         self.frames.first().map_or(0, |first| {
             rtp_units(self.now, self.clock_rate).wrapping_sub(rtp_units(first.pts, self.clock_rate))

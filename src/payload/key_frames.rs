@@ -1,29 +1,28 @@
-//! [`KeyFrameTest`]: how a payload format tells from the bytes of a frame whether decoding can
-//! start with it.
+//! [`KeyFrameTest`]: recognizes by the bytes of a frame whether decoding can start with it.
 
 use crate::framer::leading::{NalCodec, leading_units};
 
-/// What the bytes of a frame, or of one piece of an access unit, say of its picture.
+/// Facts about the picture in a frame, or in a piece of an access unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PictureFacts {
-    /// Nothing in the bytes speaks against a start of decoding here. A frame whose source does
-    /// not call it a key frame is none all the same.
+    /// Whether the bytes permit a start of decoding. A frame that its source does not flag as a key
+    /// frame is none nevertheless.
     pub can_start: bool,
-    /// The bytes contain a part of the picture, so that no later piece of the access unit is where
-    /// decoding starts.
+    /// Whether the bytes contain a part of the picture, so that decoding cannot start at a later
+    /// piece of the access unit.
     pub has_picture: bool,
 }
 
 impl PictureFacts {
-    /// The facts about bytes that contain a part of a picture, at which decoding can start or not.
+    /// Creates the facts about bytes that contain a part of a picture.
     pub const fn picture(can_start: bool) -> Self {
         Self { can_start, has_picture: true }
     }
 }
 
-/// Says what a frame's bytes show. It is called for every frame of a stream, so that its cost must
-/// not grow with the frame.
+/// A function that examines the bytes of a frame. It is called for every frame of a stream, so its
+/// cost must not grow with the frame.
 pub type KeyFrameTest = fn(&[u8]) -> PictureFacts;
 
 pub(super) fn h264(data: &[u8]) -> PictureFacts {
@@ -34,8 +33,8 @@ pub(super) fn h265(data: &[u8]) -> PictureFacts {
     of_nal_units(NalCodec::H265, data)
 }
 
-/// Pictures of I slices that nothing else marks count too: the source, which may know more of what
-/// follows, has the last word on them.
+/// Pictures of I slices without any other mark are accepted too: the flag of the source, which may
+/// know more about later pictures, decides.
 fn of_nal_units(codec: NalCodec, data: &[u8]) -> PictureFacts {
     let found = leading_units(codec, data);
     PictureFacts { can_start: found.key || found.intra, has_picture: found.slice }

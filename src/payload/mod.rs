@@ -1,5 +1,9 @@
-//! RTP payload formats: one file an RFC, each with packetizer, depacketizer, SDP parameters and its
-//! entry in the [`FormatRegistry`].
+//! RTP payload formats: each with packetizer, depacketizer, SDP parameters and its entry in the
+//! [`FormatRegistry`].
+//!
+//! Start with [`FormatRegistry`], which selects by name, and [`FormatEntry`], with which an
+//! application adds its own format. [`Packetizer`] and [`Depacketizer`] are the two directions of a
+//! stream.
 
 pub mod aac;
 mod depacketizer;

@@ -1,6 +1,6 @@
 //! MPEG-2 transport streams: whole packets of 188 bytes, as many as fit.
 //!
-//! Read RFC 2250, section 2.
+//! Reference: RFC 2250, section 2.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 use super::entry::FormatEntry;
@@ -13,21 +13,21 @@ use crate::frame::Frame;
 use crate::wire::ParseError;
 use bytes::Bytes;
 
-/// Bytes of a transport stream packet.
+/// Length of a transport stream packet in bytes.
 pub const TS_PACKET_LEN: usize = 188;
-/// Maximum number of transport stream packets in an RTP packet: as many as fit in an Ethernet
-/// frame.
+/// Most transport stream packets in an RTP packet: as many as fit into an Ethernet frame.
 pub const MAX_PACKETS: usize = 7;
 
 /// Cuts frames of transport stream packets into RTP payloads.
 #[derive(Debug, Default)]
 pub struct Mp2tPacketizer {
-    /// The marker says that the timestamps jump (section 2.1), also after a seek.
+    /// Whether the next packet is marked because the timestamps jump (section 2.1), also after a
+    /// seek.
     jump: bool,
 }
 
 impl Mp2tPacketizer {
-    /// A packetizer for one stream.
+    /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
         Self { jump: false }
     }
@@ -54,14 +54,14 @@ impl Packetizer for Mp2tPacketizer {
     }
 }
 
-/// Gives out the transport stream packets of each RTP payload as a frame.
+/// Returns the transport stream packets of each RTP payload as a frame.
 #[derive(Debug, Default)]
 pub struct Mp2tDepacketizer {
     _private: (),
 }
 
 impl Mp2tDepacketizer {
-    /// A depacketizer for one stream.
+    /// Creates a depacketizer for one stream.
     pub const fn new() -> Self {
         Self { _private: () }
     }
@@ -87,7 +87,7 @@ impl Depacketizer for Mp2tDepacketizer {
     }
 }
 
-/// The entry of MPEG-2 transport streams in the registry.
+/// The registry entry of MPEG-2 transport streams.
 pub(super) struct Entry;
 
 impl FormatEntry for Entry {

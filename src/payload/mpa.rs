@@ -1,7 +1,7 @@
 //! MPEG-1, MPEG-2 and MPEG-2.5 audio: whole frames, or a fragment of one.
 //!
-//! Read RFC 2250, sections 3.3 (RTP header) and 3.5 (MPEG audio-specific header), and RFC 3551
-//! section 4.5.13.
+//! References: RFC 2250, sections 3.3 (RTP header) and 3.5 (MPEG audio-specific header), and RFC
+//! 3551 section 4.5.13.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 use super::entry::FormatEntry;
@@ -17,16 +17,16 @@ use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
 const CLOCK_RATE: u32 = 90_000;
-/// Sixteen bits that must be zero, sixteen of fragment offset.
+/// Length of the header: sixteen bits that must be zero, sixteen of fragment offset.
 const HEADER_LEN: usize = 4;
-/// Longer than any frame that a header can state.
+/// An upper bound of the length of a frame.
 const MAX_FRAME: usize = 4096;
 
-/// Cuts frames of MPEG audio into RTP payloads: as many in a packet as fit and span at most 0.1 s.
+/// Cuts frames of MPEG audio into RTP payloads: as many per packet as fit and span at most 0.1 s.
 #[derive(Debug)]
 pub struct MpaPacketizer {
     gather: Gather,
-    /// The next packet is the first of a talk spurt.
+    /// Whether the next packet is the first of a talk spurt.
     start: bool,
 }
 
@@ -37,7 +37,7 @@ impl Default for MpaPacketizer {
 }
 
 impl MpaPacketizer {
-    /// A packetizer for one stream.
+    /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
         Self { gather: Gather::new(CLOCK_RATE), start: true }
     }
@@ -105,15 +105,15 @@ impl Packetizer for MpaPacketizer {
     }
 }
 
-/// Puts frames of MPEG audio together from RTP payloads; their own headers tell where they end.
+/// Assembles frames of MPEG audio from RTP payloads; the frames' headers state their lengths.
 #[derive(Debug, Default)]
 pub struct MpaDepacketizer {
-    /// Fragments of a frame: its timestamp, its length, bytes so far.
+    /// Fragments of a frame: its timestamp, its length, the bytes so far.
     partial: Option<(u32, usize, Vec<u8>)>,
 }
 
 impl MpaDepacketizer {
-    /// A depacketizer for one stream.
+    /// Creates a depacketizer for one stream.
     pub const fn new() -> Self {
         Self { partial: None }
     }
@@ -196,7 +196,7 @@ impl Depacketizer for MpaDepacketizer {
     }
 }
 
-/// The entry of MPEG audio in the registry.
+/// The registry entry of MPEG audio.
 pub(super) struct Entry;
 
 impl FormatEntry for Entry {

@@ -1,7 +1,7 @@
-//! Payloads that are passed on as they are: each frame is one payload.
+//! Payloads that are forwarded unchanged: each frame is one payload.
 //!
-//! For relays of formats that this crate does not know, and for an application's own codec whose
-//! frames fit in a packet.
+//! For relays of formats that this crate does not implement, and for an application's own codec
+//! whose frames fit into a packet.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 use super::entry::{FormatEntry, described};
@@ -16,14 +16,14 @@ use bytes::Bytes;
 
 /// Sends each frame as one payload. The last frame of an access unit has the marker bit.
 ///
-/// Frames that do not fit in a packet are dropped.
+/// Frames that do not fit into a packet are dropped.
 #[derive(Debug, Default)]
 pub struct OpaquePacketizer {
     _private: (),
 }
 
 impl OpaquePacketizer {
-    /// A packetizer for one stream.
+    /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
         Self { _private: () }
     }
@@ -42,7 +42,7 @@ impl Packetizer for OpaquePacketizer {
     }
 }
 
-/// Gives out each payload as a frame, with the marker bit as
+/// Returns each payload as a frame, with the marker bit as
 /// [`ends_access_unit`](DepacketizedFrame::ends_access_unit).
 #[derive(Debug, Default)]
 pub struct OpaqueDepacketizer {
@@ -50,7 +50,7 @@ pub struct OpaqueDepacketizer {
 }
 
 impl OpaqueDepacketizer {
-    /// A depacketizer for one stream.
+    /// Creates a depacketizer for one stream.
     pub const fn new() -> Self {
         Self { _private: () }
     }
@@ -73,7 +73,7 @@ impl Depacketizer for OpaqueDepacketizer {
     }
 }
 
-/// The entry of every format that no other entry is of.
+/// The registry entry of all formats that have no other entry.
 pub(super) struct Entry;
 
 impl FormatEntry for Entry {

@@ -2,44 +2,44 @@
 
 use std::ops::Range;
 
-/// Bytes of an RTP header without CSRCs and extension (RFC 3550 section 5.1).
+/// Length of an RTP header without CSRCs and extension, in bytes (RFC 3550 section 5.1).
 pub const RTP_HEADER_LEN: usize = 12;
-/// Bytes of the interleaving prefix (RFC 2326 section 10.12).
+/// Length of the interleaving prefix in bytes (RFC 2326 section 10.12).
 pub const TCP_PREFIX_LEN: usize = 4;
 
-/// The position of a packet in a [`PacketBuffer`], and facts for its header.
+/// The position of a packet in a [`PacketBuffer`], and fields of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacketSpan {
-    /// Offset of the RTP header; the interleaving prefix lies just before it.
+    /// Offset of the RTP header; the interleaving prefix lies directly before it.
     pub start: usize,
-    /// Bytes of RTP header and payload.
+    /// Length of RTP header and payload in bytes.
     pub len: usize,
     /// Marker bit.
     pub marker: bool,
-    /// The packet's timestamp lies this many RTP units *before* the frame's (wrapping; a
-    /// packet of later samples has the two's complement of its distance).
+    /// Number of RTP units by which the packet's timestamp lies *before* the frame's (wrapping; for
+    /// a packet of later samples, the two's complement of the difference).
     pub timestamp_lag: u32,
 }
 
 impl PacketSpan {
-    /// The bytes from RTP header to the end of the payload.
+    /// Returns the range from RTP header to the end of the payload.
     pub const fn range(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
 }
 
-/// RTP packets one behind the other in one buffer, each with room in front of it for the
-/// interleaving prefix, so that the whole is one TCP write and each packet one UDP segment:
+/// RTP packets in one buffer, each preceded by room for the interleaving prefix, so that the whole
+/// can be sent in one TCP write and each packet as one UDP segment:
 ///
 /// ```text
 /// | prefix 4 | RTP header 12 | payload | prefix 4 | RTP header 12 | payload | …
 /// ```
 ///
 /// A packetizer calls [`begin_packet`](Self::begin_packet), [`put`](Self::put) and
-/// [`finish_packet`](Self::finish_packet), in this order; the RTP sink fills the headers in, and
-/// drops all packets of a call in which one has more than
-/// [`max_payload`](Self::max_payload) bytes, or the order was not kept.
+/// [`finish_packet`](Self::finish_packet), in this order; the RTP sink fills in the headers. If a
+/// packet has more than [`max_payload`](Self::max_payload) bytes, or the order is violated, the
+/// sink drops all packets of the frame.
 #[derive(Clone, Debug, Default)]
 pub struct PacketBuffer {
     bytes: Vec<u8>,
@@ -49,19 +49,18 @@ pub struct PacketBuffer {
 }
 
 impl PacketBuffer {
-    /// A buffer for packets of at most `max_payload` bytes after the RTP header.
+    /// Creates a buffer for packets of at most `max_payload` bytes after the RTP header.
     pub const fn new(max_payload: usize) -> Self {
         Self { bytes: Vec::new(), spans: Vec::new(), max_payload, open: None }
     }
 
-    /// Maximum number of bytes of payload in a packet.
+    /// Returns the most bytes of payload in a packet.
     pub const fn max_payload(&self) -> usize {
         self.max_payload
     }
 
-    /// Removes all packets, keeps the memory, and sets the
-    /// [`max_payload`](Self::max_payload) of the packets to come: the RTP sink does so before each
-    /// frame, with what it was made with.
+    /// Removes all packets, keeps the memory, and sets [`max_payload`](Self::max_payload) for the
+    /// following packets. The RTP sink calls this before each frame with its configured value.
     pub fn begin(&mut self, max_payload: usize) {
         self.clear();
         self.max_payload = max_payload;
@@ -73,23 +72,23 @@ impl PacketBuffer {
         self.bytes.resize(self.bytes.len() + TCP_PREFIX_LEN + RTP_HEADER_LEN, 0);
     }
 
-    /// Appends to the payload of the packet that was begun.
+    /// Appends to the payload of the open packet.
     pub fn put(&mut self, payload: &[u8]) {
         self.bytes.extend_from_slice(payload);
     }
 
-    /// Number of bytes of payload in the packet that was begun; 0 if none was.
+    /// Returns the number of payload bytes in the open packet; 0 if none is open.
     pub fn payload_len(&self) -> usize {
         self.open.map_or(0, |start| self.bytes.len() - start - RTP_HEADER_LEN)
     }
 
-    /// Number of bytes that still fit in the packet that was begun.
+    /// Returns the number of bytes that still fit into the open packet.
     pub fn room(&self) -> usize {
         self.max_payload.saturating_sub(self.payload_len())
     }
 
-    /// Ends the packet. `timestamp_lag`: see [`PacketSpan::timestamp_lag`]; 0 for a packet that
-    /// belongs to the frame being packetized.
+    /// Ends the open packet. For `timestamp_lag` see [`PacketSpan::timestamp_lag`]; it is 0 for a
+    /// packet of the frame being packetized.
     pub fn finish_packet(&mut self, marker: bool, timestamp_lag: u32) {
         if let Some(start) = self.open.take() {
             let len = self.bytes.len() - start;
@@ -97,26 +96,25 @@ impl PacketBuffer {
         }
     }
 
-    /// Sets the marker on the packet finished last.
+    /// Sets the marker bit of the packet finished last.
     pub fn mark_last(&mut self) {
         if let Some(last) = self.spans.last_mut() {
             last.marker = true;
         }
     }
 
-    /// The finished packets.
+    /// Returns the finished packets.
     pub fn spans(&self) -> &[PacketSpan] {
         &self.spans
     }
 
-    /// Whether there is no finished packet.
+    /// Returns whether there is no finished packet.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Whether there is nothing but whole packets, none with more than
-    /// [`max_payload`](Self::max_payload) bytes: only then is the whole what an interleaved write
-    /// may send.
+    /// Whether the buffer consists of whole packets, none with more than
+    /// [`max_payload`](Self::max_payload) bytes: only then may an interleaved write send the whole.
     pub(crate) fn is_well_formed(&self) -> bool {
         let most = self.max_payload + RTP_HEADER_LEN;
         let end = self.spans.iter().try_fold(0, |end, span| {
@@ -126,27 +124,27 @@ impl PacketBuffer {
         self.open.is_none() && end == Some(self.bytes.len())
     }
 
-    /// Header and payload of packet `i`.
+    /// Returns header and payload of packet `i`.
     pub fn packet(&self, i: usize) -> Option<&[u8]> {
         self.bytes.get(self.spans.get(i)?.range())
     }
 
-    /// Payload of packet `i`.
+    /// Returns the payload of packet `i`.
     pub fn payload(&self, i: usize) -> Option<&[u8]> {
         self.packet(i)?.get(RTP_HEADER_LEN..)
     }
 
-    /// All packets with their prefixes: the bytes of one interleaved write.
+    /// Returns all packets with their prefixes: the bytes of one interleaved write.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Like [`bytes`](Self::bytes), for filling in prefixes and headers.
+    /// Like [`bytes`](Self::bytes), mutable, for filling in prefixes and headers.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// A buffer with one packet, whose payload is `len` zeros.
+    /// Creates a buffer with one packet, whose payload is `len` zeros.
     #[cfg(test)]
     pub(crate) fn of_one_packet(len: usize) -> Self {
         let mut buffer = Self::new(len);
@@ -165,7 +163,7 @@ impl PacketBuffer {
         at
     }
 
-    /// Appends some of the finished packets of another buffer.
+    /// Appends a range of the finished packets of another buffer.
     pub fn append(&mut self, other: &Self, packets: Range<usize>) {
         debug_assert!(self.open.is_none(), "the last packet is not finished");
         let spans = other.spans.get(packets).unwrap_or_default();
@@ -177,9 +175,9 @@ impl PacketBuffer {
         self.spans.extend(spans.iter().map(moved));
     }
 
-    /// Appends a finished packet of another buffer as `change` makes it. `change` is given the
-    /// packet with `room` bytes more behind it, and returns the packet's new length; `None`: the
-    /// packet is left out.
+    /// Appends a finished packet of another buffer after `change` has rewritten it. `change` is
+    /// given the packet with `room` additional bytes behind it, and returns the packet's new
+    /// length; `None` omits the packet.
     pub(crate) fn append_changed(
         &mut self,
         other: &Self,
@@ -203,7 +201,7 @@ impl PacketBuffer {
         self.spans.push(PacketSpan { start, len, ..span });
     }
 
-    /// Forgets the first `packets`; those behind them move to the front.
+    /// Removes the first `packets`; the others move to the front.
     pub(crate) fn drop_front(&mut self, packets: usize) {
         let Some(first) = self.spans.get(packets) else { return self.clear() };
         let moved = first.start - TCP_PREFIX_LEN;
@@ -212,7 +210,7 @@ impl PacketBuffer {
         self.spans.iter_mut().for_each(|span| span.start -= moved);
     }
 
-    /// Number of bytes of memory for packets.
+    /// Returns the capacity in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,6 +1,7 @@
 //! Uncompressed and G.711 audio: L8, L16, L24, PCMU, PCMA.
 //!
-//! Read RFC 3551, sections 4.1, 4.2, 4.5.10, 4.5.11 and 4.5.14, and RFC 3190 section 4 (L24).
+//! References: RFC 3551, sections 4.1, 4.2, 4.5.10, 4.5.11 and 4.5.14, and RFC 3190 section 4
+//! (L24).
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 use super::entry::FormatEntry;
@@ -22,17 +23,17 @@ const ENCODINGS: [(PcmEncoding, &str); 5] = [
     (PcmEncoding::Pcma, "PCMA"),
 ];
 
-/// Cuts frames of samples into RTP payloads. The samples of all channels of one instant stay
+/// Cuts frames of samples into RTP payloads. The samples of all channels at one instant stay
 /// together.
 #[derive(Debug)]
 pub struct PcmPacketizer {
-    /// Bytes of one sampling instant.
+    /// Size in bytes of the samples of all channels at one instant.
     block: usize,
 }
 
 impl PcmPacketizer {
-    /// A packetizer for one stream of `channels` interleaved channels. The RTP clock is the
-    /// sampling rate, so that offsets in samples are offsets in RTP units.
+    /// Creates a packetizer for one stream of `channels` interleaved channels. The RTP clock rate
+    /// is the sampling rate, so offsets in samples are offsets in RTP units.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
         Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }
@@ -60,14 +61,14 @@ impl Packetizer for PcmPacketizer {
     }
 }
 
-/// Gives out the samples of each RTP payload as a frame.
+/// Returns the samples of each RTP payload as a frame.
 #[derive(Debug)]
 pub struct PcmDepacketizer {
     block: usize,
 }
 
 impl PcmDepacketizer {
-    /// A depacketizer for one stream of `channels` interleaved channels.
+    /// Creates a depacketizer for one stream of `channels` interleaved channels.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
         Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
     }
@@ -92,7 +93,7 @@ impl Depacketizer for PcmDepacketizer {
     }
 }
 
-/// The entry of PCM in the registry.
+/// The registry entry of PCM.
 pub(super) struct Entry;
 
 impl FormatEntry for Entry {
@@ -137,7 +138,7 @@ impl FormatEntry for Entry {
     }
 }
 
-/// Encoding and channels; without a number there is one channel (RFC 4566 section 6).
+/// Returns encoding and channels; one channel if no number is stated (RFC 4566 section 6).
 fn layout(format: &PayloadFormat) -> Result<(PcmEncoding, u8), FormatError> {
     let name = &*format.encoding_name;
     let mut known = ENCODINGS.iter();

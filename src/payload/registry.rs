@@ -1,4 +1,4 @@
-//! [`FormatRegistry`]: the payload formats by their names in SDP and by codec, in both directions.
+//! [`FormatRegistry`]: the payload formats, found by SDP name and by codec.
 
 use super::depacketizer::Depacketizer;
 use super::entry::{self, FormatEntry};
@@ -12,21 +12,21 @@ use crate::wire::sdp::MediaDescription;
 use std::fmt;
 use std::sync::Arc;
 
-/// The formats of this crate, one a file of this folder.
+/// The formats of this crate.
 const STANDARD: [&dyn FormatEntry; 6] =
     [&h264::Entry, &h265::Entry, &aac::Entry, &mpa::Entry, &pcm::Entry, &mp2t::Entry];
 
-/// Payload types of a media description that are looked at.
+/// Most payload types of a media description that are examined.
 const MAX_PAYLOAD_TYPES: usize = 32;
 
-/// The RTP payload formats that a server, a client or a relay knows.
+/// The RTP payload formats that a server, a client or a relay supports.
 ///
-/// It is asked in two directions. Who sends begins with the codec's parameters and gets the
-/// [`format`](Self::format) for SDP and a [`packetizer`](Self::packetizer). Who receives begins
-/// with a media description and gets the [format that is offered](Self::format_in), the codec's
-/// [`parameters`](Self::parameters) and a [`depacketizer`](Self::depacketizer).
+/// It works in two directions. A sender has codec parameters and gets the [`format`](Self::format)
+/// for SDP and a [`packetizer`](Self::packetizer). A receiver has a media description and gets the
+/// [offered format](Self::format_in), the codec [`parameters`](Self::parameters) and a
+/// [`depacketizer`](Self::depacketizer).
 ///
-/// The standard registry knows H.264, H.265, AAC, MPEG audio, PCM and MPEG-2 transport streams.
+/// The standard registry contains H.264, H.265, AAC, MPEG audio, PCM and MPEG-2 transport streams.
 /// [`with`](Self::with) adds an application's own formats.
 ///
 /// # Example
@@ -61,32 +61,31 @@ pub struct FormatRegistry {
 static SHARED: FormatRegistry = FormatRegistry::new();
 
 impl FormatRegistry {
-    /// The standard formats, to which others can be added.
+    /// Creates a registry with the standard formats, to which others can be added.
     pub const fn new() -> Self {
         Self { own: Vec::new(), has_no_standard: false, passes_unknown: false }
     }
 
-    /// The standard formats alone: one registry that all share.
+    /// Returns a shared registry with the standard formats only.
     pub fn standard() -> &'static Self {
         &SHARED
     }
 
-    /// A registry for relays, which takes every format as it is: the codec's parameters are
-    /// [`CodecParameters::Other`] with the format parameters word for word, and payloads are passed
-    /// on unchanged (see [`opaque`]).
+    /// Creates a registry for relays, which forwards every format unchanged: the codec parameters
+    /// are [`CodecParameters::Other`] with the format parameters word for word, and payloads are
+    /// not interpreted (see [`opaque`]).
     pub const fn opaque() -> Self {
         Self { own: Vec::new(), has_no_standard: true, passes_unknown: true }
     }
 
-    /// Adds an entry. Where several entries are of one format, the last that was added is used,
-    /// and the standard ones come last.
+    /// Adds an entry. If several entries handle a format, the one added last is used; the standard
+    /// ones come last.
     pub fn with(mut self, entry: impl FormatEntry + 'static) -> Self {
         self.own.push(Arc::new(entry));
         self
     }
 
-    /// Makes formats without an entry known too: they are taken as they are, as by
-    /// [`opaque`](Self::opaque).
+    /// Forwards formats without an entry unchanged, like [`opaque`](Self::opaque).
     pub const fn pass_unknown(mut self) -> Self {
         self.passes_unknown = true;
         self
@@ -107,7 +106,7 @@ impl FormatRegistry {
         entry.ok_or_else(|| FormatError::unknown(media, encoding_name, *clock_rate))
     }
 
-    /// The entry of a codec, and what it makes SDP say.
+    /// The entry of a codec, and its SDP format.
     fn entry_for(
         &self,
         parameters: &CodecParameters,
@@ -121,9 +120,9 @@ impl FormatRegistry {
         Ok((entry, format))
     }
 
-    /// The payload format of a track. `payload_type` (96–127) is used where RFC 3551 section 6
-    /// assigns none to the format. The parameters are taken as they are:
-    /// [`CodecParameters::check`] tells whether a stream can have them.
+    /// Returns the payload format of a track. `payload_type` (96–127) is used unless RFC 3551
+    /// section 6 assigns a static one to the format. The parameters are not checked; use
+    /// [`CodecParameters::check`].
     ///
     /// # Errors
     /// [`FormatError::Unknown`]: there is no entry for the codec.
@@ -135,7 +134,7 @@ impl FormatRegistry {
         self.entry_for(parameters, payload_type).map(|(_, format)| format)
     }
 
-    /// A packetizer for a track.
+    /// Returns a packetizer for a track.
     ///
     /// # Errors
     /// [`FormatError::Unknown`]: there is no entry for the codec.
@@ -146,8 +145,8 @@ impl FormatRegistry {
         self.sender(parameters, 96).map(|(_, packetizer)| packetizer)
     }
 
-    /// The payload format of a track and a packetizer for it, as [`format`](Self::format) and
-    /// [`packetizer`](Self::packetizer) return them.
+    /// Returns the payload format of a track and a packetizer for it, like [`format`](Self::format)
+    /// and [`packetizer`](Self::packetizer).
     ///
     /// # Errors
     /// [`FormatError::Unknown`]: there is no entry for the codec.
@@ -160,12 +159,12 @@ impl FormatRegistry {
         Ok((format, entry.packetizer(parameters)))
     }
 
-    /// The format that a media description offers: of its payload types, the first that the
-    /// registry has an entry for. A payload type without `a=rtpmap` means what RFC 3551 section 6
-    /// says.
+    /// Returns the format that a media description offers: the first of its payload types for which
+    /// the registry has an entry. A payload type without `a=rtpmap` has the meaning assigned by RFC
+    /// 3551 section 6.
     ///
     /// # Errors
-    /// There is no entry for any of the payload types; the error names the first.
+    /// There is no entry for any of the payload types; the error describes the first.
     pub fn format_in(&self, media: &MediaDescription) -> Result<PayloadFormat, FormatError> {
         let mut first = None;
         for payload_type in media.payload_types().take(MAX_PAYLOAD_TYPES) {
@@ -179,17 +178,17 @@ impl FormatRegistry {
         Err(first.unwrap_or(FormatError::NoPayloadType))
     }
 
-    /// The parameters of the codec, from what SDP says of a track. They pass
+    /// Returns the codec parameters of a track that SDP describes. They pass
     /// [`CodecParameters::check`].
     ///
     /// # Errors
-    /// There is no entry for the format, a format parameter has a value that no stream can have,
-    /// or the stream uses a part of the format that is not supported.
+    /// There is no entry for the format, a format parameter has an impossible value, or the stream
+    /// uses an unsupported part of the format.
     pub fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         self.entry_of(format)?.parameters(format)
     }
 
-    /// A depacketizer for a track that SDP describes so.
+    /// Returns a depacketizer for a track that SDP describes.
     ///
     /// # Errors
     /// As [`parameters`](Self::parameters).
@@ -202,8 +201,8 @@ impl FormatRegistry {
         entry.depacketizer(format)
     }
 
-    /// How key frames of a format are told by their bytes; `None` where what the source says is
-    /// believed.
+    /// Returns the test that recognizes key frames of a format by their bytes; `None` if the flag
+    /// set by the source is used.
     pub fn key_frame_test(&self, format: &PayloadFormat) -> Option<KeyFrameTest> {
         self.entry_of(format).ok()?.key_frame_test()
     }
@@ -229,7 +228,7 @@ fn unknown(parameters: &CodecParameters) -> FormatError {
     )
 }
 
-/// What a media description says of one of its payload types.
+/// The format that a media description states for one of its payload types.
 fn described(media: &MediaDescription, payload_type: u8) -> Result<PayloadFormat, FormatError> {
     let mut format = match media.rtpmap(payload_type) {
         Some(map) => PayloadFormat {

@@ -1,5 +1,5 @@
-//! The payload types to which RFC 3551 section 6 assigns an encoding (tables 4 and 5), whether or
-//! not this crate knows the encoding.
+//! The payload types to which RFC 3551 section 6 assigns an encoding (tables 4 and 5), including
+//! encodings that this crate does not implement.
 
 use super::format::PayloadFormat;
 
@@ -9,7 +9,7 @@ struct StaticType {
     media: &'static str,
     encoding_name: &'static str,
     clock_rate: u32,
-    /// `None` where the payload itself tells, or for video.
+    /// Number of channels; `None` if the payload states it, or for video.
     channels: Option<u8>,
 }
 
@@ -49,7 +49,7 @@ const STATIC_TYPES: [StaticType; 24] = [
     video(34, "H263"),
 ];
 
-/// The format that a payload type stands for by itself.
+/// The format that RFC 3551 assigns to a payload type.
 pub(super) fn format_of(payload_type: u8) -> Option<PayloadFormat> {
     let of = |known: &&StaticType| known.payload_type == payload_type;
     let StaticType { media, encoding_name, clock_rate, channels, .. } =
@@ -58,7 +58,7 @@ pub(super) fn format_of(payload_type: u8) -> Option<PayloadFormat> {
     Some(PayloadFormat { channels, ..format })
 }
 
-/// The payload type that stands for a format by itself. Audio without a number of channels has one
+/// The payload type that RFC 3551 assigns to a format. Audio without a number of channels has one
 /// channel (RFC 4566 section 6).
 pub(super) fn payload_type_of(format: &PayloadFormat) -> Option<u8> {
     let channels = format.channels.unwrap_or(1);

@@ -23,16 +23,17 @@ const KEPT_INPUT: usize = 1024;
 /// and a [`Write`] for the output. The caller calls
 ///
 /// 1. for input, while [`wants_input`](Self::wants_input): [`begin_input`](Self::begin_input) with
-/// the bytes that were read; [`poll_message`](Self::poll_message) until it returns `None` or an
-/// error, with whatever calls the messages require in between; [`end_input`](Self::end_input). At
-/// the end of input, [`note_end_of_input`](Self::note_end_of_input) and then the same calls with no
-/// bytes. While [`has_backlog`](Self::has_backlog), the same calls with no bytes in the next turn.
+///    the bytes that were read; [`poll_message`](Self::poll_message) until it returns `None` or an
+///    error, with whatever calls the messages require in between; [`end_input`](Self::end_input).
+///    At the end of input, [`note_end_of_input`](Self::note_end_of_input) and then the same calls
+///    with no bytes. While [`has_backlog`](Self::has_backlog), the same calls with no bytes in the
+///    next turn.
 /// 2. for output, at any time: [`send`](Self::send) with a response, [`send_request`],
-/// [`send_media`](Self::send_media); and [`flush`](Self::flush) when the connection is writable
-/// while [`wants_output`](Self::wants_output).
+///    [`send_media`](Self::send_media); and [`flush`](Self::flush) when the connection is writable
+///    while [`wants_output`](Self::wants_output).
 /// 3. for time, after any of these: [`poll_timeout`](Self::poll_timeout); and when that time has
-/// come, [`overdue`](Self::overdue), which says whether the connection is over,
-/// [`is_hold_over`](Self::is_hold_over) and [`poll_unanswered`](Self::poll_unanswered).
+///    come, [`overdue`](Self::overdue), which says whether the connection is over,
+///    [`is_hold_over`](Self::is_hold_over) and [`poll_unanswered`](Self::poll_unanswered).
 ///
 /// [`send_request`]: Self::send_request
 #[derive(Debug)]

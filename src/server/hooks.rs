@@ -266,6 +266,7 @@ pub trait ServerHooks {
 
 /// Hooks that admit all requests and ignore notifications.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has no state")]
 pub struct NoHooks;
 
 impl ServerHooks for NoHooks {}

@@ -18,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A track that the server streams to a multicast group.
+#[non_exhaustive]
 pub struct MulticastTrack {
     /// Factory of the source and the sink; each is made once.
     pub factory: Box<dyn StreamFactory>,
@@ -27,6 +28,13 @@ pub struct MulticastTrack {
     /// receive reports from it. Receivers of a source-specific group send their reports to this
     /// socket directly, and the server forwards them to the group.
     pub rtcp: Groupsock,
+}
+
+impl MulticastTrack {
+    /// Creates a track from its factory and its sockets for RTP and RTCP.
+    pub fn new(factory: impl StreamFactory + 'static, rtp: Groupsock, rtcp: Groupsock) -> Self {
+        Self { factory: Box::new(factory), rtp, rtcp }
+    }
 }
 
 impl fmt::Debug for MulticastTrack {

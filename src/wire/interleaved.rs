@@ -10,6 +10,7 @@ pub const MAX_FRAME_LEN: usize = PREFIX_LEN + u16::MAX as usize;
 
 /// A packet and its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 10.12")]
 pub struct Frame<'a> {
     /// Channel, as agreed in `Transport`.
     pub channel: u8,

@@ -224,6 +224,7 @@ pub fn encode_segment(name: &str) -> String {
 /// # Ok::<(), riverrun::wire::url::UrlError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 3.2")]
 pub struct RtspUrl<'a> {
     /// Scheme.
     pub scheme: Scheme,
@@ -328,6 +329,7 @@ fn split_host(text: &str) -> Result<(&str, Option<&str>), UrlError> {
 
 /// The resource that a Request-URI names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 2326 section 6.1")]
 pub enum RequestTarget<'a> {
     /// `*`: the server itself.
     Asterisk,

@@ -1,6 +1,6 @@
-//! H.264 (ISO/IEC 14496-10): what NAL unit headers, parameter sets and slice headers say.
+//! H.264 (ISO/IEC 14496-10): NAL unit headers, parameter sets and slice headers.
 //!
-//! Read clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 5.3.3 for `avcC`.
+//! References: clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 5.3.3 for `avcC`.
 
 mod nal;
 mod poc;
@@ -25,21 +25,21 @@ use crate::codec::bits::BitReader;
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
-/// `seq_parameter_set_id` of a sequence parameter set, of which nothing else is checked.
+/// Returns the `seq_parameter_set_id` of a sequence parameter set; nothing else is checked.
 pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     r.skip(24, "profile, constraint flags and level")?;
     Ok(r.ue_max(31, "seq_parameter_set_id")? as u8)
 }
 
-/// `pic_parameter_set_id` of a picture parameter set, of which nothing else is checked.
+/// Returns the `pic_parameter_set_id` of a picture parameter set; nothing else is checked.
 pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     Ok(r.ue_max(255, "pic_parameter_set_id")? as u8)
 }
 
-/// Whether a slice NAL unit (types 1, 2 and 5) contains an I or SI slice. This does not depend on
-/// a parameter set.
+/// Returns whether a slice NAL unit (types 1, 2 and 5) contains an I or SI slice. This does not
+/// require the parameter sets.
 pub fn is_intra_slice(nal: &[u8]) -> bool {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
     let slice_type = r.ue("first_mb_in_slice").and_then(|_| r.ue_max(9, "slice_type"));
@@ -47,21 +47,21 @@ pub fn is_intra_slice(nal: &[u8]) -> bool {
     slice_type.is_ok_and(|slice_type| matches!(slice_type % 5, 2 | 4))
 }
 
-/// Whether a SEI NAL unit contains a recovery point message (D.1.8), so that decoding can start
-/// with its access unit.
+/// Returns whether a SEI NAL unit contains a recovery point message (D.1.8), so that decoding can
+/// start with its access unit.
 pub fn has_recovery_point(sei: &[u8]) -> bool {
     has_recovery_point_message(sei.get(1..).unwrap_or_default())
 }
 
-/// The same of the payload of a SEI NAL unit, which is alike in H.265 (D.2.8).
+/// Like [`has_recovery_point`], for the payload of a SEI NAL unit, which H.265 shares (D.2.8).
 pub(crate) fn has_recovery_point_message(payload: &[u8]) -> bool {
     let mut messages = SeiMessages::of_payload(payload);
     messages.any(|message| message.payload_type == payload_type::RECOVERY_POINT)
 }
 
-/// Reads an `AVCDecoderConfigurationRecord` (`avcC`; in Matroska the CodecPrivate of
-/// `V_MPEG4/ISO/AVC`): the size of a NAL unit length in bytes, the sequence and the picture
-/// parameter sets.
+/// Parses an `AVCDecoderConfigurationRecord` (`avcC`; in Matroska the CodecPrivate of
+/// `V_MPEG4/ISO/AVC`). Returns the size of the NAL unit length field in bytes, the sequence
+/// parameter sets and the picture parameter sets.
 pub fn parse_avcc(record: &[u8]) -> Result<(usize, Vec<Bytes>, Vec<Bytes>), ParseError> {
     let mut r = Reader::new(record);
     if r.u8("avcC version")? != 1 {
@@ -76,7 +76,7 @@ pub fn parse_avcc(record: &[u8]) -> Result<(usize, Vec<Bytes>, Vec<Bytes>), Pars
     Ok((length_size, sps, pps))
 }
 
-/// `count` NAL units, each with a length of two bytes in front; empty ones are left out.
+/// Reads `count` NAL units, each after a length of two bytes; empty ones are skipped.
 pub(crate) fn nal_array(r: &mut Reader<'_>, count: usize) -> Result<Vec<Bytes>, ParseError> {
     let mut nals = Vec::new();
     for _ in 0..count {

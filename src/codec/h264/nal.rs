@@ -2,9 +2,9 @@
 
 /// Values of `nal_unit_type` (table 7-1).
 pub mod nal_type {
-    /// Slice of a picture that is no IDR picture.
+    /// Slice of a picture that is not an IDR picture.
     pub const SLICE: u8 = 1;
-    /// Slice data partition A, which has the slice header.
+    /// Slice data partition A, which contains the slice header.
     pub const PARTITION_A: u8 = 2;
     /// Slice of an IDR picture.
     pub const IDR: u8 = 5;
@@ -22,12 +22,12 @@ pub mod nal_type {
     pub const PREFIX: u8 = 14;
 }
 
-/// `nal_unit_type` of a NAL unit; 0 (unspecified) if it is empty.
+/// Returns the `nal_unit_type` of a NAL unit; 0 (unspecified) if it is empty.
 pub fn nal_unit_type(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 0x1f)
 }
 
-/// `nal_ref_idc` of a NAL unit.
+/// Returns the `nal_ref_idc` of a NAL unit.
 pub fn nal_ref_idc(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| (header >> 5) & 3)
 }

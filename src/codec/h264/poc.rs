@@ -3,7 +3,7 @@
 use super::slice::{SliceHeader, Structure};
 use super::sps::{PicOrderCount, Sps};
 
-/// Computes the picture order count of one picture after the other, in decoding order.
+/// Computes the picture order counts of successive pictures, in decoding order.
 #[derive(Clone, Debug, Default)]
 pub struct PicOrder {
     prev_msb: i64,
@@ -13,8 +13,8 @@ pub struct PicOrder {
 }
 
 impl PicOrder {
-    /// Returns the order count of the picture that `slice` belongs to; for a frame, that of the
-    /// field that is output first. Must be called once for each picture.
+    /// Returns the order count of the picture that contains `slice`; for a frame, that of the field
+    /// that is output first. Must be called once for each picture.
     pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
         let count = self.count(slice, sps);
         if !slice.resets_order {
@@ -89,7 +89,7 @@ impl PicOrder {
     }
 }
 
-/// The high bits that bring the count closest to the one before (8-3; in H.265 8-1).
+/// The high bits that bring the count closest to the previous one (8-3; in H.265 8-1).
 pub(crate) const fn extend_lsb(lsb: i64, prev_lsb: i64, prev_msb: i64, max_lsb: i64) -> i64 {
     if lsb < prev_lsb && prev_lsb - lsb >= max_lsb / 2 {
         prev_msb.wrapping_add(max_lsb)

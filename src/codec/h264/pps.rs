@@ -22,7 +22,7 @@ pub struct Pps {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// `num_ref_idx_l0_default_active_minus1` and the same of list 1.
+    /// `num_ref_idx_l0_default_active_minus1` and `num_ref_idx_l1_default_active_minus1`.
     pub default_active_minus1: [u32; 2],
     /// `weighted_pred_flag`.
     pub weighted: bool,
@@ -50,7 +50,7 @@ impl Prediction {
     }
 }
 
-/// From `slice_group_map_type` on.
+/// Skips the fields from `slice_group_map_type` on.
 fn skip_slice_groups(r: &mut BitReader<'_>, groups: u32) -> Result<(), ParseError> {
     match r.ue_max(6, "slice_group_map_type")? {
         0 => (0..groups).try_for_each(|_| r.ue("run_length_minus1").map(drop)),
@@ -70,7 +70,7 @@ fn skip_slice_groups(r: &mut BitReader<'_>, groups: u32) -> Result<(), ParseErro
 }
 
 impl Pps {
-    /// Reads a NAL unit of type 8.
+    /// Parses a NAL unit of type 8.
     pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
         if nal_unit_type(nal) != nal_type::PPS {

@@ -1,5 +1,5 @@
 //! Supplemental enhancement information (7.3.2.3 and annex D; H.265 has the same form): the
-//! messages that tell where decoding can start and when pictures are due.
+//! messages that state where decoding can start and when pictures are due.
 
 use super::nal::{nal_type, nal_unit_type};
 use super::sps::Sps;
@@ -13,11 +13,11 @@ pub(crate) mod payload_type {
     pub(crate) const RECOVERY_POINT: u32 = 6;
 }
 
-/// As much of a message as any that is read here has.
+/// Longest part of a message that is needed here, in bytes.
 const MAX_KEPT: usize = 16;
 
-/// The beginning of one message. Reading it may need a parameter set that is only known when the
-/// picture comes.
+/// The beginning of a message. Its interpretation may need a parameter set that is known only with
+/// the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeiMessage {
     pub(crate) payload_type: u32,
@@ -26,7 +26,7 @@ pub(crate) struct SeiMessage {
 }
 
 impl SeiMessage {
-    /// Reads a field of each length; the message has no emulation prevention left.
+    /// Reads fields of the given lengths; the message has no emulation prevention bytes left.
     fn fields<const N: usize>(&self, lengths: [u32; N]) -> Option<[u32; N]> {
         let bytes = self.bytes.get(..self.len)?;
         let mut at = 0_usize;
@@ -41,7 +41,7 @@ impl SeiMessage {
         Some(values)
     }
 
-    /// What a picture timing message of H.264 tells (D.1.2).
+    /// Parses a picture timing message of H.264 (D.1.2).
     pub(crate) fn picture_timing(&self, sps: &Sps) -> Option<PictureTiming> {
         let delays = sps.hrd.map(|hrd| [hrd.cpb_removal_delay, hrd.dpb_output_delay]);
         let [removal, output] = delays.unwrap_or_default();
@@ -54,8 +54,8 @@ impl SeiMessage {
         })
     }
 
-    /// What a picture timing message of H.265 tells (D.2.3): `frame_field_info` says that it has a
-    /// `pic_struct`, `delays` give the lengths of the delays.
+    /// Parses a picture timing message of H.265 (D.2.3): `frame_field_info` states that it has a
+    /// `pic_struct`, `delays` are the lengths of the delays.
     pub(crate) fn picture_timing_h265(
         &self,
         frame_field_info: bool,
@@ -78,11 +78,11 @@ pub(crate) struct PictureTiming {
     /// `pic_struct`: which fields are shown, and how often.
     pub(crate) pic_struct: Option<u32>,
     /// Delays in clock ticks: of removal from the coded picture buffer, counted from the last
-    /// buffering period, and of output after that.
+    /// buffering period, and of output after removal.
     pub(crate) delays: Option<(u32, u32)>,
 }
 
-/// The messages of a SEI NAL unit of H.264; none if it is another NAL unit.
+/// Iterates over the messages of an H.264 SEI NAL unit; none for other NAL units.
 pub(crate) fn sei_messages(nal: &[u8]) -> SeiMessages<'_> {
     let payload = if nal_unit_type(nal) == nal_type::SEI { nal.get(1..) } else { None };
     SeiMessages::of_payload(payload.unwrap_or_default())
@@ -93,7 +93,7 @@ pub(crate) fn sei_messages(nal: &[u8]) -> SeiMessages<'_> {
 pub(crate) struct SeiMessages<'a>(BitReader<'a>);
 
 impl<'a> SeiMessages<'a> {
-    /// The messages of a SEI NAL unit without its header.
+    /// Iterates over the messages of a SEI NAL unit without its header.
     pub(crate) const fn of_payload(payload: &'a [u8]) -> Self {
         Self(BitReader::new(payload))
     }
@@ -113,7 +113,7 @@ impl<'a> SeiMessages<'a> {
         Ok(message)
     }
 
-    /// `payloadType` or `payloadSize` (7.3.2.3.1).
+    /// Reads a `payloadType` or `payloadSize` (7.3.2.3.1).
     fn number(&mut self) -> Result<u32, ParseError> {
         let mut value = 0_u32;
         loop {

@@ -6,7 +6,7 @@ use super::sps::Sps;
 use crate::codec::set_table::{MAX_PARAMETER_SET, SetTable};
 use bytes::Bytes;
 
-/// The parameter sets in force, by their ids.
+/// The parameter sets in force, by id.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
     sps: SetTable<Sps>,
@@ -31,22 +31,22 @@ impl ParameterSets {
         })
     }
 
-    /// The sequence parameter set NAL units, by id.
+    /// Iterates over the sequence parameter set NAL units, by id.
     pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
         self.sps.nals()
     }
 
-    /// The picture parameter set NAL units, by id.
+    /// Iterates over the picture parameter set NAL units, by id.
     pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
         self.pps.nals()
     }
 
-    /// The sequence parameter set of lowest id.
+    /// Returns the sequence parameter set with the lowest id.
     pub fn first_sps(&self) -> Option<&Sps> {
         self.sps.values().next()
     }
 
-    /// The parameter sets that a slice refers to by its PPS id.
+    /// Returns the parameter sets to which a slice refers by its PPS id.
     pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
         let pps = self.pps.get(pps_id)?;
         Some((pps, self.sps.get(pps.sps_id)?))

@@ -1,4 +1,4 @@
-//! Slice headers, as far as the order and the limits of pictures depend on them (7.3.3,
+//! Slice headers, as far as the order and the boundaries of pictures depend on them (7.3.3,
 //! 7.4.1.2.4).
 
 use super::nal::{nal_ref_idc, nal_type, nal_unit_type};
@@ -8,14 +8,15 @@ use super::sps::PicOrderCount;
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 
-/// Whether a picture is a frame or one field of it.
+/// The structure of a picture: a frame or one field of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by ISO/IEC 14496-10")]
 pub enum Structure {
     /// Both fields.
     Frame,
-    /// The top field alone.
+    /// The top field only.
     TopField,
-    /// The bottom field alone.
+    /// The bottom field only.
     BottomField,
 }
 
@@ -25,7 +26,7 @@ pub enum Structure {
 pub struct SliceHeader {
     /// `nal_ref_idc`; 0 if no picture refers to this one.
     pub nal_ref_idc: u8,
-    /// Slice of an IDR picture (`nal_unit_type` 5).
+    /// Whether the slice belongs to an IDR picture (`nal_unit_type` 5).
     pub idr: bool,
     /// `first_mb_in_slice`.
     pub first_mb: u32,
@@ -45,13 +46,13 @@ pub struct SliceHeader {
     pub delta_poc_bottom: i32,
     /// `delta_pic_order_cnt`.
     pub delta_poc: [i32; 2],
-    /// It holds a `memory_management_control_operation` equal to 5: nothing that follows refers to
-    /// what was before, and order counts begin anew, as with an IDR picture.
+    /// Whether the header contains a `memory_management_control_operation` equal to 5: no later
+    /// picture refers to an earlier one, and order counts start anew, as with an IDR picture.
     pub resets_order: bool,
 }
 
 impl SliceHeader {
-    /// Reads the header of a slice NAL unit (types 1, 2 and 5); needs the parameter sets that it
+    /// Parses the header of a slice NAL unit (types 1, 2 and 5) with the parameter sets that it
     /// refers to.
     pub fn parse(nal: &[u8], sets: &ParameterSets) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
@@ -115,8 +116,8 @@ impl SliceHeader {
         Ok(header)
     }
 
-    /// Reads on from `redundant_pic_cnt` to the end of `dec_ref_pic_marking` (7.3.3.3), and says
-    /// whether that has an operation 5.
+    /// Reads from `redundant_pic_cnt` to the end of `dec_ref_pic_marking` (7.3.3.3), and returns
+    /// whether that contains an operation 5.
     fn has_reset(
         &self,
         r: &mut BitReader<'_>,
@@ -172,13 +173,13 @@ impl SliceHeader {
         }
     }
 
-    /// Whether it is an I or SI slice.
+    /// Returns whether the slice is an I or SI slice.
     pub const fn is_intra(&self) -> bool {
         matches!(self.slice_type, 2 | 4)
     }
 
-    /// Whether this slice belongs to another primary coded picture than `previous`, the slice
-    /// before it (7.4.1.2.4).
+    /// Returns whether this slice belongs to another primary coded picture than `previous`, the
+    /// slice before it (7.4.1.2.4).
     pub fn starts_picture_after(&self, previous: &Self) -> bool {
         self.frame_num != previous.frame_num
             // The standard ends a picture with any change of PPS, yet some streams use several in
@@ -197,7 +198,8 @@ impl SliceHeader {
             || self.delta_poc != previous.delta_poc
     }
 
-    /// Whether this slice begins the second field of the frame whose first field `first` is of.
+    /// Returns whether this slice begins the second field of a frame, with `first` a slice of its
+    /// first field.
     pub fn completes_field_of(&self, first: &Self) -> bool {
         let opposite = matches!(
             (first.structure, self.structure),

@@ -4,47 +4,50 @@ use super::nal::{nal_type, nal_unit_type};
 use crate::codec::bits::BitReader;
 use crate::wire::ParseError;
 
-/// Frame timing of a bitstream: a clock and how many of its ticks a field or picture lasts.
+/// Frame timing of a bitstream: a clock tick, and the number of ticks per field or picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timing {
     /// `num_units_in_tick`.
     pub num_units_in_tick: u32,
     /// `time_scale`: units per second.
     pub time_scale: u32,
-    /// `fixed_frame_rate_flag`; in H.265 always true.
+    /// `fixed_frame_rate_flag`; always true in H.265.
     pub fixed_frame_rate: bool,
 }
 
-/// Sizes in bits of what a picture timing message holds where there is a hypothetical reference
+/// Lengths in bits of the fields of a picture timing message, if there is a hypothetical reference
 /// decoder (E.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HrdLengths {
-    /// Of `cpb_removal_delay`.
+    /// Length of `cpb_removal_delay`.
     pub cpb_removal_delay: u32,
-    /// Of `dpb_output_delay`.
+    /// Length of `dpb_output_delay`.
     pub dpb_output_delay: u32,
 }
 
-/// How the output order of pictures is coded (8.2.1).
+/// The coding of the output order of pictures (8.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by ISO/IEC 14496-10")]
 pub enum PicOrderCount {
-    /// The low bits stand in each slice header.
+    /// The low bits are coded in each slice header.
     Type0 {
         /// `log2_max_pic_order_cnt_lsb_minus4` + 4.
         log2_max_lsb: u32,
     },
-    /// Offsets that repeat with the reference frames, corrected by the slice headers.
+    /// Offsets repeat with a cycle of reference frames, and slice headers contain corrections.
     Type1 {
-        /// No corrections stand in slice headers.
+        /// `delta_pic_order_always_zero_flag`: slice headers contain no corrections.
         delta_always_zero: bool,
-        /// Added for pictures that are not referred to.
+        /// `offset_for_non_ref_pic`: added for pictures that are not referred to.
         offset_for_non_ref_pic: i32,
-        /// From the top to the bottom field.
+        /// `offset_for_top_to_bottom_field`.
         offset_for_top_to_bottom_field: i32,
-        /// Of each reference frame in the cycle.
+        /// `offset_for_ref_frame` of each reference frame in the cycle.
         offsets_for_ref_frame: Vec<i32>,
     },
-    /// Output in decoding order.
+    /// The output order is the decoding order.
     Type2,
 }
 
@@ -60,38 +63,39 @@ pub struct Sps {
     pub constraint_flags: u8,
     /// `level_idc`: ten times the level.
     pub level_idc: u8,
-    /// `separate_colour_plane_flag`: slices name their colour plane.
+    /// `separate_colour_plane_flag`: slices state their colour plane.
     pub separate_colour_planes: bool,
     /// `log2_max_frame_num_minus4` + 4.
     pub log2_max_frame_num: u32,
-    /// How the output order of pictures is coded.
+    /// Coding of the output order of pictures.
     pub pic_order_count: PicOrderCount,
     /// `max_num_ref_frames`.
     pub max_num_ref_frames: u32,
-    /// `frame_mbs_only_flag`: no field pictures.
+    /// `frame_mbs_only_flag`: there are no field pictures.
     pub frame_mbs_only: bool,
     /// Width in luma samples after cropping.
     pub width: u32,
     /// Height in luma samples after cropping.
     pub height: u32,
-    /// Clock of the frames, if the VUI has it.
+    /// Frame timing, if the VUI contains it.
     pub timing: Option<Timing>,
-    /// Picture timing messages tell when pictures are decoded and output.
+    /// Lengths of the delays in picture timing messages, which state when pictures are decoded and
+    /// output; `None` if there are none.
     pub hrd: Option<HrdLengths>,
-    /// `pic_struct_present_flag`: picture timing messages tell how long pictures last.
+    /// `pic_struct_present_flag`: picture timing messages state how long pictures last.
     pub pic_struct_present: bool,
-    /// `max_num_reorder_frames`, if the VUI has it.
+    /// `max_num_reorder_frames`, if the VUI contains it.
     pub max_num_reorder_frames: Option<u32>,
-    /// Macroblocks of a frame.
+    /// Number of macroblocks of a frame.
     pub frame_mbs: u32,
-    /// ChromaArrayType is not 0: there is chroma that is coded with luma.
+    /// Whether ChromaArrayType is not 0: chroma is coded together with luma.
     pub chroma: bool,
-    /// Frames that the decoded picture buffer has room for at this level (A.3.1).
+    /// Capacity of the decoded picture buffer at this level, in frames (A.3.1).
     pub max_dpb_frames: u32,
 }
 
 impl Sps {
-    /// Reads a NAL unit of type 7. A VUI that cannot be read is ignored.
+    /// Parses a NAL unit of type 7. An unreadable VUI is ignored.
     pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(1..).unwrap_or_default());
         if nal_unit_type(nal) != nal_type::SPS {
@@ -186,12 +190,13 @@ impl Sps {
         })
     }
 
-    /// How long a field lasts, in seconds as a fraction, if the VUI tells it plausibly.
+    /// Returns the duration of a field in seconds, as a fraction, if the VUI states a plausible
+    /// one.
     ///
-    /// Unless `fixed_frame_rate_flag` is set, the tick need not be that of the frames: encoders of
-    /// variable frame rate put the time base of their input there, such as 1/1000 or 1/90000. So
-    /// what no level allows is not believed (A.3.1 and A.3.3: a frame lasts at least 1/172 s, from
-    /// level 6 on 1/300 s), nor is an unusual rate that exceeds this stream's level.
+    /// Unless `fixed_frame_rate_flag` is set, the tick need not be the frame period: encoders of
+    /// variable frame rate state the time base of their input, such as 1/1000 or 1/90000. Durations
+    /// that no level allows are therefore rejected (A.3.1 and A.3.3: a frame lasts at least 1/172
+    /// s, from level 6 on 1/300 s), and so are unusual rates that exceed the level of the stream.
     pub fn field_duration(&self) -> Option<(u32, u32)> {
         let Timing { num_units_in_tick, time_scale, fixed_frame_rate } = self.timing?;
         // A tick is a field (E.2.1); twice as many ticks a second as frames.
@@ -207,7 +212,8 @@ impl Sps {
         plausible.then_some((num_units_in_tick, time_scale))
     }
 
-    /// Most frames that can precede another in decoding order and follow it in output order.
+    /// Returns the largest number of frames that can precede another in decoding order and follow
+    /// it in output order.
     pub fn reorder_depth(&self) -> u32 {
         const CONSTRAINT_SET3: u8 = 0x10;
         if self.pic_order_count == PicOrderCount::Type2 {
@@ -221,9 +227,9 @@ impl Sps {
     }
 }
 
-/// Frames per second that are believed whatever the level: many encoders do not set it with care.
+/// Frame rate that is accepted at any level: many encoders set the level carelessly.
 pub(crate) const USUAL_FRAME_RATE: u64 = 60;
-/// No frame of a real stream lasts longer, in seconds.
+/// Longest plausible duration of a frame in seconds.
 pub(crate) const MAX_FRAME_SECONDS: u64 = 10;
 
 fn pic_order_count(r: &mut BitReader<'_>) -> Result<PicOrderCount, ParseError> {
@@ -266,7 +272,7 @@ fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), ParseError>
     Ok(())
 }
 
-/// MaxMBPS (table A-1): macroblocks per second.
+/// MaxMBPS (table A-1), in macroblocks per second.
 const fn max_macroblock_rate(level_idc: u8, constraint_flags: u8) -> u32 {
     const CONSTRAINT_SET3: u8 = 0x10;
     match level_idc {
@@ -312,7 +318,7 @@ fn max_dpb_frames(level_idc: u8, constraint_flags: u8, frame_mbs: u32) -> u32 {
     (max_dpb_mbs / frame_mbs.max(1)).clamp(1, 16)
 }
 
-/// What is used of the video usability information (annex E).
+/// The fields of the video usability information (annex E) that this crate uses.
 #[derive(Debug, Default)]
 struct Vui {
     timing: Option<Timing>,
@@ -322,7 +328,8 @@ struct Vui {
 }
 
 impl Vui {
-    /// As much as can be read, and why it was not all. A fault here spoils hints only.
+    /// Parses as much as possible, and returns an error for the rest. Errors here affect hints
+    /// only.
     fn parse(r: &mut BitReader<'_>) -> (Self, Result<(), ParseError>) {
         let mut vui = Self::default();
         let result = vui.read(r);
@@ -368,7 +375,7 @@ impl Vui {
     }
 }
 
-/// The beginning of a VUI, which H.264 and H.265 share: aspect ratio, overscan, colours.
+/// Skips the beginning of a VUI, which H.264 and H.265 share: aspect ratio, overscan, colours.
 pub(crate) fn skip_vui_colours(r: &mut BitReader<'_>) -> Result<(), ParseError> {
     const EXTENDED_SAR: u32 = 255;
     if r.flag("aspect_ratio_info_present_flag")? && r.bits(8, "aspect_ratio_idc")? == EXTENDED_SAR {

@@ -1,6 +1,6 @@
-//! H.265 (ISO/IEC 23008-2): what NAL unit headers, parameter sets and slice headers say.
+//! H.265 (ISO/IEC 23008-2): NAL unit headers, parameter sets and slice headers.
 //!
-//! Read clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 8.3.3 for `hvcC`.
+//! References: clauses 7.3 and 7.4 of the standard, and ISO/IEC 14496-15 section 8.3.3 for `hvcC`.
 
 mod nal;
 mod pps;
@@ -21,23 +21,23 @@ use crate::codec::h264::{has_recovery_point_message, nal_array};
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
-/// Whether a prefix SEI NAL unit contains a recovery point message (D.2.8), so that decoding can
-/// start with its access unit, as with gradual decoder refresh.
+/// Returns whether a prefix SEI NAL unit contains a recovery point message (D.2.8), so that
+/// decoding can start with its access unit, as with gradual decoder refresh.
 pub fn has_recovery_point(sei: &[u8]) -> bool {
     has_recovery_point_message(sei.get(2..).unwrap_or_default())
 }
 
-/// `pps_pic_parameter_set_id` of a picture parameter set, of which nothing else is checked.
+/// Returns the `pps_pic_parameter_set_id` of a picture parameter set; nothing else is checked.
 pub fn pps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     Ok(r.ue_max(63, "pps_pic_parameter_set_id")? as u8)
 }
 
-/// The content of `hvcC`: the size of a NAL unit length in bytes, the video, sequence and picture
-/// parameter sets.
+/// The content of `hvcC`: the size of the NAL unit length field in bytes, and the video, sequence
+/// and picture parameter sets.
 pub type HvccContent = (usize, Vec<Bytes>, Vec<Bytes>, Vec<Bytes>);
 
-/// Reads an `HEVCDecoderConfigurationRecord` (`hvcC`; in Matroska the CodecPrivate of
+/// Parses an `HEVCDecoderConfigurationRecord` (`hvcC`; in Matroska the CodecPrivate of
 /// `V_MPEGH/ISO/HEVC`).
 pub fn parse_hvcc(record: &[u8]) -> Result<HvccContent, ParseError> {
     let mut r = Reader::new(record);

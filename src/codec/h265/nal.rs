@@ -2,13 +2,14 @@
 
 /// Values of `nal_unit_type` (table 7-1).
 pub mod nal_type {
-    /// Picture that can be decoded but is skipped with the random access point before it.
+    /// RADL_N: a random access decodable leading picture, which is skipped together with the random
+    /// access point before it.
     pub const RADL_N: u8 = 6;
-    /// Last of the leading picture types.
+    /// RASL_R: the last of the leading picture types.
     pub const RASL_R: u8 = 9;
-    /// First of the types of intra random access point pictures.
+    /// The first of the intra random access point (IRAP) types.
     pub const BLA_W_LP: u8 = 16;
-    /// Last of the broken link access picture types.
+    /// The last of the broken link access picture types.
     pub const BLA_N_LP: u8 = 18;
     /// IDR picture that may have leading pictures.
     pub const IDR_W_RADL: u8 = 19;
@@ -16,9 +17,9 @@ pub mod nal_type {
     pub const IDR_N_LP: u8 = 20;
     /// Clean random access picture.
     pub const CRA: u8 = 21;
-    /// Last of the types of intra random access point pictures.
+    /// The last of the intra random access point (IRAP) types.
     pub const RSV_IRAP_VCL23: u8 = 23;
-    /// Last of the types that hold slices.
+    /// The last of the slice types.
     pub const LAST_VCL: u8 = 31;
     /// Video parameter set.
     pub const VPS: u8 = 32;
@@ -36,12 +37,12 @@ pub mod nal_type {
     pub const PREFIX_SEI: u8 = 39;
 }
 
-/// `nal_unit_type` of a NAL unit; 63 (unspecified) if it is empty.
+/// Returns the `nal_unit_type` of a NAL unit; 63 (unspecified) if it is empty.
 pub fn nal_unit_type(nal: &[u8]) -> u8 {
     nal.first().map_or(63, |header| (header >> 1) & 0x3f)
 }
 
-/// `nuh_layer_id` of a NAL unit.
+/// Returns the `nuh_layer_id` of a NAL unit.
 pub fn nuh_layer_id(nal: &[u8]) -> u8 {
     match nal {
         [first, second, ..] => ((first & 1) << 5) | (second >> 3),
@@ -49,22 +50,22 @@ pub fn nuh_layer_id(nal: &[u8]) -> u8 {
     }
 }
 
-/// TemporalId of a NAL unit.
+/// Returns the TemporalId of a NAL unit.
 pub fn temporal_id(nal: &[u8]) -> u8 {
     nal.get(1).map_or(0, |second| (second & 7).saturating_sub(1))
 }
 
-/// Whether a type is of slices.
+/// Returns whether a type is that of a slice.
 pub const fn is_vcl(nal_type: u8) -> bool {
     nal_type <= nal_type::LAST_VCL
 }
 
-/// Whether a type is of slices of an intra random access point picture.
+/// Returns whether a type is that of a slice of an intra random access point picture.
 pub const fn is_irap(nal_type: u8) -> bool {
     nal_type >= nal_type::BLA_W_LP && nal_type <= nal_type::RSV_IRAP_VCL23
 }
 
-/// Whether a type is of slices of an IDR picture.
+/// Returns whether a type is that of a slice of an IDR picture.
 pub const fn is_idr(nal_type: u8) -> bool {
     matches!(nal_type, nal_type::IDR_W_RADL | nal_type::IDR_N_LP)
 }

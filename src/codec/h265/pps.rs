@@ -19,7 +19,7 @@ pub struct Pps {
 }
 
 impl Pps {
-    /// Reads a NAL unit of type 34 and layer 0.
+    /// Parses a NAL unit of type 34 and layer 0.
     pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
         if nal_unit_type(nal) != nal_type::PPS {

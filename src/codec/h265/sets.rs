@@ -8,7 +8,7 @@ use crate::codec::set_table::{MAX_PARAMETER_SET, SetTable};
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
 
-/// The parameter sets in force, by their ids.
+/// The parameter sets in force, by id.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
     vps: SetTable<Option<PictureClock>>,
@@ -37,40 +37,40 @@ impl ParameterSets {
         })
     }
 
-    /// The video parameter set NAL units, by id.
+    /// Iterates over the video parameter set NAL units, by id.
     pub fn vps(&self) -> impl Iterator<Item = &Bytes> {
         self.vps.nals()
     }
 
-    /// The sequence parameter set NAL units, by id.
+    /// Iterates over the sequence parameter set NAL units, by id.
     pub fn sps(&self) -> impl Iterator<Item = &Bytes> {
         self.sps.nals()
     }
 
-    /// The picture parameter set NAL units, by id.
+    /// Iterates over the picture parameter set NAL units, by id.
     pub fn pps(&self) -> impl Iterator<Item = &Bytes> {
         self.pps.nals()
     }
 
-    /// The sequence parameter set of lowest id.
+    /// Returns the sequence parameter set with the lowest id.
     pub fn first_sps(&self) -> Option<&Sps> {
         self.sps.values().next()
     }
 
-    /// The clock of the pictures that refer to `sps`: that of `sps`, or else that of the first VPS
-    /// that has one.
+    /// Returns the clock of the pictures that refer to `sps`: the clock that `sps` states, else
+    /// that of the first VPS that states one.
     pub fn clock(&self, sps: &Sps) -> Option<PictureClock> {
         sps.vui.clock.or_else(|| self.vps.values().find_map(|clock| *clock))
     }
 
-    /// The parameter sets that a slice refers to by its PPS id.
+    /// Returns the parameter sets to which a slice refers by its PPS id.
     pub fn for_slice(&self, pps_id: u8) -> Option<(&Pps, &Sps)> {
         let pps = self.pps.get(pps_id)?;
         Some((pps, self.sps.get(pps.sps_id)?))
     }
 }
 
-/// `vps_video_parameter_set_id` of a video parameter set, of which nothing else is checked.
+/// Returns the `vps_video_parameter_set_id` of a video parameter set; nothing else is checked.
 pub fn vps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = Reader::new(nal);
     r.take(2, "NAL unit header")?;

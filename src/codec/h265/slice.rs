@@ -1,5 +1,5 @@
-//! Slice segment headers and picture order count, as far as the order and the limits of pictures
-//! depend on them (7.3.6.1, 8.3.1).
+//! Slice segment headers and picture order counts, as far as the order and the boundaries of
+//! pictures depend on them (7.3.6.1, 8.3.1).
 
 use super::nal::{is_idr, is_irap, is_vcl, nal_type, nal_unit_type, temporal_id};
 use super::sets::ParameterSets;
@@ -23,13 +23,14 @@ pub struct SliceHeader {
 }
 
 impl SliceHeader {
-    /// Whether a slice NAL unit has `first_slice_segment_in_pic_flag` set: it begins a picture.
+    /// Returns whether a slice NAL unit has `first_slice_segment_in_pic_flag` set and so begins a
+    /// picture.
     pub fn is_first_in_picture(nal: &[u8]) -> bool {
         is_vcl(nal_unit_type(nal)) && nal.get(2).is_some_and(|byte| byte & 0x80 != 0)
     }
 
-    /// Reads the header of a picture's first slice segment; needs the parameter sets that it
-    /// refers to.
+    /// Parses the header of a picture's first slice segment with the parameter sets that it refers
+    /// to.
     pub fn parse(nal: &[u8], sets: &ParameterSets) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
         let nal_type = nal_unit_type(nal);
@@ -56,9 +57,9 @@ impl SliceHeader {
         Ok(Self { nal_type, temporal_id: temporal_id(nal), pps_id, poc_lsb })
     }
 
-    /// Whether later pictures take their high bits of the order count from this one (8.3.1:
-    /// prevTid0Pic): of the lowest temporal layer, neither leading nor a sub-layer non-reference
-    /// picture.
+    /// Whether later pictures derive the high bits of their order counts from this one
+    /// (prevTid0Pic, 8.3.1): it is of the lowest temporal layer, and neither a leading nor a
+    /// sub-layer non-reference picture.
     const fn is_order_anchor(&self) -> bool {
         let leading = self.nal_type >= nal_type::RADL_N && self.nal_type <= nal_type::RASL_R;
         let non_reference = self.nal_type < 16 && self.nal_type % 2 == 0;
@@ -66,7 +67,7 @@ impl SliceHeader {
     }
 }
 
-/// Computes the picture order count of one picture after the other, in decoding order.
+/// Computes the picture order counts of successive pictures, in decoding order.
 #[derive(Clone, Debug, Default)]
 pub struct PicOrder {
     prev_msb: i64,
@@ -74,7 +75,7 @@ pub struct PicOrder {
 }
 
 impl PicOrder {
-    /// Returns the order count of a picture. `restart` says that it begins a coded video sequence
+    /// Returns the order count of a picture. `restart` is set if it begins a coded video sequence
     /// (an IRAP picture with NoRaslOutputFlag). Must be called once for each picture.
     pub fn handle_picture(&mut self, slice: &SliceHeader, sps: &Sps, restart: bool) -> i64 {
         let lsb = i64::from(slice.poc_lsb);

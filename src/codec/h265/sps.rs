@@ -12,11 +12,11 @@ use crate::wire::ParseError;
 pub struct ProfileTierLevel {
     /// `general_profile_space`.
     pub profile_space: u8,
-    /// `general_tier_flag`: high tier.
+    /// `general_tier_flag`: the high tier.
     pub high_tier: bool,
     /// `general_profile_idc`.
     pub profile_idc: u8,
-    /// `general_profile_compatibility_flag`s, that of profile 0 in the topmost bit.
+    /// `general_profile_compatibility_flag`s, with that of profile 0 in the topmost bit.
     pub compatibility_flags: u32,
     /// The 48 bits from `general_progressive_source_flag` on.
     pub constraint_flags: u64,
@@ -61,24 +61,24 @@ pub struct Sps {
     pub id: u8,
     /// Profile, tier and level.
     pub profile: ProfileTierLevel,
-    /// `separate_colour_plane_flag`: slices name their colour plane.
+    /// `separate_colour_plane_flag`: slices state their colour plane.
     pub separate_colour_planes: bool,
-    /// Width in luma samples inside the conformance window.
+    /// Width in luma samples within the conformance window.
     pub width: u32,
-    /// Height in luma samples inside the conformance window.
+    /// Height in luma samples within the conformance window.
     pub height: u32,
     /// `log2_max_pic_order_cnt_lsb_minus4` + 4.
     pub log2_max_poc_lsb: u32,
     /// `sps_max_num_reorder_pics` of the highest sub-layer.
     pub max_num_reorder_pics: u32,
-    /// Clock of the pictures, if the VUI has it.
+    /// Picture timing, if the VUI contains it.
     pub timing: Option<Timing>,
     /// The other fields of the VUI that this crate uses.
     pub vui: Vui,
 }
 
 impl Sps {
-    /// Reads a NAL unit of type 33 and layer 0. A VUI that cannot be read is ignored.
+    /// Parses a NAL unit of type 33 and layer 0. An unreadable VUI is ignored.
     pub fn parse(nal: &[u8]) -> Result<Self, ParseError> {
         let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
         if nal_unit_type(nal) != nal_type::SPS {
@@ -145,13 +145,13 @@ impl Sps {
 }
 
 impl Sps {
-    /// How long a picture lasts that is shown once, in seconds as a fraction, by this clock, if
-    /// that is plausible.
+    /// Returns the duration in seconds, as a fraction, of a picture that is shown once, by this
+    /// clock, if it is plausible.
     ///
-    /// A clock tick need not be a picture's time: encoders of variable picture rate write the
-    /// time base of their input. So what no level allows is not believed (A.4.2: at least 1/300 s
-    /// from picture to picture), nor is an unusual rate that exceeds this stream's level, unless
-    /// the stream says that its rate is fixed.
+    /// A clock tick need not be the picture period: encoders of variable picture rate state the
+    /// time base of their input. Durations that no level allows are therefore rejected (A.4.2: at
+    /// least 1/300 s from picture to picture), and so are unusual rates that exceed the level of
+    /// the stream, unless the stream states that its rate is fixed.
     pub fn picture_duration(&self, clock: Timing) -> Option<(u64, u64)> {
         let fixed = self.vui.elemental_ticks;
         let ticks = u64::from(clock.num_units_in_tick) * u64::from(fixed.unwrap_or(1));
@@ -168,7 +168,7 @@ impl Sps {
     }
 }
 
-/// MaxLumaSr (table A.9): luma samples per second.
+/// MaxLumaSr (table A.9), in luma samples per second.
 const fn max_luma_sample_rate(level_idc: u8) -> u64 {
     match level_idc {
         0..=30 => 552_960,
@@ -186,7 +186,7 @@ const fn max_luma_sample_rate(level_idc: u8) -> u64 {
     }
 }
 
-/// `sps_seq_parameter_set_id` of a sequence parameter set, of which nothing else is checked.
+/// Returns the `sps_seq_parameter_set_id` of a sequence parameter set; nothing else is checked.
 pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     r.bits(4, "sps_video_parameter_set_id")?;
@@ -196,7 +196,8 @@ pub fn sps_id(nal: &[u8]) -> Result<u8, ParseError> {
     Ok(r.ue_max(15, "sps_seq_parameter_set_id")? as u8)
 }
 
-/// From `log2_min_luma_coding_block_size_minus3` to the VUI; says whether there is one.
+/// Skips the fields from `log2_min_luma_coding_block_size_minus3` to the VUI; returns whether there
+/// is one.
 fn skip_to_vui(r: &mut BitReader<'_>, log2_max_poc_lsb: u32) -> Result<bool, ParseError> {
     for _ in 0..6 {
         r.ue("coding block sizes")?;
@@ -239,7 +240,7 @@ fn skip_scaling_list_data(r: &mut BitReader<'_>) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// `st_ref_pic_set` of each index (7.3.7); only their sizes matter here.
+/// Skips the `st_ref_pic_set`s (7.3.7); only their sizes matter here.
 fn skip_short_term_ref_pic_sets(r: &mut BitReader<'_>) -> Result<(), ParseError> {
     let count = r.ue_max(64, "num_short_term_ref_pic_sets")?;
     // NumDeltaPocs of the set before.
@@ -269,7 +270,7 @@ fn skip_short_term_ref_pic_sets(r: &mut BitReader<'_>) -> Result<(), ParseError>
     Ok(())
 }
 
-/// Clock of the pictures in a video parameter set, a NAL unit of type 32.
+/// Returns the clock of the pictures in a video parameter set, a NAL unit of type 32.
 pub fn vps_timing(nal: &[u8]) -> Result<Option<PictureClock>, ParseError> {
     let mut r = BitReader::new(nal.get(2..).unwrap_or_default());
     if nal_unit_type(nal) != nal_type::VPS {

@@ -1,5 +1,5 @@
 //! Video usability information and the parameters of the hypothetical reference decoder (annex E),
-//! as far as they tell when pictures are due.
+//! as far as they state when pictures are due.
 
 use crate::codec::bits::BitReader;
 use crate::codec::h264::{HrdLengths, Timing, skip_vui_colours};
@@ -9,10 +9,10 @@ use crate::wire::ParseError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PictureClock {
-    /// Its ticks.
+    /// Duration of a tick.
     pub timing: Timing,
-    /// `num_ticks_poc_diff_one_minus1` + 1, if output times are proportional to order counts: so
-    /// many ticks lie between two whose difference is one.
+    /// `num_ticks_poc_diff_one_minus1` + 1, if output times are proportional to order counts: the
+    /// number of ticks for a difference of one.
     pub poc_ticks: Option<u32>,
 }
 
@@ -22,18 +22,18 @@ pub struct PictureClock {
 pub struct Vui {
     /// `field_seq_flag`: each picture is a field.
     pub field_seq: bool,
-    /// `frame_field_info_present_flag`: picture timing messages have a `pic_struct`.
+    /// `frame_field_info_present_flag`: picture timing messages contain a `pic_struct`.
     pub frame_field_info: bool,
     /// The clock of the pictures.
     pub clock: Option<PictureClock>,
-    /// Lengths of the delays in picture timing messages, if they have any.
+    /// Lengths of the delays in picture timing messages; `None` if there are none.
     pub hrd: Option<HrdLengths>,
-    /// `elemental_duration_in_tc_minus1` + 1, if the rate is fixed.
+    /// `elemental_duration_in_tc_minus1` + 1, if the picture rate is fixed.
     pub elemental_ticks: Option<u32>,
 }
 
 impl Vui {
-    /// As much as can be read stays, also if an error comes back.
+    /// Parses the VUI into `self`; on an error, the fields read so far stay.
     pub(super) fn read(
         &mut self,
         r: &mut BitReader<'_>,
@@ -59,7 +59,7 @@ impl Vui {
         Ok(())
     }
 
-    /// `hrd_parameters` with the common information (E.2.2).
+    /// Reads `hrd_parameters` with the common information (E.2.2).
     fn read_hrd(
         &mut self,
         r: &mut BitReader<'_>,
@@ -109,7 +109,7 @@ impl Vui {
     }
 }
 
-/// Timing information as it stands in a video parameter set and in the VUI.
+/// Reads timing information, which has the same form in a video parameter set and in the VUI.
 pub(super) fn picture_clock(r: &mut BitReader<'_>) -> Result<Option<PictureClock>, ParseError> {
     if !r.flag("timing_info_present_flag")? {
         return Ok(None);

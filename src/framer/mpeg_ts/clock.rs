@@ -1,56 +1,56 @@
-//! [`Clock`]: from the PCRs of a transport stream to the times of its packets (ISO/IEC 13818-1
+//! [`Clock`]: derives the times of packets from the PCRs of a transport stream (ISO/IEC 13818-1
 //! section 2.4.2.2).
 
 use super::packet::{Pcr, ticks_to_duration};
 use std::time::Duration;
 
-/// A longer way from one PCR to the next is no way but a jump; ISO/IEC 13818-1 demands 0.1 s.
+/// Largest step between PCRs that is not taken for a jump; ISO/IEC 13818-1 requires 0.1 s.
 pub(crate) const MAX_PCR_STEP: u64 = 10 * 27_000_000;
-/// Packets without a PCR of the chosen PID after which another PID may replace it: 0.2 s of
-/// 60 Mbit/s, when there must have been some.
+/// Packets without a PCR of the chosen PID after which another PID may replace it: 0.2 s at 60
+/// Mbit/s.
 const PCR_PID_PATIENCE: u64 = 8192;
-/// What a PCR of another PID may lie beside where one of the old PID was due, at least, to be of
-/// the same clock: 0.5 s.
+/// Least tolerance within which a PCR of another PID is taken as one of the same clock: 0.5 s.
 const SAME_CLOCK: u64 = 27_000_000 / 2;
-/// Ticks in so many packets until two PCRs tell better: 10 Mbit/s.
+/// Ticks per number of packets that are assumed before the second PCR: 10 Mbit/s.
 const ASSUMED_RATE: (u64, u64) = (4061, 1);
 
-/// Counts time along the PCRs of one PID.
+/// Derives time from the PCRs of one PID.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     pub(super) pid: Option<u16>,
-    /// The last PCR: its value, the time it stands for, the number of its packet.
+    /// The last PCR: its value, the corresponding time, the number of its packet.
     anchor: Option<(u64, u64, u64)>,
-    /// Ticks that passed in so many packets, between the last two PCRs.
+    /// Ticks per number of packets, between the last two PCRs.
     rate: Option<(u64, u64)>,
-    /// Time given out last; it never decreases.
+    /// The last time returned; it never decreases.
     pub(super) last: u64,
-    /// From this packet on the PCRs of this PID count.
+    /// Packet number from which on the PCRs of another PID are used, and that PID.
     next: Option<(u64, u16)>,
-    /// The last PCR was of another PID.
+    /// Whether the last PCR came from another PID.
     moved: bool,
-    /// The last PCR that was taken began another time base.
+    /// Whether the last PCR began another time base.
     pub(crate) jumped: bool,
 }
 
 impl Clock {
-    /// Packet number 0 has a PCR of `pid` with this value, which stands for `time`.
+    /// Creates a clock with a PCR of `pid` in packet number 0, of this value, that corresponds to
+    /// `time`.
     pub(crate) fn at(pid: u16, value: u64, time: u64) -> Self {
         Self { pid: Some(pid), anchor: Some((value, time, 0)), last: time, ..Self::default() }
     }
 
-    /// From packet number `index` on the PCRs of `pid` count.
+    /// Uses the PCRs of `pid` from packet number `index` on.
     pub(crate) fn change_pid(&mut self, index: u64, pid: u16) {
         self.next = Some((index, pid));
     }
 
-    /// The time that the last PCR stands for.
+    /// The time that corresponds to the last PCR.
     pub(crate) fn time(&self) -> u64 {
         self.anchor.map_or(self.last, |(_, time, _)| time)
     }
 
-    /// Takes the PCR of packet number `index`; says whether the times of the packets before it
-    /// are now known.
+    /// Processes the PCR of packet number `index`; returns whether the times of the packets before
+    /// it are known now.
     pub(crate) fn handle_pcr(&mut self, pcr: Pcr, index: u64) -> bool {
         if let Some((_, pid)) = self.next.take_if(|&mut (from, _)| index >= from) {
             self.moved = self.anchor.is_some() && self.pid != Some(pid);
@@ -92,7 +92,7 @@ impl Clock {
         true
     }
 
-    /// Whether a step of the clock is about what so many packets take.
+    /// Whether a step of the clock is roughly the duration of that many packets.
     fn is_due(&self, step: u64, packets: u64) -> bool {
         let expected = self.ticks(packets);
         step > 0
@@ -100,7 +100,7 @@ impl Clock {
             && expected <= step.saturating_mul(4).saturating_add(SAME_CLOCK)
     }
 
-    /// Ticks of `packets` packets at the rate so far.
+    /// Duration of `packets` packets in ticks, at the rate so far.
     fn ticks(&self, packets: u64) -> u64 {
         let (ticks, per) = self.rate.unwrap_or(ASSUMED_RATE);
         let ticks = u128::from(ticks) * u128::from(packets) / u128::from(per.max(1));

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-/// Bytes of a packet as it is sent.
+/// Length of a packet as sent, in bytes.
 pub const PACKET_LEN: usize = 188;
-/// Bytes from one packet to the next in an .m2ts file.
+/// Distance between packets in an .m2ts file, in bytes.
 pub const M2TS_STRIDE: usize = 192;
-/// Bytes from one packet to the next where Reed-Solomon bytes follow each (ETSI EN 300 421 section
-/// 4.4.2).
+/// Distance between packets that are followed by Reed-Solomon bytes, in bytes (ETSI EN 300 421
+/// section 4.4.2).
 pub const REED_SOLOMON_STRIDE: usize = 204;
-/// Bytes from one packet to the next, as they may be.
+/// The possible distances between packets, in bytes.
 pub(crate) const STRIDES: [usize; 3] = [PACKET_LEN, M2TS_STRIDE, REED_SOLOMON_STRIDE];
 pub(super) const SYNC: u8 = 0x47;
-/// PCR values count modulo this, in units of 1/27 µs.
+/// Modulus of PCR values, which count units of 1/27 µs.
 pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
 /// A program clock reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) const PCR_MODULUS: u64 = (1 << 33) * 300;
 pub struct Pcr {
     /// PID of the packet that carries it.
     pub pid: u16,
-    /// Units of 1/27 µs, modulo 2³³ × 300.
+    /// Value in units of 1/27 µs, modulo 2³³ × 300.
     pub value: u64,
     /// `discontinuity_indicator`: the time base changes with this packet.
     pub discontinuity: bool,
@@ -30,7 +30,7 @@ pub struct Pcr {
 }
 
 impl Pcr {
-    /// The PCR of a packet, if it has one.
+    /// Returns the PCR of a packet, if it has one.
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let &[sync, p0, p1, flags, len, adaptation, b0, b1, b2, b3, b4, b5] =
             packet.first_chunk::<12>()?;
@@ -49,18 +49,18 @@ impl Pcr {
         })
     }
 
-    /// Units of 1/27 µs from `earlier` to this value, modulo the wrap.
+    /// Returns the difference from `earlier` to this value in units of 1/27 µs, across a wrap.
     pub const fn since(&self, earlier: u64) -> u64 {
         (self.value + PCR_MODULUS - earlier) % PCR_MODULUS
     }
 }
 
-/// Units of 1/27 µs as a duration.
+/// Converts units of 1/27 µs to a duration.
 pub(crate) fn ticks_to_duration(ticks: u64) -> Duration {
     Duration::from_micros(ticks / 27) + Duration::from_nanos(ticks % 27 * 1000 / 27)
 }
 
-/// A duration in units of 1/27 µs.
+/// Converts a duration to units of 1/27 µs.
 pub(crate) fn duration_to_ticks(time: Duration) -> u64 {
     u64::try_from(time.as_nanos() * 27 / 1000).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,9 @@
-//! [`Stamps`]: lets a transport stream that goes on elsewhere in its file follow what was sent
-//! before (ISO/IEC 13818-1 sections 2.4.3.3 to 2.4.3.7).
+//! [`Stamps`]: rewrites the packets of a transport stream that continues at another position of its
+//! file, so that they follow those sent before (ISO/IEC 13818-1 sections 2.4.3.3 to 2.4.3.7).
 //!
-//! Continuity counters go on without a gap whatever happens, so that no receiver takes for lost
-//! what was never sent. Where a stream begins anew, its clock and its time stamps go on as well;
-//! where it was sought, they are those of the place, and the first PCR says so.
+//! Continuity counters always continue without a gap, so that no receiver detects losses that did
+//! not happen. If a stream starts over, its clock and time stamps continue as well; after a seek,
+//! they are those of the file, and the first PCR signals a discontinuity.
 
 use super::packet::{PACKET_LEN, PCR_MODULUS, Pcr};
 
@@ -13,34 +13,35 @@ const MAX_PIDS: usize = 128;
 /// Ticks of 27 MHz in one of 90 kHz.
 pub(crate) const TICKS: u64 = 300;
 
-/// What was sent with a PID last.
+/// State of a PID as sent.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     pid: u16,
-    /// Continuity counter sent last.
+    /// Last continuity counter sent.
     counter: u8,
-    /// What is added to the counters of the file.
+    /// Offset added to the counters of the file.
     shift: u8,
-    /// A packet began a unit of payload (a PES packet or a section).
+    /// Whether a packet began a payload unit (a PES packet or a section).
     units: bool,
-    /// The next packet's counter follows the one sent last, whatever it is.
+    /// Whether the next packet's counter is set to follow the last one sent.
     anew: bool,
-    /// Payload is left out up to the next start of a unit: what it goes on with was not sent.
+    /// Whether payload is dropped up to the next start of a unit, because the beginning of its unit
+    /// was not sent.
     waits: bool,
-    /// The next PCR is marked as beginning another time base.
+    /// Whether the next PCR is marked as the beginning of another time base.
     mark: bool,
 }
 
-/// Changes packets on their way out.
+/// Rewrites packets before they are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
     sent: Vec<Sent>,
-    /// What is added to the times of the file, in units of 1/27 µs.
+    /// Offset added to the times of the file, in units of 1/27 µs.
     shift: u64,
 }
 
 impl Stamps {
-    /// The packets that follow come from another place and keep their times.
+    /// Announces packets from another position, which keep their times.
     pub(crate) fn jump(&mut self) {
         self.shift = 0;
         for sent in &mut self.sent {
@@ -48,8 +49,8 @@ impl Stamps {
         }
     }
 
-    /// The packets that follow come from another place; their times go on `ticks` later than
-    /// those before would have, rounded to what a time stamp can say.
+    /// Announces packets from another position; their times continue `ticks` after those of the
+    /// packets before, rounded to the resolution of a time stamp.
     pub(crate) fn go_on(&mut self, ticks: u64) {
         self.shift = (self.shift + (ticks % PCR_MODULUS + TICKS / 2) / TICKS * TICKS) % PCR_MODULUS;
         for sent in &mut self.sent {
@@ -57,7 +58,7 @@ impl Stamps {
         }
     }
 
-    /// The counters of the packets that follow have nothing to do with those before.
+    /// Announces packets whose counters are unrelated to those before.
     pub(crate) fn break_counters(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.anew = true);
     }
@@ -75,7 +76,7 @@ impl Stamps {
         self.sent.get_mut(i)
     }
 
-    /// Changes a packet of 188 bytes.
+    /// Rewrites a packet of 188 bytes.
     pub(crate) fn handle_packet(&mut self, packet: &mut [u8]) {
         let &mut [_, b1, b2, b3, ..] = packet else { return };
         let pid = u16::from(b1 & 0x1f) << 8 | u16::from(b2);
@@ -126,8 +127,8 @@ impl Stamps {
     }
 }
 
-/// Takes the payload out of a packet. Of one with a PCR the adaptation field is left; another
-/// becomes a null packet, and the answer is `false`.
+/// Removes the payload of a packet. A packet with a PCR keeps its adaptation field; another becomes
+/// a null packet, and the function returns false.
 fn drop_payload(packet: &mut [u8]) -> bool {
     let keep = Pcr::parse(packet).is_some();
     let [_, b1, b2, b3, len, rest @ ..] = packet else { return false };
@@ -152,7 +153,7 @@ fn put_pcr(packet: &mut [u8], value: u64) {
     *p5 = extension as u8;
 }
 
-/// Where the payload of a packet begins.
+/// Start of the payload of a packet.
 fn payload_at(packet: &[u8]) -> Option<usize> {
     let &[_, _, _, b3, len, ..] = packet else { return None };
     if b3 & 0x10 == 0 {
@@ -161,7 +162,7 @@ fn payload_at(packet: &[u8]) -> Option<usize> {
     Some(4 + if b3 & 0x20 != 0 { 1 + usize::from(len) } else { 0 })
 }
 
-/// A time stamp of a PES header: 33 bits in five bytes.
+/// Reads a time stamp of a PES header: 33 bits in five bytes.
 fn stamp(field: &[u8]) -> Option<u64> {
     let &[b0, b1, b2, b3, b4] = field.first_chunk::<5>()?;
     let [b0, b1, b2, b3, b4] = [b0, b1, b2, b3, b4].map(u64::from);
@@ -180,8 +181,8 @@ fn shift_stamp(field: Option<&mut [u8]>, by: u64) {
     *b4 = *b4 & 1 | (value as u8) << 1;
 }
 
-/// Where the time stamps of the PES packet that begins in a packet stand: PTS, and DTS if there is
-/// one. `None` if no PES packet begins there, or one without time stamps.
+/// Positions of the time stamps of the PES packet that begins in a packet: PTS, and DTS if present.
+/// `None` if no PES packet begins there, or one without time stamps.
 fn stamps_at(packet: &[u8]) -> Option<(usize, Option<usize>)> {
     let &[_, _, _, b3, ..] = packet else { return None };
     let at = payload_at(packet)?;
@@ -208,15 +209,15 @@ fn shift_pes(packet: &mut [u8], by: u64) {
     }
 }
 
-/// The start of a PES packet that has a time.
+/// The start of a PES packet with a time stamp.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PesStart {
     pub(crate) pid: u16,
     pub(crate) stream_id: u8,
     pub(crate) pts: u64,
-    /// Decoding time: the PTS where there is no other.
+    /// Decoding time; the PTS if there is no DTS.
     pub(crate) dts: u64,
-    /// Where its payload begins in the packet.
+    /// Start of its payload in the packet.
     pub(crate) payload: usize,
 }
 
@@ -238,7 +239,7 @@ impl PesStart {
     }
 }
 
-/// PID and payload of a packet that has some.
+/// Returns PID and payload of a packet that has payload.
 pub(crate) fn payload_of(packet: &[u8]) -> Option<(u16, &[u8])> {
     let &[_, b1, b2, ..] = packet else { return None };
     let pid = u16::from(b1 & 0x1f) << 8 | u16::from(b2);

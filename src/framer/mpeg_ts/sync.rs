@@ -1,12 +1,13 @@
-//! Where the packets of a transport stream begin (ISO/IEC 13818-1 section 2.4.3.2).
+//! Finds the packet boundaries of a transport stream (ISO/IEC 13818-1 section 2.4.3.2).
 
 use super::packet::{M2TS_STRIDE, PACKET_LEN, SYNC};
 
-/// Packets that must follow each other before sync is believed.
+/// Number of consecutive packets that confirm the boundaries.
 const CONFIRMATIONS: usize = 4;
 
-/// Where packets begin in `bytes` and how far apart they are. `ended`: nothing follows, so fewer
-/// packets will do. `Err`: the bytes before this offset hold no packet; more are needed to tell.
+/// Returns the offset of the first packet in `bytes` and the distance between packets. With `ended`
+/// nothing follows, so fewer packets suffice. `Err`: the bytes before this offset contain no
+/// packet, and more bytes are needed.
 pub(crate) fn find_sync(
     bytes: &[u8],
     strides: &[usize],
@@ -57,7 +58,8 @@ fn run(bytes: &[u8], at: usize, stride: usize, ended: bool) -> Run {
     Run::Packets
 }
 
-/// The packets in a piece of a stream, each with its offset; garbage between them is passed over.
+/// Iterates over the packets in a piece of a stream, each with its offset; garbage between them is
+/// skipped.
 pub(crate) fn packets(bytes: &[u8], stride: usize) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     let mut synced = false;

@@ -55,6 +55,7 @@ pub trait Probe: fmt::Debug {
 
 /// The state of a probe.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum ProbePoll {
     /// Call again.
     Pending,

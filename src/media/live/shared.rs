@@ -16,6 +16,7 @@ use std::time::Duration;
 /// The result of sending a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "tells the encoder whether the loop is behind"]
+#[non_exhaustive]
 pub enum Sent {
     /// Every source has it.
     Accepted,

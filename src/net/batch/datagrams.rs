@@ -4,6 +4,7 @@ use std::ops::Range;
 
 /// Datagrams as they lie in one buffer, perhaps with gaps: the packets of one frame.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a view of a buffer, which callers make")]
 pub struct Datagrams<'a> {
     /// The buffer that the spans lie in.
     pub buffer: &'a [u8],

@@ -1,4 +1,4 @@
-//! [`AacDepacketizer`]: RFC 3640, any layout of AU headers, without interleaving.
+//! [`AacDepacketizer`]: RFC 3640 with any layout of AU headers, without interleaving.
 
 use super::headers::AuHeaderLayout;
 use super::parameters::AacParameters;
@@ -9,52 +9,54 @@ use crate::wire::ParseError;
 use bytes::Bytes;
 
 const WHAT: &str = "AAC payload";
-/// Largest access unit that is put together from fragments that do not tell the size of the whole.
+/// Size of the largest access unit that is assembled from fragments without a stated total size.
 const MAX_UNIT: usize = 64 << 10;
 
 /// Fragments of an access unit.
 #[derive(Debug)]
 struct Partial {
-    /// Bytes of the whole; `None` where each fragment states its own size, or none.
+    /// Total size in bytes; `None` if each fragment states its own size, or none.
     size: Option<usize>,
     timestamp: u32,
     bytes: Vec<u8>,
     fragments: u64,
-    /// Packets are missing before the first.
+    /// Whether packets before the first fragment are missing.
     after_loss: bool,
 }
 
-/// Puts access units of AAC together from RTP payloads.
+/// Assembles access units of AAC from RTP payloads.
 ///
-/// The fragments of an access unit have the size of the whole in their AU headers (section
-/// 3.2.3); devices that state the fragment's are understood too, by the marker bit, which the last
-/// fragment alone has.
+/// The AU header of a fragment states the size of the whole access unit (section 3.2.3). Streams of
+/// devices that state the fragment's size are accepted too: the end is found by the marker bit,
+/// which only the last fragment has.
 #[derive(Debug)]
 pub struct AacDepacketizer {
     unit_duration: u32,
     layout: AuHeaderLayout,
     partial: Option<Partial>,
-    /// The sender marks not even packets of whole access units.
+    /// Whether the sender does not even mark packets of whole access units.
     marks_nothing: bool,
-    /// It has sent fragments that state their own size, so that the first of an access unit is
-    /// told by nothing.
+    /// Whether the sender has sent fragments that state their own size, so that the first fragment
+    /// of an access unit cannot be recognized.
     states_own_sizes: bool,
     deviations: u64,
 }
 
 impl AacDepacketizer {
-    /// A depacketizer for mode AAC-hbr. `unit_duration`: RTP units from one access unit to the next
-    /// (`constantDuration`, or [`samples_per_unit`](super::samples_per_unit)).
+    /// Creates a depacketizer for mode AAC-hbr. `unit_duration` is the duration of an access unit
+    /// in RTP units (`constantDuration`, or [`samples_per_unit`](super::samples_per_unit)).
     pub const fn new(unit_duration: u32) -> Self {
         Self::with_layout(unit_duration, AuHeaderLayout::AAC_HBR)
     }
 
-    /// A depacketizer for a stream with these format parameters and an RTP clock of `clock_rate`.
+    /// Creates a depacketizer for a stream with these format parameters and an RTP clock of
+    /// `clock_rate` Hz.
     pub fn with_parameters(parameters: &AacParameters, clock_rate: u32) -> Self {
         Self::with_layout(parameters.unit_duration(clock_rate), parameters.layout)
     }
 
-    /// A depacketizer for AU headers of that layout. `unit_duration` is as for [`new`](Self::new).
+    /// Creates a depacketizer for this layout of AU headers; `unit_duration` as in
+    /// [`new`](Self::new).
     pub const fn with_layout(unit_duration: u32, layout: AuHeaderLayout) -> Self {
         Self {
             unit_duration,
@@ -66,9 +68,9 @@ impl AacDepacketizer {
         }
     }
 
-    /// Something else has come: what was put together before will not be finished. A single
-    /// fragment of no stated size, behind which nothing is missing, was a whole access unit of a
-    /// sender that marks nothing.
+    /// Ends the partial access unit, which will not be completed. A single fragment without a
+    /// stated size, after which nothing is missing, was a whole access unit of a sender that marks
+    /// nothing.
     fn end_partial(&mut self, out: &mut DepacketizedFrames) {
         let Some(partial) = self.partial.take() else { return };
         if partial.size.is_none() && partial.fragments == 1 {
@@ -79,7 +81,7 @@ impl AacDepacketizer {
         }
     }
 
-    /// A payload that has one access unit, of which `size` is stated, or a fragment of it.
+    /// Handles a payload with one access unit, of which `size` is stated, or with a fragment of it.
     fn handle_single(
         &mut self,
         size: Option<usize>,

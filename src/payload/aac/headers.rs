@@ -1,37 +1,39 @@
 //! The AU header section and the auxiliary section of a payload (RFC 3640 sections 3.2.1 and
-//! 3.2.2), in the layout that SDP tells (section 4.1).
+//! 3.2.2), in the layout that SDP states (section 4.1).
 
 use crate::wire::{ParseError, Reader};
 
 const WHAT: &str = "AU header section";
 
-/// The fields of AU headers and their lengths in bits, by the names of the format parameters.
+/// The layout of AU headers: the lengths of their fields in bits, named after the format
+/// parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3640 section 4.1")]
 pub struct AuHeaderLayout {
-    /// `sizeLength`: bits of AU-size; 0 if there is no such field.
+    /// `sizeLength`: length of AU-size; 0 if there is no such field.
     pub size_length: u8,
-    /// `indexLength`: bits of AU-Index, in the first header.
+    /// `indexLength`: length of AU-Index, in the first header.
     pub index_length: u8,
-    /// `indexDeltaLength`: bits of AU-Index-delta, in the others.
+    /// `indexDeltaLength`: length of AU-Index-delta, in the other headers.
     pub index_delta_length: u8,
-    /// `CTSDeltaLength`: bits of CTS-delta, which a flag precedes; 0: neither is there.
+    /// `CTSDeltaLength`: length of CTS-delta, which follows a flag; 0: neither is present.
     pub cts_delta_length: u8,
-    /// `DTSDeltaLength`: bits of DTS-delta, which a flag precedes; 0: neither is there.
+    /// `DTSDeltaLength`: length of DTS-delta, which follows a flag; 0: neither is present.
     pub dts_delta_length: u8,
-    /// `randomAccessIndication`: there is a RAP-flag.
+    /// `randomAccessIndication`: whether there is a RAP-flag.
     pub random_access_indication: bool,
-    /// `streamStateIndication`: bits of Stream-state.
+    /// `streamStateIndication`: length of Stream-state.
     pub stream_state_length: u8,
-    /// `auxiliaryDataSizeLength`: bits of auxiliary-data-size; 0: there is no auxiliary section.
+    /// `auxiliaryDataSizeLength`: length of auxiliary-data-size; 0: there is no auxiliary section.
     pub auxiliary_size_length: u8,
-    /// `constantSize`: bytes of every access unit.
+    /// `constantSize`: size of every access unit in bytes.
     pub constant_size: Option<u32>,
 }
 
 impl AuHeaderLayout {
-    /// Mode AAC-hbr (section 3.3.6).
+    /// The layout of mode AAC-hbr (section 3.3.6).
     pub const AAC_HBR: Self = Self::aac(13, 3);
-    /// Mode AAC-lbr (section 3.3.5).
+    /// The layout of mode AAC-lbr (section 3.3.5).
     pub const AAC_LBR: Self = Self::aac(6, 2);
 
     const fn aac(size_length: u8, index_length: u8) -> Self {
@@ -59,7 +61,7 @@ impl AuHeaderLayout {
             || self.stream_state_length > 0
     }
 
-    /// The headers and the access units of a payload.
+    /// Splits a payload into AU headers and access units.
     pub(super) fn split<'a>(
         &self,
         payload: &'a [u8],
@@ -82,14 +84,14 @@ impl AuHeaderLayout {
     }
 }
 
-/// What is read of an AU header.
+/// The fields of an AU header that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AuHeader {
-    /// Bytes of the access unit; `None`: all there are.
+    /// Size of the access unit in bytes; `None`: the rest of the payload.
     pub(super) size: Option<usize>,
-    /// AU-Index of the first, AU-Index-delta of the others.
+    /// AU-Index of the first header, AU-Index-delta of the others.
     pub(super) index: u32,
-    /// From the packet's timestamp to the composition time, wrapping.
+    /// Difference from the packet's timestamp to the composition time, wrapping.
     pub(super) cts_delta: Option<u32>,
 }
 
@@ -122,7 +124,7 @@ impl AuHeaders<'_> {
         Ok(AuHeader { size: size.map(|size| size as usize), index, cts_delta })
     }
 
-    /// A flag and, if it is set, a number of `length` bits in two's complement.
+    /// Reads a flag and, if it is set, a two's complement number of `length` bits.
     fn delta(&mut self, length: u8) -> Result<Option<u32>, ParseError> {
         if length == 0 || self.bits.take(1)? == 0 {
             return Ok(None);
@@ -133,7 +135,7 @@ impl AuHeaders<'_> {
     }
 }
 
-/// Reads bits, most significant first.
+/// A bit reader, most significant bit first.
 #[derive(Clone, Debug)]
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -150,7 +152,7 @@ impl<'a> Bits<'a> {
         self.end.saturating_sub(self.position)
     }
 
-    /// The next `n` bits, at most 32.
+    /// Reads at most 32 bits.
     fn take(&mut self, n: u8) -> Result<u32, ParseError> {
         let incomplete = ParseError::Incomplete { what: WHAT };
         if usize::from(n) > self.left() {

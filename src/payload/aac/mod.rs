@@ -1,7 +1,7 @@
-//! AAC: several access units in a packet, or a fragment of one. It is sent in mode AAC-hbr, and
-//! received in every mode.
+//! AAC: several access units in a packet, or a fragment of one. Packets are sent in mode AAC-hbr,
+//! and received in every mode.
 //!
-//! Read RFC 3640, sections 3.2.1 (AU headers), 3.2.3 (fragments), 3.3.6 (AAC-hbr) and 4.1
+//! Reference: RFC 3640, sections 3.2.1 (AU headers), 3.2.3 (fragments), 3.3.6 (AAC-hbr) and 4.1
 //! (parameters).
 
 mod depacketizer;

@@ -5,14 +5,14 @@ use crate::payload::gather::Gather;
 use crate::payload::packet_buffer::PacketBuffer;
 use crate::payload::packetizer::Packetizer;
 
-/// `AU-headers-length`, in front of the AU headers.
+/// Length of `AU-headers-length`, which precedes the AU headers.
 const LENGTH_LEN: usize = 2;
-/// One AU header: 13 bits of size, 3 of index.
+/// Length of an AU header: 13 bits of size, 3 bits of index.
 const AU_HEADER_LEN: usize = 2;
-/// Largest access unit that 13 bits can state.
+/// Largest access unit size that 13 bits can state.
 const MAX_AU: usize = 0x1fff;
 
-/// Cuts access units into payloads: as many in a packet as fit and span at most 0.1 s.
+/// Cuts access units into payloads: as many per packet as fit and span at most 0.1 s.
 ///
 /// ```
 /// use riverrun::Frame;
@@ -34,7 +34,7 @@ pub struct AacPacketizer {
 }
 
 impl AacPacketizer {
-    /// A packetizer for one stream with an RTP clock of `sampling_rate`.
+    /// Creates a packetizer for one stream with an RTP clock of `sampling_rate` Hz.
     pub const fn new(sampling_rate: u32) -> Self {
         Self { gather: Gather::new(sampling_rate) }
     }
@@ -55,7 +55,8 @@ impl AacPacketizer {
         self.gather.clear();
     }
 
-    /// All fragments have the header of the whole, its size and timestamp; the last is marked.
+    /// Appends the fragments of an access unit. All have its size and timestamp; the last is
+    /// marked.
     fn put_fragments(frame: &Frame, out: &mut PacketBuffer) {
         let room = out.max_payload().saturating_sub(LENGTH_LEN + AU_HEADER_LEN).max(1);
         for fragment in frame.data.chunks(room) {
@@ -69,7 +70,7 @@ impl AacPacketizer {
     }
 }
 
-/// `size` is at most [`MAX_AU`].
+/// The AU header for `size`, which is at most [`MAX_AU`].
 const fn au_header(size: usize) -> [u8; 2] {
     ((size as u16) << 3).to_be_bytes()
 }

@@ -1,4 +1,4 @@
-//! SDP parameters of MPEG-4 audio in elementary streams (RFC 3640 section 4.1).
+//! SDP format parameters of AAC (RFC 3640 section 4.1).
 
 use super::headers::AuHeaderLayout;
 use crate::codec::aac::AudioSpecificConfig;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// The encoding name.
 pub(super) const NAME: &str = "MPEG4-GENERIC";
-/// The parameters that tell how many bits a field has.
+/// The parameters that state the length of a field in bits.
 const LENGTHS: [&str; 7] = [
     "sizeLength",
     "indexLength",
@@ -19,12 +19,11 @@ const LENGTHS: [&str; 7] = [
     "auxiliaryDataSizeLength",
 ];
 
-/// The format parameters of a stream of AAC.
+/// The format parameters of an AAC stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AacParameters {
-    /// `config`: the AudioSpecificConfig; empty if the parameter is missing or no hexadecimal
-    /// number.
+    /// `config`: the AudioSpecificConfig; empty if the parameter is missing or not hexadecimal.
     pub config: Bytes,
     /// The layout of AU headers.
     pub layout: AuHeaderLayout,
@@ -33,13 +32,13 @@ pub struct AacParameters {
 }
 
 impl AacParameters {
-    /// RTP units from one access unit to the next, for a clock of `clock_rate`.
+    /// Returns the duration of an access unit in RTP units, for a clock of `clock_rate` Hz.
     pub fn unit_duration(&self, clock_rate: u32) -> u32 {
         self.constant_duration.unwrap_or_else(|| samples_per_unit(&self.config, clock_rate))
     }
 
-    /// As [`parameters_from_fmtp`], where nothing is left out that access units cannot be found
-    /// without.
+    /// Like [`parameters_from_fmtp`], but fails if a parameter is missing or malformed without
+    /// which access units cannot be found.
     pub(super) fn checked(fmtp: &str) -> Result<Self, FormatError> {
         let mode = find(fmtp, "mode").unwrap_or("generic");
         if !["generic", "AAC-hbr", "AAC-lbr"].iter().any(|known| known.eq_ignore_ascii_case(mode)) {
@@ -57,8 +56,8 @@ impl AacParameters {
     }
 }
 
-/// Duration of an access unit in units of a clock of `clock_rate`: for example 1024, and twice that
-/// if the clock is that of the output of spectral band replication.
+/// Returns the duration of an access unit in units of a clock of `clock_rate` Hz: usually 1024, or
+/// twice that if the clock is that of the output of spectral band replication.
 pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
     let Ok(config) = AudioSpecificConfig::parse(config) else { return 1024 };
     let units =
@@ -66,20 +65,20 @@ pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
     u32::try_from(units).unwrap_or(1024)
 }
 
-/// The value of a parameter. Names are compared without regard to case.
+/// Returns the value of a parameter. Names are compared without regard to case.
 pub(super) fn find<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
     let mut all = fmtp_parameters(fmtp);
     all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// How many bits a field has.
+/// Parses the length of a field in bits.
 fn field_length(value: &str) -> Option<u8> {
     value.parse().ok().filter(|bits| *bits <= 32)
 }
 
-/// Parses the value of an `a=fmtp`, without its payload type. Parameters that cannot be read are
-/// left out. Lengths that are missing are those of the `mode`; if neither is there, the mode is
-/// taken to be AAC-hbr, which nearly all streams use.
+/// Parses the value of an `a=fmtp`, without its payload type. Malformed parameters are skipped.
+/// Missing lengths are those of the `mode`; if it is missing too, those of AAC-hbr, which nearly
+/// all streams use.
 pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
     let find = |name| find(fmtp, name);
     let number = |name| find(name)?.parse::<u32>().ok();

@@ -12,7 +12,8 @@ use crate::payload::format::PayloadFormat;
 use crate::payload::packetizer::Packetizer;
 use std::fmt::Write;
 
-/// SDP parameters. `sampling_rate` becomes the RTP clock; `config` is the AudioSpecificConfig.
+/// Returns the SDP format; `sampling_rate` becomes the RTP clock rate, `config` is the
+/// AudioSpecificConfig.
 pub(super) fn format(
     config: &[u8],
     sampling_rate: u32,
@@ -32,7 +33,7 @@ pub(super) fn format(
     format.with_channels(channels).with_fmtp(fmtp)
 }
 
-/// The entry of AAC in the registry.
+/// The registry entry of AAC.
 pub(in crate::payload) struct Entry;
 
 impl FormatEntry for Entry {
@@ -51,8 +52,7 @@ impl FormatEntry for Entry {
         Some(format(config, *sampling_rate, *channels, payload_type))
     }
 
-    /// Of a clock rate that is not that of the configuration, the configuration's is the sampling
-    /// rate.
+    /// If the clock rate is not the configuration's sampling rate, the latter is returned.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         let fmtp = format.fmtp.as_deref().unwrap_or_default();
         let AacParameters { config, .. } = AacParameters::checked(fmtp)?;

@@ -10,11 +10,12 @@ const FU_A: u8 = 28;
 /// Cuts access units of H.264 into RTP payloads: single NAL units, STAP-A and FU-A.
 pub type H264Packetizer = NalPacketizer<H264Rules>;
 
-/// Puts access units of H.264 together from RTP payloads of packetization modes 0 and 1.
+/// Assembles access units of H.264 from RTP payloads of packetization modes 0 and 1.
 pub type H264Depacketizer = NalDepacketizer<H264Rules>;
 
 /// The rules of RFC 6184.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a type without values")]
 pub enum H264Rules {}
 
 impl NalRules for H264Rules {
@@ -32,7 +33,7 @@ impl NalRules for H264Rules {
         }
     }
 
-    /// Types 0 and 24 to 31 mean something else in RTP (section 5.2).
+    /// Types 0 and 24 to 31 have another meaning in RTP (section 5.2).
     fn is_nal(nal: &[u8]) -> bool {
         matches!(nal_unit_type(nal), 1..=23)
     }
@@ -50,7 +51,7 @@ impl NalRules for H264Rules {
         }
     }
 
-    /// Section 5.7: F is set if any is, NRI the maximum of all.
+    /// Section 5.7: F is set if it is set in any NAL unit, NRI is the maximum.
     fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2] {
         let (forbidden, nri) = nals.fold((0, 0), |(forbidden, nri), nal| {
             let header = nal.first().copied().unwrap_or_default();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 const NAME: &str = "H264";
 
-/// The format parameters of a stream of H.264.
+/// The format parameters of an H.264 stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct H264Parameters {
@@ -29,8 +29,8 @@ pub struct H264Parameters {
     pub pps: Vec<Bytes>,
 }
 
-/// The payload format for a stream with these parameter sets; those that are not known yet are
-/// left out of the fmtp.
+/// Returns the payload format of a stream with these parameter sets; the fmtp omits those that are
+/// unknown.
 pub(super) fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
     let mut fmtp = String::from("packetization-mode=1");
     if let Some([profile, constraints, level]) = sps.first().and_then(|nal| nal.get(1..4)) {
@@ -43,8 +43,8 @@ pub(super) fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat
     PayloadFormat::new("video", NAME, 90_000, dynamic).with_fmtp(fmtp)
 }
 
-/// Parses the value of an `a=fmtp`, without its payload type. Parameters and parameter sets that
-/// cannot be read are left out.
+/// Parses the value of an `a=fmtp`, without its payload type. Malformed parameters and parameter
+/// sets are skipped.
 pub fn parameters_from_fmtp(fmtp: &str) -> H264Parameters {
     let mut parameters = H264Parameters::default();
     for (name, value) in fmtp_parameters(fmtp) {
@@ -72,7 +72,7 @@ pub fn parameters_from_fmtp(fmtp: &str) -> H264Parameters {
     parameters
 }
 
-/// The entry of H.264 in the registry.
+/// The registry entry of H.264.
 pub(in crate::payload) struct Entry;
 
 impl FormatEntry for Entry {
@@ -93,7 +93,7 @@ impl FormatEntry for Entry {
         Some(format(sps, pps, payload_type))
     }
 
-    /// Parameter sets that cannot be read are left out: the stream brings them, as a rule.
+    /// Malformed parameter sets are skipped, since the stream usually contains them.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         let H264Parameters { packetization_mode, mut sps, mut pps, .. } =
             parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());

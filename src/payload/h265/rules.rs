@@ -12,11 +12,12 @@ const PACI: u8 = 50;
 /// fragmentation units.
 pub type H265Packetizer = NalPacketizer<H265Rules>;
 
-/// Puts access units of H.265 together from RTP payloads without decoding order numbers.
+/// Assembles access units of H.265 from RTP payloads without decoding order numbers.
 pub type H265Depacketizer = NalDepacketizer<H265Rules>;
 
 /// The rules of RFC 7798.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a type without values")]
 pub enum H265Rules {}
 
 impl NalRules for H265Rules {
@@ -34,7 +35,7 @@ impl NalRules for H265Rules {
         }
     }
 
-    /// Types 48 to 63 mean something else in RTP. Bytes with a start code in front look like a NAL
+    /// Types 48 to 63 have another meaning in RTP. Bytes with a start code in front look like a NAL
     /// unit of type 0.
     fn is_nal(nal: &[u8]) -> bool {
         nal.len() >= 2 && nal_unit_type(nal) < AP
@@ -44,7 +45,7 @@ impl NalRules for H265Rules {
         is_irap(nal_unit_type(nal))
     }
 
-    /// Section 4.4.2: F is set if any is, LayerId and TID are the lowest of all.
+    /// Section 4.4.2: F is set if it is set in any NAL unit, LayerId and TID are the lowest.
     fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2] {
         let (mut forbidden, mut layer, mut tid) = (0, 0x1f8, 7);
         for nal in nals {
@@ -67,7 +68,7 @@ impl NalRules for H265Rules {
     }
 }
 
-/// A header with another type.
+/// Returns a header with another type.
 fn with_type(header: &[u8], nal_type: u8) -> [u8; 2] {
     match *header {
         [first, second, ..] => [(first & 0x81) | (nal_type << 1), second],

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 const NAME: &str = "H265";
 
-/// The format parameters of a stream of H.265.
+/// The format parameters of an H.265 stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct H265Parameters {
@@ -25,13 +25,13 @@ pub struct H265Parameters {
     pub sps: Vec<Bytes>,
     /// `sprop-pps`.
     pub pps: Vec<Bytes>,
-    /// `sprop-max-don-diff`; other than 0 means decoding order numbers in the packets, which
-    /// [`H265Depacketizer`](super::H265Depacketizer) does not read.
+    /// `sprop-max-don-diff`; a value other than 0 means that packets contain decoding order
+    /// numbers, which [`H265Depacketizer`](super::H265Depacketizer) does not support.
     pub max_don_diff: u32,
 }
 
-/// The payload format for a stream with these parameter sets; those that are not known yet are
-/// left out of the fmtp.
+/// Returns the payload format of a stream with these parameter sets; the fmtp omits those that are
+/// unknown.
 pub(super) fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
     let mut parameters = Vec::new();
     if let Some(Ok(sps)) = sps.first().map(|nal| Sps::parse(nal)) {
@@ -51,8 +51,8 @@ pub(super) fn format(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes], dynamic: u8) -
     if parameters.is_empty() { format } else { format.with_fmtp(parameters.join(";")) }
 }
 
-/// Parses the value of an `a=fmtp`, without its payload type. Parameters and parameter sets that
-/// cannot be read are left out.
+/// Parses the value of an `a=fmtp`, without its payload type. Malformed parameters and parameter
+/// sets are skipped.
 pub fn parameters_from_fmtp(fmtp: &str) -> H265Parameters {
     let mut parameters = H265Parameters::default();
     for (name, value) in fmtp_parameters(fmtp) {
@@ -67,7 +67,7 @@ pub fn parameters_from_fmtp(fmtp: &str) -> H265Parameters {
     parameters
 }
 
-/// The entry of H.265 in the registry.
+/// The registry entry of H.265.
 pub(in crate::payload) struct Entry;
 
 impl FormatEntry for Entry {
@@ -88,7 +88,7 @@ impl FormatEntry for Entry {
         Some(format(vps, sps, pps, payload_type))
     }
 
-    /// Parameter sets that cannot be read are left out: the stream brings them, as a rule.
+    /// Malformed parameter sets are skipped, since the stream usually contains them.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         let H265Parameters { max_don_diff, mut vps, mut sps, mut pps } =
             parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());

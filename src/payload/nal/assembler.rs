@@ -1,34 +1,34 @@
-//! [`Assembler`]: puts an access unit together from what the packets bring of it.
+//! [`Assembler`]: assembles an access unit from the NAL units and fragments in packets.
 
 use super::sdp::byte_stream_units;
 use crate::framer::annexb;
 use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
 
-/// Largest access unit that a depacketizer puts together.
+/// Size of the largest access unit that a depacketizer assembles, in bytes.
 const MAX_ACCESS_UNIT: usize = 16 << 20;
 
-/// What a NAL unit is: `None`: none of the codec's that may come in RTP by itself; else whether
+/// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP; otherwise whether
 /// decoding can start with its access unit.
 pub(super) type Classify = fn(&[u8]) -> Option<bool>;
 
-/// Puts access units together, in Annex B form.
+/// Assembles access units in Annex B form.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
-    /// Whole NAL units of the access unit, and behind them the fragmented one.
+    /// Whole NAL units of the access unit, followed by the fragmented one.
     bytes: Vec<u8>,
-    /// Where the NAL unit that is being put together from fragments starts (its start code).
+    /// Start of the NAL unit that is being assembled from fragments (its start code).
     fragment: Option<usize>,
     timestamp: Option<u32>,
     key: bool,
-    /// Something was lost since the last access unit was given out.
+    /// Whether something was lost since the last access unit was returned.
     lossy: bool,
-    /// Something of the present access unit is missing, or may be.
+    /// Whether a part of the present access unit is missing, or may be.
     damaged: bool,
     deviations: u64,
 }
 
 impl Assembler {
-    /// A packet came: `lost` if some before it did not, `timestamp` its own.
+    /// Announces a packet with its `timestamp`; `lost` if packets before it are missing.
     pub(super) fn handle_packet(
         &mut self,
         timestamp: u32,
@@ -53,8 +53,8 @@ impl Assembler {
         self.timestamp = Some(timestamp);
     }
 
-    /// A whole NAL unit, which the caller has found to be one of the codec's; or several with start
-    /// codes between them.
+    /// Appends a whole NAL unit that the caller has classified, or several with start codes between
+    /// them.
     pub(super) fn push_nal(&mut self, nal: &[u8], classify: Classify) {
         self.drop_fragment();
         if annexb::find_start_code(nal, 0).is_some() {
@@ -74,8 +74,8 @@ impl Assembler {
         self.key |= key;
     }
 
-    /// No NAL unit has a start code in it (section 7.4.1.1 of the standards): these are several,
-    /// or one whose start code was sent along.
+    /// Appends bytes with start codes in them: no NAL unit contains one (section 7.4.1.1 of the
+    /// standards), so these are several, or one whose start code was sent too.
     fn push_byte_stream(&mut self, bytes: &[u8], classify: Classify) {
         self.deviations += 1;
         let mut units = byte_stream_units(bytes).peekable();
@@ -88,7 +88,7 @@ impl Assembler {
         }
     }
 
-    /// The first fragment of a NAL unit, with its header put right.
+    /// Starts a NAL unit with its first fragment and its restored header.
     pub(super) fn start_fragment(&mut self, header: &[u8], body: &[u8]) {
         self.drop_fragment();
         if self.is_full(header.len() + body.len()) {
@@ -100,7 +100,7 @@ impl Assembler {
         self.bytes.extend_from_slice(body);
     }
 
-    /// A further fragment; without its beginning it is dropped.
+    /// Appends a further fragment; it is dropped if the beginning is missing.
     pub(super) fn continue_fragment(&mut self, body: &[u8]) {
         if self.fragment.is_none() {
             self.note_damage();
@@ -109,7 +109,7 @@ impl Assembler {
         }
     }
 
-    /// The last fragment of a NAL unit just came.
+    /// Completes the fragmented NAL unit.
     pub(super) fn end_fragment(&mut self, classify: Classify) {
         let Some(start) = self.fragment.take() else { return };
         let nal = self.bytes.get(start + annexb::START_CODE.len()..).unwrap_or_default();
@@ -123,18 +123,18 @@ impl Assembler {
         self.push_nal(&nal, classify);
     }
 
-    /// A packet was malformed: what it had to say is lost.
+    /// Records that a packet was malformed and its content lost.
     pub(super) fn handle_damage(&mut self) {
         self.drop_fragment();
         self.note_damage();
     }
 
-    /// A packet was taken that breaks the RFC.
+    /// Counts a packet that was accepted although it violates the RFC.
     pub(super) const fn count_deviation(&mut self) {
         self.deviations += 1;
     }
 
-    /// How many there were.
+    /// Number of packets that were accepted although they violate the RFC.
     pub(super) const fn deviations(&self) -> u64 {
         self.deviations
     }
@@ -144,7 +144,7 @@ impl Assembler {
         self.damaged = true;
     }
 
-    /// Ends the access unit: its marked packet came, or nothing more will.
+    /// Ends the access unit, because its marked packet has arrived or nothing more will.
     pub(super) fn finish(&mut self, out: &mut DepacketizedFrames) {
         self.drop_fragment();
         let timestamp = self.timestamp.take();
@@ -165,7 +165,7 @@ impl Assembler {
         });
     }
 
-    /// Forgets the NAL unit of which a fragment is missing.
+    /// Drops the NAL unit of which a fragment is missing.
     fn drop_fragment(&mut self) {
         if let Some(start) = self.fragment.take() {
             self.bytes.truncate(start);
@@ -173,7 +173,7 @@ impl Assembler {
         }
     }
 
-    /// Whether the access unit has no room for `more` bytes; it then loses all it has.
+    /// Whether the access unit has no room for `more` bytes; its content is dropped in that case.
     fn is_full(&mut self, more: usize) -> bool {
         let full = self.bytes.len().saturating_add(more) > MAX_ACCESS_UNIT;
         if full {

@@ -7,10 +7,10 @@ use crate::payload::depacketizer::{DepacketizedFrames, Depacketizer, RtpPayload}
 use crate::wire::{ParseError, Reader};
 use std::marker::PhantomData;
 
-/// Puts access units together from RTP payloads that come in decoding order: of H.264 packetization
-/// modes 0 and 1, of H.265 without decoding order numbers (`sprop-max-don-diff` is 0 or absent). An
-/// access unit ends with the marker bit or with a change of timestamp. A NAL unit of which a
-/// fragment is lost is dropped; the rest of its access unit is given out, marked as damaged.
+/// Assembles access units from RTP payloads in decoding order: of H.264 packetization modes 0 and
+/// 1, and of H.265 without decoding order numbers (`sprop-max-don-diff` is 0 or absent). An access
+/// unit ends with the marker bit or with a change of timestamp. A NAL unit with a lost fragment is
+/// dropped; the rest of its access unit is returned, marked as damaged.
 #[derive(Debug)]
 pub struct NalDepacketizer<R> {
     assembler: Assembler,
@@ -24,7 +24,7 @@ impl<R: NalRules> Default for NalDepacketizer<R> {
 }
 
 impl<R: NalRules> NalDepacketizer<R> {
-    /// A depacketizer for one stream.
+    /// Creates a depacketizer for one stream.
     pub fn new() -> Self {
         Self { assembler: Assembler::default(), rules: PhantomData }
     }
@@ -82,12 +82,12 @@ impl<R: NalRules> NalDepacketizer<R> {
     }
 }
 
-/// Whether a NAL unit may come in RTP, with its header right or with a start code in front.
+/// Whether a NAL unit is allowed in RTP, with a valid header or after a start code.
 fn is_known<R: NalRules>(header: &[u8], body: &[u8]) -> bool {
     R::is_nal(header) || R::is_behind_start_code(header, body)
 }
 
-/// The next NAL unit of a packet that aggregates.
+/// Reads the next NAL unit of an aggregation packet.
 fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], ParseError> {
     let len = r.u16("size of an aggregated NAL unit")?;
     let nal = r.take(usize::from(len), "aggregated NAL unit")?;
@@ -102,7 +102,7 @@ fn classify<R: NalRules>(nal: &[u8]) -> Option<bool> {
     R::is_nal(nal).then(|| R::starts_decoding(nal))
 }
 
-/// Whether there is nothing, or nothing but zeros.
+/// Whether bytes are empty or all zero.
 fn is_padding(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
 }

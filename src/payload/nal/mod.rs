@@ -1,5 +1,5 @@
-//! What RFC 6184 (H.264) and RFC 7798 (H.265) have in common: access units are cut into NAL units,
-//! small ones share a packet, large ones are cut into fragments.
+//! The common part of RFC 6184 (H.264) and RFC 7798 (H.265): access units are cut into NAL units,
+//! small ones share a packet, large ones are fragmented.
 
 mod assembler;
 mod depacketizer;

@@ -8,12 +8,12 @@ use crate::payload::packetizer::Packetizer;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Of the FU header: the first and the last fragment.
+/// Bits of the FU header: first and last fragment.
 pub(super) const FU_START: u8 = 0x80;
 pub(super) const FU_END: u8 = 0x40;
 
-/// Cuts access units into RTP payloads: NAL units that fit a packet together are aggregated,
-/// those larger than a packet are cut into fragments that fill it.
+/// Cuts access units into RTP payloads: NAL units that fit into a packet together are aggregated,
+/// and larger ones are cut into fragments that fill it.
 ///
 /// ```
 /// use riverrun::Frame;
@@ -50,7 +50,7 @@ impl<R: NalRules> Default for NalPacketizer<R> {
 }
 
 impl<R: NalRules> NalPacketizer<R> {
-    /// A packetizer for one stream.
+    /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
         Self { nals: NalTable { ranges: Vec::new() }, rules: PhantomData }
     }
@@ -84,7 +84,7 @@ impl<R: NalRules> NalPacketizer<R> {
     }
 }
 
-/// Those of the two bytes that are a header.
+/// The bytes of a header, which has one or two.
 pub(super) fn header<R: NalRules>(bytes: &[u8; 2]) -> &[u8] {
     bytes.get(..R::HEADER_LEN).unwrap_or_default()
 }
@@ -116,33 +116,33 @@ impl<R: NalRules> Packetizer for NalPacketizer<R> {
 enum Group {
     /// One NAL unit larger than a packet.
     Fragmented(usize),
-    /// One that fills a packet alone.
+    /// A NAL unit that has a packet of its own.
     Single(usize),
-    /// Several in one packet.
+    /// Several NAL units in one packet.
     Aggregated(Range<usize>),
 }
 
-/// The NAL units of a frame. The memory is kept from frame to frame.
+/// The positions of the NAL units of a frame. The memory is reused.
 #[derive(Debug, Default)]
 struct NalTable {
     ranges: Vec<Range<usize>>,
 }
 
 impl NalTable {
-    /// Finds the NAL units of `data` for which `wanted` holds.
+    /// Finds the NAL units of `data` for which `wanted` returns true.
     fn scan(&mut self, data: &[u8], wanted: impl Fn(&[u8]) -> bool) {
         self.ranges.clear();
         let ranges = annexb::nal_ranges(data);
         self.ranges.extend(ranges.filter(|range| data.get(range.clone()).is_some_and(&wanted)));
     }
 
-    /// NAL unit `index` of the `data` that was scanned.
+    /// NAL unit `index` of the scanned `data`.
     fn nal<'a>(&self, data: &'a [u8], index: usize) -> &'a [u8] {
         self.ranges.get(index).and_then(|range| data.get(range.clone())).unwrap_or_default()
     }
 
-    /// The groups in which the NAL units are sent, in order: `header` bytes at the start of a
-    /// packet that aggregates, two bytes of length before each NAL unit in it.
+    /// Iterates over the groups in which the NAL units are sent: an aggregation packet starts with
+    /// `header` bytes, and each NAL unit in it with two bytes of length.
     fn groups(&self, max_payload: usize, header: usize) -> impl Iterator<Item = Group> {
         let mut next = 0;
         std::iter::from_fn(move || {

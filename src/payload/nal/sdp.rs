@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 
-/// The NAL units of bytes that may have start codes among them: what stands before the first is
-/// one too. Zero bytes at the end of each are the byte stream's.
+/// Iterates over the NAL units of bytes that may contain start codes; bytes before the first start
+/// code are one too. Trailing zero bytes are removed.
 pub(in crate::payload) fn byte_stream_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let first = annexb::find_start_code(bytes, 0).unwrap_or(bytes.len());
     let head = bytes.get(..first).unwrap_or_default();
@@ -15,14 +15,14 @@ pub(in crate::payload) fn byte_stream_units(bytes: &[u8]) -> impl Iterator<Item 
     head.into_iter().chain(annexb::nal_units(bytes))
 }
 
-/// NAL units as a comma-separated list in base64.
+/// Encodes NAL units as a comma-separated list in base64.
 pub(in crate::payload) fn base64_list<'a>(nals: impl Iterator<Item = &'a Bytes>) -> String {
     let encoded: Vec<_> = nals.map(|nal| BASE64.encode(nal)).collect();
     encoded.join(",")
 }
 
-/// The NAL units of such a list; padding may be missing, what is no base64 is left out. Devices
-/// write start codes in front of parameter sets, behind them, or between several in one item.
+/// Decodes such a list; padding may be missing, and invalid items are skipped. Devices write start
+/// codes before parameter sets, after them, or between several in one item.
 pub(in crate::payload) fn from_base64_list(list: &str) -> impl Iterator<Item = Bytes> + '_ {
     list.split(',').flat_map(|item| {
         let item = BASE64.decode(item.trim()).unwrap_or_default();
@@ -31,7 +31,7 @@ pub(in crate::payload) fn from_base64_list(list: &str) -> impl Iterator<Item = B
     })
 }
 
-/// Standard alphabet; cameras are known to leave the padding out.
+/// The standard alphabet with optional padding, which some cameras omit.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -63,6 +63,7 @@ impl Default for RtcpConfig {
 
 /// What a sender report says of our stream at the instant when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.1")]
 pub struct SenderFacts {
     /// RTP timestamp of that same instant ([`RtpSink::timestamp_at`](super::RtpSink::timestamp_at)
     /// the stream's running time now), whether or not a packet carries it.

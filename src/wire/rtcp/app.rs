@@ -5,6 +5,7 @@ use crate::wire::{ParseError, Reader};
 
 /// An application-defined packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.7")]
 pub struct App<'a> {
     /// Subtype, below 32, defined by the application.
     pub subtype: u8,

@@ -10,6 +10,7 @@ const FIR_FORMAT: u8 = 4;
 
 /// A feedback message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4585 section 6.1")]
 pub struct Feedback<'a> {
     /// [`RTPFB`](packet_type::RTPFB) or [`PSFB`](packet_type::PSFB).
     pub packet_type: u8,
@@ -27,6 +28,7 @@ pub struct Feedback<'a> {
 /// An entry of a generic NACK: packet `first` is lost, and each `first + 1 + i` whose bit `i` of
 /// `following` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4585 section 6.2.1")]
 pub struct Nack {
     /// Sequence number of a lost packet.
     pub first: u16,
@@ -45,6 +47,7 @@ impl Nack {
 
 /// An entry of a full intra request: asks one source for a key frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 5104 section 4.3.1.1")]
 pub struct Fir {
     /// SSRC of the requested source.
     pub ssrc: u32,

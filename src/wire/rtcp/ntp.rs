@@ -7,6 +7,7 @@ const UNIX_EPOCH: u64 = 2_208_988_800;
 
 /// An NTP timestamp: seconds since 1900 in 32.32 fixed point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 4")]
 pub struct NtpTime(pub u64);
 
 impl NtpTime {

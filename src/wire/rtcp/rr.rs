@@ -7,6 +7,7 @@ const BLOCK_LEN: usize = 24;
 
 /// A report block: the reception statistics of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.1")]
 pub struct ReportBlock {
     /// SSRC of the source.
     pub ssrc: u32,
@@ -87,6 +88,7 @@ impl<'a> ReportBlocks<'a> {
 
 /// A receiver report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.2")]
 pub struct ReceiverReport<'a> {
     /// SSRC of the receiver.
     pub ssrc: u32,

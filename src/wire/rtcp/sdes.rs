@@ -42,6 +42,7 @@ pub struct SdesChunk<'a> {
 
 /// One item of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.5")]
 pub struct SdesItem<'a> {
     /// Item type; see [`item`].
     pub kind: u8,

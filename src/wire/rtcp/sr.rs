@@ -7,6 +7,7 @@ use crate::wire::{ParseError, Reader};
 
 /// Sender information: the statistics of a sender's own stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.1")]
 pub struct SenderInfo {
     /// Wall-clock time of the report.
     pub ntp: NtpTime,
@@ -20,6 +21,7 @@ pub struct SenderInfo {
 
 /// A sender report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.1")]
 pub struct SenderReport<'a> {
     /// SSRC of the sender.
     pub ssrc: u32,

@@ -77,6 +77,7 @@ impl Civil {
 
 /// Displays seconds since the Unix epoch in the form `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a number with a notation")]
 pub struct Rfc1123(pub u64);
 
 impl fmt::Display for Rfc1123 {
@@ -113,6 +114,7 @@ impl fmt::Display for Rfc1123 {
 
 /// A UTC time since the Unix epoch, displayed as in `Range: clock=`: `19961108T142300.25Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a time with a notation")]
 pub struct UtcTime(pub Duration);
 
 impl UtcTime {

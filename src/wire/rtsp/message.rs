@@ -133,6 +133,7 @@ impl Display for RequestUri<'_> {
 
 /// A request (RFC 2326 section 6).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 6")]
 pub struct Request<'a> {
     /// Method.
     pub method: Method,
@@ -193,6 +194,7 @@ impl<'a> Request<'a> {
 
 /// A response (RFC 2326 section 7).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 7")]
 pub struct Response<'a> {
     /// Status code.
     pub status: StatusCode,

@@ -35,6 +35,7 @@ pub fn parse_scale(value: &str) -> Result<f32, ParseError> {
 
 /// Displays a `Scale` or `Speed` with at least one decimal (`1.0`), as players expect.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a number with a notation")]
 pub struct Scale(pub f32);
 
 impl fmt::Display for Scale {

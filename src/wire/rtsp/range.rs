@@ -30,6 +30,7 @@ impl std::error::Error for RangeError {}
 
 /// The start of a range in normal play time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 2326 section 3.6")]
 pub enum NptTime {
     /// `now`: the live edge.
     Now,
@@ -39,6 +40,7 @@ pub enum NptTime {
 
 /// The kind of a SMPTE time code (RFC 2326 section 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 2326 section 3.5")]
 pub enum SmpteType {
     /// `smpte`, the default: the same as `smpte-30-drop`.
     Smpte,
@@ -61,6 +63,7 @@ impl SmpteType {
 
 /// A SMPTE time code relative to the start of the clip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 3.5")]
 pub struct SmpteTime {
     /// Hours, below 100.
     pub hours: u8,
@@ -261,6 +264,7 @@ impl Range {
 
 /// The `Range` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 12.29")]
 pub struct RangeHeader {
     /// The time range.
     pub range: Range,
@@ -371,6 +375,7 @@ fn smpte_range(kind: SmpteType, text: &str) -> Option<Range> {
 
 /// Displays a normal play time in seconds with at least three decimals, as players expect.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a time with a notation")]
 pub struct NptSeconds(pub Duration);
 
 impl fmt::Display for NptSeconds {

@@ -9,6 +9,7 @@ const MAX_ENTRIES: usize = 64;
 
 /// The entry of one stream in [`RtpInfo`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RtpInfoEntry<'a> {
     /// Control URL of the stream, as in SETUP; empty if the entry has none.
     pub url: &'a str,
@@ -23,6 +24,7 @@ pub struct RtpInfoEntry<'a> {
 
 /// The `RTP-Info` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the header is a list")]
 pub struct RtpInfo<'a> {
     /// One entry for each stream.
     pub entries: Vec<RtpInfoEntry<'a>>,

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// The `Session` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 2326 section 12.37")]
 pub struct SessionHeader<'a> {
     /// Session id; opaque to the client.
     pub id: &'a str,

@@ -58,6 +58,7 @@ impl From<&str> for Protocol {
 
 /// Delivery to one client or to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 2326 section 12.39")]
 pub enum Delivery {
     /// `unicast`.
     Unicast,
@@ -67,6 +68,7 @@ pub enum Delivery {
 
 /// One alternative of a [`Transport`] header.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransportSpec {
     /// Transport protocol.
     pub protocol: Protocol,
@@ -311,6 +313,7 @@ fn is_quoted(value: &str) -> bool {
 
 /// The `Transport` header: alternatives in order of preference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the header is a list")]
 pub struct Transport {
     /// Alternatives; the parser returns at least one.
     pub specs: Vec<TransportSpec>,

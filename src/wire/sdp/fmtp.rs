@@ -6,6 +6,7 @@ use std::fmt;
 
 /// The value of `a=rtpmap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4566 section 6")]
 pub struct RtpMap {
     /// Payload type, below 128.
     pub payload_type: u8,

@@ -4,6 +4,7 @@ use crate::wire::text::{digits, is_token};
 
 /// The level of a description to which lines are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 4566 section 5")]
 pub enum SdpLevel {
     /// Session level: before the first `m=`.
     #[default]

@@ -35,6 +35,7 @@ use std::fmt;
 /// );
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionDescription {
     /// `o=`: originator and version.
     pub origin: Origin,
@@ -62,6 +63,7 @@ pub struct SessionDescription {
 
 /// `o=`: the originator of the session, and the version of its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4566 section 5.2")]
 pub struct Origin {
     /// User name; `-` if the host has no user names.
     pub username: String,
@@ -100,6 +102,7 @@ const fn address_type(address: std::net::IpAddr) -> &'static str {
 
 /// `c=`: the address to which the media are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4566 section 5.7")]
 pub struct Connection {
     /// Address type: `IP4` or `IP6`.
     pub address_type: String,
@@ -125,6 +128,7 @@ impl Connection {
 
 /// `b=`: bandwidth.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4566 section 5.8")]
 pub struct Bandwidth {
     /// Bandwidth type: `AS`, `CT`, `RR`, `RS`, …
     pub kind: String,
@@ -134,6 +138,7 @@ pub struct Bandwidth {
 
 /// `t=`: the time for which the session is active, in seconds since 1900; 0 is unbounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Time {
     /// Start.
     pub start: u64,
@@ -143,6 +148,7 @@ pub struct Time {
 
 /// An attribute: `a=name` or `a=name:value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4566 section 5.13")]
 pub struct Attribute {
     /// Name, before the colon.
     pub name: String,
@@ -164,6 +170,7 @@ impl Attribute {
 
 /// `m=`: a media description with its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MediaDescription {
     /// Media type: `audio`, `video`, `application`, …
     pub media: String,
