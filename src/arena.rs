@@ -1,5 +1,5 @@
-//! [`Arena`]: a slab whose ids carry a generation, so that a stale id finds nothing instead of
-//! a stranger.
+//! [`Arena`]: a table whose ids carry a generation, so that a stale id finds nothing instead of
+//! another object.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,29 +7,30 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// An id without its type: index and generation. What event keys carry.
+/// An untyped id: index and generation, as in the keys of events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "an id consists of an index and a generation")]
 pub struct RawId {
     /// Slot number.
     pub index: u32,
-    /// Tells the objects that have been in a slot from each other.
+    /// Distinguishes the objects that have occupied a slot.
     pub generation: u32,
 }
 
-/// Names an object in an [`Arena`]; `K` keeps the ids of different tables apart.
+/// The id of an object in an [`Arena`]; `K` distinguishes the ids of different tables at compile
+/// time.
 pub struct Id<K> {
     raw: RawId,
     of: PhantomData<fn() -> K>,
 }
 
 impl<T> Id<T> {
-    /// The id of `raw` in the arena that it was taken from.
+    /// Creates the id from its untyped form, for the arena that it was taken from.
     pub const fn from_raw(raw: RawId) -> Self {
         Self { raw, of: PhantomData }
     }
 
-    /// Index and generation.
+    /// Returns the untyped id.
     pub const fn raw(self) -> RawId {
         self.raw
     }
@@ -74,25 +75,26 @@ impl<T> fmt::Display for Id<T> {
 }
 
 /// A table of `T` with generational ids. Insertion, removal (on average) and look-up are O(1).
-/// When most of a crowd has gone, so does the memory it took, as far as slot numbers allow.
+/// After most of a large number of objects has been removed, the memory is released too, as far as
+/// slot numbers allow.
 ///
-/// Its ids are of the kind `K`: of the objects' own type, or of a mark for ids that are known where
-/// the objects' type is not.
+/// Ids have the kind `K`: the objects' own type, or a marker type for ids that are used where the
+/// objects' type is not known.
 #[derive(Debug)]
 pub struct Arena<T, K = T> {
     slots: slab::Slab<Slot<T>>,
     of: PhantomData<fn() -> K>,
-    /// The generation of the next object; one count for all slots, so that none has to be kept
-    /// for slots that are given back. An id is reused after 2³² insertions at the earliest.
+    /// The generation of the next object. All slots share the counter, so that no generation has to
+    /// be kept for released slots. An id is reused after 2³² insertions at the earliest.
     next: u32,
     thinning: Thinning,
 }
 
-/// Capacity that a table keeps in any case.
+/// Capacity that a table always keeps.
 const KEPT_CAPACITY: usize = 64;
 
-/// When a table gives memory back: most of it is vacant, and either half of the rest has gone
-/// since it was tried last, or many have come and gone.
+/// Decides when a table releases memory: when most of it is vacant, and since the last time either
+/// half of the rest was removed or many objects were inserted and removed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Thinning {
     removals: usize,
@@ -105,7 +107,7 @@ impl Thinning {
         Self { removals: 0, capacity: 0, tried_at: 0 }
     }
 
-    /// To be called after a removal; whether it is time to give memory back.
+    /// To be called after each removal; returns whether to release memory now.
     pub(crate) const fn is_due(&mut self, len: usize, capacity: usize) -> bool {
         self.removals += 1;
         if capacity <= KEPT_CAPACITY || len > capacity / 4 {
@@ -124,13 +126,13 @@ impl Thinning {
     }
 }
 
-/// Moves what is left of a crowd to memory of its size. (Shrunk where it lies, at the end of the
-/// crowd's memory, it would keep the allocator from giving that back.)
+/// Moves the remaining objects to memory of their size. (Shrinking in place would leave them at the
+/// end of the old memory, and the allocator could not return that.)
 pub(crate) fn thin<T>(slots: &mut slab::Slab<T>) {
     *slots = std::mem::take(slots).into_iter().collect();
 }
 
-/// Gives back what a map has kept of a former crowd; to be called after removals.
+/// Releases excess capacity of a map; to be called after removals.
 pub(crate) fn shrink_map<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > KEPT_CAPACITY && map.len() <= map.capacity() / 8 {
         map.shrink_to(map.len() * 2);
@@ -150,17 +152,17 @@ impl<T, K> Default for Arena<T, K> {
 }
 
 impl<T, K> Arena<T, K> {
-    /// An empty table.
+    /// Creates an empty table.
     pub const fn new() -> Self {
         Self { slots: slab::Slab::new(), of: PhantomData, next: 0, thinning: Thinning::new() }
     }
 
-    /// Puts `value` in the table and names it.
+    /// Inserts `value` and returns its id.
     pub fn insert(&mut self, value: T) -> Id<K> {
         self.insert_with(|_| value)
     }
 
-    /// Puts in the table what `make` returns when told the id that it will have.
+    /// Inserts the return value of `make`, which is called with the new id.
     pub fn insert_with(&mut self, make: impl FnOnce(Id<K>) -> T) -> Id<K> {
         let entry = self.slots.vacant_entry();
         let index = entry.key();
@@ -172,7 +174,7 @@ impl<T, K> Arena<T, K> {
         id
     }
 
-    /// Takes the object out of the table; `None` if it had left before.
+    /// Removes and returns an object; `None` if it was removed before.
     pub fn remove(&mut self, id: Id<K>) -> Option<T> {
         let index = id.raw.index as usize;
         if !self.contains(id) {
@@ -185,52 +187,52 @@ impl<T, K> Arena<T, K> {
         Some(slot.value)
     }
 
-    /// The object, unless it has left the table.
+    /// Returns an object; `None` if it was removed.
     pub fn get(&self, id: Id<K>) -> Option<&T> {
         let slot = self.slots.get(id.raw.index as usize)?;
         (slot.generation == id.raw.generation).then_some(&slot.value)
     }
 
-    /// The object, unless it has left the table.
+    /// Returns an object mutably; `None` if it was removed.
     pub fn get_mut(&mut self, id: Id<K>) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.raw.index as usize)?;
         (slot.generation == id.raw.generation).then_some(&mut slot.value)
     }
 
-    /// The id of the object in a slot, if there is one.
+    /// Returns the id of the object in a slot, if there is one.
     pub(crate) fn id_at(&self, index: usize) -> Option<Id<K>> {
         Some(Self::id(index, self.slots.get(index)?.generation))
     }
 
-    /// Whether the object is still in the table.
+    /// Returns whether an object is in the table.
     pub fn contains(&self, id: Id<K>) -> bool {
         self.get(id).is_some()
     }
 
-    /// Number of objects.
+    /// Returns the number of objects.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether the table is empty.
+    /// Returns whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// All objects, in the order of their slots.
+    /// Iterates over all objects, in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (Id<K>, &T)> {
         self.slots.iter().map(|(index, slot)| (Self::id(index, slot.generation), &slot.value))
     }
 
-    /// All objects, in the order of their slots.
+    /// Iterates over all objects mutably, in the order of their slots.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<K>, &mut T)> {
         self.slots
             .iter_mut()
             .map(|(index, slot)| (Self::id(index, slot.generation), &mut slot.value))
     }
 
-    /// The objects in some slots, in their order. An object stays in its slot while others come
-    /// and go.
+    /// Iterates over the objects in a range of slots. An object keeps its slot while others are
+    /// inserted and removed.
     pub(crate) fn in_slots(&self, slots: Range<usize>) -> impl Iterator<Item = (Id<K>, &T)> {
         (slots.start..slots.end.min(self.slot_count())).filter_map(|index| {
             let slot = self.slots.get(index)?;
@@ -238,12 +240,12 @@ impl<T, K> Arena<T, K> {
         })
     }
 
-    /// The slot after the last object's: all objects are in slots below this.
+    /// Number of slots up to the last object: all objects are in slots below it.
     pub(crate) fn slot_count(&self) -> usize {
         self.slots.iter().next_back().map_or(0, |(index, _)| index + 1)
     }
 
-    /// All ids, in the order of their slots.
+    /// Iterates over all ids, in the order of their slots.
     pub fn ids(&self) -> impl Iterator<Item = Id<K>> + '_ {
         self.iter().map(|(id, _)| id)
     }

@@ -1,30 +1,30 @@
-//! Errors by blame: who has to change something for the call to succeed.
+//! [`Error`]: errors, classified by who has to change something for the call to succeed.
 
 use std::{fmt, io};
 
-/// What went wrong, and whose fault it was.
+/// An error, classified by its cause.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Bytes from outside that do not follow their format.
+    /// Data from outside do not follow their format.
     Malformed(crate::wire::ParseError),
-    /// The peer broke a rule of the protocol, in well-formed messages.
+    /// The peer has violated a rule of the protocol, in well-formed messages.
     Peer(&'static str),
     /// A configured limit is reached.
     Limit {
-        /// What is limited.
+        /// The limited quantity.
         what: &'static str,
-        /// The limit in force.
+        /// The value of the limit.
         limit: usize,
     },
-    /// The caller broke a rule of this crate; never caused by input.
+    /// The caller has violated a rule of this crate; never caused by input.
     Usage(&'static str),
-    /// A file cannot be served, and why.
+    /// A file cannot be served, for the given reason.
     Media(String),
-    /// A payload format is unknown or cannot be used as it was described; names it
-    /// (see [`FormatError`](crate::payload::FormatError)).
+    /// A payload format, which the text names, is unknown or cannot be used as described (see
+    /// [`FormatError`](crate::payload::FormatError)).
     Format(String),
-    /// The operating system refused an operation.
+    /// The operating system has refused an operation.
     Io(io::Error),
 }
 

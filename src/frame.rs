@@ -1,45 +1,47 @@
-//! [`Frame`]: what flows from a source to a sink.
+//! [`Frame`]: the unit of media that sources produce and sinks consume.
 
 use bytes::Bytes;
 use std::time::Duration;
 
-/// One frame: a whole access unit of video, a whole audio frame, or a run of PCM samples or of
-/// transport stream packets. Never truncated.
+/// A frame: an access unit of video, an audio frame, or a run of PCM samples or of transport stream
+/// packets. Frames are never truncated.
 ///
-/// H.264 and H.265 frames are access units in Annex B form (start code before each NAL unit,
-/// three or four bytes long), whatever their container had. An encoder that hands over slice by
-/// slice may split an access unit over several frames; all but the last then lack
+/// H.264 and H.265 frames are access units in Annex B form (a start code of three or four bytes
+/// before each NAL unit), whatever the form in their container. An encoder that delivers slice by
+/// slice may split an access unit into several frames; all but the last then lack
 /// [`FrameFlags::ends_access_unit`].
+///
+/// Create one with [`Frame::new`], and change the fields that differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// The bytes, without container or transport framing (ADTS headers are taken off; MPEG audio
-    /// frames keep their header, which RFC 2250 wants).
+    /// Data, without container or transport framing (ADTS headers are removed; MPEG audio frames
+    /// keep their header, which RFC 2250 requires).
     pub data: Bytes,
-    /// When the frame is to be presented, on the source's own time line (for a file: normal play
-    /// time, RFC 2326 section 3.6).
+    /// Presentation time on the source's own time line (for a file: normal play time, RFC 2326
+    /// section 3.6).
     pub pts: Duration,
-    /// When the frame is due to be sent: decoding time on the same time line. Never decreases
-    /// between two seeks; equals `pts` where frames are not reordered.
+    /// Decoding time on the same time line: when the frame is due to be sent. It never decreases
+    /// between two seeks, and equals `pts` if frames are not reordered.
     pub dts: Duration,
-    /// How long the frame lasts; zero if unknown.
+    /// Duration of the frame; zero if unknown.
     pub duration: Duration,
-    /// What the wall clock showed when the frame was captured, as the time since the Unix epoch,
-    /// if the source knows. Sender reports of a live stream state it (RFC 3550 section 6.4.1).
+    /// Wall-clock time at which the frame was captured, since the Unix epoch, if the source knows
+    /// it. Sender reports of a live stream state it (RFC 3550 section 6.4.1).
     pub wall_clock: Option<Duration>,
-    /// Further facts about the frame.
+    /// Further properties of the frame.
     pub flags: FrameFlags,
 }
 
-/// Facts about a [`Frame`].
+/// Properties of a [`Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameFlags {
-    /// Decoding can start here. True for every frame of audio.
+    /// Whether decoding can start with the frame; true for every audio frame.
     pub key: bool,
-    /// Nothing of the same access unit follows (sets the RTP marker bit for video).
+    /// Whether the frame ends its access unit (sets the RTP marker bit for video).
     pub ends_access_unit: bool,
-    /// Frames are missing before this one, or the time line jumps.
+    /// Whether frames are missing before this one, or the time line jumps.
     pub discontinuity: bool,
 }
 
@@ -50,7 +52,7 @@ impl Default for FrameFlags {
 }
 
 impl Frame {
-    /// A key frame that is presented when it is decoded.
+    /// Creates a key frame whose decoding time is its presentation time.
     pub fn new(data: impl Into<Bytes>, pts: Duration, duration: Duration) -> Self {
         let (data, flags) = (data.into(), FrameFlags::default());
         Self { data, pts, dts: pts, duration, wall_clock: None, flags }

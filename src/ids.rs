@@ -1,43 +1,43 @@
-//! The ids by which the rooms of the server name each other's objects, and the kinds of its events.
+//! Ids of the server's objects, and the kinds of its events.
 //!
-//! A stream names the connection that it is sent over, a connection the streams on its channels, a
-//! destination the client session that it belongs to. None of them holds the other: an id is looked
-//! up in the table of the room that owns the object, and finds nothing once the object is gone.
+//! Objects refer to each other by id: a stream to the connection that it is sent over, a connection
+//! to the streams on its channels, a destination to its client session. None owns the other: an id
+//! is looked up in the table that owns the object, and is not found once the object has ended.
 
 #![expect(clippy::exhaustive_enums, reason = "types without values, which tell ids apart")]
 
 use crate::arena::Id;
 
-/// Marks ids of RTSP connections.
+/// Marker type for ids of RTSP connections.
 #[derive(Debug)]
 pub enum OfConnection {}
-/// Marks ids of streams.
+/// Marker type for ids of streams.
 #[derive(Debug)]
 pub enum OfStream {}
-/// Marks ids of a stream's destinations.
+/// Marker type for ids of a stream's destinations.
 #[derive(Debug)]
 pub enum OfDestination {}
-/// Marks ids of client sessions.
+/// Marker type for ids of client sessions.
 #[derive(Debug)]
 pub enum OfClientSession {}
-/// Marks ids of media sessions.
+/// Marker type for ids of media sessions.
 #[derive(Debug)]
 pub enum OfMediaSession {}
-/// Marks ids of live inputs.
+/// Marker type for ids of live inputs.
 #[derive(Debug)]
 pub enum OfInput {}
 
-/// Names an RTSP connection in its server.
+/// The id of an RTSP connection in its server.
 pub type ConnectionId = Id<OfConnection>;
-/// Names a stream in its server.
+/// The id of a stream in its server.
 pub type StreamId = Id<OfStream>;
-/// Names a destination in its stream.
+/// The id of a destination in its stream.
 pub type DestinationId = Id<OfDestination>;
-/// Names a client session in its [`SessionPool`](crate::server::pool::SessionPool).
+/// The id of a client session in its [`SessionPool`](crate::server::pool::SessionPool).
 pub type ClientSessionId = Id<OfClientSession>;
-/// Names a media session in its server.
+/// The id of a media session in its server.
 pub type MediaSessionId = Id<OfMediaSession>;
-/// Names a live input in its server.
+/// The id of a live input in its server.
 pub type InputId = Id<OfInput>;
 
 /// Kinds of the server's events ([`EventKey::kind`](crate::env::EventKey)).

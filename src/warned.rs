@@ -1,28 +1,29 @@
-//! [`Warned`]: of what the log has been warned. A peer that repeats its breach is not repeated at the
-//! level of warnings: a client that comes back every second would fill the log of a device.
+//! [`Warned`]: the subjects about which a warning was logged. A repeated violation by the same peer
+//! is logged at debug level: a client that reconnects every second would fill the log of a device.
 
 use log::Level;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
 
-/// Subjects that are remembered; the oldest is forgotten first, and warned of again.
+/// Number of subjects that are remembered; the oldest is forgotten first, and then warned about
+/// again.
 const REMEMBERED: usize = 256;
 
-/// What a peer did, or what could not be done for it.
+/// A violation by a peer, or a failure to serve it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Breach {
-    /// A stream could not be made for it.
+    /// A stream could not be made for the peer.
     NoStream,
-    /// There were no UDP ports for it.
+    /// No UDP ports were available for the peer.
     NoPorts,
-    /// It takes no answers to its requests.
+    /// The peer does not read the answers to its requests.
     TakesNoAnswers,
-    /// It names a session of another.
+    /// The peer names a session of another client.
     ForeignSession,
 }
 
-/// The subjects, of type `K`, of which the log has been warned.
+/// The subjects, of type `K`, about which a warning was logged.
 #[derive(Debug)]
 pub(crate) struct Warned<K> {
     known: HashSet<K>,
@@ -34,7 +35,7 @@ impl<K: Clone + Eq + Hash> Warned<K> {
         Self { known: HashSet::new(), in_order: VecDeque::new() }
     }
 
-    /// The level at which to log: a warning the first time, for debugging from then on.
+    /// Returns the log level for a subject: warning the first time, debug from then on.
     pub(crate) fn level(&mut self, subject: K) -> Level {
         if self.known.contains(&subject) {
             return Level::Debug;
@@ -51,7 +52,7 @@ impl<K: Clone + Eq + Hash> Warned<K> {
 }
 
 impl Warned<(IpAddr, Breach)> {
-    /// The level at which to log a breach of a peer.
+    /// Returns the log level for a violation by a peer.
     pub(crate) fn level_for(&mut self, peer: IpAddr, breach: Breach) -> Level {
         self.level((peer.to_canonical(), breach))
     }

@@ -1,10 +1,10 @@
-//! [`Clock`]: the time of a turn. Monotonic time is read once a turn; the wall clock (for NTP
+//! [`Clock`]: the time of a turn. Monotonic time is read once per turn; the wall clock (for NTP
 //! timestamps and `Date`) follows it and is compared with the operating system's clock once a
 //! second.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The wall clock when a simulated world begins: 2023-11-14T22:13:20Z.
+/// The wall clock at the start of a simulation: 2023-11-14T22:13:20Z.
 #[cfg(any(test, feature = "simulation"))]
 const SIMULATED_EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
@@ -13,7 +13,7 @@ const WALL_CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Clock {
     now: Instant,
-    /// A pair read at one time: the wall clock at an instant.
+    /// The wall clock at the instant below, both read at the same time.
     wall: Duration,
     wall_at: Instant,
     simulated: bool,
@@ -35,7 +35,7 @@ impl Clock {
         self.now
     }
 
-    /// The time of this very moment.
+    /// The present time, not that of the turn.
     pub(crate) fn fresh(&self) -> Instant {
         if self.simulated { self.now } else { Instant::now() }
     }
@@ -45,7 +45,7 @@ impl Clock {
         self.wall.saturating_add(at.saturating_duration_since(self.wall_at))
     }
 
-    /// Reads the operating system's clock. The virtual clock stays as it is.
+    /// Reads the operating system's clock; no effect on a virtual clock.
     pub(crate) fn read(&mut self) {
         if self.simulated {
             return;
@@ -57,7 +57,7 @@ impl Clock {
         }
     }
 
-    /// Moves the virtual clock.
+    /// Advances the virtual clock.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn advance(&mut self, to: Instant) {
         debug_assert!(self.simulated);

@@ -1,14 +1,14 @@
 //! [`DelayQueue`]: an indexed binary heap of deadlines.
 //!
-//! Each entry knows its place in the heap, so cancelling and re-arming are O(log n) and leave no
-//! dead entry behind. Deadlines that are equal fire in the order in which they were armed.
+//! Each entry records its position in the heap, so that cancelling and re-arming are O(log n) and
+//! leave no dead entry behind. Equal deadlines expire in the order in which they were armed.
 
 use super::id::EnvironmentId;
 use crate::arena::{Thinning, thin};
 use std::time::Instant;
 
-/// Names a delayed task. Once the task has run or been cancelled, and in another environment than
-/// its own, it names nothing.
+/// The id of a delayed task. It is invalid once the task has run or been cancelled, and in any
+/// other environment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TaskToken {
     environment: EnvironmentId,
@@ -37,7 +37,7 @@ impl Node {
     }
 }
 
-/// Deadlines with a value each, the earliest first.
+/// A queue of deadlines with a value each, earliest first.
 #[derive(Debug)]
 pub(crate) struct DelayQueue<T> {
     environment: EnvironmentId,
@@ -48,7 +48,7 @@ pub(crate) struct DelayQueue<T> {
 }
 
 impl<T> DelayQueue<T> {
-    /// An empty queue, whose tokens belong to this environment.
+    /// Creates an empty queue, whose tokens belong to this environment.
     pub(crate) fn new(environment: EnvironmentId) -> Self {
         let (heap, slots) = (Vec::new(), slab::Slab::new());
         Self { environment, heap, slots, next: 0, thinning: Thinning::new() }
@@ -58,7 +58,7 @@ impl<T> DelayQueue<T> {
         self.heap.len()
     }
 
-    /// Everything armed from here on has a number that is not below this one.
+    /// Returns a number that is not above those of all entries armed from now on.
     pub(crate) fn mark(&self) -> u64 {
         self.next
     }
@@ -89,12 +89,12 @@ impl<T> DelayQueue<T> {
         self.is_in(token, slot).then_some(slot.position)
     }
 
-    /// Whether a token was given out by this queue.
+    /// Whether this queue has issued a token.
     pub(crate) fn is_of(&self, token: TaskToken) -> bool {
         token.environment == self.environment
     }
 
-    /// Whether a token names the entry in its slot.
+    /// Whether a token refers to the entry in its slot.
     fn is_in(&self, token: TaskToken, slot: &Slot<T>) -> bool {
         slot.serial == token.serial && token.environment == self.environment
     }
@@ -123,7 +123,7 @@ impl<T> DelayQueue<T> {
         self.take(position)
     }
 
-    /// The earliest entry if it is due at `now` and was armed before `mark`.
+    /// Removes and returns the earliest entry if it is due at `now` and was armed before `mark`.
     pub(crate) fn pop_due(&mut self, now: Instant, mark: u64) -> Option<T> {
         let first = self.heap.first()?;
         if first.at > now || first.armed >= mark {
@@ -147,7 +147,7 @@ impl<T> DelayQueue<T> {
         Some(slot.value)
     }
 
-    /// Notes in the slot where its node is.
+    /// Records the position of a node in its slot.
     fn place(&mut self, position: usize) {
         let slot = self.heap[position].slot as usize;
         self.slots[slot].position = position;

@@ -1,7 +1,7 @@
-//! [`UsageEnvironment`] and [`Medium`], which name each other: the loop's state, its clock and its
-//! randomness. What an environment does stands in the files beside this one: delayed tasks in
-//! `tasks`, media in `medium`, an application's descriptors in `handlers`, triggers in `triggers`,
-//! the library's sockets in `sockets`, the turn in `turn`.
+//! [`UsageEnvironment`] and [`Medium`]: the state of the event loop, its clock and its randomness.
+//! The environment's functions are in the files beside this one: delayed tasks in `tasks`, media in
+//! `medium`, an application's descriptors in `handlers`, triggers in `triggers`, the library's
+//! sockets in `sockets`, the turn in `turn`.
 
 use super::clock::Clock;
 use super::delay_queue::DelayQueue;
@@ -24,11 +24,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The way from `dyn Medium` to its type. Every type implements it.
+/// Conversion from `dyn Medium` to a concrete type. Implemented for every type.
 pub trait AsAny: Any {
-    /// The object as `Any`.
+    /// Returns the object as `Any`.
     fn as_any(&self) -> &dyn Any;
-    /// The object as `Any`.
+    /// Returns the object as mutable `Any`.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
@@ -43,11 +43,11 @@ impl<T: Any> AsAny for T {
 
 /// An object that lives in the environment: a server, a client, a proxy.
 pub trait Medium: Any + AsAny {
-    /// What kind of object it is, for logs.
+    /// Returns the kind of the object, for logging.
     fn kind(&self) -> &'static str;
 
-    /// The name that the medium asks for when it is added; by default it gets a unique one. See
-    /// [`UsageEnvironment::add`] for a name that is taken.
+    /// Returns the name that the medium should have; by default it gets a unique one. If the name
+    /// is in use, see [`UsageEnvironment::add`].
     fn name(&self) -> Option<&str> {
         None
     }
@@ -55,13 +55,14 @@ pub trait Medium: Any + AsAny {
     /// Handles an event of a socket, timer or trigger that the medium registered.
     fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event);
 
-    /// The medium is in the table: the time to register sockets and arm timers.
+    /// Called when the medium has been added to the environment: the place to register sockets and
+    /// arm timers.
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         let _ = (env, me);
     }
 
-    /// The medium has left the table: the time to take leave of peers and to close sockets. It is
-    /// dropped afterwards.
+    /// Called when the medium has been removed from the environment: the place to notify peers and
+    /// close sockets. The medium is dropped afterwards.
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         let _ = env;
     }
@@ -75,10 +76,10 @@ pub(super) enum Due {
 
 /// An application's descriptor with its handler.
 pub(super) trait DescriptorHandler {
-    /// False if it is not to be called again.
+    /// Calls the handler; returns false if it is to be removed.
     fn handle(&mut self, env: &mut UsageEnvironment, readiness: Readiness) -> bool;
     fn descriptor(&self) -> BorrowedFd<'_>;
-    /// The value that was handed in as the descriptor.
+    /// The value that was passed as the descriptor.
     fn source(&mut self) -> &mut dyn Any;
 }
 
@@ -91,7 +92,7 @@ pub(super) enum World {
 }
 
 impl World {
-    /// The operating system, if this is its world.
+    /// The operating system's poll; `None` in a simulation.
     pub(super) fn system(&self) -> Option<&System> {
         match self {
             Self::System(system) => Some(system),
@@ -106,15 +107,15 @@ impl World {
 /// jitter buffer is so small.
 const DEFAULT_TIMER_SLACK: Duration = Duration::from_millis(2);
 
-/// The event loop with all that lives in it. See the [module](super).
+/// The event loop and all objects that live in it. See the [module documentation](super).
 ///
-/// Every id that an environment gives out ([`MediumId`](super::MediumId),
-/// [`TaskToken`](super::TaskToken), [`HandlerId`](super::HandlerId)) is of this environment: in
-/// another one, it names nothing.
+/// All ids that an environment issues ([`MediumId`](super::MediumId),
+/// [`TaskToken`](super::TaskToken), [`HandlerId`](super::HandlerId)) are valid in this environment
+/// only.
 ///
 /// # Example
 ///
-/// A delayed task, and a trigger that another thread uses:
+/// A delayed task, and a trigger that another thread calls:
 ///
 /// ```
 /// use riverrun::env::UsageEnvironment;
@@ -148,17 +149,17 @@ pub struct UsageEnvironment {
     extensions: Extensions,
 }
 
-/// Counts of what the loop has done so far.
+/// Counters of an event loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct LoopStatistics {
-    /// Turns.
+    /// Number of turns.
     pub turns: u64,
-    /// Waits that ended because something had happened or a timer was due.
+    /// Number of waits that ended because of an event or a due timer.
     pub wakeups: u64,
-    /// Timers and delayed tasks that fired.
+    /// Number of expired timers and delayed tasks.
     pub timers_fired: u64,
-    /// Readiness and trigger events handed out.
+    /// Number of readiness and trigger events delivered.
     pub events: u64,
 }
 
@@ -174,21 +175,21 @@ impl fmt::Debug for UsageEnvironment {
 }
 
 impl UsageEnvironment {
-    /// An environment of the operating system.
+    /// Creates an environment on the operating system.
     ///
     /// # Errors
-    /// When the operating system grants no poll or no randomness.
+    /// The operating system refuses to create a poll or to supply random numbers.
     pub fn new() -> io::Result<Self> {
         let (system, waker) = System::new()?;
         let (clock, random) = (Clock::system(), Random::system()?);
         Ok(Self::of(World::System(system), clock, random, Some(waker)))
     }
 
-    /// An environment of its own world: a virtual clock, seeded randomness and an in-memory
-    /// network. What happens in it depends on nothing but the calls made and `seed`.
+    /// Creates a simulated environment: a virtual clock, seeded randomness and an in-memory
+    /// network. Its behaviour depends only on the calls made and on `seed`.
     ///
-    /// It is meant for tests, and is compiled only with the feature `simulation`. An application
-    /// that names the feature for its tests alone ships without the simulated network:
+    /// It is meant for tests, and compiled only with the feature `simulation`. An application that
+    /// enables the feature for its tests only ships without the simulated network:
     ///
     /// ```toml
     /// [dependencies]
@@ -226,14 +227,14 @@ impl UsageEnvironment {
         }
     }
 
-    /// Whether this is a simulated world (feature `simulation`).
+    /// Returns whether this is a simulated environment (feature `simulation`).
     #[cfg(any(test, feature = "simulation"))]
     pub fn is_simulated(&self) -> bool {
         matches!(self.world, World::Simulated(_))
     }
 
-    /// The controls of the simulated world: link qualities, faults (feature `simulation`). `None` in
-    /// an environment of the operating system.
+    /// Returns the controls of the simulated network: link properties, faults (feature
+    /// `simulation`). `None` in an environment on the operating system.
     #[cfg(any(test, feature = "simulation"))]
     pub fn simulation(&mut self) -> Option<&mut Simulation> {
         match &mut self.world {
@@ -243,8 +244,8 @@ impl UsageEnvironment {
         }
     }
 
-    /// Makes the wall clock of a simulated world jump by `seconds` (feature `simulation`). In an
-    /// environment of the operating system it does nothing.
+    /// Makes the wall clock of a simulated environment jump by `seconds` (feature `simulation`). No
+    /// effect in an environment on the operating system.
     #[cfg(any(test, feature = "simulation"))]
     pub fn jump_wall_clock(&mut self, seconds: i64) {
         if self.is_simulated() {
@@ -252,36 +253,38 @@ impl UsageEnvironment {
         }
     }
 
-    /// The time of this turn: monotonic, read once a turn after the wait. Between turns, the time
-    /// of the call.
+    /// Returns the monotonic time of this turn, which is read once per turn, after the wait.
+    /// Between turns, returns the present time.
     pub fn now(&self) -> Instant {
         if self.in_turn { self.clock.now() } else { self.clock.fresh() }
     }
 
-    /// The wall clock at [`now`](Self::now), since the Unix epoch. It may jump.
+    /// Returns the wall-clock time that corresponds to [`now`](Self::now), since the Unix epoch. It
+    /// may jump.
     pub fn wall_clock(&self) -> Duration {
         self.clock.wall(self.now())
     }
 
-    /// Fills `buf` with random bytes: from the operating system, fit for secrets; in a simulated
-    /// world, from its seeded generator.
+    /// Fills `buf` with random bytes from the operating system, suitable for secrets; in a
+    /// simulation, from its seeded generator.
     pub fn fill_random(&mut self, buf: &mut [u8]) {
         self.random.fill(buf);
     }
 
-    /// A random number of the same origin as the bytes of [`fill_random`](Self::fill_random).
+    /// Returns a random number from the same source as [`fill_random`](Self::fill_random).
     pub fn random_u32(&mut self) -> u32 {
         let mut bytes = [0; 4];
         self.random.fill(&mut bytes);
         u32::from_le_bytes(bytes)
     }
 
-    /// Counts of what the loop has done so far.
+    /// Returns the counters of the loop.
     pub fn statistics(&self) -> LoopStatistics {
         self.statistics
     }
 
-    /// A value that a room above keeps in this environment; it is made at the first call.
+    /// A value of type `T` that a higher layer keeps in this environment; created by the first
+    /// call.
     pub(crate) fn extension<T: Any + Default>(&mut self) -> &mut T {
         self.extensions.entry()
     }

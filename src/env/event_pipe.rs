@@ -1,4 +1,4 @@
-//! Event pipes: triggers for code that can do no more than write to a descriptor.
+//! Event pipes: triggers for code that can only write to a descriptor.
 
 use super::environment::{DescriptorHandler, TriggerHandler, UsageEnvironment};
 use super::readiness::{Interest, Readiness};
@@ -7,7 +7,7 @@ use std::any::Any;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Bytes that are read a turn.
+/// Bytes that are read in one turn.
 const READ_A_TURN: usize = 1024;
 
 struct EventPipe {
@@ -41,15 +41,14 @@ impl DescriptorHandler for EventPipe {
 }
 
 impl UsageEnvironment {
-    /// Makes a pipe, and returns the end to write to. When bytes have been written, `handler` is
-    /// called on the loop's thread with their number; their values do not matter. The handler is
-    /// removed when every copy of that end is closed.
+    /// Creates a pipe, and returns its writing end. When bytes have been written, `handler` is
+    /// called on the loop's thread with their number; their values are ignored. The handler is
+    /// removed when all copies of the writing end are closed.
     ///
-    /// An event pipe is an [event trigger](Self::create_event_trigger) for code that can do no
-    /// more than write to a descriptor: a signal handler that another crate installs, a child
-    /// process, a library in another language. A write does not block. Bytes that find the pipe
-    /// full are lost: the handler is called for certain, but the number may be smaller than that
-    /// of the bytes sent.
+    /// An event pipe is an [event trigger](Self::create_event_trigger) for code that can only write
+    /// to a descriptor: a signal handler that another crate installs, a child process, a library in
+    /// another language. A write does not block. Bytes written to a full pipe are lost: the handler
+    /// is called in any case, but the number may be smaller than that of the bytes written.
     ///
     /// # Signals
     /// The crate `signal-hook` installs signal handlers that write to a descriptor, without unsafe
@@ -77,7 +76,7 @@ impl UsageEnvironment {
     /// ```
     ///
     /// # Errors
-    /// When no descriptor is left; `Unsupported` in a simulated world.
+    /// No descriptor is available; `Unsupported` in a simulated environment.
     pub fn create_event_pipe(
         &mut self,
         handler: impl FnMut(&mut Self, u64) + 'static,

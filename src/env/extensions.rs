@@ -1,10 +1,10 @@
-//! [`Extensions`]: values that the rooms above keep in an environment, one of each type.
+//! [`Extensions`]: values that higher layers keep in an environment, one of each type.
 
 use std::any::Any;
 use std::fmt;
 
-/// Values that the environment keeps for rooms that it does not know. There are few of them, and
-/// none is looked up on the way of a lone packet.
+/// Values that the environment keeps for layers that it does not know. There are few of them, and
+/// none is looked up for each packet.
 #[derive(Default)]
 pub(super) struct Extensions(Vec<Box<dyn Any>>);
 
@@ -15,7 +15,7 @@ impl fmt::Debug for Extensions {
 }
 
 impl Extensions {
-    /// The value of a type, made when it is asked for first.
+    /// Returns the value of a type, which the first call creates.
     pub(super) fn entry<T: Any + Default>(&mut self) -> &mut T {
         let known = self.0.iter().position(|value| value.is::<T>());
         let index = known.unwrap_or_else(|| {

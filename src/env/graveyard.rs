@@ -1,10 +1,10 @@
-//! [`Graveyard`]: the list of dropped sockets, by which the loop clears up after them.
+//! [`Graveyard`]: the list of dropped sockets whose registrations the loop removes.
 
 use crate::arena::RawId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Sockets and registrations that were dropped without the environment at hand.
+/// Sockets and registrations that were dropped without access to the environment.
 #[derive(Debug, Default)]
 pub(crate) struct Graveyard {
     used: AtomicBool,

@@ -1,9 +1,9 @@
 //! Readiness handlers for an application's own descriptors.
 //!
 //! The poll is edge-triggered, handlers are level-triggered: the descriptor is registered anew
-//! after each call, so the handler is called again while the descriptor is ready. The
-//! environment watches a duplicate of the descriptor, so a number that the application closed and
-//! the system gave to another is never mistaken for the old one.
+//! after each call, so that the handler is called again while the descriptor is ready. The
+//! environment watches a duplicate of the descriptor, so that a number which the application closed
+//! and the system reused is never mistaken for the old one.
 
 use super::environment::{DescriptorHandler, UsageEnvironment};
 use super::id::EnvironmentId;
@@ -15,15 +15,14 @@ use std::any::Any;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Names the handler of an application's descriptor. In another environment than its own it names
-/// nothing.
+/// The id of a handler of an application's descriptor. It is invalid in any other environment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct HandlerId {
     environment: EnvironmentId,
     raw: RawId,
 }
 
-/// A descriptor of the application, and the handler that is called when it is ready.
+/// A descriptor of the application with its handler.
 struct Handling<S, F> {
     source: S,
     handler: F,
@@ -51,14 +50,13 @@ where
 type Descriptor<'a> = (&'a System, &'a mut Registration<Box<dyn DescriptorHandler>>);
 
 impl UsageEnvironment {
-    /// Has `handler` called again and again while `source` is ready in a way that `interest` asks
-    /// for. The environment keeps `source` and hands it to the handler, which needs no copy of its
-    /// own; it is dropped with the handler. Hand in a `try_clone` or an [`Rc`](std::rc::Rc) to keep
-    /// a share of it.
+    /// Calls `handler` repeatedly while `source` is ready as `interest` requests. The environment
+    /// owns `source` and passes it to the handler, which needs no copy; both are dropped together.
+    /// Pass a `try_clone` or an [`Rc`](std::rc::Rc) to keep access to it.
     ///
-    /// A handler that blocks stops the loop: make the descriptor non-blocking, or read no more
-    /// than once a call. A handler may put another descriptor in the place of its own (when it
-    /// connects again, say); from then on that one is watched.
+    /// A handler that blocks stops the loop: make the descriptor non-blocking, or read at most once
+    /// per call. A handler may replace its descriptor by another one (to reconnect, for example);
+    /// the new one is watched from then on.
     ///
     /// ```
     /// use riverrun::env::{Interest, UsageEnvironment};
@@ -83,9 +81,9 @@ impl UsageEnvironment {
     /// ```
     ///
     /// # Errors
-    /// The operating system's, for a descriptor that cannot be watched (a regular file, say);
-    /// `Unsupported` in a simulated world, which has no descriptors, and for
-    /// [`Interest::PRIORITY`] where there is no such thing.
+    /// The operating system's error for a descriptor that cannot be watched (such as a regular
+    /// file); `Unsupported` in a simulated environment, which has no descriptors, and for
+    /// [`Interest::PRIORITY`] where the system does not support it.
     pub fn set_background_handling<S: AsFd + 'static>(
         &mut self,
         source: S,
@@ -114,12 +112,12 @@ impl UsageEnvironment {
         Ok(HandlerId { environment: self.identity, raw })
     }
 
-    /// Changes the interest of a handler; [`Interest::NONE`] rests it. False if it has been
-    /// removed or is not of this environment.
+    /// Changes the interest of a handler; [`Interest::NONE`] suspends it. Returns false if the
+    /// handler has been removed or belongs to another environment.
     ///
     /// # Errors
-    /// Those of [`set_background_handling`](Self::set_background_handling); the handler then
-    /// rests.
+    /// Those of [`set_background_handling`](Self::set_background_handling); the handler is
+    /// suspended in that case.
     pub fn change_background_handling(
         &mut self,
         id: HandlerId,
@@ -136,14 +134,14 @@ impl UsageEnvironment {
         result.map(|()| true)
     }
 
-    /// Gives a handler another descriptor, and drops the one that it had. False if the handler has
-    /// been removed or is not of this environment. (In its own call a handler changes what it was
-    /// handed instead.)
+    /// Gives a handler another descriptor, and drops its present one. Returns false if the handler
+    /// has been removed or belongs to another environment. (A handler that is being called should
+    /// replace its argument instead.)
     ///
     /// # Errors
-    /// The operating system's, for a descriptor that cannot be watched; `InvalidInput` for one of
-    /// another type than the handler is called with; `WouldBlock` while the handler is being
-    /// called. The handler then keeps the old descriptor.
+    /// The operating system's error for a descriptor that cannot be watched; `InvalidInput` for a
+    /// type other than that of the handler's descriptor; `WouldBlock` while the handler is being
+    /// called. The handler keeps its descriptor in these cases.
     pub fn move_background_handling<S: AsFd + 'static>(
         &mut self,
         id: HandlerId,
@@ -165,8 +163,9 @@ impl UsageEnvironment {
         result.map(|()| true)
     }
 
-    /// Removes a handler, which drops its descriptor. It may be called from anywhere, also from
-    /// the handler itself. False if it has been removed before or is not of this environment.
+    /// Removes a handler and drops its descriptor. May be called from anywhere, including the
+    /// handler itself. Returns false if it has been removed before or belongs to another
+    /// environment.
     pub fn remove_background_handling(&mut self, id: HandlerId) -> bool {
         let Some((system, registration)) = self.descriptor(id) else { return false };
         system.forget_descriptor(registration);
@@ -182,7 +181,8 @@ impl UsageEnvironment {
         matches!(registration.target, Target::Handler { .. }).then_some((system, registration))
     }
 
-    /// Runs a handler outside of its slot; afterwards the poll is asked anew.
+    /// Calls a handler that has been moved out of its slot; registers the descriptor anew
+    /// afterwards.
     pub(super) fn run_handler(
         &mut self,
         raw: RawId,
@@ -222,7 +222,7 @@ fn put_back<H>(registration: &mut Registration<H>, handler: H) {
     }
 }
 
-/// Watches a duplicate of `to` instead of the present descriptor. On an error all stays as it was.
+/// Watches a duplicate of `to` instead of the present descriptor. On an error nothing changes.
 fn move_to<H>(
     system: &System,
     raw: RawId,

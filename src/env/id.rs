@@ -1,5 +1,5 @@
-//! The names by which an environment and what lives in it know each other: [`MediumHandle`],
-//! [`MediumId`], [`EventKey`], and [`EnvironmentId`], which is part of every other id.
+//! The ids of an environment and of the objects in it: [`MediumHandle`], [`MediumId`],
+//! [`EventKey`], and [`EnvironmentId`], which is part of every other id.
 
 use crate::arena::RawId;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tells the environments of a process apart, so that an id of one does nothing in another.
-/// Numbers begin anew after 2³² − 1 environments.
+/// Distinguishes the environments of a process, so that an id of one is invalid in another. Numbers
+/// repeat after 2³² − 1 environments.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct EnvironmentId(u32);
 
 impl EnvironmentId {
-    /// The environment of ids that name nothing.
+    /// The environment of ids that refer to nothing.
     const NONE: Self = Self(0);
 
     /// A number that no other environment has.
@@ -28,18 +28,18 @@ impl EnvironmentId {
     }
 }
 
-/// The key by which an owner tells its sockets, timers and triggers apart. The environment hands
-/// it back unread.
+/// The key by which an owner distinguishes its sockets, timers and triggers. The environment
+/// returns it with each event, without interpreting it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "media write their keys, of these two parts")]
 pub struct EventKey {
-    /// The owner's number for the kind of thing.
+    /// Kind of the object, as numbered by the owner.
     pub kind: u32,
-    /// Which one of that kind.
+    /// Id of the object among those of its kind.
     pub id: RawId,
 }
 
-/// Names a medium without its type. In another environment than its own it names nothing.
+/// The untyped id of a medium. It is invalid in any other environment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediumHandle {
     environment: EnvironmentId,
@@ -47,7 +47,7 @@ pub struct MediumHandle {
 }
 
 impl Default for MediumHandle {
-    /// The handle of no medium.
+    /// Returns a handle that refers to no medium.
     fn default() -> Self {
         let raw = RawId { index: u32::MAX, generation: u32::MAX };
         Self { environment: EnvironmentId::NONE, raw }
@@ -65,18 +65,18 @@ impl MediumHandle {
         Self { environment, raw }
     }
 
-    /// The place in the table of an environment, if it is that of the medium.
+    /// The id in the table of an environment, if the medium belongs to it.
     pub(super) fn within(self, environment: EnvironmentId) -> Option<RawId> {
         (self.environment == environment).then_some(self.raw)
     }
 
-    /// Index and generation in the table of its environment.
+    /// Returns index and generation in the table of its environment.
     pub fn raw(self) -> RawId {
         self.raw
     }
 }
 
-/// Names a medium of type `M`. In another environment than its own it names nothing.
+/// The id of a medium of type `M`. It is invalid in any other environment.
 pub struct MediumId<M> {
     handle: MediumHandle,
     of: PhantomData<fn() -> M>,
@@ -87,7 +87,7 @@ impl<M> MediumId<M> {
         Self { handle, of: PhantomData }
     }
 
-    /// The same name without the type.
+    /// Returns the untyped id.
     pub fn handle(self) -> MediumHandle {
         self.handle
     }

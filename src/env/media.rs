@@ -1,4 +1,4 @@
-//! [`Media`]: the table of the objects that live in an environment, with their names.
+//! [`Media`]: the table of the objects in an environment, with their names.
 
 use super::id::{EnvironmentId, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 /// An object in the table.
 struct Entry<M: ?Sized> {
     name: String,
-    /// Triggers made for the medium; they end with it.
+    /// Triggers of the medium, which end with it.
     triggers: Vec<RawId>,
     state: State<M>,
 }
 
 enum State<M: ?Sized> {
     Present(Box<M>),
-    /// Moved out while it is called.
+    /// The object is moved out while it is called.
     Called {
         closing: bool,
     },
@@ -22,28 +22,28 @@ enum State<M: ?Sized> {
 
 /// The outcome of closing a medium.
 pub(super) enum Closing<M: ?Sized> {
-    /// It has ended, or is about to.
+    /// The medium has ended, or will.
     Ended,
-    /// It is being called: it ends when the call returns.
+    /// The medium is being called, and ends when the call returns.
     Later,
-    /// It is to be ended now.
+    /// The medium is to be ended now.
     Now(Box<M>),
 }
 
-/// Why a medium could not be called.
+/// The reason for which a medium cannot be called.
 pub(super) enum Absent {
     Ended,
     BeingCalled,
 }
 
-/// The objects of an environment. An object is moved out of its slot while it is called, so that
-/// it can be lent the whole environment.
+/// The objects of an environment. An object is moved out of its slot while it is called, so that it
+/// can be given the whole environment.
 pub(super) struct Media<M: ?Sized> {
     environment: EnvironmentId,
     table: Arena<Entry<M>>,
     names: BTreeMap<String, MediumHandle>,
     next_name: u64,
-    /// How many media are being called at this moment, one inside the other.
+    /// Nesting depth of the calls in progress.
     pub(super) depth: usize,
 }
 
@@ -73,8 +73,7 @@ impl<M: ?Sized> Media<M> {
         self.entry(handle).is_some()
     }
 
-    /// Puts an object in the table, under the name that it wishes if no other has that, and under a
-    /// unique one otherwise.
+    /// Inserts an object under the name `wish` if that is free, and under a unique name otherwise.
     pub(super) fn insert(&mut self, wish: Option<&str>, medium: Box<M>) -> MediumHandle {
         let name = self.unique_name(wish);
         let state = State::Present(medium);
@@ -108,12 +107,12 @@ impl<M: ?Sized> Media<M> {
         self.entry(handle).map(|entry| entry.name.as_str())
     }
 
-    /// All handles, in the order of the slots.
+    /// Iterates over all handles, in the order of the slots.
     pub(super) fn handles(&self) -> impl Iterator<Item = MediumHandle> + '_ {
         self.table.ids().map(|id| MediumHandle::new(self.environment, id.raw()))
     }
 
-    /// Takes an object's entry and name out of the table; returns the triggers that end with it.
+    /// Removes the entry and the name of an object; returns the triggers that end with it.
     pub(super) fn remove(&mut self, handle: MediumHandle) -> Vec<RawId> {
         let Some(entry) = self.id(handle).and_then(|id| self.table.remove(id)) else {
             return Vec::new();
@@ -122,7 +121,7 @@ impl<M: ?Sized> Media<M> {
         entry.triggers
     }
 
-    /// Begins to close an object.
+    /// Starts to close an object.
     pub(super) fn close(&mut self, handle: MediumHandle) -> Closing<M> {
         let Some(entry) = self.entry_mut(handle) else { return Closing::Ended };
         match std::mem::replace(&mut entry.state, State::Called { closing: true }) {
@@ -132,7 +131,7 @@ impl<M: ?Sized> Media<M> {
         }
     }
 
-    /// Takes an object out of its slot, for a call.
+    /// Moves an object out of its slot for a call.
     pub(super) fn take(&mut self, handle: MediumHandle) -> Result<Box<M>, Absent> {
         let entry = self.entry_mut(handle).ok_or(Absent::Ended)?;
         match std::mem::replace(&mut entry.state, State::Called { closing: false }) {
@@ -144,7 +143,7 @@ impl<M: ?Sized> Media<M> {
         }
     }
 
-    /// Puts an object back after a call; returns it if it was closed meanwhile.
+    /// Returns an object after a call; gives it back to the caller if it was closed meanwhile.
     pub(super) fn put_back(&mut self, handle: MediumHandle, medium: Box<M>) -> Option<Box<M>> {
         match self.entry_mut(handle) {
             Some(entry) if matches!(entry.state, State::Called { closing: false }) => {
@@ -155,7 +154,7 @@ impl<M: ?Sized> Media<M> {
         }
     }
 
-    /// The object, unless it has ended or is being called.
+    /// Returns an object, unless it has ended or is being called.
     pub(super) fn present(&self, handle: MediumHandle) -> Option<&M> {
         match &self.entry(handle)?.state {
             State::Present(medium) => Some(medium),
@@ -163,7 +162,7 @@ impl<M: ?Sized> Media<M> {
         }
     }
 
-    /// The object, unless it has ended or is being called.
+    /// Returns an object mutably, unless it has ended or is being called.
     pub(super) fn present_mut(&mut self, handle: MediumHandle) -> Option<&mut M> {
         match &mut self.entry_mut(handle)?.state {
             State::Present(medium) => Some(medium),
@@ -171,7 +170,7 @@ impl<M: ?Sized> Media<M> {
         }
     }
 
-    /// Notes a trigger that ends with its owner; false if the owner has ended.
+    /// Records a trigger that ends with its owner; returns false if the owner has ended.
     pub(super) fn own_trigger(&mut self, owner: MediumHandle, trigger: RawId) -> bool {
         let Some(entry) = self.entry_mut(owner) else { return false };
         entry.triggers.push(trigger);

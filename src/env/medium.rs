@@ -7,13 +7,13 @@ use super::media::{Absent, Closing};
 use std::fmt;
 use std::io;
 
-/// Why a medium was not called.
+/// The reason for which a medium was not called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum MediumError {
-    /// It has ended, or is of another environment.
+    /// The medium has ended, or belongs to another environment.
     Ended,
-    /// It is being called already: a call of it led to this one.
+    /// The medium is being called already: the present call originates from it.
     BeingCalled,
 }
 
@@ -57,11 +57,11 @@ impl From<Absent> for MediumError {
 }
 
 impl UsageEnvironment {
-    /// Puts a medium in the environment. [`Medium::on_added`] is called before this returns.
+    /// Adds a medium to the environment. [`Medium::on_added`] is called before this returns.
     ///
-    /// The medium has the name that it asks for ([`Medium::name`]) unless another medium has it:
-    /// that one keeps it, the new medium gets a unique name, and a warning is logged.
-    /// [`medium_name`](Self::medium_name) returns the name that it has.
+    /// The medium gets the name that it requests ([`Medium::name`]), unless another medium has it:
+    /// then it gets a unique name, and a warning is logged. [`medium_name`](Self::medium_name)
+    /// returns the actual name.
     pub fn add<M: Medium>(&mut self, medium: M) -> MediumId<M> {
         let medium = Box::new(medium);
         let wish = medium.name().map(str::to_owned);
@@ -71,9 +71,9 @@ impl UsageEnvironment {
         MediumId::new(handle)
     }
 
-    /// Closes a medium: it leaves the table, [`Medium::on_close`] is called, and it is dropped. If
-    /// it is being called at this moment, that happens as soon as the call returns. False if it
-    /// has been closed before or is not of this environment.
+    /// Closes a medium: it is removed from the table, [`Medium::on_close`] is called, and it is
+    /// dropped. If it is being called at the moment, this happens as soon as the call returns.
+    /// Returns false if it has been closed before or belongs to another environment.
     pub fn close(&mut self, id: impl Into<MediumHandle>) -> bool {
         let handle = id.into();
         match self.media.close(handle) {
@@ -86,7 +86,7 @@ impl UsageEnvironment {
         }
     }
 
-    /// Closes every medium, beginning with the highest slot of the table.
+    /// Closes all media, from the highest slot of the table down.
     pub fn close_all(&mut self) {
         let mut handles: Vec<MediumHandle> = self.media.handles().collect();
         while let Some(handle) = handles.pop() {
@@ -94,7 +94,7 @@ impl UsageEnvironment {
         }
     }
 
-    /// Takes the entry out of the table, then lets the medium take its leave.
+    /// Removes the entry from the table, then calls [`Medium::on_close`].
     fn finish(&mut self, handle: MediumHandle, mut medium: Box<dyn Medium>) {
         for trigger in self.media.remove(handle) {
             self.triggers.remove(trigger);
@@ -104,7 +104,7 @@ impl UsageEnvironment {
         self.media.depth -= 1;
     }
 
-    /// Calls a medium that is moved out of its slot meanwhile.
+    /// Calls a medium, which is moved out of its slot during the call.
     fn call<R>(
         &mut self,
         handle: MediumHandle,
@@ -120,23 +120,25 @@ impl UsageEnvironment {
         Ok(result)
     }
 
-    /// Hands a medium its event; false if it has ended.
+    /// Delivers an event to a medium; returns false if the medium has ended.
     pub(super) fn deliver(&mut self, owner: MediumHandle, event: Event) -> bool {
         self.call(owner, |medium, env| medium.handle_event(env, event)).is_ok()
     }
 
-    /// The medium, unless it has ended, is being called, or is not of this environment.
+    /// Returns a medium; `None` if it has ended, is being called, or belongs to another
+    /// environment.
     pub fn medium<M: Medium>(&self, id: MediumId<M>) -> Option<&M> {
         self.media.present(id.handle())?.as_any().downcast_ref()
     }
 
-    /// The medium, unless it has ended, is being called, or is not of this environment.
+    /// Returns a medium mutably; `None` if it has ended, is being called, or belongs to another
+    /// environment.
     pub fn medium_mut<M: Medium>(&mut self, id: MediumId<M>) -> Option<&mut M> {
         self.media.present_mut(id.handle())?.as_any_mut().downcast_mut()
     }
 
-    /// Calls `f` with the medium and the environment, and returns what `f` returns. Where that is
-    /// a `Result` itself, `??` passes both errors on:
+    /// Calls `f` with the medium and the environment, and returns its result. If that is a `Result`
+    /// itself, `??` propagates both errors:
     ///
     /// ```
     /// use riverrun::env::{Event, Medium, UsageEnvironment};
@@ -167,8 +169,8 @@ impl UsageEnvironment {
     /// ```
     ///
     /// # Errors
-    /// The medium has ended, is being called already, or is not of this environment. `f` has then
-    /// not been called.
+    /// The medium has ended, is being called already, or belongs to another environment. `f` is not
+    /// called in these cases.
     pub fn with<M: Medium, R>(
         &mut self,
         id: MediumId<M>,
@@ -181,23 +183,23 @@ impl UsageEnvironment {
         result.ok_or(MediumError::Ended)
     }
 
-    /// Whether the medium is in this environment (it may be closing).
+    /// Returns whether a medium is in this environment (it may be closing).
     pub fn contains(&self, id: impl Into<MediumHandle>) -> bool {
         self.media.contains(id.into())
     }
 
-    /// Finds a medium by name and type. One that is being called at this moment is not found.
+    /// Finds a medium by name and type. A medium that is being called is not found.
     pub fn lookup_by_name<M: Medium>(&self, name: &str) -> Option<MediumId<M>> {
         let id = MediumId::new(self.media.named(name)?);
         self.medium(id).map(|_: &M| id)
     }
 
-    /// The name of a medium; `None` if it has ended or is not of this environment.
+    /// Returns the name of a medium; `None` if it has ended or belongs to another environment.
     pub fn medium_name(&self, id: impl Into<MediumHandle>) -> Option<&str> {
         self.media.name(id.into())
     }
 
-    /// Number of media.
+    /// Returns the number of media.
     pub fn media(&self) -> usize {
         self.media.len()
     }

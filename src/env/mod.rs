@@ -1,13 +1,14 @@
-//! The event loop: [`UsageEnvironment`], the only place that names mio.
+//! The event loop: [`UsageEnvironment`].
 //!
-//! One thread, one environment, passed down as `&mut`. It owns the poll and what is registered
-//! with it, the delayed tasks, the [`Medium`] objects, the event triggers, the clock and the
-//! randomness. [`UsageEnvironment::new`] is the operating system; `UsageEnvironment::simulated`
-//! is a virtual clock with an in-memory network, in which the same code runs unchanged. (It is
-//! compiled with the feature `simulation`, which is off by default.)
+//! There is one thread and one environment, which is passed down as `&mut`. It owns the poll and
+//! its registrations, the delayed tasks, the [`Medium`] objects, the event triggers, the clock and
+//! the randomness. [`UsageEnvironment::new`] creates one on the operating system;
+//! `UsageEnvironment::simulated` creates one with a virtual clock and an in-memory network, in
+//! which the same code runs unchanged. (It is compiled with the feature `simulation`, which is off
+//! by default.)
 //!
-//! What happens to the sockets, timers and triggers of a [`Medium`] comes to it as an [`Event`]
-//! with the [`EventKey`] that it chose:
+//! The sockets, timers and triggers of a [`Medium`] report to it with an [`Event`] that contains
+//! the [`EventKey`] chosen at registration:
 //!
 //! ```
 //! use riverrun::env::{
@@ -53,22 +54,21 @@
 //! assert_eq!(client.recv_from(&mut env, &mut answer).unwrap(), (5, echo));
 //! ```
 //!
-//! An application brings its own things into the loop:
+//! An application attaches to the loop:
 //!
-//! * its descriptors (a device, a pipe, another library's socket), with
+//! * its descriptors (a device, a pipe, a socket of another library), with
 //!   [`set_background_handling`](UsageEnvironment::set_background_handling);
 //! * other threads, with [`create_event_trigger`](UsageEnvironment::create_event_trigger);
-//! * signals, in one line each, with
-//!   [`create_event_pipe`](UsageEnvironment::create_event_pipe);
+//! * signals, with [`create_event_pipe`](UsageEnvironment::create_event_pipe);
 //! * timers, with [`schedule_delayed_task`](UsageEnvironment::schedule_delayed_task).
 //!
-//! Where the application has a loop already, this one nests in it: that loop waits for
+//! An application that has a loop already can nest this one: its loop waits for
 //! [`as_fd`](UsageEnvironment::as_fd), at most until
-//! [`next_deadline`](UsageEnvironment::next_deadline), and then takes a
+//! [`next_deadline`](UsageEnvironment::next_deadline), and then calls
 //! [`turn`](UsageEnvironment::turn).
 //!
-//! Ids belong to their environment. In another environment they name nothing: a call with one
-//! returns what it returns for an object that has ended.
+//! Ids are valid in their own environment only. In another environment, a call with one behaves as
+//! for an object that has ended.
 
 mod clock;
 mod delay_queue;

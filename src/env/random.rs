@@ -1,5 +1,5 @@
-//! Randomness: the operating system's, bought in bulk, or a seeded generator (xoshiro256**, for
-//! the simulated world only).
+//! Randomness: of the operating system, fetched in bulk, or of a seeded generator (xoshiro256**,
+//! for simulated environments only).
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -24,7 +24,7 @@ impl fmt::Debug for Random {
 pub(crate) struct SystemRandom {
     buffer: [u8; BOUGHT],
     used: usize,
-    /// Keyed by the operating system when the environment was made.
+    /// Fallback, keyed by the operating system when the environment was created.
     spare: RandomState,
     counter: u64,
 }
@@ -118,12 +118,12 @@ impl Seeded {
         result
     }
 
-    /// A number below `bound` (0 if that is 0).
+    /// A number below `bound` (0 if `bound` is 0).
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.next_u64() % bound }
     }
 
-    /// True with probability `p`. Draws a number only if the answer is open.
+    /// True with probability `p`. Draws a number only if `p` is neither 0 nor 1.
     pub(crate) fn chance(&mut self, p: f64) -> bool {
         if p <= 0.0 {
             return false;

@@ -1,19 +1,19 @@
-//! [`Readiness`] and [`Interest`]: the operations that a descriptor or socket can do without
-//! blocking, and those of which its owner wants to be told.
+//! [`Readiness`] and [`Interest`]: the operations that a descriptor or socket can perform without
+//! blocking, and those about which its owner wants to be notified.
 
 use std::ops::{BitAnd, BitOr};
 
-/// The operations that a descriptor or socket can do without blocking. An error or a hang-up shows
-/// as readiness for all that was asked for, because the next operation reports it.
+/// The operations that a descriptor or socket can perform without blocking. An error or a hang-up
+/// counts as readiness for all requested operations, because the next operation reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Readiness {
-    /// There is something to read, or the end of the input, or an error.
+    /// There is data to read, or the end of the input, or an error.
     pub readable: bool,
     /// There is room to write, or an error.
     pub writable: bool,
-    /// There is an exceptional condition (`POLLPRI` of poll(2)), or an error. Only a handler that
-    /// asked for [`Interest::PRIORITY`] is told.
+    /// There is an exceptional condition (`POLLPRI` of poll(2)), or an error. Reported only to
+    /// handlers with [`Interest::PRIORITY`].
     pub priority: bool,
 }
 
@@ -41,7 +41,7 @@ impl BitAnd<Interest> for Readiness {
     }
 }
 
-/// The kinds of readiness that an owner wants to be told of. Interests add up:
+/// The kinds of readiness about which an owner wants to be notified. Interests can be combined:
 ///
 /// ```
 /// use riverrun::env::Interest;
@@ -52,28 +52,28 @@ impl BitAnd<Interest> for Readiness {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Interest {
-    /// The owner is told when there is something to read.
+    /// Notify when there is data to read.
     pub readable: bool,
-    /// The owner is told when there is room to write. A socket has room nearly always: ask for this
-    /// only while something waits to be written.
+    /// Notify when there is room to write. A socket nearly always has room: request this only while
+    /// data waits to be written.
     pub writable: bool,
-    /// The owner is told of exceptional conditions: see [`PRIORITY`](Self::PRIORITY).
+    /// Notify about exceptional conditions; see [`PRIORITY`](Self::PRIORITY).
     pub priority: bool,
 }
 
 impl Interest {
-    /// An exceptional condition (`POLLPRI` of poll(2)): an event of a V4L2 device, an edge at a
-    /// GPIO line in sysfs, urgent data of a TCP socket. It is for handlers of an application's
-    /// descriptors, on Linux and Android; elsewhere, and for the library's sockets, it is refused
-    /// as `Unsupported`.
+    /// An exceptional condition (`POLLPRI` of poll(2)): an event of a V4L2 device, an edge on a
+    /// GPIO line in sysfs, urgent data of a TCP socket. Supported for descriptors of the
+    /// application on Linux and Android; otherwise, and for the library's sockets, refused as
+    /// `Unsupported`.
     pub const PRIORITY: Self = Self { priority: true, ..Self::NONE };
 }
 
-/// What a set of the kinds of readiness is, whether they are there or wanted.
+/// The common part of [`Readiness`] and [`Interest`]: a set of kinds of readiness.
 macro_rules! set_of_kinds {
     ($set:ident) => {
         impl $set {
-            /// Nothing.
+            /// The empty set.
             pub const NONE: Self = Self { readable: false, writable: false, priority: false };
             /// Readable only.
             pub const READABLE: Self = Self { readable: true, ..Self::NONE };
@@ -82,7 +82,7 @@ macro_rules! set_of_kinds {
             /// Readable and writable.
             pub const BOTH: Self = Self { readable: true, writable: true, ..Self::NONE };
 
-            /// Whether it is none of the three.
+            /// Returns whether the set is empty.
             pub const fn is_none(self) -> bool {
                 !self.readable && !self.writable && !self.priority
             }

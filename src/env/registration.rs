@@ -1,9 +1,9 @@
 //! [`Registrations`]: the sockets and descriptors that are registered with the poll, their owners,
 //! and their readiness.
 //!
-//! The poll is edge-triggered: it reports a change of readiness once. So readiness is cached here
-//! until an operation finds that it is used up. An event carries index *and* generation: with the
-//! index alone, an event of a closed connection reaches the one that took its place in the same
+//! The poll is edge-triggered: it reports a change of readiness once. Readiness is therefore cached
+//! here until an operation finds it used up. An event carries index *and* generation: with the
+//! index only, an event of a closed connection would reach the one that took its slot in the same
 //! batch.
 
 use super::id::{EventKey, MediumHandle};
@@ -11,12 +11,12 @@ use super::readiness::{Interest, Readiness};
 use crate::arena::{Arena, Id, RawId};
 use std::os::fd::OwnedFd;
 
-/// The receiver of a registration's readiness events; `H` is the handler of an application.
+/// The receiver of a registration's readiness events; `H` is the type of an application's handler.
 pub(super) enum Target<H> {
-    /// A library socket of a medium; the key says which.
+    /// A library socket of a medium, with its key.
     Medium { owner: MediumHandle, key: EventKey },
-    /// An application's descriptor (a duplicate, so that its number cannot become another's while
-    /// it is registered). The handler is elsewhere while it runs.
+    /// An application's descriptor (a duplicate, so that its number cannot be reused while it is
+    /// registered). The handler is moved out while it runs.
     Handler { fd: OwnedFd, handler: Option<H> },
 }
 
@@ -24,21 +24,22 @@ pub(super) struct Registration<H> {
     pub(super) target: Target<H>,
     pub(super) interest: Interest,
     pub(super) ready: Readiness,
-    /// The peer has ended its direction: a short read does not mean that nothing more will come.
+    /// Whether the peer has ended its direction: a short read does not imply that nothing more
+    /// follows.
     pub(super) read_closed: bool,
-    /// The poll is asked for room to write too.
+    /// Whether the poll watches for room to write too.
     pub(super) polls_writable: bool,
     queued: bool,
 }
 
-/// Half of a token's bits: index below, generation above.
+/// Half of the bits of a token: index below, generation above.
 const HALF: u32 = usize::BITS / 2;
 const HALF_MASK: usize = (1 << HALF) - 1;
 
-/// Capacity of a queue from the beginning, and for good: a poll returns no more events.
+/// Permanent capacity of a queue: a poll returns no more events.
 const QUEUE_CAPACITY: usize = 1024;
 
-/// The token of the waker: an index that no registration has.
+/// Token of the waker: an index that no registration has.
 pub(super) const WAKE: usize = usize::MAX;
 
 pub(super) const fn token(id: RawId) -> usize {
@@ -49,7 +50,7 @@ pub(super) const fn token(id: RawId) -> usize {
 pub(super) struct Registrations<H> {
     slots: Arena<Registration<H>>,
     pub(super) queue: Vec<RawId>,
-    /// The queue of the turn before, emptied: its memory serves the next one.
+    /// The emptied queue of the previous turn, whose memory the next one reuses.
     pub(super) spare: Vec<RawId>,
 }
 
@@ -61,7 +62,8 @@ impl<H> Default for Registrations<H> {
 }
 
 impl<H> Registrations<H> {
-    /// `None` when there are more than a token can tell apart (65,535 where pointers have 32 bit).
+    /// Inserts a registration; `None` if there are more than a token can distinguish (65,535 with
+    /// 32-bit pointers).
     pub(super) fn insert(&mut self, target: Target<H>, interest: Interest) -> Option<RawId> {
         // A slot is used again before a new one is made: numbers are below the count.
         if self.slots.len() >= HALF_MASK {
@@ -87,7 +89,7 @@ impl<H> Registrations<H> {
         self.slots.get_mut(Id::from_raw(id))
     }
 
-    /// The id that an event's token stands for, if that registration is still there.
+    /// The id that belongs to an event's token, if the registration still exists.
     pub(super) fn resolve(&self, token: usize) -> Option<RawId> {
         let index = token & HALF_MASK;
         let id = self.slots.id_at(index)?.raw();
@@ -114,15 +116,15 @@ impl<H> Registrations<H> {
         true
     }
 
-    /// An operation has found the readiness used up.
+    /// Removes readiness that an operation has found used up.
     pub(super) fn clear_readiness(&mut self, id: RawId, used_up: Readiness) {
         if let Some(registration) = self.get_mut(id) {
             registration.ready = registration.ready.without(used_up);
         }
     }
 
-    /// A read returned less than was asked for: unless the end has been seen, that was all, and
-    /// the next arrival is a new edge.
+    /// Handles a read that returned fewer bytes than requested: unless the peer has ended, nothing
+    /// is left, and the next arrival is a new edge.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn short_read(&mut self, id: RawId) {
         if let Some(registration) = self.get_mut(id) {
@@ -132,7 +134,7 @@ impl<H> Registrations<H> {
         }
     }
 
-    /// Puts the registration in the queue of the next turn if it has an event for its owner.
+    /// Queues the registration for the next turn if it has an event for its owner.
     pub(super) fn enqueue_if_ready(&mut self, id: RawId) {
         let Some(registration) = self.get_mut(id) else { return };
         if !registration.queued && !(registration.ready & registration.interest).is_none() {
@@ -141,18 +143,18 @@ impl<H> Registrations<H> {
         }
     }
 
-    /// Takes the queue of this turn. Registrations queued from here on belong to the next turn.
+    /// Takes the queue of this turn. Registrations queued from now on belong to the next turn.
     pub(super) fn take_queue(&mut self) -> Vec<RawId> {
         std::mem::replace(&mut self.queue, std::mem::take(&mut self.spare))
     }
 
-    /// Keeps the memory of a turn's queue for the next one, unless it was that of a crowd.
+    /// Keeps the memory of a queue for the next turn, unless it is unusually large.
     pub(super) fn keep_queue(&mut self, emptied: Vec<RawId>) {
         let is_usual = emptied.capacity() <= QUEUE_CAPACITY;
         self.spare = if is_usual { emptied } else { Vec::with_capacity(QUEUE_CAPACITY) };
     }
 
-    /// Takes a queued registration's event: its readiness at this moment.
+    /// Takes the event of a queued registration: its readiness at this moment.
     pub(super) fn take_event(&mut self, id: RawId) -> Option<(Readiness, &mut Registration<H>)> {
         let registration = self.get_mut(id)?;
         registration.queued = false;

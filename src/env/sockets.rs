@@ -1,5 +1,5 @@
-//! The library's sockets as the loop sees them: how `net` registers them, and how it reports that
-//! an operation has used their readiness up.
+//! The loop's interface for the library's sockets: `net` registers them here, and reports when an
+//! operation has used up their readiness.
 
 use super::environment::{UsageEnvironment, World};
 use super::graveyard::Graveyard;
@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-/// Names the registration of a library socket.
+/// The id of the registration of a library socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RegistrationId {
     environment: EnvironmentId,
@@ -21,13 +21,13 @@ pub(crate) struct RegistrationId {
 }
 
 impl RegistrationId {
-    /// Which one it is in its environment.
+    /// The untyped id in its environment.
     pub(crate) fn raw(self) -> RawId {
         self.raw
     }
 }
 
-/// Names a socket of a simulated network.
+/// The id of a socket of a simulated network.
 #[cfg(any(test, feature = "simulation"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedId {
@@ -37,19 +37,20 @@ pub(crate) struct SimulatedId {
 
 #[cfg(any(test, feature = "simulation"))]
 impl SimulatedId {
-    /// Which one it is in its network.
+    /// The untyped id in its network.
     pub(crate) fn raw(self) -> RawId {
         self.raw
     }
 }
 
-/// A library socket as the loop sees it.
+/// The loop's view of a library socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    /// A stream is reported writable once after it was full: to be told costs nothing.
+    /// A stream is reported writable once after it was full, so the notification costs nothing.
     Stream(RawFd),
     /// A datagram socket is reported writable whenever a datagram has left, which would wake the
-    /// loop after each send. So the poll is asked for it only while the owner is interested.
+    /// loop after each send. The poll therefore watches for room only while the owner is
+    /// interested.
     Datagram(RawFd),
     #[cfg(any(test, feature = "simulation"))]
     Simulated(SimulatedId),
@@ -137,7 +138,7 @@ impl UsageEnvironment {
         }
     }
 
-    /// Ends a registration before its socket is closed.
+    /// Removes a registration before its socket is closed.
     pub(crate) fn deregister_socket(&mut self, id: RegistrationId, source: Source) {
         if self.registration(id).and_then(|id| self.registrations.remove(id)).is_some() {
             match (&self.world, source) {
@@ -150,15 +151,14 @@ impl UsageEnvironment {
         }
     }
 
-    /// An operation on a socket has found its readiness used up.
+    /// Removes readiness that an operation on a socket has found used up.
     pub(crate) fn clear_readiness(&mut self, id: RegistrationId, used_up: Readiness) {
         if let Some(id) = self.registration(id) {
             self.registrations.clear_readiness(id, used_up);
         }
     }
 
-    /// A read returned less than was asked for: unless the end has been seen, that was all, and
-    /// the next arrival is a new edge.
+    /// Handles a read that returned fewer bytes than requested; see `Registrations::short_read`.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn short_read(&mut self, id: RegistrationId) {
         if let Some(id) = self.registration(id) {
@@ -166,18 +166,18 @@ impl UsageEnvironment {
         }
     }
 
-    /// The place of a registration in the table, if it is one of this environment.
+    /// The id in the table of registrations, if it belongs to this environment.
     fn registration(&self, id: RegistrationId) -> Option<RawId> {
         (id.environment == self.identity).then_some(id.raw)
     }
 
-    /// The simulated network, for a socket that is to live in it.
+    /// The simulated network, for a new socket in it.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn network(&mut self) -> io::Result<&mut Simulation> {
         self.simulation().ok_or_else(other_world)
     }
 
-    /// The simulated network that a socket lives in.
+    /// The simulated network of a socket.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn network_of(&mut self, socket: SimulatedId) -> io::Result<&mut Simulation> {
         if socket.environment != self.identity {
@@ -186,30 +186,30 @@ impl UsageEnvironment {
         self.network()
     }
 
-    /// Names a socket of this environment's simulated network.
+    /// The id of a socket of this environment's simulated network.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn simulated_id(&self, raw: RawId) -> SimulatedId {
         SimulatedId { environment: self.identity, raw }
     }
 
-    /// The list on which a socket puts itself when it is dropped.
+    /// The list to which a dropped socket adds itself.
     pub(crate) fn graveyard(&self) -> Arc<Graveyard> {
         self.graveyard.clone()
     }
 }
 
-/// The interest that a datagram socket is registered with. The poll takes no registration
+/// The interest with which a datagram socket is registered. The poll accepts no registration
 /// without one.
 fn datagram_interest(interest: Interest) -> Interest {
     Interest { readable: true, ..interest }
 }
 
-/// The library's sockets have no exceptional conditions that their owners could deal with.
+/// Refuses `PRIORITY`: exceptional conditions of the library's sockets are not supported.
 fn no_priority(interest: Interest) -> io::Result<()> {
     if interest.priority { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
 
-/// A socket was used with an environment that it does not belong to.
+/// The error for a socket that is used with another environment than its own.
 fn other_world() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "socket and environment are of different worlds")
 }

@@ -1,4 +1,4 @@
-//! [`System`]: the operating system's poll. The only file that speaks to mio's registry.
+//! [`System`]: the operating system's poll. The only file that uses mio's registry.
 
 use super::readiness::{Interest, Readiness};
 use super::registration::{self, Registration, Registrations, Target};
@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// How many events one call of the poll returns at most.
+/// Most events that one call of the poll returns.
 const EVENTS_A_POLL: usize = 1024;
 
 /// The operating system's poll.
@@ -31,7 +31,7 @@ impl System {
         self.poll.registry().register(&mut SourceFd(&fd), token, interest)
     }
 
-    /// Changes what a library socket is registered for.
+    /// Changes the interest with which a library socket is registered.
     pub(super) fn rewatch_socket(
         &self,
         id: RawId,
@@ -48,8 +48,8 @@ impl System {
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
     }
 
-    /// Registers an application's descriptor for its interest alone: every call of its handler
-    /// registers anew, which would otherwise report the other direction each time.
+    /// Registers an application's descriptor for its interest only: each call of its handler
+    /// registers it anew, which would otherwise report the other direction each time.
     pub(super) fn watch_descriptor<H>(&self, id: RawId, r: &Registration<H>) -> io::Result<()> {
         self.with_descriptor(r, |registry, mut source, interest| {
             registry.register(&mut source, mio::Token(registration::token(id)), interest)
@@ -85,8 +85,8 @@ impl System {
         }
     }
 
-    /// The present readiness of a descriptor for which the poll reported an exceptional condition:
-    /// it reports that as something to read as well.
+    /// Returns the actual readiness of a descriptor for which the poll reported an exceptional
+    /// condition, because the poll reports that as readable too.
     pub(super) fn look(fd: BorrowedFd<'_>, said: Readiness) -> Readiness {
         use nix::poll::{PollFd, PollFlags, PollTimeout};
         let failed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
@@ -112,7 +112,7 @@ impl System {
         !self.events.is_empty()
     }
 
-    /// Copies the events of the last wait into the registrations that are still there.
+    /// Copies the events of the last wait into the registrations that still exist.
     pub(super) fn copy_readiness<H>(&self, registrations: &mut Registrations<H>) {
         for event in &self.events {
             let Some(id) = registrations.resolve(event.token().0) else { continue };
@@ -132,8 +132,8 @@ impl System {
         }
     }
 
-    /// Waits for events or the end of `sleep` (`None`: for ever). An interruption by a signal ends
-    /// the wait without events.
+    /// Waits for events or the end of `sleep` (`None`: without limit). A signal ends the wait
+    /// without events.
     pub(super) fn wait(&mut self, sleep: Option<Sleep>) -> io::Result<()> {
         let wait = match sleep.map(|sleep| (sleep, sleep.whole_millis())) {
             None => None,
@@ -159,7 +159,7 @@ impl System {
     }
 }
 
-/// How long to sleep if nothing happens.
+/// The longest wait if nothing happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Sleep {
     pub(super) least: Duration,
@@ -175,8 +175,8 @@ impl Sleep {
         Self { least: self.least.min(wait), most: self.most.min(wait) }
     }
 
-    /// The longest sleep in whole milliseconds that will do, which the poll can count itself: one
-    /// system call where it is two otherwise.
+    /// The longest sufficient wait in whole milliseconds, which the poll supports by itself: one
+    /// system call instead of two.
     fn whole_millis(self) -> Option<Duration> {
         let fraction = self.most.subsec_nanos() % 1_000_000;
         let whole = self.most - Duration::from_nanos(fraction.into());
@@ -184,8 +184,8 @@ impl Sleep {
     }
 }
 
-/// Sleeps until the descriptor is readable, a signal comes, or `wait` is over; returns whether it
-/// is readable. `None` where the system has no such call.
+/// Waits until the descriptor is readable, a signal arrives, or `wait` has elapsed; returns whether
+/// it is readable. `None` where the system has no such call.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn sleep_on(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<Option<bool>> {
     use nix::poll::{PollFd, PollFlags};
@@ -204,7 +204,7 @@ fn sleep_on(_: BorrowedFd<'_>, _: Duration) -> io::Result<Option<bool>> {
     Ok(None)
 }
 
-/// `None` for no interest at all.
+/// Converts to mio's type; `None` for no interest.
 fn mio_interest(interest: Interest) -> io::Result<Option<mio::Interest>> {
     let mut asked: Option<mio::Interest> = None;
     let mut ask = |wanted, one| {

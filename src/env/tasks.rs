@@ -6,11 +6,11 @@ use super::id::{EventKey, MediumHandle};
 use super::timer::Timer;
 use std::time::{Duration, Instant};
 
-/// How many deadlines fire in one turn at most; the rest fires in the next, which does not wait.
+/// Most deadlines that expire in one turn; the rest follows in the next, without a wait.
 const FIRED_A_TURN: usize = 65_536;
 
 impl UsageEnvironment {
-    /// Has `task` called once, when `delay` has passed since [`now`](Self::now), and not in this
+    /// Calls `task` once, when `delay` has elapsed since [`now`](Self::now), and not within this
     /// turn.
     ///
     /// ```
@@ -34,39 +34,40 @@ impl UsageEnvironment {
         self.tasks.insert(at, Due::Task(Box::new(task)))
     }
 
-    /// Cancels a task. False if it has run, has been cancelled before, or is not of this
-    /// environment.
+    /// Cancels a task. Returns false if it has run, has been cancelled before, or belongs to
+    /// another environment.
     pub fn unschedule_delayed_task(&mut self, token: TaskToken) -> bool {
         self.tasks.remove(token).is_some()
     }
 
-    /// Gives a task a new delay from [`now`](Self::now). False if it has run, has been cancelled,
-    /// or is not of this environment.
+    /// Gives a task a new delay from [`now`](Self::now). Returns false if it has run, has been
+    /// cancelled, or belongs to another environment.
     pub fn reschedule_delayed_task(&mut self, token: TaskToken, delay: Duration) -> bool {
         let at = self.deadline(delay);
         self.tasks.rearm(token, at)
     }
 
-    /// Lets tasks and timers be late by up to `slack`, so that one wake-up serves those that are
-    /// due soon after one another: many streams cost fewer wake-ups, each frame waits that much
-    /// longer. The default is two milliseconds. A simulated world takes no notice of it.
+    /// Allows tasks and timers to be late by up to `slack`, so that one wake-up serves several that
+    /// are due in short succession: many streams cost fewer wake-ups, and each frame may be late by
+    /// that time. The default is two milliseconds. No effect in a simulated environment.
     pub fn set_timer_slack(&mut self, slack: Duration) {
         self.timer_slack = slack;
     }
 
-    /// How late tasks and timers may be: see [`set_timer_slack`](Self::set_timer_slack).
+    /// Returns the greatest lateness of tasks and timers; see
+    /// [`set_timer_slack`](Self::set_timer_slack).
     pub fn timer_slack(&self) -> Duration {
         self.timer_slack
     }
 
-    /// Number of delayed tasks and armed timers.
+    /// Returns the number of delayed tasks and armed timers.
     pub fn delayed_tasks(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Arms `timer`, anew if it was armed: `owner` gets [`Event::Timer`](super::Event::Timer) with
-    /// `key` at `at`, at the earliest in the next turn. To be called again in the next turn, arm
-    /// for [`now`](Self::now).
+    /// Arms `timer`, or re-arms it: `owner` receives [`Event::Timer`](super::Event::Timer) with
+    /// `key` at `at`, but not before the next turn. Arm it for [`now`](Self::now) to be called
+    /// again in the next turn.
     pub fn arm_timer(
         &mut self,
         timer: &mut Timer,
@@ -87,7 +88,7 @@ impl UsageEnvironment {
         timer.token = Some(self.tasks.insert(due, Due::Timer { owner, key }));
     }
 
-    /// Disarms `timer`. Nothing happens if it was not armed, or was armed in another environment.
+    /// Disarms `timer`. No effect if it is not armed, or was armed in another environment.
     pub fn disarm_timer(&mut self, timer: &mut Timer) {
         if let Some(token) = timer.token {
             if !self.tasks.is_of(token) {
@@ -98,7 +99,7 @@ impl UsageEnvironment {
         *timer = Timer::new();
     }
 
-    /// Whether the timer has a deadline that has not fired.
+    /// Returns whether the timer has a deadline that has not expired.
     pub fn is_armed(&self, timer: &Timer) -> bool {
         timer.token.is_some_and(|token| self.tasks.contains(token))
     }
@@ -109,7 +110,7 @@ impl UsageEnvironment {
         now.checked_add(delay).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))
     }
 
-    /// Fires the deadlines that are due and were armed before the mark.
+    /// Dispatches the deadlines that are due and were armed before the mark.
     pub(super) fn dispatch_timers(&mut self, armed: u64) {
         let now = self.clock.now();
         for _ in 0..FIRED_A_TURN {

@@ -1,11 +1,10 @@
-//! [`Timer`]: a deadline of a medium, which may be moved at will.
+//! [`Timer`]: a deadline of a medium, which can be moved.
 
 use super::delay_queue::TaskToken;
 use std::time::Instant;
 
-/// A timer of a medium, to be armed any number of times by
-/// [`arm_timer`](super::UsageEnvironment::arm_timer). It holds at most one deadline. To drop it
-/// leaves a deadline that is still armed in place; disarm it before.
+/// A timer of a medium, which [`arm_timer`](super::UsageEnvironment::arm_timer) can arm any number
+/// of times. It has at most one deadline. Dropping it does not disarm it.
 #[derive(Debug, Default)]
 pub struct Timer {
     pub(super) token: Option<TaskToken>,
@@ -13,12 +12,13 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer that is not armed.
+    /// Creates a timer that is not armed.
     pub const fn new() -> Self {
         Self { token: None, at: None }
     }
 
-    /// The deadline that it was last armed for, unless it was disarmed since; it may have passed.
+    /// Returns the deadline for which the timer was last armed, unless it was disarmed since; it
+    /// may have passed.
     pub fn armed_at(&self) -> Option<Instant> {
         self.at
     }

@@ -1,9 +1,10 @@
-//! [`EventTrigger`]: the one thing that another thread, or a signal handler, may call.
+//! [`EventTrigger`]: the only object of an environment that other threads and signal handlers may
+//! use.
 //!
-//! A trigger adds one to its counter and sets its bit in a word that it shares with the triggers
-//! beside it; the call that sets a bit that was clear wakes the loop. The loop clears the bits
-//! *before* it reads the counters: a count added in between is either read at once or finds the bit
-//! clear. So nothing is lost, nothing waits for a lock and nothing is allocated.
+//! A trigger increments its counter and sets its bit in a word that it shares with neighbouring
+//! triggers; the call that sets a clear bit wakes the loop. The loop clears the bits *before* it
+//! reads the counters: a count added in between is either read at once or finds the bit clear. So
+//! no call is lost, and none takes a lock or allocates.
 
 use super::id::{EventKey, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
@@ -13,11 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The state that the loop and the threads share.
 pub(super) struct Hub {
-    /// None in a simulated world, where no thread waits.
+    /// None in a simulated environment, where no thread waits.
     waker: Option<mio::Waker>,
-    /// A wake-up is under way: another is not needed.
+    /// Whether a wake-up is pending, so that another is not needed.
     woken: AtomicBool,
-    /// A wake-up failed. The loop logs it: a signal handler may not.
+    /// Whether a wake-up failed. The loop logs it, because a signal handler must not.
     failed: AtomicBool,
 }
 
@@ -37,17 +38,17 @@ impl Hub {
     }
 }
 
-/// The bits of neighbouring triggers: set while the loop is to look at one.
+/// The bits of neighbouring triggers: set while the loop is to check one.
 type Word = Arc<AtomicU32>;
 
-/// Where the bit of the trigger in slot `index` stands: number of the word, and mask.
+/// The position of the bit of the trigger in slot `index`: number of the word, and mask.
 const fn bit_of(index: u32) -> (usize, u32) {
     ((index / u32::BITS) as usize, 1 << (index % u32::BITS))
 }
 
 struct Shared {
     id: RawId,
-    /// None for a trigger of no environment.
+    /// None for a detached trigger.
     reaches: Option<(Arc<Hub>, Word)>,
     count: AtomicU64,
 }
@@ -63,12 +64,12 @@ impl fmt::Debug for EventTrigger {
 }
 
 impl EventTrigger {
-    /// A trigger of no environment: it only counts.
+    /// Creates a trigger without an environment, which only counts.
     pub fn detached() -> Self {
         Self::new(RawId::default(), None)
     }
 
-    /// Which one it is in the table of its environment.
+    /// The id in the table of its environment.
     pub(super) fn id(&self) -> RawId {
         self.0.id
     }
@@ -77,14 +78,14 @@ impl EventTrigger {
         Self(Arc::new(Shared { id, reaches, count: AtomicU64::new(0) }))
     }
 
-    /// Has the handler called soon, on the loop's thread. Several calls of this before the handler
-    /// runs add up to one run, which gets their number. This never fails; once the trigger has been
-    /// deleted, it does nothing.
+    /// Makes the loop call the handler soon, on its thread. Several calls before the handler runs
+    /// result in one call of the handler, with their number. This never fails; it has no effect
+    /// once the trigger has been deleted.
     ///
     /// This call takes no lock and allocates nothing; the first call since the handler ran makes
     /// one system call (a write to an eventfd or a pipe). A signal handler may therefore call it
-    /// (it may neither clone nor drop a trigger). Where the handler is not of the application's own
-    /// making, see [`create_event_pipe`](super::UsageEnvironment::create_event_pipe).
+    /// (but it may neither clone nor drop a trigger). For handlers that the application does not
+    /// write itself, see [`create_event_pipe`](super::UsageEnvironment::create_event_pipe).
     pub fn trigger(&self) {
         self.0.count.fetch_add(1, Ordering::SeqCst);
         if let Some((hub, word)) = &self.0.reaches {
@@ -95,15 +96,15 @@ impl EventTrigger {
         }
     }
 
-    /// How often the trigger was triggered since its handler last ran.
+    /// Returns the number of calls since the handler last ran.
     pub fn pending(&self) -> u64 {
         self.0.count.load(Ordering::SeqCst)
     }
 }
 
-/// The receiver of a trigger; `H` is the handler of an application.
+/// The receiver of a trigger; `H` is the type of an application's handler.
 pub(super) enum Target<H> {
-    /// The handler is elsewhere while it runs.
+    /// An application's handler, which is moved out while it runs.
     Handler(Option<H>),
     Medium {
         owner: MediumHandle,
@@ -122,7 +123,7 @@ pub(super) struct Triggers<H> {
     table: Arena<Entry<H>>,
     /// The bits of all triggers, in the order of the table's slots.
     words: Vec<Word>,
-    /// The memory of the list that [`begin`](Self::begin) returns.
+    /// Memory for the list that [`begin`](Self::begin) returns.
     spare: Vec<RawId>,
 }
 
@@ -140,7 +141,7 @@ impl<H> Triggers<H> {
         self.table.remove(Id::from_raw(id));
     }
 
-    /// Ends a trigger of this table; `None` if it has ended or is another table's.
+    /// Deletes a trigger of this table; `None` if it has been deleted or belongs to another table.
     pub(super) fn end(&mut self, trigger: &EventTrigger) -> Option<Target<H>> {
         let (hub, _) = trigger.0.reaches.as_ref()?;
         if !Arc::ptr_eq(hub, &self.hub) {
@@ -167,8 +168,8 @@ impl<H> Triggers<H> {
         self.table.get(id).map_or_else(EventTrigger::detached, |entry| entry.trigger.clone())
     }
 
-    /// Clears all bits and returns the triggers whose bits were set. The list is handed back to
-    /// [`finish`](Self::finish).
+    /// Clears all bits and returns the triggers whose bits were set. The caller returns the list
+    /// with [`finish`](Self::finish).
     pub(super) fn begin(&mut self) -> Vec<RawId> {
         let mut taken = std::mem::take(&mut self.spare);
         if !self.hub.woken.swap(false, Ordering::SeqCst) {
@@ -198,8 +199,8 @@ impl<H> Triggers<H> {
         self.spare = taken;
     }
 
-    /// How often a trigger was triggered since the last call of this, and its receiver; `None` if
-    /// it has ended or was not triggered.
+    /// Returns the number of calls of a trigger since the last `take`, and its receiver; `None` if
+    /// it has been deleted or was not called.
     pub(super) fn take(&mut self, id: RawId) -> Option<(u64, &mut Target<H>)> {
         let entry = self.table.get_mut(Id::from_raw(id))?;
         let count = entry.trigger.0.count.swap(0, Ordering::SeqCst);

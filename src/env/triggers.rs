@@ -7,8 +7,8 @@ use super::trigger::{EventTrigger, Target};
 use crate::arena::RawId;
 
 impl UsageEnvironment {
-    /// Makes a trigger. Its handler gets the number of times that the trigger was triggered since
-    /// the handler last ran. There may be any number of triggers.
+    /// Creates a trigger. Its handler is called with the number of calls of the trigger since the
+    /// handler last ran. There may be any number of triggers.
     pub fn create_event_trigger(
         &mut self,
         handler: impl FnMut(&mut Self, u64) + 'static,
@@ -16,9 +16,9 @@ impl UsageEnvironment {
         self.triggers.insert(Target::Handler(Some(Box::new(handler))))
     }
 
-    /// Makes a trigger that reaches a medium as [`Event::Trigger`] with `key`. It ends with the
-    /// medium. If that has ended already, or is of another environment, the trigger is a
-    /// [detached](EventTrigger::detached) one.
+    /// Creates a trigger that a medium receives as [`Event::Trigger`] with `key`. It ends with the
+    /// medium. If the medium has ended or belongs to another environment, the trigger is
+    /// [detached](EventTrigger::detached).
     pub fn create_medium_trigger(&mut self, owner: MediumHandle, key: EventKey) -> EventTrigger {
         let trigger = self.triggers.insert(Target::Medium { owner, key });
         if !self.media.own_trigger(owner, trigger.id()) {
@@ -28,8 +28,8 @@ impl UsageEnvironment {
         trigger
     }
 
-    /// Ends a trigger; its clones do nothing from here on. False if it has been deleted before or
-    /// is not of this environment.
+    /// Deletes a trigger; its clones have no effect from now on. Returns false if it has been
+    /// deleted before or belongs to another environment.
     pub fn delete_event_trigger(&mut self, trigger: &EventTrigger) -> bool {
         let Some(target) = self.triggers.end(trigger) else { return false };
         if let Target::Medium { owner, .. } = target {
@@ -38,7 +38,7 @@ impl UsageEnvironment {
         true
     }
 
-    /// Runs the handlers of the triggers that were triggered up to now.
+    /// Calls the handlers of the triggers that have been called.
     pub(super) fn dispatch_triggers(&mut self) {
         let taken = self.triggers.begin();
         for id in &taken {

@@ -1,6 +1,6 @@
-//! The turn: wait, copy the readiness of the batch, then hand out one event at a time.
+//! The turn: wait, copy the readiness of the batch, then deliver one event at a time.
 //!
-//! What a turn does is bounded: triggers and ready registrations that were there when it began,
+//! The work of a turn is bounded: triggers and ready registrations that were present when it began,
 //! each once, and timers that were armed before it began.
 
 use super::environment::{UsageEnvironment, World};
@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 impl UsageEnvironment {
-    /// Takes turns until `watch` is true. It is read before each turn, so a thread that sets it
-    /// wakes the loop afterwards with an [`EventTrigger`](super::EventTrigger), and a signal
-    /// handler through an [event pipe](Self::create_event_pipe).
+    /// Takes turns until `watch` is true. It is checked before each turn, so a thread that sets it
+    /// must wake the loop afterwards with an [`EventTrigger`](super::EventTrigger), and a signal
+    /// handler with an [event pipe](Self::create_event_pipe).
     ///
     /// # Errors
-    /// A failure of the poll itself; `Deadlock` in a simulated world where nothing is left that
-    /// could ever happen.
+    /// A failure of the poll itself; `Deadlock` in a simulated environment in which no event can
+    /// occur any more.
     pub fn do_event_loop(&mut self, watch: &AtomicBool) -> io::Result<()> {
         while !watch.load(Ordering::Acquire) {
             #[cfg(any(test, feature = "simulation"))]
@@ -35,13 +35,13 @@ impl UsageEnvironment {
         Ok(())
     }
 
-    /// One bounded step: waits for something to happen, at most `max_wait` (`None`: for ever)
-    /// and at most until the next timer, then deals with it. In a simulated world the virtual
-    /// clock moves instead, and a turn in which nothing can happen returns at once.
+    /// Takes one bounded step: waits for an event, at most `max_wait` (`None`: without limit) and
+    /// at most until the next timer, then processes it. In a simulated environment the virtual
+    /// clock advances instead, and a turn in which nothing can happen returns at once.
     ///
     /// # Errors
-    /// A failure of the poll itself; `WouldBlock` when called from inside a handler: loops do
-    /// not nest.
+    /// A failure of the poll itself; `WouldBlock` if called from a handler: the loop cannot be
+    /// nested in itself.
     pub fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         if self.in_turn || self.media.depth > 0 {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "the event loop does not nest"));
@@ -63,10 +63,9 @@ impl UsageEnvironment {
         Ok(())
     }
 
-    /// When the next turn has work that needs no event: a timer, or readiness that is left over. A
-    /// loop in which this one is nested sleeps no longer than until then. The instant is not in
-    /// the future if there is work now; `None` if only an event of [`as_fd`](Self::as_fd) can
-    /// bring any.
+    /// Returns when the next turn has work without an event: a timer, or remaining readiness. An
+    /// outer loop must not wait longer. The instant is not in the future if there is work now;
+    /// `None` if only an event of [`as_fd`](Self::as_fd) can cause work.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.busy() {
             return Some(self.now());
@@ -74,13 +73,12 @@ impl UsageEnvironment {
         self.tasks.next_deadline()
     }
 
-    /// The descriptor that is readable when [`turn`](Self::turn) has events to deal with. A loop
-    /// in which this one is nested waits for it, at most until
-    /// [`next_deadline`](Self::next_deadline), and then calls `turn(Some(Duration::ZERO))`: see
-    /// the example `nested_loop`.
+    /// Returns the descriptor that is readable when [`turn`](Self::turn) has events to process. An
+    /// outer loop waits for it, at most until [`next_deadline`](Self::next_deadline), and then
+    /// calls `turn(Some(Duration::ZERO))`: see the example `nested_loop`.
     ///
     /// # Errors
-    /// `Unsupported` in a simulated world.
+    /// `Unsupported` in a simulated environment.
     pub fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.world {
             World::System(system) => Ok(system.descriptor()),
@@ -157,7 +155,7 @@ impl UsageEnvironment {
         Ok(())
     }
 
-    /// What happened to simulated sockets since the last turn, into their registrations.
+    /// Copies the readiness of simulated sockets since the last turn into their registrations.
     #[cfg(any(test, feature = "simulation"))]
     fn copy_simulated_readiness(&mut self) {
         let World::Simulated(simulation) = &mut self.world else { return };

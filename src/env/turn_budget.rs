@@ -2,8 +2,8 @@
 
 use super::environment::UsageEnvironment;
 
-/// An amount of work that may be done in a turn of the loop. It is whole again when the next turn
-/// begins, whichever events took from it in the turn before.
+/// An amount of work for each turn of the loop. It is restored when the next turn begins, whatever
+/// was consumed in the previous one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TurnBudget {
     turn: Option<u64>,
@@ -11,7 +11,7 @@ pub(crate) struct TurnBudget {
 }
 
 impl TurnBudget {
-    /// The rest of `whole` in this turn.
+    /// The amount that is left of `whole` in this turn.
     pub(crate) fn left(&mut self, env: &UsageEnvironment, whole: usize) -> usize {
         let turn = Some(env.statistics().turns);
         if self.turn != turn {
@@ -20,12 +20,12 @@ impl TurnBudget {
         whole.saturating_sub(self.spent)
     }
 
-    /// Takes `amount` of the rest of this turn.
+    /// Consumes `amount` of this turn's rest.
     pub(crate) fn take(&mut self, amount: usize) {
         self.spent = self.spent.saturating_add(amount);
     }
 
-    /// Takes one of `whole`, if one is left in this turn.
+    /// Consumes one unit of `whole`; returns false if none is left in this turn.
     pub(crate) fn spend(&mut self, env: &UsageEnvironment, whole: usize) -> bool {
         let has_one = self.left(env, whole) > 0;
         if has_one {

@@ -1,9 +1,9 @@
-//! Addresses: the one at which others reach this host, and the same host at another port.
+//! Helpers for addresses: the address of this host, and an address with another port.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 
-/// The same host at another port. The scope of an IPv6 address stays, without which a link-local
-/// one names no host (RFC 4007 section 6).
+/// Returns the same address with another port. The scope of an IPv6 address is kept, without which
+/// a link-local address identifies no host (RFC 4007 section 6).
 pub fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(*v4.ip(), port)),
@@ -11,8 +11,8 @@ pub fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
     }
 }
 
-/// The local address of the default route, or the loopback address where there is none. Nothing
-/// is sent: the operating system is only asked for its route.
+/// Returns the local address of the default route, or the loopback address if there is none.
+/// Nothing is sent: only the operating system's routing table is consulted.
 pub fn own_address(ipv6: bool) -> IpAddr {
     // Addresses for documentation (RFC 5737, RFC 3849), which lie beyond the default route.
     let (any, far, loopback): (IpAddr, IpAddr, IpAddr) = if ipv6 {

@@ -1,20 +1,20 @@
-//! [`ByteStream`]: what a connection reads from and writes to, whatever carries its bytes.
+//! [`ByteStream`]: the byte transport of a connection.
 //!
-//! Only TCP does so far. The seam is made for what comes later: TLS, which at times has to write
-//! before it can read and to read before it can write, which holds bytes that are decrypted and
-//! not asked for yet, and bytes that it has taken and not sent; an HTTP tunnel, which reads from
-//! one socket and writes to another; a WebSocket. So the owner says what it [wants](Wants), and
-//! the stream says by itself which readiness of which of its sockets that needs.
+//! Only TCP is implemented so far. The interface is designed for others: TLS, which at times must
+//! write before it can read and read before it can write, and which holds decrypted input and
+//! accepted output; an HTTP tunnel, which reads from one socket and writes to another; WebSocket.
+//! The owner therefore states what it [wants](Wants), and the stream derives the readiness that it
+//! needs of its sockets.
 //!
-//! The owner:
+//! The owner
 //!
 //! 1. calls [`watch`](ByteStream::watch) with what it wants, and again after anything that may
-//!    have changed that: an operation, or its own mind;
-//! 2. hands each readiness event to [`handle_readiness`](ByteStream::handle_readiness), which says
-//!    what may be tried;
-//! 3. reads and writes until it has enough or is told `WouldBlock`;
-//! 4. reads again without waiting for an event while it wants to and
-//!    [`has_buffered_input`](ByteStream::has_buffered_input) says so.
+//!    have changed that: an operation, or its own decision;
+//! 2. passes each readiness event to [`handle_readiness`](ByteStream::handle_readiness), which
+//!    returns the operations that may be tried;
+//! 3. reads and writes until it has enough or gets `WouldBlock`;
+//! 4. reads again without waiting for an event while it wants input and
+//!    [`has_buffered_input`](ByteStream::has_buffered_input) returns true.
 
 #[cfg(test)]
 mod hostile;
@@ -25,12 +25,12 @@ use super::tcp::TcpStream;
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use std::io::{self, IoSlice};
 
-/// What the owner of a stream would do if it could.
+/// The operations that the owner of a stream wants to perform.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wants {
-    /// It has a use for input.
+    /// The owner wants input.
     pub(crate) read: bool,
-    /// It has something to write.
+    /// The owner has something to write.
     pub(crate) write: bool,
 }
 
@@ -40,8 +40,8 @@ impl From<Wants> for Interest {
     }
 }
 
-/// A stream of bytes in both directions. The kind is looked at with a `match`: on the plain path
-/// there is no virtual call and no allocation.
+/// A stream of bytes in both directions. Its kind is an enum: the plain path has no virtual call
+/// and no allocation.
 #[derive(Debug)]
 pub(crate) struct ByteStream {
     kind: Kind,
@@ -51,7 +51,7 @@ pub(crate) struct ByteStream {
 enum Kind {
     Tcp {
         stream: TcpStream,
-        /// What the poll was told last, so that it is told changes only.
+        /// The interest last registered with the poll, so that only changes are registered.
         interest: Interest,
     },
     #[cfg(test)]
@@ -72,11 +72,11 @@ impl From<Hostile> for ByteStream {
 }
 
 impl ByteStream {
-    /// Has `owner` told, with `key`, when something of what it wants may be tried. All sockets of
-    /// the stream have the one key.
+    /// Notifies `owner`, with `key`, when one of the wanted operations may be tried. All sockets of
+    /// the stream share the key.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The poll fails.
     pub(crate) fn watch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -98,8 +98,8 @@ impl ByteStream {
         }
     }
 
-    /// Takes note of a readiness event of one of its sockets, does what the stream itself has to
-    /// do (a handshake, bytes that it has taken), and returns what the owner may try.
+    /// Processes a readiness event of one of the sockets, does the stream's own work (a handshake,
+    /// accepted output), and returns the operations that the owner may try.
     ///
     /// # Errors
     /// The stream has failed.
@@ -119,11 +119,11 @@ impl ByteStream {
         }
     }
 
-    /// Reads what there is, up to the length of `buf`. 0: the peer has ended.
+    /// Reads available bytes, up to the length of `buf`. 0: the peer has ended.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing, or the stream has to write first; what has become of
-    /// the connection.
+    /// `WouldBlock` if there is nothing to read, or the stream has to write first; otherwise the
+    /// error of the connection.
     pub(crate) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Tcp { stream, .. } => stream.read(env, buf),
@@ -132,10 +132,11 @@ impl ByteStream {
         }
     }
 
-    /// Writes as much of the buffers, in their order, as the stream takes.
+    /// Writes as many bytes of the buffers, in order, as the stream accepts.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing, or has to read first; what has become of the connection.
+    /// `WouldBlock` if the stream accepts nothing, or has to read first; otherwise the error of the
+    /// connection.
     pub(crate) fn write_vectored(
         &mut self,
         env: &mut UsageEnvironment,
@@ -151,7 +152,7 @@ impl ByteStream {
         }
     }
 
-    /// Writes as much of `buf` as the stream takes.
+    /// Writes as many bytes of `buf` as the stream accepts.
     ///
     /// # Errors
     /// As [`write_vectored`](Self::write_vectored).
@@ -163,7 +164,7 @@ impl ByteStream {
         }
     }
 
-    /// Whether there is input that has left the socket, of which no readiness will tell.
+    /// Whether there is input that has left the socket and that no readiness event will announce.
     pub(crate) const fn has_buffered_input(&self) -> bool {
         match &self.kind {
             Kind::Tcp { .. } => false,
@@ -172,8 +173,8 @@ impl ByteStream {
         }
     }
 
-    /// Whether all that the stream has taken is with the system. What is not goes with the
-    /// readiness events to come.
+    /// Whether the system has all bytes that the stream has accepted. The rest is written on later
+    /// readiness events.
     pub(crate) const fn is_flushed(&self) -> bool {
         match &self.kind {
             Kind::Tcp { .. } => true,
@@ -182,10 +183,10 @@ impl ByteStream {
         }
     }
 
-    /// Has nobody told of anything any more, not even of what the stream itself would do.
+    /// Stops all notifications, including those for the stream's own work.
     ///
     /// # Errors
-    /// What the poll says.
+    /// The poll fails.
     pub(crate) fn unwatch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -199,7 +200,7 @@ impl ByteStream {
         }
     }
 
-    /// Closes the stream, after what a single try sends of what it has taken.
+    /// Closes the stream, after a single attempt to send the rest of the accepted output.
     pub(crate) fn close(self, env: &mut UsageEnvironment) {
         match self.kind {
             Kind::Tcp { stream, .. } => stream.close(env),

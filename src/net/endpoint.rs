@@ -1,4 +1,4 @@
-//! [`Endpoint`]: a socket of either world with its registration.
+//! [`Endpoint`]: a socket of the operating system or of a simulation, with its registration.
 
 #[cfg(any(test, feature = "simulation"))]
 use crate::arena::RawId;
@@ -13,7 +13,7 @@ use std::net;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-/// A socket of either world, and its registration once it is watched.
+/// A socket of the operating system or of a simulation, with its registration once it is watched.
 #[derive(Debug)]
 pub(super) struct Endpoint<T> {
     pub(super) io: Io<T>,
@@ -58,7 +58,7 @@ impl Drop for Registered {
 
 #[cfg(any(test, feature = "simulation"))]
 impl Simulated {
-    /// The network that it lives in, and which socket it is there.
+    /// The network of the socket, and the socket's id in it.
     pub(super) fn network<'a>(
         &self,
         env: &'a mut UsageEnvironment,
@@ -67,7 +67,7 @@ impl Simulated {
     }
 }
 
-/// A socket of the operating system, as the loop is to see it.
+/// The loop's interface to a socket of the operating system.
 pub(super) trait SystemSocket {
     fn source(&self) -> Source;
 }
@@ -137,7 +137,7 @@ impl<T: SystemSocket> Endpoint<T> {
         }
     }
 
-    /// Passes an operation's result on, and notes a `WouldBlock` as readiness used up.
+    /// Returns an operation's result, and records `WouldBlock` as readiness used up.
     pub(super) fn note<R>(
         &self,
         env: &mut UsageEnvironment,

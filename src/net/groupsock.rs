@@ -8,8 +8,8 @@ use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A multicast destination: group and port, TTL, interface, and for source-specific multicast
-/// the one source; with the socket that sends to it and, once joined, receives from it.
+/// A multicast destination (group, port, TTL, interface, and for source-specific multicast the
+/// source), with the socket that sends to it and, once joined, receives from it.
 #[derive(Debug)]
 pub struct Groupsock {
     socket: UdpSocket,
@@ -22,10 +22,10 @@ pub struct Groupsock {
 
 impl Groupsock {
     /// Opens a socket bound to the port of `destination`, ready to send. Members of the group on
-    /// this host receive its datagrams.
+    /// this host receive its datagrams too.
     ///
     /// # Errors
-    /// `InvalidInput` when the destination is not a multicast address; errors of the operating
+    /// `InvalidInput` if the destination is not a multicast address; errors of the operating
     /// system.
     pub fn open(
         env: &mut UsageEnvironment,
@@ -51,8 +51,8 @@ impl Groupsock {
         Ok(Self { socket, destination, ttl, interface, source, joined: false })
     }
 
-    /// Joins the group, so that datagrams of others to it are received (RTCP). A second call does
-    /// nothing.
+    /// Joins the group, so that datagrams of other hosts to it are received (RTCP). A second call
+    /// has no effect.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -65,22 +65,22 @@ impl Groupsock {
         Ok(())
     }
 
-    /// Group and port.
+    /// Returns the group and port.
     pub fn destination(&self) -> SocketAddr {
         self.destination
     }
 
-    /// The number of routers that its datagrams may pass.
+    /// Returns the number of routers that datagrams may pass.
     pub fn ttl(&self) -> u8 {
         self.ttl
     }
 
-    /// The one source of a source-specific group.
+    /// Returns the source of a source-specific group.
     pub fn source(&self) -> Option<IpAddr> {
         self.source
     }
 
-    /// The socket, for everything that [`UdpSocket`] can do.
+    /// Returns the socket, for all operations of [`UdpSocket`].
     pub fn socket(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
@@ -106,7 +106,7 @@ impl Groupsock {
     /// Receives a datagram, as [`UdpSocket::recv_from`] does.
     ///
     /// # Errors
-    /// `WouldBlock` when no datagram has come.
+    /// `WouldBlock` if no datagram has arrived.
     pub fn recv_from(
         &mut self,
         env: &mut UsageEnvironment,
@@ -115,7 +115,7 @@ impl Groupsock {
         self.socket.recv_from(env, buf)
     }
 
-    /// Delivers the readiness of the socket to `owner`, as [`UdpSocket::watch`] does.
+    /// Delivers the readiness of the socket to `owner`, like [`UdpSocket::watch`].
     ///
     /// # Errors
     /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
@@ -130,7 +130,7 @@ impl Groupsock {
         self.socket.watch(env, owner, key, interest)
     }
 
-    /// The socket alone; the group stays joined if it was.
+    /// Returns the socket only; the group stays joined if it was.
     pub fn into_socket(self) -> UdpSocket {
         self.socket
     }

@@ -1,4 +1,4 @@
-//! [`Inbox`]: received datagrams, many in one system call (recvmmsg(2)).
+//! [`Inbox`]: memory for received datagrams, many in one system call (recvmmsg(2)).
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,13 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::io::IoSliceMut;
 
-/// Room for datagrams, to be used again and again. Nothing is allocated before the first
-/// datagram, and nothing after it.
+/// Reusable memory for received datagrams. Nothing is allocated before the first datagram, and
+/// nothing after it.
 pub struct Inbox {
     slot_len: usize,
     bytes: Vec<u8>,
     received: Vec<(usize, SocketAddr)>,
-    /// For IPv4 and for IPv6: a header keeps the length of the address that came last as the room
+    /// Headers for IPv4 and for IPv6: a header keeps the length of the last address as the capacity
     /// for the next.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     headers: [Option<MultiHeaders<SockaddrStorage>>; 2],
@@ -31,17 +31,17 @@ impl fmt::Debug for Inbox {
 }
 
 impl Default for Inbox {
-    /// Room for nothing.
+    /// Returns an inbox without capacity.
     fn default() -> Self {
         Self::new(0)
     }
 }
 
 impl Inbox {
-    /// The number of datagrams that it takes at once.
+    /// Number of datagrams that it holds.
     pub const SLOTS: usize = 32;
 
-    /// Room for datagrams of at most `slot_len` bytes; longer ones are cut off.
+    /// Creates an inbox for datagrams of at most `slot_len` bytes; longer ones are truncated.
     pub fn new(slot_len: usize) -> Self {
         Self {
             slot_len,
@@ -52,7 +52,7 @@ impl Inbox {
         }
     }
 
-    /// The datagrams that came last, in their order, and where each came from.
+    /// Iterates over the datagrams received last, in order, each with its sender.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
         let slots = self.bytes.chunks_exact(self.slot_len.max(1));
         slots.zip(&self.received).filter_map(|(slot, &(len, from))| Some((slot.get(..len)?, from)))
@@ -66,7 +66,7 @@ impl Inbox {
         }
     }
 
-    /// Fills the inbox one datagram at a time; the error of the first if there is none.
+    /// Fills the inbox one datagram at a time; returns the error of the first if there is none.
     #[cfg(any(test, feature = "simulation", not(any(target_os = "linux", target_os = "android"))))]
     pub(super) fn fill(
         &mut self,
@@ -108,8 +108,8 @@ impl Inbox {
     }
 }
 
-/// The operating system gives every datagram of a UDP socket an address; anything else becomes the
-/// unspecified one.
+/// The operating system supplies an address for every datagram of a UDP socket; anything else
+/// becomes the unspecified address.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn address(address: Option<SockaddrStorage>) -> SocketAddr {
     let v4 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in);

@@ -1,10 +1,10 @@
-//! The limit on open descriptors: raising it, and recognising that it is reached.
+//! The limit on open descriptors: raising it, and detecting that it is reached.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io;
 
-/// Raises the process's soft limit on open descriptors to the hard one and returns it.
+/// Raises the process's soft limit on open descriptors to the hard limit, and returns it.
 ///
 /// # Errors
 /// The operating system refuses.
@@ -18,8 +18,8 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(hard.into())
 }
 
-/// Whether an operation failed because the process (or the system) has no descriptor, or the
-/// system no memory for one, left.
+/// Returns whether an operation failed because the process or the system has no descriptor left, or
+/// the system no memory for one.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().map(Errno::from_raw).is_some_and(|e| {
         matches!(e, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)

@@ -1,9 +1,10 @@
-//! Sockets: TCP, UDP, port pairs, multicast. The only place that names socket2 and the socket calls
-//! of the operating system.
+//! Sockets: [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`PortPair`] for RTP and RTCP,
+//! [`Groupsock`] for multicast.
 //!
-//! Each socket belongs to the operating system or to the simulated network of its environment; its
-//! methods are the same for both. No call blocks, none returns `Interrupted`. When an operation on
-//! a watched socket has used its readiness up, the socket notes that in its environment by itself.
+//! Each socket belongs to the operating system or to the simulated network of its environment, with
+//! the same methods for both. No call blocks, and none returns `Interrupted`. When an operation on
+//! a watched socket has used up its readiness, the socket reports that to its environment by
+//! itself. This is the only module that uses socket2 and the socket calls of the operating system.
 
 mod address;
 mod batch;

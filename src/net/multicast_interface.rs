@@ -1,19 +1,19 @@
-//! [`MulticastInterface`]: the interface that multicast enters and leaves the host by.
+//! [`MulticastInterface`]: the network interface for multicast.
 
 use socket2::{InterfaceIndexOrAddress, Socket};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The interface that multicast goes through.
+/// The network interface for multicast.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum MulticastInterface {
     /// The operating system chooses.
     #[default]
     Any,
-    /// The one with this address (IPv4 groups).
+    /// The interface with this address (IPv4 groups).
     Address(Ipv4Addr),
-    /// The one with this index.
+    /// The interface with this index.
     Index(u32),
 }
 
@@ -44,7 +44,7 @@ impl MulticastInterface {
         }
     }
 
-    /// The address that names the interface in source-specific calls, which know no index.
+    /// The address of the interface for source-specific calls, which accept no index.
     fn address(self) -> io::Result<Ipv4Addr> {
         match self {
             Self::Any => Ok(Ipv4Addr::UNSPECIFIED),

@@ -8,34 +8,34 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
-/// Two sockets on neighbouring ports.
+/// Two sockets on consecutive ports.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a pair has two sockets")]
 pub struct PortPair {
-    /// On the even port.
+    /// The socket on the even port.
     pub rtp: UdpSocket,
-    /// On the odd port above it.
+    /// The socket on the odd port above it.
     pub rtcp: UdpSocket,
 }
 
-/// Where the next search for a pair begins, by its base.
+/// Start of the next search for a pair, by base port.
 #[derive(Default)]
 struct Cursors(BTreeMap<u16, u16>);
 
-/// The highest port that a pair may begin with.
+/// Highest port with which a pair may begin.
 const LAST: u16 = 65_534;
 
-/// Asked for the socket that sends the media.
+/// Size of the send buffer that is requested for the RTP socket.
 const SEND_BUFFER: usize = 1 << 20;
 
 impl PortPair {
     /// Opens a pair on the local address `host`, whose port is ignored, at or above port `base`
-    /// (made even). The search begins where the last one for this base ended, starts again from the
-    /// base past the last port, and ends after `tries` pairs.
+    /// (rounded to an even number). The search begins where the last one for this base ended,
+    /// restarts at the base after the last port, and ends after `tries` pairs.
     ///
     /// # Errors
-    /// `AddrInUse` when every pair that was tried was taken. An error that is not about the port,
-    /// as that no descriptor is left, ends the search at once.
+    /// `AddrInUse` if every pair that was tried was taken. An error that is not about the port,
+    /// such as a lack of descriptors, ends the search at once.
     pub fn open(
         env: &mut UsageEnvironment,
         host: SocketAddr,
@@ -71,7 +71,7 @@ impl PortPair {
         }
     }
 
-    /// Closes both.
+    /// Closes both sockets.
     pub fn close(self, env: &mut UsageEnvironment) {
         self.rtp.close(env);
         self.rtcp.close(env);

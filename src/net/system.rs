@@ -4,7 +4,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// A socket that never blocks.
+/// Creates a non-blocking socket.
 pub(super) fn new_socket(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let domain = Domain::for_address(addr);
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]

@@ -17,24 +17,24 @@ use socket2::{Protocol, SockRef, Type};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 
-/// How many connections the system may hold that have not been accepted. It takes the least of
-/// this and its own limit.
+/// Requested number of connections that may wait to be accepted; the system's own limit may be
+/// lower.
 const BACKLOG: i32 = 4096;
 
-/// Connections that died before they were accepted are skipped, so many at a time.
+/// Most connections that are skipped at once because they died before they were accepted.
 const ABORTED_AT_ONCE: usize = 64;
 
 /// Accepts connections.
 #[derive(Debug)]
 pub struct TcpListener {
     endpoint: Endpoint<net::TcpListener>,
-    /// The local address of accepted connections, where that is known beforehand.
+    /// Local address of accepted connections, if it is known in advance.
     local: Option<SocketAddr>,
 }
 
 impl TcpListener {
-    /// Listens at `addr`; port 0 lets the operating system choose. An IPv6 address takes IPv6 only,
-    /// `[::]` too: for both, listen twice.
+    /// Listens on `addr`; with port 0 the operating system chooses the port. An IPv6 address
+    /// accepts IPv6 only, including `[::]`: for both families, use two listeners.
     ///
     /// # Errors
     /// The address is in use or is not one of this host's, and other errors of the operating
@@ -60,7 +60,7 @@ impl TcpListener {
         Ok(Self { endpoint: Endpoint::system(io), local })
     }
 
-    /// The address that it listens at.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -75,9 +75,9 @@ impl TcpListener {
     /// Accepts a connection; returns it with the peer's address.
     ///
     /// # Errors
-    /// `WouldBlock` when none has come. When no descriptor is left
-    /// ([`is_out_of_descriptors`](super::is_out_of_descriptors)), the connection waits: withdraw
-    /// the interest until one is free.
+    /// `WouldBlock` if no connection is pending. If no descriptor is left
+    /// ([`is_out_of_descriptors`](super::is_out_of_descriptors)), the connection stays pending:
+    /// withdraw the interest until a descriptor is free.
     pub fn accept(&mut self, env: &mut UsageEnvironment) -> io::Result<(TcpStream, SocketAddr)> {
         let result = match &self.endpoint.io {
             Io::System(io) => accept(io, self.local),
@@ -93,7 +93,7 @@ impl TcpListener {
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 
-    /// Delivers an event with `key` to `owner` when a connection has come. Another call changes
+    /// Delivers an event with `key` to `owner` when a connection is pending. A further call changes
     /// owner, key and interest.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ fn accept(
     Err(io::ErrorKind::ConnectionAborted.into())
 }
 
-/// A connection. Small writes go out at once (`TCP_NODELAY`) unless that is changed.
+/// A TCP connection. Small writes are sent at once (`TCP_NODELAY`) by default.
 #[derive(Debug)]
 pub struct TcpStream {
     endpoint: Endpoint<net::TcpStream>,
@@ -147,20 +147,20 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Begins to connect to `addr`. When the stream is writable, [`take_error`](Self::take_error)
-    /// returns the outcome.
+    /// Starts to connect to `addr`. When the stream is writable, [`take_error`](Self::take_error)
+    /// returns the result.
     ///
     /// # Errors
-    /// Errors that are known at once.
+    /// Errors that occur immediately.
     pub fn connect(env: &mut UsageEnvironment, addr: SocketAddr) -> io::Result<Self> {
         Self::connect_from(env, None, addr)
     }
 
-    /// As [`connect`](Self::connect), from a local address; in the simulated network the address
-    /// chooses the host that connects.
+    /// Like [`connect`](Self::connect), from a local address; in a simulated network the address
+    /// selects the connecting host.
     ///
     /// # Errors
-    /// Errors that are known at once.
+    /// Errors that occur immediately.
     pub fn connect_from(
         env: &mut UsageEnvironment,
         local: Option<SocketAddr>,
@@ -187,11 +187,11 @@ impl TcpStream {
         Ok(Self { endpoint: Endpoint::system(socket.into()), local: None, peer: addr })
     }
 
-    /// Reads the bytes that have come, up to the length of `buf`; returns how many. 0 is the end of
-    /// the peer's direction.
+    /// Reads available bytes, up to the length of `buf`; returns their number. 0 is the end of the
+    /// peer's direction.
     ///
     /// # Errors
-    /// `WouldBlock` when no bytes have come; the error that has ended the connection.
+    /// `WouldBlock` if no bytes have arrived; the error that ended the connection.
     pub fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         let result = match &self.endpoint.io {
             Io::System(io) => {
@@ -211,10 +211,10 @@ impl TcpStream {
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 
-    /// Writes as much of `buf` as the socket takes.
+    /// Writes as many bytes of `buf` as the socket accepts; returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing; the error that has ended the connection.
+    /// `WouldBlock` if the socket accepts nothing; the error that ended the connection.
     pub fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
         let result = match &self.endpoint.io {
             Io::System(io) => {
@@ -227,7 +227,7 @@ impl TcpStream {
         self.wrote(env, buf.len(), result)
     }
 
-    /// Writes as much of the buffers, in their order, as the socket takes.
+    /// Writes as many bytes of the buffers, in order, as the socket accepts; returns their number.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -281,7 +281,7 @@ impl TcpStream {
         self.endpoint.note(env, Readiness::WRITABLE, result)
     }
 
-    /// Ends this direction: the peer reads all bytes that were written, then 0.
+    /// Ends this direction: the peer reads all bytes that were written, and then 0.
     ///
     /// # Errors
     /// The connection has ended already.
@@ -296,10 +296,10 @@ impl TcpStream {
         }
     }
 
-    /// The error that came up since the last call of this, also in connecting.
+    /// Returns and clears the pending error, including that of connecting.
     ///
     /// # Errors
-    /// The operating system could not answer.
+    /// The operating system cannot return it.
     pub fn take_error(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<io::Error>> {
         match &self.endpoint.io {
             Io::System(io) => io.take_error(),
@@ -311,7 +311,7 @@ impl TcpStream {
         }
     }
 
-    /// The address of this end.
+    /// Returns the address of this end.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -324,13 +324,13 @@ impl TcpStream {
         }
     }
 
-    /// The address of the other end.
+    /// Returns the address of the other end.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Sets whether small writes go out at once. It does nothing in the simulated network, which
-    /// never delays them.
+    /// Sets whether small writes are sent at once. No effect in a simulated network, which never
+    /// delays them.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -342,8 +342,8 @@ impl TcpStream {
         }
     }
 
-    /// Limits the bytes that the operating system takes without having sent them
-    /// (`TCP_NOTSENT_LOWAT`, Linux). It does nothing elsewhere and in the simulated network.
+    /// Limits the unsent bytes that the operating system buffers (`TCP_NOTSENT_LOWAT`, Linux). No
+    /// effect elsewhere and in a simulated network.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -361,7 +361,7 @@ impl TcpStream {
         }
     }
 
-    /// Asks the operating system for a send buffer of `size` bytes; it may grant less.
+    /// Requests a send buffer of `size` bytes; the operating system may grant less.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -373,8 +373,8 @@ impl TcpStream {
         }
     }
 
-    /// Delivers the readiness of the stream to `owner`, as events with `key`. Another call changes
-    /// owner, key and interest.
+    /// Delivers the readiness of the stream to `owner`, as events with `key`. A further call
+    /// changes owner, key and interest.
     ///
     /// # Errors
     /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`

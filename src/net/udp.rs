@@ -19,21 +19,21 @@ use socket2::{Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{self, IpAddr, SocketAddr};
 
-/// Sends and receives datagrams.
+/// A UDP socket.
 #[derive(Debug)]
 pub struct UdpSocket {
     endpoint: Endpoint<net::UdpSocket>,
-    /// Where it is bound.
+    /// Its local address.
     local: SocketAddr,
     offload: Offload,
     backlog: Backlog,
-    /// The owner's interest, and whether the poll is asked for room to write beyond it.
+    /// The registered interest: the owner's, and room to write while datagrams wait.
     asked: Interest,
     widened: bool,
 }
 
 impl UdpSocket {
-    /// Binds to `addr`; port 0 lets the operating system choose.
+    /// Binds to `addr`; with port 0 the operating system chooses the port.
     ///
     /// # Errors
     /// The address is in use or is not one of this host's, and other errors of the operating
@@ -42,7 +42,8 @@ impl UdpSocket {
         Self::bind_with(env, addr, false)
     }
 
-    /// Binds to `addr` and lets other sockets do the same with this call: for receiving multicast.
+    /// Binds to `addr`, and allows other sockets to do so with this method: for receiving
+    /// multicast.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
@@ -81,19 +82,19 @@ impl UdpSocket {
         }
     }
 
-    /// The address that it is bound to. It is a `Result` as in the standard library's sockets.
+    /// Returns the local address. The result type is that of the standard library's sockets.
     ///
     /// # Errors
-    /// None: it is known since the socket was bound.
+    /// None: the address is known since the socket was bound.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local)
     }
 
-    /// Receives a datagram; bytes that do not fit in `buf` are lost. If datagrams of a batch wait
-    /// for room, they are sent first.
+    /// Receives a datagram; bytes that do not fit into `buf` are lost. Waiting datagrams of a batch
+    /// are sent first.
     ///
     /// # Errors
-    /// `WouldBlock` when no datagram has come.
+    /// `WouldBlock` if no datagram has arrived.
     pub fn recv_from(
         &mut self,
         env: &mut UsageEnvironment,
@@ -108,12 +109,11 @@ impl UdpSocket {
         self.endpoint.note(env, Readiness::READABLE, result)
     }
 
-    /// Receives as many datagrams as have come and the inbox has room for, in one system call where
-    /// there is one for it; returns how many. Datagrams that wait to be sent go out first.
+    /// Receives as many datagrams as are available and fit into the inbox, in one system call where
+    /// possible; returns their number. Waiting datagrams of a batch are sent first.
     ///
     /// # Errors
-    /// `WouldBlock` when no datagram has come; an error that a datagram sent earlier has brought
-    /// back.
+    /// `WouldBlock` if no datagram has arrived; an error caused by a datagram sent earlier.
     pub fn recv_batch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -140,7 +140,7 @@ impl UdpSocket {
     /// Sends one datagram.
     ///
     /// # Errors
-    /// `WouldBlock` when the socket's buffer is full; the datagram is not sent then.
+    /// `WouldBlock` if the socket's buffer is full; the datagram is not sent.
     pub fn send_to(
         &mut self,
         env: &mut UsageEnvironment,
@@ -157,16 +157,16 @@ impl UdpSocket {
         self.endpoint.note(env, Readiness::WRITABLE, result)
     }
 
-    /// Sends every datagram to every destination, each destination's in order, with as few system
-    /// calls as the system allows. Returns how many datagrams the system took, over all
-    /// destinations. A destination that fails is put once in `failed`, with its index, and the
-    /// others go on.
+    /// Sends every datagram to every destination, in order for each destination, with as few system
+    /// calls as the system allows. Returns the number of datagrams that the system accepted, over
+    /// all destinations. A destination that fails is added once to `failed`, by its index, and the
+    /// others continue.
     ///
-    /// This never waits. Datagrams that find the socket's buffer full are kept, up to 4 MiB. They
-    /// go out before the next batch, or with [`flush`](Self::flush) or
-    /// [`recv_from`](Self::recv_from); the owner of a watched socket is told when there is room, as
-    /// if it had asked for [`Interest::WRITABLE`]. Datagrams beyond the 4 MiB are lost, and counted
-    /// by [`dropped`](Self::dropped).
+    /// This never waits. Datagrams for which the socket's buffer has no room are kept, up to 4 MiB.
+    /// They are sent before the next batch, or by [`flush`](Self::flush) or
+    /// [`recv_from`](Self::recv_from); the owner of a watched socket is notified when there is
+    /// room, as with [`Interest::WRITABLE`]. Datagrams beyond the 4 MiB are dropped, and counted by
+    /// [`dropped`](Self::dropped).
     pub fn send_batch(
         &mut self,
         env: &mut UsageEnvironment,
@@ -192,13 +192,13 @@ impl UdpSocket {
         sent
     }
 
-    /// Whether datagrams of a batch wait for room in the socket's buffer.
+    /// Returns whether datagrams of a batch wait for room in the socket's buffer.
     pub fn is_behind(&self) -> bool {
         !self.backlog.is_empty()
     }
 
-    /// Sends the datagrams that wait; true if none waits any more. A destination that fails loses
-    /// those that waited for it.
+    /// Sends waiting datagrams; returns whether none is left. For a destination that fails, its
+    /// waiting datagrams are dropped.
     pub fn flush(&mut self, env: &mut UsageEnvironment) -> bool {
         if self.backlog.is_empty() {
             return true;
@@ -218,8 +218,8 @@ impl UdpSocket {
         self.backlog.is_empty()
     }
 
-    /// The interest to register: the owner's, and room to write while datagrams wait for it. An
-    /// owner without any interest is left alone.
+    /// The interest to register: the owner's, and room to write while datagrams wait. An owner
+    /// without any interest is not notified.
     fn interest(&self) -> Interest {
         let waits = self.is_behind() && !self.asked.is_none();
         Interest { writable: self.asked.writable || waits, ..self.asked }
@@ -238,23 +238,23 @@ impl UdpSocket {
         }
     }
 
-    /// How many datagrams of batches were lost because too many were waiting.
+    /// Returns the number of datagrams of batches that were dropped because too many were waiting.
     pub fn dropped(&self) -> u64 {
         self.backlog.dropped()
     }
 
-    /// Whether batches may use segmentation offload (`UDP_SEGMENT`, Linux). It is on by default; a
-    /// socket that meets a refusal turns it off by itself.
+    /// Sets whether batches use segmentation offload (`UDP_SEGMENT`, Linux). On by default; a
+    /// socket on which the kernel refuses it turns it off by itself.
     pub fn set_gso(&mut self, on: bool) {
         self.offload.set(on);
     }
 
-    /// Whether batches use segmentation offload where there is one.
+    /// Returns whether batches use segmentation offload where available.
     pub fn gso(&self) -> bool {
         self.offload.is_on()
     }
 
-    /// Joins `group`: datagrams to it are received, from `source` alone if one is given.
+    /// Joins `group`: datagrams to it are received, only from `source` if one is given.
     ///
     /// # Errors
     /// Errors of the operating system; `Unsupported` for a source with IPv6.
@@ -268,10 +268,10 @@ impl UdpSocket {
         self.change_membership(env, Membership::Join, group, interface, source)
     }
 
-    /// Undoes [`join_multicast`](Self::join_multicast).
+    /// Leaves a group joined with [`join_multicast`](Self::join_multicast).
     ///
     /// # Errors
-    /// The group was not joined, and other errors of the operating system.
+    /// The group was not joined; other errors of the operating system.
     pub fn leave_multicast(
         &mut self,
         env: &mut UsageEnvironment,
@@ -303,7 +303,7 @@ impl UdpSocket {
         }
     }
 
-    /// How many routers a multicast datagram may pass (0: it stays on the host).
+    /// Sets the number of routers that a multicast datagram may pass (0: it stays on the host).
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -317,16 +317,16 @@ impl UdpSocket {
         })
     }
 
-    /// Where multicast leaves the host.
+    /// Sets the interface through which multicast is sent.
     ///
     /// # Errors
-    /// `InvalidInput` for an IPv4 address and an IPv6 socket, whose interfaces have an index
-    /// instead; errors of the operating system.
+    /// `InvalidInput` for an IPv4 address and an IPv6 socket, because IPv6 identifies interfaces by
+    /// index; errors of the operating system.
     pub fn set_multicast_interface(&self, interface: MulticastInterface) -> io::Result<()> {
         self.option(|socket, v6| interface.select(socket, v6))
     }
 
-    /// Whether members of the group on this host receive the datagrams sent (on by default).
+    /// Sets whether members of the group on this host receive the datagrams (on by default).
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -336,8 +336,8 @@ impl UdpSocket {
         })
     }
 
-    /// Leaves out what comes for groups that others on this host have joined, and this socket not.
-    /// Linux delivers it otherwise.
+    /// Suppresses datagrams to groups that other sockets on this host have joined and this one has
+    /// not; Linux delivers them by default.
     pub(super) fn ignore_groups_of_others(&self) {
         #[cfg(target_os = "linux")]
         // A kernel that does not know the option delivers too much, as it always did.
@@ -346,7 +346,7 @@ impl UdpSocket {
         });
     }
 
-    /// Asks the operating system for a send buffer of `size` bytes; it may grant less.
+    /// Requests a send buffer of `size` bytes; the operating system may grant less.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -354,7 +354,7 @@ impl UdpSocket {
         self.option(|socket, _| socket.set_send_buffer_size(size))
     }
 
-    /// Asks the operating system for a receive buffer of `size` bytes; it may grant less.
+    /// Requests a receive buffer of `size` bytes; the operating system may grant less.
     ///
     /// # Errors
     /// Errors of the operating system.
@@ -371,8 +371,8 @@ impl UdpSocket {
         }
     }
 
-    /// Delivers the readiness of the socket to `owner`, as events with `key`. Another call changes
-    /// owner, key and interest.
+    /// Delivers the readiness of the socket to `owner`, as events with `key`. A further call
+    /// changes owner, key and interest.
     ///
     /// # Errors
     /// The socket cannot be registered with the poll, or does not belong to `env`; `Unsupported`
@@ -396,7 +396,7 @@ impl UdpSocket {
     }
 }
 
-/// Sends a batch, as far as the socket takes it.
+/// Sends a batch, as far as the socket accepts it.
 fn send_now(
     env: &mut UsageEnvironment,
     endpoint: &Endpoint<net::UdpSocket>,

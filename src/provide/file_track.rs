@@ -13,7 +13,7 @@ use std::time::Duration;
 /// First dynamic payload type (RFC 3551 section 6).
 const FIRST_DYNAMIC: u8 = 96;
 const LAST_DYNAMIC: u8 = 127;
-/// Lower-layer headers and RTP on top of the media's own rate, in percent.
+/// Overhead of RTP and the layers below on top of the media's bit rate, in percent.
 const OVERHEAD_PERCENT: u64 = 4;
 
 /// The [`StreamFactory`] of a track of a media file.
@@ -25,12 +25,12 @@ pub struct FileTrack {
 }
 
 impl FileTrack {
-    /// Track `track` of `file`, counted from 0.
+    /// Creates the factory of track `track` of `file`, counted from 0.
     pub fn new(file: Arc<dyn MediaFile>, track: usize) -> Self {
         Self { file, track, repeat: false }
     }
 
-    /// Chooses whether the track begins anew at its end.
+    /// Sets whether the track starts over at its end.
     pub const fn with_repeat(mut self, repeat: bool) -> Self {
         self.repeat = repeat;
         self
@@ -71,7 +71,7 @@ impl StreamFactory for FileTrack {
         u32::try_from(with_headers.div_ceil(1000)).ok()
     }
 
-    /// Nothing changes: another file at the same path is another track.
+    /// Constant, because the track never changes: another file at the same path is another track.
     fn revision(&self) -> Option<u64> {
         Some(0)
     }
@@ -84,39 +84,40 @@ impl StreamFactory for FileTrack {
     }
 }
 
-/// How files are served. By default each client has streams of its own, which end with the file.
+/// Options for serving files. By default each client has streams of its own, which end with the
+/// file.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct FileSessionOptions {
-    /// Whether all clients share one stream a track.
+    /// Whether all clients share one stream per track.
     pub reuse_first_source: bool,
-    /// Whether streams begin anew at the end of the file.
+    /// Whether streams start over at the end of the file.
     pub repeat: bool,
-    /// How a newcomer to a shared stream of video begins.
+    /// How a newcomer to a shared video stream begins.
     pub fast_start: FastStart,
 }
 
 impl FileSessionOptions {
-    /// Chooses whether all clients share one stream a track.
+    /// Sets whether all clients share one stream per track.
     pub const fn with_reuse_first_source(mut self, reuse: bool) -> Self {
         self.reuse_first_source = reuse;
         self
     }
 
-    /// Chooses whether streams begin anew at the end of the file.
+    /// Sets whether streams start over at the end of the file.
     pub const fn with_repeat(mut self, repeat: bool) -> Self {
         self.repeat = repeat;
         self
     }
 
-    /// Chooses how a newcomer to a shared stream of video begins.
+    /// Sets how a newcomer to a shared video stream begins.
     pub const fn with_fast_start(mut self, fast_start: FastStart) -> Self {
         self.fast_start = fast_start;
         self
     }
 }
 
-/// The media session of a file, with all its tracks.
+/// Creates the media session of a file, with all its tracks.
 pub fn file_media_session(
     stream_name: &str,
     file: &Arc<dyn MediaFile>,

@@ -1,4 +1,4 @@
-//! [`FolderProvider`]: makes media sessions of the files of a folder.
+//! [`FolderProvider`]: makes media sessions from the files of a folder.
 
 use crate::error::Error;
 use crate::provide::file_track::{FileSessionOptions, file_media_session};
@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Makes media sessions of the files of a folder, by name.
+/// A [`SessionProvider`] that makes media sessions from the files of a folder, by name.
 pub struct FolderProvider {
     folder: ServedFolder,
     files: FileSessions,
     options: FileSessionOptions,
-    /// The files that are being probed, by the names that mean them: a name is resolved when its
-    /// probe begins, not in each turn.
+    /// Files that are being probed, by stream name: a name is resolved when its probe begins, not
+    /// in each turn.
     probing: HashMap<String, PathBuf>,
 }
 
@@ -25,27 +25,28 @@ impl fmt::Debug for FolderProvider {
 }
 
 impl FolderProvider {
-    /// A provider of the files of the folder at `root`.
+    /// Creates a provider for the files of the folder `root`.
     ///
     /// # Errors
-    /// There is no such folder, or it cannot be read.
+    /// The folder does not exist, or cannot be read.
     pub fn new(root: &Path, options: FileSessionOptions) -> Result<Self, Error> {
         let folder = ServedFolder::new(root)?;
         Ok(Self { folder, files: FileSessions::default(), options, probing: HashMap::new() })
     }
 
-    /// The names of the files that can be served. Lists the folder: not for the event loop.
+    /// Returns the names of the files that can be served. Lists the folder, which may block: do not
+    /// call it from the event loop.
     pub fn names(&self) -> Vec<String> {
         self.folder.files()
     }
 
-    /// The file that is meant by a name.
+    /// The file with a stream name.
     fn resolve(&self, name: &str) -> Option<PathBuf> {
         let probing = self.probing.get(name).filter(|path| self.files.is_probing(path));
         probing.cloned().or_else(|| self.folder.resolve(name))
     }
 
-    /// Remembers the file of a name while it is being probed.
+    /// Records the file of a name while it is being probed.
     fn note_probing(&mut self, name: &str, path: PathBuf) {
         if !self.probing.contains_key(name) {
             let files = &self.files;

@@ -1,4 +1,4 @@
-//! A live presentation made in one piece: its media session, and the sending end of each track.
+//! Makes the parts of a live stream: its media session, and the sender of each track.
 
 use crate::codec::CodecParameters;
 use crate::ids::InputId;
@@ -11,13 +11,13 @@ use crate::session::media_session::ServerMediaSession;
 use crate::session::subsession::OnDemandServerMediaSubsession;
 use crate::stream::fast_start::FastStart;
 
-/// The name of a live stream, and how it is served; see
+/// The name of a live stream and its options; see
 /// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream).
 ///
-/// By default all clients share one stream a track, the queues have the limits of
-/// [`QueueLimits::default`], and the tracks' times are of one clock. A newcomer to a stream of one
-/// track gets what was sent since the last key frame ([`FastStart::KeyFrameCache`]); of several
-/// tracks, which are to begin together, nothing before the next
+/// By default all clients share one stream per track, the queues have the limits of
+/// [`QueueLimits::default`], and the tracks' times come from one clock. A newcomer to a stream with
+/// one track receives the data since the last key frame ([`FastStart::KeyFrameCache`]); with
+/// several tracks, which are to begin together, it starts with the next key frame
 /// ([`FastStart::WaitForKeyFrame`]).
 #[derive(Clone, Debug)]
 pub struct LiveStreamOptions {
@@ -31,7 +31,8 @@ pub struct LiveStreamOptions {
 }
 
 impl LiveStreamOptions {
-    /// A stream whose URL has the path `name`, not percent-encoded, with the defaults.
+    /// Creates options with the defaults for a stream whose URL has the path `name`, not
+    /// percent-encoded.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -44,34 +45,35 @@ impl LiveStreamOptions {
         }
     }
 
-    /// Sets the information (SDP `i=`) and the title (SDP `s=`), a line each.
+    /// Sets the information (SDP `i=`) and the title (SDP `s=`), one line each.
     pub fn with_description(mut self, info: &str, description: &str) -> Self {
         self.info = info.to_owned();
         self.description = description.to_owned();
         self
     }
 
-    /// Sets how many frames and bytes of each track wait for the loop before frames are dropped.
+    /// Sets how many frames and bytes of each track may wait for the loop before frames are
+    /// dropped.
     pub const fn with_queue_limits(mut self, limits: QueueLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Chooses how a newcomer to the running stream begins.
+    /// Sets how a newcomer to the running stream begins.
     pub const fn with_fast_start(mut self, fast_start: FastStart) -> Self {
         self.fast_start = Some(fast_start);
         self
     }
 
-    /// Chooses whether all clients share one stream a track, whose frames are packetized once. If
-    /// not, each client has streams of its own, with SSRCs and timestamps of their own.
+    /// Sets whether all clients share one stream per track, whose frames are packetized once.
+    /// Otherwise each client has streams of its own, with their own SSRCs and timestamps.
     pub const fn with_shared_streams(mut self, shared: bool) -> Self {
         self.is_shared = shared;
         self
     }
 
-    /// Chooses whether [`LiveSender::set_clock`] on the sender of one track counts for all tracks.
-    /// Without it each sender states the clock of its own track.
+    /// Sets whether [`LiveSender::set_clock`] on the sender of one track applies to all tracks.
+    /// Otherwise each sender sets the clock of its own track.
     pub const fn with_one_clock(mut self, one_clock: bool) -> Self {
         self.has_one_clock = one_clock;
         self
@@ -90,7 +92,7 @@ impl From<String> for LiveStreamOptions {
     }
 }
 
-/// One track of a live stream: its codec, and what clients are told of it.
+/// One track of a live stream: its codec, and its description for clients.
 ///
 /// ```
 /// use riverrun::server::LiveTrackOptions;
@@ -106,29 +108,30 @@ pub struct LiveTrackOptions {
 }
 
 impl LiveTrackOptions {
-    /// A track of the codec with these parameters. Parameter sets of H.264 and H.265 may be empty:
-    /// they are picked up from the stream.
+    /// Creates a track with these codec parameters. Parameter sets of H.264 and H.265 may be empty;
+    /// they are then taken from the stream.
     pub const fn new(parameters: CodecParameters) -> Self {
         Self { parameters, bandwidth_kbps: None, formats: None }
     }
 
-    /// A track of H.264 whose parameter sets are picked up from the stream.
+    /// Creates an H.264 track whose parameter sets are taken from the stream.
     pub const fn h264() -> Self {
         Self::new(CodecParameters::H264 { sps: Vec::new(), pps: Vec::new() })
     }
 
-    /// A track of H.265 whose parameter sets are picked up from the stream.
+    /// Creates an H.265 track whose parameter sets are taken from the stream.
     pub const fn h265() -> Self {
         Self::new(CodecParameters::H265 { vps: Vec::new(), sps: Vec::new(), pps: Vec::new() })
     }
 
-    /// Tells clients the bandwidth, in kbit/s (SDP `b=AS`); RTCP intervals follow it.
+    /// Sets the bandwidth in kbit/s that clients are told (SDP `b=AS`); RTCP intervals depend on
+    /// it.
     pub const fn with_bandwidth_kbps(mut self, kbps: u32) -> Self {
         self.bandwidth_kbps = Some(kbps);
         self
     }
 
-    /// Sets the payload formats of the application's own codec.
+    /// Sets the registry with the payload format of the application's own codec.
     pub fn with_formats(mut self, formats: FormatRegistry) -> Self {
         self.formats = Some(formats);
         self
@@ -141,8 +144,8 @@ impl From<CodecParameters> for LiveTrackOptions {
     }
 }
 
-/// The media session of a live stream and the senders of its tracks, in their order. Each track
-/// comes with the input that wakes the loop for it, which goes with the session.
+/// Makes the media session of a live stream and the senders of its tracks, in order. Each track is
+/// given with the input that wakes the loop for it, which is deleted with the session.
 pub(crate) fn live_session(
     options: &LiveStreamOptions,
     tracks: Vec<(LiveTrackOptions, (InputId, Wake))>,

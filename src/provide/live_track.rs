@@ -1,4 +1,4 @@
-//! [`LiveTrack`]: a live stream from an encoder's thread as a subsession.
+//! [`LiveTrack`]: a track fed by a live stream from an encoder's thread.
 
 use crate::codec::CodecParameters;
 use crate::error::Error;
@@ -9,8 +9,8 @@ use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
 
 /// The [`StreamFactory`] of a [`LiveStream`], for media sessions that
-/// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream) does not make: with
-/// other tracks beside it, or SDP lines of their own.
+/// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream) cannot make: with
+/// other tracks next to it, or with SDP lines of their own.
 #[derive(Debug)]
 pub struct LiveTrack {
     stream: LiveStream,
@@ -21,29 +21,29 @@ pub struct LiveTrack {
 }
 
 impl LiveTrack {
-    /// A track of `stream`. `input` is the one whose waker `stream` was made with; see
-    /// [`RtspServer::create_live_input`](crate::server::RtspServer::create_live_input).
+    /// Creates a track of `stream`. `input` must be the one whose waker `stream` was created with;
+    /// see [`RtspServer::create_live_input`](crate::server::RtspServer::create_live_input).
     pub const fn new(stream: LiveStream, input: InputId) -> Self {
         let formats = FormatRegistry::new();
         Self { stream, input, payload_type: 96, bandwidth_kbps: None, formats }
     }
 
-    /// Sets the payload formats that the track's is one of, in place of the
-    /// [standard ones](FormatRegistry::standard). A stream of an application's own codec needs a
-    /// registry with an entry for it; otherwise the track is refused when it is added to a server.
+    /// Sets the registry of payload formats, instead of the [standard
+    /// one](FormatRegistry::standard). A codec of the application's own needs a registry with an
+    /// entry for it; otherwise the track is refused when it is added to a server.
     pub fn with_formats(mut self, formats: FormatRegistry) -> Self {
         self.formats = formats;
         self
     }
 
-    /// Sets the dynamic payload type (96–127; 96 by default). With any other number the track is
+    /// Sets the dynamic payload type (96–127; default 96). With any other number the track is
     /// refused when it is added to a server.
     pub const fn with_payload_type(mut self, payload_type: u8) -> Self {
         self.payload_type = payload_type;
         self
     }
 
-    /// Tells clients the bandwidth, in kbit/s (SDP `b=AS`).
+    /// Sets the bandwidth in kbit/s that clients are told (SDP `b=AS`).
     pub const fn with_bandwidth_kbps(mut self, kbps: u32) -> Self {
         self.bandwidth_kbps = Some(kbps);
         self
@@ -59,7 +59,7 @@ impl StreamFactory for LiveTrack {
         self.payload_type
     }
 
-    /// Not known before the parameter sets are: a DESCRIBE waits for them.
+    /// `None` until the parameter sets are known: a DESCRIBE waits for them.
     fn payload_format(&self) -> Option<PayloadFormat> {
         let parameters = self.stream.is_described().then(|| self.stream.parameters())?;
         self.formats.format(&parameters, self.payload_type).ok()
@@ -85,7 +85,7 @@ impl StreamFactory for LiveTrack {
         self.bandwidth_kbps
     }
 
-    /// All but the parameters was said when it was made.
+    /// Changes with the parameters only; everything else is fixed.
     fn revision(&self) -> Option<u64> {
         Some(self.stream.fingerprint())
     }

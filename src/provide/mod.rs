@@ -1,6 +1,6 @@
-//! The makers of media sessions: a served folder, tracks of files, live streams.
+//! Makers of media sessions: a served folder, tracks of files, live streams.
 //!
-//! This room makes [`ServerMediaSession`](crate::session::ServerMediaSession)s and the
+//! This module makes [`ServerMediaSession`](crate::session::ServerMediaSession)s and the
 //! [`StreamFactory`](crate::session::StreamFactory)s of their tracks; it knows no server, no
 //! connection and no client.
 

@@ -1,8 +1,8 @@
-//! A folder whose media files are served, and what is known about those files.
+//! A folder whose media files are served, and the results of probing them.
 //!
-//! [`ServedFolder`] turns the name of a stream into the file that it means, or into nothing: a
-//! name never leaves the folder (RFC 3986 section 7.3 on what can be hidden in a decoded path).
-//! [`FileSessions`] looks at the files, bit by bit, and remembers what it saw.
+//! [`ServedFolder`] resolves the name of a stream to a file; a name never leads out of the folder
+//! (see RFC 3986 section 7.3 on decoded paths). [`FileSessions`] probes the files step by step, and
+//! keeps the results.
 
 use crate::media::file::is_known;
 use std::collections::HashSet;
@@ -15,23 +15,23 @@ mod tests;
 
 pub use file_sessions::{FileLimits, FileSessionPoll, FileSessions};
 
-/// Folders that a file may lie in below the root.
+/// Most folders on the path from the root to a file.
 const MAX_DEPTH: usize = 16;
-/// Folder entries that one listing looks at.
+/// Most folder entries that one listing examines.
 const MAX_LISTED: usize = 100_000;
 
 /// A folder of media files.
 #[derive(Clone, Debug)]
 pub struct ServedFolder {
-    /// Without symbolic links.
+    /// The root, without symbolic links.
     root: PathBuf,
 }
 
 impl ServedFolder {
-    /// Serves the folder `root`, which may be a symbolic link.
+    /// Creates a served folder for `root`, which may be a symbolic link.
     ///
     /// # Errors
-    /// It does not exist, cannot be entered or is not a folder.
+    /// `root` does not exist, cannot be entered, or is not a folder.
     pub fn new(root: &Path) -> io::Result<Self> {
         let root = root.canonicalize()?;
         if !root.is_dir() {
@@ -40,22 +40,23 @@ impl ServedFolder {
         Ok(Self { root })
     }
 
-    /// The folder, without symbolic links.
+    /// Returns the folder's path, without symbolic links.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The file that `name` means: the path of a URL without its leading slash, decoded segment
-    /// by segment as [`UrlPath::decoded_path`](crate::wire::url::UrlPath::decoded_path) does.
+    /// Returns the file with a stream name: the path of a URL without its leading slash, decoded
+    /// segment by segment as [`UrlPath::decoded_path`](crate::wire::url::UrlPath::decoded_path)
+    /// does.
     ///
-    /// `None` unless it is a regular file of a known type, visible, in this folder or one below,
-    /// and reached through no symbolic link that leaves the folder.
+    /// `None` unless it is a regular, visible file of a known type, in this folder or below, and
+    /// reached through no symbolic link that leaves the folder.
     pub fn resolve(&self, name: &str) -> Option<PathBuf> {
         self.resolve_segments(name.split('/'))
     }
 
-    /// As [`resolve`](Self::resolve), of the decoded segments of a path. A segment that contains
-    /// a slash, which was an encoded one, means nothing.
+    /// Like [`resolve`](Self::resolve), for the decoded segments of a path. A segment that contains
+    /// a slash (an encoded one) is never found.
     pub fn resolve_segments<'a>(
         &self,
         segments: impl IntoIterator<Item = &'a str>,
@@ -72,7 +73,7 @@ impl ServedFolder {
         self.admit(&path)
     }
 
-    /// The file behind `path`, which starts with the root, if it may be served.
+    /// The file at `path`, which starts with the root, if it may be served.
     fn admit(&self, path: &Path) -> Option<PathBuf> {
         if !is_known(path) {
             return None;
@@ -89,9 +90,9 @@ impl ServedFolder {
         (allowed && fs::metadata(&file).is_ok_and(|metadata| metadata.is_file())).then_some(file)
     }
 
-    /// Names of all files that [`resolve`](Self::resolve) finds, sorted, but for very deep or very
-    /// large trees. Files whose names are not UTF-8 have none. Each real folder is listed once,
-    /// whatever links lead to it. Takes its time: not for the event loop.
+    /// Returns the names of all files that [`resolve`](Self::resolve) finds, sorted, except in very
+    /// deep or very large trees. Files whose names are not UTF-8 are skipped. Each real folder is
+    /// listed once, whatever links lead to it. Slow: do not call it from the event loop.
     pub fn files(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut left = MAX_LISTED;
@@ -136,7 +137,7 @@ impl ServedFolder {
     }
 }
 
-/// Whether a decoded segment of a URL names an entry of a folder and nothing else.
+/// Whether a decoded segment of a URL is the name of a folder entry and nothing else.
 fn is_plain_name(segment: &str) -> bool {
     // `\` and `:` separate, name drives and name streams of a file on Windows.
     let separators: &[char] = if cfg!(windows) { &['/', '\\', ':'] } else { &['/'] };

@@ -1,4 +1,4 @@
-//! [`RtpReceiverConfig`]: where a receiver receives, and how.
+//! [`RtpReceiverConfig`]: addresses and options of a receiver.
 
 use crate::error::Error;
 use crate::net::MulticastInterface;
@@ -6,41 +6,42 @@ use crate::rtp::StreamReceiverConfig;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-/// Least and most bytes of a packet that can be asked for.
+/// The permitted range of `max_packet`.
 const PACKET_RANGE: RangeInclusive<usize> = 64..=u16::MAX as usize;
 
-/// Where an [`RtpReceiver`](super::RtpReceiver) receives, and how. [`new`](Self::new) gives the
-/// defaults, and each field can then be set.
+/// The configuration of an [`RtpReceiver`](super::RtpReceiver). [`new`](Self::new) sets the
+/// defaults; each field can then be changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RtpReceiverConfig {
-    /// How packets become frames and reports.
+    /// Conversion of packets to frames, and reports.
     pub stream: StreamReceiverConfig,
-    /// Where RTP is received: an address of this host, or a multicast group, and the port. RTCP is
-    /// received on the next port (RFC 3550 section 11). Port 0 lets the receiver choose a pair; a
-    /// group has a port of its own.
+    /// Address at which RTP is received: one of this host, or a multicast group, with the port.
+    /// RTCP is received on the next port (RFC 3550 section 11). With port 0 the receiver chooses a
+    /// pair; a group needs a port.
     pub address: SocketAddr,
-    /// The one host whose packets are taken; all others' are dropped. For a group this joins it as a
-    /// source-specific one (RFC 4607). `None`, the default, takes packets from anybody.
+    /// The host whose packets are accepted; all others are dropped. A group is then joined as a
+    /// source-specific one (RFC 4607). `None`, the default, accepts packets from any host.
     pub peer: Option<IpAddr>,
-    /// The interface on which a group is joined. The system chooses it by default.
+    /// The interface on which a group is joined. By default the system chooses it.
     pub interface: MulticastInterface,
-    /// How many routers the reports to a group may pass. 16 by default.
+    /// Number of routers that reports to a group may pass. Default: 16.
     pub ttl: u8,
-    /// Where reports go. `None`, the default: to the group; to the peer of a source-specific group,
-    /// at the port of its RTCP; or to where the sender's own reports come from, once one has come.
+    /// Destination of reports. `None`, the default: the group; for a source-specific group the RTCP
+    /// port of the peer; otherwise the address from which the sender's reports come, once one has
+    /// arrived.
     pub rtcp_destination: Option<SocketAddr>,
-    /// Whether RTP and RTCP share the one port (RFC 5761). False by default.
+    /// Whether RTP and RTCP share one port (RFC 5761). Default: false.
     pub multiplexed: bool,
-    /// Most bytes of a packet, 64 to 65,535; longer ones are dropped. 2,048 by default.
+    /// Most bytes of a packet, 64 to 65,535; longer ones are dropped. Default: 2048.
     pub max_packet: usize,
-    /// Bytes that the system is asked to keep of packets that come while the loop is busy. It may
-    /// give less. 1 MiB by default.
+    /// Size of the receive buffer in bytes that is requested from the system, which may grant less.
+    /// Default: 1 MiB.
     pub receive_buffer: usize,
 }
 
 impl RtpReceiverConfig {
-    /// The defaults for a stream that is received at `address`.
+    /// Creates the default configuration for a stream that is received at `address`.
     pub fn new(stream: StreamReceiverConfig, address: SocketAddr) -> Self {
         Self {
             stream,
@@ -55,11 +56,11 @@ impl RtpReceiverConfig {
         }
     }
 
-    /// Checks that a receiver can work so.
+    /// Checks that a receiver can work with the configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`]: as [`StreamReceiverConfig::check`], `max_packet` is out of its range, or
-    /// there is no port for RTCP above that of RTP, or a group without a port.
+    /// [`Error::Usage`]: as [`StreamReceiverConfig::check`]; or `max_packet` is out of its range,
+    /// or there is no port for RTCP above that of RTP, or a group has no port.
     pub fn check(&self) -> Result<(), Error> {
         self.stream.check()?;
         let (port, is_group) = (self.address.port(), self.address.ip().is_multicast());

@@ -1,6 +1,6 @@
-//! Receiving over UDP: [`RtpReceiver`], a [`Medium`](crate::env::Medium) that has the sockets of a
-//! [`StreamReceiver`](crate::rtp::StreamReceiver). What comes another way (interleaved in an RTSP
-//! connection, from a file) goes to a `StreamReceiver` directly.
+//! Receiving RTP over UDP: [`RtpReceiver`], a [`Medium`](crate::env::Medium) that adds sockets to a
+//! [`StreamReceiver`](crate::rtp::StreamReceiver). For packets that arrive in another way
+//! (interleaved in an RTSP connection, from a file), use a `StreamReceiver` directly.
 //!
 //! ```
 //! use riverrun::env::UsageEnvironment;

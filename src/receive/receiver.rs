@@ -14,10 +14,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// Called when something has arrived, or its time has come.
+/// Called when data have arrived or a timer has expired.
 type Handler = Box<dyn FnMut(&mut StreamReceiver, &mut UsageEnvironment)>;
 
-/// What an [`RtpReceiver`] has counted besides its stream's
+/// Counters of an [`RtpReceiver`], in addition to those of its stream's
 /// [`source`](StreamReceiver::source) and [`rtcp`](StreamReceiver::rtcp).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,18 +27,17 @@ pub struct ReceiverCounters {
     /// Packets dropped because they were longer than
     /// [`max_packet`](RtpReceiverConfig::max_packet).
     pub oversized: u64,
-    /// RTCP packets that the system has not taken.
+    /// RTCP packets that the system has not accepted.
     pub send_errors: u64,
-    /// Errors of the sockets when they were read, such as those that a report has brought back.
+    /// Errors on reading the sockets, such as those caused by a report sent earlier.
     pub receive_errors: u64,
 }
 
-/// Receives one stream over UDP and makes frames of it. It sends receiver reports, asks for key
-/// frames if it is to, and says BYE when it is closed.
+/// Receives one stream over UDP and assembles its frames. It sends receiver reports, requests key
+/// frames if configured, and sends a BYE when it is closed.
 ///
-/// Frames wait in it until somebody takes them, within the limits of its
-/// [`RtpSourceConfig`](crate::rtp::RtpSourceConfig): the handler that it was opened with, or
-/// whoever calls [`with_stream`](Self::with_stream).
+/// Frames are queued within the limits of its [`RtpSourceConfig`](crate::rtp::RtpSourceConfig),
+/// until the handler or a caller of [`with_stream`](Self::with_stream) takes them.
 pub struct RtpReceiver {
     stream: StreamReceiver,
     sockets: Option<Sockets>,
@@ -49,7 +48,7 @@ pub struct RtpReceiver {
     peer: Option<IpAddr>,
     max_packet: usize,
     rtcp_destination: Option<SocketAddr>,
-    /// Whether the destination is where the sender's RTCP was seen to come from.
+    /// Whether the destination is the address from which the sender's RTCP comes.
     learns_destination: bool,
     report: Vec<u8>,
     counters: ReceiverCounters,
@@ -66,10 +65,10 @@ impl fmt::Debug for RtpReceiver {
 }
 
 impl RtpReceiver {
-    /// Opens the sockets and adds the receiver to the environment. `depacketizer` understands the
-    /// stream's packets. `handler` is called after each event of the sockets and of the timer, when
-    /// frames may wait and the stream may have ended; it has the whole environment but the receiver
-    /// itself, which is lent as a [`StreamReceiver`].
+    /// Opens the sockets and adds the receiver to the environment. `depacketizer` must match the
+    /// stream's payload format. `handler` is called after each event of the sockets and the timer,
+    /// when frames may be available and the stream may have ended; it is given the stream and the
+    /// environment, but not the receiver itself.
     ///
     /// # Errors
     /// [`Error::Usage`]: as [`RtpReceiverConfig::check`]. [`Error::Io`]: the sockets cannot be
@@ -119,13 +118,13 @@ impl RtpReceiver {
         Ok(())
     }
 
-    /// The stream, to ask what has been counted.
+    /// Returns the stream, for its counters and statistics.
     pub const fn stream(&self) -> &StreamReceiver {
         &self.stream
     }
 
-    /// Lends the stream from outside the handler, to take frames or to ask for a key frame, and
-    /// sends what is to be sent afterwards.
+    /// Calls `f` with the stream outside of the handler, to take frames or to request a key frame,
+    /// and then sends pending RTCP.
     pub fn with_stream<R>(
         &mut self,
         env: &mut UsageEnvironment,
@@ -137,22 +136,22 @@ impl RtpReceiver {
         result
     }
 
-    /// What has been counted.
+    /// Returns the counters.
     pub const fn counters(&self) -> ReceiverCounters {
         self.counters
     }
 
-    /// Where RTP is received; `None` once the receiver is closed.
+    /// Returns the address at which RTP is received; `None` once the receiver is closed.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.sockets.as_ref()?.rtp_address().ok()
     }
 
-    /// Where reports go; `None` until it is known.
+    /// Returns the destination of reports; `None` while it is unknown.
     pub const fn rtcp_destination(&self) -> Option<SocketAddr> {
         self.rtcp_destination
     }
 
-    /// Takes what has come to a socket, as much as one call gives.
+    /// Receives the datagrams of a socket, as many as one call returns.
     fn receive(&mut self, env: &mut UsageEnvironment, key: EventKey) {
         let Some((socket, kind)) = self.sockets.as_mut().and_then(|s| s.get(key)) else { return };
         match socket.recv_batch(env, &mut self.inbox) {
@@ -203,7 +202,7 @@ impl RtpReceiver {
         }
     }
 
-    /// Sends the RTCP that is due.
+    /// Sends the RTCP packets that are due.
     fn send_rtcp(&mut self, env: &mut UsageEnvironment) {
         if self.rtcp_destination.is_none() {
             return;
@@ -235,7 +234,7 @@ impl RtpReceiver {
         }
     }
 
-    /// Arms the timer. While nobody is known to whom a report could go, none is due.
+    /// Arms the timer. While there is no destination for reports, none is due.
     fn wake(&mut self, env: &mut UsageEnvironment) {
         let Some(me) = self.me else { return };
         let at = match self.rtcp_destination {
@@ -281,8 +280,8 @@ impl Medium for RtpReceiver {
     }
 }
 
-/// Where the reports of a group go. A source-specific group has no place for its members' reports:
-/// they go to its source alone (RFC 5760 section 5).
+/// The destination of reports to a group. Reports of a source-specific group are sent to its source
+/// only (RFC 5760 section 5).
 fn destination_of(config: &RtpReceiverConfig) -> Option<SocketAddr> {
     let RtpReceiverConfig { address, peer, .. } = *config;
     if !address.ip().is_multicast() {

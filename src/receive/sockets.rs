@@ -7,23 +7,23 @@ use crate::wire::rtp::PacketKind;
 use std::io;
 use std::net::SocketAddr;
 
-/// Where the search for a pair of ports begins if none is asked for: those below are given to
-/// anybody who does not care, one by one.
+/// Start of the search for a pair of ports if none is requested: lower ports are assigned one by
+/// one to programs that request none.
 const FIRST_PORT: u16 = 49_152;
-/// Pairs tried.
+/// Number of pairs that are tried.
 const TRIES: u16 = 1000;
 
-/// What arrives on a socket.
+/// The packets that arrive on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Rtp,
     Rtcp,
-    /// RTP and RTCP, told apart by the packet.
+    /// RTP and RTCP, distinguished by the packet.
     Both,
 }
 
 impl Kind {
-    /// What was agreed to arrive, if not both.
+    /// The kind of packets agreed for the socket; `None` for both.
     pub(super) fn agreed(self) -> Option<PacketKind> {
         match self {
             Self::Rtp => Some(PacketKind::Rtp),
@@ -32,13 +32,13 @@ impl Kind {
         }
     }
 
-    /// What the environment is to call it by.
+    /// The key of the socket's events.
     pub(super) fn key(self) -> EventKey {
         EventKey { kind: self as u32, ..EventKey::default() }
     }
 }
 
-/// One socket for both, or one for each.
+/// One socket for RTP and RTCP, or one for each.
 #[derive(Debug)]
 pub(super) struct Sockets {
     rtp: UdpSocket,
@@ -83,7 +83,7 @@ impl Sockets {
         }
     }
 
-    /// Those there are, with what arrives on each.
+    /// The socket with an event key, and the packets that arrive on it.
     pub(super) fn get(&mut self, key: EventKey) -> Option<(&mut UdpSocket, Kind)> {
         match &mut self.rtcp {
             Some(rtcp) if key == Kind::Rtcp.key() => Some((rtcp, Kind::Rtcp)),
@@ -93,7 +93,7 @@ impl Sockets {
         }
     }
 
-    /// The one that RTCP goes out of.
+    /// The socket from which RTCP is sent.
     pub(super) fn rtcp(&mut self) -> &mut UdpSocket {
         self.rtcp.as_mut().unwrap_or(&mut self.rtp)
     }

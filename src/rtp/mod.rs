@@ -1,9 +1,10 @@
-//! RTP and RTCP machines: time and bytes in, packets and reports out. No sockets, no clock.
+//! RTP and RTCP state machines: time and bytes in, packets and reports out. They use no sockets and
+//! no clock.
 //!
-//! * [`RtpSink`] makes packets of frames, once for all destinations.
-//! * [`RtpSource`] makes frames of packets: order, loss, statistics.
-//! * [`StreamReceiver`] is an [`RtpSource`] with the RTCP that belongs to it.
-//! * [`RtcpInstance`] writes and reads the reports of a stream at the times RFC 3550 wants them.
+//! * [`RtpSink`] cuts frames into packets, once for all destinations.
+//! * [`RtpSource`] assembles frames from packets: order, loss, statistics.
+//! * [`StreamReceiver`] is an [`RtpSource`] with its RTCP.
+//! * [`RtcpInstance`] writes and reads the reports of a stream, at the times of RFC 3550.
 
 #[cfg(test)]
 mod formats_tests;
@@ -22,6 +23,6 @@ pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
 pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig};
 
-/// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP
-/// packet. Those of IPv6 and TCP differ too little to matter to an interval of seconds.
+/// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP packet.
+/// IPv6 and TCP differ too little to affect an interval of seconds.
 const LOWER_LAYER_OVERHEAD: usize = 28;

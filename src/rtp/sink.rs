@@ -1,5 +1,5 @@
-//! [`RtpSink`]: frames in, batches of RTP packets out, once for all destinations. Read RFC 3550
-//! section 5.1 before changing it.
+//! [`RtpSink`]: cuts frames into batches of RTP packets, once for all destinations. Maintainers
+//! should know RFC 3550 section 5.1.
 
 use crate::error::Error;
 use crate::frame::Frame;
@@ -12,15 +12,15 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Bytes of an RTP packet, header included, unless configured otherwise: what an Ethernet frame
-/// of 1,500 bytes holds below IPv6 and UDP, with four bytes over for the interleaving prefix.
+/// Default size of an RTP packet in bytes, header included: the payload of an Ethernet frame of
+/// 1,500 bytes below IPv6 and UDP, less four bytes for the interleaving prefix.
 pub const DEFAULT_MAX_PACKET: usize = 1448;
 
-/// Least and most bytes of an RTP packet that can be asked for: below, no payload format works;
-/// above, the length does not fit in an interleaving prefix (RFC 2326 section 10.12).
+/// The permitted range of the size of an RTP packet: below, no payload format works; above, the
+/// length does not fit into an interleaving prefix (RFC 2326 section 10.12).
 const PACKET_RANGE: RangeInclusive<usize> = RTP_HEADER_LEN + 64..=u16::MAX as usize;
 
-/// Refuses a bound on packets that no payload format, or no transport, works with.
+/// Checks that payload formats and transports work with this packet size.
 pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
     if PACKET_RANGE.contains(&max_packet) {
         return Ok(());
@@ -30,13 +30,12 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 
 /// Cuts the frames of one stream into RTP packets.
 ///
-/// A stream has one sink, whoever and however many its destinations are. The sink writes the
-/// packets into a [`PacketBuffer`] that the caller passes in, and keeps none: the caller sends them,
-/// or keeps the buffer until it can. Sequence numbers and the time line go on through pauses and
-/// seeks.
+/// A stream has one sink, whatever its destinations. The sink writes packets into a
+/// [`PacketBuffer`] that the caller passes in, and keeps none: the caller sends them, or keeps the
+/// buffer until it can. Sequence numbers and the time line continue through pauses and seeks.
 ///
-/// [`handle_frame`](Self::handle_frame) for every frame; [`flush`](Self::flush) before a pause
-/// and at the end; [`reset`](Self::reset) at a seek.
+/// Call [`handle_frame`](Self::handle_frame) for every frame, [`flush`](Self::flush) before a pause
+/// and at the end, and [`reset`](Self::reset) at a seek.
 ///
 /// ```
 /// use riverrun::Frame;
@@ -64,16 +63,16 @@ pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
 pub struct RtpSink {
     packetizer: Box<dyn Packetizer>,
     max_packet: usize,
-    /// Bytes of a packet after the RTP header.
+    /// Most bytes of a packet after the RTP header.
     max_payload: usize,
     ssrc: u32,
     payload_type: u8,
     clock_rate: u32,
     sequence: u16,
     timestamp_base: u32,
-    /// Timestamp of the frame packetized last, to which the lags of a flush refer.
+    /// Timestamp of the last frame packetized, to which the lags of a flush refer.
     timestamp: u32,
-    /// Timestamp of the first frame that waits in the packetizer.
+    /// Timestamp of the first frame that the packetizer holds back.
     held: Option<u32>,
     alignment: Option<Alignment>,
     packet_count: u32,
@@ -81,18 +80,18 @@ pub struct RtpSink {
     dropped_batches: u64,
 }
 
-/// A source's time line that moves by more than this on the stream's has begun anew; by less, it
-/// follows a clock, and packets need not begin with it.
+/// If a source's time line shifts against the stream's by more than this, it has started over;
+/// smaller shifts follow a clock, and need no new packet.
 const LEAP_NANOS: u128 = 2_000_000;
 
-/// Where the source's time line lies on the stream's, until it begins anew: by a seek, a repetition
-/// or a discontinuity.
+/// The offset between the time lines of source and stream, until the former starts over: by a seek,
+/// a repetition or a discontinuity.
 #[derive(Clone, Copy)]
 struct Alignment {
-    /// Running time less presentation time, nanoseconds.
+    /// Running time minus presentation time in nanoseconds.
     offset: i128,
-    /// The same in timestamp units, timestamp base included, rounded once: rounded for each frame
-    /// anew, the timestamps of audio would be a unit off its samples now and then.
+    /// The offset in timestamp units, including the timestamp base, rounded once: if it were
+    /// rounded for each frame, the timestamps of audio would sometimes be off by a unit.
     shift: u32,
 }
 
@@ -108,13 +107,13 @@ impl fmt::Debug for RtpSink {
 }
 
 impl RtpSink {
-    /// A sink for tracks of `format`. `max_packet` bounds the bytes of a packet from the RTP
-    /// header on; `random` gives SSRC, first sequence number and timestamp base, which RFC 3550
-    /// wants unpredictable.
+    /// Creates a sink for tracks of `format`. `max_packet` is the greatest size of a packet in
+    /// bytes, RTP header included; `random` provides the SSRC, the first sequence number and the
+    /// timestamp base, which RFC 3550 requires to be unpredictable.
     ///
     /// # Errors
-    /// [`Error::Usage`]: `max_packet` is not 76 to 65,535, the payload type does not fit in 7 bits,
-    /// or the clock does not run.
+    /// [`Error::Usage`]: `max_packet` is not in the range 76 to 65,535, the payload type does not
+    /// fit into 7 bits, or the clock rate is 0.
     pub fn new(
         format: &PayloadFormat,
         packetizer: Box<dyn Packetizer>,
@@ -150,28 +149,28 @@ impl RtpSink {
         })
     }
 
-    /// Synchronization source of the stream.
+    /// Returns the SSRC of the stream.
     pub const fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    /// Takes another SSRC, after a collision (RFC 3550 section 8.2). Counters start anew.
+    /// Changes the SSRC, after a collision (RFC 3550 section 8.2). The counters restart at 0.
     pub fn change_ssrc(&mut self, ssrc: u32) {
         self.ssrc = ssrc;
         self.packet_count = 0;
         self.octet_count = 0;
     }
 
-    /// Number of bytes by which packets are smaller than the sink was made for.
+    /// Number of bytes by which packets are smaller than configured.
     pub(crate) const fn room_left(&self) -> usize {
         self.max_packet - RTP_HEADER_LEN - self.max_payload
     }
 
-    /// Makes packets smaller by `bytes` than the sink was made for, because they grow by as much
-    /// before they are sent. Before the first packet.
+    /// Makes packets smaller by `bytes` than configured, because they grow by as much before they
+    /// are sent. Must be called before the first packet.
     ///
     /// # Errors
-    /// [`Error::Usage`]: what is left is less than 76 bytes.
+    /// [`Error::Usage`]: less than 76 bytes would be left.
     pub(crate) fn leave_room(&mut self, bytes: usize) -> Result<(), Error> {
         let max_packet = self.max_packet.saturating_sub(bytes);
         check_max_packet(max_packet)?;
@@ -179,61 +178,64 @@ impl RtpSink {
         Ok(())
     }
 
-    /// RTP payload type.
+    /// Returns the RTP payload type.
     pub const fn payload_type(&self) -> u8 {
         self.payload_type
     }
 
-    /// Takes another payload type (0–127), before the first packet.
+    /// Changes the payload type (0–127), before the first packet.
     pub const fn set_payload_type(&mut self, payload_type: u8) {
         self.payload_type = payload_type & 0x7f;
     }
 
-    /// Timestamp units a second.
+    /// Returns the RTP clock rate in Hz.
     pub const fn clock_rate(&self) -> u32 {
         self.clock_rate
     }
 
-    /// Sequence number of the next packet.
+    /// Returns the sequence number of the next packet.
     pub const fn next_sequence(&self) -> u16 {
         self.sequence
     }
 
-    /// Packets since the stream or its SSRC began, modulo 2³² (for sender reports).
+    /// Returns the number of packets since the stream or its SSRC began, modulo 2³² (for sender
+    /// reports).
     pub const fn packet_count(&self) -> u32 {
         self.packet_count
     }
 
-    /// Octets of payload since the stream or its SSRC began, modulo 2³² (for sender reports).
+    /// Returns the number of payload octets since the stream or its SSRC began, modulo 2³² (for
+    /// sender reports).
     pub const fn octet_count(&self) -> u32 {
         self.octet_count
     }
 
-    /// Calls whose packets were dropped because the packetizer broke its rules: a packet had more
-    /// bytes than [`PacketBuffer::max_payload`], or was not finished. The length of such a packet
-    /// may not fit in an interleaving prefix (RFC 2326 section 10.12), and what follows it in the
-    /// connection would be lost as well.
+    /// Returns the number of calls whose packets were dropped because the packetizer violated its
+    /// contract: a packet had more than [`PacketBuffer::max_payload`] bytes, or was not finished.
+    /// The length of such a packet might not fit into an interleaving prefix (RFC 2326 section
+    /// 10.12), which would corrupt the rest of the connection.
     pub const fn dropped_batches(&self) -> u64 {
         self.dropped_batches
     }
 
-    /// Whether frames wait in the packetizer to share a packet with later ones.
+    /// Returns whether the packetizer holds frames back, to share a packet with later ones.
     pub fn holds_back(&self) -> bool {
         self.packetizer.holds_back()
     }
 
-    /// RTP timestamp of the packet that is being gathered, if frames wait in the packetizer.
+    /// Returns the RTP timestamp of the packet that is being filled, if the packetizer holds frames
+    /// back.
     pub const fn held_timestamp(&self) -> Option<u32> {
         self.held
     }
 
-    /// RTP timestamp of an instant, told in running time: the stream's own time since its
-    /// creation, continuous through seeks and pauses.
+    /// Returns the RTP timestamp at a running time: the stream's own time since its creation, which
+    /// is continuous through seeks and pauses.
     pub fn timestamp_at(&self, running_time: Duration) -> u32 {
         self.timestamp_base.wrapping_add(self.units(running_time))
     }
 
-    /// To the nearest unit: times in nanoseconds are themselves rounded, and cutting them off
+    /// Rounds to the nearest unit: times in nanoseconds are rounded themselves, and truncation
     /// would make every third frame of 44.1 kHz audio overlap its neighbour by a sample.
     fn units(&self, time: Duration) -> u32 {
         let rate = u64::from(self.clock_rate);
@@ -242,9 +244,10 @@ impl RtpSink {
         whole.wrapping_add(part) as u32
     }
 
-    /// RTP timestamp that a frame presented at `pts` and at `running_time` gets if it is the next
-    /// (for RTP-Info). It may be a unit off [`timestamp_at`](Self::timestamp_at): between two
-    /// seeks timestamps are as far apart as the `pts` are, which are nearer to the samples.
+    /// Returns the RTP timestamp that a frame with `pts`, presented at `running_time`, would get if
+    /// it were the next (for RTP-Info). It may differ from [`timestamp_at`](Self::timestamp_at) by
+    /// a unit: between two seeks, timestamps follow the differences of `pts`, which are closer to
+    /// the samples.
     pub fn timestamp_of(&self, pts: Duration, running_time: Duration) -> u32 {
         self.units(pts).wrapping_add(self.align(pts, running_time).shift)
     }
@@ -258,16 +261,16 @@ impl RtpSink {
         })
     }
 
-    /// Packetizes a frame that is presented at `running_time`, into `batch`, whose former packets
-    /// are removed. The batch is then ready to send, with the interleaving prefixes filled in for
-    /// channel 0 (see [`set_channel`](Self::set_channel)); it is empty if the packetizer holds the
-    /// frame back.
+    /// Packetizes a frame that is presented at `running_time` into `batch`, whose previous packets
+    /// are removed. The batch is then ready to be sent, with interleaving prefixes for channel 0
+    /// (see [`set_channel`](Self::set_channel)); it is empty if the packetizer holds the frame
+    /// back.
     ///
-    /// Only the memory of `batch` is used again: one buffer can serve many sinks, one after the
-    /// other, and no packet is copied.
+    /// Only the memory of `batch` is reused: one buffer can serve many sinks in succession, and no
+    /// packet is copied.
     ///
-    /// What the packetizer holds back of another time line goes out in front: it cannot share a
-    /// packet with the frame, and its timestamp cannot be counted from the frame's.
+    /// Frames held back from another time line are sent first: they cannot share a packet with this
+    /// frame, since their timestamps cannot be derived from its timestamp.
     pub fn handle_frame(
         &mut self,
         frame: &Frame,
@@ -290,9 +293,8 @@ impl RtpSink {
         self.fill_in_headers(batch, flushed);
     }
 
-    /// Packetizes what was held back, before a pause and at the end, into `batch`, whose former
-    /// packets are removed. The timestamp lags of these packets are counted from the frame given
-    /// last.
+    /// Packetizes the frames held back into `batch`, whose previous packets are removed: before a
+    /// pause and at the end. The timestamp lags of these packets refer to the last frame.
     pub fn flush(&mut self, batch: &mut PacketBuffer) {
         batch.begin(self.max_payload);
         self.held = None;
@@ -300,14 +302,14 @@ impl RtpSink {
         self.fill_in_headers(batch, 0);
     }
 
-    /// Forgets what was held back: at a seek.
+    /// Drops the frames held back, at a seek.
     pub fn reset(&mut self) {
         self.held = None;
         self.packetizer.reset();
     }
 
-    /// Writes `channel` in the interleaving prefixes of all packets. Looks at one byte and does
-    /// no more if they have it already.
+    /// Writes `channel` into the interleaving prefixes of all packets. If they have it already,
+    /// only one byte is read.
     pub fn set_channel(batch: &mut PacketBuffer, channel: u8) {
         let count = batch.spans().len();
         for i in 0..count {
@@ -323,7 +325,7 @@ impl RtpSink {
         }
     }
 
-    /// Of the packets from number `first` on.
+    /// Fills in the headers of the packets from number `first` on.
     fn fill_in_headers(&mut self, batch: &mut PacketBuffer, first: usize) {
         if !batch.is_well_formed() {
             if self.dropped_batches == 0 {

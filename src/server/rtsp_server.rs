@@ -34,7 +34,7 @@ const READ_CHUNK: usize = 16 * 1024;
 /// An RTSP server (RFC 2326). It finds media sessions by name, manages client sessions and sends
 /// streams.
 ///
-/// It is a [`Medium`]: [`new`](Self::new) adds it to an environment, whose loop drives it, and
+/// It is a [`Medium`](crate::env::Medium): [`new`](Self::new) adds it to an environment, whose loop drives it, and
 /// [`UsageEnvironment::with`] gives the application access to it.
 ///
 /// # Example

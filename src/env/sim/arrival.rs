@@ -1,5 +1,5 @@
-//! The arrival of packets, and the end of sockets: the part of the network that knows all kinds of
-//! sockets.
+//! The arrival of packets, and the end of sockets: the part of the network that handles all kinds
+//! of sockets.
 
 use super::network::{Simulation, bad_descriptor};
 use super::packet::{Body, Packet};
@@ -11,7 +11,7 @@ use std::io;
 use std::time::Instant;
 
 impl Simulation {
-    /// Lets everything happen that is due at `now`.
+    /// Processes everything that is due at `now`.
     pub(crate) fn run_until(&mut self, now: Instant) {
         self.now = self.now.max(now);
         // Packets that an arrival sends in turn wait for the next call: a link without latency
@@ -74,7 +74,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Closes a socket; nothing if it was closed before.
+    /// Closes a socket; no effect if it was closed before.
     pub(crate) fn close(&mut self, id: RawId) {
         let id = SocketId::from_raw(id);
         let Some(socket) = self.sockets.remove(id) else { return };

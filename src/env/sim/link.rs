@@ -1,40 +1,40 @@
-//! The qualities of the simulated links, and the hosts that are out of order.
+//! The properties of the simulated links, and the hosts with faults.
 
 use crate::env::random::Seeded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// The quality of a way between two hosts. Probabilities are from 0 to 1.
+/// The properties of the path between two hosts. Probabilities range from 0 to 1.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct LinkProfile {
-    /// The least time that a packet takes.
+    /// Least delay of a packet.
     pub latency_min: Duration,
-    /// The most time that a packet takes, unless it is held back.
+    /// Greatest delay of a packet, unless it is held back.
     pub latency_max: Duration,
-    /// Probability that a packet is lost. TCP sends it again, 200 ms later.
+    /// Probability that a packet is lost. TCP repeats it 200 ms later.
     pub loss: f64,
-    /// Probability that a datagram comes twice.
+    /// Probability that a datagram arrives twice.
     pub duplication: f64,
-    /// Probability that a datagram is held back until later ones may overtake it. The others keep
+    /// Probability that a datagram is held back so that later ones may overtake it. The others keep
     /// their order.
     pub reordering: f64,
-    /// Probability that a TCP read or write moves fewer bytes than it could.
+    /// Probability that a TCP read or write transfers fewer bytes than possible.
     pub partial: f64,
-    /// Probability, for each TCP write, that the connection is reset.
+    /// Probability that a TCP write resets the connection.
     pub reset: f64,
-    /// Bytes a second that one direction of a TCP connection carries.
+    /// Bandwidth of one direction of a TCP connection in bytes per second; `None`: unlimited.
     pub bandwidth: Option<u64>,
-    /// Bytes a second that a UDP socket sends; beyond, its send buffer of 208 KiB fills and a
-    /// send returns `WouldBlock`.
+    /// Bandwidth of a UDP socket in bytes per second; beyond it, the send buffer of 208 KiB fills
+    /// and a send returns `WouldBlock`. `None`: unlimited.
     pub udp_bandwidth: Option<u64>,
-    /// Bytes that may be written to a TCP connection before the peer's application reads.
+    /// Bytes that may be written to a TCP connection before the peer's application reads them.
     pub tcp_window: usize,
 }
 
 impl Default for LinkProfile {
-    /// A good local network: 1 ms, no faults.
+    /// Returns a good local network: 1 ms delay, no faults.
     fn default() -> Self {
         Self {
             latency_min: Duration::from_millis(1),
@@ -52,7 +52,8 @@ impl Default for LinkProfile {
 }
 
 impl LinkProfile {
-    /// A bad mobile network: 20 to 120 ms, 2 % loss, some of everything else, but no resets.
+    /// Returns a bad mobile network: 20 to 120 ms delay, 2 % loss, some of all other faults except
+    /// resets.
     pub fn mobile() -> Self {
         Self {
             latency_min: Duration::from_millis(20),
@@ -73,12 +74,12 @@ impl LinkProfile {
         self.latency_min.saturating_add(Duration::from_nanos(extra))
     }
 
-    /// How long one direction is busy with so many bytes.
+    /// Time for which this number of bytes occupies one direction.
     pub(super) fn transmission(&self, bytes: usize) -> Duration {
         duration(bytes, self.bandwidth)
     }
 
-    /// How long a UDP socket is busy with so many bytes.
+    /// Time for which this number of bytes occupies a UDP socket.
     pub(super) fn udp_transmission(&self, bytes: usize) -> Duration {
         duration(bytes, self.udp_bandwidth)
     }
@@ -120,12 +121,13 @@ impl Hosts {
         }
     }
 
-    /// The way between two hosts: the profile of either, the second first.
+    /// The properties of the path between two hosts: those set for the receiver, else those set for
+    /// the sender.
     pub(super) fn profile(&self, from: IpAddr, to: IpAddr) -> LinkProfile {
         *self.profiles.get(&to).or_else(|| self.profiles.get(&from)).unwrap_or(&self.default)
     }
 
-    /// The host that an address stands for when a packet leaves or a socket is bound.
+    /// The host of an address when a packet is sent or a socket is bound.
     pub(super) fn host(&self, ip: IpAddr) -> IpAddr {
         match ip {
             IpAddr::V4(v4) if v4.is_unspecified() => self.local_v4,

@@ -2,12 +2,12 @@
 //!
 //! Addresses are ordinary socket addresses; each IP address is a host. A socket bound to the
 //! unspecified address belongs to the local host (10.0.0.1 and fd00::1 unless set otherwise) and
-//! receives datagrams to its port on any address that no socket is bound to exactly. Clients in a
+//! receives datagrams for its port on any address to which no socket is bound exactly. Clients in a
 //! test bind to an address of their own and live in the same environment.
 //!
-//! All packets under way stand in one queue, ordered by time and then by order of scheduling, and
-//! all chance comes from one seeded generator: the same seed and the same calls give the same
-//! world. No table is a hash table, whose order would be chance of another kind.
+//! All packets in transit are in one queue, ordered by time and then by order of scheduling, and
+//! all randomness comes from one seeded generator: the same seed and the same calls produce the
+//! same behaviour. There are no hash tables, whose order is random.
 
 mod arrival;
 mod link;

@@ -1,5 +1,5 @@
-//! [`Simulation`]: the simulated network's state, its controls, and what its protocols have in
-//! common.
+//! [`Simulation`]: the state of the simulated network, its controls, and the common part of its
+//! protocols.
 
 use super::link::{Hosts, LinkProfile};
 use super::packet::{Body, Packet, Scheduled};
@@ -15,15 +15,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Counts of what the simulated network has carried.
+/// Counters of the simulated network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct NetworkStatistics {
-    /// Datagrams that sockets sent, a multicast once for each member.
+    /// Datagrams sent by sockets; a multicast counts once for each member.
     pub datagrams_sent: u64,
-    /// Datagrams that reached a socket, duplicates too.
+    /// Datagrams that reached a socket, duplicates included.
     pub datagrams_delivered: u64,
-    /// Datagrams lost: by chance, for want of a receiver, in a full receive buffer.
+    /// Datagrams lost: at random, without a receiver, or in a full receive buffer.
     pub datagrams_lost: u64,
     /// Bytes written to TCP connections.
     pub tcp_bytes: u64,
@@ -31,26 +31,26 @@ pub struct NetworkStatistics {
     pub connections: u64,
 }
 
-/// The network of a simulated world, and the controls for its faults (feature `simulation`).
+/// The network of a simulated environment, and the controls for its faults (feature `simulation`).
 pub struct Simulation {
     pub(super) now: Instant,
     pub(super) random: Seeded,
     pub(super) events: BinaryHeap<Reverse<Scheduled>>,
     pub(super) next_event: u64,
-    /// Packets of hosts that have vanished, in case they come back.
+    /// Packets of hosts that have vanished, for their return.
     pub(super) held: Vec<Packet>,
     pub(super) sockets: Arena<Socket>,
     pub(super) udp: BTreeMap<SocketAddr, Vec<SocketId>>,
     pub(super) groups: BTreeMap<IpAddr, Vec<Member>>,
     pub(super) listeners: BTreeMap<SocketAddr, SocketId>,
-    /// Local addresses of connections that were made from this side.
+    /// Local addresses of connections that were made actively.
     pub(super) connected_from: BTreeSet<SocketAddr>,
     pub(super) ports: BTreeMap<IpAddr, u16>,
     /// Sockets that count against a host's limit.
     pub(super) open: BTreeMap<IpAddr, usize>,
     pub(super) hosts: Hosts,
     pub(super) statistics: NetworkStatistics,
-    /// Registrations that have become ready since the loop looked last.
+    /// Registrations that have become ready since the loop last checked.
     pub(crate) edges: Vec<(RawId, Readiness)>,
 }
 
@@ -64,11 +64,11 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// The first port that is given where port 0 is asked for.
+/// First port that is assigned when port 0 is requested.
 const FIRST_EPHEMERAL: u16 = 32_768;
 
 impl Simulation {
-    /// The least time that a turn takes.
+    /// Least duration of a turn.
     pub(crate) const TURN: Duration = Duration::from_micros(1);
 
     pub(crate) fn new(seed: u64, now: Instant) -> Self {
@@ -91,18 +91,18 @@ impl Simulation {
         }
     }
 
-    /// Sets the quality of every way for which nothing else is set.
+    /// Sets the properties of all paths for which nothing else is set.
     pub fn set_profile(&mut self, profile: LinkProfile) {
         self.hosts.default = profile;
     }
 
-    /// Sets the quality of every way to and from a host. Between two hosts that have one, the
-    /// receiver's holds.
+    /// Sets the properties of all paths to and from a host. Between two hosts with properties of
+    /// their own, those of the receiver apply.
     pub fn set_host_profile(&mut self, host: IpAddr, profile: LinkProfile) {
         self.hosts.profiles.insert(host, profile);
     }
 
-    /// Sets the host that the unspecified address of its family stands for.
+    /// Sets the host of the unspecified address of its family.
     pub fn set_local_host(&mut self, host: IpAddr) {
         match host {
             IpAddr::V4(_) => self.hosts.local_v4 = host,
@@ -110,12 +110,12 @@ impl Simulation {
         }
     }
 
-    /// How many sockets each host may have open for which nothing else is set.
+    /// Sets the number of sockets that each host without a limit of its own may have open.
     pub fn set_descriptor_limit(&mut self, limit: Option<usize>) {
         self.hosts.default_limit = limit;
     }
 
-    /// How many sockets a host may have open.
+    /// Sets the number of sockets that a host may have open.
     pub fn set_host_descriptor_limit(&mut self, host: IpAddr, limit: Option<usize>) {
         match limit {
             Some(limit) => self.hosts.limits.insert(host, limit),
@@ -123,7 +123,7 @@ impl Simulation {
         };
     }
 
-    /// Makes an address refuse connections although a listener is there, or stop doing so.
+    /// Sets whether an address refuses connections although there is a listener.
     pub fn set_refusing(&mut self, addr: SocketAddr, refuse: bool) {
         if refuse {
             self.hosts.refusing.insert(addr);
@@ -132,12 +132,12 @@ impl Simulation {
         }
     }
 
-    /// Cuts a host off silently: its packets do not arrive, nor do those for it.
+    /// Disconnects a host silently: packets from it and to it do not arrive.
     pub fn vanish(&mut self, host: IpAddr) {
         self.hosts.vanished.insert(host);
     }
 
-    /// Brings a host back that had vanished. TCP goes on where it was; datagrams are lost.
+    /// Reconnects a host that has vanished. TCP connections continue; datagrams are lost.
     pub fn come_back(&mut self, host: IpAddr) {
         self.hosts.vanished.remove(&host);
         for packet in std::mem::take(&mut self.held) {
@@ -145,12 +145,12 @@ impl Simulation {
         }
     }
 
-    /// How many sockets a host has open (connections that wait to be accepted not counted).
+    /// Returns the number of open sockets of a host (without connections that wait to be accepted).
     pub fn open_sockets(&self, host: IpAddr) -> usize {
         self.open.get(&host).copied().unwrap_or(0)
     }
 
-    /// Counts of what was carried so far.
+    /// Returns the counters of the network.
     pub fn statistics(&self) -> NetworkStatistics {
         self.statistics
     }
@@ -165,7 +165,7 @@ impl Simulation {
         self.events.push(Reverse(Scheduled { at, order, packet }));
     }
 
-    /// Sends a small packet that is neither lost nor delays others; returns when it arrives.
+    /// Sends a small packet that is neither lost nor delays others; returns its time of arrival.
     pub(super) fn signal(&mut self, from: SocketAddr, to: SocketAddr, body: Body) -> Instant {
         let profile = self.hosts.profile(from.ip(), to.ip());
         let at = self.now + profile.latency(&mut self.random);
@@ -173,7 +173,7 @@ impl Simulation {
         at
     }
 
-    /// Notes that a socket has become ready, for the loop to see.
+    /// Records that a socket has become ready, for the loop.
     pub(super) fn edge(&mut self, id: SocketId, readiness: Readiness) {
         if let Some(registration) = self.sockets.get(id).and_then(|socket| socket.registration) {
             self.edges.push((registration, readiness));
@@ -201,7 +201,7 @@ impl Simulation {
         self.sockets.insert(Socket { host, local, counted, registration: None, kind })
     }
 
-    /// Chooses a port of `ip` that `taken` does not know.
+    /// Chooses a port of `ip` that `taken` does not contain.
     pub(super) fn free_port(
         &mut self,
         ip: IpAddr,
@@ -223,8 +223,7 @@ pub(super) fn bad_descriptor() -> io::Error {
     Errno::EBADF.into()
 }
 
-/// A link-local address names a host on a link only, and the scope says which (RFC 4007
-/// section 6).
+/// A link-local address identifies a host only together with its scope (RFC 4007 section 6).
 pub(super) fn check_scope(addr: SocketAddr) -> io::Result<()> {
     match addr {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {

@@ -1,4 +1,4 @@
-//! [`Packet`]: a datagram, segment or signal on its way through the simulated network.
+//! [`Packet`]: a datagram, segment or signal in transit through the simulated network.
 
 use super::socket::SocketId;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ impl Ord for Scheduled {
     }
 }
 
-/// Something on its way.
+/// A packet in transit.
 pub(super) struct Packet {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
@@ -36,11 +36,11 @@ pub(super) struct Packet {
 
 pub(super) enum Body {
     Datagram {
-        /// A member of a multicast group; otherwise the socket that is bound to the address.
+        /// The member of a multicast group; `None`: the socket that is bound to the address.
         socket: Option<SocketId>,
         bytes: Vec<u8>,
     },
-    /// A UDP socket's send buffer has room again; goes nowhere.
+    /// Signals that a UDP socket's send buffer has room again; not sent anywhere.
     Drained {
         socket: SocketId,
     },
@@ -67,7 +67,7 @@ pub(super) enum Body {
     Reset {
         receiver: SocketId,
     },
-    /// The peer's application has read so many bytes.
+    /// Signals that the peer's application has read this number of bytes.
     Window {
         receiver: SocketId,
         bytes: usize,

@@ -12,8 +12,8 @@ pub(super) type SocketId = Id<Socket>;
 pub(super) struct Socket {
     pub(super) host: IpAddr,
     pub(super) local: SocketAddr,
-    /// Whether it takes one of the host's descriptors: a connection that has not been accepted
-    /// does not.
+    /// Whether the socket occupies one of the host's descriptors; a connection that has not been
+    /// accepted does not.
     pub(super) counted: bool,
     pub(super) registration: Option<RawId>,
     pub(super) kind: Kind,
@@ -29,10 +29,10 @@ pub(super) enum Kind {
 pub(super) struct Udp {
     pub(super) queue: VecDeque<(SocketAddr, Vec<u8>)>,
     pub(super) queued: usize,
-    /// When the last datagram that kept its order arrives at each destination.
+    /// Arrival time of the last datagram in order, for each destination.
     pub(super) last: BTreeMap<SocketAddr, Instant>,
     pub(super) shared: bool,
-    /// When all that was sent has left the socket.
+    /// Time at which all sent data have left the socket.
     pub(super) line_free: Option<Instant>,
 }
 
@@ -71,19 +71,19 @@ pub(super) struct Stream {
     /// The socket at the other end, once it is known.
     pub(super) other: Option<SocketId>,
     pub(super) received: VecDeque<u8>,
-    /// The peer has ended its direction.
+    /// Whether the peer has ended its direction.
     pub(super) ended: bool,
-    /// Why the connection failed, until an operation has returned it.
+    /// Reason for which the connection failed, until an operation has returned it.
     pub(super) error: Option<io::ErrorKind>,
     pub(super) shut: bool,
-    /// Made by `connect`: its local port is its own.
+    /// Whether the socket was made by `connect`, so that its local port is its own.
     pub(super) active: bool,
     /// Bytes written that the peer's application is not known to have read.
     pub(super) outstanding: usize,
     pub(super) window: usize,
-    /// A write found the window full: the owner is told of the next room.
+    /// Whether a write found the window full, so that the owner is notified of room.
     pub(super) blocked: bool,
-    /// When the last segment arrives, and when the line is free again.
+    /// Arrival time of the last segment, and time at which the line is free again.
     pub(super) last_arrival: Instant,
     pub(super) line_free: Instant,
 }

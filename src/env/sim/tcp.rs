@@ -1,8 +1,8 @@
 //! Connections of the simulated network.
 //!
-//! A connection is two directions that keep their order. Bytes written occupy the window until the
-//! peer's application has read them and an update of the window has come back: a peer that never
-//! reads makes writes block. Loss only delays.
+//! A connection consists of two ordered directions. Bytes written occupy the window until the
+//! peer's application has read them and a window update has returned: a peer that never reads makes
+//! writes block. Loss only causes delay.
 
 use super::network::{Simulation, bad_descriptor, check_scope, invalid};
 use super::packet::{Body, Packet};
@@ -14,13 +14,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// Connections that may wait to be accepted; those beyond try again.
+/// Connections that may wait to be accepted; further ones retry.
 const BACKLOG: usize = 4096;
 
-/// How often a connection is tried when the backlog is full, a second apart.
+/// Number of attempts to connect while the backlog is full, a second apart.
 const SYN_TRIES: u8 = 6;
 
-/// How long it takes until a lost segment is sent again.
+/// Time until a lost segment is sent again.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 
 impl Simulation {
@@ -174,7 +174,7 @@ impl Simulation {
         }
     }
 
-    /// The connection has failed at this end.
+    /// Makes the connection fail at this end.
     pub(super) fn stream_fails(&mut self, id: SocketId, error: io::ErrorKind) {
         if let Some(stream) = self.stream(id) {
             if stream.state != State::Failed {
@@ -185,7 +185,7 @@ impl Simulation {
         }
     }
 
-    /// Resets every TCP connection of a host, from outside: both ends are told, at once.
+    /// Resets all TCP connections of a host; both ends are notified at once.
     pub fn reset_connections(&mut self, host: IpAddr) {
         let streams: Vec<SocketId> = self
             .sockets
@@ -247,7 +247,7 @@ impl Simulation {
         Ok(n)
     }
 
-    /// Sends a packet of a connection behind everything that was sent before.
+    /// Sends a packet of a connection after everything sent before.
     fn send_in_order(&mut self, id: SocketId, local: SocketAddr, body: Body, bytes: usize) {
         let Some(peer) = self.stream(id).map(|stream| stream.peer) else { return };
         let profile = self.hosts.profile(local.ip(), peer.ip());
@@ -363,7 +363,7 @@ impl Simulation {
         Ok(stream.error.take().map(Into::into))
     }
 
-    /// A connection's socket has left the table: the peer is told, behind what was sent.
+    /// Handles the removal of a connection's socket: the peer is notified after all sent data.
     pub(super) fn stream_closed(&mut self, id: SocketId, local: SocketAddr, stream: Stream) {
         if stream.active {
             self.connected_from.remove(&local);

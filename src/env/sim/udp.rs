@@ -9,16 +9,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// What a receive buffer holds before datagrams are lost; Linux's default.
+/// Size of a receive buffer, beyond which datagrams are lost; Linux's default.
 const RECEIVE_BUFFER: usize = 212_992;
 
-/// What a send buffer holds; Linux's default.
+/// Size of a send buffer; Linux's default.
 const SEND_BUFFER: usize = 212_992;
 
-/// What a datagram occupies besides its bytes.
+/// Bytes that a datagram occupies in addition to its data.
 const OVERHEAD: usize = 256;
 
-/// The most that IPv4 and IPv6 both carry.
+/// Longest datagram that both IPv4 and IPv6 carry.
 const LONGEST: usize = 65_507;
 
 impl Simulation {
@@ -137,7 +137,7 @@ impl Simulation {
         Ok(datagram.len())
     }
 
-    /// Puts a datagram behind those that have not left the socket, if there is room.
+    /// Queues a datagram behind those that have not left the socket, if there is room.
     fn take_line(
         &mut self,
         id: SocketId,

@@ -71,7 +71,7 @@ impl LiveSender {
     /// next key frame. An access unit of AAC is bare or has its ADTS header, which is removed. PCM
     /// comes in whole samples of all channels, MPEG audio frame by frame, a transport stream in
     /// whole packets. Other frames are [refused](Sent::Refused). Frames of an application's own
-    /// codec ([`CodecParameters::Other`]) are taken as they are, with the flags that they have.
+    /// codec ([`CodecParameters::Other`](crate::codec::CodecParameters::Other)) are taken as they are, with the flags that they have.
     pub fn send(&self, frame: Frame) -> Sent {
         match self.accept(frame) {
             Ok(sent) => sent,

@@ -1,7 +1,7 @@
-//! [`Backlog`]: datagrams that found the socket's buffer full and wait for room.
+//! [`Backlog`]: datagrams that wait for room in the socket's buffer.
 //!
-//! A frame for many destinations is easily more than a socket's buffer, and a fast sender is done
-//! before the card is. Losing the rest would hit the same destinations every time.
+//! A frame for many destinations often exceeds a socket's buffer, and the program is faster than
+//! the network card. Dropping the rest would affect the same destinations every time.
 
 use super::datagrams::Datagrams;
 use std::collections::VecDeque;
@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes that may wait. At 1 Gbit/s they are gone in 34 ms.
+/// Bytes that may wait: 34 ms at 1 Gbit/s.
 const LIMIT: usize = 4 << 20;
 
-/// Datagrams that wait, in order.
+/// Waiting datagrams, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     queue: VecDeque<Late>,
@@ -50,12 +50,13 @@ impl Backlog {
         self.queue.is_empty()
     }
 
-    /// The number of datagrams that found no room here either.
+    /// Number of datagrams that were dropped because the backlog was full.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Adds, for each of `late`, the datagrams from a number on for the destination of an index.
+    /// Adds, for each entry of `late`, the datagrams from a number on for the destination with an
+    /// index.
     pub(crate) fn push(
         &mut self,
         datagrams: &Datagrams<'_>,
@@ -82,8 +83,8 @@ impl Backlog {
         }
     }
 
-    /// Sends the datagrams that wait through `send`, which returns how many are done with, until
-    /// one is not.
+    /// Sends waiting datagrams through `send`, which returns how many are done with, until one is
+    /// not.
     pub(crate) fn flush(&mut self, mut send: impl FnMut(&Datagrams<'_>, SocketAddr) -> usize) {
         while let Some(first) = self.queue.front_mut() {
             let rest = first.batch.rest(first.from);

@@ -15,20 +15,20 @@ use std::io::{self, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
-/// Messages a call. More gain nothing: the call itself is spread thin long before.
+/// Messages per call. More bring no gain, because the call itself is a small part of the cost.
 const MESSAGES: usize = 64;
 
-/// From how many destinations on a run is copied together.
+/// Number of destinations from which on a run is copied into contiguous memory.
 const GATHER_FROM: usize = 4;
 
-/// Room for batches, kept from one to the next: in the steady state nothing is allocated.
+/// Memory for batches, which is reused, so that nothing is allocated in the steady state.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Whether the kernel knows segmentation: an old one ignores the control message and
-    /// would send the run as one datagram.
+    /// Whether the kernel supports segmentation: an old one ignores the control message and would
+    /// send the run as one datagram.
     offload: Option<bool>,
     headers: Option<Headers>,
-    /// Destinations of the batch that are still in it, and their addresses for the system.
+    /// Destinations that remain in the batch, and their addresses for the system.
     indices: Vec<usize>,
     addresses: Vec<Option<SockaddrStorage>>,
     message_addresses: Vec<Option<SockaddrStorage>>,
@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     messages: Vec<[IoSlice<'static>; 1]>,
     /// A run without its gaps.
     gathered: Vec<u8>,
-    /// Calls of `sendmmsg`.
+    /// Number of calls of `sendmmsg`.
     #[cfg(test)]
     pub(crate) calls: usize,
 }
@@ -64,13 +64,13 @@ fn recycle<'b>(mut old: Vec<IoSlice<'_>>) -> Vec<IoSlice<'b>> {
     old.into_iter().map(|_| IoSlice::new(&[])).collect()
 }
 
-/// The same for messages of one slice.
+/// Like [`recycle`], for messages of one slice.
 fn recycle_messages<'b>(mut old: Vec<[IoSlice<'_>; 1]>) -> Vec<[IoSlice<'b>; 1]> {
     old.clear();
     old.into_iter().map(|_| [IoSlice::new(&[])]).collect()
 }
 
-/// Sends messages in one call; how many the system took, or why it did not take the first.
+/// Sends messages in one call; returns how many the system accepted, or the error of the first.
 fn send_messages<'a, I: AsRef<[IoSlice<'a>]> + 'a>(
     fd: RawFd,
     headers: &'a mut MultiHeaders<SockaddrStorage>,
@@ -287,14 +287,14 @@ impl Batch {
     }
 }
 
-/// Datagrams that go out in the same way, and where in the batch they begin.
+/// Consecutive datagrams that are sent in the same way, and their start in the batch.
 struct Part<'a> {
     datagrams: Datagrams<'a>,
     start: usize,
     segment: u16,
 }
 
-/// The socket's buffer is full: the destination and the datagram that found it so.
+/// A full socket buffer: the destination and the datagram that did not fit.
 struct Full {
     index: usize,
     datagram: usize,
@@ -310,7 +310,7 @@ fn is_refusal(e: &io::Error) -> bool {
     })
 }
 
-/// Whether a refusal is about the length of the segments on one path, not about the socket.
+/// Whether a refusal concerns the length of the segments on one path rather than the socket.
 fn is_about_size(e: &io::Error) -> bool {
     e.raw_os_error()
         .map(Errno::from_raw)

@@ -1,9 +1,9 @@
-//! Many datagrams to many destinations with few system calls.
+//! Sends many datagrams to many destinations with few system calls.
 //!
-//! Linux: a run of datagrams of one length (the last may be shorter) goes out as one message with
-//! a `UDP_SEGMENT` control message, which the kernel cuts up again late; many messages go in one
-//! `sendmmsg`. Datagrams that the kernel refuses to segment are sent one a message: see udp(7)
-//! and `net/ipv4/udp.c`. Elsewhere: one call a datagram.
+//! Linux: a run of datagrams of one length (the last may be shorter) is sent as one message with a
+//! `UDP_SEGMENT` control message, which the kernel splits late; many messages are sent in one
+//! `sendmmsg`. Datagrams that the kernel refuses to segment are sent as one message each: see
+//! udp(7) and `net/ipv4/udp.c`. Elsewhere: one call per datagram.
 
 mod backlog;
 mod datagrams;

@@ -1,16 +1,16 @@
-//! [`Offload`]: what a socket knows of segmentation offload.
+//! [`Offload`]: whether a socket uses segmentation offload.
 
 use std::net::SocketAddr;
 
-/// How many destinations may refuse segmentation before the socket does without.
+/// Number of destinations refusing segmentation after which the socket stops using it.
 const REFUSALS: usize = 64;
 
-/// Whether a socket uses segmentation offload, and for which destinations it does not.
+/// Whether a socket uses segmentation offload, and the destinations for which it does not.
 #[derive(Debug)]
 pub(crate) struct Offload {
     pub(super) on: bool,
-    /// Destinations that only plain datagrams reach: the path's MTU is smaller than a datagram,
-    /// say. One such client must not make the others expensive.
+    /// Destinations that only plain datagrams reach, for example because the path's MTU is smaller
+    /// than a datagram. One such client must not make the others expensive.
     pub(super) refusing: Vec<SocketAddr>,
 }
 
@@ -30,7 +30,7 @@ impl Offload {
         self.on
     }
 
-    /// Notes that a destination, or (`all`) the socket's every one, refuses.
+    /// Records that a destination, or with `all` every destination, refuses segmentation.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn refuse(&mut self, destination: SocketAddr, all: bool) {
         log::debug!("no segmentation offload towards {destination}");

@@ -1,4 +1,4 @@
-//! Batches where the system has no call for many datagrams.
+//! Batches on systems without a call for many datagrams.
 
 use super::datagrams::Datagrams;
 use super::offload::Offload;
@@ -7,7 +7,7 @@ use super::single::one_by_one;
 use crate::net::system::uninterrupted;
 use std::net::{SocketAddr, UdpSocket};
 
-/// Nothing to be kept from one batch to the next.
+/// No memory is kept between batches.
 #[derive(Debug, Default)]
 pub(crate) struct Batch;
 

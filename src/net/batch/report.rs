@@ -5,16 +5,16 @@ use std::io;
 /// The outcome of a batch.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    /// The number of datagrams that the system took.
+    /// Number of datagrams that the system accepted.
     pub(crate) sent: usize,
     /// Destinations that failed, each once.
     pub(crate) failed: &'a mut Vec<(usize, io::Error)>,
-    /// The socket's buffer is full: which destinations did not get all, and from which datagram
-    /// on.
+    /// Destinations that did not receive all datagrams because the socket's buffer is full, each
+    /// with its first missing datagram.
     pub(crate) late: &'a mut Vec<(usize, usize)>,
 }
 
-/// Whether an error says that the socket's buffer is full, for now.
+/// Whether an error means that the socket's buffer is full at present.
 pub(super) fn is_full(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::WouldBlock
         || e.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)

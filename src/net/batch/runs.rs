@@ -1,22 +1,22 @@
-//! Which neighbouring datagrams go out as one message: as many as have the length of the first,
-//! and one shorter one at the end.
+//! Divides datagrams into messages: as many consecutive ones as have the length of the first, and
+//! one shorter one at the end.
 
-/// Segments a message (UDP_MAX_SEGMENTS of older kernels).
+/// Segments per message (UDP_MAX_SEGMENTS of older kernels).
 const SEGMENTS: usize = 64;
 
-/// Bytes a message: an IP packet's 65,535 less generous headers.
+/// Bytes per message: the 65,535 of an IP packet less generous headers.
 const BYTES: usize = 65_000;
 
-/// Neighbouring datagrams that go out in the same way.
+/// Consecutive datagrams that are sent in the same way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Run {
-    /// How many of them there are.
+    /// Number of datagrams.
     pub(super) count: usize,
-    /// The length of the segments if they are one message; 0 if they are one each.
+    /// Length of the segments if they form one message; 0 if each is a message.
     pub(super) segment: u16,
 }
 
-/// The run at the beginning of `lengths`; there is at least one.
+/// The first run of `lengths`, which is not empty.
 pub(super) fn first_run(lengths: impl Iterator<Item = usize> + Clone, offload: bool) -> Run {
     if !offload {
         return Run { count: lengths.count(), segment: 0 };
@@ -35,7 +35,7 @@ pub(super) fn first_run(lengths: impl Iterator<Item = usize> + Clone, offload: b
     Run { count, segment: 0 }
 }
 
-/// How many datagrams from the beginning make one message, and the length of its segments.
+/// Number of datagrams at the start that form one message, and the length of its segments.
 fn segmented(mut lengths: impl Iterator<Item = usize>) -> (usize, u16) {
     let Some(first) = lengths.next() else { return (0, 0) };
     let Ok(segment) = u16::try_from(first) else { return (1, 0) };

@@ -1,11 +1,12 @@
-//! One call a datagram.
+//! Sends datagrams with one call each.
 
 use super::datagrams::Datagrams;
 use super::report::{Report, is_full};
 use crate::net::system::uninterrupted;
 use std::net::{SocketAddr, UdpSocket};
 
-/// Sends a batch of one datagram for one destination; false, without sending, for any other batch.
+/// Sends a batch of one datagram for one destination; returns false, without sending, for any other
+/// batch.
 pub(crate) fn lone(
     socket: &UdpSocket,
     datagrams: &Datagrams<'_>,
@@ -20,7 +21,7 @@ pub(crate) fn lone(
     false
 }
 
-/// Sends one datagram, the `number`th of its batch; false if it did not go.
+/// Sends one datagram, the `number`th of its batch; returns false if it was not sent.
 pub(super) fn plain(
     socket: &UdpSocket,
     datagram: &[u8],

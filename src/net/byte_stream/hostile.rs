@@ -1,18 +1,18 @@
-//! [`Hostile`]: a stream that does to its owner all that TLS and tunnels may do.
+//! [`Hostile`]: a stream with all the behaviour that TLS and tunnels may show.
 
 use super::Wants;
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use crate::net::tcp::TcpStream;
 use std::io;
 
-/// In which ways a stream is hostile.
+/// The ways in which a stream is hostile.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hostility {
-    /// Of so many reads one has to wait until the stream could write. 0: none.
+    /// One in this number of reads has to wait until the stream is writable. 0: none.
     pub(crate) read_wants_write: u32,
-    /// Of so many writes one has to wait until something has come in. 0: none.
+    /// One in this number of writes has to wait until input has arrived. 0: none.
     pub(crate) write_wants_read: u32,
-    /// Bytes that are taken from the socket at once, of which each read returns one.
+    /// Bytes that are read from the socket at once, of which each read returns one.
     pub(crate) buffered: usize,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Hostile {
     read_waits_for_write: bool,
     write_waits_for_read: bool,
     plaintext: Vec<u8>,
-    /// How many of them were read.
+    /// Number of them that were read.
     read: usize,
     has_plaintext: bool,
     unsent: Option<u8>,

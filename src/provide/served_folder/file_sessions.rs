@@ -1,4 +1,4 @@
-//! Probes of media files in progress, and the results of those that have ended.
+//! Probes of media files in progress, and the results of completed ones.
 
 use crate::error::Error;
 use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, probe};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fmt, fs, io};
 
-/// What tells a file from the one that was there before.
+/// The properties that distinguish a version of a file from the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Identity {
     length: u64,
@@ -33,15 +33,15 @@ impl Identity {
     }
 }
 
-/// How far [`FileSessions`] has come with a file.
+/// The result of polling [`FileSessions`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileSessionPoll {
-    /// The result is not known yet; the caller polls again in the next turn.
+    /// The result is not known yet; poll again in the next turn.
     Pending,
     /// The file can be served.
     Ready(Arc<dyn MediaFile>),
-    /// The file cannot be served, and why.
+    /// The file cannot be served, for the given reason.
     Failed(ProbeError),
 }
 
@@ -49,11 +49,11 @@ pub enum FileSessionPoll {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FileLimits {
-    /// The most files whose results are remembered; the least recently used is forgotten.
+    /// Most files whose results are kept; the least recently used is evicted.
     pub max_known: usize,
-    /// The most files that are probed at a time; others wait for their turn.
+    /// Most files that are probed at the same time; others wait.
     pub max_probes: usize,
-    /// The most files that are remembered to wait for their turn.
+    /// Most files that wait to be probed.
     pub max_waiting: usize,
 }
 
@@ -73,7 +73,8 @@ struct Running {
 #[derive(Debug)]
 enum Outcome {
     Ready(Arc<dyn MediaFile>),
-    /// What was wrong with the content. Errors of the system are not remembered: they may pass.
+    /// The content is invalid. Errors of the operating system are not kept, since they may be
+    /// temporary.
     Failed(String),
 }
 
@@ -89,19 +90,19 @@ type Prober = Box<dyn FnMut(&Path) -> Result<Box<dyn Probe>, ProbeError>>;
 
 /// The results of probes of files, and the probes in progress.
 ///
-/// A result holds for as long as the file stays the same by length, modification time and inode;
-/// another file at the path is probed anew, while those who stream the old one keep it. Whoever
-/// waits asks again each turn; a probe that nobody asks about gives way to others.
+/// A result is valid while the file's length, modification time and inode stay the same; a changed
+/// file is probed anew, while streams of the old one keep it. A caller that waits polls in each
+/// turn; a probe that nobody polls gives way to others.
 pub struct FileSessions {
     limits: FileLimits,
     prober: Prober,
     known: HashMap<PathBuf, Known>,
     running: HashMap<PathBuf, Running>,
-    /// Files that found all probes busy, and when they last asked.
+    /// Files that found all probes busy, with the time of their last poll.
     waiting: HashMap<PathBuf, u64>,
-    /// When those who no longer wait were last taken out of `waiting`.
+    /// Time at which files that nobody polls were last removed from `waiting`.
     purged_at: u64,
-    /// Counts calls: a clock by which to tell who asked last.
+    /// Number of calls, which serves as a clock.
     calls: u64,
 }
 
@@ -112,10 +113,10 @@ impl Default for FileSessions {
 }
 
 impl FileSessions {
-    /// No results and no probes, with these limits.
+    /// Creates an empty collection with these limits.
     ///
     /// # Errors
-    /// [`Error::Usage`]: with one of the limits at 0 no file would ever be described.
+    /// [`Error::Usage`]: one of the limits is 0, with which no file could be described.
     pub fn new(limits: FileLimits) -> Result<Self, Error> {
         if [limits.max_known, limits.max_probes, limits.max_waiting].contains(&0) {
             return Err(Error::Usage("a limit of FileLimits is 0: no file would be described"));
@@ -123,7 +124,7 @@ impl FileSessions {
         Ok(Self::with_prober(limits, Box::new(probe)))
     }
 
-    /// As [`new`](Self::new), with another way to start a probe.
+    /// Like [`new`](Self::new), with another function that starts a probe.
     pub(crate) fn with_prober(limits: FileLimits, prober: Prober) -> Self {
         Self {
             limits,
@@ -137,7 +138,7 @@ impl FileSessions {
     }
 
     /// Returns the result for the file at `path`, as [`ServedFolder::resolve`] returned it, or
-    /// begins or continues its probe, reading at most about `budget` bytes.
+    /// starts or continues its probe, which reads at most about `budget` bytes.
     ///
     /// [`ServedFolder::resolve`]: super::ServedFolder::resolve
     pub fn poll(&mut self, path: &Path, budget: usize) -> FileSessionPoll {
@@ -189,32 +190,32 @@ impl FileSessions {
         }
     }
 
-    /// Forgets the result for `path`, and ends its probe.
+    /// Drops the result for `path`, and stops its probe.
     pub fn forget(&mut self, path: &Path) {
         self.known.remove(path);
         self.running.remove(path);
         self.waiting.remove(path);
     }
 
-    /// Whether a probe of the file at `path` has begun and not ended.
+    /// Returns whether a probe of the file at `path` is in progress.
     pub fn is_probing(&self, path: &Path) -> bool {
         self.running.contains_key(path)
     }
 
-    /// The number of files with results.
+    /// Returns the number of files with results.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// A number for the file at `path` as it is now, which changes when the file does; `None` if
-    /// there is none.
+    /// Returns a number for the file at `path`, which changes when the file does; `None` if there
+    /// is no file.
     pub fn identity(path: &Path) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
         Identity::of(path).ok()?.hash(&mut hasher);
         Some(hasher.finish())
     }
 
-    /// Number of files that are being looked at.
+    /// Returns the number of probes in progress.
     pub fn running(&self) -> usize {
         self.running.len()
     }
@@ -233,8 +234,9 @@ impl FileSessions {
         })
     }
 
-    /// Whether a probe may start for `path`, if need be in the place of one that nobody has asked
-    /// about since `path` asked before. All who wait ask each turn, so that one was given up.
+    /// Whether a probe may start for `path`, if necessary by replacing one that nobody has polled
+    /// since the last poll for `path`: all waiting callers poll in each turn, so that one was
+    /// abandoned.
     fn may_start(&mut self, path: &Path) -> bool {
         if self.running.len() >= self.limits.max_probes.max(1) {
             let asked_before = self.waiting.get(path).copied();

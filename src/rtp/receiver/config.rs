@@ -1,15 +1,15 @@
-//! [`StreamReceiverConfig`]: how a [`StreamReceiver`](super::StreamReceiver) behaves.
+//! [`StreamReceiverConfig`]: the configuration of a [`StreamReceiver`](super::StreamReceiver).
 
 use crate::error::Error;
 use crate::rtp::{RtcpConfig, RtpSourceConfig};
 use std::time::Duration;
 
-/// Least and most time between two requests for a key frame that can be asked for.
+/// The permitted range of `key_frame_interval`.
 const REQUEST_INTERVALS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(60)];
 
-/// The RTCP message by which a sender is asked for a key frame. The stream's SDP tells which one its
-/// sender understands: `a=rtcp-fb:96 nack pli`, or `a=rtcp-fb:96 ccm fir` (RFC 4585 section 4.2,
-/// RFC 5104 section 7.1).
+/// The RTCP message with which a key frame is requested. The stream's SDP states which one its
+/// sender supports: `a=rtcp-fb:96 nack pli`, or `a=rtcp-fb:96 ccm fir` (RFC 4585 section 4.2, RFC
+/// 5104 section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFrameMessage {
@@ -19,25 +19,26 @@ pub enum KeyFrameMessage {
     FullIntra,
 }
 
-/// How a [`StreamReceiver`](super::StreamReceiver) behaves. [`new`](Self::new) gives the defaults,
-/// and each field can then be set.
+/// The configuration of a [`StreamReceiver`](super::StreamReceiver). [`new`](Self::new) sets the
+/// defaults; each field can then be changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamReceiverConfig {
-    /// How packets become frames.
+    /// Conversion of packets to frames.
     pub source: RtpSourceConfig,
-    /// How reports are made.
+    /// Reports.
     pub rtcp: RtcpConfig,
-    /// The message that asks for a key frame when one is needed; none by default.
+    /// The message that requests a key frame when one is needed; `None`, the default, for no
+    /// requests.
     pub key_frame_message: Option<KeyFrameMessage>,
-    /// Least time between two requests for a key frame: one second by default, from 100 ms to one
-    /// minute.
+    /// Least time between two requests for a key frame, from 100 ms to one minute. Default: one
+    /// second.
     pub key_frame_interval: Duration,
 }
 
 impl StreamReceiverConfig {
-    /// The defaults for a stream of that payload type and clock rate (RTP timestamp units a
-    /// second), received under that canonical name (RFC 3550 section 6.5.1).
+    /// Creates the default configuration for a stream with this payload type and clock rate (in
+    /// Hz), whose reports have this canonical name (RFC 3550 section 6.5.1).
     pub fn new(payload_type: u8, clock_rate: u32, cname: impl Into<String>) -> Self {
         let rtcp = RtcpConfig {
             cname: cname.into(),
@@ -54,10 +55,11 @@ impl StreamReceiverConfig {
         }
     }
 
-    /// Checks that a receiver can work so.
+    /// Checks that a receiver can work with the configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`]: as [`RtpSourceConfig::check`], or `key_frame_interval` is out of its range.
+    /// [`Error::Usage`]: as [`RtpSourceConfig::check`], or `key_frame_interval` is out of its
+    /// range.
     pub fn check(&self) -> Result<(), Error> {
         self.source.check()?;
         let [least, most] = REQUEST_INTERVALS;

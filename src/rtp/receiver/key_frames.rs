@@ -1,19 +1,19 @@
-//! When a receiver needs a key frame, and when it asks for one: RFC 4585 section 6.3.1, RFC 5104
-//! section 4.3.1.
+//! When a receiver needs a key frame, and when it requests one (RFC 4585 section 6.3.1, RFC 5104
+//! section 4.3.1).
 
 use super::config::KeyFrameMessage;
 use crate::rtp::ReceivedFrame;
 use crate::rtp::rtcp::KeyFrameRequest;
 use std::time::{Duration, Instant};
 
-/// Whether decoding waits for a key frame, and the requests for it.
+/// Whether a key frame is needed, and the requests for it.
 #[derive(Debug)]
 pub(super) struct KeyFrameNeed {
     message: Option<KeyFrameMessage>,
     interval: Duration,
-    /// A whole key frame has come: frames after it can be decoded.
+    /// Whether a complete key frame has arrived, so that later frames can be decoded.
     begun: bool,
-    /// When it was found that a key frame is needed.
+    /// When the need for a key frame was detected.
     since: Option<Instant>,
     asked_at: Option<Instant>,
     /// Number of the next full intra request.
@@ -34,7 +34,7 @@ impl KeyFrameNeed {
         }
     }
 
-    /// A frame is given out.
+    /// Processes a frame that is returned to the caller.
     pub(super) fn on_frame(&mut self, frame: &ReceivedFrame, now: Instant) {
         if frame.key && !frame.damaged {
             self.begun = true;
@@ -56,14 +56,14 @@ impl KeyFrameNeed {
         self.requests
     }
 
-    /// When the next request is to be sent.
+    /// Time of the next request.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let since = self.since.filter(|_| self.message.is_some())?;
         Some(self.asked_at.map_or(since, |at| since.max(at + self.interval)))
     }
 
-    /// The request to be sent now. One that brings no key frame within the interval is followed by
-    /// a new command, not by a repetition: the sender may have answered, and the answer been lost.
+    /// The request to send now. If a request brings no key frame within the interval, a new command
+    /// follows, not a repetition: the sender may have answered, and its answer may have been lost.
     pub(super) fn poll_request(&mut self, now: Instant) -> Option<KeyFrameRequest> {
         self.due_at().filter(|at| *at <= now)?;
         self.asked_at = Some(now);

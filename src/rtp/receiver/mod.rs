@@ -1,5 +1,5 @@
-//! [`StreamReceiver`]: everything about a stream that is received, but the sockets. Read RFC 3550
-//! sections 6 and 8 before changing it, and RFC 4585 section 3 for when feedback may be sent.
+//! [`StreamReceiver`]: the receiver of a stream, without sockets. Maintainers should know RFC 3550
+//! sections 6 and 8, and RFC 4585 section 3 on when feedback may be sent.
 
 mod config;
 mod key_frames;
@@ -17,20 +17,21 @@ use byteorder::{BigEndian, ByteOrder};
 use key_frames::KeyFrameNeed;
 use std::time::{Duration, Instant};
 
-/// The one key under which the RTCP instance knows those that report to us: we send nothing that
-/// they could tell of.
+/// The single key under which the RTCP instance knows those who report to us; we send no stream on
+/// which they could report.
 const NOBODY: u64 = 0;
 
-/// Receives one stream: an [`RtpSource`], the [`RtcpInstance`] that reports on it, and the requests
-/// for key frames that it needs. It is told the time and given the bytes, whichever way they come:
-/// over UDP ([`RtpReceiver`](crate::receive::RtpReceiver) has the sockets), interleaved in an RTSP
+/// Receives one stream: an [`RtpSource`], the [`RtcpInstance`] that reports on it, and requests for
+/// key frames. The caller passes the time and the bytes, whether they arrive over UDP
+/// ([`RtpReceiver`](crate::receive::RtpReceiver) adds the sockets), interleaved in an RTSP
 /// connection, or from a file.
 ///
-/// What arrives goes to [`handle_rtp`](Self::handle_rtp) and [`handle_rtcp`](Self::handle_rtcp), or
-/// to [`handle_packet`](Self::handle_packet) where both come the same way. After each of these, and
-/// after [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has
-/// come: [`poll_frame`](Self::poll_frame) and then [`poll_rtcp`](Self::poll_rtcp), each until it
-/// gives nothing. At the end: [`bye`](Self::bye).
+/// Packets go to [`handle_rtp`](Self::handle_rtp) and [`handle_rtcp`](Self::handle_rtcp), or to
+/// [`handle_packet`](Self::handle_packet) if both arrive on the same socket. After each of these
+/// calls, and after [`handle_timeout`](Self::handle_timeout), which is due at
+/// [`poll_timeout`](Self::poll_timeout), call [`poll_frame`](Self::poll_frame) and then
+/// [`poll_rtcp`](Self::poll_rtcp), each until it returns nothing. At the end, call
+/// [`bye`](Self::bye).
 ///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
@@ -62,14 +63,14 @@ pub struct StreamReceiver {
     source: RtpSource,
     rtcp: RtcpInstance,
     key_frames: KeyFrameNeed,
-    /// Time of the last call that told it.
+    /// Time passed with the last call.
     now: Instant,
     early_report: Option<EarlyReport>,
     sender_cname: Option<Cname>,
     collision: bool,
 }
 
-/// A report of an SSRC that is not in use: it may be ahead of the first packet.
+/// A report of an SSRC that is not in use; it may have overtaken the first packet.
 #[derive(Debug)]
 struct EarlyReport {
     report: SenderReport,
@@ -78,8 +79,8 @@ struct EarlyReport {
 }
 
 impl StreamReceiver {
-    /// A receiver of a stream whose packets `depacketizer` understands. `random` gives the SSRC
-    /// under which it reports, and makes the intervals of the reports unpredictable.
+    /// Creates a receiver for the payload format of `depacketizer`. `random` provides the SSRC of
+    /// the reports and the seed of their intervals.
     ///
     /// # Errors
     /// [`Error::Usage`]: as [`StreamReceiverConfig::check`].
@@ -104,41 +105,41 @@ impl StreamReceiver {
         })
     }
 
-    /// The RTP side: SSRC, loss, jitter, counts.
+    /// Returns the RTP side: SSRC, loss, jitter, counters.
     pub const fn source(&self) -> &RtpSource {
         &self.source
     }
 
-    /// The RTCP side: the SSRC under which we report, members, counts.
+    /// Returns the RTCP side: the SSRC of the reports, members, counters.
     pub const fn rtcp(&self) -> &RtcpInstance {
         &self.rtcp
     }
 
-    /// Canonical name of the sender, once it has told it: streams of one name share a clock (RFC
-    /// 3550 section 6.5.1).
+    /// Returns the canonical name of the sender, once it is known: streams with the same name share
+    /// a clock (RFC 3550 section 6.5.1).
     pub fn sender_cname(&self) -> Option<&str> {
         self.sender_cname.as_deref()
     }
 
-    /// As [`RtpSource::expect_ssrc`].
+    /// See [`RtpSource::expect_ssrc`].
     pub fn expect_ssrc(&mut self, ssrc: u32) {
         self.source.expect_ssrc(ssrc);
     }
 
-    /// As [`RtpSource::set_reference`].
+    /// See [`RtpSource::set_reference`].
     pub fn set_reference(&mut self, timestamp: u32, at: Duration) {
         self.source.set_reference(timestamp, at);
     }
 
-    /// Tells a better estimate of the session's bandwidth, bits a second, of which RTCP gets 5 %.
+    /// Sets the session's bandwidth in bit/s, of which RTCP gets 5 %.
     pub fn set_session_bandwidth(&mut self, bps: u64) {
         self.rtcp.set_session_bandwidth(bps);
     }
 
-    /// Takes an RTP packet.
+    /// Processes an RTP packet.
     ///
     /// # Errors
-    /// The reason why the packet was dropped. The caller need not act on it.
+    /// The reason for which the packet was dropped; the caller need not act on it.
     pub fn handle_rtp(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
         self.now = now;
         if let (Some(early), None) = (&self.early_report, self.source.ssrc()) {
@@ -162,8 +163,9 @@ impl StreamReceiver {
         }
     }
 
-    /// Takes an RTCP packet; `ntp_now` is the wall-clock time of `now`. What it says of the stream
-    /// has been attended to when this returns; the outcome is for what the caller wants besides.
+    /// Processes an RTCP packet; `ntp_now` is the wall-clock time at `now`. Everything in it that
+    /// concerns the stream has been handled when this returns; the outcome is for the caller's
+    /// information.
     pub fn handle_rtcp(&mut self, data: &[u8], now: Instant, ntp_now: NtpTime) -> RtcpOutcome {
         self.now = now;
         let outcome = self.rtcp.handle_packet(data, NOBODY, now, ntp_now);
@@ -182,8 +184,8 @@ impl StreamReceiver {
         outcome
     }
 
-    /// Takes a packet of either kind, where RTP and RTCP come the same way;
-    /// [`PacketKind::of`] tells them apart.
+    /// Processes a packet of either kind, for RTP and RTCP on the same socket; [`PacketKind::of`]
+    /// distinguishes them.
     pub fn handle_packet(&mut self, data: &[u8], now: Instant, ntp_now: NtpTime) {
         if PacketKind::of(data, None) == PacketKind::Rtcp {
             self.handle_rtcp(data, now, ntp_now);
@@ -193,42 +195,42 @@ impl StreamReceiver {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
         let frame = self.source.poll_frame()?;
         self.key_frames.on_frame(&frame, self.now);
         Some(frame)
     }
 
-    /// Whether the sender has said BYE and all that came before has been given out. A sender that
-    /// goes on all the same, or another that takes its place, makes it false again.
+    /// Returns whether the sender has said BYE and all earlier frames have been returned. The
+    /// result is false again if that sender continues, or another one takes its place.
     pub fn is_ended(&self) -> bool {
         self.source.is_ended()
     }
 
-    /// Whether the frames that were given out last cannot be decoded: something was lost, or they
-    /// came without a key frame before them. It ends with the next whole key frame.
+    /// Returns whether the last frames cannot be decoded: something was lost, or no key frame
+    /// preceded them. The next complete key frame ends this state.
     pub const fn is_key_frame_wanted(&self) -> bool {
         self.key_frames.is_wanted()
     }
 
-    /// Asks for a key frame, as the loss of a packet does: a decoder has found that it needs one.
+    /// Requests a key frame, as the loss of a packet does, because a decoder needs one.
     pub fn want_key_frame(&mut self) {
         self.key_frames.want(self.now);
     }
 
-    /// Requests for a key frame that have been sent.
+    /// Returns the number of requests for a key frame sent.
     pub const fn key_frame_requests(&self) -> u64 {
         self.key_frames.requests()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let request = self.key_frames.due_at().filter(|_| self.may_ask_at_once());
         [self.source.poll_timeout(), self.rtcp.poll_timeout(), request].into_iter().flatten().min()
     }
 
-    /// Time has passed.
+    /// Processes the passage of time.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.source.handle_timeout(now);
@@ -237,8 +239,8 @@ impl StreamReceiver {
         }
     }
 
-    /// Appends the next packet that is to go to the sender to `out`: a report that is due, or a
-    /// request for a key frame. False if there is none. `ntp` is the wall-clock time of `now`.
+    /// Appends the next packet for the sender to `out`: a report that is due, or a request for a
+    /// key frame. Returns false if there is none. `ntp` is the wall-clock time at `now`.
     pub fn poll_rtcp(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
         self.now = now;
         let Self { source, rtcp, .. } = self;
@@ -253,8 +255,8 @@ impl StreamReceiver {
         self.may_ask_at_once() && self.ask_for_key_frame(now, ntp, out)
     }
 
-    /// Between two there is nobody else whom an early packet could trouble (RFC 4585 section 3.4 b:
-    /// T_dither_max is 0).
+    /// Whether feedback may be sent at once: with two participants, no other one can be disturbed
+    /// (RFC 4585 section 3.4 b: T_dither_max is 0).
     fn may_ask_at_once(&self) -> bool {
         self.source.ssrc().is_some()
             && self.rtcp.poll_timeout().is_some()
@@ -268,22 +270,23 @@ impl StreamReceiver {
         true
     }
 
-    /// Whether another participant uses the SSRC under which we report (RFC 3550 section 8.2).
-    /// [`change_ssrc`](Self::change_ssrc) ends it.
+    /// Returns whether another participant uses the SSRC of our reports (RFC 3550 section 8.2),
+    /// until [`change_ssrc`](Self::change_ssrc) is called.
     pub const fn has_collision(&self) -> bool {
         self.collision
     }
 
-    /// Reports under another SSRC from now on, and appends the BYE of the one before to `out` if
-    /// anybody has heard of it.
+    /// Reports under another SSRC from now on, and appends the BYE of the previous one to `out` if
+    /// any packet was sent under it.
     pub fn change_ssrc(&mut self, ssrc: u32, ntp: NtpTime, out: &mut Vec<u8>) {
         self.rtcp.bye_for_now(ntp, None, out);
         self.rtcp.change_ssrc(ssrc);
         self.collision = false;
     }
 
-    /// Appends the last packet to `out`: a report with BYE (RFC 3550 section 6.6). False, and
-    /// nothing, if it was written before or nobody has heard of us. Frames can still be received.
+    /// Appends the last packet to `out`: a report with BYE (RFC 3550 section 6.6). Returns false,
+    /// and appends nothing, if it was written before or no report was ever sent. Frames can still
+    /// be received.
     pub fn bye(&mut self, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
         self.rtcp.bye(ntp, None, None, out)
     }

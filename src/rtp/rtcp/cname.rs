@@ -1,4 +1,4 @@
-//! [`Cname`]: a canonical name (RFC 3550 section 6.5.1), without an allocation: every receiver
+//! [`Cname`]: a canonical name (RFC 3550 section 6.5.1) without allocation, because every receiver
 //! sends its own with each report.
 
 use std::fmt;
@@ -7,7 +7,7 @@ use std::ops::Deref;
 /// Bytes of the longest text of an SDES item.
 const MAX_LEN: usize = 255;
 
-/// The canonical name of a participant: text of at most 255 bytes, kept without an allocation.
+/// The canonical name of a participant: at most 255 bytes of text, stored without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Cname {
     bytes: [u8; MAX_LEN],
@@ -15,8 +15,8 @@ pub struct Cname {
 }
 
 impl Cname {
-    /// Takes a name. Bytes that are not UTF-8 are replaced (U+FFFD), and the result is cut off after
-    /// at most 255 bytes.
+    /// Creates a name. Bytes that are not UTF-8 are replaced by U+FFFD, and the result is truncated
+    /// to at most 255 bytes.
     pub fn new(text: &[u8]) -> Self {
         let mut name = Self { bytes: [0; MAX_LEN], len: 0 };
         for chunk in text.utf8_chunks() {

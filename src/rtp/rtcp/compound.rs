@@ -1,22 +1,22 @@
-//! What a compound packet that arrived says to an [`RtcpInstance`].
+//! Processes a received compound packet for an [`RtcpInstance`].
 
 use super::{App, Cname, KeyFrameRequest, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
 use crate::wire::rtcp::{Bye, Compound, Feedback, Packet, ReportBlocks, Sdes};
 use std::time::Instant;
 
-/// A compound packet that is being taken in.
+/// A compound packet that is being processed.
 pub(super) struct ArrivedCompound<'i> {
     instance: &'i mut RtcpInstance,
     from: u64,
     now: Instant,
     ntp_now: NtpTime,
-    /// SSRC of the participant that wrote the packet, by its SR or RR.
+    /// SSRC of the participant that wrote the packet, from its SR or RR.
     reporter: Option<u32>,
     outcome: RtcpOutcome,
 }
 
 impl<'i> ArrivedCompound<'i> {
-    /// `None` if `data` is not a valid compound packet.
+    /// Processes `data`; `None` if it is not a valid compound packet.
     pub(super) fn read(
         instance: &'i mut RtcpInstance,
         data: &[u8],
@@ -70,7 +70,7 @@ impl<'i> ArrivedCompound<'i> {
         }
     }
 
-    /// Takes SSRC and blocks of a report; false if it comes under our own SSRC.
+    /// Processes SSRC and blocks of a report; returns false if the SSRC is ours.
     fn reported(&mut self, reporter: u32, blocks: ReportBlocks<'_>) -> bool {
         let ours = self.instance.ssrc();
         if reporter == ours {
@@ -96,8 +96,8 @@ impl<'i> ArrivedCompound<'i> {
         }
     }
 
-    /// A BYE counts for the participant that says it: anybody could name others. One without a
-    /// report in front (RFC 5506) counts for the sender that we know.
+    /// Processes a BYE, which counts only for the participant that sends it, since anyone could
+    /// name others. Without a preceding report (RFC 5506) it counts for the known sender.
     fn goodbye(&mut self, bye: Bye<'_>) {
         let speaker = self.reporter.or_else(|| self.instance.remote_sender());
         if let Some(leaver) = bye.sources().find(|&ssrc| speaker == Some(ssrc)) {

@@ -1,41 +1,40 @@
-//! [`RtcpEvent`]: what receivers say of our stream. RFC 3550 section 6.4.1, RFC 4585 section 6 and
-//! RFC 5104 section 4.3.1.
+//! [`RtcpEvent`]: messages of receivers about our stream (RFC 3550 section 6.4.1, RFC 4585 section
+//! 6, RFC 5104 section 4.3.1).
 
 use super::{Nack, ReceptionStatistics};
 
-/// A receiver's message about our stream, as
-/// [`RtcpInstance::poll_event`](super::RtcpInstance::poll_event) returns it. One packet may contain
-/// several.
+/// A receiver's message about our stream, as returned by
+/// [`RtcpInstance::poll_event`](super::RtcpInstance::poll_event). One packet may contain several.
 ///
-/// `from` is the key that the caller handed to
+/// `from` is the key that the caller passed to
 /// [`handle_packet`](super::RtcpInstance::handle_packet) with the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RtcpEvent {
-    /// A receiver has reported how our stream arrives (RFC 3550 section 6.4.1).
+    /// A receiver has reported its reception of our stream (RFC 3550 section 6.4.1).
     #[non_exhaustive]
     ReceptionReport {
-        /// Where the report came from.
+        /// Key of the report's origin.
         from: u64,
-        /// What it says; `statistics.reporter` is the receiver's SSRC.
+        /// Content of the report; `statistics.reporter` is the receiver's SSRC.
         statistics: ReceptionStatistics,
     },
-    /// A receiver cannot go on decoding until it gets a key frame. Every request makes an
-    /// event, however fast requests follow one another; only a repetition of the same full intra
-    /// request makes none. Limiting the rate is left to the owner of the encoder.
+    /// A receiver needs a key frame to continue decoding. Every request causes an event, however
+    /// fast requests follow one another, except a repetition of the same full intra request. The
+    /// owner of the encoder must limit the rate.
     #[non_exhaustive]
     KeyFrameWanted {
-        /// Where the request came from.
+        /// Key of the request's origin.
         from: u64,
         /// SSRC of the receiver.
         requester: u32,
-        /// The message that asked for it.
+        /// The requesting message.
         request: KeyFrameRequest,
     },
-    /// A receiver misses packets (generic NACK, RFC 4585 section 6.2.1).
+    /// A receiver has reported missing packets (generic NACK, RFC 4585 section 6.2.1).
     #[non_exhaustive]
     PacketsLost {
-        /// Where the message came from.
+        /// Key of the message's origin.
         from: u64,
         /// SSRC of the receiver.
         requester: u32,
@@ -48,14 +47,14 @@ pub enum RtcpEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFrameRequest {
-    /// Picture loss indication (RFC 4585 section 6.3.1): the receiver has lost coded video data,
-    /// and leaves it to the sender what to do about it.
+    /// Picture loss indication (RFC 4585 section 6.3.1): the receiver has lost coded video data;
+    /// the sender decides how to repair that.
     PictureLoss,
-    /// Full intra request (RFC 5104 section 4.3.1): the sender must send a decoder refresh point
-    /// as soon as it can.
+    /// Full intra request (RFC 5104 section 4.3.1): the sender must send a decoder refresh point as
+    /// soon as possible.
     FullIntra {
-        /// Command sequence number: a receiver's next request has the next number, modulo 256; a
-        /// repetition of the same request has the same number.
+        /// Command sequence number: incremented modulo 256 with each new request of a receiver, and
+        /// unchanged in a repetition.
         sequence: u8,
     },
 }

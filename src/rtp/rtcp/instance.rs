@@ -1,4 +1,4 @@
-//! [`RtcpInstance`]: reports out, reports in.
+//! [`RtcpInstance`]: writes and reads the reports of a stream.
 
 use super::compound::ArrivedCompound;
 use super::interval::{IntervalFacts, MINIMUM_INTERVAL, ReportTimer};
@@ -17,21 +17,21 @@ use crate::wire::rtcp::{
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-/// Most octets that a packet counts for in the average: one peer's giants would otherwise stretch
-/// the interval for all.
+/// Most octets of a packet that count in the average: otherwise huge packets of one peer would
+/// lengthen the interval for all.
 const MAX_COUNTED: usize = 1500;
-/// Most octets of data in an APP packet, so that the compound fits in a packet of any network.
+/// Most octets of data in an APP packet, so that the compound packet fits into a packet of any
+/// network.
 const MAX_APP_DATA: usize = 1024;
-/// Most events kept of one packet.
+/// Most events kept from one packet.
 const MAX_EVENTS: usize = 64;
 
-/// RTCP of one stream, for all its destinations.
+/// RTCP for one stream, with all its destinations.
 ///
-/// When [`poll_timeout`](Self::poll_timeout) has come: [`handle_timeout`](Self::handle_timeout),
-/// then [`poll_report`](Self::poll_report), and what that wrote goes to every destination. What
-/// arrives goes to [`handle_packet`](Self::handle_packet), and then
-/// [`poll_event`](Self::poll_event) is called until it gives nothing. At the end:
-/// [`bye`](Self::bye).
+/// At [`poll_timeout`](Self::poll_timeout), call [`handle_timeout`](Self::handle_timeout) and then
+/// [`poll_report`](Self::poll_report), and send what it wrote to every destination. Pass received
+/// packets to [`handle_packet`](Self::handle_packet), and then call
+/// [`poll_event`](Self::poll_event) until it returns `None`. At the end, call [`bye`](Self::bye).
 ///
 /// ```
 /// use riverrun::rtp::rtcp::NtpTime;
@@ -59,29 +59,29 @@ pub struct RtcpInstance {
     config: RtcpConfig,
     ssrc: u32,
     timer: ReportTimer,
-    /// The timer has expired and reconsideration agreed.
+    /// Whether the timer has expired and reconsideration agreed.
     due: bool,
     ended: bool,
-    /// Other members that the owner knows of.
+    /// Number of other members known to the owner.
     others: usize,
-    /// The sender that we receive from, and when it last reported.
+    /// The sender whose stream we receive, and when it last reported.
     remote_sender: Option<(u32, Instant)>,
     receptions: Receptions,
-    /// The other participants, where we are a receiver: who has reported, and when it last did.
+    /// As a receiver: the other participants that have reported, and when each last did.
     heard: HashMap<u32, Instant>,
     full_intra_requests: FullIntraRequests,
-    /// What the last packet said and nobody has polled yet.
+    /// Events of the last packet that were not polled.
     events: VecDeque<RtcpEvent>,
     blocks: Vec<ReportBlock>,
     average_size: f64,
-    /// Packet counts told by the last report and by the one before it.
+    /// Packet counts stated in the last report and in the one before it.
     told: [Option<u32>; 2],
     counters: RtcpCounters,
 }
 
 impl RtcpInstance {
-    /// RTCP for the stream of `ssrc` (ours if we send, else the one we report under). `seed`
-    /// makes the intervals unpredictable.
+    /// Creates the RTCP side of a stream. `ssrc` is that of our stream, or as a receiver the SSRC
+    /// of our reports. `seed` randomizes the intervals.
     pub fn new(config: RtcpConfig, ssrc: u32, now: Instant, seed: u64) -> Self {
         // The first packet, as far as can be told: SR and SDES with the CNAME.
         let average_size = (LOWER_LAYER_OVERHEAD + 28 + 12 + config.cname.len().min(255)) as f64;
@@ -113,50 +113,50 @@ impl RtcpInstance {
         }
     }
 
-    /// SSRC under which we report.
+    /// Returns the SSRC of our reports.
     pub const fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    /// Takes another SSRC, after a collision (RFC 3550 section 8.2).
+    /// Changes the SSRC, after a collision (RFC 3550 section 8.2).
     pub fn change_ssrc(&mut self, ssrc: u32) {
         self.ssrc = ssrc;
         self.told = [None; 2];
     }
 
-    /// Name under which we report.
+    /// Returns the canonical name in our reports.
     pub fn cname(&self) -> &str {
         &self.config.cname
     }
 
-    /// Whether feedback without a report in front is taken (RFC 5506).
+    /// Returns whether feedback without a preceding report is accepted (RFC 5506).
     pub const fn takes_reduced_size(&self) -> bool {
         self.config.reduced_size
     }
 
-    /// Tells a better estimate of the session's bandwidth, bits a second.
+    /// Sets the session's bandwidth in bit/s.
     pub fn set_session_bandwidth(&mut self, bps: u64) {
         self.config.session_bandwidth_bps = bps;
     }
 
-    /// What has been counted.
+    /// Returns the counters.
     pub const fn counters(&self) -> RtcpCounters {
         self.counters
     }
 
-    /// Members of the session, ourselves included, as far as known.
+    /// Returns the number of known members of the session, including ourselves.
     pub fn members(&self) -> usize {
         let reported = self.receptions.len() + usize::from(self.remote_sender.is_some());
         1 + self.others.max(reported).max(self.heard.len())
     }
 
-    /// When the next report is due, or its time is to be reconsidered; `None` after BYE.
+    /// Returns when the next report is due, or its time must be reconsidered; `None` after BYE.
     pub fn poll_timeout(&self) -> Option<Instant> {
         (!self.ended).then(|| self.timer.due_at())
     }
 
-    /// Time has passed. `others`: how many members there are besides us, as far as the caller
-    /// knows (destinations; 1 for a receiver).
+    /// Processes the passage of time. `others` is the number of other members known to the caller
+    /// (destinations; 1 for a receiver).
     pub fn handle_timeout(&mut self, now: Instant, others: usize) {
         if self.ended {
             return;
@@ -168,9 +168,9 @@ impl RtcpInstance {
         self.due |= self.timer.handle_expiry(now, &facts);
     }
 
-    /// Appends the report that is due to `out`, if one is: a compound of SR, or RR if we have not
-    /// sent lately, and SDES with the CNAME. `ntp` is the wall-clock time of `now`, and
-    /// `sender.rtp_timestamp_now` the same instant.
+    /// Appends the report to `out`, if one is due: a compound of SR, or RR if we have not sent
+    /// lately, and SDES with the CNAME. `ntp` is the wall-clock time at `now`, to which
+    /// `sender.rtp_timestamp_now` must correspond.
     pub fn poll_report(
         &mut self,
         now: Instant,
@@ -181,11 +181,11 @@ impl RtcpInstance {
         self.poll_report_with(now, ntp, sender, |_| None, out)
     }
 
-    /// As [`poll_report`](Self::poll_report), with blocks on the streams that we receive and have
-    /// heard since the last report. `blocks` is called only when a report is written:
-    /// `|now| source.report_block(now)`
-    /// ([`RtpSource::report_block`](crate::rtp::RtpSource::report_block)) where there is one
-    /// stream. No more than 31 blocks are taken.
+    /// Like [`poll_report`](Self::poll_report), with blocks for the streams that we receive and
+    /// that were heard since the last report. `blocks` is called only when a report is written: for
+    /// one stream, pass `|now| source.report_block(now)`
+    /// ([`RtpSource::report_block`](crate::rtp::RtpSource::report_block)). At most 31 blocks are
+    /// used.
     pub fn poll_report_with<B: IntoIterator<Item = ReportBlock>>(
         &mut self,
         now: Instant,
@@ -208,9 +208,9 @@ impl RtcpInstance {
         true
     }
 
-    /// Appends a report to `out` out of turn: for a destination that has just come and needs the
-    /// relation of RTP to wall-clock time with its first packets. It has no report blocks, whose
-    /// intervals are the regular reports', and does not move the timer.
+    /// Appends an additional report to `out`, for a new destination that needs the relation of RTP
+    /// to wall-clock time with its first packets. It has no report blocks, since their intervals
+    /// belong to the regular reports, and does not affect the timer.
     pub fn report_now(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
         if !self.ended {
             self.write(out, |this, out| this.put_head(ntp, sender, out));
@@ -218,10 +218,11 @@ impl RtcpInstance {
     }
 
     /// Appends the last packet to `out`: report, SDES and BYE with a reason (at most 255 bytes).
-    /// Nothing, and false, if a BYE was written before or nothing has ever been sent (6.3.7).
+    /// Returns false, and appends nothing, if a BYE was written before or nothing has ever been
+    /// sent (6.3.7).
     ///
-    /// It is written at once: the back-off of 6.3.7 is for a crowd that leaves together, while the
-    /// end of a stream is one sender's.
+    /// The packet is written at once: the back-off of 6.3.7 is meant for many members that leave
+    /// together, while the end of a stream concerns one sender.
     pub fn bye(
         &mut self,
         ntp: NtpTime,
@@ -237,16 +238,16 @@ impl RtcpInstance {
         true
     }
 
-    /// Appends a packet that ends with BYE, as [`bye`](Self::bye), and goes on all the same: for
-    /// one destination that leaves a stream of several, and where a client may yet seek back.
+    /// Appends a packet with BYE, like [`bye`](Self::bye), but continues: for one of several
+    /// destinations that leaves a stream, and for a client that may still seek back.
     pub fn bye_for_now(&mut self, ntp: NtpTime, sender: Option<SenderFacts>, out: &mut Vec<u8>) {
         if self.may_say_bye(sender) {
             self.put_last(ntp, sender, None, out);
         }
     }
 
-    /// Appends a report with an APP packet (RFC 3550 section 6.7) to `out`. `subtype` is below
-    /// 32; `data` has at most 1,024 bytes, a multiple of four.
+    /// Appends a report with an APP packet (RFC 3550 section 6.7) to `out`. `subtype` is below 32;
+    /// `data` has at most 1,024 bytes, in a multiple of four.
     ///
     /// # Errors
     /// [`Error::Usage`]: `subtype` or the length of `data` is out of its range.
@@ -269,8 +270,8 @@ impl RtcpInstance {
         Ok(())
     }
 
-    /// Appends a report to `out` that asks the sender of `media` for a key frame. Does not move the
-    /// timer; the caller limits the rate.
+    /// Appends a report that requests a key frame from the sender of `media` to `out`. Does not
+    /// affect the timer; the caller must limit the rate.
     pub fn request_key_frame(
         &mut self,
         ntp: NtpTime,
@@ -293,12 +294,12 @@ impl RtcpInstance {
         });
     }
 
-    /// A packet arrived from `from`, a key that the caller chose for the destination. `ntp_now` is
-    /// the wall-clock time of `now` by the same clock as in our reports. Packets that fail the
-    /// checks of RFC 3550 appendix A.2 are counted and dropped.
+    /// Processes a packet that arrived from `from`, a key that the caller has chosen for the
+    /// destination. `ntp_now` is the wall-clock time at `now`, by the same clock as in our reports.
+    /// Packets that fail the checks of RFC 3550 appendix A.2 are counted and dropped.
     ///
-    /// What the packet says of our stream waits for [`poll_event`](Self::poll_event) until the next
-    /// packet comes.
+    /// Messages about our stream are available from [`poll_event`](Self::poll_event) until the next
+    /// packet is processed.
     pub fn handle_packet(
         &mut self,
         data: &[u8],
@@ -323,31 +324,31 @@ impl RtcpInstance {
         outcome
     }
 
-    /// The next event of the packet that was handled last. At most 64 are kept; more
-    /// are counted ([`RtcpCounters::dropped_events`]) and dropped.
+    /// Returns the next event of the last packet. At most 64 are kept; further ones are counted
+    /// ([`RtcpCounters::dropped_events`]) and dropped.
     pub fn poll_event(&mut self) -> Option<RtcpEvent> {
         self.events.pop_front()
     }
 
-    /// What the receiver at a destination last reported; the latest to report, if several are
-    /// there.
+    /// Returns the last report of the receiver at a destination; if there are several, of the one
+    /// that reported last.
     pub fn statistics(&self, from: u64) -> Option<&ReceptionStatistics> {
         self.receptions.of(from)
     }
 
-    /// What all receivers last reported, in no order.
+    /// Iterates over the last reports of all receivers, in no particular order.
     pub fn all_statistics(&self) -> impl Iterator<Item = (u64, &ReceptionStatistics)> {
         self.receptions.iter()
     }
 
-    /// Forgets a destination.
+    /// Drops what is known of a destination.
     pub fn remove_destination(&mut self, from: u64) {
         self.receptions.remove(from);
         self.full_intra_requests.remove(from);
     }
 
-    /// Takes notice of another participant. A sender's owner knows how many there are; a receiver
-    /// in a group has to count them (6.2.1).
+    /// Records another participant. A sender's owner knows their number; a receiver in a group has
+    /// to count them (6.2.1).
     pub(super) fn on_participant(&mut self, ssrc: u32, now: Instant) {
         let has_room = self.heard.len() < self.config.max_destinations;
         if !self.config.is_sender && (has_room || self.heard.contains_key(&ssrc)) {
@@ -355,7 +356,7 @@ impl RtcpInstance {
         }
     }
 
-    /// Takes what a receiver reports of our stream.
+    /// Processes a receiver's report on our stream.
     pub(super) fn on_report_block(
         &mut self,
         from: u64,
@@ -370,7 +371,7 @@ impl RtcpInstance {
         }
     }
 
-    /// Takes a request for a key frame of our stream.
+    /// Processes a request for a key frame of our stream.
     pub(super) fn on_key_frame_request(
         &mut self,
         from: u64,
@@ -387,7 +388,7 @@ impl RtcpInstance {
         self.push(RtcpEvent::KeyFrameWanted { from, requester, request });
     }
 
-    /// Takes the news that packets of our stream are missing.
+    /// Processes a report of missing packets of our stream.
     pub(super) fn on_nack(&mut self, from: u64, requester: u32, nack: Nack) {
         self.push(RtcpEvent::PacketsLost { from, requester, nack });
     }
@@ -400,12 +401,12 @@ impl RtcpInstance {
         }
     }
 
-    /// SSRC of the sender other than us that was heard last.
+    /// SSRC of the other sender that was heard last.
     pub(super) fn remote_sender(&self) -> Option<u32> {
         self.remote_sender.map(|(ssrc, _)| ssrc)
     }
 
-    /// Takes notice of a sender other than us.
+    /// Records another sender.
     pub(super) const fn on_remote_sender(&mut self, ssrc: u32, now: Instant) {
         self.remote_sender = Some((ssrc, now));
     }
@@ -424,7 +425,7 @@ impl RtcpInstance {
         }
     }
 
-    /// Members that have been silent for five intervals are none (6.3.5).
+    /// Removes members that have been silent for five intervals (6.3.5).
     fn forget_silent_members(&mut self, now: Instant) {
         let facts = IntervalFacts { we_sent: false, initial: false, ..self.facts() };
         let longest = facts.deterministic().max(MINIMUM_INTERVAL) * 5;
@@ -435,12 +436,12 @@ impl RtcpInstance {
         self.remote_sender.take_if(|(_, at)| silent(*at));
     }
 
-    /// Whether packets have gone out since the last report or since the one before it.
+    /// Whether packets have been sent since the last report or since the one before it.
     fn has_sent_lately(&self, packet_count: u32) -> bool {
         !self.told.iter().all(|told| *told == Some(packet_count))
     }
 
-    /// Not where nobody has heard of us (6.3.7).
+    /// Whether a BYE may be sent: only if something was sent before (6.3.7).
     fn may_say_bye(&self, sender: Option<SenderFacts>) -> bool {
         !self.ended && (self.counters.written > 0 || sender.is_some_and(|s| s.packet_count != 0))
     }
@@ -483,7 +484,7 @@ impl RtcpInstance {
         self.count_size(out.len() - before);
     }
 
-    /// The running average of packet sizes (6.3.3).
+    /// Updates the running average of packet sizes (6.3.3).
     fn count_size(&mut self, len: usize) {
         let size = (len + LOWER_LAYER_OVERHEAD).min(MAX_COUNTED) as f64;
         self.average_size += (size - self.average_size) / 16.0;

@@ -1,35 +1,35 @@
-//! When the next RTCP packet is due: RFC 3550 sections 6.2 and 6.3, appendix A.7.
+//! The time of the next RTCP packet (RFC 3550 sections 6.2 and 6.3, appendix A.7).
 
 use std::time::{Duration, Instant};
 
 /// Least interval between reports, on average (RFC 3550 section 6.2).
 pub const MINIMUM_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Share of the session's bandwidth that is RTCP's.
+/// RTCP's share of the session bandwidth.
 const RTCP_SHARE: f64 = 0.05;
-/// Share of RTCP's bandwidth that is the senders'.
+/// The senders' share of the RTCP bandwidth.
 const SENDER_SHARE: f64 = 0.25;
-/// e − 3/2: makes up for reconsideration, which by itself would wait too long.
+/// e − 3/2: compensates for reconsideration, which lengthens intervals.
 const COMPENSATION: f64 = std::f64::consts::E - 1.5;
-/// No interval is longer, whatever a bandwidth of next to nothing would ask for.
+/// Longest interval in seconds, however small the bandwidth.
 const LONGEST: f64 = 86_400.0;
 
-/// What an interval depends on.
+/// The variables that determine an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct IntervalFacts {
-    /// Members of the session, ourselves included.
+    /// Number of members of the session, including ourselves.
     pub(super) members: usize,
-    /// Those of them that send.
+    /// Number of members that send.
     pub(super) senders: usize,
-    /// Whether we are one of these.
+    /// Whether we are a sender.
     pub(super) we_sent: bool,
-    /// Bandwidth of the session, bits a second.
+    /// Session bandwidth in bit/s.
     pub(super) session_bandwidth_bps: u64,
-    /// Average size of an RTCP packet, octets, with its lower-layer headers.
+    /// Average size of an RTCP packet in octets, with lower-layer headers.
     pub(super) average_size: f64,
     /// Least interval; halved before the first packet.
     pub(super) minimum: Duration,
-    /// Nothing has been sent yet.
+    /// Whether nothing has been sent yet.
     pub(super) initial: bool,
 }
 
@@ -60,8 +60,8 @@ impl IntervalFacts {
     }
 }
 
-/// Least interval for a session of that bandwidth where the reduced minimum is allowed: 360
-/// seconds divided by the bandwidth in kilobits a second (RFC 3550 section 6.2).
+/// Returns the least interval for a session bandwidth if the reduced minimum is allowed: 360
+/// seconds divided by the bandwidth in kbit/s (RFC 3550 section 6.2).
 pub fn reduced_minimum(session_bandwidth_bps: u64) -> Duration {
     let kilobits = session_bandwidth_bps as f64 / 1000.0;
     if kilobits <= 72.0 {
@@ -70,15 +70,15 @@ pub fn reduced_minimum(session_bandwidth_bps: u64) -> Duration {
     Duration::from_secs_f64(360.0 / kilobits)
 }
 
-/// The transmission timer with its reconsideration (RFC 3550 section 6.3, variables by the names
-/// that the RFC gives them).
+/// The transmission timer with reconsideration (RFC 3550 section 6.3, with the RFC's names of
+/// variables).
 #[derive(Clone, Debug)]
 pub(super) struct ReportTimer {
     /// When the last packet was sent.
     tp: Instant,
     /// When the next one is due.
     tn: Instant,
-    /// Members when `tn` was computed.
+    /// Number of members when `tn` was computed.
     pmembers: usize,
     initial: bool,
     random: u64,
@@ -100,7 +100,8 @@ impl ReportTimer {
         self.initial
     }
 
-    /// The timer has expired: true if a packet is to be sent, else it has been set anew (6.3.6).
+    /// Handles expiry: returns true if a packet is to be sent; otherwise the timer has been set
+    /// anew (6.3.6).
     pub(super) fn handle_expiry(&mut self, now: Instant, facts: &IntervalFacts) -> bool {
         if now < self.tn {
             return false;
@@ -114,7 +115,7 @@ impl ReportTimer {
         false
     }
 
-    /// A packet has been sent.
+    /// Sets the timer after a packet was sent.
     pub(super) fn on_sent(&mut self, now: Instant, facts: &IntervalFacts) {
         self.tp = now;
         self.initial = false;
@@ -122,7 +123,7 @@ impl ReportTimer {
         self.pmembers = facts.members;
     }
 
-    /// Members have left: reverse reconsideration (6.3.4).
+    /// Adjusts the timer after members have left: reverse reconsideration (6.3.4).
     pub(super) fn on_members_left(&mut self, now: Instant, members: usize) {
         if members >= self.pmembers || self.pmembers == 0 {
             return;
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
     use crate::rtp::testing::some_instant;
 
-    /// A million bits a second, of which RTCP has 6,250 octets a second.
+    /// 1 Mbit/s, of which RTCP has 6,250 octets per second.
     const FACTS: IntervalFacts = IntervalFacts {
         members: 2,
         senders: 1,
@@ -217,7 +218,7 @@ mod tests {
         assert!((FACTS.randomized(1.0).as_secs_f64() - 6.1562).abs() < 1e-4);
     }
 
-    /// Runs a timer until `count` packets are sent; the times between them.
+    /// Runs a timer until `count` packets are sent; returns the times between them.
     fn intervals(seed: u64, facts: &IntervalFacts, count: usize) -> Vec<f64> {
         let start = some_instant();
         let mut timer = ReportTimer::new(start, seed, facts);

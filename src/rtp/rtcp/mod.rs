@@ -1,5 +1,5 @@
-//! [`RtcpInstance`]: the control side of a stream. Read RFC 3550 section 6 and appendix A.7
-//! before changing it; RFC 4585 for the feedback messages.
+//! [`RtcpInstance`]: the control side of a stream. Maintainers should know RFC 3550 section 6 and
+//! appendix A.7, and RFC 4585 for feedback messages.
 
 mod cname;
 mod compound;
@@ -21,29 +21,28 @@ pub use crate::wire::rtcp::{Nack, NtpTime, ReportBlock, SenderInfo};
 
 use std::time::Duration;
 
-/// How an [`RtcpInstance`] behaves. [`default`](Self::default) makes one, whose fields can then be
-/// set.
+/// The configuration of an [`RtcpInstance`]. [`default`](Self::default) sets the defaults; each
+/// field can then be changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RtcpConfig {
     /// Canonical name, the same for all streams of an endpoint (RFC 3550 section 6.5.1, RFC 7022).
-    /// At most 255 bytes of it are sent. Empty by default.
+    /// At most 255 bytes of it are sent. Default: empty.
     pub cname: String,
-    /// Bandwidth of the session, bits a second, of which RTCP gets 5 %. 1 Mbit/s by default.
+    /// Session bandwidth in bit/s, of which RTCP gets 5 %. Default: 1 Mbit/s.
     pub session_bandwidth_bps: u64,
-    /// RTP timestamp units a second of our stream, in which receivers report its jitter. 90,000 by
-    /// default.
+    /// RTP clock rate of our stream in Hz, in which receivers report its jitter. Default: 90,000.
     pub clock_rate: u32,
-    /// Whether the stream is ours (sender reports), or we receive it. True by default.
+    /// Whether we send the stream (sender reports) or receive it. Default: true.
     pub is_sender: bool,
-    /// Least interval between reports, halved before the first; 5 s by RFC 3550 and by default.
-    /// Use [`reduced_minimum`] where shorter ones are allowed.
+    /// Least interval between reports, halved before the first. Default: the 5 s of RFC 3550. Use
+    /// [`reduced_minimum`] where shorter ones are allowed.
     pub minimum_interval: Duration,
-    /// Most other participants that are remembered: receivers by their last report and their last
-    /// full intra request, or, where we receive, all others that report. 16,384 by default.
+    /// Most other participants that are remembered: receivers with their last report and their last
+    /// full intra request, or, as a receiver, all others that report. Default: 16,384.
     pub max_destinations: usize,
-    /// Whether packets are taken that do not begin with a report (RFC 5506), as feedback may. False
-    /// by default.
+    /// Whether packets that do not begin with a report are accepted, as for feedback (RFC 5506).
+    /// Default: false.
     pub reduced_size: bool,
 }
 
@@ -61,12 +60,13 @@ impl Default for RtcpConfig {
     }
 }
 
-/// What a sender report says of our stream at the instant when it is written.
+/// The state of our stream that a sender report states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "closed by RFC 3550 section 6.4.1")]
 pub struct SenderFacts {
-    /// RTP timestamp of that same instant ([`RtpSink::timestamp_at`](super::RtpSink::timestamp_at)
-    /// the stream's running time now), whether or not a packet carries it.
+    /// RTP timestamp at the time of the report
+    /// ([`RtpSink::timestamp_at`](super::RtpSink::timestamp_at) the present running time of the
+    /// stream), whether or not a packet has it.
     pub rtp_timestamp_now: u32,
     /// Packets sent so far.
     pub packet_count: u32,
@@ -74,68 +74,69 @@ pub struct SenderFacts {
     pub octet_count: u32,
 }
 
-/// A sender report that arrived (RFC 3550 section 6.4.1).
+/// A received sender report (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderReport {
     /// SSRC of the sender.
     pub ssrc: u32,
-    /// What it reports about its stream.
+    /// Statistics of the sender's stream.
     pub info: SenderInfo,
 }
 
-/// An APP packet that arrived (RFC 3550 section 6.7).
+/// A received APP packet (RFC 3550 section 6.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct App {
     /// SSRC of the participant that sent it.
     pub ssrc: u32,
-    /// 0–31, its meaning is the application's.
+    /// Subtype, 0–31, defined by the application.
     pub subtype: u8,
-    /// Four ASCII characters.
+    /// Name: four ASCII characters.
     pub name: [u8; 4],
     /// Application-dependent data.
     pub data: Vec<u8>,
 }
 
-/// What a packet that arrived meant for the owner of an [`RtcpInstance`], as far as it can be said
-/// once a packet. What receivers say of our stream is in the [`RtcpEvent`]s.
+/// The result of [`RtcpInstance::handle_packet`], as far as it concerns a packet as a whole.
+/// Messages of receivers about our stream are [`RtcpEvent`]s.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtcpOutcome {
-    /// Whether it was RTCP. If not, it has been counted and dropped, and nothing else is set.
+    /// Whether the packet was valid RTCP. Otherwise it has been counted and dropped, and no other
+    /// field is set.
     pub valid: bool,
-    /// A receiver reported, if only that it has received nothing: it is alive.
+    /// Whether a receiver reported, even if it has received nothing: it is alive.
     pub is_receiver_report: bool,
-    /// SSRC of the participant that has sent the packet, if it says that it leaves (RFC 3550
-    /// section 6.6). If we receive its stream, this goes to
+    /// SSRC of the participant that sent the packet, if it leaves the session (RFC 3550 section
+    /// 6.6). If we receive its stream, pass this to
     /// [`RtpSource::handle_bye`](super::RtpSource::handle_bye).
     pub bye: Option<u32>,
-    /// A sender's report, for the [`RtpSource`](super::RtpSource) of that SSRC.
+    /// A sender report, for the [`RtpSource`](super::RtpSource) of its SSRC.
     pub sender_report: Option<SenderReport>,
-    /// CNAME of the participant that reports, where it is not ours.
+    /// CNAME of the reporting participant, unless it is ours.
     pub cname: Option<Cname>,
     /// The first APP packet.
     pub app: Option<App>,
-    /// Another participant uses our SSRC (RFC 3550 section 8.2). Our own report that came back is
-    /// no collision.
+    /// Whether another participant uses our SSRC (RFC 3550 section 8.2). Our own report that
+    /// returns to us is not a collision.
     pub collision: bool,
 }
 
-/// Counts of an [`RtcpInstance`].
+/// Counters of an [`RtcpInstance`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtcpCounters {
     /// Compound packets written.
     pub written: u64,
-    /// Valid compound packets that arrived.
+    /// Valid compound packets received.
     pub received: u64,
     /// Packets dropped because they were not valid RTCP.
     pub invalid: u64,
-    /// Reports of receivers for whom the table had no room.
+    /// Reports of receivers for which the table had no room.
     pub not_remembered: u64,
-    /// Key frames that were asked for. Repetitions of a full intra request do not count.
+    /// Requests for a key frame, without repetitions of a full intra request.
     pub key_frame_requests: u64,
-    /// Events dropped because one packet held too many.
+    /// Events dropped because one packet contained too many.
     pub dropped_events: u64,
 }

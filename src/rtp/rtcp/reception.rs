@@ -1,48 +1,47 @@
-//! What receivers report of us: RFC 3550 sections 6.4.1 and 6.4.4.
+//! Reports of receivers on our stream (RFC 3550 sections 6.4.1 and 6.4.4).
 
 use super::{NtpTime, ReportBlock};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What a receiver of our stream last reported (RFC 3550 section 6.4.1).
+/// The last report of a receiver on our stream (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceptionStatistics {
     /// SSRC of the receiver.
     pub reporter: u32,
-    /// Share of packets lost since its report before, in 256ths;
-    /// [`lost_share`](Self::lost_share) gives it as a number.
+    /// Fraction of the packets lost since the previous report, in 256ths; see
+    /// [`lost_share`](Self::lost_share).
     pub fraction_lost: u8,
-    /// Packets lost since it began to receive; negative if duplicates outnumber losses. It has 24
-    /// bits, and stops at their ends.
+    /// Packets lost since reception began; negative if duplicates outnumber losses. The number has
+    /// 24 bits, and saturates.
     pub cumulative_lost: i32,
-    /// Highest sequence number that arrived; the upper 16 bits count how often the number has
-    /// wrapped.
+    /// Highest sequence number received; the upper 16 bits count the wraps.
     pub highest_sequence: u32,
-    /// Interarrival jitter: by how much the time that packets need varies, on average.
+    /// Interarrival jitter: the mean deviation of the packets' transit time.
     pub jitter: Duration,
-    /// Time that a packet needs to the receiver and back; `None` until the receiver has had one of
-    /// our sender reports. If a report does not tell it (LSR is 0, or not plausible), that of an
-    /// earlier report stands.
+    /// Round-trip time to the receiver; `None` until the receiver has received one of our sender
+    /// reports. If a report does not state it (LSR is 0, or implausible), that of an earlier report
+    /// is kept.
     pub round_trip: Option<Duration>,
     /// When this report arrived.
     pub last_report_at: Instant,
-    /// Reports so far, this one included.
+    /// Number of reports so far, including this one.
     pub reports: u64,
 }
 
 impl ReceptionStatistics {
-    /// Share of packets lost since the report before, from 0 to 1.
+    /// Returns the fraction of the packets lost since the previous report, from 0 to 1.
     pub fn lost_share(&self) -> f64 {
         f64::from(self.fraction_lost) / 256.0
     }
 }
 
-/// How long a report may say that it has had our sender report. More is a wrong clock.
+/// Longest plausible time since the receiver had our sender report; more indicates a wrong clock.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(3600);
 
-/// Round-trip time by LSR and DLSR of a report block that arrived at `now`; `None` if its sender
-/// had no report of ours or cannot have had it for so long.
+/// Round-trip time from LSR and DLSR of a report block that arrived at `now`; `None` if the
+/// receiver had no report of ours, or the values are implausible.
 pub(super) fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> {
     if block.last_sr == 0 {
         return None;
@@ -57,13 +56,13 @@ pub(super) fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> 
     (trip <= LONGEST_ROUND_TRIP).then_some(trip)
 }
 
-/// Interarrival jitter as a time; none if the clock is not known.
+/// Converts interarrival jitter to a duration; zero if the clock rate is unknown.
 fn jitter(units: u32, clock_rate: u32) -> Duration {
     let nanos = (u64::from(units) * 1_000_000_000).checked_div(u64::from(clock_rate));
     Duration::from_nanos(nanos.unwrap_or_default())
 }
 
-/// The receivers heard of, by the key that the owner of the sockets gave their destination.
+/// The known receivers, by the key of their destination.
 #[derive(Debug)]
 pub(super) struct Receptions {
     table: HashMap<u64, ReceptionStatistics>,
@@ -92,12 +91,13 @@ impl Receptions {
         self.table.remove(&from).is_some()
     }
 
-    /// Forgets receivers whose last report is older than `longest`.
+    /// Removes receivers whose last report is older than `longest`.
     pub(super) fn forget_silent(&mut self, now: Instant, longest: Duration) {
         self.table.retain(|_, s| now.saturating_duration_since(s.last_report_at) <= longest);
     }
 
-    /// Takes a block about us, and returns what it says; `None` if the table is full.
+    /// Processes a report block on our stream, and returns its statistics; `None` if the table is
+    /// full.
     pub(super) fn handle_block(
         &mut self,
         from: u64,

@@ -1,4 +1,4 @@
-//! Which full intra requests have been seen: RFC 5104 section 4.3.1.1.
+//! Detects repeated full intra requests (RFC 5104 section 4.3.1.1).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ struct Seen {
     at: Instant,
 }
 
-/// The last command of each receiver, to tell a repetition from a new command. Receivers are told
-/// apart by where they are and by their SSRC: those of two clients may be the same.
+/// The last command of each receiver. Receivers are identified by destination and SSRC: those of
+/// two clients may have the same SSRC.
 #[derive(Debug)]
 pub(super) struct FullIntraRequests {
     table: HashMap<(u64, u32), Seen>,
@@ -22,8 +22,8 @@ impl FullIntraRequests {
         Self { table: HashMap::new(), limit }
     }
 
-    /// Takes a command; whether it is a new one. Those of receivers for whom the table has no room
-    /// count as new.
+    /// Records a command; returns whether it is new. Commands of receivers for which the table has
+    /// no room count as new.
     pub(super) fn is_new(&mut self, from: u64, requester: u32, sequence: u8, at: Instant) -> bool {
         let key = (from, requester);
         if !self.table.contains_key(&key) && self.table.len() >= self.limit {
@@ -33,12 +33,12 @@ impl FullIntraRequests {
         before.is_none_or(|before| before.sequence != sequence)
     }
 
-    /// The receivers at a destination have gone.
+    /// Removes the receivers at a destination.
     pub(super) fn remove(&mut self, from: u64) {
         self.table.retain(|key, _| key.0 != from);
     }
 
-    /// Forgets receivers whose last command is older than `longest`.
+    /// Removes receivers whose last command is older than `longest`.
     pub(super) fn forget_silent(&mut self, now: Instant, longest: Duration) {
         self.table.retain(|_, seen| now.saturating_duration_since(seen.at) <= longest);
     }

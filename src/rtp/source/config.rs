@@ -1,43 +1,43 @@
-//! [`RtpSourceConfig`]: how an [`RtpSource`](super::RtpSource) behaves.
+//! [`RtpSourceConfig`]: the configuration of an [`RtpSource`](super::RtpSource).
 
 use crate::error::Error;
 use std::time::Duration;
 
-/// Longest time that a missing packet may be waited for.
+/// Longest permitted wait for a missing packet.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// How an [`RtpSource`](super::RtpSource) behaves. [`new`](Self::new) gives the defaults, and each
-/// field can then be set.
+/// The configuration of an [`RtpSource`](super::RtpSource). [`new`](Self::new) sets the defaults;
+/// each field can then be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtpSourceConfig {
     /// Payload type of the stream; packets of other types are dropped.
     pub payload_type: u8,
-    /// RTP timestamp units a second.
+    /// RTP clock rate in Hz.
     pub clock_rate: u32,
-    /// Packets in sequence before a source is trusted (MIN_SEQUENTIAL of RFC 3550 appendix A.1
-    /// is 2); those before are lost. 0, the default, where the transport vouches for the source, as
-    /// RTSP does.
+    /// Number of packets in sequence before a source is accepted (MIN_SEQUENTIAL of RFC 3550
+    /// appendix A.1 is 2); those before are dropped. Default: 0, for transports that identify the
+    /// source, such as RTSP.
     pub min_sequential: u16,
-    /// How long to wait for a packet that is missing: 100 ms by default, one minute at most. Zero
-    /// where the transport keeps the order.
+    /// Time to wait for a missing packet, at most one minute; zero if the transport keeps the
+    /// order. Default: 100 ms.
     pub max_delay: Duration,
-    /// Most packets kept behind one that is missing. 512 by default.
+    /// Most packets kept behind a missing one. Default: 512.
     pub max_packets: usize,
-    /// Most bytes of packets kept behind one that is missing. 4 MiB by default.
+    /// Most bytes of packets kept behind a missing one. Default: 4 MiB.
     pub max_bytes: usize,
-    /// Most frames kept until polled; when there are more, the oldest are dropped. 512 by default.
+    /// Most frames kept until polled; beyond, the oldest are dropped. Default: 512.
     pub max_frames: usize,
-    /// Most bytes of frames kept until polled. 16 MiB by default.
+    /// Most bytes of frames kept until polled. Default: 16 MiB.
     pub max_frame_bytes: usize,
-    /// How long the SSRC in use must be silent before another may take its place. 500 ms by
-    /// default.
+    /// Time for which the present SSRC must be silent before another may replace it. Default: 500
+    /// ms.
     pub ssrc_silence: Duration,
 }
 
 impl RtpSourceConfig {
-    /// The defaults for a stream of that payload type and clock rate (RTP timestamp units a
-    /// second).
+    /// Creates the default configuration for a stream with this payload type and clock rate (in
+    /// Hz).
     pub const fn new(payload_type: u8, clock_rate: u32) -> Self {
         Self {
             payload_type,
@@ -52,11 +52,11 @@ impl RtpSourceConfig {
         }
     }
 
-    /// Checks that a source can work so.
+    /// Checks that a source can work with the configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`]: the clock rate or a limit is 0, the payload type is none that RTP packets
-    /// have, or `max_delay` is longer than a minute.
+    /// [`Error::Usage`]: the clock rate or a limit is 0, the payload type is not one of RTP
+    /// packets, or `max_delay` is longer than a minute.
     pub fn check(&self) -> Result<(), Error> {
         let limits = [self.max_packets, self.max_bytes, self.max_frames, self.max_frame_bytes];
         Err(Error::Usage(match self.payload_type {

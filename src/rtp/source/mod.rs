@@ -1,5 +1,5 @@
-//! [`RtpSource`]: RTP packets in, whole frames out. Read RFC 3550 sections 5.1, 6.4 and 8, and
-//! appendix A, before changing it.
+//! [`RtpSource`]: assembles frames from RTP packets. Maintainers should know RFC 3550 sections 5.1,
+//! 6.4 and 8, and appendix A.
 
 mod config;
 mod reorder;
@@ -22,36 +22,36 @@ use std::fmt;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
 
-/// A frame put together from packets.
+/// A frame assembled from packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceivedFrame {
-    /// As [`Frame::data`](crate::Frame::data).
+    /// Data, as in [`Frame::data`](crate::Frame::data).
     pub data: Bytes,
     /// RTP timestamp.
     pub timestamp: u32,
-    /// When it is to be presented, on a time line that starts with the first frame (or as
-    /// [`RtpSource::set_reference`] told) and goes on when the sender starts anew.
+    /// Presentation time, on a time line that starts with the first frame (or as set by
+    /// [`RtpSource::set_reference`]) and continues when the sender starts over.
     pub pts: Duration,
-    /// The same in the sender's wall-clock time, once it has sent a report: tracks of the same
-    /// CNAME are synchronized by it.
+    /// Presentation time on the sender's wall clock, once it has sent a report: tracks with the
+    /// same CNAME are synchronized by it.
     pub wall_clock: Option<NtpTime>,
-    /// Decoding can start here.
+    /// Whether decoding can start with the frame.
     pub key: bool,
-    /// Nothing of the same access unit follows; see
+    /// Whether the frame ends its access unit; see
     /// [`DepacketizedFrame::ends_access_unit`](crate::payload::DepacketizedFrame::ends_access_unit).
     pub ends_access_unit: bool,
-    /// Something was lost before or in this frame.
+    /// Whether something was lost before or in this frame.
     pub discontinuity: bool,
-    /// The frame is not whole, or may not be; see
+    /// Whether the frame is, or may be, incomplete; see
     /// [`DepacketizedFrame::damaged`](crate::payload::DepacketizedFrame::damaged).
     pub damaged: bool,
 }
 
 impl ReceivedFrame {
-    /// The frame as one that can be sent on, due at `dts` on the time line of
-    /// [`pts`](Self::pts). RTP does not tell when a frame is due: for a stream that is sent on as it
-    /// comes that is the time of its arrival, and the frame's `pts` if no pictures are reordered.
+    /// Converts to a frame that can be sent, due at `dts` on the time line of [`pts`](Self::pts).
+    /// RTP does not state when a frame is due: for a stream that is forwarded as it arrives, pass
+    /// the time of arrival, and the frame's `pts` if no pictures are reordered.
     pub fn into_frame(self, dts: Duration) -> Frame {
         let mut frame = Frame::new(self.data, self.pts, Duration::ZERO);
         frame.dts = dts;
@@ -63,7 +63,7 @@ impl ReceivedFrame {
     }
 }
 
-/// Why a packet was dropped.
+/// The reason for which a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
@@ -77,7 +77,7 @@ pub enum Rejected {
     Unconfirmed,
     /// A packet with that sequence number has arrived before.
     Duplicate,
-    /// The packet arrived after its place in the sequence was given up, or twice.
+    /// The packet arrived after its position in the sequence was given up, or twice.
     Late,
 }
 
@@ -96,33 +96,33 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Counts of an [`RtpSource`], over all its SSRCs.
+/// Counters of an [`RtpSource`], over all its SSRCs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceCounters {
-    /// Packets that were taken.
+    /// Packets accepted.
     pub packets: u64,
     /// Octets of their payload.
     pub octets: u64,
-    /// Packets that were dropped, late and duplicate ones not counted.
+    /// Packets dropped, except late and duplicate ones.
     pub rejected: u64,
-    /// Packets that came after their place was given up, or twice.
+    /// Packets that arrived after their position was given up, or twice.
     pub late: u64,
-    /// Packets that were given up because they did not arrive in time.
+    /// Packets given up because they did not arrive in time.
     pub missing: u64,
     /// Payloads that were malformed.
     pub malformed_payloads: u64,
-    /// Payloads that broke their format's RFC and were taken all the same.
+    /// Payloads that violate the RFC of their format and were accepted nevertheless.
     pub deviant_payloads: u64,
-    /// Frames put together.
+    /// Frames assembled.
     pub frames: u64,
     /// Frames dropped because the queue of frames was full.
     pub dropped_frames: u64,
-    /// Times that the sender has taken another SSRC, or started anew under the same.
+    /// Number of times that the sender changed its SSRC, or started over under the same one.
     pub restarts: u64,
 }
 
-/// An SSRC that asks to take the place of the one in use.
+/// Another SSRC that may replace the present one.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     ssrc: u32,
@@ -131,12 +131,12 @@ struct Candidate {
 
 /// Receives one stream.
 ///
-/// [`handle_packet`](Self::handle_packet) for what arrives, then
-/// [`poll_frame`](Self::poll_frame) until it gives nothing; [`handle_timeout`](Self::handle_timeout)
-/// when [`poll_timeout`](Self::poll_timeout) has come. Sender reports that an
-/// [`RtcpInstance`](super::RtcpInstance) reads go to
-/// [`handle_sender_report`](Self::handle_sender_report), and its own reports get their
-/// [`report_block`](Self::report_block)s.
+/// Pass received packets to [`handle_packet`](Self::handle_packet), then call
+/// [`poll_frame`](Self::poll_frame) until it returns `None`; call
+/// [`handle_timeout`](Self::handle_timeout) at [`poll_timeout`](Self::poll_timeout). Pass sender
+/// reports that an [`RtcpInstance`](super::RtcpInstance) has read to
+/// [`handle_sender_report`](Self::handle_sender_report), and put
+/// [`report_block`](Self::report_block)s into its own reports.
 ///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
@@ -155,7 +155,7 @@ struct Candidate {
 pub struct RtpSource {
     config: RtpSourceConfig,
     depacketizer: Box<dyn Depacketizer>,
-    /// What the depacketizer gives out, before it has its time.
+    /// Frames of the depacketizer that have no time yet.
     depacketized: DepacketizedFrames,
     ssrc: Option<u32>,
     candidate: Option<Candidate>,
@@ -164,14 +164,14 @@ pub struct RtpSource {
     timeline: Timeline,
     frames: VecDeque<ReceivedFrame>,
     frame_bytes: usize,
-    /// The depacketizer has not been told yet that something is missing.
+    /// Whether the depacketizer has not been notified of a loss yet.
     lost: bool,
-    /// A frame was dropped from the queue before the one that is now its first.
+    /// Whether a frame was dropped from the queue before its present first one.
     dropped: bool,
     last_packet_at: Option<Instant>,
-    /// The last report of the sender and when it came.
+    /// The last report of the sender and its time of arrival.
     report: Option<(NtpTime, Instant)>,
-    /// The sender has said BYE, and stragglers are waited for until then.
+    /// Set when the sender has said BYE: until then, late packets are awaited.
     ends_at: Option<Instant>,
     ended: bool,
     counters: SourceCounters,
@@ -188,7 +188,7 @@ impl fmt::Debug for RtpSource {
 }
 
 impl RtpSource {
-    /// A source whose packets `depacketizer` understands.
+    /// Creates a source for the payload format of `depacketizer`.
     ///
     /// # Errors
     /// [`Error::Usage`]: as [`RtpSourceConfig::check`].
@@ -218,47 +218,48 @@ impl RtpSource {
         })
     }
 
-    /// SSRC in use; `None` before the first packet, unless [`expect_ssrc`](Self::expect_ssrc) has
-    /// told it.
+    /// Returns the SSRC in use; `None` before the first packet, unless
+    /// [`expect_ssrc`](Self::expect_ssrc) has set it.
     pub const fn ssrc(&self) -> Option<u32> {
         self.ssrc
     }
 
-    /// Tells the SSRC before the first packet (RTSP's `Transport` does).
+    /// Sets the SSRC before the first packet (RTSP's `Transport` states it).
     pub fn expect_ssrc(&mut self, ssrc: u32) {
         self.ssrc.get_or_insert(ssrc);
     }
 
-    /// Makes `timestamp` lie at `at` on the time line of the frames' `pts` (RTSP's `RTP-Info`
-    /// and `Range` tell).
+    /// Makes `timestamp` correspond to `at` on the time line of the frames' `pts` (RTSP's
+    /// `RTP-Info` and `Range` state them).
     pub fn set_reference(&mut self, timestamp: u32, at: Duration) {
         self.timeline.set_reference(timestamp, at);
     }
 
-    /// What has been counted.
+    /// Returns the counters.
     pub fn counters(&self) -> SourceCounters {
         SourceCounters { deviant_payloads: self.depacketizer.deviations(), ..self.counters }
     }
 
-    /// Packets lost of the SSRC in use; negative if duplicates outnumber losses.
+    /// Returns the number of packets lost of the present SSRC; negative if duplicates outnumber
+    /// losses.
     pub const fn cumulative_lost(&self) -> i64 {
         self.statistics.lost()
     }
 
-    /// Interarrival jitter of the SSRC in use, RTP timestamp units.
+    /// Returns the interarrival jitter of the present SSRC in RTP timestamp units.
     pub const fn jitter(&self) -> u32 {
         self.statistics.jitter()
     }
 
-    /// Whether the sender has said BYE and all that came before has been given out.
+    /// Returns whether the sender has said BYE and all earlier frames have been returned.
     pub fn is_ended(&self) -> bool {
         self.ended && self.frames.is_empty()
     }
 
-    /// Takes a packet.
+    /// Processes a packet.
     ///
     /// # Errors
-    /// The reason why the packet was dropped. The caller need not act on it.
+    /// The reason for which the packet was dropped; the caller need not act on it.
     pub fn handle_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
         let result = self.take_packet(data, now);
         match result {
@@ -306,9 +307,9 @@ impl RtpSource {
         Ok(())
     }
 
-    /// Takes another SSRC if the one in use is silent and two packets in sequence speak for the
-    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2). A sender that goes on
-    /// under its SSRC after its BYE begins anew, too.
+    /// Switches to another SSRC if the present one is silent and two packets in sequence have the
+    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2). A sender that continues
+    /// under its SSRC after its BYE starts over too.
     fn check_ssrc(&mut self, packet: &RtpPacket<'_>, now: Instant) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
         if packet.ssrc == current && !self.ended {
@@ -336,7 +337,7 @@ impl RtpSource {
         Ok(())
     }
 
-    /// Gives out what is kept; the next packet has no relation to it.
+    /// Releases all kept packets; the next packet is unrelated to them.
     fn restart(&mut self) {
         self.drain();
         self.reorder.reset();
@@ -379,7 +380,7 @@ impl RtpSource {
         self.take_frames();
     }
 
-    /// Takes over what the depacketizer has: frames wait here, where they are bounded.
+    /// Takes the depacketizer's frames into the bounded queue.
     fn take_frames(&mut self) {
         while let Some(frame) = self.depacketized.pop() {
             self.counters.frames += 1;
@@ -405,7 +406,7 @@ impl RtpSource {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
         let mut frame = self.frames.pop_front()?;
         self.frame_bytes -= frame.data.len();
@@ -413,13 +414,13 @@ impl RtpSource {
         Some(frame)
     }
 
-    /// When a missing packet is given up, or the end after BYE is final.
+    /// Returns when a missing packet is given up, or the end after BYE becomes final.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ends_at = self.ends_at.filter(|_| !self.ended);
         [self.reorder.deadline(), ends_at].into_iter().flatten().min()
     }
 
-    /// Time has passed.
+    /// Processes the passage of time.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.release(now);
         if !self.ended && self.ends_at.is_some_and(|at| at <= now) {
@@ -430,8 +431,8 @@ impl RtpSource {
         }
     }
 
-    /// The sender has reported: relates its timestamps to wall-clock time. Reports of another
-    /// SSRC are left aside.
+    /// Processes a sender report, which relates timestamps to wall-clock time. Reports of other
+    /// SSRCs are ignored.
     pub fn handle_sender_report(&mut self, report: &SenderReport, now: Instant) {
         if self.ssrc == Some(report.ssrc) {
             self.timeline.handle_report(report.info);
@@ -439,17 +440,17 @@ impl RtpSource {
         }
     }
 
-    /// The sender of `ssrc` has said BYE, which may have overtaken its last packets: the end comes
-    /// when they have had their time.
+    /// Processes the BYE of `ssrc`, which may have overtaken its last packets: the stream ends
+    /// after the time for late packets.
     pub fn handle_bye(&mut self, ssrc: u32, now: Instant) {
         if self.ssrc == Some(ssrc) && self.ends_at.is_none() {
             self.ends_at = Some(now + self.config.max_delay);
         }
     }
 
-    /// What a receiver report is to say of the time since the last one (RFC 3550 section 6.4.1);
-    /// `None` if nothing has been received since, or the sender has said BYE (sections 6.4 and
-    /// 6.3.4). Each call begins a new interval, so it belongs where the report is written: in the
+    /// Returns the block of a receiver report for the time since the last one (RFC 3550 section
+    /// 6.4.1); `None` if nothing has been received since, or the sender has said BYE (sections 6.4
+    /// and 6.3.4). Each call begins a new interval, so call it when the report is written: in the
     /// `blocks` of [`RtcpInstance::poll_report_with`](super::RtcpInstance::poll_report_with).
     pub fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
         if self.ends_at.is_some() {

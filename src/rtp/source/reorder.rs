@@ -1,27 +1,27 @@
-//! [`ReorderBuffer`]: packets back in order, and when to stop waiting for one.
+//! [`ReorderBuffer`]: restores the order of packets, and gives up missing ones.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What becomes of a packet.
+/// The result of offering a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It is next in order; the buffer has not kept it.
+    /// The packet is next in order, and was not kept.
     Next,
-    /// It has been kept until those before it have come or are given up.
+    /// The packet is kept until those before it have arrived or are given up.
     Kept,
-    /// It is there already.
+    /// The packet is in the buffer already.
     Duplicate,
-    /// It has been given out or given up.
+    /// The packet has been released or given up.
     Late,
 }
 
-/// A packet whose turn it is.
+/// A packet that is next in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Released {
     /// The whole packet.
     pub(super) packet: Vec<u8>,
-    /// How many before it never came.
+    /// Number of packets before it that never arrived.
     pub(super) missing: u64,
 }
 
@@ -31,13 +31,14 @@ struct Kept {
     arrived: Instant,
 }
 
-/// Keeps packets that came before their turn. Packets in order, nearly all, pass by it uncopied.
+/// Keeps packets that arrived before their predecessors. Packets in order, nearly all, are not
+/// copied.
 #[derive(Debug)]
 pub(super) struct ReorderBuffer {
     next: Option<u64>,
     kept: BTreeMap<u64, Kept>,
     bytes: usize,
-    /// Since when the gap before the first kept packet has been open.
+    /// Time since which the gap before the first kept packet has existed.
     gap_since: Option<Instant>,
     max_packets: usize,
     max_bytes: usize,
@@ -57,7 +58,7 @@ impl ReorderBuffer {
         }
     }
 
-    /// Places a packet by its extended sequence number.
+    /// Offers a packet by its extended sequence number.
     pub(super) fn offer(&mut self, sequence: u64, packet: &[u8], now: Instant) -> Place {
         let next = *self.next.get_or_insert(sequence);
         if sequence < next {
@@ -76,7 +77,7 @@ impl ReorderBuffer {
         Place::Kept
     }
 
-    /// The next packet in order, or behind a gap that has been waited for long enough.
+    /// Releases the next packet in order, or the one behind a gap that has lasted long enough.
     pub(super) fn release(&mut self, now: Instant) -> Option<Released> {
         let (&first, _) = self.kept.first_key_value()?;
         let full = self.kept.len() > self.max_packets || self.bytes > self.max_bytes;
@@ -84,7 +85,7 @@ impl ReorderBuffer {
         (self.next == Some(first) || full || waited).then(|| self.pop()).flatten()
     }
 
-    /// The next packet, however large the gap before it: at the end, and at a restart.
+    /// Releases the next packet, whatever the gap before it: at the end, and at a restart.
     pub(super) fn pop(&mut self) -> Option<Released> {
         let (sequence, Kept { packet, .. }) = self.kept.pop_first()?;
         self.bytes = self.bytes.saturating_sub(packet.len());
@@ -98,7 +99,7 @@ impl ReorderBuffer {
         Some(Released { packet, missing })
     }
 
-    /// Starts anew at whatever comes next. What is kept is dropped; see [`pop`](Self::pop).
+    /// Restarts with the next packet. Kept packets are dropped; see [`pop`](Self::pop).
     pub(super) fn reset(&mut self) {
         self.kept.clear();
         self.bytes = 0;

@@ -1,38 +1,38 @@
-//! Sequence numbers, loss and jitter of one SSRC: RFC 3550 sections 6.4.1, A.1, A.3 and A.8.
-//! Variables have the names that the RFC gives them.
+//! Sequence numbers, loss and jitter of one SSRC (RFC 3550 sections 6.4.1, A.1, A.3 and A.8), with
+//! the RFC's names of variables.
 
 use crate::rtp::rtcp::ReportBlock;
 use std::time::{Duration, Instant};
 
-/// Largest jump forward that is taken for loss.
+/// Largest forward jump that is taken for loss.
 const MAX_DROPOUT: u16 = 3000;
-/// Largest jump backward that is taken for reordering.
+/// Largest backward jump that is taken for reordering.
 const MAX_MISORDER: u16 = 100;
-/// Sequence numbers before they repeat.
+/// Number of sequence numbers.
 const SEQ_MOD: u64 = 1 << 16;
 
-/// What a sequence number was found to be.
+/// The classification of a sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placed {
-    /// Not trusted yet: the source is on probation, or the number is a jump that no second
-    /// packet has confirmed.
+    /// Not accepted yet: the source is on probation, or the number is a jump that no second packet
+    /// has confirmed.
     Unconfirmed,
-    /// A packet with this extended number, which never wraps.
+    /// A packet with this extended sequence number, which never wraps.
     At(u64),
-    /// The same, and the sender has started anew: what came before has no relation to it.
+    /// Like `At`, and the sender has started over: earlier packets are unrelated.
     Restarted(u64),
 }
 
-/// Reception of one SSRC.
+/// Reception statistics of one SSRC.
 #[derive(Clone, Debug)]
 pub(super) struct Statistics {
     clock_rate: u32,
     min_sequential: u16,
     probation: u16,
-    /// A first number has been seen.
+    /// Whether a first sequence number has been seen.
     begun: bool,
     max_seq: u16,
-    /// Starts one cycle up, so that a straggler from before the first packet has a number too.
+    /// Starts at one cycle, so that a late packet from before the first one has a number too.
     cycles: u64,
     base: u64,
     bad_seq: Option<u16>,
@@ -41,7 +41,7 @@ pub(super) struct Statistics {
     received_prior: u64,
     origin: Option<Instant>,
     transit: Option<u32>,
-    /// Scaled by 16.
+    /// Jitter, scaled by 16.
     jitter: u32,
 }
 
@@ -65,7 +65,7 @@ impl Statistics {
         }
     }
 
-    /// Takes the sequence number of a packet that arrived (A.1).
+    /// Processes the sequence number of a received packet (A.1).
     pub(super) fn handle_sequence(&mut self, seq: u16) -> Placed {
         if !self.begun {
             self.begun = true;
@@ -131,7 +131,7 @@ impl Statistics {
         self.cycles + self.max_seq as u64
     }
 
-    /// Takes the arrival of a packet with its timestamp (A.8).
+    /// Processes the arrival of a packet with a timestamp (A.8).
     pub(super) fn handle_arrival(&mut self, now: Instant, timestamp: u32) {
         let origin = *self.origin.get_or_insert(now);
         let arrival = ticks(now.saturating_duration_since(origin), self.clock_rate) as u32;
@@ -143,12 +143,12 @@ impl Statistics {
         }
     }
 
-    /// Packets from the first to the highest number.
+    /// Number of packets from the first to the highest sequence number.
     pub(super) const fn expected(&self) -> u64 {
         if self.received == 0 { 0 } else { self.extended_highest() + 1 - self.base }
     }
 
-    /// Packets lost; negative if duplicates outnumber losses.
+    /// Number of packets lost; negative if duplicates outnumber losses.
     pub(super) const fn lost(&self) -> i64 {
         self.expected() as i64 - self.received as i64
     }
@@ -158,8 +158,8 @@ impl Statistics {
         self.jitter >> 4
     }
 
-    /// The report block for the time since the last one (A.3), without LSR and DLSR; `None`
-    /// if no packet has come since.
+    /// Returns the report block for the time since the last one (A.3), without LSR and DLSR; `None`
+    /// if no packet has arrived since.
     pub(super) fn take_report(&mut self, ssrc: u32) -> Option<ReportBlock> {
         if self.received == self.received_prior {
             return None;
@@ -183,7 +183,7 @@ impl Statistics {
     }
 }
 
-/// A duration in units of a clock, rounded down.
+/// Converts a duration to clock units, rounded down.
 pub(super) fn ticks(duration: Duration, clock_rate: u32) -> u64 {
     let rate = u64::from(clock_rate);
     let part = u64::from(duration.subsec_nanos()) * rate / 1_000_000_000;

@@ -1,20 +1,20 @@
-//! RTP timestamps as times: RFC 3550 sections 5.1 and 6.4.1.
+//! Converts RTP timestamps to times (RFC 3550 sections 5.1 and 6.4.1).
 
 use super::statistics::ticks;
 use crate::rtp::rtcp::{NtpTime, SenderInfo};
 use std::time::Duration;
 
-/// How far timestamps may lag behind the arrival of their packets, or run ahead, and still be on
-/// the same line: a sender may stop for a while, or send what it has kept.
+/// Largest difference between timestamps and arrival times on the same time line: a sender may stop
+/// for a while, or send buffered packets.
 const LARGEST_LAG: Duration = Duration::from_secs(60);
 
 /// Relates the timestamps of one SSRC to a time line from zero, and to the sender's wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     clock_rate: u32,
-    /// The last timestamp seen, and its place in units since the start of the time line.
+    /// The last timestamp, and its position in units since the start of the time line.
     last: Option<(u32, i64)>,
-    /// Where the next timestamp seen is to lie, if none has been: units.
+    /// Position in units of the next timestamp, if there was none yet.
     next_at: i64,
     report: Option<SenderInfo>,
 }
@@ -24,7 +24,7 @@ impl Timeline {
         Self { clock_rate: clock_rate.max(1), last: None, next_at: 0, report: None }
     }
 
-    /// Makes `timestamp` lie at `at`.
+    /// Makes `timestamp` correspond to `at`.
     pub(super) fn set_reference(&mut self, timestamp: u32, at: Duration) {
         self.last = Some((timestamp, ticks(at, self.clock_rate) as i64));
     }
@@ -33,7 +33,7 @@ impl Timeline {
         self.report = Some(report);
     }
 
-    /// Timestamps begin anew; the next one lies `after` the last.
+    /// Starts over with new timestamps; the next one follows `after` the last.
     pub(super) fn restart(&mut self, after: Duration) {
         if let Some((_, at)) = self.last.take() {
             self.next_at = at.saturating_add(ticks(after, self.clock_rate) as i64);
@@ -41,8 +41,8 @@ impl Timeline {
         self.report = None;
     }
 
-    /// The sequence numbers begin anew, `after` the packet before. If the sender has drawn another
-    /// first timestamp as well, the time line goes on by that time.
+    /// Handles a restart of the sequence numbers, `after` the previous packet. If the sender has a
+    /// new first timestamp as well, the time line continues by that time.
     pub(super) fn follow_jump(&mut self, timestamp: u32, after: Duration) {
         let Some((before, _)) = self.last else { return };
         let expected = before.wrapping_add(ticks(after, self.clock_rate) as u32);
@@ -52,8 +52,8 @@ impl Timeline {
         }
     }
 
-    /// The place of a timestamp, unwrapped around the last one. What lies before the start of the
-    /// time line is put at its start.
+    /// The position of a timestamp, unwrapped around the last one. Positions before the start of
+    /// the time line become its start.
     pub(super) fn presentation(&mut self, timestamp: u32) -> Duration {
         let (before, at) = self.last.unwrap_or((timestamp, self.next_at));
         let at = at.saturating_add(i64::from(timestamp.wrapping_sub(before) as i32));
@@ -64,7 +64,7 @@ impl Timeline {
         Duration::from_secs(at / rate) + Duration::from_nanos(nanos)
     }
 
-    /// The sender's wall-clock time of a timestamp, once it has reported.
+    /// The sender's wall-clock time at a timestamp, once it has reported.
     pub(super) fn wall_clock(&self, timestamp: u32) -> Option<NtpTime> {
         let report = self.report?;
         let distance = i64::from(timestamp.wrapping_sub(report.rtp_timestamp) as i32);
