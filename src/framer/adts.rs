@@ -127,6 +127,7 @@ impl AdtsFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::drive::frames_of;
     use crate::framer::sync::frame_time;
     use crate::payload::testing::XorShift;
 
@@ -157,17 +158,8 @@ pub(crate) mod tests {
         ]
     }
 
-    fn frames(framer: &mut AdtsFramer) -> Vec<Frame> {
-        std::iter::from_fn(|| framer.poll_frame()).collect()
-    }
-
     fn whole(bytes: &[u8]) -> Vec<Frame> {
-        let mut framer = AdtsFramer::new();
-        framer.handle_bytes(bytes);
-        let mut all = frames(&mut framer);
-        framer.handle_end();
-        all.extend(frames(&mut framer));
-        all
+        frames_of(&mut AdtsFramer::new(), bytes, usize::MAX)
     }
 
     #[test]
@@ -190,14 +182,7 @@ pub(crate) mod tests {
         bytes.splice(at..at, XorShift::new(3).bytes(300));
         bytes.extend_from_slice(&[b'T'; 2]);
         let expected = whole(&bytes);
-        let mut framer = AdtsFramer::new();
-        let mut got = Vec::new();
-        for byte in &bytes {
-            framer.handle_bytes(&[*byte]);
-            got.extend(frames(&mut framer));
-        }
-        framer.handle_end();
-        got.extend(frames(&mut framer));
+        let got = frames_of(&mut AdtsFramer::new(), &bytes, 1);
         assert_eq!(got, expected);
         assert!(got.len() >= 19);
     }
@@ -223,9 +208,7 @@ pub(crate) mod tests {
         several.extend_from_slice(&[1, 2, 3, 4]);
         let bytes = [&with_crc[..], &several, &with_crc].concat();
         let mut framer = AdtsFramer::new();
-        framer.handle_bytes(&bytes);
-        framer.handle_end();
-        let frames = frames(&mut framer);
+        let frames = frames_of(&mut framer, &bytes, usize::MAX);
         assert_eq!(frames.len(), 2);
         assert_eq!(&frames[0].data[..], &[1, 2, 3, 4]);
         // The refused frame had two access units, whose time passes.
@@ -252,9 +235,7 @@ pub(crate) mod tests {
         let mono_22 = configured(&stream(7, 6).0, 0x5c, 0x40);
         let bytes = [&stereo[..], &mono_22, &stereo].concat();
         let mut framer = AdtsFramer::new();
-        framer.handle_bytes(&bytes);
-        framer.handle_end();
-        let frames = frames(&mut framer);
+        let frames = frames_of(&mut framer, &bytes, usize::MAX);
         assert_eq!(framer.config().unwrap().channels, 2);
         assert_eq!((frames.len(), framer.refused()), (20, 7));
         assert_eq!(&frames[10].data[..], &units[0][..]);

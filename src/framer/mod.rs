@@ -9,6 +9,8 @@ mod access_unit;
 pub mod adts;
 mod ahead;
 pub mod annexb;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod drive;
 pub mod h264;
 pub mod h265;
 mod input;

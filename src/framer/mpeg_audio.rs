@@ -106,6 +106,7 @@ impl MpegAudioFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::drive::frames_of;
     use crate::framer::sync::frame_time;
     use crate::payload::testing::XorShift;
 
@@ -130,10 +131,7 @@ pub(crate) mod tests {
     }
 
     fn whole(bytes: &[u8]) -> Vec<Frame> {
-        let mut framer = MpegAudioFramer::new();
-        framer.handle_bytes(bytes);
-        framer.handle_end();
-        std::iter::from_fn(|| framer.poll_frame()).collect()
+        frames_of(&mut MpegAudioFramer::new(), bytes, usize::MAX)
     }
 
     #[test]

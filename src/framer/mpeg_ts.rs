@@ -336,6 +336,7 @@ impl TsFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::drive::frames_of;
     use crate::payload::testing::XorShift;
 
     /// A packet, with a PCR if given.
@@ -362,15 +363,7 @@ pub(crate) mod tests {
     }
 
     fn whole(bytes: &[u8], piece: usize) -> Vec<Frame> {
-        let mut framer = TsFramer::new();
-        let mut frames = Vec::new();
-        for bytes in bytes.chunks(piece) {
-            framer.handle_bytes(bytes);
-            frames.extend(std::iter::from_fn(|| framer.poll_frame()));
-        }
-        framer.handle_end();
-        frames.extend(std::iter::from_fn(|| framer.poll_frame()));
-        frames
+        frames_of(&mut TsFramer::new(), bytes, piece)
     }
 
     fn bytes_of(frames: &[Frame]) -> Vec<u8> {

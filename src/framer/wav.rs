@@ -357,6 +357,7 @@ impl WavFramer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::framer::drive::frames_of;
 
     /// A file of `chunks`; the last may claim any length.
     pub(crate) fn riff(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
@@ -391,13 +392,7 @@ pub(crate) mod tests {
 
     fn whole(bytes: &[u8], piece: usize) -> (Vec<Frame>, Option<ParseError>) {
         let mut framer = WavFramer::new();
-        let mut frames = Vec::new();
-        for bytes in bytes.chunks(piece) {
-            framer.handle_bytes(bytes);
-            frames.extend(std::iter::from_fn(|| framer.poll_frame()));
-        }
-        framer.handle_end();
-        frames.extend(std::iter::from_fn(|| framer.poll_frame()));
+        let frames = frames_of(&mut framer, bytes, piece);
         (frames, framer.error())
     }
 

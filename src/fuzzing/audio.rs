@@ -3,8 +3,8 @@
 
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::{CodecParameters, PcmEncoding};
-use crate::frame::Frame;
 use crate::framer::adts::AdtsFramer;
+use crate::framer::drive::{Framer, frames_of};
 use crate::framer::mpeg_audio::MpegAudioFramer;
 use crate::framer::mpeg_ts::{PACKET_LEN, Stamps, TsFramer};
 use crate::framer::wav::WavFramer;
@@ -16,55 +16,11 @@ use crate::payload::{DepacketizedFrames, Depacketizer, FormatRegistry, RtpPayloa
 use crate::wire::Reader;
 use bytes::Bytes;
 
-/// What a framer does, to try all in the same way.
-trait Framer {
-    fn new() -> Self;
-    fn handle_bytes(&mut self, bytes: &[u8]);
-    fn handle_end(&mut self);
-    fn poll_frame(&mut self) -> Option<Frame>;
-}
-
-macro_rules! framer {
-    ($framer:ty) => {
-        impl Framer for $framer {
-            fn new() -> Self {
-                Self::new()
-            }
-            fn handle_bytes(&mut self, bytes: &[u8]) {
-                self.handle_bytes(bytes);
-            }
-            fn handle_end(&mut self) {
-                self.handle_end();
-            }
-            fn poll_frame(&mut self) -> Option<Frame> {
-                self.poll_frame()
-            }
-        }
-    };
-}
-framer!(AdtsFramer);
-framer!(MpegAudioFramer);
-framer!(WavFramer);
-framer!(TsFramer);
-
-fn frames_of<F: Framer>(data: &[u8], piece: usize) -> Vec<Frame> {
-    let mut framer = F::new();
-    let mut frames = Vec::new();
-    for piece in data.chunks(piece) {
-        framer.handle_bytes(piece);
-        frames.extend(std::iter::from_fn(|| framer.poll_frame()));
-    }
-    framer.handle_end();
-    frames.extend(std::iter::from_fn(|| framer.poll_frame()));
-    assert!(framer.poll_frame().is_none(), "the end is final");
-    frames
-}
-
 /// The first byte says how the rest is cut.
 fn framer<F: Framer>(data: &[u8]) {
     let Some((&piece, data)) = data.split_first() else { return };
-    let whole = frames_of::<F>(data, data.len().max(1));
-    let pieces = frames_of::<F>(data, usize::from(piece) + 1);
+    let whole = frames_of(&mut F::default(), data, usize::MAX);
+    let pieces = frames_of(&mut F::default(), data, usize::from(piece) + 1);
     assert!(whole == pieces, "pieces of {} bytes", usize::from(piece) + 1);
     assert!(whole.iter().map(|frame| frame.data.len()).sum::<usize>() <= data.len());
     assert!(whole.iter().all(|frame| !frame.data.is_empty()));
