@@ -124,6 +124,21 @@ impl Trial {
         }
     }
 
+    /// The session, unless it has expired at `now`.
+    fn alive(&mut self, key: SessionId, now: Instant) -> Option<&mut Known> {
+        self.known.get_mut(&key).filter(|known| !known.is_expired(now))
+    }
+
+    /// The pool has looked at the session, which counts as a sign of life if there is one.
+    fn is_touched(&mut self, key: SessionId, found: bool) {
+        let now = self.look();
+        let known = self.alive(key, now);
+        assert_eq!(found, known.is_some());
+        if let Some(known) = known {
+            known.touched_at = now;
+        }
+    }
+
     fn step(&mut self) {
         self.time_passes();
         let operation = self.below(100);
@@ -137,12 +152,7 @@ impl Trial {
         match operation {
             25..=39 => {
                 let found = self.w.find(&id);
-                let now = self.look();
-                let known = self.known.get_mut(&key).filter(|k| !k.is_expired(now));
-                assert_eq!(found.is_some(), known.is_some());
-                if let Some(known) = known {
-                    known.touched_at = now;
-                }
+                self.is_touched(key, found.is_some());
             }
             40..=44 => {
                 let latest = self.latest.max(now);
@@ -151,25 +161,20 @@ impl Trial {
             }
             45..=64 => {
                 let touched = self.w.pool.touch(key, now);
-                let now = self.look();
-                let known = self.known.get_mut(&key).filter(|k| !k.is_expired(now));
-                assert_eq!(touched, known.is_some());
-                if let Some(known) = known {
-                    known.touched_at = now;
-                }
+                self.is_touched(key, touched);
             }
             65..=69 => {
-                let latest = self.latest;
-                let known = self.known.get_mut(&key).filter(|k| !k.is_expired(latest));
-                assert_eq!(self.w.pool.set_timeout(key, time), known.is_some());
+                let is_set = self.w.pool.set_timeout(key, time);
+                let known = self.alive(key, self.latest);
+                assert_eq!(is_set, known.is_some());
                 if let Some(known) = known {
                     known.timeout = time;
                 }
             }
             70..=72 => {
-                let latest = self.latest;
-                let known = self.known.get_mut(&key).filter(|k| !k.is_expired(latest));
-                assert_eq!(self.w.pool.set_grace(key, time), known.is_some());
+                let is_set = self.w.pool.set_grace(key, time);
+                let known = self.alive(key, self.latest);
+                assert_eq!(is_set, known.is_some());
                 if let Some(known) = known {
                     known.grace = time;
                 }
@@ -177,7 +182,7 @@ impl Trial {
             73..=77 => {
                 let guard = self.w.pool.prevent_expire(key, now);
                 let now = self.look();
-                let known = self.known.get_mut(&key).filter(|k| !k.is_expired(now));
+                let known = self.alive(key, now);
                 assert_eq!(guard.is_some(), known.is_some());
                 if let (Some(known), Some(guard)) = (known, guard) {
                     known.guards.push(guard);
