@@ -167,6 +167,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arena;
+pub mod client;
 pub mod codec;
 #[doc = include_str!("coming_from_live555.md")]
 pub mod coming_from_live555 {}

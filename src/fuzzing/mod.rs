@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets, also run over the corpora by the unit tests. Not part of the API.
 
 pub mod audio;
+pub mod client;
 #[cfg(test)]
 mod corpora;
 pub mod media;

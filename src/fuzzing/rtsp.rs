@@ -21,6 +21,7 @@ fn config(limits: Limits) -> ConnectionConfig {
         max_queued_media: QUEUED_MEDIA,
         max_queued_messages: 300,
         max_unanswered: 3,
+        resynchronizes: false,
     }
 }
 

@@ -8,11 +8,12 @@ use crate::wire::rtp::RtpPacket;
 use crate::wire::rtsp::accept::{accepts, unsupported, words};
 use crate::wire::rtsp::numbers::{Scale, parse_number, parse_scale};
 use crate::wire::rtsp::{
-    Decoder, Incoming, Limits, RangeHeader, RtpInfo, SessionHeader, Transport, parse,
+    Decoder, HeadErrorKind, Incoming, Limits, RangeHeader, ResyncDecoder, RtpInfo, SessionHeader,
+    Skipped, Transport, parse,
 };
-use crate::wire::sdp::{MediaDescription, SessionDescription};
+use crate::wire::sdp::{MediaDescription, SdpLimits, SessionDescription};
 use crate::wire::url::{RequestTarget, decode_segment, encode_segment};
-use crate::wire::{interleaved as frames, rtsp::date::UtcTime};
+use crate::wire::{Oddities, interleaved as frames, rtsp::date::UtcTime};
 
 /// A connection's input: read as a whole, and again byte by byte; both must agree. Small limits,
 /// so that short inputs reach them.
@@ -96,6 +97,50 @@ fn written_and_read(incoming: &Incoming<'_>) {
     }
 }
 
+/// A connection's input as a client reads it, whatever it is: read as a whole, and again byte by
+/// byte; both must agree.
+pub fn resync(data: &[u8]) {
+    let whole = resynchronized(data, usize::MAX);
+    assert_eq!(whole, resynchronized(data, 1));
+    let (_, skipped, _) = whole;
+    assert!(skipped.bytes <= data.len() as u64 && skipped.times <= skipped.bytes);
+}
+
+/// What a decoder that expects channels 0 and 1 finds in pieces of a length, what it skips, and the
+/// error that ends it.
+fn resynchronized(data: &[u8], piece: usize) -> (Vec<String>, Skipped, Option<HeadErrorKind>) {
+    let limits = Limits {
+        request_line: 128,
+        header_count: 8,
+        header_bytes: 256,
+        body: 64,
+        leading_blank: 16,
+    };
+    let mut decoder = ResyncDecoder::new();
+    decoder.expect_channel(0);
+    decoder.expect_channel(1);
+    let (mut start, mut end, mut found) = (0, 0, Vec::new());
+    loop {
+        let input = data.get(start..end).unwrap_or_default();
+        match decoder.decode(input, &limits) {
+            Ok((Incoming::NeedMore, n)) => {
+                start += n;
+                assert!(end - start < limits.buffer_bound());
+                if end == data.len() {
+                    return (found, decoder.skipped(), None);
+                }
+                end = end.saturating_add(piece).min(data.len());
+            }
+            Ok((incoming, n)) => {
+                assert!(n > 0 && n <= input.len());
+                found.push(format!("{incoming:?}"));
+                start += n;
+            }
+            Err(e) => return (found, decoder.skipped(), Some(e.kind)),
+        }
+    }
+}
+
 /// `Transport`.
 pub fn transport(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -170,18 +215,25 @@ pub fn url(data: &[u8]) {
     }
 }
 
-/// A session description.
+/// A session description, read as by a client and by a server.
 pub fn sdp(data: &[u8]) {
-    let Ok(read) = SessionDescription::parse(data) else { return };
+    let mut odd = Oddities::new();
+    written_and_described(&SessionDescription::read(data, &SdpLimits::default(), &mut odd));
+    if let Ok(read) = SessionDescription::parse(data) {
+        written_and_described(&read);
+    }
+}
+
+fn written_and_described(read: &SessionDescription) {
     for media in &read.media {
         formats(media);
     }
     // Odd characters are replaced in the first round; from then on nothing changes.
-    let limits = crate::wire::sdp::SdpLimits { bytes: usize::MAX, lines: usize::MAX, media: 64 };
+    let limits = SdpLimits { bytes: usize::MAX, lines: usize::MAX, media: 64 };
     let round = |sdp: &SessionDescription| {
         SessionDescription::parse_within(sdp.to_string().as_bytes(), &limits)
     };
-    let once = round(&read);
+    let once = round(read);
     let once = once.unwrap_or_else(|e| panic!("{e} in {read}"));
     assert_eq!(once.media.len(), read.media.len());
     assert_eq!(once.attributes.len(), read.attributes.len());

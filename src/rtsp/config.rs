@@ -25,6 +25,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) max_queued_messages: usize,
     /// Requests to the peer that may be unanswered at the same time.
     pub(crate) max_unanswered: usize,
+    /// Whether input that is no message is skipped, as by a client, or ends the connection.
+    pub(crate) resynchronizes: bool,
 }
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ impl ConnectionConfig {
             max_queued_media: 1000,
             max_queued_messages: 100,
             max_unanswered: 3,
+            resynchronizes: false,
         }
     }
 }

@@ -7,7 +7,9 @@
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::out_queue::{OutQueue, Write, WriteOutcome};
 use crate::rtsp::unanswered::Unanswered;
-use crate::wire::rtsp::{Decoder, HeadError, Incoming, Request, Response};
+use crate::wire::rtsp::{
+    Decoder, HeadError, Incoming, Limits, Request, Response, ResyncDecoder, Skipped,
+};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -39,7 +41,7 @@ const KEPT_INPUT: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct MessageMachine {
     config: ConnectionConfig,
-    decoder: Decoder,
+    decoder: InputDecoder,
     /// Input that was read and is not parsed yet.
     kept: Vec<u8>,
     out: OutQueue,
@@ -57,6 +59,33 @@ pub(crate) struct MessageMachine {
     partial_since: Option<Instant>,
     /// Time since which none of the queued output was accepted.
     blocked_since: Option<Instant>,
+}
+
+/// The decoder of the input.
+#[derive(Debug)]
+enum InputDecoder {
+    /// Of a server, which refuses what is no message.
+    Strict(Decoder),
+    /// Of a client, which skips it.
+    Resync(Box<ResyncDecoder>),
+}
+
+impl InputDecoder {
+    fn decode<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: &Limits,
+    ) -> Result<(Incoming<'a>, usize), HeadError> {
+        match self {
+            Self::Strict(decoder) => decoder.decode(input, limits),
+            Self::Resync(decoder) => decoder.decode(input, limits),
+        }
+    }
+
+    /// Whether what is left of the input is no beginning of a message.
+    fn is_searching(&self) -> bool {
+        matches!(self, Self::Resync(decoder) if decoder.is_searching())
+    }
 }
 
 /// Parsing is suspended: a request has to be answered first.
@@ -135,7 +164,11 @@ impl MessageMachine {
     /// Creates the machine of a connection that was established at `now`.
     pub(crate) fn new(config: ConnectionConfig, now: Instant) -> Self {
         Self {
-            decoder: Decoder::new(),
+            decoder: if config.resynchronizes {
+                InputDecoder::Resync(Box::default())
+            } else {
+                InputDecoder::Strict(Decoder::new())
+            },
             kept: Vec::new(),
             out: OutQueue::new(config.max_queued_media),
             config,
@@ -203,7 +236,7 @@ impl MessageMachine {
         input.taken += n;
         let received = match incoming {
             Incoming::NeedMore => {
-                if bytes.len() > input.taken {
+                if bytes.len() > input.taken && !self.decoder.is_searching() {
                     self.partial_since.get_or_insert(now);
                 } else {
                     self.partial_since = None;
@@ -217,6 +250,24 @@ impl MessageMachine {
         self.heard_at = now;
         self.partial_since = None;
         Ok(Some(received))
+    }
+
+    /// Notes that interleaved packets are expected on two channels. It makes a difference only to a
+    /// decoder that searches the start of a packet.
+    #[allow(dead_code, reason = "for the connection of a client")]
+    pub(crate) fn expect_channels(&mut self, channels: [u8; 2]) {
+        if let InputDecoder::Resync(decoder) = &mut self.decoder {
+            channels.into_iter().for_each(|channel| decoder.expect_channel(channel));
+        }
+    }
+
+    /// The input that was skipped because it was no message.
+    #[allow(dead_code, reason = "for the statistics of a client")]
+    pub(crate) fn skipped(&self) -> Skipped {
+        match &self.decoder {
+            InputDecoder::Strict(_) => Skipped::default(),
+            InputDecoder::Resync(decoder) => decoder.skipped(),
+        }
     }
 
     fn match_response<'i>(&mut self, response: Response<'i>) -> Received<'i> {

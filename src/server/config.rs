@@ -157,6 +157,7 @@ impl ServerConfig {
             max_queued_media: self.max_queued_media,
             max_queued_messages: self.max_queued_answers,
             max_unanswered: MAX_UNANSWERED,
+            resynchronizes: false,
         }
     }
 

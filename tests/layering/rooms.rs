@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", &["env"]),
     ("receive", &["media", "net"]),
     ("rtsp", &["wire", "net", "warned"]),
+    ("client", &["rtsp", "receive"]),
     ("stream", &["rtsp", "media"]),
     ("session", &["stream"]),
     ("provide", &["session"]),
@@ -34,7 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("server/method", &["provide", "server/config", "server/hooks"]),
     ("server", &["server/method"]),
     // Bodies of fuzz targets use everything, and nothing uses them.
-    ("fuzzing", &["server", "receive"]),
+    ("fuzzing", &["server", "client"]),
 ];
 
 /// Arrows between files that go up and are meant to.

@@ -152,6 +152,22 @@ fn nothing_is_understood_behind_what_is_no_message() {
 }
 
 #[test]
+fn a_client_skips_what_is_no_message_and_does_not_wait_for_its_end() {
+    let mut end = End::with(ConnectionConfig { resynchronizes: true, ..config() });
+    end.machine.expect_channels([0, 1]);
+    let mut media = packet(0, 30);
+    media[5] = 96;
+    let all = [b"garb", &media[..], &media, b"age", response(200, 9).as_bytes(), b"R"].concat();
+    assert_eq!(end.receive(&all), ["30 bytes on 0", "30 bytes on 0", "200 to nothing"]);
+    assert_eq!((end.machine.skipped().bytes, end.machine.skipped().times), (7, 2));
+    assert_eq!(end.deadline(true), Some(10), "a message may have begun");
+    assert_eq!(end.receive(b"x garbage $"), [""; 0]);
+    assert_eq!(end.deadline(true), None, "and has not");
+    assert_eq!(end.receive(&media), ["30 bytes on 0"]);
+    assert_eq!(end.receive(b"HTTP/1.1 400 Bad Request\r\n"), ["error 400"]);
+}
+
+#[test]
 fn responses_find_their_requests_in_any_order() {
     let (mut end, mut out) = (End::new(), wide());
     for cseq in 1..=3 {

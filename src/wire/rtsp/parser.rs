@@ -4,7 +4,12 @@
 //! Accepted, because devices send it: line ends without CR, folded header lines, empty lines before
 //! a message, header names in any case, white space around the colon, spaces in the Request-URI.
 //! Rejected, because two parsers could read it differently: NUL, bare CR, several `Content-Length`
-//! headers, a `Content-Length` that is not a number.
+//! headers, a `Content-Length` that is not a number. [`ResyncDecoder`] is for clients, which skip
+//! what is no message.
+
+mod resync;
+
+pub use resync::{ResyncDecoder, Skipped};
 
 use super::headers::{self, Headers};
 use super::message::{Method, Request, RequestUri, Response, Version};
