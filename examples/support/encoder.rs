@@ -48,7 +48,6 @@ pub(crate) fn encode(
                     Sent::Accepted | Sent::NoReceiver => {}
                     Sent::Refused(error) => return log::error!("refused: {error}"),
                     Sent::Closed => return,
-                    other => log::warn!("sent: {other:?}"),
                 }
                 if next(sender) == Next::KeyFrame {
                     is_over = Some("a key frame is wanted".to_owned());

@@ -1,5 +1,5 @@
-//! Access units of H.264 and H.265 in Annex B form: whose parameter sets are known, and how these
-//! get in front of key pictures.
+//! Access units of H.264 and H.265 in Annex B form: detects whether the parameter sets are known,
+//! and inserts them before key pictures.
 
 pub(crate) use super::parameter_sets::SetsInForce;
 use crate::codec::CodecParameters;

@@ -1,11 +1,11 @@
 //! [`DemuxTable`]: producers that feed several sources, named by id.
 //!
-//! A demultiplexer of a file has as many readers as tracks were set up, a replicator as many as
-//! replicas were made. Nobody of these owns the others, so the producer stands in a table, with
-//! a bounded [`FrameQueue`] for each of its readers (an *outlet*). Whoever is polled and finds
-//! its outlet empty makes the producer go on, which fills the outlets of the others too, as far as
-//! there is room: see [`Producer::poll_produce`]. The producer is taken out of its slot while it
-//! works and can be lent the whole table.
+//! A demultiplexer of a file has a reader for each track that is set up, a replicator a reader for
+//! each replica. None of them owns the others, so the producer is in a table, with a bounded
+//! [`FrameQueue`] for each of its readers (an *outlet*). When a reader is polled and its outlet is
+//! empty, the producer continues, which also fills the outlets of the others as far as there is
+//! room: see [`Producer::poll_produce`]. The producer is moved out of its slot while it works, so
+//! that it can be given the whole table.
 
 use super::queue::{FrameQueue, Overflow, QueueLimits};
 use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
@@ -28,11 +28,11 @@ const SIBLING_WAIT: Duration = Duration::from_millis(20);
 
 /// Reads a demultiplexed input and distributes its frames to [`Outlets`].
 pub trait Producer: fmt::Debug {
-    /// Does a bounded step towards the next frame of `track`, which a reader asks for, and puts
-    /// the frames that come out of it in `outlets`, also those of other tracks that it comes upon.
-    /// Where [`Outlets::has_room`] tells that there is no room for these, it leaves them to a later
-    /// step and goes on in `track` alone: nobody knows how far apart a file's tracks are stored.
-    /// [`Produced::Ended`] is said of `track`.
+    /// Takes a bounded step towards the next frame of `track`, which a reader requests, and puts
+    /// the frames that result, including those of other tracks, into `outlets`. If
+    /// [`Outlets::has_room`] reports that there is no room for the latter, it leaves them to a
+    /// later step and continues with `track` only: the distance between a file's tracks is
+    /// unbounded. [`Produced::Ended`] refers to `track`.
     fn poll_produce(
         &mut self,
         track: usize,
@@ -40,7 +40,7 @@ pub trait Producer: fmt::Debug {
         cx: &mut SourceContext<'_>,
     ) -> Produced;
 
-    /// Returns the position that [`seek`](Self::seek) would move to.
+    /// Returns the position to which [`seek`](Self::seek) would move.
     fn locate(&self, npt: Duration) -> Result<Duration, SeekError> {
         let _ = npt;
         Err(SeekError::NotSeekable)
@@ -52,7 +52,7 @@ pub trait Producer: fmt::Debug {
         Err(SeekError::NotSeekable)
     }
 
-    /// Releases what the producer holds in tables of `cx`. Called when the last reader has gone.
+    /// Releases what the producer holds in tables of `cx`. Called when the last reader has closed.
     fn close(&mut self, cx: &mut SourceContext<'_>) {
         let _ = cx;
     }
@@ -62,21 +62,21 @@ pub trait Producer: fmt::Debug {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum Produced {
-    /// It went on; an outlet may have got something.
+    /// The producer has continued; an outlet may have new frames.
     Progress,
-    /// It cannot go on yet.
+    /// The producer cannot continue yet.
     Pending(Wait),
-    /// Nothing comes any more on the track that was asked for.
+    /// The requested track has ended.
     Ended(Ending),
 }
 
 /// The id of a producer in its table.
 pub type ProducerId = Id<SharedProducer>;
 
-/// The key by which sources share a producer: identity of the file, and of the consumer.
+/// The key by which sources share a producer: the identities of the file and of the consumer.
 pub type ShareKey = (u64, u64);
 
-/// A producer in the table with its outlets.
+/// A producer in the table, with its outlets.
 #[derive(Debug)]
 pub struct SharedProducer {
     key: Option<ShareKey>,
@@ -95,7 +95,7 @@ struct LastSeek {
     generation: u64,
 }
 
-/// The queues that a producer feeds.
+/// The queues of a producer's readers.
 #[derive(Debug, Default)]
 pub struct Outlets {
     outlets: Slab<Outlet>,
@@ -151,13 +151,13 @@ impl Outlet {
 }
 
 impl Outlets {
-    /// Whether a source reads `track`.
+    /// Returns whether a source reads `track`.
     pub fn wants(&self, track: usize) -> bool {
         self.outlets.iter().any(|(_, o)| o.track == track)
     }
 
     /// Appends `frame` to the queues of all sources that read `track`. Returns whether one of them
-    /// waited for input.
+    /// was waiting for input.
     pub fn push(&mut self, track: usize, frame: Frame) -> bool {
         let mut wake = false;
         let mut frame = Some(frame);
@@ -174,14 +174,14 @@ impl Outlets {
         wake
     }
 
-    /// Whether that many more frames and bytes of `track` fit in the queues of the sources that
-    /// play it. Sources that have stopped lose their oldest frames instead.
+    /// Returns whether this number of further frames and bytes of `track` fits into the queues of
+    /// the sources that play it. Sources that have stopped lose their oldest frames instead.
     pub fn has_room(&self, track: usize, frames: usize, bytes: usize, now: Instant) -> bool {
         let mut playing = self.outlets.iter().filter(|(_, o)| o.track == track && o.is_read(now));
         playing.all(|(_, o)| o.queue.has_room_for(frames, bytes))
     }
 
-    /// Whether a source plays `track` at present.
+    /// Returns whether a source plays `track` at present.
     pub fn is_read(&self, track: usize, now: Instant) -> bool {
         self.outlets.iter().any(|(_, o)| o.track == track && o.is_read(now))
     }
@@ -222,12 +222,12 @@ pub struct DemuxTable {
 }
 
 impl DemuxTable {
-    /// Number of producers in use.
+    /// Returns the number of producers in use.
     pub fn len(&self) -> usize {
         self.shared.len()
     }
 
-    /// Whether no producer is in use.
+    /// Returns whether no producer is in use.
     pub fn is_empty(&self) -> bool {
         self.shared.is_empty()
     }
@@ -237,12 +237,12 @@ impl DemuxTable {
         &mut self.memory
     }
 
-    /// Number of sources and handles that use producers.
+    /// Returns the number of sources and handles that use producers.
     pub fn users(&self) -> usize {
         self.shared.iter().map(|(_, s)| s.users).sum()
     }
 
-    /// Finds or makes the producer for `key`, and counts a user, which ends with
+    /// Finds or creates the producer for `key`, and counts a user, until
     /// [`release`](Self::release).
     pub fn acquire(
         &mut self,
@@ -269,7 +269,7 @@ impl DemuxTable {
         id
     }
 
-    /// Counts another user of `id`. Returns `false` if the producer has gone.
+    /// Counts another user of `id`. Returns false if the producer no longer exists.
     pub fn retain(&mut self, id: ProducerId) -> bool {
         self.shared.get_mut(id).map(|s| s.users += 1).is_some()
     }
@@ -342,7 +342,7 @@ pub struct OutletSource {
 }
 
 impl OutletSource {
-    /// Opens track `track` of producer `id`. Takes over the use of `id` that the caller got from
+    /// Opens track `track` of producer `id`. It takes over the caller's use of `id` from
     /// [`DemuxTable::acquire`] or [`DemuxTable::retain`]; [`FramedSource::close`] ends it.
     pub fn open(
         table: &mut DemuxTable,
@@ -370,12 +370,13 @@ impl OutletSource {
         Self { at, duration, seekable }
     }
 
-    /// A queue for a track of a file. It drops the oldest frames of a source that has stopped.
+    /// Creates a queue for a track of a file. It drops the oldest frames of a source that has
+    /// stopped.
     pub fn track_queue() -> FrameQueue {
         FrameQueue::new(QueueLimits::default(), Overflow::DropOldest)
     }
 
-    /// Frames that were dropped because this source was not read in time.
+    /// Returns the number of frames dropped because this source was not read in time.
     pub fn dropped(&self, table: &DemuxTable) -> u64 {
         self.at
             .and_then(|(id, outlet)| table.shared.get(id)?.outlets.outlets.get(outlet))

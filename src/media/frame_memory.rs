@@ -1,9 +1,9 @@
-//! [`FrameMemory`]: memory for frames, lent to whoever reads them and given back when they are
-//! sent.
+//! [`FrameMemory`]: reusable memory for frames, which sources take and which is given back when
+//! frames have been sent.
 //!
-//! A source could keep a buffer of its own, but it would be as large as its largest frame, in each
-//! of a thousand sessions. Those that send one after the other can do with the same few buffers,
-//! which the processor's cache then still has.
+//! A buffer for each source would have to be as large as its largest frame, in each of a thousand
+//! sessions. Sources that are polled in succession can share a few buffers, which then are still in
+//! the processor's cache.
 
 use bytes::{Bytes, BytesMut};
 
@@ -27,7 +27,7 @@ const LARGER: usize = 2;
 /// Bytes that are kept for later frames.
 const MAX_KEPT: usize = 2 << 20;
 
-/// Memory for frames. A source [takes](Self::take) memory, fills it and makes a
+/// Reusable memory for frames. A source [takes](Self::take) memory, fills it and makes a
 /// [`Frame`](crate::Frame) of it; the consumer of the frame [gives its data back](Self::give_back)
 /// or drops it.
 ///
@@ -51,7 +51,7 @@ pub struct FrameMemory {
 }
 
 impl FrameMemory {
-    /// Returns memory with `len` bytes of unspecified content, for example of frames before. The
+    /// Returns memory with `len` bytes of unspecified content, such as that of earlier frames. The
     /// caller must have checked `len` against the length of the file or a limit.
     pub fn take(&mut self, len: usize) -> BytesMut {
         let mut buffer = self.take_room(len);
@@ -75,7 +75,7 @@ impl FrameMemory {
         buffer
     }
 
-    /// Takes memory back if nobody else holds a part of it. Other memory is dropped.
+    /// Takes memory back if nothing else holds a part of it. Other memory is dropped.
     pub fn give_back(&mut self, data: Bytes) {
         let Ok(mut buffer) = data.try_into_mut() else { return };
         // Where bytes were taken off in front, this gets them back.
@@ -97,7 +97,7 @@ impl FrameMemory {
         }
     }
 
-    /// Number of bytes that are kept for later frames.
+    /// Returns the number of bytes kept for later frames.
     pub const fn kept(&self) -> usize {
         self.kept
     }

@@ -1,12 +1,12 @@
-//! Live input: an encoder's thread hands frames over with a [`LiveSender`], the event loop's
-//! thread reads them from a [`LiveSource`].
+//! Live input: an encoder's thread sends frames with a [`LiveSender`], and the event loop's thread
+//! reads them from a [`LiveSource`].
 //!
-//! Between them is a bounded [`FrameQueue`] for each source. When the loop is behind, what
-//! arrives is dropped up to the next key frame that fits: the encoder learns of it from each
-//! call ([`Sent::Dropped`]) and can lower its rate or make a key frame; the frames are counted.
-//! Parameter sets are picked up from the stream (H.264: ITU-T H.264 section 7.4.1.2.1, H.265:
-//! ITU-T H.265 section 7.4.2.4) and put in front of key frames that come without them, so that a
-//! viewer can start at any key frame.
+//! Each source has a bounded [`FrameQueue`](crate::media::queue::FrameQueue). When the loop is
+//! behind, arriving frames are dropped up to the next key frame that fits: the encoder learns of it
+//! from each call ([`Sent::Dropped`]) and can lower its bit rate or make a key frame; the dropped
+//! frames are counted. Parameter sets are taken from the stream (H.264: ITU-T H.264 section
+//! 7.4.1.2.1, H.265: ITU-T H.265 section 7.4.2.4) and inserted before key frames without them, so
+//! that a viewer can start at any key frame.
 
 mod clock;
 mod input;
@@ -28,10 +28,9 @@ use crate::codec::CodecParameters;
 use shared::Shared;
 use std::sync::Arc;
 
-/// Makes a live stream: the sending end for the encoder's thread and the receiving end for the
-/// loop's thread. `parameters` name the codec, with the parameter sets if they are known already.
-/// `wake` is called on the sender's thread when a source that waits gets a frame or the end of the
-/// stream.
+/// Creates a live stream: the sender for the encoder's thread and the receiving end for the loop's
+/// thread. `parameters` state the codec, with the parameter sets if they are known already. `wake`
+/// is called on the sender's thread when a waiting source gets a frame or the end of the stream.
 ///
 /// ```
 /// use riverrun::codec::CodecParameters;

@@ -1,4 +1,9 @@
-//! The chain: source → filter → sink. Frames are pulled from the sink's end, without callbacks.
+//! Sources, filters and queues of media. Frames are pulled from the consuming end, without
+//! callbacks.
+//!
+//! Start with [`FramedSource`], the interface of everything that produces [`Frame`]s. [`file`](mod@file)
+//! reads media files, [`live`] takes frames from an encoder, [`sinks`] write frames to files,
+//! [`replicator`] and [`demux`] serve several consumers.
 
 use crate::frame::Frame;
 pub use frame_memory::FrameMemory;
@@ -15,9 +20,9 @@ pub mod queue;
 pub mod replicator;
 pub mod sinks;
 
-/// A function that is called when a source that had to wait for input ([`Wait::Input`]) has some.
-/// It may be called from any thread and must not call back into the source. As a rule it is the
-/// `trigger` of an [`EventTrigger`](crate::env::EventTrigger).
+/// A function that is called when a source that waits for input ([`Wait::Input`]) has some. It may
+/// be called from any thread and must not call back into the source. It usually calls `trigger` of
+/// an [`EventTrigger`](crate::env::EventTrigger).
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// The context in which a source is called.
@@ -31,27 +36,27 @@ pub struct SourceContext<'a> {
 }
 
 impl<'a> SourceContext<'a> {
-    /// A context for the time `now`, which has to be monotonic.
+    /// Creates a context for the time `now`, which must be monotonic.
     pub const fn new(now: Instant, demuxers: &'a mut demux::DemuxTable) -> Self {
         Self { now, demuxers }
     }
 
-    /// The memory for frames that sources read, which they share. It comes back when a frame has
-    /// been sent.
+    /// Returns the memory that the sources share for frames. It is given back when a frame has been
+    /// sent.
     pub const fn frame_memory(&mut self) -> &mut FrameMemory {
         self.demuxers.frame_memory()
     }
 }
 
-/// The result of asking a source for a frame.
+/// The result of polling a source for a frame.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum FramePoll {
     /// The next frame.
     Ready(Frame),
-    /// None yet.
+    /// There is no frame yet.
     Pending(Wait),
-    /// None ever again (until a seek).
+    /// There are no more frames (until a seek).
     Ended(Ending),
 }
 
@@ -59,21 +64,21 @@ pub enum FramePoll {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers handle every kind of wait")]
 pub enum Wait {
-    /// A moment.
+    /// The time of the next frame.
     Until(Instant),
-    /// Input: whoever brings it (an event trigger, a socket) makes the owner ask again.
+    /// Input: its provider (an event trigger, a socket) makes the owner poll again.
     Input,
-    /// Nothing: there is more work to do than one call may take; ask again next turn.
+    /// The remaining work, which exceeds what one call may do: poll again in the next turn.
     Work,
 }
 
-/// Why a source ended.
+/// The reason for which a source ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// All was delivered.
+    /// All frames were delivered.
     EndOfStream,
-    /// The input broke; what it was, for the log.
+    /// The input failed; the text is for logging.
     Failed(String),
 }
 
@@ -85,7 +90,7 @@ pub enum SeekError {
     NotSeekable,
     /// The position lies beyond the end.
     OutOfRange,
-    /// The input broke.
+    /// The input failed.
     Failed(String),
 }
 
@@ -98,19 +103,19 @@ pub enum SeekError {
 pub struct FrameTimes {
     /// Presentation time.
     pub pts: Duration,
-    /// Time at which the frame is due to be sent.
+    /// Decoding time: when the frame is due to be sent.
     pub dts: Duration,
 }
 
 /// A source of frames, which are pulled from it one by one.
 pub trait FramedSource {
-    /// Returns the next frame, or why there is none. Further calls while the source is pending or
-    /// has ended are harmless. One call does a bounded amount of work.
+    /// Returns the next frame, or the reason for which there is none. Further calls while the
+    /// source is pending or has ended are harmless. One call does a bounded amount of work.
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll;
 
-    /// The times of the next frame, if they are known without reading it. A stream can then wait
-    /// until the frame is due before it reads it. `None` means that only
-    /// [`poll_frame`](Self::poll_frame) can tell.
+    /// Returns the times of the next frame, if they are known without reading it. A stream can then
+    /// wait until the frame is due before it reads it. `None` means that only
+    /// [`poll_frame`](Self::poll_frame) can determine them.
     fn next_times(&self) -> Option<FrameTimes> {
         None
     }
@@ -151,12 +156,11 @@ pub trait FramedSource {
         }
     }
 
-    /// Asks for a key frame, because a viewer cannot go on without one: a source that has an encoder
-    /// behind it has it make one. A stream asks no more than twice a second. The default does
-    /// nothing.
+    /// Requests a key frame, because a viewer needs one to continue; a source with an encoder makes
+    /// it produce one. A stream calls this at most twice a second. The default has no effect.
     fn request_key_frame(&mut self) {}
 
-    /// Length of the media, if it is known.
+    /// Returns the duration of the media, if it is known.
     fn duration(&self) -> Option<Duration> {
         None
     }
@@ -171,6 +175,6 @@ pub trait FramedSource {
 /// A source that changes the frames of another source. It owns its input, so that dropping the
 /// filter drops the chain.
 pub trait FramedFilter: FramedSource {
-    /// The source behind the filter.
+    /// Returns the source that the filter reads.
     fn input(&self) -> &dyn FramedSource;
 }

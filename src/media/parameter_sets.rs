@@ -1,6 +1,6 @@
-//! [`SetsInForce`]: the parameter sets of an H.264 or H.265 stream, each by its id (ITU-T H.264
-//! section 7.4.1.2.1, ITU-T H.265 section 7.4.2.4.2): what was sent last under an id is in force.
-//! Whoever sends key pictures asks it what a decoder that starts there would miss.
+//! [`SetsInForce`]: the parameter sets of an H.264 or H.265 stream, by id (ITU-T H.264 section
+//! 7.4.1.2.1, ITU-T H.265 section 7.4.2.4.2): the last set sent under an id is in force. A sender
+//! of key pictures asks it which sets a decoder that starts there would lack.
 
 use super::access_unit::{LeadingUnits, NalCodec};
 use crate::codec::{CodecParameters, MAX_PARAMETER_SET, h264, h265};

@@ -1,7 +1,7 @@
-//! [`FrameQueue`]: frames that wait for their reader where the graph is not a plain chain
-//! (a demultiplexer's tracks, a replicator, another thread), with a stated policy when full.
+//! [`FrameQueue`]: a bounded queue of frames for graphs that are not a plain chain (a
+//! demultiplexer's tracks, a replicator, another thread), with a stated policy when full.
 //!
-//! The queue knows no thread and no time; whoever shares it puts it behind a lock or in a table.
+//! The queue knows no threads and no time; its owners put it behind a lock or into a table.
 
 use crate::error::Error;
 use crate::frame::Frame;
@@ -15,12 +15,12 @@ pub struct QueueLimits {
 }
 
 impl QueueLimits {
-    /// At most `frames` frames and `bytes` bytes of frame data. One frame of more bytes still
-    /// enters an empty queue: frames are never truncated, and a queue that refused it could never
-    /// go on.
+    /// Creates limits of at most `frames` frames and `bytes` bytes of frame data. A single frame
+    /// with more bytes still enters an empty queue: frames are never truncated, and a queue that
+    /// refused it could never continue.
     ///
     /// # Errors
-    /// [`Error::Usage`]: either is 0, so that nothing would ever pass.
+    /// [`Error::Usage`]: a limit is 0, with which no frame could pass.
     ///
     /// ```
     /// use riverrun::media::queue::QueueLimits;
@@ -34,19 +34,19 @@ impl QueueLimits {
         Ok(Self { frames, bytes })
     }
 
-    /// Maximum number of frames.
+    /// Returns the maximum number of frames.
     pub const fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Maximum number of bytes of frame data.
+    /// Returns the maximum number of bytes of frame data.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
 impl Default for QueueLimits {
-    /// 512 frames, 4 MiB.
+    /// Returns 512 frames, 4 MiB.
     fn default() -> Self {
         Self { frames: 512, bytes: 4 << 20 }
     }
@@ -58,11 +58,11 @@ impl Default for QueueLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The frame that arrives and all after it up to the next key frame that fits. The one who
-    /// feeds the queue is told, the reader gets all that was promised to it.
+    /// The arriving frame and all after it, up to the next key frame that fits. The caller of
+    /// [`FrameQueue::push`] learns of it; the reader gets all frames that were queued.
     DropNewest,
-    /// The oldest frames up to the next key frame in the queue. For a reader that may have
-    /// stopped for long and then wants what is new.
+    /// The oldest frames, up to the next key frame in the queue: for a reader that may have stopped
+    /// for long and then wants recent frames.
     DropOldest,
 }
 
@@ -70,9 +70,9 @@ pub enum Overflow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum Pushed {
-    /// It waits for the reader.
+    /// The frame was queued.
     Queued,
-    /// It was dropped, and so will be all that follow up to a key frame that fits.
+    /// The frame was dropped, and so will be all that follow up to a key frame that fits.
     Dropped,
 }
 
@@ -94,7 +94,7 @@ pub struct FrameQueue {
 }
 
 impl FrameQueue {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub const fn new(limits: QueueLimits, overflow: Overflow) -> Self {
         Self {
             frames: VecDeque::new(),
@@ -108,8 +108,8 @@ impl FrameQueue {
         }
     }
 
-    /// Makes the queue begin with a key frame, for a reader that joins a running stream. The frames
-    /// before it are left out and do not count as dropped.
+    /// Makes the queue begin with a key frame, for a reader that joins a running stream. Earlier
+    /// frames are skipped and do not count as dropped.
     pub const fn start_at_key_frame(mut self) -> Self {
         self.skipping = true;
         self
@@ -151,37 +151,37 @@ impl FrameQueue {
         Some(frame)
     }
 
-    /// The oldest frame.
+    /// Returns the oldest frame.
     pub fn front(&self) -> Option<&Frame> {
         self.frames.front()
     }
 
-    /// Number of frames in the queue.
+    /// Returns the number of frames in the queue.
     pub fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether the queue is empty.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Whether another frame of average size would cause frames to be dropped.
+    /// Returns whether another frame of average size would cause frames to be dropped.
     pub fn is_full(&self) -> bool {
         self.frames.len() >= self.limits.frames || self.bytes >= self.limits.bytes
     }
 
-    /// The frames that are dropped when the queue is full.
+    /// Returns the policy for a full queue.
     pub const fn overflow(&self) -> Overflow {
         self.overflow
     }
 
-    /// Bytes of frame data in the queue.
+    /// Returns the number of bytes of frame data in the queue.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Frames dropped so far because the queue was full.
+    /// Returns the number of frames dropped so far because the queue was full.
     pub const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -195,8 +195,8 @@ impl FrameQueue {
         self.inside_unit = false;
     }
 
-    /// Whether that many more frames, with that many bytes in total, fit without frames being
-    /// dropped.
+    /// Returns whether this number of further frames, with this number of bytes in total, fits
+    /// without frames being dropped.
     pub fn has_room_for(&self, frames: usize, bytes: usize) -> bool {
         self.frames.is_empty()
             || (self.frames.len().saturating_add(frames) <= self.limits.frames

@@ -1,11 +1,11 @@
-//! [`StreamReplicator`]: one input, several replicas of what it gives.
+//! [`StreamReplicator`]: several replicas of one input.
 //!
-//! The input stands in the [`DemuxTable`], as a demultiplexer with one track that several read:
-//! polling the input calls out (it may be a track of another producer in the same table), which
-//! a lock held meanwhile would make a deadlock, and the table is there already.
+//! The input is in the [`DemuxTable`], as a demultiplexer with one track that has several readers:
+//! polling the input calls out (it may be a track of another producer in the same table), during
+//! which a lock would deadlock, and the table exists already.
 //!
-//! A replica that is not read in time loses frames up to the next key frame, and they are
-//! counted; it never holds up the others. So the replica that is read fastest sets the pace.
+//! A replica that is not read in time loses frames up to the next key frame, and they are counted;
+//! it never delays the others. The replica that is read fastest determines the pace.
 
 use super::demux::{DemuxTable, OutletSource, Outlets, Produced, Producer, ProducerId};
 use super::queue::{FrameQueue, Overflow, QueueLimits};
@@ -20,9 +20,9 @@ pub struct StreamReplicator {
 }
 
 impl StreamReplicator {
-    /// A replicator of `input`. `limits` are those of each replica's queue. `wake` is called when a
-    /// replica that waits for input gets some because another replica was polled; it can be left
-    /// out if all replicas are polled whenever the input has frames.
+    /// Creates a replicator of `input`. `limits` are those of each replica's queue. `wake` is
+    /// called when a waiting replica gets input because another replica was polled; it can be
+    /// omitted if all replicas are polled whenever the input has frames.
     pub fn new(
         input: Box<dyn FramedSource>,
         limits: QueueLimits,
@@ -33,7 +33,7 @@ impl StreamReplicator {
         Self { id, limits }
     }
 
-    /// Makes a source of the input's frames from the next key frame on.
+    /// Creates a source of the input's frames from the next key frame on.
     pub fn create_stream_replica(&self, cx: &mut SourceContext<'_>) -> OutletSource {
         let queue = FrameQueue::new(self.limits, Overflow::DropNewest).start_at_key_frame();
         // Cannot fail: the replicator itself is a user.
@@ -42,7 +42,7 @@ impl StreamReplicator {
         OutletSource::open(cx.demuxers, self.id, 0, queue, None, false)
     }
 
-    /// Closes the replicator. Its replicas go on.
+    /// Closes the replicator. Its replicas continue.
     pub fn close(self, cx: &mut SourceContext<'_>) {
         DemuxTable::release(cx, self.id);
     }

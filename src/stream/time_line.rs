@@ -18,6 +18,10 @@ pub(crate) struct TimeLine {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a stream has one, and boxed it would be an allocation"
+)]
 enum Kind {
     /// Frames have normal play times and are sent when they are due. There is no anchor while the
     /// stream does not play.

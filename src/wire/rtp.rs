@@ -100,6 +100,7 @@ pub const fn write_header(
 
 /// RTP or RTCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 3550")]
 pub enum PacketKind {
     /// An RTP packet (RFC 3550 section 5).
     Rtp,

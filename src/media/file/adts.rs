@@ -44,7 +44,7 @@ impl Elementary for AdtsHeader {
     }
 }
 
-/// Starts to look at an ADTS file.
+/// Starts a probe of an ADTS file.
 pub fn probe_adts(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(ElementaryProbe::<AdtsHeader>::new(path)?))
 }

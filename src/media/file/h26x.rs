@@ -1,7 +1,7 @@
 //! H.264 and H.265 byte stream files (`.264`, `.h264`, `.265`, `.h265`, `.hevc`).
 //!
-//! The probe reads the whole file once, for its length, the pictures that decoding can start at
-//! and a table of all access units; sources then read it through one shared descriptor.
+//! The probe reads the whole file once, to find its duration, the pictures with which decoding can
+//! start, and a table of all access units; sources then read it through one shared descriptor.
 
 mod file;
 mod index;

@@ -1,10 +1,9 @@
 //! Matroska and WebM files (RFC 9559, EBML: RFC 8794).
 //!
-//! [`probe_matroska`] looks at a file step by step and finds its tracks, duration and an index
-//! of the places where decoding can start: from the Cues, or by walking the whole file if there
-//! are none. All who play the file share what was found, and the open file. The tracks that one
-//! consumer plays share a demultiplexer, which stands in the
-//! [`DemuxTable`](crate::media::demux::DemuxTable).
+//! [`probe_matroska`] examines a file step by step and finds its tracks, duration and an index of
+//! the positions at which decoding can start: from the Cues, or by reading the whole file if there
+//! are none. All sources of the file share the results, and the open file. The tracks that one
+//! consumer plays share a demultiplexer in the [`DemuxTable`](crate::media::demux::DemuxTable).
 
 use super::{MediaFile, Probe, ProbeError, Track, open_regular};
 use crate::media::demux::OutletSource;
@@ -41,7 +40,7 @@ pub fn probe_matroska(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(MatroskaProbe::new(Input::File(Arc::new(file)), path.display().to_string())?))
 }
 
-/// As [`probe_matroska`], for a file in memory.
+/// Like [`probe_matroska`], for a file in memory.
 pub fn probe_matroska_bytes(bytes: Bytes) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(MatroskaProbe::new(Input::Memory(bytes), "in memory".into())?))
 }

@@ -1,4 +1,4 @@
-//! [`MediaFile`] and [`Probe`]: what all kinds of media files have in common.
+//! [`MediaFile`] and [`Probe`]: the common interface of all kinds of media files.
 
 use crate::codec::CodecParameters;
 use crate::media::{FramedSource, SourceContext};
@@ -14,30 +14,30 @@ use std::{fmt, io};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Track {
-    /// What a receiver must know of the track.
+    /// Codec and codec parameters of the track.
     pub parameters: CodecParameters,
-    /// Length, if known.
+    /// Duration, if known.
     pub duration: Option<Duration>,
     /// Whether [`FramedSource::seek`] works.
     pub seekable: bool,
-    /// Average rate in bits per second, if known.
+    /// Average bit rate in bit/s, if known.
     pub bitrate: Option<u32>,
 }
 
 impl Track {
-    /// A track of unknown length and rate that cannot seek.
+    /// Creates a track of unknown duration and bit rate that cannot seek.
     pub const fn new(parameters: CodecParameters) -> Self {
         Self { parameters, duration: None, seekable: false, bitrate: None }
     }
 }
 
-/// A file that was probed. It is immutable, and all streams of the file share it.
+/// A probed file. It is immutable, and shared by all streams of the file.
 pub trait MediaFile: fmt::Debug + Send + Sync {
-    /// The tracks that can be streamed; never empty.
+    /// Returns the tracks that can be streamed; never empty.
     fn tracks(&self) -> &[Track];
 
-    /// Opens track `track` for reading from the start. `consumer` names who plays: the tracks of
-    /// one file that are opened for the same consumer share one demultiplexer where the format
+    /// Opens track `track` for reading from the start. `consumer` identifies the consumer: the
+    /// tracks of a file that are opened for the same consumer share one demultiplexer if the format
     /// needs one.
     fn open_track(
         self: Arc<Self>,
@@ -49,15 +49,15 @@ pub trait MediaFile: fmt::Debug + Send + Sync {
 
 /// Examines a file, with a bounded amount of work per call.
 pub trait Probe: fmt::Debug {
-    /// Continues, and reads at most about `budget` bytes.
+    /// Continues the probe, and reads at most about `budget` bytes.
     fn poll_probe(&mut self, budget: usize) -> ProbePoll;
 }
 
-/// The state of a probe.
+/// The result of [`Probe::poll_probe`].
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "callers handle every outcome")]
 pub enum ProbePoll {
-    /// Call again.
+    /// The probe is not finished: poll again.
     Pending,
     /// The file can be served.
     Ready(Arc<dyn MediaFile>),
@@ -80,7 +80,7 @@ impl<M: MediaFile + 'static> From<Result<Option<Arc<M>>, ProbeError>> for ProbeP
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// No known ending of the name.
+    /// The file name has no known extension.
     UnknownType,
     /// The file cannot be read.
     Io(io::Error),

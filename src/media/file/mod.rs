@@ -1,4 +1,7 @@
-//! Media files: a probe that looks at a file step by step, and sources that read it.
+//! Media files: probes that examine a file step by step, and sources that read it.
+//!
+//! Start with [`probe`], which chooses the kind of file by its extension; its result is a
+//! [`MediaFile`].
 
 use std::path::Path;
 
@@ -26,7 +29,7 @@ fn extension(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).map_or_else(String::new, str::to_ascii_lowercase)
 }
 
-/// Whether `path` ends in a known extension (in any case).
+/// Returns whether `path` has a known extension (in any case).
 pub fn is_known(path: &Path) -> bool {
     KNOWN.contains(&extension(path).as_str())
 }
@@ -34,7 +37,7 @@ pub fn is_known(path: &Path) -> bool {
 /// Starts a probe for the kind of file that the extension names.
 ///
 /// # Errors
-/// The extension is not known, or the file cannot be read or is not a regular file.
+/// The extension is unknown, or the file cannot be read or is not a regular file.
 pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     let extension = extension(path);
     if !KNOWN.contains(&extension.as_str()) {

@@ -39,7 +39,7 @@ impl Elementary for FrameHeader {
     }
 }
 
-/// Starts to look at an MPEG audio file.
+/// Starts a probe of an MPEG audio file.
 pub fn probe_mpeg_audio(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(ElementaryProbe::<FrameHeader>::new(path)?))
 }

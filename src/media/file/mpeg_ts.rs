@@ -1,8 +1,8 @@
-//! MPEG-2 transport streams (.ts, .m2ts; packets of 188, 192 or 204 bytes). Length and positions come from the PCRs, found by
-//! looking at a bounded number of places; there is no index file.
+//! MPEG-2 transport streams (.ts, .m2ts; packets of 188, 192 or 204 bytes). Duration and positions
+//! are derived from the PCRs at a bounded number of places; there is no index file.
 //!
-//! Read ISO/IEC 13818-1 sections 2.4.4.3 (program association), 2.4.4.8 (program map) and 2.4.3.4
-//! (adaptation field).
+//! References: ISO/IEC 13818-1 sections 2.4.4.3 (program association), 2.4.4.8 (program map) and
+//! 2.4.3.4 (adaptation field).
 
 use super::shared::{CUT_SHORT, SharedFile, read_at, read_window};
 use super::{MediaFile, Probe, ProbeError, Track};
@@ -45,7 +45,7 @@ const WINDOWS_OF_TABLES: [u64; 3] = [2, 4, 16];
 const MAX_BACK: u64 = 15 * 27_000_000;
 const READS_PER_POLL: usize = 16;
 
-/// Starts to look at a transport stream file.
+/// Starts a probe of a transport stream file.
 pub fn probe_mpeg_ts(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(TsProbe::new(path)?))
 }

@@ -1,5 +1,5 @@
-//! [`SharedFile`]: one descriptor for all who read the same file, each at its own offset, open as
-//! long as anyone reads.
+//! [`SharedFile`]: one descriptor for all readers of a file, each with its own offset; it stays
+//! open as long as there are readers.
 
 use super::{ProbeError, open_regular};
 use std::fs::{File, Metadata};

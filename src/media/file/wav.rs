@@ -1,4 +1,4 @@
-//! WAV files (.wav): positions are arithmetic.
+//! WAV files (.wav), whose positions are computed.
 
 use super::shared::{CUT_SHORT, SharedFile, fill_at, read_window};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
@@ -21,7 +21,7 @@ const READ_LEN: usize = 8 * 1024;
 /// Frames that it reads at once: a third of a second.
 const READ_FRAMES: usize = 16;
 
-/// Starts to look at a WAV file.
+/// Starts a probe of a WAV file.
 pub fn probe_wav(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     let (shared, file) = SharedFile::open_first(path)?;
     Ok(Box::new(WavProbe { file, shared: Some(shared), parser: WavParser::new(), offset: 0 }))

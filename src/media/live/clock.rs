@@ -1,4 +1,4 @@
-//! [`Clock`]: the relation of an encoder's times to the wall clock, as the encoder tells it.
+//! [`Clock`]: the relation of an encoder's times to the wall clock, as set by the encoder.
 
 use crate::frame::Frame;
 use std::time::Duration;

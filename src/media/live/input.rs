@@ -1,4 +1,4 @@
-//! [`InputError`]: what an encoder hands over that is not what the stream was made for.
+//! [`InputError`]: errors in the frames that an encoder sends.
 
 use crate::codec::aac::AdtsHeader;
 use crate::codec::{CodecParameters, mpeg_audio};
@@ -13,18 +13,18 @@ const MAX_FRAME_LEN: usize = 16 << 20;
 /// So many frames in a row that count on like RTP packets are some.
 const RTP_RUN: u8 = 2;
 
-/// Why a frame was refused by [`LiveSender`](super::LiveSender).
+/// The reason for which a [`LiveSender`](super::LiveSender) refused a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputError {
-    /// An empty frame.
+    /// The frame is empty.
     Empty,
-    /// A frame of more than 16 MiB.
+    /// The frame has more than 16 MiB.
     TooLong {
         /// Its length.
         len: usize,
     },
-    /// H.264 or H.265 with a length in front of each NAL unit (as in MP4) instead of a start code.
+    /// H.264 or H.265 with a length before each NAL unit (as in MP4) instead of a start code.
     LengthPrefixed,
     /// H.264 or H.265 that does not begin with a start code.
     NoStartCode,
@@ -33,27 +33,27 @@ pub enum InputError {
     /// A picture that does not begin with its first slice, although the frame before ended its
     /// access unit.
     ContinuedPicture,
-    /// RTP packets instead of their payload.
+    /// The data are RTP packets instead of their payload.
     RtpPackets,
     /// AAC in a transport format (LOAS, ADIF), or several ADTS frames, or a part of one.
     AacTransport,
     /// MPEG audio that does not begin with a frame's header.
     NotMpegAudio,
-    /// A part of a frame of MPEG audio, or more than one.
+    /// The data are a part of a frame of MPEG audio, or more than one.
     NotOneFrame {
         /// What was given, in bytes.
         len: usize,
         /// The length that the frame's header tells.
         frame_len: usize,
     },
-    /// Samples of PCM that are not whole, or not of all channels.
+    /// The samples are incomplete, or not of all channels.
     PartialSamples {
         /// What was given, in bytes.
         len: usize,
         /// Bytes of one sample of all channels.
         block: usize,
     },
-    /// Not a sequence of whole transport stream packets of 188 bytes.
+    /// The data are not a sequence of whole transport stream packets of 188 bytes.
     NotTransportPackets,
 }
 

@@ -1,4 +1,4 @@
-//! [`LiveSender`]: the end of the encoder's thread.
+//! [`LiveSender`]: the end of a live stream on the encoder's thread.
 
 use super::input::InputError;
 use super::shared::{LiveStats, Noted, Sent, Shared};
@@ -10,14 +10,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// The sending end: `Send` and cloneable. The stream ends when the last clone is dropped.
+/// The sending end of a live stream: `Send` and cloneable. The stream ends when the last clone is
+/// dropped.
 ///
 /// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream) makes one for each
 /// track of a live stream; [`live_stream`](super::live_stream) makes one without a server.
 ///
 /// # Example
 ///
-/// A camera, whose encoder heeds what its viewers need:
+/// A camera whose encoder responds to its viewers' needs:
 ///
 /// ```no_run
 /// use riverrun::env::UsageEnvironment;
@@ -61,17 +62,18 @@ impl LiveSender {
         Self { shared }
     }
 
-    /// Hands a frame over. It waits only while the loop takes a frame out of a queue, which is a
-    /// few instructions. `pts` and `dts` are on a clock of the encoder's choice, which all tracks
-    /// of a presentation share.
+    /// Sends a frame. This blocks only while the loop takes a frame from a queue, for a few
+    /// instructions. `pts` and `dts` refer to a clock of the encoder's choice, which all tracks of
+    /// a presentation share.
     ///
-    /// H.264 and H.265 are in Annex B form, see [`Frame`]. Whether a frame is a key frame is read
-    /// from its bytes; [`FrameFlags::key`](crate::frame::FrameFlags) counts only for pieces of an
-    /// access unit that have no slice. Parameter sets by themselves are stored and sent with the
-    /// next key frame. An access unit of AAC is bare or has its ADTS header, which is removed. PCM
-    /// comes in whole samples of all channels, MPEG audio frame by frame, a transport stream in
-    /// whole packets. Other frames are [refused](Sent::Refused). Frames of an application's own
-    /// codec ([`CodecParameters::Other`](crate::codec::CodecParameters::Other)) are taken as they are, with the flags that they have.
+    /// H.264 and H.265 must be in Annex B form, see [`Frame`]. Whether a frame is a key frame is
+    /// detected from its bytes; [`FrameFlags::key`](crate::frame::FrameFlags) is used only for
+    /// pieces of an access unit without a slice. Parameter sets sent by themselves are stored and
+    /// sent with the next key frame. An access unit of AAC may have an ADTS header, which is
+    /// removed. PCM must be in whole samples of all channels, MPEG audio in single frames, a
+    /// transport stream in whole packets. Other frames are [refused](Sent::Refused). Frames of an
+    /// application's own codec ([`CodecParameters::Other`](crate::codec::CodecParameters::Other))
+    /// are sent as they are, with their flags.
     pub fn send(&self, frame: Frame) -> Sent {
         match self.accept(frame) {
             Ok(sent) => sent,
@@ -79,8 +81,8 @@ impl LiveSender {
         }
     }
 
-    /// Hands a whole access unit of video or a frame of audio over, like [`send`](Self::send), as a
-    /// [key frame](crate::frame::FrameFlags) of unknown duration.
+    /// Sends a whole access unit of video or a frame of audio, like [`send`](Self::send), as a [key
+    /// frame](crate::frame::FrameFlags) of unknown duration.
     pub fn send_access_unit(&self, data: impl Into<Bytes>, pts: Duration) -> Sent {
         self.send(Frame::new(data, pts, Duration::ZERO))
     }
@@ -124,18 +126,18 @@ impl LiveSender {
         Sent::Refused(error)
     }
 
-    /// States the wall-clock time (since the Unix epoch) at which the frame of `pts` was captured.
-    /// It goes with the next frame that has no [`Frame::wall_clock`] of its own. Sender reports
-    /// then relate RTP timestamps to that clock, which synchronizes tracks whose times are on
+    /// Sets the wall-clock time (since the Unix epoch) at which the frame with `pts` was captured.
+    /// It applies to the next frame without a [`Frame::wall_clock`] of its own. Sender reports then
+    /// relate RTP timestamps to that clock, which synchronizes tracks whose times come from
     /// different clocks.
     ///
-    /// Call it again, each second or with each key frame, as the encoder's clock drifts against
-    /// the wall clock, and after the encoder's times have begun anew. In between the server follows
-    /// the drift by the frames' arrival; a viewer who comes when more than ten seconds of media
-    /// have passed begins with the server's own wall clock.
+    /// Call it repeatedly, each second or with each key frame, because the encoder's clock drifts
+    /// against the wall clock, and after the encoder's times have started over. In between, the
+    /// server follows the drift by the arrival of frames; a viewer who joins after more than ten
+    /// seconds of media without a call gets the server's own wall clock.
     ///
-    /// For the tracks of [`add_live_stream`](crate::server::RtspServer::add_live_stream) one call
-    /// sets the clock of all, unless the application said that they have one each.
+    /// For the tracks of [`add_live_stream`](crate::server::RtspServer::add_live_stream), one call
+    /// sets the clock of all tracks, unless the options say that each has its own.
     pub fn set_clock(&self, pts: Duration, wall_clock: Duration) {
         self.shared.set_clock(pts, wall_clock);
         for other in self.shared.clocks.get().into_iter().flatten().filter_map(Weak::upgrade) {
@@ -143,15 +145,15 @@ impl LiveSender {
         }
     }
 
-    /// Whether the encoder should make its next frame a key frame: viewers have joined, ask for one
-    /// (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), or were sent nothing for a while. At most
-    /// twice a second for each stream of the server. Takes no lock.
+    /// Returns whether the encoder should make its next frame a key frame: viewers have joined,
+    /// have requested one (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), or were sent nothing
+    /// for a while. True at most twice a second for each stream of the server. Takes no lock.
     #[must_use]
     pub fn key_frame_wanted(&self) -> bool {
         self.shared.key_frame_wanted.swap(false, Ordering::Relaxed)
     }
 
-    /// The counters.
+    /// Returns the counters.
     pub fn stats(&self) -> LiveStats {
         self.shared.lock().stats()
     }

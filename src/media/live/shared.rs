@@ -1,4 +1,4 @@
-//! [`Shared`]: what the two ends of a live stream share, the sources' queues behind one lock.
+//! [`Shared`]: the common state of both ends of a live stream: the sources' queues behind one lock.
 
 use super::clock::Clock;
 use super::input::{InputError, InputKind, RtpLook, continues_picture, is_length_prefixed};
@@ -16,15 +16,15 @@ use std::time::Duration;
 /// The result of sending a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "tells the encoder whether the loop is behind"]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "encoders handle every outcome")]
 pub enum Sent {
-    /// Every source has it.
+    /// All sources have received the frame.
     Accepted,
     /// A source's queue is full; that source skips frames up to the next key frame.
     Dropped,
-    /// There is no viewer at the moment. Parameter sets were stored.
+    /// There is no viewer at the moment. Parameter sets have been stored.
     NoReceiver,
-    /// The receiving end of the stream is gone, so that there will be no viewer.
+    /// The receiving end no longer exists, so there will be no viewers.
     Closed,
     /// The frame does not fit the stream's codec and was dropped. Each kind of error is logged
     /// once.
@@ -35,13 +35,13 @@ pub enum Sent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LiveStats {
-    /// Frames handed to [`LiveSender::send`](super::LiveSender::send).
+    /// Frames passed to [`LiveSender::send`](super::LiveSender::send).
     pub sent: u64,
-    /// Of these, those that every source took.
+    /// Number of those that every source accepted.
     pub accepted: u64,
-    /// Of these, those that at least one source dropped.
+    /// Number of those that at least one source dropped.
     pub dropped: u64,
-    /// Of these, those that were refused ([`Sent::Refused`]).
+    /// Number of those that were refused ([`Sent::Refused`]).
     pub refused: u64,
     /// Number of frames in the queue of the source that is furthest behind.
     pub queued: usize,

@@ -1,4 +1,4 @@
-//! [`LiveStream`] and [`LiveSource`]: the end of the event loop's thread.
+//! [`LiveStream`] and [`LiveSource`]: the end of a live stream on the event loop's thread.
 
 use super::shared::{LiveStats, Shared};
 use crate::codec::CodecParameters;
@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The receiving end of a live stream, which makes any number of sources.
+/// The receiving end of a live stream, which creates any number of sources.
 pub struct LiveStream {
     shared: Arc<Shared>,
 }
@@ -21,37 +21,37 @@ impl LiveStream {
         Self { shared }
     }
 
-    /// Makes a source with its own queue. It begins with the first key frame that is sent after the
-    /// source was first polled.
+    /// Creates a source with its own queue. It begins with the first key frame that is sent after
+    /// the source was first polled.
     pub fn create_source(&self) -> LiveSource {
         let key = Some(self.shared.lock().add_source());
         LiveSource { shared: Arc::clone(&self.shared), key }
     }
 
-    /// The parameters of the codec, as far as they are known now.
+    /// Returns the codec parameters, as far as they are known.
     pub fn parameters(&self) -> CodecParameters {
         self.shared.lock().parameters.clone()
     }
 
-    /// A hash of the parameters, which changes when they do.
+    /// Returns a hash of the codec parameters, which changes when they do.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.shared.lock().parameters.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Whether the parameters are complete, so that SDP can state them: for H.264 and H.265,
-    /// whether the parameter sets are known.
+    /// Returns whether the codec parameters are complete, so that SDP can state them: for H.264 and
+    /// H.265, whether the parameter sets are known.
     pub fn is_described(&self) -> bool {
         access_unit::is_complete(&self.shared.lock().parameters)
     }
 
-    /// Whether all senders are gone.
+    /// Returns whether all senders have been dropped.
     pub fn has_ended(&self) -> bool {
         self.shared.lock().senders == 0
     }
 
-    /// The counters.
+    /// Returns the counters.
     pub fn stats(&self) -> LiveStats {
         self.shared.lock().stats()
     }
@@ -69,21 +69,21 @@ impl fmt::Debug for LiveStream {
     }
 }
 
-/// A source of the frames that the senders of a live stream send. Frames are ready at once,
-/// whatever their times. Without a frame the source waits for input, and the stream's [`Wake`](crate::media::Wake) is
-/// called when there is some. It ends when the last sender is gone and all frames are read.
+/// A source of the frames of a live stream. Frames are ready at once, whatever their times. Without
+/// a frame the source waits for input, and the stream's [`Wake`](crate::media::Wake) is called when
+/// a frame arrives. It ends when the last sender has been dropped and all frames are read.
 pub struct LiveSource {
     shared: Arc<Shared>,
     key: Option<usize>,
 }
 
 impl LiveSource {
-    /// The parameters of the codec, as far as they are known now.
+    /// Returns the codec parameters, as far as they are known.
     pub fn parameters(&self) -> CodecParameters {
         self.shared.lock().parameters.clone()
     }
 
-    /// Number of frames that were dropped because this source was not read in time.
+    /// Returns the number of frames dropped because this source was not read in time.
     pub fn dropped(&self) -> u64 {
         let state = self.shared.lock();
         self.key.and_then(|key| state.sources.get(key)).map_or(0, |r| r.queue.dropped())

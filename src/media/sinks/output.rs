@@ -8,6 +8,7 @@ use std::path::Path;
 /// A writer without positions, such as standard output, where a sink wants one that seeks. Headers
 /// of files that are written to it stay as they were at the beginning.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a writer and nothing else")]
 pub struct Pipe<W>(
     /// The writer.
     pub W,
@@ -123,7 +124,7 @@ impl<W: Write + Seek> Output<W> {
         }
         let written = self.writer.write_all(bytes);
         let end = self.writer.seek(SeekFrom::End(0));
-        written.and(end.map(drop)).map_err(|e| self.fail(&e))
+        written.and_then(|()| end.map(drop)).map_err(|e| self.fail(&e))
     }
 }
 

@@ -10,6 +10,7 @@ const MAX_SOURCES: usize = 16;
 
 /// The direction of media, from the point of view of the end that the description is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "closed by RFC 4566 section 6")]
 pub enum Direction {
     /// `a=sendrecv`, the default.
     #[default]
@@ -38,6 +39,7 @@ fn direction(attributes: &[Attribute]) -> Option<Direction> {
 
 /// The value of `a=rtcp`: where RTCP packets are sent if not to the port after that of RTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 3605 section 2.1")]
 pub struct RtcpPort {
     /// Port.
     pub port: u16,
@@ -56,6 +58,7 @@ impl RtcpPort {
 
 /// The feedback messages that `a=rtcp-fb` allows for a payload type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct RtcpFeedback {
     /// `nack`: generic negative acknowledgements (RFC 4585 section 6.2.1).
     pub nack: bool,
@@ -86,6 +89,7 @@ impl RtcpFeedback {
 
 /// The value of `a=source-filter`: the sources from which packets of a group are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "closed by RFC 4570 section 3")]
 pub struct SourceFilter {
     /// Whether packets of these sources are accepted (`incl`), or those of all others (`excl`).
     pub includes: bool,
