@@ -206,7 +206,7 @@ fn a_member_of_a_multicast_group_may_ask_for_a_key_frame() {
     let mut packet = [0; 2048];
     let (len, _) = rtp.recv_from(&mut w.env, &mut packet).expect("the stream");
     let ssrc = RtpPacket::parse(&packet[..len]).unwrap().ssrc;
-    assert!(!encoder.sender.key_frame_wanted(), "nobody has asked");
+    assert!(encoder.sender.key_frame_wanted(), "when the stream began");
     let before = told.get();
     let to = "10.0.0.1:5005".parse().unwrap();
     let lose = |w: &mut World, socket: &mut UdpSocket, ssrc: u32| {
