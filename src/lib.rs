@@ -22,14 +22,14 @@
 //! # }
 //! ```
 //!
-//! Every file of `films` is now `rtsp://host:8554/<file name>`. From here on:
+//! Every file of `films` is now available as `rtsp://host:8554/<file name>`. Where to look next:
 //! [`RtspServer::add_live_stream`](server::RtspServer::add_live_stream) for a camera,
-//! [`ServerMediaSession`](server::ServerMediaSession) for names of one's own,
-//! [`StreamFactory`](server::StreamFactory) for sources of one's own,
-//! [`FormatRegistry`](payload::FormatRegistry) for codecs of one's own,
-//! [`ServerHooks`](server::ServerHooks) for who may do what,
-//! [`RtpReceiver`](receive::RtpReceiver) for streams that come in, and the programs in `examples/`.
-//! Those who know live555 find their classes and calls in [`coming_from_live555`].
+//! [`ServerMediaSession`](server::ServerMediaSession) for streams under chosen names,
+//! [`StreamFactory`](server::StreamFactory) for an application's own sources,
+//! [`FormatRegistry`](payload::FormatRegistry) for an application's own codecs,
+//! [`ServerHooks`](server::ServerHooks) for access control and notifications,
+//! [`RtpReceiver`](receive::RtpReceiver) for receiving streams, and the programs in `examples/`.
+//! [`coming_from_live555`] lists live555's classes and calls with their counterparts here.
 //!
 //! # Rooms
 //!
@@ -53,14 +53,13 @@
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports what
 //!   the rooms right below it have for applications.
 //!
-//! A room uses those above it in this list, never those below; `env` and `net` know nothing of RTSP,
+//! A room uses those above it in this list, never those below it; `env` and `net` know nothing of RTSP,
 //! RTP or SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of
 //! more than two. `tests/layering` reads every import and holds the crate to it. Rooms name each
 //! other's objects by [`ids`].
 //!
-//! Up to `media` nothing opens a socket, reads a clock or draws randomness (files enter through
-//! [`media::file`] alone): it is told the time and given the bytes. That is why every parser can be
-//! fuzzed and why the whole server runs in simulated time, against a network that loses, delays and
+//! Up to `media` nothing opens a socket, reads a clock or draws randomness (files are read in
+//! [`media::file`] only): time and bytes are arguments. That is why every parser can be fuzzed and why the whole server runs in simulated time, against a network that loses, delays and
 //! reorders as a seed says.
 //!
 //! # The way of a request in
@@ -116,11 +115,11 @@
 //! Ownership goes down: the environment owns the server, the server its tables of connections,
 //! client sessions, media sessions, streams and sockets, a stream its source and sink, a filter
 //! its input. What several others use stands in a table ([`arena`]) and is named by an id with a
-//! generation: who holds the id of something that is gone finds nothing, and takes that as "it
-//! has ended". Facts go up as returned values ([`FramePoll`](media::FramePoll), counts, actions
-//! to take), never through callbacks, so nothing is called while it is in the middle of a call.
-//! An object is taken out of its slot while it is called, and can thus be lent the rest, and
-//! close itself or others.
+//! generation: a look-up with the id of an ended object finds nothing, which tells the caller that
+//! the object has ended. Facts go up as returned values ([`FramePoll`](media::FramePoll), counts, actions
+//! to take), never through callbacks, so no object is called while it is in the middle of a
+//! call. An object is moved out of its slot while it is called, so that it can be given the rest of
+//! the table, and can close itself or others.
 //!
 //! # The chain: source → filter → sink
 //!
@@ -163,7 +162,7 @@
 //!   stands behind the name has changed.
 //! * Client sessions are a [`SessionPool`](server::pool::SessionPool) with limits, exact expiry
 //!   and a rule for who may use a session, as GStreamer's RTSP server has it.
-//! * An error says whose fault it is ([`Error`]); one function makes status codes of errors.
+//! * Errors are classified by cause ([`Error`]); one function converts them to status codes.
 #![forbid(unsafe_code)]
 
 pub mod arena;

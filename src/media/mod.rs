@@ -1,9 +1,9 @@
 //! Sources, filters and queues of media. Frames are pulled from the consuming end, without
 //! callbacks.
 //!
-//! Start with [`FramedSource`], the interface of everything that produces [`Frame`]s. [`file`](mod@file)
-//! reads media files, [`live`] takes frames from an encoder, [`sinks`] write frames to files,
-//! [`replicator`] and [`demux`] serve several consumers.
+//! Start with [`FramedSource`], the interface of everything that produces [`Frame`]s.
+//! [`file`](mod@file) reads media files, [`live`] takes frames from an encoder, [`sinks`] write
+//! frames to files, [`replicator`] and [`demux`] serve several consumers.
 
 use crate::frame::Frame;
 pub use frame_memory::FrameMemory;
