@@ -101,7 +101,7 @@ impl RtspServer {
             return false;
         }
         let connections = &mut self.connections;
-        self.streams.with_stream(env, connections, id, |s, env, cx| s.leave(env, cx));
+        self.streams.with_stream(env, connections, id, |s, env, cx| s.end_at_once(env, cx));
         self.streams.remove(env, id);
         true
     }

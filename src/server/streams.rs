@@ -38,16 +38,16 @@ impl RtspServer {
         })
     }
 
-    /// Runs the RTCP side of a stream, and adds the packets sent to its sessions' counters.
+    /// Runs the RTCP side of a stream. The packets sent to the destinations that get a report are
+    /// added to their sessions' counters.
     pub(crate) fn run_stream_rtcp(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        if self.streams.run_rtcp(env, &mut self.connections, id) {
-            let pool = &mut self.pool;
-            self.streams.take_totals(id, |session, sent| {
-                if let Some(session) = pool.session_mut(session) {
-                    session.count_sent(sent.packets, sent.octets);
-                    session.count_dropped(sent.dropped_frames);
-                }
-            });
-        }
+        let slots = self.streams.run_rtcp(env, &mut self.connections, id);
+        let pool = &mut self.pool;
+        self.streams.take_totals(id, slots, |session, sent| {
+            if let Some(session) = pool.session_mut(session) {
+                session.count_sent(sent.packets, sent.octets);
+                session.count_dropped(sent.dropped_frames);
+            }
+        });
     }
 }

@@ -17,13 +17,24 @@ pub(crate) enum Goodbye {
     BeforeAnswer,
 }
 
+/// What a destination is still to be sent of the end of its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Farewell {
+    #[default]
+    Nothing,
+    Goodbye,
+    /// It has not been sent a report, and a BYE may not be a participant's only packet (RFC 3550
+    /// section 6.3.7).
+    ReportAndGoodbye,
+}
+
 /// A destination that was taken out of its stream.
 #[derive(Debug)]
 pub(crate) struct ReleasedDestination {
     pub(crate) destination: Destination,
-    /// The BYE that its connection is sent before the answer, with its interleaving prefix; empty if
+    /// What its connection is sent before the answer: a BYE with its interleaving prefix. Empty if
     /// there is none.
-    pub(crate) last_packet: Vec<u8>,
+    pub(crate) last_words: Vec<u8>,
 }
 
 /// Where a stream's packets go.
@@ -49,6 +60,8 @@ pub(crate) struct Destination {
     pub(super) report_owed: bool,
     /// It has got a report, and no BYE since.
     pub(super) has_heard: bool,
+    /// What it is owed since the stream has ended.
+    pub(super) farewell: Farewell,
     /// When its session was last kept alive because its connection takes what it is sent.
     pub(super) drained_at: Option<Instant>,
     /// Counted when sent (TCP, or with a transform of its own) or added up from the stream's totals
@@ -74,6 +87,7 @@ impl Destination {
             joined_late: false,
             report_owed: false,
             has_heard: false,
+            farewell: Farewell::Nothing,
             drained_at: None,
             totals: Totals::default(),
             since: Totals::default(),

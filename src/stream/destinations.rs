@@ -5,6 +5,7 @@ mod own_transforms;
 mod rtcp;
 
 use self::own_transforms::protect_for_connection;
+pub(crate) use self::rtcp::Recipients;
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
@@ -161,10 +162,16 @@ impl Destinations {
         self.table.get_mut(id).map(Destination::take_totals).unwrap_or_default()
     }
 
-    /// The same of all destinations that belong to client sessions.
-    pub(crate) fn take_all_totals(&mut self, mut take: impl FnMut(ClientSessionId, Totals)) {
+    /// The same of those destinations in some slots of the table that belong to client sessions.
+    pub(crate) fn take_totals_of_some(
+        &mut self,
+        slots: Range<usize>,
+        mut take: impl FnMut(ClientSessionId, Totals),
+    ) {
         let totals = self.totals;
-        for (_, d) in self.table.iter_mut() {
+        for slot in slots.start..slots.end.min(self.table.slot_count()) {
+            let Some(id) = self.table.id_at(slot) else { continue };
+            let Some(d) = self.table.get_mut(id) else { continue };
             d.count_shared(totals);
             if let Some(session) = d.session {
                 take(session, d.take_totals());

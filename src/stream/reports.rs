@@ -20,9 +20,11 @@ use crate::ids::DestinationId;
 use crate::rtp::rtcp::{
     NtpTime, ReceptionStatistics, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts,
 };
-use crate::stream::destination::destination_key;
+use crate::stream::destination::{Farewell, destination_key};
+use crate::stream::destinations::{Destinations, Recipients};
 use crate::stream::distribution::Distribution;
 use crate::stream::send_context::SendContext;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// How long a report that is due waits for a frame to go out with. In a connection the two are one
@@ -60,14 +62,15 @@ pub(crate) struct Reports {
     has_new_ssrc: bool,
 }
 
-/// A report on its way to the destinations, in the order of their slots in the table.
-#[derive(Debug, Default)]
+/// A packet on its way to the destinations, in the order of their slots in the table.
+#[derive(Debug)]
 struct Round {
     packet: Vec<u8>,
+    /// With a BYE: the report that newcomers get before it.
+    report: Vec<u8>,
     /// How many slots are done with; `None`: all.
     done: Option<usize>,
-    /// Connections get the report too; otherwise they had it with a frame.
-    over_tcp: bool,
+    to: Recipients,
 }
 
 impl Reports {
@@ -76,7 +79,12 @@ impl Reports {
             rtcp,
             packet: Vec::new(),
             awaits_frame: false,
-            round: Round::default(),
+            round: Round {
+                packet: Vec::new(),
+                report: Vec::new(),
+                done: None,
+                to: Recipients::Playing,
+            },
             has_left: false,
             has_new_ssrc: false,
         }
@@ -102,9 +110,14 @@ impl Reports {
 
     // When reports are sent
 
-    /// Whether a report is on its way, which some destinations have not been sent yet.
+    /// Whether a report or a BYE is on its way, which some destinations have not been sent yet.
     pub(crate) const fn is_under_way(&self) -> bool {
         self.round.done.is_some()
+    }
+
+    /// Whether a BYE is on its way.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_under_way() && self.round.to == Recipients::Leaving
     }
 
     /// When [`is_due`](Self::is_due) is to be asked, or [`send_some`](Self::send_some) to be
@@ -153,27 +166,34 @@ impl Reports {
     }
 
     /// Lets the report that was written last, if it is not empty, go to all destinations, a part of
-    /// them in each turn; to connections only with `over_tcp`.
-    pub(crate) fn begin_round(&mut self, over_tcp: bool) {
+    /// them in each turn.
+    pub(crate) fn begin_round(&mut self, to: Recipients) {
         if !self.packet.is_empty() {
             std::mem::swap(&mut self.round.packet, &mut self.packet);
-            (self.round.done, self.round.over_tcp) = (Some(0), over_tcp);
+            (self.round.done, self.round.to) = (Some(0), to);
         }
     }
 
-    /// Sends the report that is on its way to some more destinations.
+    /// Sends the packet that is on its way to some more destinations. Returns their slots in the
+    /// table.
     pub(crate) fn send_some(
         &mut self,
         out: &mut Distribution,
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,
-    ) {
-        let Round { packet, done, over_tcp } = &mut self.round;
-        let Some(begin) = done.take() else { return };
-        let end = begin.saturating_add(SLOTS_PER_TURN);
+    ) -> Range<usize> {
+        let Round { packet, report, done, to } = &mut self.round;
+        let Some(begin) = done.take() else { return 0..0 };
+        let slots = begin..begin.saturating_add(SLOTS_PER_TURN);
         let destinations = out.destinations_mut();
-        let more = destinations.send_rtcp_to_some(packet, begin..end, *over_tcp, env, context);
-        *done = more.then_some(end);
+        let more = match to {
+            Recipients::Leaving => {
+                destinations.send_farewell_to_some(report, packet, slots.clone(), env, context)
+            }
+            _ => destinations.send_rtcp_to_some(packet, slots.clone(), *to, env, context),
+        };
+        *done = more.then_some(slots.end);
+        slots
     }
 
     /// Sends a report to destinations that have just got their first packets, so that they can
@@ -198,48 +218,48 @@ impl Reports {
 
     // BYE
 
-    /// Tells everybody that no more will come. Newcomers that have not been sent a report get one
-    /// first: a BYE may not be a participant's only packet (RFC 3550 section 6.3.7).
-    pub(crate) fn leave(
-        &mut self,
-        sender: SenderState,
-        out: &mut Distribution,
-        env: &mut UsageEnvironment,
-        context: &mut SendContext<'_>,
-    ) {
-        if out.destinations().has_newcomers() {
+    /// Lets a BYE go to all destinations that the stream is sent to, a part of them in each turn.
+    /// Newcomers that have not been sent a report get one first. Whether a destination plays on does
+    /// not matter from here on.
+    pub(crate) fn begin_leaving(&mut self, sender: SenderState, out: &mut Distribution) {
+        self.awaits_frame = false;
+        self.round.report.clear();
+        if out.destinations_mut().owe_goodbye() {
             self.write_out_of_turn(sender, out);
-            out.destinations_mut().greet(&self.packet, usize::MAX, env, context);
+            std::mem::swap(&mut self.round.report, &mut self.packet);
         }
-        self.say_goodbye(sender, None, out, env, context);
-        out.destinations_mut().note_goodbye();
+        self.write_goodbye(sender, out);
+        std::mem::swap(&mut self.round.packet, &mut self.packet);
+        (self.round.done, self.round.to) = (Some(0), Recipients::Leaving);
         self.has_left = true;
     }
 
-    /// Tells all, or one destination alone, that no more will come.
-    pub(crate) fn say_goodbye(
+    /// Calls `send` with each packet that a destination is owed since the stream has ended. Returns
+    /// whether it was owed any.
+    pub(crate) fn settle_farewell(
         &mut self,
-        sender: SenderState,
-        only: Option<DestinationId>,
+        id: DestinationId,
         out: &mut Distribution,
-        env: &mut UsageEnvironment,
-        context: &mut SendContext<'_>,
-    ) {
-        self.write_goodbye(sender, out);
-        out.destinations_mut().send_rtcp(&self.packet, only, env, context);
+        mut send: impl FnMut(&mut Destinations, &[u8]),
+    ) -> bool {
+        let destinations = out.destinations_mut();
+        let owed = destinations.take_farewell(id);
+        if owed == Farewell::ReportAndGoodbye {
+            send(destinations, &self.round.report);
+        }
+        if owed != Farewell::Nothing {
+            send(destinations, &self.round.packet);
+        }
+        owed != Farewell::Nothing
     }
 
     /// Writes a BYE, and returns it as all destinations get it; it is empty if nobody has heard of
     /// the stream.
-    pub(crate) fn write_goodbye(
-        &mut self,
-        sender: SenderState,
-        out: &mut Distribution,
-    ) -> &mut Vec<u8> {
+    pub(crate) fn write_goodbye(&mut self, sender: SenderState, out: &mut Distribution) -> &[u8] {
         self.packet.clear();
         self.rtcp.bye_for_now(sender.ntp, sender.facts, &mut self.packet);
         out.protect_report(&mut self.packet);
-        &mut self.packet
+        &self.packet
     }
 
     // What receivers say
@@ -305,10 +325,10 @@ mod tests {
             if !reports.write_due(now, sender, &mut out).is_empty() {
                 break;
             }
-            reports.begin_round(true);
+            reports.begin_round(Recipients::Playing);
             assert!(!reports.is_under_way(), "there is nothing to send");
         }
-        reports.begin_round(true);
+        reports.begin_round(Recipients::Playing);
         assert!(reports.is_under_way() && !reports.awaits_frame());
         assert_eq!(reports.poll_timeout(now), Some(now + ROUND_INTERVAL));
         assert!(!reports.is_due(now + Duration::from_secs(60)), "not before the round is over");

@@ -20,6 +20,7 @@ use crate::rtp::transform::PacketTransform;
 use crate::stream::destination::{
     Destination, DestinationTransport, Goodbye, ReleasedDestination, Totals,
 };
+use crate::stream::destinations::Destinations;
 use crate::stream::distribution::Distribution;
 use crate::stream::key_frame_requests::KeyFrameRequests;
 use crate::stream::key_frames::KeyFrameWatch;
@@ -31,9 +32,9 @@ use crate::stream::reports::{Reports, SenderState};
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::SocketsId;
 use crate::stream::timers::StreamTimers;
-use crate::wire::interleaved;
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::fmt;
+use std::ops::Range;
 use std::time::Instant;
 
 pub(crate) use play::StartPoint;
@@ -230,9 +231,14 @@ impl StreamState {
         Some((totals, self.reports.reception(id)))
     }
 
-    /// Calls `take` with what was sent for each client session since the last call.
-    pub(crate) fn take_all_totals(&mut self, take: impl FnMut(ClientSessionId, Totals)) {
-        self.distribution.destinations_mut().take_all_totals(take);
+    /// Calls `take` with what was sent, since the last call, for each client session whose
+    /// destination is in these slots of the table.
+    pub(crate) fn take_totals_of_some(
+        &mut self,
+        slots: Range<usize>,
+        take: impl FnMut(ClientSessionId, Totals),
+    ) {
+        self.distribution.destinations_mut().take_totals_of_some(slots, take);
     }
 
     /// What was sent to one destination since the last call.
@@ -258,30 +264,32 @@ impl StreamState {
         id: DestinationId,
         goodbye: Goodbye,
     ) -> Option<ReleasedDestination> {
+        let sender = self.sender_state(env);
         let leaving = self.destination(id)?;
         let (transport, has_heard) = (leaving.transport(), leaving.has_heard);
         if leaving.is_udp() && leaving.is_playing() {
             self.distribution.finish_for(env, context, id);
         }
-        let mut last_packet = Vec::new();
-        match (goodbye, transport) {
-            (Goodbye::None, _) => {}
-            _ if !has_heard => {}
-            (Goodbye::BeforeAnswer, DestinationTransport::Tcp { rtcp_channel, .. }) => {
-                let sender = self.sender_state(env);
-                let packet = self.reports.write_goodbye(sender, &mut self.distribution);
-                self.distribution.destinations_mut().protect_report_for(id, packet);
-                if !packet.is_empty() && !interleaved::write(rtcp_channel, packet, &mut last_packet)
+        let mut last_words = Vec::new();
+        if goodbye != Goodbye::None {
+            let mut send = |destinations: &mut Destinations, packet: &[u8]| match transport {
+                DestinationTransport::Tcp { rtcp_channel, .. }
+                    if goodbye == Goodbye::BeforeAnswer =>
                 {
-                    log::debug!("stream {:08x}: BYE is too long", self.ssrc());
+                    destinations.write_rtcp_for(id, packet, rtcp_channel, &mut last_words);
                 }
+                _ => destinations.send_rtcp_to(id, packet, env, context),
+            };
+            let was_owed = self.reports.settle_farewell(id, &mut self.distribution, &mut send);
+            if has_heard && !was_owed {
+                let packet = self.reports.write_goodbye(sender, &mut self.distribution);
+                send(self.distribution.destinations_mut(), packet);
             }
-            _ => self.say_goodbye(env, context, Some(id)),
         }
         self.pause(env, id);
         self.reports.remove_destination(id);
         let destination = self.distribution.destinations_mut().remove(id)?;
-        Some(ReleasedDestination { destination, last_packet })
+        Some(ReleasedDestination { destination, last_words })
     }
 
     /// Lets `transform` protect all packets, RTP and RTCP, of the stream. Before the first packet.
@@ -389,26 +397,6 @@ impl StreamState {
             octet_count: self.sink.octet_count(),
         };
         SenderState { ntp: NtpTime::from_unix(ntp), facts: running_time.map(facts) }
-    }
-
-    // The end
-
-    /// Tells everybody that no more will come.
-    pub(crate) fn leave(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
-        let sender = self.sender_state(env);
-        self.reports.leave(sender, &mut self.distribution, env, context);
-    }
-
-    /// Tells all who are sent the stream, or one destination alone, that no more will come
-    /// (RFC 3550 section 6.6).
-    pub(crate) fn say_goodbye(
-        &mut self,
-        env: &mut UsageEnvironment,
-        context: &mut SendContext<'_>,
-        only: Option<DestinationId>,
-    ) {
-        let sender = self.sender_state(env);
-        self.reports.say_goodbye(sender, only, &mut self.distribution, env, context);
     }
 
     /// Releases timers and what the source holds in tables.

@@ -35,6 +35,7 @@ use crate::stream::timers::StreamTimers;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Bytes that are read of a datagram: none that stays whole on the way is longer.
@@ -211,7 +212,7 @@ impl Streams {
     /// Says goodbye to all destinations, and closes everything.
     pub(crate) fn close(&mut self, env: &mut UsageEnvironment, connections: &mut Connections) {
         for id in self.table.ids().collect::<Vec<_>>() {
-            self.with_stream(env, connections, id, |s, env, cx| s.say_goodbye(env, cx, None));
+            self.with_stream(env, connections, id, |s, env, cx| s.end_at_once(env, cx));
             self.remove(env, id);
         }
         self.sockets.close(env);
@@ -256,19 +257,16 @@ impl Streams {
         }
     }
 
-    /// Runs the control side of a stream whose timer has expired. Returns whether a report, if it
-    /// was one's turn, has gone to all: a good time to [take totals](Self::take_totals).
+    /// Runs the control side of a stream whose timer has expired. Returns the slots of destinations
+    /// that a report went to: a good time to [take their totals](Self::take_totals).
     pub(crate) fn run_rtcp(
         &mut self,
         env: &mut UsageEnvironment,
         connections: &mut Connections,
         id: StreamId,
-    ) -> bool {
-        let is_done = self.with_stream(env, connections, id, |stream, env, cx| {
-            stream.run_rtcp(env, cx);
-            !stream.is_reporting()
-        });
-        is_done == Some(true)
+    ) -> Range<usize> {
+        let slots = self.with_stream(env, connections, id, |s, env, cx| s.run_rtcp(env, cx));
+        slots.unwrap_or_default()
     }
 
     /// Sends newcomers more of what was sent before they came.
@@ -303,10 +301,16 @@ impl Streams {
         Some(DeliveryStatistics { packets, octets, dropped_frames, reception })
     }
 
-    /// Calls `take` with what was sent for each client session since the last call.
-    pub(crate) fn take_totals(&mut self, id: StreamId, take: impl FnMut(ClientSessionId, Totals)) {
+    /// Calls `take` with what was sent, since the last call, for each client session whose
+    /// destination is in these slots of a stream.
+    pub(crate) fn take_totals(
+        &mut self,
+        id: StreamId,
+        slots: Range<usize>,
+        take: impl FnMut(ClientSessionId, Totals),
+    ) {
         if let Some(stream) = self.table.get_mut(id) {
-            stream.take_all_totals(take);
+            stream.take_totals_of_some(slots, take);
         }
     }
 
@@ -460,7 +464,7 @@ impl Streams {
             })
             .flatten();
         let to = (stream, destination);
-        let Some(ReleasedDestination { destination, last_packet }) = released else {
+        let Some(ReleasedDestination { destination, last_words }) = released else {
             self.remove_if_unused(env, stream);
             return None;
         };
@@ -474,8 +478,7 @@ impl Streams {
                 if let Some(connection) = connections.get_mut(connection) {
                     let keep_queued = goodbye == Goodbye::BehindMedia;
                     connection.forget_channels((rtp_channel, rtcp_channel), to, keep_queued);
-                    if !last_packet.is_empty() && connection.send_answer(env, &last_packet).is_err()
-                    {
+                    if !last_words.is_empty() && connection.send_answer(env, &last_words).is_err() {
                         log::debug!("{}: BYE could not be sent", connection.peer);
                     }
                 }

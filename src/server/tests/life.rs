@@ -452,9 +452,9 @@ fn connections_that_break_all_at_once_are_dropped_one_after_the_other() {
         w.serve(|server, env| {
             let connections = &mut server.connections;
             for stream in server.streams.iter().map(|(id, _)| id).collect::<Vec<_>>() {
-                server.streams.with_stream(env, connections, stream, |s, env, cx| {
-                    s.say_goodbye(env, cx, None)
-                });
+                server
+                    .streams
+                    .with_stream(env, connections, stream, |s, env, cx| s.end_at_once(env, cx));
             }
             server.follow_up(env);
         });

@@ -13,6 +13,7 @@ mod endings;
 mod fast_start;
 mod feedback;
 mod files;
+mod goodbyes;
 mod hooks;
 mod incoming;
 mod invariants;

@@ -170,6 +170,10 @@ impl StreamState {
         id: DestinationId,
         npt: Duration,
     ) {
+        // The BYE of an earlier end comes before what is sent from here on.
+        self.reports.settle_farewell(id, &mut self.distribution, |destinations, packet| {
+            destinations.send_rtcp_to(id, packet, env, context);
+        });
         self.begin_packet(env, context, id);
         let is_new = self.destination(id).is_some_and(|d| !d.is_playing());
         if is_new && self.phase == Phase::Playing {

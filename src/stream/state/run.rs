@@ -3,8 +3,10 @@
 use super::{Phase, StreamState};
 use crate::env::UsageEnvironment;
 use crate::frame::Frame;
+use crate::stream::destinations::Recipients;
 use crate::stream::playback::NextFrame;
 use crate::stream::send_context::SendContext;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// The end is told this long after the last packet at the earliest: a receiver that finds both
@@ -54,7 +56,8 @@ impl StreamState {
             return RunOutcome::Running;
         }
         if let Phase::Ending(at) = self.phase {
-            if now >= at && !self.waits_for_newcomers(at, now) {
+            // There is one BYE on its way at a time.
+            if now >= at && !self.waits_for_newcomers(at, now) && !self.reports.is_leaving() {
                 return self.end(env, context);
             }
             let at = if now < at { at } else { now + END_DELAY };
@@ -132,7 +135,7 @@ impl StreamState {
         };
         self.distribution.send_batch(env, context, batch, part, report, frame.duration);
         if brings_report {
-            self.reports.begin_round(false);
+            self.reports.begin_round(Recipients::PlayingOverUdp);
         }
         has_packets
     }
@@ -172,24 +175,32 @@ impl StreamState {
 
     // Reports
 
-    /// Sends a report that is due, or the next part of one that is on its way.
-    pub(crate) fn run_rtcp(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
+    /// Sends a report that is due, or a part of the report or BYE that is on its way. Returns the
+    /// slots in the table of the destinations that it went to.
+    pub(crate) fn run_rtcp(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) -> Range<usize> {
         let now = env.now();
         if self.reports.is_due(now) {
             let destinations = self.distribution.destinations();
             let has_company = self.is_playing() && destinations.is_anyone_playing_over_tcp();
             if let Some(until) = has_company.then(|| self.reports.wait_for_frame(now)).flatten() {
-                return self.timers.report_at(env, until);
+                self.timers.report_at(env, until);
+                return 0..0;
             }
             let sender = self.sender_state(env);
             self.reports.write_due(now, sender, &mut self.distribution);
-            self.reports.begin_round(true);
+            self.reports.begin_round(Recipients::Playing);
         }
-        self.reports.send_some(&mut self.distribution, env, context);
+        let slots = self.reports.send_some(&mut self.distribution, env, context);
         self.wake_for_rtcp(env);
+        slots
     }
 
-    /// Whether a report is on its way, which some destinations have not been sent yet.
+    /// Whether a report or a BYE is on its way, which some destinations have not been sent yet.
+    #[cfg(test)]
     pub(crate) const fn is_reporting(&self) -> bool {
         self.reports.is_under_way()
     }
@@ -260,12 +271,40 @@ impl StreamState {
     /// Ends the stream. A client that named the end of the range knows that it is reached; all
     /// others are told.
     fn end(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) -> RunOutcome {
-        if self.range().stop_at().is_none() {
-            self.leave(env, context);
-        }
         self.timers.halt(env);
+        if self.range().stop_at().is_none() {
+            self.begin_leaving(env);
+            self.reports.send_some(&mut self.distribution, env, context);
+            self.wake_for_rtcp(env);
+        }
         self.phase = Phase::Ended;
         self.distribution.destinations_mut().stop_all();
         RunOutcome::Ended
+    }
+
+    fn begin_leaving(&mut self, env: &UsageEnvironment) {
+        let sender = self.sender_state(env);
+        self.reports.begin_leaving(sender, &mut self.distribution);
+    }
+
+    /// Ends the stream and tells everybody in this turn, because nobody runs the stream any more.
+    pub(crate) fn end_at_once(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        self.timers.halt(env);
+        // Some may still be owed the BYE of an earlier end.
+        self.send_rest_of_report(env, context);
+        self.begin_leaving(env);
+        self.send_rest_of_report(env, context);
+        self.phase = Phase::Ended;
+        self.distribution.destinations_mut().stop_all();
+    }
+
+    fn send_rest_of_report(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) {
+        while self.reports.is_under_way() {
+            self.reports.send_some(&mut self.distribution, env, context);
+        }
     }
 }
