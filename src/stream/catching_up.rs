@@ -1,4 +1,4 @@
-//! [`CatchingUp`]: which newcomers of a stream are sent what came before they did.
+//! [`CatchingUp`]: the newcomers of a stream that are being sent packets from before they joined.
 
 use crate::ids::DestinationId;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct CatchingUp {
     pub(crate) all: Vec<DestinationId>,
-    /// How many had their burst in the present round, and when it began.
+    /// How many destinations had their burst in the present round, and when the round began.
     pub(crate) done: usize,
     pub(crate) began: Option<Instant>,
 }

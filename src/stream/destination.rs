@@ -10,10 +10,10 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goodbye {
     None,
-    /// Over a connection behind the media that wait to be sent.
+    /// It is sent one. Over a connection the BYE goes behind the media that wait to be sent.
     BehindMedia,
-    /// Over a connection before the answer to TEARDOWN, behind which nothing may come on the
-    /// channels of the track; media that wait are dropped.
+    /// It is sent one. Over a connection the BYE goes before the answer to TEARDOWN, because nothing
+    /// may follow the answer on the channels of the track; media that wait are dropped.
     BeforeAnswer,
 }
 
@@ -43,33 +43,33 @@ pub(crate) struct Destination {
     /// The client session; `None` for a multicast group.
     pub(super) session: Option<ClientSessionId>,
     pub(super) transport: DestinationTransport,
-    /// Protects what it is sent, in place of what is sent to the others.
+    /// The transform that protects its packets alone, if it has one.
     pub(super) transform: Option<Box<dyn PacketTransform>>,
     pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
     pub(super) skipping: bool,
-    /// They are dropped because its connection does not keep up, not because it has just joined.
+    /// Frames are dropped because its connection does not keep up, not because it has just joined.
     pub(super) behind: bool,
-    /// Gets what is kept since the last key frame first, from the packet of this number on.
+    /// Number of the next packet that it gets from the cache, while it catches up.
     pub(super) catching_up: Option<u64>,
-    /// Where it stands among the UDP addresses of its sockets, since they were listed last.
+    /// Its index among the UDP addresses of its sockets, as they were listed last.
     pub(super) place: Option<usize>,
-    /// Joined while a batch was on its way, which is not for it.
+    /// It joined while a batch was on its way, and gets nothing of that batch.
     pub(super) joined_late: bool,
-    /// It was started, and is to get a report behind its first packet.
+    /// It was started, and gets a report after its first packet.
     pub(super) report_owed: bool,
     /// It has got a report, and no BYE since.
     pub(super) has_heard: bool,
-    /// What it is owed since the stream has ended.
+    /// What it is still to be sent of the end of the stream.
     pub(super) farewell: Farewell,
     /// When its session was last kept alive because its connection takes what it is sent.
     pub(super) drained_at: Option<Instant>,
-    /// Counted when sent (TCP, or with a transform of its own) or added up from the stream's totals
-    /// (UDP).
+    /// What it was sent. Packets over TCP, and those of a transform of its own, are counted when
+    /// they are sent; others over UDP are added from the stream's totals.
     pub(super) totals: Totals,
     /// The stream's totals up to which UDP packets are in `totals`.
     pub(super) since: Totals,
-    /// What was taken of `totals` so far.
+    /// The part of its count that was taken out of `totals` so far.
     taken: Totals,
 }
 
@@ -113,19 +113,19 @@ impl Destination {
         matches!(self.transport, DestinationTransport::Udp { .. })
     }
 
-    /// Whether it gets what all destinations over UDP get, and is counted with them.
+    /// Whether it gets the same datagrams as the other destinations over UDP, and is counted with
+    /// them.
     const fn shares_datagrams(&self) -> bool {
         self.takes_batches() && self.is_udp() && self.transform.is_none()
     }
 
-    /// Whether batches go to it as they are made.
+    /// Whether it is sent batches as they are made.
     pub(crate) const fn takes_batches(&self) -> bool {
         self.playing && !self.skipping && self.catching_up.is_none()
     }
 
-    /// Its connection had no room for a frame, or the frame comes before the key frame that it
-    /// waits for.
-    /// Returns whether it is the first of them.
+    /// Counts a frame that it is not sent: its connection had no room, or the frame comes before
+    /// the key frame that it waits for. Returns whether the frame is the first that is dropped.
     pub(crate) fn note_drop(&mut self, peer: SocketAddr) -> bool {
         let is_first = !self.skipping;
         if is_first {
@@ -137,14 +137,15 @@ impl Destination {
         is_first
     }
 
-    /// What was sent since the last call.
+    /// Returns what was sent to it since the last call.
     pub(crate) fn take_totals(&mut self) -> Totals {
         let totals = std::mem::take(&mut self.totals);
         self.taken = self.taken.plus(totals);
         totals
     }
 
-    /// What was sent since it was added, of which `shared` is the stream's total.
+    /// Returns what was sent to it since it was added. `shared` is the stream's total of packets
+    /// that UDP destinations share.
     pub(crate) fn all(&self, shared: Totals) -> Totals {
         let mut all = self.taken.plus(self.totals);
         if self.shares_datagrams() {
@@ -154,7 +155,8 @@ impl Destination {
         all
     }
 
-    /// Adds what UDP destinations share, of which `sent` is the stream's total, to its own count.
+    /// Adds to its own count the packets that UDP destinations share, of which `sent` is the
+    /// stream's total.
     pub(crate) const fn count_shared(&mut self, sent: Totals) {
         if self.shares_datagrams() {
             self.totals.packets += sent.packets - self.since.packets;
@@ -164,7 +166,8 @@ impl Destination {
     }
 }
 
-/// Packets, their bytes from the RTP header on, and frames that a connection had no room for.
+/// Counts of packets, of their bytes from the RTP header on, and of frames that a connection had
+/// no room for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) packets: u64,

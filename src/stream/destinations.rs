@@ -26,17 +26,17 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How often a connection that takes what it is sent keeps a session alive.
+/// A connection that takes all that it is sent keeps its session alive this often.
 const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where one stream goes.
+/// The destinations of one stream, with the lists and buffers for sending to them.
 #[derive(Debug, Default)]
 pub(crate) struct Destinations {
     table: Arena<Destination, OfDestination>,
     udp_targets: Vec<UdpTargets>,
     /// Packets that the operating system refused.
     send_errors: u64,
-    /// What went to each destination that played all along.
+    /// The packets that each destination which played all along was sent.
     totals: Totals,
     /// A UDP destination waits for a key frame.
     anyone_waits: bool,
@@ -107,7 +107,8 @@ impl Destinations {
         Some(removed)
     }
 
-    /// Packets that were sent before count for nobody who starts now.
+    /// Lets a destination be sent the stream, or not. Packets that were sent before it was started
+    /// are not counted for it.
     pub(crate) fn set_playing(&mut self, id: DestinationId, playing: bool) {
         self.count_shared(id);
         let totals = self.totals;
@@ -123,7 +124,7 @@ impl Destinations {
         }
     }
 
-    /// Sends to nobody any more.
+    /// Stops sending to all destinations.
     pub(crate) fn stop_all(&mut self) {
         for slot in 0..self.table.slot_count() {
             if let Some(id) = self.table.id_at(slot) {
@@ -132,7 +133,7 @@ impl Destinations {
         }
     }
 
-    /// Sends a destination nothing of the batch that is on its way.
+    /// Leaves a destination out of the batch that is on its way.
     pub(crate) fn wait_for_next_batch(&mut self, id: DestinationId) {
         if let Some(d) = self.table.get_mut(id) {
             d.joined_late = true;
@@ -156,13 +157,14 @@ impl Destinations {
         self.totals.packets > 0
     }
 
-    /// What was sent to a destination since the last call.
+    /// Returns what was sent to a destination since the last call.
     pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
         self.count_shared(id);
         self.table.get_mut(id).map(Destination::take_totals).unwrap_or_default()
     }
 
-    /// The same of those destinations in some slots of the table that belong to client sessions.
+    /// Calls `take` with what was sent since the last call to each destination of a client session
+    /// that is in these slots of the table.
     pub(crate) fn take_totals_of_some(
         &mut self,
         slots: Range<usize>,
@@ -186,7 +188,7 @@ impl Destinations {
         }
     }
 
-    /// Lists anew the UDP addresses that packets go to.
+    /// Lists the UDP addresses that packets go to anew, if the lists are stale.
     fn refresh(&mut self) {
         if !std::mem::take(&mut self.stale) {
             return;
@@ -242,8 +244,9 @@ impl Destinations {
     }
 
     /// Sends a batch to the next destinations: over UDP the packets whose turn it is, over
-    /// connections all. A destination that fails is its own. Who joins in the middle of it is to
-    /// [wait for the next](Self::wait_for_next_batch); over UDP it does by itself.
+    /// connections all. A destination that fails does not stop the others. A destination over TCP
+    /// that joins in the middle has to [wait for the next batch](Self::wait_for_next_batch); one
+    /// over UDP does so by itself.
     pub(crate) fn send_part(
         &mut self,
         batch: &mut PacketBuffer,
@@ -383,8 +386,8 @@ impl Destinations {
         }
     }
 
-    /// Sends one destination at once what it lacks of a batch that is on its way, and nothing of
-    /// that batch later: because it leaves, or is told which packet comes next.
+    /// Sends one destination at once the rest of a batch that is on its way, and nothing of that
+    /// batch later, because it leaves, or is told which packet comes next.
     pub(crate) fn finish_for(
         &mut self,
         id: DestinationId,
@@ -448,12 +451,12 @@ impl Destinations {
         }
     }
 
-    /// Whether a destination has begun to wait for a key frame since the last call.
+    /// Returns whether a destination has begun to wait for a key frame since the last call.
     pub(crate) const fn take_key_frame_wish(&mut self) -> bool {
         std::mem::replace(&mut self.wants_key_frame, false)
     }
 
-    /// What was sent to a destination since it was added.
+    /// Returns what was sent to a destination since it was added.
     pub(crate) fn totals_of(&self, id: DestinationId) -> Option<Totals> {
         Some(self.table.get(id)?.all(self.totals))
     }
@@ -470,7 +473,7 @@ impl Destinations {
     }
 }
 
-/// Bytes of a batch from the RTP headers on.
+/// Counts the bytes of a batch from the RTP headers on.
 fn octets(batch: &PacketBuffer) -> u64 {
     batch.spans().iter().map(|s| s.len as u64).sum()
 }

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Streams that are run in one turn because their input has a frame.
+/// Most streams that are run in one turn because their input has a frame.
 const STREAMS_PER_TURN: usize = 128;
 
 /// The live inputs of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs {
     table: Arena<Input, OfInput>,
-    /// Streams that were run because their input has a frame.
+    /// Counts the streams that were run in this turn because their input has a frame.
     runs: TurnBudget,
 }
 
@@ -49,7 +49,7 @@ impl Inputs {
         }
     }
 
-    /// Forgets all.
+    /// Forgets all inputs.
     pub(crate) fn close(&mut self, env: &mut UsageEnvironment) {
         for id in self.table.ids().collect::<Vec<_>>() {
             self.remove(env, id);
@@ -74,16 +74,16 @@ impl Inputs {
         }
     }
 
-    /// An input has a frame, or its end: all its streams are to be run.
+    /// Notes that an input has a frame, or has ended: all its streams are to be run.
     pub(crate) fn handle_wake(&mut self, id: InputId) {
         if let Some(input) = self.table.get_mut(id) {
             input.left = input.streams.len();
         }
     }
 
-    /// The next stream of an input that is to be run. There is none if this turn has had its
-    /// share: a crowd that does not share a stream keeps nobody else waiting. A timer of `owner`
-    /// then says when to go on.
+    /// Returns the next stream of an input that is to be run. There is none if enough streams were
+    /// run in this turn, so that a crowd that does not share a stream keeps nobody else waiting; a
+    /// timer of `owner` then says when to go on.
     pub(crate) fn next_stream(
         &mut self,
         env: &mut UsageEnvironment,

@@ -4,20 +4,21 @@ use crate::payload::{PacketBuffer, TCP_PREFIX_LEN};
 use crate::stream::key_frames::FramePart;
 use crate::wire::rtp::RtpPacket;
 
-/// What was sent since the last key frame, as long as it fits.
+/// The packets that were sent since the last key frame, as long as they fit.
 ///
 /// A newcomer reads it from [`start`](Self::start) to [`end`](Self::end), a part at a time, while
-/// more is put behind it. What a reader has yet to read stays, also when the next key frame has
-/// come, up to twice the bound in all.
+/// more packets are put behind it. Packets that a reader has yet to read stay, also when the next
+/// key frame has come, up to twice the bound in all.
 #[derive(Debug)]
 pub(crate) struct KeyFrameCache {
     /// The packets of all frames; the memory is kept from one key frame to the next.
     packets: PacketBuffer,
-    /// Number of the first of them. Packets are counted from the beginning of the stream.
+    /// Number of the first packet. Packets are counted from the beginning of the stream.
     first: u64,
-    /// Where the access unit of the last key frame begins; `None`: a newcomer has to wait.
+    /// Number of the packet at which the access unit of the last key frame begins. `None`: a
+    /// newcomer has to wait.
     start: Option<u64>,
-    /// Where the present access unit begins, if all of it is here.
+    /// Number of the packet at which the present access unit begins, if all of it is here.
     unit: Option<u64>,
     max_bytes: usize,
 }
@@ -28,8 +29,8 @@ impl KeyFrameCache {
         Self { packets, first: 0, start: None, unit: None, max_bytes }
     }
 
-    /// Takes note of the packets of a frame that are sent. `reader` is where the slowest reader
-    /// stands, if there is one.
+    /// Keeps the packets of a frame that is sent. `reader` is the number of the packet that the
+    /// slowest reader reads next, if there is a reader.
     pub(crate) fn push(&mut self, batch: &PacketBuffer, part: FramePart, reader: Option<u64>) {
         if part.starts_unit {
             self.unit = Some(self.end());
@@ -54,7 +55,7 @@ impl KeyFrameCache {
         }
     }
 
-    /// Drops what comes before the packet of number `needed`: everything if there is none.
+    /// Drops the packets before the one of number `needed`; all packets without a number.
     fn forget_before(&mut self, needed: Option<u64>) {
         let spans = self.packets.spans().len();
         let Some(unneeded) = needed.map(|needed| self.index(needed)).filter(|n| *n < spans) else {
@@ -68,7 +69,7 @@ impl KeyFrameCache {
         }
     }
 
-    /// Forgets all: a newcomer waits for the next key frame.
+    /// Drops all packets: a newcomer waits for the next key frame.
     pub(crate) fn clear(&mut self) {
         self.first = self.end();
         self.packets.clear();
@@ -85,12 +86,12 @@ impl KeyFrameCache {
         self.first + self.packets.spans().len() as u64
     }
 
-    /// Whether the packet of that number, and all behind it, can be read.
+    /// Whether the packet of that number, and all packets behind it, can be read.
     pub(crate) const fn has(&self, number: u64) -> bool {
         number >= self.first
     }
 
-    /// Where in `packets` the packet of that number is.
+    /// Index in `packets` of the packet of that number.
     fn index(&self, number: u64) -> usize {
         usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX)
     }
@@ -101,8 +102,8 @@ impl KeyFrameCache {
     }
 
     /// Appends to `batch` packets from the one of number `from` on: at most `packets` of them, and
-    /// no more after `bytes`. Returns the number of the one behind them; `None` if the first is
-    /// here no more.
+    /// no more after `bytes`. Returns the number of the packet behind them; `None` if the first one
+    /// is not kept any more.
     pub(crate) fn read(
         &self,
         from: u64,

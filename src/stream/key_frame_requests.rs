@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Least time between two requests of one stream. A crowd that joins at once, or loses the same
-/// packet, is one request; who asks in the meantime is asked for when the time is over, unless a
+/// packet, makes one request. A request that comes earlier is made when the time is over, unless a
 /// key frame has come by then.
 const MINIMUM_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -15,17 +15,17 @@ pub(crate) struct KeyFrameRequests {
 }
 
 impl KeyFrameRequests {
-    /// Somebody cannot go on without a key frame.
+    /// Notes that a viewer cannot go on without a key frame.
     pub(crate) const fn want(&mut self) {
         self.is_wanted = true;
     }
 
-    /// A key frame goes out.
+    /// Notes that a key frame is sent.
     pub(crate) const fn handle_key_frame(&mut self) {
         self.is_wanted = false;
     }
 
-    /// Whether the encoder is to be asked now.
+    /// Returns whether the encoder is to be asked now.
     pub(crate) fn poll(&mut self, now: Instant) -> bool {
         if !self.is_wanted {
             return false;

@@ -1,16 +1,17 @@
-//! [`KeyFrameWatch`]: with which frames of a stream a viewer can begin. What a source says of a
-//! frame is checked by its bytes: [`Frame::new`](crate::Frame::new) makes every frame a key frame,
-//! and a viewer that begins with another shows damage until the next one.
+//! [`KeyFrameWatch`]: finds the frames of a stream with which a viewer can begin. A source may call
+//! frames key frames that are none ([`Frame::new`](crate::Frame::new) does for every frame), and a
+//! viewer that begins with such a frame shows damage until the next key frame. So the bytes are
+//! looked at.
 
 use crate::frame::Frame;
 use crate::payload::{FormatRegistry, KeyFrameTest, PayloadFormat};
 
-/// What a frame is in its access unit.
+/// The role of a frame in its access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FramePart {
-    /// It is the first of its access unit.
+    /// The frame is the first of its access unit.
     pub(crate) starts_unit: bool,
-    /// Decoding can start with its access unit, and nothing of the picture came before it.
+    /// Decoding can start with its access unit, and no part of the picture came before the frame.
     pub(crate) key: bool,
 }
 
@@ -26,7 +27,7 @@ pub(crate) struct KeyFrameWatch {
 }
 
 impl KeyFrameWatch {
-    /// For a stream of that format. Where the format has no test of its own, what the source says is
+    /// A watch for a stream of that format. Where the format has no test of its own, the source is
     /// believed.
     pub(crate) fn new(format: Option<&PayloadFormat>, formats: &FormatRegistry) -> Self {
         let test = format.and_then(|format| formats.key_frame_test(format));
@@ -34,18 +35,18 @@ impl KeyFrameWatch {
         Self { test, is_video, inside: false, had_picture: false }
     }
 
-    /// What comes next has no relation to what was before (a seek).
+    /// Notes that the next frame has no relation to those before (a seek).
     pub(crate) const fn reset(&mut self) {
         self.inside = false;
     }
 
-    /// What a packetizer held back is the rest of frames that came before: of audio, where each is
-    /// a beginning.
+    /// The role of the packets that a packetizer held back: the rest of earlier frames, for audio,
+    /// where each is a beginning.
     pub(crate) const fn of_what_was_held_back(&self) -> FramePart {
         FramePart { starts_unit: !self.is_video, key: !self.is_video }
     }
 
-    /// Says what `frame`, the next of the stream, is.
+    /// Returns the role of `frame`, the next of the stream.
     pub(crate) fn handle_frame(&mut self, frame: &Frame) -> FramePart {
         let flags = frame.flags;
         let starts_unit = !self.inside || flags.discontinuity;

@@ -40,7 +40,7 @@ const MAX_OFFSETS: usize = 4;
 /// The line of a live presentation.
 #[derive(Debug)]
 pub(crate) struct LiveClock {
-    /// When it was made: [`LEAD`] on the line and by the server's time.
+    /// The moment at which the line was made: [`LEAD`] on the line.
     origin: Instant,
     arrivals: Arrivals,
     /// Line position less an encoder's time, the latest first.
@@ -48,11 +48,11 @@ pub(crate) struct LiveClock {
     /// The latest wall clock of any track.
     wall: Option<Wall>,
     warned: bool,
-    /// Streams that are on it.
+    /// How many streams are on the line.
     pub(crate) streams: usize,
 }
 
-/// What was captured when.
+/// A wall-clock time that an encoder told, and the position on the line that it belongs to.
 #[derive(Clone, Copy, Debug)]
 struct Wall {
     line: i64,
@@ -87,7 +87,7 @@ pub(crate) struct LivePlace {
     floor: i64,
     /// Jumps of the encoder's time so far.
     pub(crate) jumps: u64,
-    /// What its own frames told of the wall clock.
+    /// The wall clock as the stream's own frames told it.
     own_wall: Option<Wall>,
     // For reports.
     origin: Instant,
@@ -95,7 +95,7 @@ pub(crate) struct LivePlace {
     wall: Option<Wall>,
 }
 
-/// How a frame was placed.
+/// The place that a frame was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placed {
     /// Position on the line.

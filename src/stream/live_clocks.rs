@@ -1,4 +1,4 @@
-//! [`LiveClocks`]: the time lines of the live presentations that stream.
+//! [`LiveClocks`]: the time lines of the live presentations that are being streamed.
 
 use crate::arena::{Arena, Id};
 use crate::stream::live_clock::LiveClock;
@@ -7,7 +7,7 @@ use std::time::Instant;
 /// Names the time line of a live presentation.
 pub(crate) type LiveClockId = Id<LiveClock>;
 
-/// The time lines of live presentations. One is there as long as a stream is on it.
+/// The time lines of live presentations. Each exists as long as a stream is on it.
 #[derive(Debug, Default)]
 pub(crate) struct LiveClocks {
     table: Arena<LiveClock>,

@@ -16,7 +16,7 @@ struct Host {
     reported_at: Option<Instant>,
 }
 
-/// Which sessions a host has on a multicast stream.
+/// The client sessions that watch multicast streams, by stream and host.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     hosts: BTreeMap<(StreamId, IpAddr), Host>,
@@ -37,8 +37,8 @@ impl Members {
         }
     }
 
-    /// The sessions that a report from `host` is a sign of life of; none where another was but a
-    /// moment ago.
+    /// Returns the sessions that a report from `host` keeps alive; none where there was another
+    /// report a moment ago.
     pub(crate) fn reporting(
         &mut self,
         stream: StreamId,

@@ -2,13 +2,13 @@
 
 use crate::payload::PacketBuffer;
 
-/// Bytes that are kept for the next frames.
+/// Most bytes that are kept for the next frames.
 const MAX_KEPT: usize = 2 << 20;
-/// Buffers that are kept: one sends, others wait with frames that are on their way.
+/// Most buffers that are kept: one is being sent from, others hold frames that are on their way.
 const MAX_BUFFERS: usize = 16;
 
 /// Memory for the packets of a frame, lent to each stream while it sends: a stream's own would be
-/// as large as its largest frame. What one huge frame took is not kept.
+/// as large as its largest frame. The memory of one huge frame is not kept.
 #[derive(Debug, Default)]
 pub(crate) struct PacketMemory {
     free: Vec<PacketBuffer>,
@@ -16,7 +16,7 @@ pub(crate) struct PacketMemory {
 }
 
 impl PacketMemory {
-    /// The memory that was used last, which the processor's cache may still have.
+    /// Lends the memory that was used last, which the processor's cache may still have.
     pub(crate) fn take(&mut self) -> PacketBuffer {
         let Some(buffer) = self.free.pop() else { return PacketBuffer::new(0) };
         self.kept -= buffer.capacity();

@@ -1,4 +1,4 @@
-//! What a stream is made of, and how it sends.
+//! [`StreamParts`], which a stream is made of, and [`SendPolicy`], how it sends.
 
 use crate::ids::{InputId, MediaSessionId};
 use crate::media::FramedSource;
@@ -8,7 +8,7 @@ use crate::stream::fast_start::FastStart;
 use crate::stream::key_frames::KeyFrameWatch;
 use std::time::Duration;
 
-/// What a stream is made of.
+/// The parts that a stream is made of.
 pub(crate) struct StreamParts {
     pub(crate) source: Box<dyn FramedSource>,
     pub(crate) sink: RtpSink,
@@ -22,7 +22,7 @@ pub(crate) struct StreamParts {
     pub(crate) is_video: bool,
     /// How a newcomer begins, if the stream is shared and of video.
     pub(crate) fast_start: FastStart,
-    /// Begin anew this long after the start.
+    /// The source begins anew this long after its start.
     pub(crate) repeat_period: Option<Duration>,
     pub(crate) key_frames: KeyFrameWatch,
 }
@@ -32,14 +32,14 @@ pub(crate) struct StreamParts {
 pub(crate) struct SendPolicy {
     /// How a newcomer begins.
     pub(crate) fast_start: FastStart,
-    /// Packets that go out over UDP at once.
+    /// Most packets that go out over UDP at once.
     pub(crate) max_burst: usize,
-    /// Destinations that a frame goes to in one turn of the loop.
+    /// Most destinations that a frame goes to in one turn of the loop.
     pub(crate) destinations_per_turn: usize,
 }
 
 impl Default for SendPolicy {
-    /// All to everybody at once.
+    /// Sends all packets to all destinations at once.
     fn default() -> Self {
         Self {
             fast_start: FastStart::Off,

@@ -1,4 +1,4 @@
-//! [`SendContext`]: what a stream is lent while it runs.
+//! [`SendContext`]: the tables that a stream is lent while it runs.
 
 use crate::env::UsageEnvironment;
 use crate::ids::ClientSessionId;
@@ -10,15 +10,15 @@ use crate::stream::packet_memory::PacketMemory;
 use crate::stream::sockets::Sockets;
 use crate::wire::interleaved;
 
-/// What a stream is lent while it runs: where its packets go, and what it shares with the other
-/// streams.
+/// The tables that a stream is lent while it runs: connections and sockets that its packets go
+/// through, and what it shares with the other streams.
 pub(crate) struct SendContext<'a> {
     pub(crate) connections: &'a mut Connections,
     pub(crate) sockets: &'a mut Sockets,
     pub(crate) demuxers: &'a mut DemuxTable,
     pub(crate) live_clocks: &'a mut LiveClocks,
     pub(crate) memory: &'a mut PacketMemory,
-    /// Client sessions whose connection takes what it is sent.
+    /// Client sessions whose connection takes what it is sent, and which are alive therefore.
     pub(crate) heard: &'a mut Vec<ClientSessionId>,
 }
 

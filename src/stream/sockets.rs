@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// Where RTP and RTCP over UDP leave from.
+/// The UDP ports that a server sends RTP and RTCP from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UdpPorts {
-    /// An even/odd pair a stream.
+    /// Each stream has a pair of its own, an even port and the next.
     Pairs {
-        /// First port to try; made even.
+        /// The first port to try; an odd one is made even.
         base: u16,
-        /// Pairs to try before SETUP fails.
+        /// How many pairs are tried before SETUP fails.
         tries: u16,
     },
-    /// One pair for all streams of a local address; receivers are told apart by their address.
+    /// All streams of a local address send from one pair; receivers are told apart by their address.
     Shared {
-        /// RTP port, even; RTCP is the next. 0: any.
+        /// The RTP port, which is even; the RTCP port is the next. 0: any free pair.
         port: u16,
     },
 }
@@ -43,12 +43,13 @@ pub(crate) struct UdpSockets {
     routes: BTreeMap<(SocketAddr, bool), (StreamId, DestinationId)>,
 }
 
-/// Where reports of receivers go, so that all members of a group see them (RFC 5760 section 4).
+/// Where reports of receivers are passed on to, so that all members of a group see them (RFC 5760
+/// section 4).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reflect {
-    /// The group, RTCP port.
+    /// The group's address, with its RTCP port.
     pub(crate) to: SocketAddr,
-    /// Our own address in it, from which nothing is passed on.
+    /// The address that the server itself sends from; what comes from there is not passed on.
     pub(crate) source: SocketAddr,
 }
 
@@ -79,9 +80,9 @@ impl UdpSockets {
         }
     }
 
-    /// The destination whose receiver a packet is from that has come to the RTP or the RTCP socket.
-    /// Some receivers send both from one port. Behind an address translator the port is not the
-    /// announced one; the address will do where it is the only one.
+    /// Returns the destination whose receiver has sent a packet to the RTP or the RTCP socket. Some
+    /// receivers send both from one port. Behind an address translator the port is not the
+    /// announced one; the host then suffices, if it has one destination only.
     pub(crate) fn route(&self, from: SocketAddr, rtcp: bool) -> Option<(StreamId, DestinationId)> {
         let exact = |rtcp| self.routes.get(&(from, rtcp)).copied();
         if let Some(to) = exact(rtcp).or_else(|| exact(!rtcp)) {
@@ -108,7 +109,7 @@ impl UdpSockets {
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     table: Arena<UdpSockets>,
-    /// Those that all streams send from, by their local address.
+    /// The pairs that all streams send from, by their local address.
     shared: HashMap<SocketAddr, SocketsId>,
 }
 
@@ -140,7 +141,7 @@ impl Sockets {
         Ok(id)
     }
 
-    /// Those that all streams send from on a local address, whose port is 0.
+    /// The pair that all streams send from on a local address, whose port is 0.
     pub(crate) fn shared_on(&self, local: SocketAddr) -> Option<SocketsId> {
         self.shared.get(&local).copied()
     }
@@ -162,7 +163,7 @@ impl Sockets {
         sockets.close(env);
     }
 
-    /// Closes all.
+    /// Closes all pairs.
     pub(crate) fn close(&mut self, env: &mut UsageEnvironment) {
         for id in self.table.ids().collect::<Vec<_>>() {
             self.remove(env, id);
@@ -195,7 +196,7 @@ pub(crate) struct UdpTargets {
 }
 
 impl UdpTargets {
-    /// Takes a target out; the others keep their places.
+    /// Takes a target out of the list; the others keep their places.
     pub(crate) fn leave_out(&mut self, place: usize) {
         if let Some(target) = self.addresses.get_mut(place) {
             *target = NOBODY;
@@ -207,7 +208,7 @@ impl UdpTargets {
 /// Stands for a target that has left. No datagram can be sent to port 0.
 pub(crate) const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
-/// Sends to every target; those that fail are logged and left in `failed`.
+/// Sends datagrams to every target. Targets that fail are logged and left in `failed`.
 pub(crate) fn send_to_each(
     socket: &mut UdpSocket,
     env: &mut UsageEnvironment,

@@ -3,8 +3,9 @@
 //!
 //! Its users are its destinations. It is made of three parts that do not know it:
 //! [`Playback`] says which frame is sent next and when, [`Distribution`] sends packets to
-//! destinations, and [`Reports`] says when RTCP is due and what is in it. This file has what others
-//! ask and command; `play` has PLAY and PAUSE, and `run` what happens when a timer expires.
+//! destinations, and [`Reports`] says when RTCP is due and what is in it. This file has the
+//! questions and commands of other rooms; `play` has what PLAY and PAUSE do, and `run` what happens
+//! when a timer expires.
 
 mod play;
 mod run;
@@ -44,7 +45,7 @@ pub(crate) use run::RunOutcome;
 enum Phase {
     Idle,
     Playing,
-    /// All is sent; the end is told at that time.
+    /// All frames are sent; a BYE follows at that time.
     Ending(Instant),
     Ended,
 }
@@ -110,7 +111,7 @@ impl StreamState {
 
     // Facts
 
-    /// Synchronization source of its packets.
+    /// The synchronization source (SSRC) of the stream's packets.
     pub const fn ssrc(&self) -> u32 {
         self.sink.ssrc()
     }
@@ -120,7 +121,7 @@ impl StreamState {
         matches!(self.phase, Phase::Playing | Phase::Ending(_))
     }
 
-    /// Whether the source has given all.
+    /// Whether the stream has come to its end.
     pub fn has_ended(&self) -> bool {
         self.phase == Phase::Ended
     }
@@ -130,7 +131,7 @@ impl StreamState {
         self.distribution.destinations().len()
     }
 
-    /// Packets that the operating system refused to send.
+    /// Number of packets that the operating system refused to send.
     pub const fn send_errors(&self) -> u64 {
         self.distribution.destinations().send_errors()
     }
@@ -151,7 +152,7 @@ impl StreamState {
         self.origin.is_none()
     }
 
-    /// Whether all clients of the subsession share the stream: none of them moves it for others.
+    /// Whether all clients of the subsession share the stream, so that none of them may move it.
     pub(crate) const fn is_shared(&self) -> bool {
         self.shared
     }
@@ -166,7 +167,7 @@ impl StreamState {
         self.input.zip(self.playback.time_line().live_clock())
     }
 
-    /// Whether nothing was asked of the source yet.
+    /// Whether the stream was neither started nor moved yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.phase == Phase::Idle
             && !self.distribution.destinations().has_sent()
@@ -222,7 +223,7 @@ impl StreamState {
 
     // Counters
 
-    /// What was sent to a destination since it was added, and its receiver's last report.
+    /// Returns what was sent to a destination since it was added, and its receiver's last report.
     pub(crate) fn sent_to(
         &self,
         id: DestinationId,
@@ -241,7 +242,7 @@ impl StreamState {
         self.distribution.destinations_mut().take_totals_of_some(slots, take);
     }
 
-    /// What was sent to one destination since the last call.
+    /// Returns what was sent to one destination since the last call.
     pub(crate) fn take_totals(&mut self, id: DestinationId) -> Totals {
         self.distribution.destinations_mut().take_totals(id)
     }
@@ -374,8 +375,8 @@ impl StreamState {
         outcome
     }
 
-    /// Asks the source for a key frame if a viewer cannot go on without one, and none was asked for
-    /// a moment ago. Returns whether an encoder was asked.
+    /// Asks the source for a key frame if a viewer cannot go on without one, unless it was asked a
+    /// moment ago. Returns whether an encoder was asked.
     pub(crate) fn poll_key_frame_request(&mut self, now: Instant) -> bool {
         if self.distribution.destinations_mut().take_key_frame_wish() {
             self.key_frame_requests.want();
@@ -387,8 +388,8 @@ impl StreamState {
         is_due && self.is_live()
     }
 
-    /// What a report of this moment says: an NTP time, and the RTP timestamp that belongs to it on
-    /// the line on which the packets are (RFC 3550 section 6.4.1).
+    /// Returns the contents of a report of this moment: an NTP time, and the RTP timestamp that
+    /// belongs to it on the packets' time line (RFC 3550 section 6.4.1).
     fn sender_state(&self, env: &UsageEnvironment) -> SenderState {
         let (ntp, running_time) = self.playback.time_line().report(env.now(), env.wall_clock());
         let facts = |running_time| SenderFacts {

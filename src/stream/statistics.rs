@@ -1,9 +1,9 @@
-//! What a stream can tell of one of its destinations, and what it has to tell by itself.
+//! Statistics of one destination of a stream, and the events of streams.
 
 use crate::ids::StreamId;
 use crate::rtp::rtcp::ReceptionStatistics;
 
-/// What a client was sent of a track, and how it says that it arrives.
+/// Counts of what a client was sent of one track, and its receiver's last report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveryStatistics {
@@ -18,9 +18,9 @@ pub struct DeliveryStatistics {
     pub reception: Option<ReceptionStatistics>,
 }
 
-/// What a stream has to tell.
+/// An event of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamEvent {
-    /// A viewer of live video cannot go on without a key frame: the encoder is to make one.
+    /// A viewer of live video cannot go on without a key frame, and the encoder is asked for one.
     KeyFrameWanted { stream: StreamId },
 }

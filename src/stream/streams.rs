@@ -1,8 +1,8 @@
 //! [`Streams`]: the streams of a server, and what they share: sockets, inputs, time lines, memory.
 //!
-//! Its methods do what a stream can do by itself. What others have to know of it they ask for when
-//! they are done: which client sessions were heard from ([`poll_heard`](Streams::poll_heard)). A
-//! connection that cannot be written to is noted with the
+//! Streams do not call the rooms above. After each call their owner asks which client sessions were
+//! heard from ([`poll_heard`](Streams::poll_heard)) and which events there are
+//! ([`poll_event`](Streams::poll_event)). A connection that cannot be written to is noted with the
 //! [`Connections`](crate::rtsp::connections::Connections).
 
 mod feedback;
@@ -38,19 +38,19 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Bytes that are read of a datagram: none that stays whole on the way is longer.
+/// Most bytes that are read of a datagram; networks do not carry longer ones whole.
 const DATAGRAM_LEN: usize = 2048;
 
-/// What the configuration of a server says of its streams.
+/// The part of a server's configuration that concerns streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamsConfig {
-    /// Frames that one stream may send in one turn of the loop.
+    /// Most frames that one stream sends in one turn of the loop.
     pub(crate) frames_per_turn: usize,
-    /// Packets that go out over UDP at once; 0: no limit.
+    /// Most packets that go out over UDP at once; 0: no limit.
     pub(crate) max_burst: usize,
-    /// Destinations that a frame goes to in one turn of the loop; 0: no limit.
+    /// Most destinations that a frame goes to in one turn of the loop; 0: no limit.
     pub(crate) destinations_per_turn: usize,
-    /// Bytes that are kept of a stream for newcomers.
+    /// Most bytes of a stream that are kept for newcomers.
     pub(crate) max_cached: usize,
     /// Whether UDP is sent with the kernel's segmentation offload.
     pub(crate) udp_segmentation: bool,
@@ -66,20 +66,20 @@ pub(crate) struct Streams {
     table: Arena<StreamState, OfStream>,
     /// The streams that all clients of a track share, by media session and number of the track.
     shared: HashMap<(MediaSessionId, usize), StreamId>,
-    /// Time lines of live presentations that stream.
+    /// The time lines of live presentations that are being streamed.
     live_clocks: LiveClocks,
     inputs: Inputs,
     sockets: Sockets,
     demuxers: DemuxTable,
-    /// Multicast presentations that were started.
+    /// How many multicast presentations were started.
     presentations: u64,
-    /// Sessions that watch multicast streams.
+    /// The client sessions that watch multicast streams.
     members: Members,
     memory: PacketMemory,
-    /// Client sessions that are known to be alive: they report, or take what they are sent.
+    /// Client sessions that are known to be alive, because they report or take what they are sent.
     heard: Vec<ClientSessionId>,
     events: VecDeque<StreamEvent>,
-    /// Memory for the datagrams that came at once.
+    /// Memory for datagrams that are received at once.
     inbox: Inbox,
     /// Memory for a packet without its protection.
     unprotected: Vec<u8>,
@@ -135,12 +135,12 @@ impl Streams {
         self.shared.get(&origin).copied()
     }
 
-    /// What sources are made with.
+    /// The demultiplexers and the memory that sources share.
     pub(crate) const fn demuxers(&mut self) -> &mut DemuxTable {
         &mut self.demuxers
     }
 
-    /// A number for a presentation that is multicast, which no client session has.
+    /// Returns a number for a multicast presentation, which no client session has.
     pub(crate) const fn number_presentation(&mut self) -> u64 {
         self.presentations += 1;
         u64::MAX - self.presentations
@@ -209,7 +209,7 @@ impl Streams {
         }
     }
 
-    /// Says goodbye to all destinations, and closes everything.
+    /// Sends all destinations a BYE, and closes everything.
     pub(crate) fn close(&mut self, env: &mut UsageEnvironment, connections: &mut Connections) {
         for id in self.table.ids().collect::<Vec<_>>() {
             self.with_stream(env, connections, id, |s, env, cx| s.end_at_once(env, cx));
@@ -257,8 +257,8 @@ impl Streams {
         }
     }
 
-    /// Runs the control side of a stream whose timer has expired. Returns the slots of destinations
-    /// that a report went to: a good time to [take their totals](Self::take_totals).
+    /// Runs the RTCP side of a stream whose timer has expired. Returns the slots of the destinations
+    /// that were sent a report: a good time to [take their totals](Self::take_totals).
     pub(crate) fn run_rtcp(
         &mut self,
         env: &mut UsageEnvironment,
@@ -269,7 +269,7 @@ impl Streams {
         slots.unwrap_or_default()
     }
 
-    /// Sends newcomers more of what was sent before they came.
+    /// Sends newcomers more packets from before they joined.
     pub(crate) fn run_catch_up(
         &mut self,
         env: &mut UsageEnvironment,
@@ -279,18 +279,18 @@ impl Streams {
         self.with_stream(env, connections, id, |s, env, cx| s.run_catch_up(env, cx));
     }
 
-    /// A client session that was heard from: its receiver reported, or its connection took what
-    /// it was sent.
+    /// Returns a client session that was heard from: its receiver reported, or its connection took
+    /// what it was sent.
     pub(crate) fn poll_heard(&mut self) -> Option<ClientSessionId> {
         self.heard.pop()
     }
 
-    /// What a stream has to tell.
+    /// Returns the next event of a stream.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
         self.events.pop_front()
     }
 
-    /// What was sent to a destination, and how its receiver says that it arrives.
+    /// Returns what was sent to a destination, and its receiver's last report.
     pub(crate) fn statistics_of(
         &self,
         stream: StreamId,
@@ -314,7 +314,7 @@ impl Streams {
         }
     }
 
-    /// What was sent to one destination since the last call.
+    /// Returns what was sent to one destination since the last call.
     pub(crate) fn take_totals_of(&mut self, id: StreamId, destination: DestinationId) -> Totals {
         let stream = self.table.get_mut(id);
         stream.map(|s| s.take_totals(destination)).unwrap_or_default()
@@ -403,8 +403,8 @@ impl Streams {
         self.sockets.add(env, owner, sockets)
     }
 
-    /// Adds a destination to a stream, which is not sent anything yet. What comes from where it is,
-    /// is its own.
+    /// Adds a destination to a stream, which is not sent anything yet. Packets that come from its
+    /// address, or on its channels, are taken to be from its receiver.
     pub(crate) fn add_destination(
         &mut self,
         connections: &mut Connections,
@@ -449,8 +449,8 @@ impl Streams {
         Ok(state.add_destination(None, transport))
     }
 
-    /// Takes a destination away from its stream, and the stream with its last destination.
-    /// Returns what the destination was.
+    /// Takes a destination away from its stream, and removes the stream with its last destination.
+    /// Returns the destination.
     pub(crate) fn remove_destination(
         &mut self,
         env: &mut UsageEnvironment,

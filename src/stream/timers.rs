@@ -1,4 +1,4 @@
-//! [`StreamTimers`]: when a stream is run again.
+//! [`StreamTimers`]: the timers that run a stream.
 
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::ids::{KEY_CATCH_UP, KEY_STREAM, KEY_STREAM_RTCP, StreamId};
@@ -21,25 +21,25 @@ impl StreamTimers {
         Self { owner, id, frame, report, catch_up }
     }
 
-    /// Lets the stream be run at a time: for its next frame, or its next part.
+    /// Runs the stream at a time, for its next frame or the next part of one.
     pub(crate) fn run_at(&mut self, env: &mut UsageEnvironment, at: Instant) {
         let key = EventKey { kind: KEY_STREAM, id: self.id.raw() };
         env.arm_timer(&mut self.frame, self.owner, key, at);
     }
 
-    /// Lets the stream see at a time whether a report is due.
+    /// Runs the RTCP side of the stream at a time.
     pub(crate) fn report_at(&mut self, env: &mut UsageEnvironment, at: Instant) {
         let key = EventKey { kind: KEY_STREAM_RTCP, id: self.id.raw() };
         env.arm_timer(&mut self.report, self.owner, key, at);
     }
 
-    /// Lets newcomers get more at a time of what was sent before they came.
+    /// Sends newcomers, at a time, more packets from before they joined.
     pub(crate) fn catch_up_at(&mut self, env: &mut UsageEnvironment, at: Instant) {
         let key = EventKey { kind: KEY_CATCH_UP, id: self.id.raw() };
         env.arm_timer(&mut self.catch_up, self.owner, key, at);
     }
 
-    /// No more frames are sent, for now; reports go on.
+    /// Disarms the timers for frames; reports go on.
     pub(crate) fn halt(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.frame);
         env.disarm_timer(&mut self.catch_up);

@@ -465,7 +465,18 @@ fn a_report_reaches_a_crowd_in_parts() {
             let (id, _) = w.session_of(C(c));
             w.serve(|server, env| server.end_session(env, id, RemovalReason::Removed));
         }
-        w.run_secs(0.3);
+        // What they were sent is counted with it, in the same parts.
+        let counts = |w: &World| -> Vec<u64> {
+            w.server().pool().iter().map(|(_, s)| s.counters().packets).collect()
+        };
+        let counted_a_turn = (0..300).map(|_| {
+            let before = counts(&w);
+            w.run_secs(0.001);
+            counts(&w).iter().zip(before).filter(|(now, before)| *now != before).count()
+        });
+        let counted_a_turn: Vec<usize> = counted_a_turn.collect();
+        assert!(counted_a_turn.iter().all(|n| *n <= 256), "{counted_a_turn:?}");
+        assert!(counted_a_turn.iter().sum::<usize>() > 0);
         let late = (260..300).filter(|c| !tcp || c % 2 == 1);
         let missed: Vec<_> = late.filter(|c| w[C(*c)].track(1).rtcp.len() == before[*c]).collect();
         assert!(missed.is_empty(), "{missed:?}");

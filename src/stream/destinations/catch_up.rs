@@ -1,6 +1,6 @@
-//! Newcomers to a shared stream who catch up with the others: they get what was sent since the
-//! last key frame ([`KeyFrameCache`]) in bursts, each in its own time, and what is sent meanwhile
-//! behind it, until nothing is left that the others have had.
+//! Newcomers to a shared stream that catch up with the others. Each is sent the packets since the
+//! last key frame ([`KeyFrameCache`]) in bursts, in its own time, and behind them those that are
+//! sent meanwhile, until it has had all that the others have had.
 
 use super::{Destinations, octets};
 use crate::env::UsageEnvironment;
@@ -15,17 +15,17 @@ use crate::stream::parts::SendPolicy;
 use crate::stream::send_context::SendContext;
 use std::time::Instant;
 
-/// Bytes that newcomers of one stream get in one turn of the loop, about.
+/// About how many bytes the newcomers of one stream are sent in one turn of the loop.
 const BYTES_PER_TURN: usize = 1 << 20;
-/// Bytes that one of them gets at once, about.
+/// About how many bytes one newcomer is sent at once.
 const BYTES_PER_BURST: usize = 128 << 10;
 
-/// How far a destination is.
+/// How far a newcomer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// It has more to read.
     Behind,
-    /// It has had all that the others have had, or leaves it.
+    /// It has had all that the others have had, or does not catch up any more.
     Over,
 }
 
@@ -45,14 +45,14 @@ impl Destinations {
         !self.catching_up.all.is_empty()
     }
 
-    /// Number of the first packet that one of those who catch up has not had.
+    /// Number of the first packet in the cache that a newcomer has yet to be sent.
     pub(crate) fn slowest_reader(&self) -> Option<u64> {
         let readers = self.catching_up.all.iter();
         readers.filter_map(|id| self.table.get(*id)?.catching_up).min()
     }
 
-    /// Sends the next bursts, as many as a turn may. Returns when to go on, if anybody is left.
-    /// With `is_on_its_way` the cache's last frame has not gone to all of the others yet.
+    /// Sends the next bursts, as many as one turn may. Returns when to go on, if a newcomer is left.
+    /// `is_on_its_way`: the cache's last frame has not gone to all of the others yet.
     pub(crate) fn catch_up(
         &mut self,
         cache: &KeyFrameCache,
@@ -157,8 +157,8 @@ impl Destinations {
         Standing::Over
     }
 
-    /// A destination is not sent more at present. If what comes next for it is kept no longer, it
-    /// waits for a key frame as one that has fallen behind.
+    /// Sends a newcomer nothing in this round. If its next packet is not kept any more, it waits for
+    /// a key frame, as a viewer does that has fallen behind.
     fn stay_behind(&mut self, id: DestinationId, from: u64, cache: &KeyFrameCache) -> Standing {
         if cache.has(from) {
             return Standing::Behind;

@@ -1,4 +1,4 @@
-//! RTCP packets to the destinations of a stream.
+//! Sending RTCP packets to the destinations of a stream.
 
 use super::Destinations;
 use crate::env::UsageEnvironment;
@@ -13,11 +13,11 @@ use std::ops::Range;
 /// Which destinations an RTCP packet goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recipients {
-    /// All that the stream is sent to.
+    /// All destinations that the stream is sent to.
     Playing,
-    /// Those of them that are not connections.
+    /// Those of them that are reached over UDP.
     PlayingOverUdp,
-    /// Those that are owed a BYE.
+    /// The destinations that are owed a BYE.
     Leaving,
 }
 
@@ -84,8 +84,8 @@ impl Destinations {
         self.has_newcomers
     }
 
-    /// Sends a report to destinations that were started and have got packets since: to `limit` of
-    /// them at the most.
+    /// Sends a report to destinations that were started and have been sent packets since, to at most
+    /// `limit` of them.
     pub(crate) fn greet(
         &mut self,
         report: &[u8],
@@ -189,7 +189,7 @@ impl Destinations {
         self.own_report = report;
     }
 
-    /// Sends an RTCP packet as it is.
+    /// Sends an RTCP packet over a transport, as it is.
     pub(super) fn send_rtcp_over(
         &mut self,
         transport: DestinationTransport,

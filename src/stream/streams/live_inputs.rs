@@ -17,7 +17,7 @@ impl Streams {
         self.inputs.remove(env, id);
     }
 
-    /// An input has a frame, or its end: its streams are run.
+    /// Runs the streams of an input, which has a frame or has ended.
     pub(crate) fn handle_input(
         &mut self,
         env: &mut UsageEnvironment,

@@ -9,7 +9,7 @@ use crate::stream::state::StartPoint;
 use std::time::Duration;
 
 impl Streams {
-    /// Makes known where a destination begins, if it is started now.
+    /// Finds where a destination begins if it is started now.
     pub(crate) fn prepare(
         &mut self,
         env: &mut UsageEnvironment,
@@ -38,8 +38,8 @@ impl Streams {
         });
     }
 
-    /// Stops sending to a destination. `resume_at` is where its client says that it has come to,
-    /// if it says so.
+    /// Stops sending to a destination. `resume_at` is the position that its client says it has come
+    /// to, if it names one.
     pub(crate) fn pause(
         &mut self,
         env: &mut UsageEnvironment,
@@ -68,7 +68,7 @@ impl Streams {
     }
 
     /// Moves a stream that no others watch: `seek` is called with its source, and returns where it
-    /// goes on. It stops sending to `destination`, unless the position stays what it is.
+    /// goes on. The stream stops sending to `destination`, unless `seek` fails.
     ///
     /// # Errors
     /// Those of `seek`.
