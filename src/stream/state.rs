@@ -4,9 +4,10 @@
 //! Its users are its destinations. It is made of three parts that do not know it:
 //! [`Playback`] says which frame is sent next and when, [`Distribution`] sends packets to
 //! destinations, and [`Reports`] says when RTCP is due and what is in it. This file has the
-//! questions and commands of other rooms; `play` has what PLAY and PAUSE do, and `run` what happens
-//! when a timer expires.
+//! questions and commands of other rooms; `play` has what PLAY and PAUSE do, `run` what happens when
+//! a timer expires, and `feedback` what happens when a receiver sends something.
 
+mod feedback;
 mod play;
 mod run;
 
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::ids::{ClientSessionId, DestinationId, InputId, MediaSessionId};
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
-use crate::rtp::rtcp::{NtpTime, ReceptionStatistics, RtcpEvent, RtcpOutcome, SenderFacts};
+use crate::rtp::rtcp::{NtpTime, ReceptionStatistics, SenderFacts};
 use crate::rtp::sink::RtpSink;
 use crate::rtp::transform::PacketTransform;
 use crate::stream::destination::{
@@ -33,7 +34,6 @@ use crate::stream::reports::{Reports, SenderState};
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::SocketsId;
 use crate::stream::timers::StreamTimers;
-use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::fmt;
 use std::ops::Range;
 use std::time::Instant;
@@ -335,57 +335,6 @@ impl StreamState {
         }
         self.distribution.destinations_mut().set_own_transform(id, transform);
         Ok(())
-    }
-
-    // What receivers send
-
-    /// Takes the protection off a packet from a destination, or from a member of a group, and
-    /// checks RTP. Without a transform the packet is returned as it is, not copied. `None`: the
-    /// packet is dropped, and counted.
-    pub(crate) fn unprotect<'a>(
-        &mut self,
-        from: Option<DestinationId>,
-        kind: PacketKind,
-        packet: &'a [u8],
-        memory: &'a mut Vec<u8>,
-    ) -> Option<&'a [u8]> {
-        let packet = self.distribution.unprotect(from, kind, packet, memory);
-        let is_valid =
-            |packet: &&[u8]| kind == PacketKind::Rtcp || RtpPacket::parse(packet).is_ok();
-        let packet = packet.filter(is_valid);
-        self.rejected_packets += u64::from(packet.is_none());
-        packet
-    }
-
-    /// Handles RTCP from a receiver, which is remembered under the key `from`.
-    pub(crate) fn handle_rtcp(
-        &mut self,
-        env: &UsageEnvironment,
-        data: &[u8],
-        from: u64,
-    ) -> RtcpOutcome {
-        let ntp = self.sender_state(env).ntp;
-        let outcome = self.reports.handle_packet(data, from, env.now(), ntp);
-        self.rejected_packets += u64::from(!outcome.valid);
-        while let Some(event) = self.reports.poll_event() {
-            if matches!(event, RtcpEvent::KeyFrameWanted { .. }) {
-                self.key_frame_requests.want();
-            }
-        }
-        outcome
-    }
-
-    /// Asks the source for a key frame if a viewer cannot go on without one, unless it was asked a
-    /// moment ago. Returns whether an encoder was asked.
-    pub(crate) fn poll_key_frame_request(&mut self, now: Instant) -> bool {
-        if self.distribution.destinations_mut().take_key_frame_wish() {
-            self.key_frame_requests.want();
-        }
-        let is_due = self.playback.is_video() && self.key_frame_requests.poll(now);
-        if is_due {
-            self.playback.source_mut().request_key_frame();
-        }
-        is_due && self.is_live()
     }
 
     /// Returns the contents of a report of this moment: an NTP time, and the RTP timestamp that
