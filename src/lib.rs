@@ -5,7 +5,6 @@
 //!
 //! # A server
 //!
-//! ```no_run
 //! use riverrun::env::UsageEnvironment;
 //! use riverrun::server::{FileSessionOptions, FolderProvider, RtspServer, ServerConfig};
 //! use std::sync::atomic::AtomicBool;
@@ -20,7 +19,6 @@
 //! env.do_event_loop(&stop)?;
 //! # Ok(())
 //! # }
-//! ```
 //!
 //! Every file of `films` is now available as `rtsp://host:8554/<file name>`. Where to look next:
 //! [`RtspServer::add_live_stream`](server::RtspServer::add_live_stream) for a camera,
@@ -33,8 +31,8 @@
 //!
 //! # Rooms
 //!
-//! The crate is a house of rooms, each a folder of `src` whose first comment says what is in it. From
-//! the bottom:
+//! The crate is a house of rooms, each a folder of `src` whose first comment says what is in it.
+//! From the bottom:
 //!
 //! * [`arena`], [`ids`], [`error`], [`frame`]: leaves.
 //! * [`wire`]: bytes ↔ values. No state, no time, no I/O.
@@ -53,34 +51,35 @@
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports what
 //!   the rooms right below it have for applications.
 //!
-//! A room uses those above it in this list, never those below it; `env` and `net` know nothing of RTSP,
-//! RTP or SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of
-//! more than two. `tests/layering` reads every import and holds the crate to it. Rooms name each
-//! other's objects by [`ids`].
+//! A room uses those above it in this list, never those below it; `env` and `net` know nothing of
+//! RTSP, RTP or SDP, and up to `media` no room knows `env` or `net`. Files of one room form no
+//! circle of more than two. `tests/layering` reads every import and holds the crate to it. Rooms
+//! name each other's objects by [`ids`].
 //!
 //! Up to `media` nothing opens a socket, reads a clock or draws randomness (files are read in
-//! [`media::file`] only): time and bytes are arguments. That is why every parser can be fuzzed and why the whole server runs in simulated time, against a network that loses, delays and
-//! reorders as a seed says.
+//! [`media::file`] only): time and bytes are arguments. That is why every parser can be fuzzed and
+//! why the whole server runs in simulated time, against a network that loses, delays and reorders
+//! as a seed says.
 //!
 //! # The way of a request in
 //!
-//! The loop hands the server the readiness of a connection's socket:
-//! `RtspServer::handle_event` → `handle_connection` (`server/connections.rs`) →
-//! `ByteStream::read` (`net`) → `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds
-//! whole messages → `handle_request` (`server/requests.rs`), where the application admits it →
-//! the function of the method (`server/method`), which is handed a `Context` of the parts that it
-//! works on and writes the answer → `send_answer` → `MessageMachine::send`, ahead of queued media →
+//! The loop hands the server the readiness of a connection's socket: `RtspServer::handle_event` →
+//! `handle_connection` (`server/connections.rs`) → `ByteStream::read` (`net`) →
+//! `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds whole messages →
+//! `handle_request` (`server/requests.rs`), where the application admits it → the function of the
+//! method (`server/method`), which is handed a `Context` of the parts that it works on and writes
+//! the answer → `send_answer` → `MessageMachine::send`, ahead of queued media →
 //! `ByteStream::write`.
 //!
 //! # The way of a frame out
 //!
 //! A timer or a live input wakes a stream: `Streams::run` (`stream/streams.rs`) →
 //! `StreamState::run` polls the [`FramedSource`](media::FramedSource) and waits until the frame is
-//! due → `send_frame` has [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one batch
-//! of packets, once, in memory that all streams share → `send_batch`, where a packet transform, if
-//! there is one, protects it → `Destinations::begin` and `send_part`, for so many destinations a turn:
-//! over UDP `UdpSocket::send_batch`, a frame and many addresses a call; over TCP
-//! `Connection::send_media`, straight from the batch. What does not go out at once is kept in
+//! due → `send_frame` has [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one
+//! batch of packets, once, in memory that all streams share → `send_batch`, where a packet
+//! transform, if there is one, protects it → `Destinations::begin` and `send_part`, for so many
+//! destinations a turn: over UDP `UdpSocket::send_batch`, a frame and many addresses a call; over
+//! TCP `Connection::send_media`, straight from the batch. What does not go out at once is kept in
 //! `fan_out::Outgoing`.
 //!
 //! # Where things would be written
@@ -113,22 +112,21 @@
 //! # Who owns whom
 //!
 //! Ownership goes down: the environment owns the server, the server its tables of connections,
-//! client sessions, media sessions, streams and sockets, a stream its source and sink, a filter
-//! its input. What several others use stands in a table ([`arena`]) and is named by an id with a
+//! client sessions, media sessions, streams and sockets, a stream its source and sink, a filter its
+//! input. What several others use stands in a table ([`arena`]) and is named by an id with a
 //! generation: a look-up with the id of an ended object finds nothing, which tells the caller that
-//! the object has ended. Facts go up as returned values ([`FramePoll`](media::FramePoll), counts, actions
-//! to take), never through callbacks, so no object is called while it is in the middle of a
+//! the object has ended. Facts go up as returned values ([`FramePoll`](media::FramePoll), counts,
+//! actions to take), never through callbacks, so no object is called while it is in the middle of a
 //! call. An object is moved out of its slot while it is called, so that it can be given the rest of
 //! the table, and can close itself or others.
 //!
 //! # The chain: source → filter → sink
 //!
-//! Frames are pulled from the sink's end. A stream asks its
-//! [`FramedSource`](media::FramedSource) for a frame, keeps it until it is due, has its
-//! [`RtpSink`](rtp::RtpSink) cut it into packets once, in one buffer, and sends them to all
-//! destinations: over UDP a whole frame a call, interleaved in RTSP connections straight from
-//! that buffer. A client that does not read in time loses whole frames up to the next key frame, and
-//! takes nobody else's time.
+//! Frames are pulled from the sink's end. A stream asks its [`FramedSource`](media::FramedSource)
+//! for a frame, keeps it until it is due, has its [`RtpSink`](rtp::RtpSink) cut it into packets
+//! once, in one buffer, and sends them to all destinations: over UDP a whole frame a call,
+//! interleaved in RTSP connections straight from that buffer. A client that does not read in time
+//! loses whole frames up to the next key frame, and takes nobody else's time.
 //!
 //! Frames of files lie in memory that the sources of a server share
 //! ([`FrameMemory`](media::FrameMemory)), packets in memory that its streams share. Both come back

@@ -14,6 +14,7 @@ const MAX_SECONDS: u32 = 10;
 /// The packet with which a track starts after PLAY, as the server announces it. Many servers
 /// announce what does not come: [`is_plausible`](Self::is_plausible) tells by the first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PlayStart {
     /// Number of the subsession.
     pub number: usize,

@@ -74,6 +74,7 @@ pub struct MediaSubsession {
 
 /// A multicast group to which a track is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MulticastGroup {
     /// Address of the group.
     pub group: IpAddr,

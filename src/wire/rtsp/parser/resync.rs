@@ -35,6 +35,7 @@ pub struct ResyncDecoder {
 
 /// The bytes that a [`ResyncDecoder`] has skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skipped {
     /// Number of bytes.
     pub bytes: u64,
