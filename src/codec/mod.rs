@@ -7,6 +7,7 @@
 pub mod aac;
 pub mod bits;
 mod check;
+pub mod g711;
 pub mod h264;
 pub mod h265;
 pub mod mpeg_audio;

@@ -8,5 +8,6 @@ pub mod media;
 pub mod rtp;
 pub mod rtsp;
 pub mod server;
+pub mod sinks;
 pub mod video;
 pub mod wire;

@@ -63,6 +63,12 @@ pub struct Sps {
     pub constraint_flags: u8,
     /// `level_idc`: ten times the level.
     pub level_idc: u8,
+    /// `chroma_format_idc`.
+    pub chroma_format_idc: u8,
+    /// Bits of a luma sample.
+    pub bit_depth_luma: u8,
+    /// Bits of a chroma sample.
+    pub bit_depth_chroma: u8,
     /// `separate_colour_plane_flag`: slices state their colour plane.
     pub separate_colour_planes: bool,
     /// `log2_max_frame_num_minus4` + 4.
@@ -106,6 +112,7 @@ impl Sps {
         let level_idc = r.bits(8, "level_idc")? as u8;
         let id = r.ue_max(31, "seq_parameter_set_id")? as u8;
         let mut chroma_format_idc = 1;
+        let (mut bit_depth_luma, mut bit_depth_chroma) = (8, 8);
         let mut separate_colour_planes = false;
         if matches!(
             profile_idc,
@@ -115,8 +122,8 @@ impl Sps {
             if chroma_format_idc == 3 {
                 separate_colour_planes = r.flag("separate_colour_plane_flag")?;
             }
-            r.ue_max(6, "bit_depth_luma_minus8")?;
-            r.ue_max(6, "bit_depth_chroma_minus8")?;
+            bit_depth_luma += r.ue_max(6, "bit_depth_luma_minus8")? as u8;
+            bit_depth_chroma += r.ue_max(6, "bit_depth_chroma_minus8")? as u8;
             r.flag("qpprime_y_zero_transform_bypass_flag")?;
             if r.flag("seq_scaling_matrix_present_flag")? {
                 for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
@@ -169,6 +176,9 @@ impl Sps {
             profile_idc,
             constraint_flags,
             level_idc,
+            chroma_format_idc: chroma_format_idc as u8,
+            bit_depth_luma,
+            bit_depth_chroma,
             separate_colour_planes,
             log2_max_frame_num,
             pic_order_count,

@@ -59,8 +59,18 @@ impl ProfileTierLevel {
 pub struct Sps {
     /// `sps_seq_parameter_set_id`.
     pub id: u8,
+    /// `sps_max_sub_layers_minus1` + 1.
+    pub sub_layers: u8,
+    /// `sps_temporal_id_nesting_flag`.
+    pub temporal_id_nesting: bool,
     /// Profile, tier and level.
     pub profile: ProfileTierLevel,
+    /// `chroma_format_idc`.
+    pub chroma_format_idc: u8,
+    /// Bits of a luma sample.
+    pub bit_depth_luma: u8,
+    /// Bits of a chroma sample.
+    pub bit_depth_chroma: u8,
     /// `separate_colour_plane_flag`: slices state their colour plane.
     pub separate_colour_planes: bool,
     /// Width in luma samples within the conformance window.
@@ -86,7 +96,7 @@ impl Sps {
         }
         r.bits(4, "sps_video_parameter_set_id")?;
         let max_sub_layers_minus1 = r.bits(3, "sps_max_sub_layers_minus1")?;
-        r.flag("sps_temporal_id_nesting_flag")?;
+        let temporal_id_nesting = r.flag("sps_temporal_id_nesting_flag")?;
         let profile = ProfileTierLevel::parse(&mut r, max_sub_layers_minus1)?;
         let id = r.ue_max(15, "sps_seq_parameter_set_id")? as u8;
         let chroma_format_idc = r.ue_max(3, "chroma_format_idc")?;
@@ -112,8 +122,8 @@ impl Sps {
         if width == 0 || height == 0 {
             return Err(r.invalid("picture size"));
         }
-        r.ue_max(8, "bit_depth_luma_minus8")?;
-        r.ue_max(8, "bit_depth_chroma_minus8")?;
+        let bit_depth_luma = 8 + r.ue_max(8, "bit_depth_luma_minus8")? as u8;
+        let bit_depth_chroma = 8 + r.ue_max(8, "bit_depth_chroma_minus8")? as u8;
         let log2_max_poc_lsb = r.ue_max(12, "log2_max_pic_order_cnt_lsb_minus4")? + 4;
         let all_layers = r.flag("sps_sub_layer_ordering_info_present_flag")?;
         let mut max_num_reorder_pics = 0;
@@ -132,7 +142,12 @@ impl Sps {
         }
         Ok(Self {
             id,
+            sub_layers: max_sub_layers_minus1 as u8 + 1,
+            temporal_id_nesting,
             profile,
+            chroma_format_idc: chroma_format_idc as u8,
+            bit_depth_luma,
+            bit_depth_chroma,
             separate_colour_planes,
             width,
             height,

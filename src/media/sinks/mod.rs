@@ -4,6 +4,7 @@
 //! * [`FileSink`] writes a track into a file, in the form that players know it by ([`FileForm`]);
 //!   [`FramePerFileSink`] writes each frame into a file of its own. [`FileRecorder`] does either for
 //!   all tracks, and names the files as openRTSP does.
+//! * [`Mp4Recorder`] writes all tracks into one fragmented MP4 file, or one after the other.
 //! * [`TrackSink`] makes a [`MediaSink`] of a [`Recorder`] that has one track.
 //!
 //! Whoever drives a sink hands it every frame of the track in the order in which frames came, and
@@ -30,6 +31,7 @@ mod annexb;
 mod file_form;
 mod file_recorder;
 mod file_sink;
+mod mp4;
 mod output;
 mod recorder;
 mod wav;
@@ -37,8 +39,12 @@ mod wav;
 pub use file_form::FileForm;
 pub use file_recorder::{FileRecorder, FileRecorderConfig};
 pub use file_sink::{FileSink, FramePerFileSink};
+pub use mp4::{Mp4Config, Mp4Recorder, NumberedFiles, OneFile, SegmentFiles};
 pub use output::Pipe;
 pub use recorder::{MediaSink, Recorder, TrackSink};
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use mp4::reader as mp4_reader;
 
 #[cfg(test)]
 mod testing;

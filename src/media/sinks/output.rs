@@ -37,6 +37,7 @@ pub(super) struct Output<W> {
     name: String,
     /// Bytes written.
     len: u64,
+    is_seekable: bool,
     ended: bool,
 }
 
@@ -52,8 +53,18 @@ impl Output<File> {
 }
 
 impl<W: Write + Seek> Output<W> {
-    pub(super) const fn new(writer: W, name: String) -> Self {
-        Self { writer, name, len: 0, ended: false }
+    pub(super) fn new(mut writer: W, name: String) -> Self {
+        let is_seekable = writer.stream_position().is_ok();
+        Self { writer, name, len: 0, is_seekable, ended: false }
+    }
+
+    /// Whether [`write_over`](Self::write_over) can change what has been written.
+    pub(super) const fn is_seekable(&self) -> bool {
+        self.is_seekable
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) const fn len(&self) -> u64 {
@@ -113,16 +124,11 @@ impl<W: Write + Seek> Output<W> {
     /// Writes over what was written at `at`, and goes on at the end. Where the writer has no
     /// positions this does nothing.
     pub(super) fn write_over(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
-        if self.ended {
+        if self.ended || !self.is_seekable {
             return Ok(());
         }
-        match self.writer.seek(SeekFrom::Start(at)) {
-            Ok(_) => {}
-            // A pipe.
-            Err(e) if e.kind() == io::ErrorKind::NotSeekable => return Ok(()),
-            Err(e) => return Err(self.fail(&e)),
-        }
-        let written = self.writer.write_all(bytes);
+        let begun = self.writer.seek(SeekFrom::Start(at));
+        let written = begun.and_then(|_| self.writer.write_all(bytes));
         let end = self.writer.seek(SeekFrom::End(0));
         written.and_then(|()| end.map(drop)).map_err(|e| self.fail(&e))
     }

@@ -16,7 +16,7 @@ pub(super) struct Disk {
     pub(super) room: Option<u64>,
     /// Calls that came after the first failure.
     pub(super) calls_after: usize,
-    failed: bool,
+    pub(super) failed: bool,
 }
 
 impl Disk {
