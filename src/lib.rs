@@ -5,6 +5,7 @@
 //!
 //! # A server
 //!
+//! ```no_run
 //! use riverrun::env::UsageEnvironment;
 //! use riverrun::server::{FileSessionOptions, FolderProvider, RtspServer, ServerConfig};
 //! use std::sync::atomic::AtomicBool;
@@ -19,6 +20,7 @@
 //! env.do_event_loop(&stop)?;
 //! # Ok(())
 //! # }
+//! ```
 //!
 //! Every file of `films` is now available as `rtsp://host:8554/<file name>`. Where to look next:
 //! [`RtspServer::add_live_stream`](server::RtspServer::add_live_stream) for a camera,

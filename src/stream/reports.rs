@@ -237,7 +237,7 @@ impl Reports {
     /// Calls `send` with each packet that a destination is owed since the stream has ended. Returns
     /// whether it was owed any.
     pub(crate) fn settle_farewell(
-        &mut self,
+        &self,
         id: DestinationId,
         out: &mut Distribution,
         mut send: impl FnMut(&mut Destinations, &[u8]),
