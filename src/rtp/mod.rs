@@ -3,6 +3,7 @@
 //!
 //! * [`RtpSink`] cuts frames into packets, once for all destinations.
 //! * [`RtpSource`] assembles frames from packets: order, loss, statistics.
+//! * [`SessionClock`] puts the frames of several sources on one time line.
 //! * [`StreamReceiver`] is an [`RtpSource`] with its RTCP.
 //! * [`RtcpInstance`] writes and reads the reports of a stream, at the times of RFC 3550.
 
@@ -10,6 +11,7 @@
 mod formats_tests;
 pub mod receiver;
 pub mod rtcp;
+mod session_clock;
 #[cfg(test)]
 mod simulation;
 pub mod sink;
@@ -20,8 +22,9 @@ pub(crate) mod transform;
 
 pub use receiver::{StreamReceiver, StreamReceiverConfig};
 pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
+pub use session_clock::SessionClock;
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
-pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig};
+pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig, SourceEvent};
 
 /// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP packet.
 /// IPv6 and TCP differ too little to affect an interval of seconds.

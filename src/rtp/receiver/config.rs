@@ -7,6 +7,9 @@ use std::time::Duration;
 /// The permitted range of `key_frame_interval`.
 const REQUEST_INTERVALS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(60)];
 
+/// The permitted range of `nack_interval`.
+const NACK_INTERVALS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(60)];
+
 /// The RTCP message with which a key frame is requested. The stream's SDP states which one its
 /// sender supports: `a=rtcp-fb:96 nack pli`, or `a=rtcp-fb:96 ccm fir` (RFC 4585 section 4.2, RFC
 /// 5104 section 7.1).
@@ -34,6 +37,17 @@ pub struct StreamReceiverConfig {
     /// Least time between two requests for a key frame, from 100 ms to one minute. Default: one
     /// second.
     pub key_frame_interval: Duration,
+    /// Whether packets that are missing are asked for again (generic NACK, RFC 4585 section 6.2.1).
+    /// The SDP tells whether its sender sends them again: `a=rtcp-fb:96 nack`. One that comes within
+    /// [`max_delay`](RtpSourceConfig::max_delay) takes its place as if it had only been late. False by
+    /// default.
+    pub nack: bool,
+    /// How long a packet must have been missing before it is asked for: what is reordered comes by
+    /// itself. 10 ms by default.
+    pub nack_delay: Duration,
+    /// Least time between two requests for missing packets: 50 ms by default, from 10 ms to one minute.
+    /// It should be the time that a packet takes to the sender and back.
+    pub nack_interval: Duration,
 }
 
 impl StreamReceiverConfig {
@@ -52,20 +66,29 @@ impl StreamReceiverConfig {
             rtcp,
             key_frame_message: None,
             key_frame_interval: Duration::from_secs(1),
+            nack: false,
+            nack_delay: Duration::from_millis(10),
+            nack_interval: Duration::from_millis(50),
         }
     }
 
     /// Checks that a receiver can work with the configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`]: as [`RtpSourceConfig::check`], or `key_frame_interval` is out of its
-    /// range.
+    /// [`Error::Usage`]: as [`RtpSourceConfig::check`], or an interval is out of its range.
     pub fn check(&self) -> Result<(), Error> {
         self.source.check()?;
-        let [least, most] = REQUEST_INTERVALS;
-        if (least..=most).contains(&self.key_frame_interval) {
-            return Ok(());
-        }
-        Err(Error::Usage("a key frame is asked for every 100 ms to 60 s"))
+        let ([least, most], [least_nack, most_nack]) = (REQUEST_INTERVALS, NACK_INTERVALS);
+        Err(Error::Usage(match () {
+            () if !(least..=most).contains(&self.key_frame_interval) => {
+                "a key frame is asked for every 100 ms to 60 s"
+            }
+            () if !(least_nack..=most_nack).contains(&self.nack_interval)
+                || self.nack_delay > most_nack =>
+            {
+                "missing packets are asked for every 10 ms to 60 s"
+            }
+            () => return Ok(()),
+        }))
     }
 }

@@ -3,18 +3,20 @@
 
 mod config;
 mod key_frames;
+mod missing;
 #[cfg(test)]
 mod tests;
 
 pub use config::{KeyFrameMessage, StreamReceiverConfig};
 
 use super::rtcp::{Cname, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
-use super::source::{ReceivedFrame, Rejected, RtpSource};
+use super::source::{ReceivedFrame, Rejected, RtpSource, SourceEvent};
 use crate::error::Error;
 use crate::payload::Depacketizer;
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use byteorder::{BigEndian, ByteOrder};
 use key_frames::KeyFrameNeed;
+use missing::PacketRequests;
 use std::time::{Duration, Instant};
 
 /// The single key under which the RTCP instance knows those who report to us; we send no stream on
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 const NOBODY: u64 = 0;
 
 /// Receives one stream: an [`RtpSource`], the [`RtcpInstance`] that reports on it, and requests for
-/// key frames. The caller passes the time and the bytes, whether they arrive over UDP
+/// key frames and for lost packets. The caller passes the time and the bytes, whether they arrive over UDP
 /// ([`RtpReceiver`](crate::receive::RtpReceiver) adds the sockets), interleaved in an RTSP
 /// connection, or from a file.
 ///
@@ -63,6 +65,7 @@ pub struct StreamReceiver {
     source: RtpSource,
     rtcp: RtcpInstance,
     key_frames: KeyFrameNeed,
+    packets: PacketRequests,
     /// Time passed with the last call.
     now: Instant,
     early_report: Option<EarlyReport>,
@@ -98,6 +101,7 @@ impl StreamReceiver {
             source: RtpSource::new(config.source, depacketizer)?,
             rtcp: RtcpInstance::new(config.rtcp, ssrc, now, seed),
             key_frames: KeyFrameNeed::new(config.key_frame_message, config.key_frame_interval),
+            packets: PacketRequests::new(config.nack, config.nack_delay, config.nack_interval),
             now,
             early_report: None,
             sender_cname: None,
@@ -202,6 +206,11 @@ impl StreamReceiver {
         Some(frame)
     }
 
+    /// As [`RtpSource::poll_event`].
+    pub fn poll_event(&mut self) -> Option<SourceEvent> {
+        self.source.poll_event()
+    }
+
     /// Returns whether the sender has said BYE and all earlier frames have been returned. The
     /// result is false again if that sender continues, or another one takes its place.
     pub fn is_ended(&self) -> bool {
@@ -224,9 +233,15 @@ impl StreamReceiver {
         self.key_frames.requests()
     }
 
+    /// Returns the number of requests for missing packets that were sent.
+    pub const fn packet_requests(&self) -> u64 {
+        self.packets.requests()
+    }
+
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let request = self.key_frames.due_at().filter(|_| self.may_ask_at_once());
+        let requests = [self.key_frames.due_at(), self.packets.due_at(&self.source)];
+        let request = requests.into_iter().flatten().min().filter(|_| self.may_ask_at_once());
         [self.source.poll_timeout(), self.rtcp.poll_timeout(), request].into_iter().flatten().min()
     }
 
@@ -239,8 +254,9 @@ impl StreamReceiver {
         }
     }
 
-    /// Appends the next packet for the sender to `out`: a report that is due, or a request for a
-    /// key frame. Returns false if there is none. `ntp` is the wall-clock time at `now`.
+    /// Appends the next packet for the sender to `out`: a report that is due, or a request for
+    /// missing packets or for a key frame. Returns false if there is none. `ntp` is the wall-clock time
+    /// at `now`.
     pub fn poll_rtcp(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
         self.now = now;
         let Self { source, rtcp, .. } = self;
@@ -248,11 +264,13 @@ impl StreamReceiver {
             // In a group a request goes with a report (RFC 4585 section 3.5.2, for a receiver that
             // sends no early packets).
             if !self.may_ask_at_once() {
+                self.ask_for_packets(now, ntp, out);
                 self.ask_for_key_frame(now, ntp, out);
             }
             return true;
         }
-        self.may_ask_at_once() && self.ask_for_key_frame(now, ntp, out)
+        self.may_ask_at_once()
+            && (self.ask_for_packets(now, ntp, out) || self.ask_for_key_frame(now, ntp, out))
     }
 
     /// Whether feedback may be sent at once: with two participants, no other one can be disturbed
@@ -261,6 +279,13 @@ impl StreamReceiver {
         self.source.ssrc().is_some()
             && self.rtcp.poll_timeout().is_some()
             && self.rtcp.members() <= 2
+    }
+
+    fn ask_for_packets(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {
+        let Some(media) = self.source.ssrc() else { return false };
+        let Some(lost) = self.packets.poll_request(&self.source, now) else { return false };
+        self.rtcp.request_packets(ntp, None, media, lost.entries(), out);
+        true
     }
 
     fn ask_for_key_frame(&mut self, now: Instant, ntp: NtpTime, out: &mut Vec<u8>) -> bool {

@@ -9,6 +9,8 @@ use crate::wire::rtcp::{
     Compound, Packet, ReportBlock, SenderInfo, write_bye, write_rr, write_sdes_cname, write_sr,
 };
 
+mod missing;
+
 const NTP: NtpTime = NtpTime(0xED00_5000_4000_0000);
 const SENDER: u32 = 0x5e5e_5e5e;
 
@@ -263,4 +265,6 @@ fn a_configuration_that_cannot_work_is_refused() {
     assert!(fault(|c| c.source.clock_rate = 0));
     assert!(fault(|c| c.key_frame_interval = Duration::ZERO));
     assert!(fault(|c| c.key_frame_interval = Duration::MAX));
+    assert!(fault(|c| c.nack_interval = Duration::ZERO));
+    assert!(fault(|c| c.nack_delay = Duration::MAX));
 }

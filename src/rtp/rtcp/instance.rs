@@ -11,7 +11,7 @@ use super::{
 use crate::error::Error;
 use crate::rtp::LOWER_LAYER_OVERHEAD;
 use crate::wire::rtcp::{
-    Fir, MAX_COUNT, SenderInfo, write_app, write_bye, write_fir, write_pli, write_rr,
+    Fir, MAX_COUNT, SenderInfo, write_app, write_bye, write_fir, write_nack, write_pli, write_rr,
     write_sdes_cname, write_sr,
 };
 use std::collections::{HashMap, VecDeque};
@@ -291,6 +291,25 @@ impl RtcpInstance {
                     write_fir(out, this.ssrc, &[Fir { ssrc: media, sequence }]);
                 }
             }
+        });
+    }
+
+    /// Appends a report to `out` that asks the sender of `media` for lost packets (generic NACK, RFC
+    /// 4585 section 6.2.1). Does not move the timer; the caller limits the rate.
+    pub fn request_packets(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        media: u32,
+        lost: &[Nack],
+        out: &mut Vec<u8>,
+    ) {
+        if self.ended || lost.is_empty() {
+            return;
+        }
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            write_nack(out, this.ssrc, media, lost);
         });
     }
 

@@ -1,8 +1,14 @@
 //! [`RtpSource`]: assembles frames from RTP packets. Maintainers should know RFC 3550 sections 5.1,
 //! 6.4 and 8, and appendix A.
 
+mod capture;
 mod config;
+mod counters;
+mod event;
+mod frame;
+mod rate;
 mod reorder;
+mod sender_clock;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -10,123 +16,32 @@ mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::error::Error;
-use crate::frame::Frame;
 use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
 use crate::wire::rtp::RtpPacket;
-use bytes::Bytes;
+use capture::CaptureTimes;
 pub use config::RtpSourceConfig;
-use reorder::{Place, ReorderBuffer};
+pub use counters::{Reception, Rejected, SourceCounters};
+use event::Events;
+pub use event::SourceEvent;
+pub use frame::ReceivedFrame;
+use rate::RateMeter;
+pub use rate::ReceiveRate;
+use reorder::{Place, Released, ReorderBuffer};
+use sender_clock::{SenderClock, Verdict};
 use statistics::{Placed, Statistics};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
+pub(super) use timeline::Line;
 use timeline::Timeline;
 
-/// A frame assembled from packets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReceivedFrame {
-    /// Data, as in [`Frame::data`](crate::Frame::data).
-    pub data: Bytes,
-    /// RTP timestamp.
-    pub timestamp: u32,
-    /// Presentation time, on a time line that starts with the first frame (or as set by
-    /// [`RtpSource::set_reference`]) and continues when the sender starts over.
-    pub pts: Duration,
-    /// Presentation time on the sender's wall clock, once it has sent a report: tracks with the
-    /// same CNAME are synchronized by it.
-    pub wall_clock: Option<NtpTime>,
-    /// Whether decoding can start with the frame.
-    pub key: bool,
-    /// Whether the frame ends its access unit; see
-    /// [`DepacketizedFrame::ends_access_unit`](crate::payload::DepacketizedFrame::ends_access_unit).
-    pub ends_access_unit: bool,
-    /// Whether something was lost before or in this frame.
-    pub discontinuity: bool,
-    /// Whether the frame is, or may be, incomplete; see
-    /// [`DepacketizedFrame::damaged`](crate::payload::DepacketizedFrame::damaged).
-    pub damaged: bool,
-}
-
-impl ReceivedFrame {
-    /// Converts to a frame that can be sent, due at `dts` on the time line of [`pts`](Self::pts).
-    /// RTP does not state when a frame is due: for a stream that is forwarded as it arrives, pass
-    /// the time of arrival, and the frame's `pts` if no pictures are reordered.
-    pub fn into_frame(self, dts: Duration) -> Frame {
-        let mut frame = Frame::new(self.data, self.pts, Duration::ZERO);
-        frame.dts = dts;
-        frame.wall_clock = self.wall_clock.map(NtpTime::to_unix);
-        frame.flags.key = self.key;
-        frame.flags.ends_access_unit = self.ends_access_unit;
-        frame.flags.discontinuity = self.discontinuity;
-        frame
-    }
-}
-
-/// The reason for which a packet was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rejected {
-    /// The bytes are not an RTP packet.
-    Malformed,
-    /// The packet has another payload type than the stream.
-    PayloadType,
-    /// The packet has another SSRC than the one in use.
-    Ssrc,
-    /// The source, or a jump of its sequence number, is not confirmed yet.
-    Unconfirmed,
-    /// A packet with that sequence number has arrived before.
-    Duplicate,
-    /// The packet arrived after its position in the sequence was given up, or twice.
-    Late,
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "no RTP packet",
-            Self::PayloadType => "payload type is not the stream's",
-            Self::Ssrc => "SSRC is not the one in use",
-            Self::Unconfirmed => "source or sequence number is not confirmed yet",
-            Self::Duplicate => "duplicate",
-            Self::Late => "too late, or duplicate",
-        })
-    }
-}
-
-impl std::error::Error for Rejected {}
-
-/// Counters of an [`RtpSource`], over all its SSRCs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SourceCounters {
-    /// Packets accepted.
-    pub packets: u64,
-    /// Octets of their payload.
-    pub octets: u64,
-    /// Packets dropped, except late and duplicate ones.
-    pub rejected: u64,
-    /// Packets that arrived after their position was given up, or twice.
-    pub late: u64,
-    /// Packets given up because they did not arrive in time.
-    pub missing: u64,
-    /// Payloads that were malformed.
-    pub malformed_payloads: u64,
-    /// Payloads that violate the RFC of their format and were accepted nevertheless.
-    pub deviant_payloads: u64,
-    /// Frames assembled.
-    pub frames: u64,
-    /// Frames dropped because the queue of frames was full.
-    pub dropped_frames: u64,
-    /// Number of times that the sender changed its SSRC, or started over under the same one.
-    pub restarts: u64,
-}
-
 /// Another SSRC that may replace the present one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Candidate {
     ssrc: u32,
     next: u16,
+    /// Its packet, if none of the SSRC that was announced has come.
+    first: Option<Vec<u8>>,
 }
 
 /// Receives one stream.
@@ -158,10 +73,15 @@ pub struct RtpSource {
     /// Frames of the depacketizer that have no time yet.
     depacketized: DepacketizedFrames,
     ssrc: Option<u32>,
+    /// The SSRC that is to follow the one in use.
+    expected: Option<u32>,
     candidate: Option<Candidate>,
     statistics: Statistics,
+    rate: RateMeter,
     reorder: ReorderBuffer,
     timeline: Timeline,
+    sender_clock: SenderClock,
+    capture: CaptureTimes,
     frames: VecDeque<ReceivedFrame>,
     frame_bytes: usize,
     /// Whether the depacketizer has not been notified of a loss yet.
@@ -175,6 +95,7 @@ pub struct RtpSource {
     ends_at: Option<Instant>,
     ended: bool,
     counters: SourceCounters,
+    events: Events,
 }
 
 impl fmt::Debug for RtpSource {
@@ -201,10 +122,14 @@ impl RtpSource {
             statistics: Statistics::new(config.clock_rate, config.min_sequential),
             reorder: ReorderBuffer::new(config.max_packets, config.max_bytes, config.max_delay),
             timeline: Timeline::new(config.clock_rate),
+            sender_clock: SenderClock::new(config.clock_rate),
+            capture: CaptureTimes::default(),
+            rate: RateMeter::default(),
             config,
             depacketizer,
             depacketized: DepacketizedFrames::new(),
             ssrc: None,
+            expected: None,
             candidate: None,
             frames: VecDeque::new(),
             frame_bytes: 0,
@@ -215,6 +140,7 @@ impl RtpSource {
             ends_at: None,
             ended: false,
             counters: SourceCounters::default(),
+            events: Events::default(),
         })
     }
 
@@ -224,13 +150,21 @@ impl RtpSource {
         self.ssrc
     }
 
-    /// Sets the SSRC before the first packet (RTSP's `Transport` states it).
+    /// Announces the SSRC of the packets to come (RTSP's `Transport` states it). If another one is in
+    /// use, the new one replaces it with its first packet.
     pub fn expect_ssrc(&mut self, ssrc: u32) {
-        self.ssrc.get_or_insert(ssrc);
+        match self.ssrc {
+            Some(current) if self.last_packet_at.is_some() => {
+                self.expected = Some(ssrc).filter(|ssrc| *ssrc != current);
+            }
+            _ => self.ssrc = Some(ssrc),
+        }
     }
 
     /// Makes `timestamp` correspond to `at` on the time line of the frames' `pts` (RTSP's
-    /// `RTP-Info` and `Range` state them).
+    /// `RTP-Info` and `Range` state them), from the next frame on. It applies to frames from ten
+    /// seconds before it to a minute after it. If none of them arrives within half a second, the
+    /// timestamp was wrong, and the next frame is put at `at`.
     pub fn set_reference(&mut self, timestamp: u32, at: Duration) {
         self.timeline.set_reference(timestamp, at);
     }
@@ -251,6 +185,16 @@ impl RtpSource {
         self.statistics.jitter()
     }
 
+    /// What is known of the reception of the SSRC in use.
+    pub fn reception(&self) -> Reception {
+        self.statistics.reception()
+    }
+
+    /// Packets and bits a second, of the last second before `now`.
+    pub fn rate(&self, now: Instant) -> ReceiveRate {
+        self.rate.rate(now)
+    }
+
     /// Returns whether the sender has said BYE and all earlier frames have been returned.
     pub fn is_ended(&self) -> bool {
         self.ended && self.frames.is_empty()
@@ -265,8 +209,11 @@ impl RtpSource {
         match result {
             Ok(()) => self.counters.packets += 1,
             Err(Rejected::Late | Rejected::Duplicate) => self.counters.late += 1,
+            // It has been counted.
+            Err(Rejected::PayloadType) => {}
             Err(why) => {
                 self.counters.rejected += 1;
+                self.counters.other_ssrcs += u64::from(why == Rejected::Ssrc);
                 log::trace!("packet dropped: {why}");
             }
         }
@@ -277,9 +224,10 @@ impl RtpSource {
     fn take_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
         let packet = RtpPacket::parse(data).map_err(|_| Rejected::Malformed)?;
         if packet.payload_type != self.config.payload_type {
+            self.pass_over(&packet, data, now);
             return Err(Rejected::PayloadType);
         }
-        self.check_ssrc(&packet, now)?;
+        self.check_ssrc(&packet, data, now)?;
         let sequence = match self.statistics.handle_sequence(packet.sequence_number) {
             Placed::Unconfirmed => return Err(Rejected::Unconfirmed),
             Placed::At(sequence) => sequence,
@@ -290,51 +238,103 @@ impl RtpSource {
                     packet.sequence_number
                 );
                 self.restart();
-                let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
-                self.timeline.follow_jump(packet.timestamp, silence.unwrap_or_default());
+                self.note(SourceEvent::Restarted);
+                self.timeline.doubt();
                 sequence
             }
         };
         self.statistics.handle_arrival(now, packet.timestamp);
         self.last_packet_at = Some(now);
         match self.reorder.offer(sequence, data, now) {
-            Place::Next => self.deliver(&packet),
+            Place::Next => self.deliver(&packet, now),
             Place::Kept => {}
             Place::Duplicate => return Err(Rejected::Duplicate),
             Place::Late => return Err(Rejected::Late),
         }
+        self.rate.count(data.len(), now);
         self.counters.octets += packet.payload.len() as u64;
         Ok(())
     }
 
-    /// Switches to another SSRC if the present one is silent and two packets in sequence have the
-    /// new one; RFC 3550 leaves the choice to the receiver (section 8.2). A sender that continues
-    /// under its SSRC after its BYE starts over too.
-    fn check_ssrc(&mut self, packet: &RtpPacket<'_>, now: Instant) -> Result<(), Rejected> {
+    /// A packet of another payload type is none of the stream's, but if it has the stream's SSRC it
+    /// has its place in the sequence, and is not missing there.
+    fn pass_over(&mut self, packet: &RtpPacket<'_>, data: &[u8], now: Instant) {
+        let belongs = self.ssrc == Some(packet.ssrc) && self.last_packet_at.is_some();
+        if !belongs || self.ended || !self.statistics.is_near(packet.sequence_number) {
+            self.counters.rejected += 1;
+            return;
+        }
+        if let Placed::At(sequence) = self.statistics.handle_sequence(packet.sequence_number) {
+            self.reorder.offer(sequence, data, now);
+        }
+        self.last_packet_at = Some(now);
+        self.counters.other_types += 1;
+    }
+
+    /// Takes another SSRC if it was announced, if the one in use has said BYE, or if that is silent
+    /// and two packets in sequence speak for the new one; RFC 3550 leaves the choice to the receiver
+    /// (section 8.2). A sender that goes on under its SSRC after its BYE begins anew, too.
+    fn check_ssrc(
+        &mut self,
+        packet: &RtpPacket<'_>,
+        data: &[u8],
+        now: Instant,
+    ) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
         if packet.ssrc == current && !self.ended {
             self.candidate = None;
             return Ok(());
         }
-        let next = packet.sequence_number.wrapping_add(1);
-        let before = self.candidate.replace(Candidate { ssrc: packet.ssrc, next });
-        let confirmed =
-            before.is_some_and(|b| b.ssrc == packet.ssrc && b.next == packet.sequence_number);
+        let is_announced = self.expected == Some(packet.ssrc);
+        let follows = self.ends_at.is_some() && packet.ssrc != current;
+        if is_announced || follows {
+            self.change_ssrc(current, packet.ssrc);
+            return Ok(());
+        }
+        let (sequence, next) = (packet.sequence_number, packet.sequence_number.wrapping_add(1));
+        // While nothing has come, the one announced may be wrong: then no packet is to be lost.
+        let first = self.last_packet_at.is_none().then(|| data.to_vec());
+        let before = self.candidate.replace(Candidate { ssrc: packet.ssrc, next, first });
+        let before = before.filter(|b| b.ssrc == packet.ssrc && b.next == sequence);
         let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
         let silent = silence.is_none_or(|silence| silence >= self.config.ssrc_silence);
-        if !confirmed || !(silent || self.ends_at.is_some()) {
+        let Some(before) = before.filter(|_| silent || self.ends_at.is_some()) else {
             return Err(Rejected::Ssrc);
+        };
+        self.change_ssrc(current, packet.ssrc);
+        if let Some(first) = before.first {
+            if self.take_packet(&first, now).is_ok() {
+                self.counters.packets += 1;
+                self.counters.rejected -= 1;
+                self.counters.other_ssrcs -= 1;
+            }
         }
-        log::debug!("{current:08x} is followed by {:08x}", packet.ssrc);
-        self.restart();
-        self.ssrc = Some(packet.ssrc);
+        Ok(())
+    }
+
+    fn change_ssrc(&mut self, from: u32, to: u32) {
+        log::debug!("{from:08x} is followed by {to:08x}");
+        if self.last_packet_at.is_some() {
+            self.restart();
+            self.note(if from == to {
+                SourceEvent::Restarted
+            } else {
+                SourceEvent::SsrcChanged { from, to }
+            });
+            self.timeline.restart();
+        }
+        self.ssrc = Some(to);
+        self.expected = None;
         self.candidate = None;
         self.statistics = Statistics::new(self.config.clock_rate, 0);
-        self.timeline.restart(silence.unwrap_or_default());
+        self.sender_clock = SenderClock::new(self.config.clock_rate);
         self.report = None;
         self.ends_at = None;
         self.ended = false;
-        Ok(())
+    }
+
+    fn note(&mut self, event: SourceEvent) {
+        self.counters.dropped_events += u64::from(!self.events.push(event));
     }
 
     /// Releases all kept packets; the next packet is unrelated to them.
@@ -347,53 +347,75 @@ impl RtpSource {
 
     fn drain(&mut self) {
         while let Some(released) = self.reorder.pop() {
-            self.deliver_released(&released.packet, released.missing);
+            self.deliver_released(&released);
         }
     }
 
     fn release(&mut self, now: Instant) {
         while let Some(released) = self.reorder.release(now) {
-            self.deliver_released(&released.packet, released.missing);
+            self.deliver_released(&released);
         }
     }
 
-    fn deliver_released(&mut self, data: &[u8], missing: u64) {
-        if missing > 0 {
-            self.lost = true;
-            self.counters.missing += missing;
-        }
+    fn deliver_released(&mut self, released: &Released) {
         // It was parsed when it came.
-        if let Ok(packet) = RtpPacket::parse(data) {
-            self.deliver(&packet);
+        let Ok(packet) = RtpPacket::parse(&released.packet) else { return };
+        if released.missing > 0 {
+            self.lost = true;
+            self.counters.missing += released.missing;
+            let sequence = packet.sequence_number;
+            self.note(SourceEvent::PacketsLost {
+                count: released.missing,
+                first: sequence.wrapping_sub(released.missing as u16),
+                last: sequence.wrapping_sub(1),
+            });
+        }
+        if packet.payload_type == self.config.payload_type {
+            self.deliver(&packet, released.arrived);
         }
     }
 
-    fn deliver(&mut self, packet: &RtpPacket<'_>) {
+    fn deliver(&mut self, packet: &RtpPacket<'_>, arrived: Instant) {
         let lost = std::mem::take(&mut self.lost);
         let payload = RtpPayload::new(packet.payload, packet.timestamp)
             .with_marker(packet.marker)
             .after_loss(lost);
+        self.capture.handle_packet(packet);
         if let Err(e) = self.depacketizer.handle_payload(&payload, &mut self.depacketized) {
             log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
             self.counters.malformed_payloads += 1;
         }
-        self.take_frames();
+        self.take_frames(Some(packet.timestamp), arrived);
     }
 
     /// Takes the depacketizer's frames into the bounded queue.
-    fn take_frames(&mut self) {
+    fn take_frames(&mut self, packet: Option<u32>, arrived: Instant) {
         while let Some(frame) = self.depacketized.pop() {
             self.counters.frames += 1;
             self.frame_bytes += frame.data.len();
+            let timestamp = frame.timestamp;
+            let packet = packet.unwrap_or(timestamp);
+            let place = self.timeline.presentation(timestamp, packet, arrived);
+            if place.jumps {
+                // What was reported is about other timestamps.
+                self.sender_clock = SenderClock::new(self.config.clock_rate);
+                self.counters.restarts += 1;
+                self.note(SourceEvent::Restarted);
+            }
+            let reported = self.sender_clock.wall_clock(timestamp, arrived);
             self.frames.push_back(ReceivedFrame {
-                pts: self.timeline.presentation(frame.timestamp),
-                wall_clock: self.timeline.wall_clock(frame.timestamp),
+                pts: place.pts,
+                synchronized: false,
+                wall_clock: self.capture.of(timestamp).or(reported),
                 data: frame.data,
-                timestamp: frame.timestamp,
+                timestamp,
+                arrived_at: arrived,
                 key: frame.key,
                 ends_access_unit: frame.ends_access_unit,
                 discontinuity: frame.discontinuity,
                 damaged: frame.damaged,
+                line: self.timeline.line(),
+                reported,
             });
             while self.frames.len() > self.config.max_frames
                 || self.frame_bytes > self.config.max_frame_bytes
@@ -414,6 +436,17 @@ impl RtpSource {
         Some(frame)
     }
 
+    /// Sequence numbers of the packets that are missing and waited for, in order: those that can be
+    /// asked for again (RFC 4585 section 6.2.1).
+    pub fn missing(&self) -> impl Iterator<Item = u16> + '_ {
+        self.reorder.missing().map(|sequence| sequence as u16)
+    }
+
+    /// Since when the first of them has been known to be missing.
+    pub(super) const fn missing_since(&self) -> Option<Instant> {
+        self.reorder.gap_since()
+    }
+
     /// Returns when a missing packet is given up, or the end after BYE becomes final.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ends_at = self.ends_at.filter(|_| !self.ended);
@@ -426,18 +459,33 @@ impl RtpSource {
         if !self.ended && self.ends_at.is_some_and(|at| at <= now) {
             self.drain();
             self.depacketizer.handle_end(&mut self.depacketized);
-            self.take_frames();
+            self.take_frames(None, now);
             self.ended = true;
         }
     }
 
+    /// What has happened since it was asked last, the oldest first. At most 64 events are kept; more
+    /// are counted ([`SourceCounters::dropped_events`]) and dropped.
+    pub fn poll_event(&mut self) -> Option<SourceEvent> {
+        self.events.pop()
+    }
+
     /// Processes a sender report, which relates timestamps to wall-clock time. Reports of other
-    /// SSRCs are ignored.
+    /// SSRCs are ignored. A report that contradicts the packets, or the previous report, is not used
+    /// until a second one confirms it.
     pub fn handle_sender_report(&mut self, report: &SenderReport, now: Instant) {
-        if self.ssrc == Some(report.ssrc) {
-            self.timeline.handle_report(report.info);
-            self.report = Some((report.info.ntp, now));
+        if self.ssrc != Some(report.ssrc) {
+            return;
         }
+        let expected = self.timeline.expected(now);
+        match self.sender_clock.handle_report(report.info, expected, now) {
+            Verdict::Believed => {}
+            Verdict::Stepped => self.timeline.note_clock_step(),
+            // The block is to tell of the last one.
+            Verdict::Late => return,
+            Verdict::Doubted => self.counters.doubted_reports += 1,
+        }
+        self.report = Some((report.info.ntp, now));
     }
 
     /// Processes the BYE of `ssrc`, which may have overtaken its last packets: the stream ends

@@ -21,6 +21,8 @@ pub(super) enum Place {
 pub(super) struct Released {
     /// The whole packet.
     pub(super) packet: Vec<u8>,
+    /// Time of its arrival.
+    pub(super) arrived: Instant,
     /// Number of packets before it that never arrived.
     pub(super) missing: u64,
 }
@@ -87,7 +89,7 @@ impl ReorderBuffer {
 
     /// Releases the next packet, whatever the gap before it: at the end, and at a restart.
     pub(super) fn pop(&mut self) -> Option<Released> {
-        let (sequence, Kept { packet, .. }) = self.kept.pop_first()?;
+        let (sequence, Kept { packet, arrived }) = self.kept.pop_first()?;
         self.bytes = self.bytes.saturating_sub(packet.len());
         let missing = self.next.map_or(0, |next| sequence.saturating_sub(next));
         self.next = Some(sequence + 1);
@@ -96,7 +98,7 @@ impl ReorderBuffer {
             // The gap behind it has been known since the first of those behind that arrived.
             _ => self.kept.values().map(|kept| kept.arrived).min(),
         };
-        Some(Released { packet, missing })
+        Some(Released { packet, arrived, missing })
     }
 
     /// Restarts with the next packet. Kept packets are dropped; see [`pop`](Self::pop).
@@ -105,6 +107,21 @@ impl ReorderBuffer {
         self.bytes = 0;
         self.gap_since = None;
         self.next = None;
+    }
+
+    /// The numbers of the packets that are missing, in order.
+    pub(super) fn missing(&self) -> impl Iterator<Item = u64> + '_ {
+        let mut next = self.next.unwrap_or_default();
+        self.kept.keys().flat_map(move |&sequence| {
+            let gap = next..sequence;
+            next = sequence + 1;
+            gap
+        })
+    }
+
+    /// Since when a packet has been missing.
+    pub(super) const fn gap_since(&self) -> Option<Instant> {
+        self.gap_since
     }
 
     /// When the gap is given up.

@@ -1,6 +1,7 @@
 //! Sequence numbers, loss and jitter of one SSRC (RFC 3550 sections 6.4.1, A.1, A.3 and A.8), with
 //! the RFC's names of variables.
 
+use super::counters::Reception;
 use crate::rtp::rtcp::ReportBlock;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ pub(super) struct Statistics {
     received: u64,
     expected_prior: u64,
     received_prior: u64,
+    /// What the last report told of the time before it, in 256ths.
+    fraction_lost: u8,
     origin: Option<Instant>,
     transit: Option<u32>,
     /// Jitter, scaled by 16.
@@ -59,6 +62,7 @@ impl Statistics {
             received: 0,
             expected_prior: 0,
             received_prior: 0,
+            fraction_lost: 0,
             origin: None,
             transit: None,
             jitter: 0,
@@ -115,6 +119,15 @@ impl Statistics {
         placed
     }
 
+    /// Whether a sequence number is that of a packet that is lost, reordered or next, rather than one
+    /// of a sender that begins anew.
+    pub(super) const fn is_near(&self, seq: u16) -> bool {
+        let ahead = seq.wrapping_sub(self.max_seq);
+        self.begun
+            && self.probation == 0
+            && (ahead < MAX_DROPOUT || ahead > u16::MAX - MAX_MISORDER + 1)
+    }
+
     fn init(&mut self, seq: u16) {
         self.max_seq = seq;
         // A cycle on, so that extended numbers rise through a restart.
@@ -158,6 +171,24 @@ impl Statistics {
         self.jitter >> 4
     }
 
+    /// The highest sequence number, with the number of its wraps above.
+    const fn highest_sequence(&self) -> u32 {
+        (self.extended_highest() - (self.base - self.base % SEQ_MOD)) as u32
+    }
+
+    pub(super) fn reception(&self) -> Reception {
+        let jitter = u64::from(self.jitter()) * 1_000_000_000 / u64::from(self.clock_rate.max(1));
+        let has_begun = self.received > 0;
+        Reception {
+            expected: self.expected(),
+            received: self.received,
+            lost: self.lost(),
+            lost_share: f64::from(self.fraction_lost) / 256.0,
+            highest_sequence: if has_begun { self.highest_sequence() } else { 0 },
+            jitter: Duration::from_nanos(jitter),
+        }
+    }
+
     /// Returns the report block for the time since the last one (A.3), without LSR and DLSR; `None`
     /// if no packet has arrived since.
     pub(super) fn take_report(&mut self, ssrc: u32) -> Option<ReportBlock> {
@@ -171,11 +202,12 @@ impl Statistics {
         let lost_interval = expected_interval.saturating_sub(received_interval);
         // All lost would be 256/256, which does not fit.
         let fraction = (lost_interval << 8).checked_div(expected_interval).unwrap_or(0).min(255);
+        self.fraction_lost = fraction as u8;
         Some(ReportBlock {
             ssrc,
-            fraction_lost: fraction as u8,
+            fraction_lost: self.fraction_lost,
             cumulative_lost: self.lost().clamp(-0x80_0000, 0x7f_ffff) as i32,
-            highest_sequence: (self.extended_highest() - (self.base - self.base % SEQ_MOD)) as u32,
+            highest_sequence: self.highest_sequence(),
             jitter: self.jitter(),
             last_sr: 0,
             delay_since_last_sr: 0,

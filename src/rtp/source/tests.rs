@@ -4,6 +4,9 @@ use super::*;
 use crate::rtp::rtcp::SenderInfo;
 use crate::rtp::testing::{Random, TestDepacketizer, ms, some_instant};
 
+mod others;
+mod times;
+
 const SSRC: u32 = 0xabcd_0001;
 
 fn config() -> RtpSourceConfig {
@@ -387,10 +390,14 @@ fn presentation_times_unwrap_and_may_go_back_a_little() {
 
 #[test]
 fn presentation_times_go_on_for_days() {
+    let start = some_instant();
     let mut timeline = Timeline::new(90_000);
     for second in 0..200_000u32 {
         let timestamp = 123u32.wrapping_add(second.wrapping_mul(90_000));
-        assert_eq!(timeline.presentation(timestamp), Duration::from_secs(second.into()));
+        let at = start + Duration::from_secs(second.into());
+        let place = timeline.presentation(timestamp, timestamp, at);
+        assert_eq!(place.pts, Duration::from_secs(second.into()));
+        assert!(!place.jumps);
     }
 }
 
