@@ -4,6 +4,7 @@
 mod fan_out;
 mod h264;
 mod pool;
+mod receive;
 mod timers;
 mod wire;
 
@@ -21,5 +22,6 @@ fn main() {
     timers::run(&mut criterion);
     pool::run(&mut criterion);
     fan_out::run(&mut criterion);
+    receive::run(&mut criterion);
     criterion.final_summary();
 }

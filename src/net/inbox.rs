@@ -1,4 +1,5 @@
-//! [`Inbox`]: memory for received datagrams, many in one system call (recvmmsg(2)).
+//! [`Inbox`]: memory for received datagrams, many in one system call (recvmmsg(2), or `UDP_GRO`,
+//! udp(7)).
 
 use std::fmt;
 use std::io;
@@ -9,12 +10,25 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::io::IoSliceMut;
 
+/// Most bytes of memory for datagrams that are not coalesced, unless one alone needs more.
+const MAX_ROOM: usize = 256 << 10;
+
+/// The position of a datagram in the memory of the inbox, and its sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) from: SocketAddr,
+}
+
 /// Reusable memory for received datagrams. Nothing is allocated before the first datagram, and
-/// nothing after it.
+/// nothing after it, unless a later socket needs more memory.
 pub struct Inbox {
     slot_len: usize,
-    bytes: Vec<u8>,
-    received: Vec<(usize, SocketAddr)>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) received: Vec<Received>,
+    /// The system had no more datagrams.
+    pub(super) drained: bool,
     /// Headers for IPv4 and for IPv6: a header keeps the length of the last address as the capacity
     /// for the next.
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -38,7 +52,9 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Number of datagrams that it holds.
+    /// Largest number of datagrams that it takes at once from a socket without receive offload
+    /// ([`UdpSocket::set_gro`](super::UdpSocket::set_gro)). It takes fewer if their slots need more
+    /// than 256 KiB.
     pub const SLOTS: usize = 32;
 
     /// Creates an inbox for datagrams of at most `slot_len` bytes; longer ones are truncated.
@@ -47,23 +63,54 @@ impl Inbox {
             slot_len,
             bytes: Vec::new(),
             received: Vec::new(),
+            drained: false,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             headers: [None, None],
         }
     }
 
-    /// Iterates over the datagrams received last, in order, each with its sender.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
-        let slots = self.bytes.chunks_exact(self.slot_len.max(1));
-        slots.zip(&self.received).filter_map(|(slot, &(len, from))| Some((slot.get(..len)?, from)))
+    /// Sets the largest length of a datagram, in bytes; longer ones are cut off. Removes the datagrams
+    /// received last.
+    pub fn set_slot_len(&mut self, slot_len: usize) {
+        self.slot_len = slot_len;
+        self.received.clear();
     }
 
-    fn make_room(&mut self) {
+    /// Iterates over the datagrams received last, in order, each with its sender.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+        self.received.iter().filter_map(|datagram| {
+            let bytes = self.bytes.get(datagram.start..)?.get(..datagram.len)?;
+            Some((bytes, datagram.from))
+        })
+    }
+
+    /// Number of slots.
+    fn slots(&self) -> usize {
+        (MAX_ROOM / self.slot_len.max(1)).clamp(1, Self::SLOTS)
+    }
+
+    /// Whether the system had no more when it was filled last.
+    pub(super) const fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    pub(super) const fn slot_len(&self) -> usize {
+        self.slot_len
+    }
+
+    /// Empties the inbox and provides so many bytes of memory, and places for so many datagrams.
+    pub(super) fn make_room(&mut self, bytes: usize, datagrams: usize) {
         self.received.clear();
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; Self::SLOTS.saturating_mul(self.slot_len)];
-            self.received.reserve_exact(Self::SLOTS);
+        self.received.reserve_exact(datagrams);
+        if self.bytes.len() < bytes {
+            self.bytes.resize(bytes, 0);
         }
+    }
+
+    /// Empties the inbox and provides memory for its slots.
+    fn make_slots(&mut self) {
+        let slots = self.slots();
+        self.make_room(slots.saturating_mul(self.slot_len), slots);
     }
 
     /// Fills the inbox one datagram at a time; returns the error of the first if there is none.
@@ -72,15 +119,20 @@ impl Inbox {
         &mut self,
         mut receive: impl FnMut(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
     ) -> io::Result<usize> {
-        self.make_room();
-        for slot in self.bytes.chunks_exact_mut(self.slot_len.max(1)) {
+        self.make_slots();
+        let slots = self.slots();
+        let slices = self.bytes.chunks_exact_mut(self.slot_len.max(1)).take(slots);
+        for (i, slot) in slices.enumerate() {
             match receive(slot) {
-                Ok(received) => self.received.push(received),
+                Ok((len, from)) => {
+                    self.received.push(Received { start: i * self.slot_len, len, from });
+                }
                 Err(e) if self.received.is_empty() => return Err(e),
                 // An error that lasts comes again at the next call.
                 Err(_) => break,
             }
         }
+        self.drained = self.received.len() < slots;
         Ok(self.received.len())
     }
 
@@ -88,16 +140,23 @@ impl Inbox {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn fill_from(&mut self, socket: &UdpSocket, is_ipv6: bool) -> io::Result<usize> {
         use std::os::fd::AsRawFd;
-        self.make_room();
-        let mut slots = self.bytes.chunks_exact_mut(self.slot_len.max(1));
+        self.make_slots();
+        let (count, slot_len) = (self.slots(), self.slot_len);
+        let mut slots = self.bytes.chunks_exact_mut(slot_len.max(1));
         let mut slices: [_; Self::SLOTS] =
             std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
+        let slices = slices.get_mut(..count).unwrap_or_default();
         let [v4, v6] = &mut self.headers;
         let headers = (if is_ipv6 { v6 } else { v4 })
             .get_or_insert_with(|| MultiHeaders::preallocate(Self::SLOTS, None));
         let flags = MsgFlags::MSG_DONTWAIT;
-        let messages = recvmmsg(socket.as_raw_fd(), headers, &mut slices, flags, None)?;
-        self.received.extend(messages.map(|m| (m.bytes, address(m.address))));
+        let messages = recvmmsg(socket.as_raw_fd(), headers, slices, flags, None)?;
+        self.received.extend(messages.enumerate().map(|(i, message)| Received {
+            start: i * slot_len,
+            len: message.bytes,
+            from: address(message.address),
+        }));
+        self.drained = self.received.len() < count;
         Ok(self.received.len())
     }
 
@@ -111,7 +170,7 @@ impl Inbox {
 /// The operating system supplies an address for every datagram of a UDP socket; anything else
 /// becomes the unspecified address.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn address(address: Option<SockaddrStorage>) -> SocketAddr {
+pub(super) fn address(address: Option<SockaddrStorage>) -> SocketAddr {
     let v4 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in);
     let v6 = address.as_ref().and_then(SockaddrStorage::as_sockaddr_in6);
     match (v4, v6) {
@@ -124,7 +183,7 @@ fn address(address: Option<SockaddrStorage>) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::{EventKey, Interest, Readiness, UsageEnvironment};
+    use crate::env::{EventKey, Interest, UsageEnvironment};
     use crate::net;
 
     fn receive(
@@ -176,13 +235,38 @@ mod tests {
     }
 
     #[test]
+    fn slots_that_are_large_are_few() {
+        let mut env = UsageEnvironment::new().unwrap();
+        let mut inbox = Inbox::new(8);
+        let localhost: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut socket = net::UdpSocket::bind(&mut env, localhost).unwrap();
+        let to = socket.local_addr().unwrap();
+        let sender = UdpSocket::bind(localhost).unwrap();
+        let send = |len: usize, count: usize| {
+            (0..count).for_each(|_| drop(sender.send_to(&vec![7; len], to)));
+        };
+        send(9, 3);
+        assert_eq!(receive(&mut env, &mut socket, &mut inbox).len(), 3);
+        inbox.set_slot_len(60_000);
+        assert_eq!(inbox.iter().count(), 0);
+        send(50_000, 2);
+        send(9, 5);
+        let lengths = |all: Vec<(Vec<u8>, SocketAddr)>| -> Vec<usize> {
+            all.iter().map(|(datagram, _)| datagram.len()).collect()
+        };
+        let first = receive(&mut env, &mut socket, &mut inbox);
+        assert_eq!(lengths(first), [50_000, 50_000, 9, 9]);
+        assert_eq!(lengths(receive(&mut env, &mut socket, &mut inbox)), [9, 9, 9]);
+    }
+
+    #[test]
     fn a_batch_that_is_not_full_was_all() {
         let mut env = UsageEnvironment::new().unwrap();
         let mut inbox = Inbox::new(8);
         let localhost: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut socket = net::UdpSocket::bind(&mut env, localhost).unwrap();
         let to = socket.local_addr().unwrap();
-        let owner = env.add(Counter::default());
+        let owner = env.add(net::Counted::default());
         socket.watch(&mut env, owner.handle(), EventKey::default(), Interest::READABLE).unwrap();
         let told = |env: &mut UsageEnvironment| {
             env.turn(Some(std::time::Duration::from_millis(20))).unwrap();
@@ -199,20 +283,5 @@ mod tests {
         assert_eq!(told(&mut env), 0);
         sender.send_to(b"x", to).unwrap();
         assert_eq!(told(&mut env), 1);
-    }
-
-    #[derive(Default)]
-    struct Counter(usize);
-
-    impl crate::env::Medium for Counter {
-        fn kind(&self) -> &'static str {
-            "counter"
-        }
-
-        fn handle_event(&mut self, _: &mut UsageEnvironment, event: crate::env::Event) {
-            if let crate::env::Event::Readiness { readiness: Readiness::READABLE, .. } = event {
-                self.0 += 1;
-            }
-        }
     }
 }

@@ -15,8 +15,12 @@ mod inbox;
 mod limits;
 mod multicast_interface;
 mod port_pair;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod receive_offload;
 mod system;
 mod tcp;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod udp;
@@ -32,4 +36,6 @@ pub use limits::{is_out_of_descriptors, raise_descriptor_limit};
 pub use multicast_interface::MulticastInterface;
 pub use port_pair::PortPair;
 pub use tcp::{TcpListener, TcpStream};
+#[cfg(test)]
+use testing::Counted;
 pub use udp::UdpSocket;

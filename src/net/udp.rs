@@ -13,6 +13,8 @@ use super::batch::{self, Backlog, Batch, Datagrams, Offload, Report};
 use super::endpoint::{Endpoint, Io};
 use super::inbox::Inbox;
 use super::multicast_interface::{Membership, MulticastInterface};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::receive_offload::ReceiveOffload;
 use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use socket2::{Protocol, SockRef, Socket, Type};
@@ -26,6 +28,8 @@ pub struct UdpSocket {
     /// Its local address.
     local: SocketAddr,
     offload: Offload,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    receive_offload: ReceiveOffload,
     backlog: Backlog,
     /// The registered interest: the owner's, and room to write while datagrams wait.
     asked: Interest,
@@ -76,6 +80,8 @@ impl UdpSocket {
             endpoint,
             local,
             offload: Offload::default(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            receive_offload: ReceiveOffload::default(),
             backlog: Backlog::default(),
             asked: Interest::NONE,
             widened: false,
@@ -121,6 +127,8 @@ impl UdpSocket {
     ) -> io::Result<usize> {
         self.flush(env);
         let result = match &self.endpoint.io {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Io::System(io) if self.receive_offload.is_on() => self.receive_offload.fill(inbox, io),
             Io::System(io) => uninterrupted(|| inbox.fill_from(io, self.local.is_ipv6())),
             #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {
@@ -129,10 +137,10 @@ impl UdpSocket {
             }
         };
         // The system looked for more and found none.
-        if let (Ok(n), Some(registered)) = (&result, &self.endpoint.registered) {
-            if *n < Inbox::SLOTS {
-                env.clear_readiness(registered.id, Readiness::READABLE);
-            }
+        if let (Ok(_), true, Some(registered)) =
+            (&result, inbox.is_drained(), &self.endpoint.registered)
+        {
+            env.clear_readiness(registered.id, Readiness::READABLE);
         }
         self.endpoint.note(env, Readiness::READABLE, result)
     }
@@ -241,6 +249,34 @@ impl UdpSocket {
     /// Returns the number of datagrams of batches that were dropped because too many were waiting.
     pub fn dropped(&self) -> u64 {
         self.backlog.dropped()
+    }
+
+    /// Sets whether the socket uses receive offload (`UDP_GRO`, Linux): the system coalesces datagrams
+    /// of one sender and one length, and [`recv_batch`](Self::recv_batch) separates them again. It
+    /// suits sockets that receive media. With it only `recv_batch` may be used:
+    /// [`recv_from`](Self::recv_from) would return coalesced datagrams as one. Off by default; a socket
+    /// that receives nothing coalesced for long turns it off by itself.
+    ///
+    /// Returns whether the socket uses it.
+    pub fn set_gro(&mut self, on: bool) -> bool {
+        match &self.endpoint.io {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Io::System(io) => self.receive_offload.set(io, on),
+            #[cfg(any(
+                test,
+                feature = "simulation",
+                not(any(target_os = "linux", target_os = "android"))
+            ))]
+            _ => false,
+        }
+    }
+
+    /// Returns whether the socket uses receive offload.
+    pub const fn gro(&self) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        return self.receive_offload.is_on();
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        false
     }
 
     /// Sets whether batches use segmentation offload (`UDP_SEGMENT`, Linux). On by default; a

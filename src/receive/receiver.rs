@@ -17,6 +17,11 @@ use std::time::Instant;
 /// Called when data have arrived or a timer has expired.
 type Handler = Box<dyn FnMut(&mut StreamReceiver, &mut UsageEnvironment)>;
 
+/// The inbox that all receivers of a loop share: each uses it only while it processes what has
+/// arrived.
+#[derive(Debug, Default)]
+struct SharedInbox(Inbox);
+
 /// Counters of an [`RtpReceiver`], in addition to those of its stream's
 /// [`source`](StreamReceiver::source) and [`rtcp`](StreamReceiver::rtcp).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +46,6 @@ pub struct ReceiverCounters {
 pub struct RtpReceiver {
     stream: StreamReceiver,
     sockets: Option<Sockets>,
-    inbox: Inbox,
     handler: Handler,
     me: Option<MediumHandle>,
     timer: Timer,
@@ -88,8 +92,6 @@ impl RtpReceiver {
         let id = env.add(Self {
             stream,
             sockets: Some(sockets),
-            // A packet that fills its slot may have been cut off.
-            inbox: Inbox::new(config.max_packet.saturating_add(1)),
             handler: Box::new(handler),
             me: None,
             timer: Timer::new(),
@@ -154,18 +156,23 @@ impl RtpReceiver {
     /// Receives the datagrams of a socket, as many as one call returns.
     fn receive(&mut self, env: &mut UsageEnvironment, key: EventKey) {
         let Some((socket, kind)) = self.sockets.as_mut().and_then(|s| s.get(key)) else { return };
-        match socket.recv_batch(env, &mut self.inbox) {
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+        // Out of the way while its packets are handled; it comes back with its memory.
+        let SharedInbox(mut inbox) = std::mem::take(env.extension());
+        // A packet that fills its slot may have been cut off.
+        inbox.set_slot_len(self.max_packet.saturating_add(1));
+        match socket.recv_batch(env, &mut inbox) {
+            Ok(_) => self.take_all(env, &inbox, kind),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => {
                 log::debug!("a receiver's socket: {e}");
                 self.counters.receive_errors += 1;
-                return;
             }
         }
+        *env.extension() = SharedInbox(inbox);
+    }
+
+    fn take_all(&mut self, env: &UsageEnvironment, inbox: &Inbox, kind: Kind) {
         let (now, ntp) = (env.now(), ntp_now(env));
-        // Out of the way while its packets are handled; it comes back with its memory.
-        let inbox = std::mem::take(&mut self.inbox);
         for (packet, from) in inbox.iter() {
             if self.peer.is_some_and(|peer| peer != from.ip().to_canonical()) {
                 self.counters.foreign += 1;
@@ -175,7 +182,6 @@ impl RtpReceiver {
                 self.take(packet, from, kind, now, ntp);
             }
         }
-        self.inbox = inbox;
     }
 
     fn take(&mut self, packet: &[u8], from: SocketAddr, kind: Kind, now: Instant, ntp: NtpTime) {

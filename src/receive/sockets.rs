@@ -49,7 +49,7 @@ impl Sockets {
     pub(super) fn open(env: &mut UsageEnvironment, config: &RtpReceiverConfig) -> io::Result<Self> {
         let address = config.address;
         let next = with_port(address, address.port().saturating_add(1));
-        let sockets = if !config.multiplexed && address.port() == 0 {
+        let mut sockets = if !config.multiplexed && address.port() == 0 {
             let PortPair { rtp, rtcp } = PortPair::open(env, address, FIRST_PORT, TRIES)?;
             Self { rtp, rtcp: Some(rtcp) }
         } else {
@@ -67,6 +67,8 @@ impl Sockets {
         if let Err(e) = sockets.rtp.set_receive_buffer_size(config.receive_buffer) {
             log::debug!("the receive buffer stays as it is: {e}");
         }
+        // Where the system does not, packets come one by one.
+        sockets.rtp.set_gro(true);
         Ok(sockets)
     }
 

@@ -8,6 +8,8 @@
 //! * [`RtcpInstance`] writes and reads the reports of a stream, at the times of RFC 3550.
 
 #[cfg(test)]
+mod day_of_two_streams;
+#[cfg(test)]
 mod formats_tests;
 pub mod receiver;
 pub mod rtcp;

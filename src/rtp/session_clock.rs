@@ -31,13 +31,16 @@ const LARGEST_CORRECTION: i64 = 10_000_000_000;
 /// for all streams, each as its reports tell.
 ///
 /// ```
-/// use riverrun::payload::pcm::PcmDepacketizer;
+/// use riverrun::payload::mp2t::Mp2tDepacketizer;
 /// use riverrun::rtp::{RtpSource, RtpSourceConfig, SessionClock};
 /// use std::time::Instant;
 ///
 /// let mut clock = SessionClock::new(1);
-/// let mut source = RtpSource::new(RtpSourceConfig::new(0, 8000), Box::new(PcmDepacketizer::new(1)))?;
-/// source.handle_packet(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0x7f], Instant::now()).unwrap();
+/// let config = RtpSourceConfig::new(33, 90_000);
+/// let mut source = RtpSource::new(config, Box::new(Mp2tDepacketizer::new()))?;
+/// let mut packet = vec![0x80, 33, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+/// packet.extend([0x47; 188]);
+/// source.handle_packet(&packet, Instant::now()).expect("it is one of the stream's");
 /// while let Some(mut frame) = source.poll_frame() {
 ///     clock.place(0, &mut frame);
 ///     println!("{:?}, synchronized: {}", frame.pts, frame.synchronized);

@@ -29,9 +29,9 @@ impl RateMeter {
     /// A packet of `octets` has come.
     pub(super) fn count(&mut self, octets: usize, now: Instant) {
         let began = *self.began.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(began);
-        if elapsed >= WINDOW {
-            self.last = self.over(elapsed);
+        let passed = now.saturating_duration_since(began);
+        if passed >= WINDOW {
+            self.last = self.over(passed);
             *self = Self { began: Some(now), packets: 0, octets: 0, last: self.last };
         }
         self.packets += 1;
@@ -41,12 +41,12 @@ impl RateMeter {
     /// The rate of the last second; of the time since, if for more than a second nothing has come
     /// that would have ended it.
     pub(super) fn rate(&self, now: Instant) -> ReceiveRate {
-        let elapsed = self.began.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        if elapsed >= 2 * WINDOW { self.over(elapsed) } else { self.last }
+        let passed = self.began.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if passed >= 2 * WINDOW { self.over(passed) } else { self.last }
     }
 
-    fn over(&self, elapsed: Duration) -> ReceiveRate {
-        let nanos = elapsed.as_nanos().max(1);
+    fn over(&self, passed: Duration) -> ReceiveRate {
+        let nanos = passed.as_nanos().max(1);
         let per_second = |n: u64| {
             let n = u128::from(n).saturating_mul(1_000_000_000) / nanos;
             u64::try_from(n).unwrap_or(u64::MAX)

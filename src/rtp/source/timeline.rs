@@ -111,8 +111,8 @@ impl Timeline {
     /// first frame and when the timestamps begin anew.
     pub(super) fn expected(&self, now: Instant) -> Option<u32> {
         let last = self.last.filter(|_| !self.anew)?;
-        let elapsed = ticks(now.saturating_duration_since(last.arrived), self.clock_rate);
-        Some(last.timestamp.wrapping_add(elapsed as u32))
+        let passed = ticks(now.saturating_duration_since(last.arrived), self.clock_rate);
+        Some(last.timestamp.wrapping_add(passed as u32))
     }
 
     /// The place of a frame's timestamp. `packet` is the timestamp of the packet that completed the
@@ -143,23 +143,23 @@ impl Timeline {
     /// The place of a timestamp after the last one, and whether the line is continued by the time of
     /// arrival for it.
     fn follow(&self, last: Placed, timestamp: u32, packet: u32, arrived: Instant) -> (i64, bool) {
-        let elapsed = self.units(arrived.saturating_duration_since(last.arrived));
+        let passed = self.units(arrived.saturating_duration_since(last.arrived));
         let mut ahead = i64::from(timestamp.wrapping_sub(last.timestamp) as i32);
-        if elapsed > i64::from(i32::MAX / 2) {
+        if passed > i64::from(i32::MAX / 2) {
             // After hours the nearest timestamp is the one that is nearest to the time that has passed.
-            let off = timestamp.wrapping_sub(last.timestamp.wrapping_add(elapsed as u32)) as i32;
-            ahead = elapsed.saturating_add(i64::from(off));
+            let off = timestamp.wrapping_sub(last.timestamp.wrapping_add(passed as u32)) as i32;
+            ahead = passed.saturating_add(i64::from(off));
         }
         let lag = self.units(LARGEST_LAG);
         let goes_back = ahead < -self.units(LARGEST_STEP_BACK);
-        let is_near = !goes_back && ahead.saturating_sub(elapsed) <= lag;
-        let is_near = is_near && (!self.doubtful || elapsed.saturating_sub(ahead) <= lag);
+        let is_near = !goes_back && ahead.saturating_sub(passed) <= lag;
+        let is_near = is_near && (!self.doubtful || passed.saturating_sub(ahead) <= lag);
         // What the depacketizer had of the time before comes with the first packet of the new one.
         let is_old = timestamp != packet;
         if is_near && (!self.anew || is_old) {
             return (last.at.saturating_add(ahead), false);
         }
-        let next = last.at.saturating_add(elapsed).max(self.highest.saturating_add(1));
+        let next = last.at.saturating_add(passed).max(self.highest.saturating_add(1));
         (next, true)
     }
 
