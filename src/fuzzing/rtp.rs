@@ -5,8 +5,12 @@ use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
 use crate::payload::opaque::OpaqueDepacketizer;
 use crate::payload::{FormatRegistry, PacketBuffer, RTP_HEADER_LEN, TCP_PREFIX_LEN};
+use crate::rtp::receiver::KeyFrameMessage;
 use crate::rtp::rtcp::NtpTime;
-use crate::rtp::{RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts};
+use crate::rtp::{
+    RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts, SessionClock,
+    StreamReceiver, StreamReceiverConfig,
+};
 use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
 use crate::wire::rtp::RtpPacket;
@@ -36,6 +40,10 @@ pub fn source(data: &[u8]) {
             0 => source.handle_timeout(now),
             1 => drop(source.report_block(now)),
             2 => source.handle_bye(source.ssrc().unwrap_or(0), now),
+            4 => source.expect_ssrc(len as u32),
+            5 => source.set_reference(u32::from(delay) << 24, Duration::from_secs(len as u64)),
+            6 => while source.poll_event().is_some() {},
+            7 => assert!(source.missing().count() <= 8 * 3000, "as many as a sequence may jump"),
             3 => {
                 while let Some(frame) = source.poll_frame() {
                     assert!(frame.data.len() < 64);
@@ -57,6 +65,53 @@ pub fn source(data: &[u8]) {
     let counters = source.counters();
     assert!(counters.frames <= counters.packets);
     assert_eq!(taken + counters.dropped_frames, counters.frames);
+}
+
+/// What arrives at a receiver of one of a session's streams: each step is a number of milliseconds, what
+/// happens, a length and a packet, RTP or RTCP.
+pub fn receiver(data: &[u8]) {
+    let mut config = StreamReceiverConfig::new(96, 90_000, "fuzz");
+    config.key_frame_message = Some(KeyFrameMessage::FullIntra);
+    config.nack = true;
+    (config.source.max_packets, config.source.max_bytes) = (8, 400);
+    let mut now = Instant::now();
+    let depacketizer = Box::new(OpaqueDepacketizer::new());
+    let receiver = StreamReceiver::new(config, depacketizer, now, [7; 12]);
+    let mut receiver = receiver.expect("it can work");
+    let mut clock = SessionClock::new(1);
+    let mut r = Reader::new(data);
+    let (mut out, mut frames) = (Vec::new(), 0);
+    while let (Ok(delay), Ok(what), Ok(len)) = (r.u8("delay"), r.u8("what"), r.u8("length")) {
+        now += Duration::from_millis(delay.into());
+        let ntp = NtpTime(u64::from(delay) << 40);
+        let len = usize::from(len).min(r.remaining().len());
+        let packet = r.take(len, "packet").unwrap_or_default();
+        match what % 8 {
+            0 => receiver.expect_ssrc(len as u32),
+            1 => receiver.set_reference(u32::from(what) << 24, Duration::from_secs(len as u64)),
+            2 => receiver.want_key_frame(),
+            _ => receiver.handle_packet(packet, now, ntp),
+        }
+        receiver.handle_timeout(now);
+        while let Some(mut frame) = receiver.poll_frame() {
+            clock.place(0, &mut frame);
+            frames += 1;
+        }
+        while receiver.poll_event().is_some() {}
+        let mut written = 0;
+        while receiver.poll_rtcp(now, ntp, &mut out) {
+            assert!(Compound::parse(&out).is_ok());
+            out.clear();
+            written += 1;
+        }
+        assert!(written <= 3, "a report, and a request of each kind");
+        assert!(receiver.poll_timeout().is_none_or(|at| at > now), "a timer that stands still");
+        if receiver.has_collision() {
+            receiver.change_ssrc(receiver.rtcp().ssrc().wrapping_add(1), ntp, &mut out);
+            out.clear();
+        }
+    }
+    assert_eq!(frames, receiver.source().counters().frames);
 }
 
 /// RTCP that arrives at a sender: each step is a number of seconds, a length and a packet.
@@ -176,7 +231,9 @@ fn check_batch(sink: &RtpSink, batch: &PacketBuffer, mut sequence: u16, max_pack
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::rtcp::{ReportBlock, write_bye, write_rr, write_sdes_cname};
+    use crate::wire::rtcp::{
+        ReportBlock, SenderInfo, write_bye, write_rr, write_sdes_cname, write_sr,
+    };
     use crate::wire::testing::Random;
 
     #[test]
@@ -196,6 +253,44 @@ mod tests {
                 random.mutate(&mut data);
             }
             source(&data);
+        }
+    }
+
+    #[test]
+    fn receiver_survives_what_arrives() {
+        for seed in 0..400 {
+            let mut random = Random::new(seed);
+            let mut data = Vec::new();
+            let mut sequence = random.u16();
+            for _ in 0..60 {
+                let mut packet = Vec::new();
+                let ssrc = u32::from(random.chance(9));
+                if random.chance(6) {
+                    let info = SenderInfo {
+                        ntp: NtpTime(random.u64()),
+                        rtp_timestamp: random.u32(),
+                        ..SenderInfo::default()
+                    };
+                    write_sr(&mut packet, ssrc, &info, &[]);
+                    write_sdes_cname(&mut packet, ssrc, "peer");
+                    if random.chance(5) {
+                        write_bye(&mut packet, &[ssrc], None);
+                    }
+                } else {
+                    sequence = sequence.wrapping_add(random.below(4) as u16);
+                    packet.extend([0x80, if random.chance(9) { 13 } else { 96 }]);
+                    packet.extend(sequence.to_be_bytes());
+                    packet.extend(random.u32().to_be_bytes());
+                    packet.extend(ssrc.to_be_bytes());
+                    packet.extend([1, 2]);
+                }
+                data.extend([random.u8() % 64, random.u8(), packet.len() as u8]);
+                data.extend(packet);
+            }
+            if random.chance(2) {
+                random.mutate(&mut data);
+            }
+            receiver(&data);
         }
     }
 

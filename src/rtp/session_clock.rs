@@ -1,4 +1,4 @@
-//! [`SessionClock`]: the time line that the streams of a session share. Read RFC 3550 section 6.4.1
+//! [`SessionClock`]: the common time line of the streams of a session. Read RFC 3550 section 6.4.1
 //! before changing it, and RFC 2326 section 12.33 for the times that RTSP tells.
 
 #[cfg(test)]
@@ -15,20 +15,18 @@ const DEAD_BAND: i64 = 1_000_000;
 /// was set.
 const LARGEST_CORRECTION: i64 = 10_000_000_000;
 
-/// Puts the frames of several streams on one time line, by the sender's reports.
+/// Converts the presentation times of several streams to one time line, by the sender's reports.
 ///
-/// The owner of the streams owns it, and hands each frame to [`place`](Self::place) when it has polled
-/// it. Every stream has a time line of its own to begin with, from its first frame. On that of the
-/// session the streams relate to each other
-/// * by the time when their first frames arrived, at first, or as RTSP's `RTP-Info` has told
-///   ([`RtpSource::set_reference`](super::RtpSource::set_reference)): times are normal play times then;
-/// * by their wall-clock times, once the sender has reported them. The first stream to have a report
-///   stays where it is, and the others are moved: later in one step, earlier little by little, by half
-///   of the time that goes by. Times never go back (but for pictures that are not sent in the order
-///   of their presentation).
+/// The owner of the streams owns the clock, and passes each polled frame to [`place`](Self::place).
+/// Every stream starts with a time line of its own. On that of the session, the streams are related
+/// * at first by the time of arrival of their first frames, or by RTSP's `RTP-Info`
+///   ([`RtpSource::set_reference`](super::RtpSource::set_reference)): times are then normal play times;
+/// * by their wall-clock times, once the sender has reported them. The first stream with a report
+///   keeps its times, and those of the others are corrected: to later times in one step, to earlier
+///   ones gradually, by at most half of the time that passes. Times never decrease (except of
+///   pictures that are not sent in presentation order).
 ///
-/// A sender that sets its wall clock moves nothing: the clock is taken to be another one from then on
-/// for all streams, each as its reports tell.
+/// A step of the sender's wall clock changes no presentation time.
 ///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
@@ -94,16 +92,16 @@ impl Offset {
 }
 
 impl SessionClock {
-    /// A line for so many streams, which are numbered from 0.
+    /// Creates the clock of a session of `tracks` streams, which are numbered from 0.
     pub fn new(tracks: usize) -> Self {
         let tracks = vec![Track::default(); tracks];
         Self { tracks, base: None, shift: 0, latest: None }
     }
 
-    /// Moves a frame of a stream to its place on the session's line: sets
-    /// [`pts`](ReceivedFrame::pts) and [`synchronized`](ReceivedFrame::synchronized). Every frame of
-    /// the stream is to be placed, once, in the order in which they came. A frame of a stream that is
-    /// not one of the session's is left as it is.
+    /// Converts a frame's time to the session's time line: sets [`pts`](ReceivedFrame::pts) and
+    /// [`synchronized`](ReceivedFrame::synchronized). Pass every frame of a stream once, in the order
+    /// in which [`poll_frame`](super::StreamReceiver::poll_frame) returned them. A frame of a stream
+    /// with another number is not changed.
     pub fn place(&mut self, track: usize, frame: &mut ReceivedFrame) {
         let Self { tracks, base, shift, latest } = self;
         let Some(track) = tracks.get_mut(track) else { return };

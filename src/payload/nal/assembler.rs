@@ -7,6 +7,9 @@ use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
 /// Size of the largest access unit that a depacketizer assembles, in bytes.
 const MAX_ACCESS_UNIT: usize = 16 << 20;
 
+/// Most bytes of a frame for which memory is kept ready.
+const MAX_SPARE: usize = 32 << 10;
+
 /// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP; otherwise whether
 /// decoding can start with its access unit.
 pub(super) type Classify = fn(&[u8]) -> Option<bool>;
@@ -25,6 +28,8 @@ pub(super) struct Assembler {
     /// Whether a part of the present access unit is missing, or may be.
     damaged: bool,
     deviations: u64,
+    /// Length of the last access unit.
+    last_len: usize,
 }
 
 impl Assembler {
@@ -153,8 +158,11 @@ impl Assembler {
         let Some(timestamp) = timestamp.filter(|_| !self.bytes.is_empty()) else {
             return;
         };
-        // Frames are of a size, mostly; what one huge frame took is not kept.
-        let capacity = self.bytes.len().min(256 << 10);
+        // Frames are of a size, mostly: a little more than the smaller of the last two, or what comes
+        // after a key frame would keep as much memory as that.
+        let last_len = std::mem::replace(&mut self.last_len, self.bytes.len());
+        let capacity = self.bytes.len().min(last_len).min(MAX_SPARE);
+        let capacity = capacity + capacity / 4;
         let data = std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity));
         let discontinuity = std::mem::take(&mut self.lossy);
         out.push(DepacketizedFrame {

@@ -37,16 +37,16 @@ pub struct StreamReceiverConfig {
     /// Least time between two requests for a key frame, from 100 ms to one minute. Default: one
     /// second.
     pub key_frame_interval: Duration,
-    /// Whether packets that are missing are asked for again (generic NACK, RFC 4585 section 6.2.1).
-    /// The SDP tells whether its sender sends them again: `a=rtcp-fb:96 nack`. One that comes within
-    /// [`max_delay`](RtpSourceConfig::max_delay) takes its place as if it had only been late. False by
-    /// default.
+    /// Whether missing packets are requested again (generic NACK, RFC 4585 section 6.2.1). The SDP
+    /// states whether the sender supports it: `a=rtcp-fb:96 nack`. A packet that arrives within
+    /// [`max_delay`](RtpSourceConfig::max_delay) is used as if it had only been reordered. Default:
+    /// false.
     pub nack: bool,
-    /// How long a packet must have been missing before it is asked for: what is reordered comes by
-    /// itself. 10 ms by default.
+    /// Time for which a packet must have been missing before it is requested, so that reordered packets
+    /// are not. Default: 10 ms.
     pub nack_delay: Duration,
-    /// Least time between two requests for missing packets: 50 ms by default, from 10 ms to one minute.
-    /// It should be the time that a packet takes to the sender and back.
+    /// Least time between two requests for missing packets, from 10 ms to one minute; it should be the
+    /// round-trip time. Default: 50 ms.
     pub nack_interval: Duration,
 }
 

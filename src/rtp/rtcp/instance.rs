@@ -294,8 +294,8 @@ impl RtcpInstance {
         });
     }
 
-    /// Appends a report to `out` that asks the sender of `media` for lost packets (generic NACK, RFC
-    /// 4585 section 6.2.1). Does not move the timer; the caller limits the rate.
+    /// Appends a report to `out` that requests lost packets from the sender of `media` (generic NACK,
+    /// RFC 4585 section 6.2.1). Does not change the report timer; the caller limits the rate.
     pub fn request_packets(
         &mut self,
         ntp: NtpTime,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a packet was dropped.
+/// The reason for which a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
@@ -36,57 +36,56 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Counts of an [`RtpSource`](super::RtpSource), over all its SSRCs.
+/// Counters of an [`RtpSource`](super::RtpSource), over all its SSRCs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceCounters {
-    /// Packets that were taken.
+    /// Packets accepted.
     pub packets: u64,
     /// Octets of their payload.
     pub octets: u64,
-    /// Packets that were dropped, late and duplicate ones not counted, nor
-    /// [`other_types`](Self::other_types).
+    /// Packets dropped, except late and duplicate ones and [`other_types`](Self::other_types).
     pub rejected: u64,
-    /// Of the rejected: packets with another SSRC than the one in use.
+    /// Those of the rejected packets that had another SSRC than the one in use.
     pub other_ssrcs: u64,
-    /// Packets of the stream that were dropped for their payload type: comfort noise or telephone
-    /// events beside the audio, say. They are not missing.
+    /// Packets with the stream's SSRC that were dropped because of their payload type: comfort noise
+    /// or telephone events beside the audio, for example. They do not count as missing.
     pub other_types: u64,
-    /// Packets that came after their place was given up, or twice.
+    /// Packets that arrived after their position was given up, or twice.
     pub late: u64,
-    /// Packets that were given up because they did not arrive in time.
+    /// Packets given up because they did not arrive in time.
     pub missing: u64,
     /// Payloads that were malformed.
     pub malformed_payloads: u64,
-    /// Payloads that broke their format's RFC and were taken all the same.
+    /// Payloads that violate the RFC of their format and were accepted nevertheless.
     pub deviant_payloads: u64,
-    /// Frames put together.
+    /// Frames assembled.
     pub frames: u64,
     /// Frames dropped because the queue of frames was full.
     pub dropped_frames: u64,
-    /// Times that the sender has taken another SSRC, or started anew under the same.
+    /// Number of times that the sender changed its SSRC, or started over under the same one.
     pub restarts: u64,
-    /// Sender reports that were not believed: without a wall-clock time, or in contradiction to the
-    /// packets or to the report before.
+    /// Sender reports that were not used: without a wall-clock time, or in contradiction to the packets
+    /// or to the previous report.
     pub doubted_reports: u64,
-    /// Events that nobody has polled in time.
+    /// Events dropped because the queue of events was full.
     pub dropped_events: u64,
 }
 
-/// What is known of the reception of the SSRC in use (RFC 3550 section 6.4.1).
+/// Reception statistics of the SSRC in use (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reception {
-    /// Packets from the first one to the highest sequence number.
+    /// Number of packets from the first one to the highest sequence number.
     pub expected: u64,
-    /// Packets that have come, duplicates and late ones included.
+    /// Number of packets that arrived, including duplicates and late ones.
     pub received: u64,
-    /// Packets lost; negative if duplicates outnumber losses.
+    /// Number of packets lost; negative if duplicates outnumber losses.
     pub lost: i64,
-    /// Share of packets that were lost in the time that the last report block is about, from 0 to 1.
+    /// Share of packets lost in the interval of the last report block, from 0 to 1.
     pub lost_share: f64,
-    /// Highest sequence number that has come; the upper 16 bits count how often it has wrapped.
+    /// Highest sequence number that arrived; the upper 16 bits count how often it has wrapped.
     pub highest_sequence: u32,
-    /// Interarrival jitter: by how much the time that packets need varies, on average.
+    /// Interarrival jitter: the average variation of the transit time.
     pub jitter: Duration,
 }

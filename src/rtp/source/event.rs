@@ -1,15 +1,16 @@
-//! [`SourceEvent`]: what happens to a stream besides its frames.
+//! [`SourceEvent`]: losses and restarts of a stream that is received.
 
 use std::collections::VecDeque;
 
 /// Most events kept until polled.
 const MAX_EVENTS: usize = 64;
 
-/// What has happened to a stream, as [`RtpSource::poll_event`](super::RtpSource::poll_event) tells.
+/// A loss or restart of a stream, as returned by
+/// [`RtpSource::poll_event`](super::RtpSource::poll_event).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceEvent {
-    /// Packets did not arrive in time and have been given up.
+    /// Packets did not arrive in time and were given up.
     #[non_exhaustive]
     PacketsLost {
         /// Number of packets.
@@ -19,15 +20,15 @@ pub enum SourceEvent {
         /// Sequence number of the last.
         last: u16,
     },
-    /// Another SSRC has taken the place of the one in use.
+    /// The sender changed its SSRC, or another sender replaced it.
     #[non_exhaustive]
     SsrcChanged {
-        /// The SSRC before.
+        /// The previous SSRC.
         from: u32,
-        /// The SSRC that is in use from now on.
+        /// The new SSRC.
         to: u32,
     },
-    /// The sender has started anew under its SSRC: sequence numbers or timestamps have jumped.
+    /// The sender started over under its SSRC: sequence numbers or timestamps have jumped.
     Restarted,
 }
 

@@ -185,12 +185,12 @@ impl RtpSource {
         self.statistics.jitter()
     }
 
-    /// What is known of the reception of the SSRC in use.
+    /// Returns the reception statistics of the SSRC in use.
     pub fn reception(&self) -> Reception {
         self.statistics.reception()
     }
 
-    /// Packets and bits a second, of the last second before `now`.
+    /// Returns the rate at which packets arrived in the last second before `now`.
     pub fn rate(&self, now: Instant) -> ReceiveRate {
         self.rate.rate(now)
     }
@@ -436,13 +436,13 @@ impl RtpSource {
         Some(frame)
     }
 
-    /// Sequence numbers of the packets that are missing and waited for, in order: those that can be
-    /// asked for again (RFC 4585 section 6.2.1).
+    /// Iterates over the sequence numbers of the missing packets that may still arrive, in order. They
+    /// can be requested again (RFC 4585 section 6.2.1).
     pub fn missing(&self) -> impl Iterator<Item = u16> + '_ {
         self.reorder.missing().map(|sequence| sequence as u16)
     }
 
-    /// Since when the first of them has been known to be missing.
+    /// Returns since when the first of them has been known to be missing.
     pub(super) const fn missing_since(&self) -> Option<Instant> {
         self.reorder.gap_since()
     }
@@ -464,8 +464,8 @@ impl RtpSource {
         }
     }
 
-    /// What has happened since it was asked last, the oldest first. At most 64 events are kept; more
-    /// are counted ([`SourceCounters::dropped_events`]) and dropped.
+    /// Returns the next event, the oldest first. At most 64 events are kept; more are counted
+    /// ([`SourceCounters::dropped_events`]) and dropped.
     pub fn poll_event(&mut self) -> Option<SourceEvent> {
         self.events.pop()
     }

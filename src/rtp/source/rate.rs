@@ -1,17 +1,17 @@
-//! [`ReceiveRate`]: packets and bits a second.
+//! [`ReceiveRate`]: packets and bits per second.
 
 use std::time::{Duration, Instant};
 
 /// Time over which is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How much comes of a stream, measured over about a second.
+/// The rate at which a stream arrives, measured over about a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceiveRate {
-    /// Packets a second.
+    /// Packets per second.
     pub packets: u64,
-    /// Bits of RTP packets a second, without the headers of UDP, IP or TCP.
+    /// Bits per second, counting RTP packets without the headers of UDP, IP or TCP.
     pub bits: u64,
 }
 

@@ -5,6 +5,7 @@ use crate::rtp::rtcp::SenderInfo;
 use crate::rtp::testing::{Random, TestDepacketizer, ms, some_instant};
 
 mod others;
+mod reorder;
 mod times;
 
 const SSRC: u32 = 0xabcd_0001;
