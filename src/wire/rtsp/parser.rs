@@ -239,7 +239,7 @@ impl Decoder {
         let head = parse_head(text).map_err(with_cseq)?;
         let body_len = match awaited {
             Some(len) => len,
-            None => body_len(head.headers(), limits).map_err(with_cseq)?,
+            None => body_len(&head, limits).map_err(with_cseq)?,
         };
         let Some(body) = rest.get(..body_len).map(Cow::Borrowed) else {
             self.awaited = Some((head_len, body_len));
@@ -330,10 +330,12 @@ fn find_cseq(head: &[u8]) -> Option<Box<str>> {
     })
 }
 
-fn body_len(headers: &Headers<'_>, limits: &Limits) -> Result<usize, HeadError> {
-    let mut values = headers.values("Content-Length");
+fn body_len(head: &Head<'_>, limits: &Limits) -> Result<usize, HeadError> {
+    let mut values = head.headers().values("Content-Length");
     let Some(value) = values.next() else { return Ok(0) };
-    if values.next().is_some() {
+    // Devices repeat it in responses.
+    let is_response = matches!(head, Head::Response(_));
+    if values.any(|other| !is_response || other != value) {
         return Err(HeadError::bad("several Content-Lengths"));
     }
     let length: u64 = digits(value).ok_or(HeadError::bad("Content-Length is no number"))?;

@@ -96,6 +96,17 @@ fn a_body_longer_than_stated_or_with_nul_at_its_end() {
 }
 
 #[test]
+fn a_content_length_that_is_stated_twice() {
+    let response = |second: &str| {
+        let head = "RTSP/1.0 200 OK\r\nContent-Length: 2\r\nContent-Length: ";
+        format!("{head}{second}\r\n\r\nab").into_bytes()
+    };
+    let (same, other) = (response("2"), response("3"));
+    assert_eq!(found(&[&same, OK]), of(&["200+2", "200+0"], 0, 0));
+    assert_eq!(found(&[&other, OK]), of(&["200+0"], other.len() as u64, 1));
+}
+
+#[test]
 fn channels_that_are_not_expected() {
     let (a, b) = (rtp(6, 20), receiver_report(7));
     assert_eq!(found(&[&a, &b, OK]), of(&["20@6", "8@7", "200+0"], 0, 0));
