@@ -36,6 +36,11 @@ impl Run {
         self.data.clear();
     }
 
+    /// Memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len() + self.samples.len() * size_of::<Sample>()
+    }
+
     /// Takes out what is decoded at `time` and later.
     pub(super) fn split_off(&mut self, time: i64) -> Self {
         let at = self.samples.partition_point(|sample| sample.dts < time);

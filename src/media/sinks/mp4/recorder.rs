@@ -197,7 +197,7 @@ impl<S: SegmentFiles> Mp4Recorder<S> {
 
     /// Bytes that are to go into the next fragment.
     fn bytes(&self) -> usize {
-        self.tracks.iter().map(|track| track.run.data.len()).sum()
+        self.tracks.iter().map(|track| track.run.bytes()).sum()
     }
 
     fn write_fragment(&mut self) -> Result<(), Error> {

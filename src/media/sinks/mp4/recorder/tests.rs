@@ -334,8 +334,8 @@ fn parameter_sets_are_waited_for() {
 
 #[test]
 fn audio_goes_on_where_the_video_stops() {
-    let mut config = Mp4Config::default();
-    config.segment_duration = Some(Duration::from_secs(10));
+    let segment_duration = Some(Duration::from_secs(10));
+    let config = Mp4Config { segment_duration, ..Mp4Config::default() };
     let mut r = recorder(config);
     let video = r.add_track(&h264_parameters()).unwrap();
     let audio = r.add_track(&mulaw()).unwrap();
@@ -380,8 +380,7 @@ fn a_source_that_begins_anew_goes_on() {
 
 #[test]
 fn memory_and_fragments_are_bounded_by_bytes() {
-    let mut config = Mp4Config::default();
-    config.max_fragment_bytes = 10_000;
+    let config = Mp4Config { max_fragment_bytes: 10_000, ..Mp4Config::default() };
     let mut r = recorder(config);
     let video = r.add_track(&h264_parameters()).unwrap();
     let mut slice = inter();
