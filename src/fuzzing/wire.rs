@@ -3,6 +3,7 @@
 
 use crate::codec::CodecParameters;
 use crate::payload::FormatRegistry;
+use crate::wire::auth::{Challenge, Credentials};
 use crate::wire::rtcp::{Compound, Packet};
 use crate::wire::rtp::RtpPacket;
 use crate::wire::rtsp::accept::{accepts, unsupported, words};
@@ -171,6 +172,32 @@ pub fn range(data: &[u8]) {
 pub fn session(data: &[u8]) {
     if let Ok(read) = SessionHeader::parse(&String::from_utf8_lossy(data)) {
         assert_eq!(SessionHeader::parse(&read.to_string()), Ok(read));
+    }
+}
+
+/// `WWW-Authenticate` and `Authorization`. What is written has no control characters any more, and
+/// is written the same when it has been read.
+pub fn auth(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for challenge in Challenge::parse_list(&text) {
+        if !matches!(challenge, Challenge::Unsupported(_)) {
+            let written = challenge.to_string();
+            let again: Vec<_> = Challenge::parse_list(&written).map(|c| c.to_string()).collect();
+            assert_eq!(again, [written]);
+        }
+    }
+    match Credentials::parse(&text) {
+        Ok(Credentials::Basic(user)) if !user.user().contains(':') => {
+            assert_eq!(Credentials::parse(&user.to_basic()), Ok(Credentials::Basic(user)));
+        }
+        Ok(Credentials::Digest(digest)) => {
+            let written = digest.to_string();
+            let Ok(Credentials::Digest(again)) = Credentials::parse(&written) else {
+                panic!("{written}")
+            };
+            assert_eq!(again.to_string(), written);
+        }
+        _ => {}
     }
 }
 

@@ -6,6 +6,7 @@
 //! cannot index and so cannot panic, and which distinguishes "not enough bytes yet"
 //! ([`ParseError::Incomplete`]) from "will never be valid" ([`ParseError::Invalid`]).
 
+pub mod auth;
 pub mod interleaved;
 mod oddities;
 mod reader;
