@@ -18,8 +18,11 @@
 
 #[cfg(test)]
 mod hostile;
+mod http_tunnel;
+
 #[cfg(test)]
 pub(crate) use hostile::{Hostile, Hostility};
+pub(crate) use http_tunnel::HttpTunnel;
 
 use super::tcp::TcpStream;
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
@@ -54,6 +57,7 @@ enum Kind {
         /// The interest last registered with the poll, so that only changes are registered.
         interest: Interest,
     },
+    HttpTunnel(Box<HttpTunnel>),
     #[cfg(test)]
     Hostile(Box<Hostile>),
 }
@@ -61,6 +65,12 @@ enum Kind {
 impl From<TcpStream> for ByteStream {
     fn from(stream: TcpStream) -> Self {
         Self { kind: Kind::Tcp { stream, interest: Interest::NONE } }
+    }
+}
+
+impl From<HttpTunnel> for ByteStream {
+    fn from(tunnel: HttpTunnel) -> Self {
+        Self { kind: Kind::HttpTunnel(Box::new(tunnel)) }
     }
 }
 
@@ -93,6 +103,7 @@ impl ByteStream {
                 }
                 Ok(())
             }
+            Kind::HttpTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.watch(env, owner, key, wants),
         }
@@ -103,17 +114,14 @@ impl ByteStream {
     ///
     /// # Errors
     /// The stream has failed.
-    #[allow(clippy::needless_pass_by_ref_mut, reason = "TCP alone has nothing to do here")]
     pub(crate) fn handle_readiness(
         &mut self,
         env: &mut UsageEnvironment,
         ready: Readiness,
     ) -> io::Result<Readiness> {
         match &mut self.kind {
-            Kind::Tcp { .. } => {
-                let _ = env;
-                Ok(ready)
-            }
+            Kind::Tcp { .. } => Ok(ready),
+            Kind::HttpTunnel(tunnel) => tunnel.handle_readiness(env, ready),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.handle_readiness(env, ready),
         }
@@ -127,6 +135,7 @@ impl ByteStream {
     pub(crate) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Tcp { stream, .. } => stream.read(env, buf),
+            Kind::HttpTunnel(tunnel) => tunnel.read(env, buf),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.read(env, buf),
         }
@@ -144,6 +153,10 @@ impl ByteStream {
     ) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Tcp { stream, .. } => stream.write_vectored(env, bufs),
+            Kind::HttpTunnel(tunnel) => {
+                let first = bufs.iter().find(|buf| !buf.is_empty());
+                tunnel.write(env, first.map_or(&[], |buf| buf))
+            }
             #[cfg(test)]
             Kind::Hostile(hostile) => {
                 let first = bufs.iter().find(|buf| !buf.is_empty());
@@ -159,15 +172,17 @@ impl ByteStream {
     pub(crate) fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Tcp { stream, .. } => stream.write(env, buf),
+            Kind::HttpTunnel(tunnel) => tunnel.write(env, buf),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.write(env, buf),
         }
     }
 
     /// Whether there is input that has left the socket and that no readiness event will announce.
-    pub(crate) const fn has_buffered_input(&self) -> bool {
+    pub(crate) fn has_buffered_input(&self) -> bool {
         match &self.kind {
             Kind::Tcp { .. } => false,
+            Kind::HttpTunnel(tunnel) => tunnel.has_buffered_input(),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.has_buffered_input(),
         }
@@ -175,9 +190,10 @@ impl ByteStream {
 
     /// Whether the system has all bytes that the stream has accepted. The rest is written on later
     /// readiness events.
-    pub(crate) const fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         match &self.kind {
             Kind::Tcp { .. } => true,
+            Kind::HttpTunnel(tunnel) => tunnel.is_flushed(),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.is_flushed(),
         }
@@ -195,6 +211,7 @@ impl ByteStream {
     ) -> io::Result<()> {
         match &mut self.kind {
             Kind::Tcp { .. } => self.watch(env, owner, key, Wants::default()),
+            Kind::HttpTunnel(tunnel) => tunnel.unwatch(env, owner, key),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.unwatch(env, owner, key),
         }
@@ -204,6 +221,7 @@ impl ByteStream {
     pub(crate) fn close(self, env: &mut UsageEnvironment) {
         match self.kind {
             Kind::Tcp { stream, .. } => stream.close(env),
+            Kind::HttpTunnel(tunnel) => tunnel.close(env),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.close(env),
         }

@@ -17,6 +17,7 @@ mod multicast_interface;
 mod port_pair;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod receive_offload;
+mod resolver;
 mod system;
 mod tcp;
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod udp;
 
 pub use address::{own_address, with_port};
 pub use batch::Datagrams;
-pub(crate) use byte_stream::{ByteStream, Wants};
+pub(crate) use byte_stream::{ByteStream, HttpTunnel, Wants};
 #[cfg(test)]
 pub(crate) use byte_stream::{Hostile, Hostility};
 pub use groupsock::Groupsock;
@@ -35,6 +36,7 @@ pub use inbox::Inbox;
 pub use limits::{is_out_of_descriptors, raise_descriptor_limit};
 pub use multicast_interface::MulticastInterface;
 pub use port_pair::PortPair;
+pub(crate) use resolver::Resolution;
 pub use tcp::{TcpListener, TcpStream};
 #[cfg(test)]
 use testing::Counted;

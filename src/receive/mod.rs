@@ -30,3 +30,4 @@ mod tests;
 
 pub use config::RtpReceiverConfig;
 pub use receiver::{ReceiverCounters, RtpReceiver};
+pub(crate) use sockets::{SocketConfig, Sockets};

@@ -1,7 +1,7 @@
 //! [`RtpReceiver`]: the sockets and the timer of a [`StreamReceiver`].
 
 use super::config::RtpReceiverConfig;
-use super::sockets::{Kind, Sockets};
+use super::sockets::{SocketConfig, Sockets};
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
 use crate::net::{Inbox, with_port};
@@ -16,11 +16,6 @@ use std::time::Instant;
 
 /// Called when data have arrived or a timer has expired.
 type Handler = Box<dyn FnMut(&mut StreamReceiver, &mut UsageEnvironment)>;
-
-/// The inbox that all receivers of a loop share: each uses it only while it processes what has
-/// arrived.
-#[derive(Debug, Default)]
-struct SharedInbox(Inbox);
 
 /// Counters of an [`RtpReceiver`], in addition to those of its stream's
 /// [`source`](StreamReceiver::source) and [`rtcp`](StreamReceiver::rtcp).
@@ -87,7 +82,7 @@ impl RtpReceiver {
         let mut random = [0; 12];
         env.fill_random(&mut random);
         let destination = config.rtcp_destination.or_else(|| destination_of(&config));
-        let sockets = Sockets::open(env, &config)?;
+        let sockets = Sockets::open(env, &socket_config(&config))?;
         let stream = StreamReceiver::new(config.stream, depacketizer, env.now(), random)?;
         let id = env.add(Self {
             stream,
@@ -114,7 +109,7 @@ impl RtpReceiver {
 
     fn begin(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
         if let (Some(sockets), Some(me)) = (&mut self.sockets, self.me) {
-            sockets.watch(env, me)?;
+            sockets.watch(env, me, [PacketKind::Rtp, PacketKind::Rtcp].map(key_of))?;
         }
         self.wake(env);
         Ok(())
@@ -155,23 +150,25 @@ impl RtpReceiver {
 
     /// Receives the datagrams of a socket, as many as one call returns.
     fn receive(&mut self, env: &mut UsageEnvironment, key: EventKey) {
-        let Some((socket, kind)) = self.sockets.as_mut().and_then(|s| s.get(key)) else { return };
-        // Out of the way while its packets are handled; it comes back with its memory.
-        let SharedInbox(mut inbox) = std::mem::take(env.extension());
-        // A packet that fills its slot may have been cut off.
-        inbox.set_slot_len(self.max_packet.saturating_add(1));
-        match socket.recv_batch(env, &mut inbox) {
-            Ok(_) => self.take_all(env, &inbox, kind),
+        let Some(sockets) = &mut self.sockets else { return };
+        let kinds = [PacketKind::Rtp, PacketKind::Rtcp];
+        let Some(kind) = kinds.into_iter().find(|kind| key_of(*kind) == key) else { return };
+        // What was agreed to arrive there, if not both.
+        let agreed = (!sockets.is_multiplexed()).then_some(kind);
+        match sockets.receive(env, kind, self.max_packet) {
+            Ok(inbox) => {
+                self.take_all(env, &inbox, agreed);
+                Sockets::give_back(env, inbox);
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => {
                 log::debug!("a receiver's socket: {e}");
                 self.counters.receive_errors += 1;
             }
         }
-        *env.extension() = SharedInbox(inbox);
     }
 
-    fn take_all(&mut self, env: &UsageEnvironment, inbox: &Inbox, kind: Kind) {
+    fn take_all(&mut self, env: &UsageEnvironment, inbox: &Inbox, agreed: Option<PacketKind>) {
         let (now, ntp) = (env.now(), ntp_now(env));
         for (packet, from) in inbox.iter() {
             if self.peer.is_some_and(|peer| peer != from.ip().to_canonical()) {
@@ -179,13 +176,20 @@ impl RtpReceiver {
             } else if packet.len() > self.max_packet {
                 self.counters.oversized += 1;
             } else {
-                self.take(packet, from, kind, now, ntp);
+                self.take(packet, from, agreed, now, ntp);
             }
         }
     }
 
-    fn take(&mut self, packet: &[u8], from: SocketAddr, kind: Kind, now: Instant, ntp: NtpTime) {
-        match PacketKind::of(packet, kind.agreed()) {
+    fn take(
+        &mut self,
+        packet: &[u8],
+        from: SocketAddr,
+        agreed: Option<PacketKind>,
+        now: Instant,
+        ntp: NtpTime,
+    ) {
+        match PacketKind::of(packet, agreed) {
             PacketKind::Rtcp => {
                 let outcome = self.stream.handle_rtcp(packet, now, ntp);
                 let ssrc = self.stream.source().ssrc();
@@ -195,7 +199,7 @@ impl RtpReceiver {
                 }
             }
             PacketKind::Rtp => {
-                if self.stream.handle_rtp(packet, now).is_ok() && kind == Kind::Both {
+                if self.stream.handle_rtp(packet, now).is_ok() && agreed.is_none() {
                     self.learn_destination(from);
                 }
             }
@@ -234,7 +238,7 @@ impl RtpReceiver {
         if self.report.is_empty() {
             return;
         }
-        if let Err(e) = sockets.rtcp().send_to(env, &self.report, to) {
+        if let Err(e) = sockets.of(PacketKind::Rtcp).send_to(env, &self.report, to) {
             log::debug!("RTCP to {to}: {e}");
             self.counters.send_errors += 1;
         }
@@ -283,6 +287,21 @@ impl Medium for RtpReceiver {
         if let Some(sockets) = self.sockets.take() {
             sockets.close(env);
         }
+    }
+}
+
+fn key_of(kind: PacketKind) -> EventKey {
+    EventKey { kind: kind as u32, ..EventKey::default() }
+}
+
+fn socket_config(config: &RtpReceiverConfig) -> SocketConfig {
+    SocketConfig {
+        address: config.address,
+        source: config.peer,
+        interface: config.interface,
+        ttl: config.ttl,
+        multiplexed: config.multiplexed,
+        receive_buffer: config.receive_buffer,
     }
 }
 

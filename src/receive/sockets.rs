@@ -1,11 +1,10 @@
 //! The sockets of a receiver.
 
-use super::config::RtpReceiverConfig;
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
-use crate::net::{Groupsock, PortPair, UdpSocket, with_port};
+use crate::net::{Groupsock, Inbox, MulticastInterface, PortPair, UdpSocket, with_port};
 use crate::wire::rtp::PacketKind;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Start of the search for a pair of ports if none is requested: lower ports are assigned one by
 /// one to programs that request none.
@@ -13,40 +12,37 @@ const FIRST_PORT: u16 = 49_152;
 /// Number of pairs that are tried.
 const TRIES: u16 = 1000;
 
-/// The packets that arrive on a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Rtp,
-    Rtcp,
-    /// RTP and RTCP, distinguished by the packet.
-    Both,
-}
+/// The inbox that all receivers of a loop share: each uses it only while it processes what has
+/// arrived.
+#[derive(Debug, Default)]
+struct SharedInbox(Inbox);
 
-impl Kind {
-    /// The kind of packets agreed for the socket; `None` for both.
-    pub(super) fn agreed(self) -> Option<PacketKind> {
-        match self {
-            Self::Rtp => Some(PacketKind::Rtp),
-            Self::Rtcp => Some(PacketKind::Rtcp),
-            Self::Both => None,
-        }
-    }
-
-    /// The key of the socket's events.
-    pub(super) fn key(self) -> EventKey {
-        EventKey { kind: self as u32, ..EventKey::default() }
-    }
+/// Where packets are received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketConfig {
+    /// Address of this host, or a group; with port 0 a pair of ports is chosen.
+    pub(crate) address: SocketAddr,
+    /// The sender of a source-specific group.
+    pub(crate) source: Option<IpAddr>,
+    /// The interface on which a group is joined.
+    pub(crate) interface: MulticastInterface,
+    /// Time to live of what is sent to a group.
+    pub(crate) ttl: u8,
+    /// One socket for RTP and RTCP.
+    pub(crate) multiplexed: bool,
+    /// Bytes that the system is asked to keep.
+    pub(crate) receive_buffer: usize,
 }
 
 /// One socket for RTP and RTCP, or one for each.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     rtp: UdpSocket,
     rtcp: Option<UdpSocket>,
 }
 
 impl Sockets {
-    pub(super) fn open(env: &mut UsageEnvironment, config: &RtpReceiverConfig) -> io::Result<Self> {
+    pub(crate) fn open(env: &mut UsageEnvironment, config: &SocketConfig) -> io::Result<Self> {
         let address = config.address;
         let next = with_port(address, address.port().saturating_add(1));
         let mut sockets = if !config.multiplexed && address.port() == 0 {
@@ -72,39 +68,63 @@ impl Sockets {
         Ok(sockets)
     }
 
-    pub(super) fn watch(
+    /// Has `owner` told of what arrives, by the key for each kind of packet.
+    pub(crate) fn watch(
         &mut self,
         env: &mut UsageEnvironment,
         owner: MediumHandle,
+        [rtp_key, rtcp_key]: [EventKey; 2],
     ) -> io::Result<()> {
-        let kind = if self.rtcp.is_some() { Kind::Rtp } else { Kind::Both };
-        self.rtp.watch(env, owner, kind.key(), Interest::READABLE)?;
+        self.rtp.watch(env, owner, rtp_key, Interest::READABLE)?;
         match &mut self.rtcp {
-            Some(rtcp) => rtcp.watch(env, owner, Kind::Rtcp.key(), Interest::READABLE),
+            Some(rtcp) => rtcp.watch(env, owner, rtcp_key, Interest::READABLE),
             None => Ok(()),
         }
     }
 
-    /// The socket with an event key, and the packets that arrive on it.
-    pub(super) fn get(&mut self, key: EventKey) -> Option<(&mut UdpSocket, Kind)> {
-        match &mut self.rtcp {
-            Some(rtcp) if key == Kind::Rtcp.key() => Some((rtcp, Kind::Rtcp)),
-            Some(_) if key == Kind::Rtp.key() => Some((&mut self.rtp, Kind::Rtp)),
-            None if key == Kind::Both.key() => Some((&mut self.rtp, Kind::Both)),
-            _ => None,
+    /// The socket for a kind of packet.
+    pub(crate) const fn of(&mut self, kind: PacketKind) -> &mut UdpSocket {
+        match (kind, &mut self.rtcp) {
+            (PacketKind::Rtcp, Some(rtcp)) => rtcp,
+            _ => &mut self.rtp,
         }
     }
 
-    /// The socket from which RTCP is sent.
-    pub(super) fn rtcp(&mut self) -> &mut UdpSocket {
-        self.rtcp.as_mut().unwrap_or(&mut self.rtp)
+    /// Receives what has come to a socket, as much as one call returns. The memory is shared by all
+    /// receivers of the loop: [`give_back`](Self::give_back) returns it. A datagram longer than
+    /// `max_packet` is cut off one byte behind that.
+    pub(crate) fn receive(
+        &mut self,
+        env: &mut UsageEnvironment,
+        kind: PacketKind,
+        max_packet: usize,
+    ) -> io::Result<Inbox> {
+        let SharedInbox(mut inbox) = std::mem::take(env.extension());
+        inbox.set_slot_len(max_packet.saturating_add(1));
+        match self.of(kind).recv_batch(env, &mut inbox) {
+            Ok(_) => Ok(inbox),
+            Err(e) => {
+                Self::give_back(env, inbox);
+                Err(e)
+            }
+        }
     }
 
-    pub(super) fn rtp_address(&self) -> io::Result<SocketAddr> {
+    /// Returns the memory of [`receive`](Self::receive).
+    pub(crate) fn give_back(env: &mut UsageEnvironment, inbox: Inbox) {
+        *env.extension() = SharedInbox(inbox);
+    }
+
+    /// Whether there is one socket for both.
+    pub(crate) const fn is_multiplexed(&self) -> bool {
+        self.rtcp.is_none()
+    }
+
+    pub(crate) fn rtp_address(&self) -> io::Result<SocketAddr> {
         self.rtp.local_addr()
     }
 
-    pub(super) fn close(self, env: &mut UsageEnvironment) {
+    pub(crate) fn close(self, env: &mut UsageEnvironment) {
         self.rtp.close(env);
         if let Some(rtcp) = self.rtcp {
             rtcp.close(env);
@@ -114,14 +134,14 @@ impl Sockets {
 
 fn open(
     env: &mut UsageEnvironment,
-    config: &RtpReceiverConfig,
+    config: &SocketConfig,
     address: SocketAddr,
 ) -> io::Result<UdpSocket> {
     if !address.ip().is_multicast() {
         return UdpSocket::bind(env, address);
     }
     let (ttl, interface) = (config.ttl, config.interface);
-    let mut group = Groupsock::open(env, address, ttl, interface, config.peer)?;
+    let mut group = Groupsock::open(env, address, ttl, interface, config.source)?;
     match group.join(env) {
         Ok(()) => Ok(group.into_socket()),
         Err(e) => {

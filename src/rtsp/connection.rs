@@ -1,8 +1,8 @@
-//! [`Connection`]: one RTSP connection of the server, made of a byte stream, a message machine and
+//! [`Connection`]: one RTSP connection at either end, made of a byte stream, a message machine and
 //! a registration with the event loop. It refers to sessions and streams by id.
 
 use crate::env::{EventKey, MediumHandle, Readiness, Timer, UsageEnvironment};
-use crate::ids::{ClientSessionId, ConnectionId, DestinationId, KEY_CONNECTION, StreamId};
+use crate::ids::ClientSessionId;
 use crate::net::{ByteStream, Wants};
 use crate::rtsp::channels::Channels;
 use crate::rtsp::config::ConnectionConfig;
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 /// Interval at which a connection whose output drains extends its sessions.
 const DRAIN_NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One RTSP connection.
+/// One RTSP connection. `O` is what its interleaved channels are bound to.
 ///
 /// After each event, and after a series of calls that changed the connection, the owner calls
 /// [`update`](Self::update), which adjusts the registered interest and deadline to the new state.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct Connection<O> {
     stream: ByteStream,
     machine: MessageMachine,
     pub(crate) peer: SocketAddr,
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     /// A set, since one connection may set up very many.
     pub(crate) sessions: BTreeSet<ClientSessionId>,
     /// The destinations that incoming interleaved packets belong to.
-    pub(crate) channels: Channels<(StreamId, DestinationId)>,
+    pub(crate) channels: Channels<O>,
     /// The connection has ended and is still in the table.
     ended: bool,
     drained_at: Option<Instant>,
@@ -57,12 +57,12 @@ impl Write for Outgoing<'_> {
     }
 }
 
-impl Connection {
+impl<O: Copy + PartialEq> Connection<O> {
     pub(crate) fn new(
         stream: impl Into<ByteStream>,
         (peer, local): (SocketAddr, SocketAddr),
         owner: MediumHandle,
-        id: ConnectionId,
+        key: EventKey,
         config: ConnectionConfig,
         now: Instant,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Connection {
             peer,
             local,
             owner,
-            key: EventKey { kind: KEY_CONNECTION, id: id.raw() },
+            key,
             timer: Timer::default(),
             sessions: BTreeSet::new(),
             channels: Channels::default(),
@@ -139,7 +139,7 @@ impl Connection {
     }
 
     /// Whether the byte stream holds input that no further readiness event will announce.
-    pub(crate) const fn can_read_more(&self) -> bool {
+    pub(crate) fn can_read_more(&self) -> bool {
         self.wants_input() && self.stream.has_buffered_input()
     }
 
@@ -273,12 +273,7 @@ impl Connection {
 
     /// Frees the channels of a destination, and drops the media queued on them unless `keep_queued`
     /// is set because the peer is still to receive them (a BYE).
-    pub(crate) fn forget_channels(
-        &mut self,
-        (rtp, rtcp): (u8, u8),
-        of: (StreamId, DestinationId),
-        keep_queued: bool,
-    ) {
+    pub(crate) fn forget_channels(&mut self, (rtp, rtcp): (u8, u8), of: O, keep_queued: bool) {
         if !keep_queued {
             self.machine.forget_channels([rtp, rtcp]);
         }

@@ -3,15 +3,18 @@
 
 use crate::arena::{Arena, shrink_map};
 use crate::env::UsageEnvironment;
-use crate::ids::{ClientSessionId, ConnectionId, OfConnection};
+use crate::ids::{ClientSessionId, ConnectionId, DestinationId, OfConnection, StreamId};
 use crate::rtsp::connection::Connection;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+/// A client's connection to a server, with the destination of a stream behind each channel.
+pub(crate) type ClientConnection = Connection<(StreamId, DestinationId)>;
+
 /// The RTSP connections of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    table: Arena<Connection, OfConnection>,
+    table: Arena<ClientConnection, OfConnection>,
     of_host: HashMap<IpAddr, usize>,
     broken: Vec<ConnectionId>,
 }
@@ -21,7 +24,7 @@ impl Connections {
     /// connection.
     pub(crate) fn insert_with(
         &mut self,
-        make: impl FnOnce(ConnectionId) -> Connection,
+        make: impl FnOnce(ConnectionId) -> ClientConnection,
     ) -> ConnectionId {
         let id = self.table.insert_with(make);
         if let Some(connection) = self.table.get(id) {
@@ -31,7 +34,7 @@ impl Connections {
     }
 
     /// Removes a connection and returns it.
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<ClientConnection> {
         let connection = self.table.remove(id)?;
         let host = host(connection.peer.ip());
         if let Some(n) = self.of_host.get_mut(&host) {
@@ -44,11 +47,11 @@ impl Connections {
         Some(connection)
     }
 
-    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&ClientConnection> {
         self.table.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut ClientConnection> {
         self.table.get_mut(id)
     }
 
@@ -66,7 +69,7 @@ impl Connections {
     }
 
     #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &ClientConnection)> {
         self.table.iter()
     }
 

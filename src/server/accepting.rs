@@ -2,7 +2,7 @@
 
 use crate::arena::RawId;
 use crate::env::{EventKey, Interest, UsageEnvironment};
-use crate::ids::{KEY_ACCEPT, KEY_LISTENER};
+use crate::ids::{KEY_ACCEPT, KEY_CONNECTION, KEY_LISTENER};
 use crate::net::is_out_of_descriptors;
 use crate::rtsp::connection::Connection;
 use crate::server::rtsp_server::{RtspServer, plain_key};
@@ -56,9 +56,10 @@ impl RtspServer {
             }
             let config = self.config.of_connections();
             let ends = (peer, local);
-            let id = self
-                .connections
-                .insert_with(|id| Connection::new(stream, ends, me, id, config, now));
+            let id = self.connections.insert_with(|id| {
+                let key = EventKey { kind: KEY_CONNECTION, id: id.raw() };
+                Connection::new(stream, ends, me, key, config, now)
+            });
             let opened = self.connections.get_mut(id).map(|c| c.open(env));
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");

@@ -15,6 +15,9 @@ pub struct LinkProfile {
     pub latency_max: Duration,
     /// Probability that a packet is lost. TCP repeats it 200 ms later.
     pub loss: f64,
+    /// Probability that a datagram is lost that was not lost by [`loss`](Self::loss): 1 where only
+    /// TCP is let through.
+    pub udp_loss: f64,
     /// Probability that a datagram arrives twice.
     pub duplication: f64,
     /// Probability that a datagram is held back so that later ones may overtake it. The others keep
@@ -40,6 +43,7 @@ impl Default for LinkProfile {
             latency_min: Duration::from_millis(1),
             latency_max: Duration::from_millis(1),
             loss: 0.0,
+            udp_loss: 0.0,
             duplication: 0.0,
             reordering: 0.0,
             partial: 0.0,

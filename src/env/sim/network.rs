@@ -49,6 +49,7 @@ pub struct Simulation {
     /// Sockets that count against a host's limit.
     pub(super) open: BTreeMap<IpAddr, usize>,
     pub(super) hosts: Hosts,
+    names: BTreeMap<String, Vec<IpAddr>>,
     pub(super) statistics: NetworkStatistics,
     /// Registrations that have become ready since the loop last checked.
     pub(crate) edges: Vec<(RawId, Readiness)>,
@@ -86,6 +87,7 @@ impl Simulation {
             ports: BTreeMap::new(),
             open: BTreeMap::new(),
             hosts: Hosts::new(),
+            names: BTreeMap::new(),
             statistics: NetworkStatistics::default(),
             edges: Vec::new(),
         }
@@ -108,6 +110,19 @@ impl Simulation {
             IpAddr::V4(_) => self.hosts.local_v4 = host,
             IpAddr::V6(_) => self.hosts.local_v6 = host,
         }
+    }
+
+    /// Gives a host name its addresses, in order of preference; without any, the name is unknown.
+    pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
+        self.names.insert(name.to_owned(), addresses.to_vec());
+    }
+
+    /// The addresses of a host name.
+    pub(crate) fn addresses_of(&self, name: &str) -> io::Result<impl Iterator<Item = IpAddr>> {
+        let addresses = self.names.get(name).filter(|addresses| !addresses.is_empty());
+        let addresses = addresses
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host name is not known"))?;
+        Ok(addresses.iter().copied())
     }
 
     /// Sets the number of sockets that each host without a limit of its own may have open.

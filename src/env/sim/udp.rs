@@ -173,7 +173,8 @@ impl Simulation {
     ) {
         let profile = self.hosts.profile(from.ip(), to.ip());
         self.statistics.datagrams_sent += 1;
-        if self.random.chance(profile.loss) {
+        let is_barred = profile.udp_loss > 0.0 && self.random.chance(profile.udp_loss);
+        if is_barred || self.random.chance(profile.loss) {
             self.statistics.datagrams_lost += 1;
             return;
         }

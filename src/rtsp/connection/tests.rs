@@ -1,7 +1,6 @@
 //! A connection over streams that are as awkward as TLS and tunnels may be.
 
 use super::*;
-use crate::arena::Id;
 use crate::env::{Event, LinkProfile, Medium, MediumId};
 use crate::net::{Hostile, Hostility, TcpListener, TcpStream};
 use crate::wire::rtsp::{Incoming, Limits, Method, parse};
@@ -14,7 +13,7 @@ const REQUESTS: u32 = 40;
 /// Answers requests, sends packets back, and asks a thing of its own.
 struct Owner {
     stream: Option<ByteStream>,
-    connection: Option<Connection>,
+    connection: Option<Connection<u8>>,
     buffer: Vec<u8>,
     /// What its own request has led to.
     answered: Option<u16>,
@@ -71,8 +70,8 @@ impl Medium for Owner {
         let stream = self.stream.take().unwrap();
         let ends = (THERE.parse().unwrap(), HERE.parse().unwrap());
         let config = ConnectionConfig { max_queued_media: 1 << 20, ..ConnectionConfig::of_tests() };
-        let id = Id::from_raw(Default::default());
-        let mut connection = Connection::new(stream, ends, me, id, config, env.now());
+        let mut connection =
+            Connection::new(stream, ends, me, EventKey::default(), config, env.now());
         connection.open(env).unwrap();
         let mut request = Request::new(Method::GetParameter, "rtsp://h/s");
         connection.send_request(env, &mut request, Duration::from_secs(60)).unwrap();
