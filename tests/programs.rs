@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// RTCP packet type of a BYE (RFC 3550 section 6.6).
 const BYE: u8 = 203;
 
-/// A program, its source, the option for its RTSP port, and what is served by default.
+/// A program, its source, and the option for its port; that is empty if the program does not
+/// listen.
 struct Program {
     name: &'static str,
     source: &'static str,
@@ -43,7 +44,8 @@ const CUSTOM_PAYLOAD: Program = program!("custom_payload", "--port");
 const NESTED_LOOP: Program = program!("nested_loop", "--port");
 const CAMERA: Program = program!("camera", "--port");
 const RECEIVER: Program = program!("receiver", "--port");
-const PROGRAMS: [Program; 9] = [
+const RTSP_CLIENT: Program = program!("rtsp_client", "");
+const PROGRAMS: [Program; 10] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -53,6 +55,7 @@ const PROGRAMS: [Program; 9] = [
     NESTED_LOOP,
     CAMERA,
     RECEIVER,
+    RTSP_CLIENT,
 ];
 
 impl Program {
@@ -85,7 +88,12 @@ impl Program {
             let name = code.get(at + 1..)?;
             Some(name.split(['"', ' ', ':']).next()?.to_owned())
         });
-        names.chain(["--bind", "--help", self.port_option].map(str::to_owned)).collect()
+        let of_servers = ["--bind", self.port_option].into_iter().filter(|_| self.listens());
+        names.chain(of_servers.chain(["--help"]).map(str::to_owned)).collect()
+    }
+
+    const fn listens(&self) -> bool {
+        !self.port_option.is_empty()
     }
 
     /// Starts it on a free port of this host.
@@ -290,7 +298,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 23] = [
+    let wrong: [(&Program, &[&str], &str); 26] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
@@ -314,6 +322,9 @@ fn wrong_arguments_are_named() {
         (&RECEIVER, &[], "FORMAT"),
         (&RECEIVER, &["audio/BOGUS/8000"], "BOGUS"),
         (&RECEIVER, &["--interface", "nowhere", "audio/L8/8000"], "nowhere"),
+        (&RTSP_CLIENT, &["--bogus"], "--bogus"),
+        (&RTSP_CLIENT, &[], "URL"),
+        (&RTSP_CLIENT, &["http://127.0.0.1/"], "URL"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);
@@ -553,4 +564,31 @@ fn join(group: Ipv4Addr, port: u16) -> io::Result<Socket> {
     socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     Ok(socket)
+}
+
+#[test]
+fn the_client_plays_what_the_server_serves() {
+    let mut server = MEDIA_SERVER.start(&["testdata/media"]);
+    let url = server.url();
+    let (base, _) = url.rsplit_once('/').expect("a path");
+    let url = format!("{base}/h264_aac.mkv");
+    for transport in ["--udp", "--tcp"] {
+        let output = RTSP_CLIENT.output(&[transport, &url]);
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success(), "{text}");
+        let frames = text.lines().filter(|line| line.contains(" bytes")).count();
+        assert_eq!(frames, 342, "{text}");
+        assert!(text.contains("tracks: H264, MPEG4-GENERIC"), "{text}");
+        assert!(text.ends_with("ended: the end of the presentation\n"), "{text}");
+    }
+    // A server that goes away is waited for, until the program is interrupted.
+    let mut running = RTSP_CLIENT.command(&[&url]);
+    let mut child = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut client = Running { out: BufReader::new(child.stdout.take().expect("piped")), child };
+    while !client.line().contains(" bytes") {}
+    drop(server);
+    while !client.line().contains("again in") {}
+    client.interrupt();
+    let (status, log) = client.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
 }

@@ -111,24 +111,30 @@ impl Argument {
 }
 
 impl Arguments {
-    /// The next argument that is not of those that all programs have, which are dealt with here.
+    /// The next argument that is not of those that all servers have, which are dealt with here.
     pub(crate) fn next(&mut self, listen: &mut Listen) -> Result<Option<Argument>, Stop> {
         loop {
-            let argument = match self.0.next()? {
-                None => return Ok(None),
-                Some(lexopt::Arg::Value(value)) => return Ok(Some(Argument::Value(value))),
-                Some(lexopt::Arg::Long(name)) => format!("--{name}"),
-                Some(lexopt::Arg::Short(name)) => format!("-{name}"),
-            };
-            match argument.as_str() {
-                "--help" | "-h" => return Err(Stop::Help),
-                "--bind" => listen.bind = Some(self.host("--bind")?),
-                port if port == listen.port_option => {
+            let argument = self.next_of_client()?;
+            match argument.as_ref().and_then(Argument::name) {
+                Some("--bind") => listen.bind = Some(self.host("--bind")?),
+                Some(port) if port == listen.port_option => {
                     listen.port = self.number(listen.port_option)?;
                 }
-                _ => return Ok(Some(Argument::Option(argument))),
+                _ => return Ok(argument),
             }
         }
+    }
+
+    /// The next argument but `--help`, of a program that does not listen.
+    pub(crate) fn next_of_client(&mut self) -> Result<Option<Argument>, Stop> {
+        let name = match self.0.next()? {
+            None => return Ok(None),
+            Some(lexopt::Arg::Value(value)) => return Ok(Some(Argument::Value(value))),
+            Some(lexopt::Arg::Long(name)) => format!("--{name}"),
+            Some(lexopt::Arg::Short(name)) => format!("-{name}"),
+        };
+        let is_help = matches!(name.as_str(), "--help" | "-h");
+        if is_help { Err(Stop::Help) } else { Ok(Some(Argument::Option(name))) }
     }
 
     /// The value of an option.

@@ -1,0 +1,179 @@
+//! [`PlayerConfig`]: how a player behaves.
+
+use crate::client::config::RtspClientConfig;
+use crate::client::media_session::TrackChoice;
+use crate::client::transport::TransportPolicy;
+use crate::error::Error;
+use crate::payload::FormatRegistry;
+use crate::rtp::receiver::KeyFrameMessage;
+use std::time::Duration;
+
+/// Configuration of a [`Player`](super::Player). [`Default`] gives the defaults, and each field can
+/// then be set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PlayerConfig {
+    /// The RTSP client: credentials, time-outs, header fields.
+    pub client: RtspClientConfig,
+    /// How media come. Default: over UDP, and over TCP where that does not work.
+    pub transport: TransportPolicy,
+    /// The tracks to play. Default: all but those that go to the server.
+    pub tracks: TrackChoice,
+    /// The payload formats that are known; others are received as they are. Default: the standard
+    /// ones.
+    pub formats: FormatRegistry,
+    /// Normal play time to start at. Default: where the server starts.
+    pub start: Option<Duration>,
+    /// Normal play time to end at. Default: the end of the presentation.
+    pub end: Option<Duration>,
+    /// `Scale` (RFC 2326 section 12.34). Default: none.
+    pub scale: Option<f32>,
+    /// `Speed` (RFC 2326 section 12.35). Default: none.
+    pub speed: Option<f32>,
+    /// Longest time from the response to PLAY to the first packet. Over UDP, where
+    /// [`transport`](Self::transport) allows it, TCP is tried next. Default: 3 s.
+    pub first_packet_timeout: Duration,
+    /// Longest silence of a track that has been heard, or of any video track. The player then
+    /// connects anew. Default: 10 s.
+    pub stall_timeout: Duration,
+    /// Asks for a key frame by this message where decoding cannot go on without (RFC 4585, RFC
+    /// 5104), if the description allows it. Default: a picture loss indication.
+    pub key_frame_message: Option<KeyFrameMessage>,
+    /// Longest wait for a packet that is missing. Over TCP none is waited for. Default: 100 ms.
+    pub max_delay: Duration,
+    /// Bytes that the system is asked to keep of a track's packets while the loop is busy.
+    /// Default: 1 MiB.
+    pub receive_buffer: usize,
+    /// When to connect anew after a failure. Default: always.
+    pub reconnect: ReconnectPolicy,
+}
+
+/// When to connect anew after a connection was lost or could not be made.
+///
+/// The delay doubles from one failure to the next, up to the longest, and varies at random by a
+/// quarter of itself, so that clients that lost a server together do not come back together. It
+/// is the first again once frames have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReconnectPolicy {
+    /// Delay after the first failure. Default: 1 s.
+    pub first_delay: Duration,
+    /// Longest delay. Default: 60 s.
+    pub longest_delay: Duration,
+    /// Failures in succession after which the player ends. Default: no number of them.
+    pub max_failures: Option<u32>,
+}
+
+impl Default for ReconnectPolicy {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(60),
+            max_failures: None,
+        }
+    }
+}
+
+impl ReconnectPolicy {
+    /// Never: the first failure ends the player.
+    pub fn never() -> Self {
+        Self { max_failures: Some(1), ..Self::default() }
+    }
+
+    /// The delay after `failures` failures in succession, 1 at least, varied by `random`.
+    pub(crate) fn delay(&self, failures: u32, random: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(20);
+        let delay = self.first_delay.saturating_mul(1 << doublings).min(self.longest_delay);
+        // From 7/8 to 9/8 of it.
+        let eighth = delay / 8;
+        let varied =
+            (eighth * 7).saturating_add((eighth * 2).mul_f64(f64::from(random) / 2f64.powi(32)));
+        varied.min(self.longest_delay)
+    }
+}
+
+impl Default for PlayerConfig {
+    fn default() -> Self {
+        Self {
+            client: RtspClientConfig::default(),
+            transport: TransportPolicy::default(),
+            tracks: TrackChoice::default(),
+            formats: FormatRegistry::standard().clone(),
+            start: None,
+            end: None,
+            scale: None,
+            speed: None,
+            first_packet_timeout: Duration::from_secs(3),
+            stall_timeout: Duration::from_secs(10),
+            key_frame_message: Some(KeyFrameMessage::PictureLoss),
+            max_delay: Duration::from_millis(100),
+            receive_buffer: 1 << 20,
+            reconnect: ReconnectPolicy::default(),
+        }
+    }
+}
+
+impl PlayerConfig {
+    /// Checks that a player can work with this configuration.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`RtspClientConfig::check`]; another time-out is zero; `end` is before
+    /// `start`; a factor is not a number.
+    pub fn check(&self) -> Result<(), Error> {
+        self.client.check()?;
+        let is_finite = |factor: Option<f32>| factor.is_none_or(|factor| factor.is_finite());
+        Err(Error::Usage(match () {
+            () if self.first_packet_timeout.is_zero() || self.stall_timeout.is_zero() => {
+                "a time-out of a player is not zero"
+            }
+            () if self.end.is_some_and(|end| end < self.start.unwrap_or_default()) => {
+                "a range ends behind its start"
+            }
+            () if !is_finite(self.scale) || !is_finite(self.speed) => {
+                "Scale and Speed are finite numbers"
+            }
+            () if self.reconnect.first_delay > self.reconnect.longest_delay => {
+                "the first delay is no longer than the longest"
+            }
+            () => return Ok(()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let policy = ReconnectPolicy::default();
+        for (failures, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (99, 60.0)]
+        {
+            let [low, middle, high] =
+                [0, 1 << 31, u32::MAX].map(|random| policy.delay(failures, random).as_secs_f64());
+            assert!((low - seconds * 0.875).abs() < 0.01, "{failures}: {low}");
+            assert!((middle - seconds).abs() < 0.01, "{failures}: {middle}");
+            assert!((high - (seconds * 1.125f64).min(60.0)).abs() < 0.01, "{failures}: {high}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_work_is_refused() {
+        assert!(PlayerConfig::default().check().is_ok());
+        let refused: [fn(&mut PlayerConfig); 5] = [
+            |config| config.stall_timeout = Duration::ZERO,
+            |config| config.client.connect_timeout = Duration::ZERO,
+            |config| config.scale = Some(f32::NAN),
+            |config| {
+                config.start = Some(Duration::from_secs(2));
+                config.end = Some(Duration::from_secs(1));
+            },
+            |config| config.reconnect.longest_delay = Duration::ZERO,
+        ];
+        for (i, change) in refused.into_iter().enumerate() {
+            let mut config = PlayerConfig::default();
+            change(&mut config);
+            assert!(config.check().is_err(), "{i}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! [`PlayerEvent`]: what happens to a player.
+
+use crate::client::event::{Disconnection, RequestFailure};
+use crate::client::media_session::MediaSession;
+use crate::client::transport::MediaTransport;
+use crate::rtp::ReceivedFrame;
+use crate::wire::rtsp::{Method, StatusCode};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What happens to a [`Player`](super::Player).
+///
+/// Tracks are named by their [numbers](crate::client::MediaSubsession::number) in the description.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PlayerEvent<'a> {
+    /// There is a connection to the server.
+    Connected {
+        /// Address of the server.
+        peer: SocketAddr,
+    },
+    /// The server has described the presentation. Comes again after each new connection, and the
+    /// description may then be another.
+    Described(&'a MediaSession),
+    /// A track cannot be set up; the others are played.
+    TrackFailed {
+        /// The track.
+        track: usize,
+        /// Why.
+        why: PlayerError,
+    },
+    /// The server has begun to play.
+    Playing {
+        /// How media come.
+        transport: MediaTransport,
+        /// The tracks that were set up.
+        tracks: &'a [usize],
+    },
+    /// A frame of a track, in decoding order.
+    Frame {
+        /// The track.
+        track: usize,
+        /// The frame. Its [`pts`](ReceivedFrame::pts) is on a time line of the player that goes on
+        /// when it connects anew.
+        frame: ReceivedFrame,
+    },
+    /// The presentation was lost.
+    Lost(PlayerError),
+    /// The player will connect anew.
+    Reconnecting {
+        /// In that time.
+        delay: Duration,
+        /// Failures in succession.
+        failures: u32,
+    },
+    /// The player is at its end, and does nothing more.
+    Ended(PlayerEnd),
+}
+
+/// Why a player is at its end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PlayerEnd {
+    /// The end of the presentation, or of the range that was asked for.
+    EndOfStream,
+    /// It was [stopped](super::Player::stop).
+    Stopped,
+    /// As many failures as its [`ReconnectPolicy`](super::ReconnectPolicy) allows; the last.
+    Failed(PlayerError),
+}
+
+/// Why a player has lost its presentation, or a track.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PlayerError {
+    /// The connection was not made, or has ended.
+    Disconnected(Disconnection),
+    /// A request was not answered.
+    Request(Method, RequestFailure),
+    /// A request was refused.
+    Status(Method, StatusCode),
+    /// The response to a request cannot be used; says why.
+    Response(Method, String),
+    /// The description has no track that could be played.
+    NoTracks,
+    /// No packet has come.
+    NoPackets(MediaTransport),
+    /// A track has stopped.
+    Stalled {
+        /// The track.
+        track: usize,
+    },
+    /// The server has ended a presentation that has no end of its own (BYE, TEARDOWN).
+    EndedByServer,
+    /// A socket cannot be opened or used.
+    Io(std::io::Error),
+}
+
+impl fmt::Display for PlayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected(why) => why.fmt(f),
+            Self::Request(method, why) => write!(f, "{method}: {why}"),
+            Self::Status(method, status) => write!(f, "{method}: the server says {status}"),
+            Self::Response(method, why) => write!(f, "{method}: {why}"),
+            Self::NoTracks => f.write_str("there is no track to play"),
+            Self::NoPackets(transport) => write!(f, "no packet has come over {transport}"),
+            Self::Stalled { track } => write!(f, "track {track} has stopped"),
+            Self::EndedByServer => f.write_str("the server has ended the presentation"),
+            Self::Io(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PlayerError {}
+
+impl fmt::Display for PlayerEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndOfStream => f.write_str("the end of the presentation"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Failed(why) => why.fmt(f),
+        }
+    }
+}

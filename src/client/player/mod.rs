@@ -1,0 +1,315 @@
+//! [`Player`]: from a URL to frames, and back again after every failure.
+//!
+//! One attempt goes through OPTIONS, DESCRIBE, a SETUP for each track and PLAY (RFC 2326 appendix
+//! A.1). Whatever fails on the way ends the attempt, with its reason as an event, and the next
+//! begins after a delay. There is no state but that of the attempt, so there is none that only a
+//! restart could mend.
+
+mod attempt;
+mod config;
+mod event;
+mod phase;
+mod requests;
+mod setup;
+mod time_line;
+mod watch;
+
+pub use config::{PlayerConfig, ReconnectPolicy};
+pub use event::{PlayerEnd, PlayerError, PlayerEvent};
+
+use crate::client::event::RequestId;
+use crate::client::keys::{KEY_PLAYER, KEY_RTCP, KEY_RTP, KEY_TRACK};
+use crate::client::media_session::MediaSession;
+use crate::client::rtsp_client::{RtspClient, hex};
+use crate::client::track::{Track, TrackCounters};
+use crate::client::transport::MediaTransport;
+use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
+use crate::error::Error;
+use crate::rtp::StreamReceiver;
+use crate::wire::Oddities;
+use crate::wire::rtp::PacketKind;
+use crate::wire::rtsp::Request;
+use crate::wire::url::RtspUrl;
+use phase::{KeepAlive, Phase};
+use requests::ServerSession;
+use std::fmt;
+use std::time::Duration;
+use time_line::TimeLine;
+
+/// Longest wait for the response to TEARDOWN when the player is stopped.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+type Handler = Box<dyn FnMut(&mut UsageEnvironment, PlayerEvent<'_>)>;
+
+/// Plays an RTSP presentation: frames come out, and what happens is told.
+///
+/// It is a medium of its environment, and ends when it is closed there. The handler is called with
+/// each [`PlayerEvent`]. It has the environment, in which it may close the player; the player
+/// itself is reached from elsewhere, with [`UsageEnvironment::with`].
+///
+/// ```no_run
+/// use riverrun::client::{Player, PlayerConfig, PlayerEvent};
+/// use riverrun::env::UsageEnvironment;
+/// use std::sync::atomic::AtomicBool;
+///
+/// let mut env = UsageEnvironment::new()?;
+/// Player::open(&mut env, "rtsp://192.0.2.9/live", PlayerConfig::default(), |_, event| match event {
+///     PlayerEvent::Frame { track, frame } => {
+///         println!("track {track}: {:?}, {} bytes", frame.pts, frame.data.len());
+///     }
+///     PlayerEvent::Lost(why) => println!("lost: {why}"),
+///     _ => {}
+/// })?;
+/// env.do_event_loop(&AtomicBool::new(false))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Player {
+    /// As the caller gave it, with credentials if there were any.
+    url: String,
+    config: PlayerConfig,
+    handler: Handler,
+    me: MediumHandle,
+    client: Option<RtspClient>,
+    cname: String,
+    timer: Timer,
+    phase: Phase,
+    /// The URL that the description comes from, after redirections.
+    described_url: String,
+    media: Option<MediaSession>,
+    /// What was odd in the answers of this attempt.
+    odd: Oddities,
+    tracks: Vec<Track>,
+    session: Option<ServerSession>,
+    /// The server offers GET_PARAMETER.
+    has_get_parameter: bool,
+    keep_alive: KeepAlive,
+    /// Whether media are to come over TCP, once that is known.
+    over_tcp: Option<bool>,
+    /// Attempts in succession that brought no frame.
+    failures: u32,
+    time_line: TimeLine,
+}
+
+/// A track that a player receives.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PlayedTrack<'a> {
+    /// Its [number](crate::client::MediaSubsession::number) in the description.
+    pub number: usize,
+    /// How it comes.
+    pub transport: MediaTransport,
+    /// Frames that were put together since the track was set up.
+    pub frames: u64,
+    /// Counts of its sockets.
+    pub counters: TrackCounters,
+    /// Counts and statistics of its packets: loss, jitter, sender reports.
+    pub receiver: &'a StreamReceiver,
+}
+
+impl fmt::Debug for Player {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Player")
+            .field("url", &self.described_url)
+            .field("phase", &self.phase)
+            .field("tracks", &self.tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Player {
+    /// Begins to play `url`, with a user name and a password in it if they are needed
+    /// (`rtsp://user:password@host/path`, percent-encoded).
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: the URL is none, or as [`PlayerConfig::check`]. Whatever happens later is
+    /// an event.
+    pub fn open(
+        env: &mut UsageEnvironment,
+        url: &str,
+        config: PlayerConfig,
+        handler: impl FnMut(&mut UsageEnvironment, PlayerEvent<'_>) + 'static,
+    ) -> Result<MediumId<Self>, Error> {
+        config.check()?;
+        let parsed = RtspUrl::parse(url).map_err(|_| Error::Usage("the URL is no RTSP URL"))?;
+        let mut cname = [0; 12];
+        env.fill_random(&mut cname);
+        let now = env.now();
+        let player = Self {
+            described_url: parsed.to_string(),
+            url: url.to_owned(),
+            config,
+            handler: Box::new(handler),
+            me: MediumHandle::default(),
+            client: None,
+            cname: hex(&cname),
+            timer: Timer::new(),
+            phase: Phase::Waiting { until: now },
+            media: None,
+            odd: Oddities::new(),
+            tracks: Vec::new(),
+            session: None,
+            has_get_parameter: false,
+            keep_alive: KeepAlive::default(),
+            over_tcp: None,
+            failures: 0,
+            time_line: TimeLine::default(),
+        };
+        let id = env.add(player);
+        let begun = env.with(id, |player, env| {
+            let client = RtspClient::new(player.config.client.clone(), player.me)?;
+            player.client = Some(client);
+            // In a turn of its own, so that the caller has the id before the first event.
+            player.arm(env);
+            Ok(())
+        })?;
+        match begun {
+            Ok(()) => Ok(id),
+            Err(e) => {
+                env.close(id);
+                Err(e)
+            }
+        }
+    }
+
+    /// The presentation, as the server has described it; `None` before.
+    pub const fn media(&self) -> Option<&MediaSession> {
+        self.media.as_ref()
+    }
+
+    /// What was odd in the server's answers and was accepted nevertheless: in the description, and
+    /// in header fields since.
+    pub const fn odd(&self) -> &Oddities {
+        &self.odd
+    }
+
+    /// Iterates over the tracks that are received.
+    pub fn tracks(&self) -> impl Iterator<Item = PlayedTrack<'_>> {
+        self.tracks.iter().map(|track| PlayedTrack {
+            number: track.number(),
+            transport: track.transport(),
+            frames: track.frames(),
+            counters: track.counters(),
+            receiver: track.receiver(),
+        })
+    }
+
+    /// Whether the server has begun to play, and nothing has failed since.
+    pub const fn is_playing(&self) -> bool {
+        matches!(self.phase, Phase::Playing(_))
+    }
+
+    /// Asks the sender of a track for a key frame, if its description allows that.
+    pub fn request_key_frame(&mut self, env: &mut UsageEnvironment, track: usize) {
+        if let Some(track) = self.tracks.iter_mut().find(|t| t.number() == track) {
+            track.receiver_mut().want_key_frame();
+        }
+        self.update_tracks(env);
+    }
+
+    /// Stops in order: with a BYE for each track and TEARDOWN. The player has ended when its
+    /// handler is told so, two seconds later at most; it is then to be closed.
+    pub fn stop(&mut self, env: &mut UsageEnvironment) {
+        if matches!(self.phase, Phase::Over | Phase::Stopping { .. }) {
+            return;
+        }
+        self.close_tracks(env);
+        match self.send_teardown(env) {
+            Some(request) => {
+                self.phase = Phase::Stopping { request, until: env.now() + FAREWELL };
+                self.arm(env);
+            }
+            None => self.end(env, PlayerEnd::Stopped),
+        }
+    }
+
+    fn tell(&mut self, env: &mut UsageEnvironment, event: PlayerEvent<'_>) {
+        (self.handler)(env, event);
+    }
+
+    fn send(&mut self, env: &mut UsageEnvironment, request: Request<'static>) -> Option<RequestId> {
+        Some(self.client.as_mut()?.send(env, request))
+    }
+
+    // While it plays
+
+    /// Takes what the client and the tracks have, and does what is due.
+    fn follow_up(&mut self, env: &mut UsageEnvironment) {
+        self.deliver_frames(env);
+        while let Some(event) = self.client.as_mut().and_then(RtspClient::poll_event) {
+            self.handle_client_event(env, event);
+        }
+        self.handle_deadlines(env);
+        self.update_tracks(env);
+        self.arm(env);
+    }
+
+    fn deliver_frames(&mut self, env: &mut UsageEnvironment) {
+        let now = env.now();
+        let Self { tracks, time_line, handler, failures, over_tcp, .. } = self;
+        for track in tracks {
+            while let Some(mut frame) = track.poll_frame() {
+                *failures = 0;
+                *over_tcp = Some(track.transport() == MediaTransport::Tcp);
+                let number = track.number();
+                time_line.place(&mut frame, number, now);
+                handler(env, PlayerEvent::Frame { track: number, frame });
+            }
+        }
+    }
+
+    fn update_tracks(&mut self, env: &mut UsageEnvironment) {
+        let Some(client) = &mut self.client else { return };
+        for track in &mut self.tracks {
+            track.update(env, client);
+        }
+    }
+}
+
+impl Medium for Player {
+    fn kind(&self) -> &'static str {
+        "Player"
+    }
+
+    fn on_added(&mut self, _: &mut UsageEnvironment, me: MediumHandle) {
+        self.me = me;
+    }
+
+    fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
+        let Self { client: Some(client), tracks, .. } = self else { return };
+        match event {
+            Event::Readiness { key: EventKey { kind: KEY_RTP, id }, .. } => {
+                if let Some(track) = find(tracks, id.index) {
+                    track.receive(env, PacketKind::Rtp);
+                }
+            }
+            Event::Readiness { key: EventKey { kind: KEY_RTCP, id }, .. } => {
+                if let Some(track) = find(tracks, id.index) {
+                    track.receive(env, PacketKind::Rtcp);
+                }
+            }
+            Event::Timer { key: EventKey { kind: KEY_TRACK, id } } => {
+                if let Some(track) = find(tracks, id.index) {
+                    track.handle_timeout(env);
+                }
+            }
+            Event::Timer { key: EventKey { kind: KEY_PLAYER, .. } } => {}
+            _ => {
+                client.handle_event(env, event, &mut |env, packet| {
+                    if let Some(track) = find(tracks, packet.track) {
+                        track.take_interleaved(env, &packet);
+                    }
+                });
+            }
+        }
+        self.follow_up(env);
+    }
+
+    fn on_close(&mut self, env: &mut UsageEnvironment) {
+        env.disarm_timer(&mut self.timer);
+        self.hang_up(env);
+    }
+}
+
+fn find(tracks: &mut [Track], number: u32) -> Option<&mut Track> {
+    tracks.iter_mut().find(|track| u32::try_from(track.number()) == Ok(number))
+}

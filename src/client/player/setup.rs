@@ -1,0 +1,219 @@
+//! The SETUP of each track: its transport, its sockets and its receiver.
+
+use crate::client::event::Disconnection;
+use crate::client::media_session::MediaSubsession;
+use crate::client::player::Player;
+use crate::client::player::event::{PlayerError, PlayerEvent};
+use crate::client::player::phase::{Phase, Setup};
+use crate::client::player::requests::{self, DEFAULT_TIMEOUT, ServerSession};
+use crate::client::rtsp_client::RtspClient;
+use crate::client::track::Track;
+use crate::client::transport::{
+    Chosen, SetupTransport, TransportPolicy, multicast_request, tcp_request, udp_request,
+};
+use crate::env::UsageEnvironment;
+use crate::error::Error;
+use crate::net::{MulticastInterface, with_port};
+use crate::receive::{SocketConfig, Sockets};
+use crate::rtp::receiver::KeyFrameMessage;
+use crate::rtp::{StreamReceiver, StreamReceiverConfig};
+use crate::wire::rtsp::{Method, Response, SessionHeader, StatusCode, TransportSpec};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+impl Player {
+    /// Sets up the first of `rest`, or begins to play if there is none.
+    pub(super) fn set_up_next(
+        &mut self,
+        env: &mut UsageEnvironment,
+        mut rest: VecDeque<usize>,
+        failure: Option<PlayerError>,
+    ) {
+        let Some(track) = rest.pop_front() else {
+            return if self.tracks.is_empty() {
+                self.lose(env, failure.unwrap_or(PlayerError::NoTracks))
+            } else {
+                self.start(env)
+            };
+        };
+        let prepared = self.prepare_transport(env, track);
+        let Some(subsession) = self.media.as_ref().and_then(|m| m.subsession(track)) else {
+            return self.lose(env, PlayerError::NoTracks);
+        };
+        let (asked, sockets) = match prepared {
+            Ok(prepared) => prepared,
+            Err(e) => return self.lose(env, PlayerError::Io(e)),
+        };
+        let setup = requests::setup(&subsession.control_url, self.session.as_ref(), &asked);
+        match self.send(env, setup) {
+            Some(request) => {
+                let setup = Setup { request, track, asked, sockets, rest, failure };
+                self.phase = Phase::SettingUp(Box::new(setup));
+            }
+            None => self.lose(env, PlayerError::NoTracks),
+        }
+    }
+
+    pub(super) fn is_over_tcp(&self) -> bool {
+        if self.config.client.http_tunnel_port.is_some() {
+            return true;
+        }
+        match self.config.transport {
+            TransportPolicy::Tcp => true,
+            TransportPolicy::Auto => self.over_tcp.unwrap_or(false),
+            TransportPolicy::Udp | TransportPolicy::Multicast => false,
+        }
+    }
+
+    /// What is asked for in `Transport`, and the sockets for it.
+    fn prepare_transport(
+        &self,
+        env: &mut UsageEnvironment,
+        track: usize,
+    ) -> io::Result<(TransportSpec, Option<Sockets>)> {
+        if self.config.transport == TransportPolicy::Multicast {
+            return Ok((multicast_request(), None));
+        }
+        if self.is_over_tcp() {
+            let channel = u8::try_from(track.saturating_sub(1) * 2).unwrap_or(0) & 0xFE;
+            return Ok((tcp_request((channel, channel + 1)), None));
+        }
+        let local = self.client.as_ref().and_then(RtspClient::ends).map(|(_, local)| local);
+        let local = local.ok_or(io::ErrorKind::NotConnected)?;
+        let sockets = Sockets::open(env, &self.socket_config(with_port(local, 0)))?;
+        let port = sockets.rtp_address()?.port();
+        Ok((udp_request((port, port.saturating_add(1))), Some(sockets)))
+    }
+
+    fn socket_config(&self, address: SocketAddr) -> SocketConfig {
+        SocketConfig {
+            address,
+            source: None,
+            interface: MulticastInterface::Any,
+            ttl: 1,
+            multiplexed: false,
+            receive_buffer: self.config.receive_buffer,
+        }
+    }
+
+    pub(super) fn handle_setup(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Over);
+        let Phase::SettingUp(mut setup) = phase else { return };
+        let may_change = self.config.transport == TransportPolicy::Auto;
+        if response.status == StatusCode::UNSUPPORTED_TRANSPORT && may_change {
+            let other = !self.is_over_tcp();
+            if self.over_tcp.is_none() {
+                self.over_tcp = Some(other);
+                close_sockets(env, setup.sockets.take());
+                setup.rest.push_front(setup.track);
+                return self.set_up_next(env, setup.rest, setup.failure);
+            }
+        }
+        let added = if response.status.is_success() {
+            self.add_track(env, &mut setup, response)
+        } else {
+            Err(PlayerError::Status(Method::Setup, response.status))
+        };
+        close_sockets(env, setup.sockets.take());
+        if let Err(why) = added {
+            let track = setup.track;
+            let kept = PlayerError::Response(Method::Setup, why.to_string());
+            setup.failure = Some(setup.failure.take().unwrap_or(kept));
+            self.tell(env, PlayerEvent::TrackFailed { track, why });
+        }
+        self.set_up_next(env, setup.rest, setup.failure);
+    }
+
+    fn add_track(
+        &mut self,
+        env: &mut UsageEnvironment,
+        setup: &mut Setup,
+        response: &Response<'_>,
+    ) -> Result<(), PlayerError> {
+        let unusable = |why: String| PlayerError::Response(Method::Setup, why);
+        let (server, _) = (self.client.as_ref().and_then(RtspClient::ends))
+            .ok_or(PlayerError::Disconnected(Disconnection::Closed))?;
+        let session = response.headers.value("Session");
+        match session.and_then(|value| SessionHeader::of_answer(value, &mut self.odd)) {
+            Some(session) => {
+                let timeout = session.timeout.map(|s| Duration::from_secs(s.into()));
+                let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+                self.session = Some(ServerSession { id: session.id.to_owned(), timeout });
+            }
+            None if self.session.is_none() => return Err(unusable("there is no session".into())),
+            None => {}
+        }
+        let transport = response.headers.value("Transport");
+        let transport =
+            SetupTransport::of(transport, &setup.asked, server, &mut self.odd).map_err(unusable)?;
+        let sockets = match transport.chosen {
+            Chosen::Tcp { .. } if self.config.transport == TransportPolicy::Udp => {
+                return Err(unusable("the server offers TCP only".to_owned()));
+            }
+            Chosen::Tcp { .. } => {
+                if self.config.transport == TransportPolicy::Auto {
+                    self.over_tcp = Some(true);
+                }
+                None
+            }
+            Chosen::Udp { .. } => setup.sockets.take(),
+            Chosen::Multicast { group, source, ttl, .. } => {
+                let config = SocketConfig { source, ttl, ..self.socket_config(group) };
+                Some(Sockets::open(env, &config).map_err(PlayerError::Io)?)
+            }
+        };
+        let subsession = self.media.as_ref().and_then(|m| m.subsession(setup.track));
+        let subsession = subsession.ok_or(PlayerError::NoTracks)?;
+        let receiver = self
+            .receiver_for(env, subsession, &transport.chosen)
+            .map_err(|e| unusable(e.to_string()))?;
+        let track = Track::new(
+            env,
+            (setup.track, subsession.format.clock_rate),
+            receiver,
+            &transport,
+            sockets,
+            server,
+            self.me,
+        );
+        let mut track = track.map_err(PlayerError::Io)?;
+        track.punch(env);
+        if let (Chosen::Tcp { channels }, Some(client)) = (transport.chosen, &mut self.client) {
+            client.bind_channels(channels, u32::try_from(setup.track).unwrap_or(u32::MAX));
+        }
+        self.tracks.push(track);
+        Ok(())
+    }
+
+    fn receiver_for(
+        &self,
+        env: &mut UsageEnvironment,
+        subsession: &MediaSubsession,
+        chosen: &Chosen,
+    ) -> Result<StreamReceiver, Error> {
+        let format = &subsession.format;
+        let mut config =
+            StreamReceiverConfig::new(format.payload_type, format.clock_rate, self.cname.clone());
+        let is_tcp = matches!(chosen, Chosen::Tcp { .. });
+        config.source.max_delay = if is_tcp { Duration::ZERO } else { self.config.max_delay };
+        let feedback = subsession.feedback;
+        config.key_frame_message = match self.config.key_frame_message {
+            Some(KeyFrameMessage::FullIntra) if feedback.fir => Some(KeyFrameMessage::FullIntra),
+            Some(_) if feedback.pli => Some(KeyFrameMessage::PictureLoss),
+            Some(_) if feedback.fir => Some(KeyFrameMessage::FullIntra),
+            _ => None,
+        };
+        let depacketizer = subsession.depacketizer(&self.config.formats);
+        let mut random = [0; 12];
+        env.fill_random(&mut random);
+        StreamReceiver::new(config, depacketizer, env.now(), random)
+    }
+}
+
+fn close_sockets(env: &mut UsageEnvironment, sockets: Option<Sockets>) {
+    if let Some(sockets) = sockets {
+        sockets.close(env);
+    }
+}

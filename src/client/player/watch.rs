@@ -1,0 +1,151 @@
+//! Deadlines of a player that plays: the first packet, silence, the end, keep-alive.
+
+use crate::arena::RawId;
+use crate::client::keys::KEY_PLAYER;
+use crate::client::media_session::MediaKind;
+use crate::client::player::event::{PlayerEnd, PlayerError};
+use crate::client::player::phase::{Phase, Watch};
+use crate::client::player::{Player, requests};
+use crate::client::track::Track;
+use crate::client::transport::{MediaTransport, TransportPolicy};
+use crate::env::{EventKey, UsageEnvironment};
+use crate::wire::rtsp::Method;
+use std::time::{Duration, Instant};
+
+/// Silence at the end of a presentation after which it is taken for the end.
+const END_SILENCE: Duration = Duration::from_secs(2);
+/// How close to the end that is.
+const END_MARGIN: Duration = Duration::from_secs(1);
+
+impl Player {
+    /// Does what is due.
+    pub(super) fn handle_deadlines(&mut self, env: &mut UsageEnvironment) {
+        let now = env.now();
+        match &self.phase {
+            Phase::Waiting { until } if now >= *until => self.connect(env),
+            Phase::Stopping { until, .. } if now >= *until => self.end(env, PlayerEnd::Stopped),
+            Phase::Playing(watch) => {
+                let watch = *watch;
+                self.watch(env, watch, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn watch(&mut self, env: &mut UsageEnvironment, watch: Watch, now: Instant) {
+        if self.tracks.iter().all(|track| track.receiver().is_ended()) || self.is_at_end(watch, now)
+        {
+            return if watch.end.is_some() {
+                self.end(env, PlayerEnd::EndOfStream)
+            } else {
+                self.lose(env, PlayerError::EndedByServer)
+            };
+        }
+        if self.tracks.iter().all(|track| track.heard_at().is_none()) {
+            let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
+            if now >= watch.since + self.first_packet_limit() {
+                let why = PlayerError::NoPackets(transport);
+                if self.may_try_tcp() {
+                    self.over_tcp = Some(true);
+                    return self.change_transport(env, why);
+                }
+                // What was found out about the way is of no use if nothing comes on it either.
+                self.over_tcp = None;
+                return self.lose(env, why);
+            }
+        } else if let Some(track) = self.stalled(watch, now) {
+            return self.lose(env, PlayerError::Stalled { track });
+        }
+        if self.keep_alive.poll(now) {
+            self.send_keep_alive(env);
+        }
+    }
+
+    fn may_try_tcp(&self) -> bool {
+        self.config.transport == TransportPolicy::Auto && !self.is_over_tcp()
+    }
+
+    fn first_packet_limit(&self) -> Duration {
+        if self.may_try_tcp() {
+            self.config.first_packet_timeout
+        } else {
+            self.config.first_packet_timeout.max(self.config.stall_timeout)
+        }
+    }
+
+    /// Since when a track is silent that should not be: one that has been heard, and any of video.
+    /// A camera may have audio in its description and none to send.
+    fn silent_since(&self, track: &Track, watch: Watch) -> Option<Instant> {
+        if track.receiver().is_ended() {
+            return None;
+        }
+        let subsession = self.media.as_ref()?.subsession(track.number())?;
+        match subsession.kind {
+            MediaKind::Video => Some(track.heard_at().unwrap_or(watch.since)),
+            MediaKind::Audio => track.heard_at(),
+            _ => None,
+        }
+    }
+
+    fn stalled(&self, watch: Watch, now: Instant) -> Option<usize> {
+        let is_stalled = |track: &&Track| {
+            self.silent_since(track, watch)
+                .is_some_and(|since| now >= since + self.config.stall_timeout)
+        };
+        self.tracks.iter().find(is_stalled).map(Track::number)
+    }
+
+    /// Whether nothing comes any more, and nothing is to come: a server may stop at the end of a
+    /// range without a BYE.
+    fn is_at_end(&self, watch: Watch, now: Instant) -> bool {
+        let Some(end) = watch.end else { return false };
+        let heard = self.tracks.iter().filter_map(Track::heard_at).max();
+        let is_silent = heard.is_some_and(|at| now >= at + END_SILENCE);
+        is_silent && self.time_line.position() + END_MARGIN >= end
+    }
+
+    /// Whether the end was reached, however that was told.
+    pub(super) fn has_all(&self) -> bool {
+        let Phase::Playing(Watch { end: Some(end), .. }) = &self.phase else { return false };
+        let has_ended = |track: &Track| track.receiver().is_ended();
+        self.tracks.iter().all(has_ended) || self.time_line.position() + END_MARGIN >= *end
+    }
+
+    fn send_keep_alive(&mut self, env: &mut UsageEnvironment) {
+        let (Some(media), Some(session), Some(client)) =
+            (&self.media, &self.session, &mut self.client)
+        else {
+            return;
+        };
+        let method = if self.has_get_parameter { Method::GetParameter } else { Method::Options };
+        let request = requests::request(method, &media.control_url, Some(session));
+        self.keep_alive.pending.push(client.send(env, request));
+    }
+
+    /// Arms the timer for the next deadline.
+    pub(super) fn arm(&mut self, env: &mut UsageEnvironment) {
+        let at = match &self.phase {
+            Phase::Waiting { until } | Phase::Stopping { until, .. } => Some(*until),
+            Phase::Playing(watch) => self.next_deadline(*watch),
+            _ => None,
+        };
+        let key = EventKey { kind: KEY_PLAYER, id: RawId::default() };
+        match at {
+            Some(at) => env.arm_timer(&mut self.timer, self.me, key, at),
+            None => env.disarm_timer(&mut self.timer),
+        }
+    }
+
+    fn next_deadline(&self, watch: Watch) -> Option<Instant> {
+        let first = (self.tracks.iter().all(|track| track.heard_at().is_none()))
+            .then(|| watch.since + self.first_packet_limit());
+        let silent = self.tracks.iter().filter_map(|track| self.silent_since(track, watch)).min();
+        let stall = silent.map(|since| since + self.config.stall_timeout);
+        let heard = self.tracks.iter().filter_map(Track::heard_at).max();
+        let end = heard.filter(|_| watch.end.is_some()).map(|at| at + END_SILENCE);
+        // Long ago over, where the end is not near.
+        let end =
+            end.filter(|_| self.time_line.position() + END_MARGIN >= watch.end.unwrap_or_default());
+        [first, stall, end, self.keep_alive.at].into_iter().flatten().min()
+    }
+}

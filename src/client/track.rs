@@ -1,0 +1,363 @@
+//! [`Track`]: one track that a client receives: its sockets or channels, and its
+//! [`StreamReceiver`].
+
+use crate::arena::RawId;
+use crate::client::keys::{KEY_RTCP, KEY_RTP, KEY_TRACK};
+use crate::client::media_session::PlayStart;
+use crate::client::rtsp_client::{InterleavedPacket, RtspClient};
+use crate::client::transport::{Chosen, MediaTransport, SetupTransport};
+use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
+use crate::net::Inbox;
+use crate::receive::Sockets;
+use crate::rtp::rtcp::NtpTime;
+use crate::rtp::{ReceivedFrame, StreamReceiver};
+use crate::wire::rtp::{PacketKind, RtpPacket};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Bytes of a datagram; longer ones are cut off, and dropped.
+const MAX_DATAGRAM: usize = 2048;
+
+/// Memory for what is received, shared by the clients of an environment.
+struct SharedInbox(Inbox);
+
+impl Default for SharedInbox {
+    fn default() -> Self {
+        // A datagram that fills its slot may have been cut off.
+        Self(Inbox::new(MAX_DATAGRAM + 1))
+    }
+}
+
+/// One track that a client receives.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// Its number in the media session.
+    number: usize,
+    receiver: StreamReceiver,
+    /// Units of RTP timestamps a second.
+    clock_rate: u32,
+    way: Way,
+    owner: MediumHandle,
+    timer: Timer,
+    /// When a packet came last.
+    heard_at: Option<Instant>,
+    frames: u64,
+    counters: TrackCounters,
+    report: Vec<u8>,
+    /// What RTP-Info announces, until the first packet tells whether it holds: the packet, and the
+    /// start of the range.
+    announced: Option<(PlayStart, Duration)>,
+}
+
+/// What a track has counted beside its receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackCounters {
+    /// Datagrams dropped because they did not come from the server.
+    pub foreign: u64,
+    /// Datagrams dropped because they were too long.
+    pub oversized: u64,
+    /// RTCP packets that could not be sent.
+    pub send_errors: u64,
+}
+
+#[derive(Debug)]
+enum Way {
+    Udp {
+        sockets: Box<Sockets>,
+        server: IpAddr,
+        source: IpAddr,
+        rtcp_to: Option<SocketAddr>,
+        multicast: bool,
+    },
+    Tcp {
+        channels: (u8, u8),
+    },
+}
+
+fn key(kind: u32, number: usize) -> EventKey {
+    EventKey { kind, id: RawId { index: u32::try_from(number).unwrap_or(u32::MAX), generation: 0 } }
+}
+
+impl Track {
+    /// A track that was set up. `sockets` are those that were opened for it, if it may come over
+    /// UDP.
+    ///
+    /// # Errors
+    /// The sockets cannot be watched, or there are none for what the server chose.
+    pub(crate) fn new(
+        env: &mut UsageEnvironment,
+        (number, clock_rate): (usize, u32),
+        receiver: StreamReceiver,
+        setup: &SetupTransport,
+        sockets: Option<Sockets>,
+        server: SocketAddr,
+        owner: MediumHandle,
+    ) -> io::Result<Self> {
+        let way = match (setup.chosen, sockets) {
+            (Chosen::Tcp { channels }, sockets) => {
+                if let Some(sockets) = sockets {
+                    sockets.close(env);
+                }
+                Way::Tcp { channels }
+            }
+            (Chosen::Udp { rtp, rtcp }, Some(sockets)) => Way::Udp {
+                sockets: Box::new(sockets),
+                server: server.ip(),
+                source: rtp.ip(),
+                rtcp_to: (rtcp.port() > 0).then_some(rtcp),
+                multicast: false,
+            },
+            (Chosen::Multicast { group, rtcp_port, source, .. }, Some(sockets)) => Way::Udp {
+                sockets: Box::new(sockets),
+                server: server.ip(),
+                source: source.unwrap_or_else(|| server.ip()),
+                rtcp_to: Some(SocketAddr::new(group.ip(), rtcp_port)),
+                multicast: true,
+            },
+            (_, None) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let mut track = Self {
+            number,
+            receiver,
+            clock_rate,
+            way,
+            owner,
+            timer: Timer::new(),
+            heard_at: None,
+            frames: 0,
+            counters: TrackCounters::default(),
+            report: Vec::new(),
+            announced: None,
+        };
+        if let Way::Udp { sockets, .. } = &mut track.way {
+            let keys = [key(KEY_RTP, number), key(KEY_RTCP, number)];
+            if let Err(e) = sockets.watch(env, owner, keys) {
+                track.close(env, None);
+                return Err(e);
+            }
+        }
+        if let (Some(ssrc), false) = (setup.ssrc, track.is_multicast()) {
+            track.receiver.expect_ssrc(ssrc);
+        }
+        Ok(track)
+    }
+
+    pub(crate) const fn number(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) const fn receiver(&self) -> &StreamReceiver {
+        &self.receiver
+    }
+
+    pub(crate) const fn receiver_mut(&mut self) -> &mut StreamReceiver {
+        &mut self.receiver
+    }
+
+    pub(crate) const fn counters(&self) -> TrackCounters {
+        self.counters
+    }
+
+    /// Takes what RTP-Info announces of the track, for a range that starts at `start`.
+    pub(crate) fn announce(&mut self, announced: PlayStart, start: Duration) {
+        self.announced = Some((announced, start));
+    }
+
+    /// Compares the first packet with what was announced, which is of use only where both agree.
+    fn check_announcement(&mut self, packet: &[u8]) {
+        let Ok(packet) = RtpPacket::parse(packet) else { return };
+        let Some((announced, start)) = self.announced.take() else { return };
+        let (seq, timestamp) = (packet.sequence_number, packet.timestamp);
+        let clock_rate = self.clock_rate;
+        if !announced.is_plausible(seq, timestamp, clock_rate) {
+            return log::debug!("track {}: RTP-Info is of another stream", self.number);
+        }
+        if let Some(timestamp) = announced.rtptime {
+            self.receiver.set_reference(timestamp, start);
+        }
+        if announced.ssrc == Some(packet.ssrc) {
+            self.receiver.expect_ssrc(packet.ssrc);
+        }
+    }
+
+    const fn is_multicast(&self) -> bool {
+        matches!(self.way, Way::Udp { multicast: true, .. })
+    }
+
+    pub(crate) const fn transport(&self) -> MediaTransport {
+        match self.way {
+            Way::Udp { multicast: false, .. } => MediaTransport::Udp,
+            Way::Udp { multicast: true, .. } => MediaTransport::Multicast,
+            Way::Tcp { .. } => MediaTransport::Tcp,
+        }
+    }
+
+    /// When a packet came last.
+    pub(crate) const fn heard_at(&self) -> Option<Instant> {
+        self.heard_at
+    }
+
+    /// Number of frames that were put together.
+    pub(crate) const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Sends something to the server's ports, so that a firewall or address translator on the way
+    /// lets through what comes back.
+    pub(crate) fn punch(&mut self, env: &mut UsageEnvironment) {
+        let Way::Udp { sockets, source, rtcp_to: Some(rtcp), multicast: false, .. } = &mut self.way
+        else {
+            return;
+        };
+        // A header without payload, of a payload type that is never used (RFC 3551 section 6).
+        let empty_packet = [0x80, 0x7F, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let rtp = SocketAddr::new(*source, rtcp.port().saturating_sub(1));
+        for (kind, to) in [(PacketKind::Rtp, rtp), (PacketKind::Rtcp, *rtcp)] {
+            if let Err(e) = sockets.of(kind).send_to(env, &empty_packet, to) {
+                log::debug!("to {to}: {e}");
+            }
+        }
+    }
+
+    /// Takes what has come to a socket, as much as one call gives.
+    pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, kind: PacketKind) {
+        let Way::Udp { sockets, server, source, multicast, .. } = &mut self.way else { return };
+        let (server, source, any) = (server.to_canonical(), source.to_canonical(), *multicast);
+        let mut inbox = std::mem::take(&mut env.extension::<SharedInbox>().0);
+        let agreed = (!sockets.is_multiplexed()).then_some(kind);
+        let received = sockets.of(kind).recv_batch(env, &mut inbox);
+        match received {
+            Ok(_) => {
+                let (now, ntp) = (env.now(), ntp_now(env));
+                for (packet, from) in inbox.iter() {
+                    let ip = from.ip().to_canonical();
+                    if !any && ip != server && ip != source {
+                        self.counters.foreign += 1;
+                    } else if packet.len() > MAX_DATAGRAM {
+                        self.counters.oversized += 1;
+                    } else {
+                        self.take(packet, agreed, Some(from), now, ntp);
+                    }
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            // An ICMP message that a report has led to.
+            Err(e) => log::debug!("track {}: {e}", self.number),
+        }
+        env.extension::<SharedInbox>().0 = inbox;
+    }
+
+    /// Takes an interleaved packet.
+    pub(crate) fn take_interleaved(
+        &mut self,
+        env: &UsageEnvironment,
+        packet: &InterleavedPacket<'_>,
+    ) {
+        let (now, ntp) = (env.now(), ntp_now(env));
+        self.take(packet.data, Some(packet.kind), None, now, ntp);
+    }
+
+    fn take(
+        &mut self,
+        packet: &[u8],
+        agreed: Option<PacketKind>,
+        from: Option<SocketAddr>,
+        now: Instant,
+        ntp: NtpTime,
+    ) {
+        if PacketKind::of(packet, agreed) == PacketKind::Rtcp {
+            self.receiver.handle_rtcp(packet, now, ntp);
+            if let (Some(from), Way::Udp { rtcp_to: to @ None, .. }) = (from, &mut self.way) {
+                *to = Some(from);
+            }
+        } else {
+            if self.announced.is_some() {
+                self.check_announcement(packet);
+            }
+            if self.receiver.handle_rtp(packet, now).is_ok() {
+                self.heard_at = Some(now);
+            }
+        }
+    }
+
+    pub(crate) fn poll_frame(&mut self) -> Option<ReceivedFrame> {
+        let frame = self.receiver.poll_frame()?;
+        self.frames += 1;
+        Some(frame)
+    }
+
+    /// The timer of the track has fired.
+    pub(crate) fn handle_timeout(&mut self, env: &UsageEnvironment) {
+        self.receiver.handle_timeout(env.now());
+    }
+
+    /// Sends the RTCP that is due, and arms the timer. To be called after anything that happened to
+    /// the track.
+    pub(crate) fn update(&mut self, env: &mut UsageEnvironment, client: &mut RtspClient) {
+        let (now, ntp) = (env.now(), ntp_now(env));
+        let can_send = match &self.way {
+            Way::Udp { rtcp_to, .. } => rtcp_to.is_some(),
+            Way::Tcp { .. } => true,
+        };
+        if can_send {
+            if self.receiver.has_collision() {
+                let ssrc = env.random_u32().max(1);
+                self.report.clear();
+                self.receiver.change_ssrc(ssrc, ntp, &mut self.report);
+                self.send_report(env, Some(client));
+            }
+            loop {
+                self.report.clear();
+                if !self.receiver.poll_rtcp(now, ntp, &mut self.report) {
+                    break;
+                }
+                self.send_report(env, Some(client));
+            }
+        }
+        let at = if can_send {
+            self.receiver.poll_timeout()
+        } else {
+            self.receiver.source().poll_timeout()
+        };
+        match at {
+            Some(at) => env.arm_timer(&mut self.timer, self.owner, key(KEY_TRACK, self.number), at),
+            None => env.disarm_timer(&mut self.timer),
+        }
+    }
+
+    fn send_report(&mut self, env: &mut UsageEnvironment, client: Option<&mut RtspClient>) {
+        if self.report.is_empty() {
+            return;
+        }
+        match (&mut self.way, client) {
+            (Way::Tcp { channels: (_, rtcp) }, Some(client)) => {
+                client.send_packet(env, *rtcp, &self.report);
+            }
+            (Way::Udp { sockets, rtcp_to: Some(to), .. }, _) => {
+                if let Err(e) = sockets.of(PacketKind::Rtcp).send_to(env, &self.report, *to) {
+                    log::debug!("RTCP to {to}: {e}");
+                    self.counters.send_errors += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says BYE, where somebody hears it, and closes the sockets.
+    pub(crate) fn close(mut self, env: &mut UsageEnvironment, client: Option<&mut RtspClient>) {
+        env.disarm_timer(&mut self.timer);
+        self.report.clear();
+        if self.receiver.bye(ntp_now(env), &mut self.report) {
+            self.send_report(env, client);
+        }
+        if let Way::Udp { sockets, .. } = self.way {
+            sockets.close(env);
+        }
+    }
+}
+
+fn ntp_now(env: &UsageEnvironment) -> NtpTime {
+    NtpTime::from_unix(env.wall_clock())
+}

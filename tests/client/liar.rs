@@ -1,0 +1,327 @@
+//! [`Liar`]: an RTSP server that does what a test tells it to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use riverrun::arena::RawId;
+use riverrun::env::{
+    Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
+};
+use riverrun::net::{TcpListener, TcpStream};
+use riverrun::wire::interleaved;
+use riverrun::wire::rtsp::{Incoming, Limits, Request, parse};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+const KEY_LISTENER: u32 = 1;
+const KEY_CONNECTION: u32 = 2;
+const KEY_MEDIA: u32 = 3;
+
+/// What the server does about a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// What an honest server does.
+    Honest,
+    /// An answer with that status line and those header lines; `CSeq` is added.
+    Answer(String),
+    /// These bytes as they are.
+    Bytes(Vec<u8>),
+    /// No answer.
+    Silence,
+    /// The connection is closed.
+    Close,
+}
+
+/// What it sends, when the honest server would send media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Honest,
+    Nothing,
+    /// Only the first track.
+    FirstTrack,
+    /// Nothing after so many packets of each track.
+    Until(u32),
+}
+
+pub(crate) type Script = Box<dyn FnMut(&Request<'_>) -> Act>;
+
+/// A server of two tracks of sound, `PCMU` 20 ms a packet, over TCP alone.
+pub(crate) struct Liar {
+    script: Script,
+    pub(crate) media: Media,
+    /// RTSP is spoken in an HTTP tunnel.
+    pub(crate) is_tunnelled: bool,
+    listener: TcpListener,
+    connections: BTreeMap<u32, Connection>,
+    next: u32,
+    /// Connections of GETs, by their cookies.
+    tunnels: BTreeMap<String, u32>,
+    timer: Timer,
+    me: MediumHandle,
+    /// Requests that came, by method.
+    pub(crate) asked: Vec<String>,
+    /// Responses to its own requests: `CSeq` and status.
+    pub(crate) answers: Vec<(u32, u16)>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    input: Vec<u8>,
+    /// Of a tunnel's POST: the connection of its GET.
+    answers_go_to: Option<u32>,
+    channels: Vec<u8>,
+    is_playing: bool,
+    sent: u32,
+}
+
+pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=Liar\r\nt=0 0\r\na=control:*\r\n\
+    m=video 0 RTP/AVP 96\r\na=rtpmap:96 X-TEST/90000\r\na=control:track1\r\n\
+    m=audio 0 RTP/AVP 0\r\na=control:track2\r\n";
+
+impl Liar {
+    pub(crate) fn open(
+        env: &mut UsageEnvironment,
+        address: &str,
+        script: impl FnMut(&Request<'_>) -> Act + 'static,
+    ) -> MediumId<Self> {
+        let listener = TcpListener::bind(env, address.parse().unwrap()).unwrap();
+        env.add(Self {
+            script: Box::new(script),
+            media: Media::Honest,
+            is_tunnelled: false,
+            listener,
+            connections: BTreeMap::new(),
+            next: 1,
+            tunnels: BTreeMap::new(),
+            timer: Timer::new(),
+            me: MediumHandle::default(),
+            asked: Vec::new(),
+            answers: Vec::new(),
+        })
+    }
+
+    fn read(&mut self, env: &mut UsageEnvironment, id: u32) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let mut buffer = [0; 4096];
+        loop {
+            match connection.stream.read(env, &mut buffer) {
+                Ok(0) => return self.close_connection(env, id),
+                Ok(n) => connection.input.extend_from_slice(&buffer[..n]),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return self.close_connection(env, id),
+            }
+        }
+        let Some(id) = (if self.is_tunnelled { self.read_tunnel(env, id) } else { Some(id) })
+        else {
+            return;
+        };
+        loop {
+            let Some(connection) = self.connections.get_mut(&id) else { return };
+            let input = std::mem::take(&mut connection.input);
+            if input.starts_with(b"GET ") {
+                return send(&mut connection.stream, env, b"HTTP/1.1 404 Not Found\r\n\r\n");
+            }
+            let (incoming, n) = parse(&input, &Limits::default()).expect("a client's message");
+            connection.input = input[n..].to_vec();
+            match incoming {
+                Incoming::NeedMore => return,
+                Incoming::Request(request) => self.answer(env, id, &request),
+                Incoming::Response(response) => {
+                    let cseq = response.headers.cseq().expect("the number of a request");
+                    self.answers.push((cseq, response.status.code()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the connection of the GET, if what came in its POST is to be looked at.
+    fn read_tunnel(&mut self, env: &mut UsageEnvironment, id: u32) -> Option<u32> {
+        let connection = self.connections.get_mut(&id)?;
+        if connection.answers_go_to.is_none() {
+            let end = connection.input.windows(4).position(|w| w == b"\r\n\r\n")?;
+            let head = String::from_utf8(connection.input.drain(..end + 4).collect()).unwrap();
+            let cookie = head.lines().find_map(|line| line.strip_prefix("x-sessioncookie: "));
+            let cookie = cookie.expect("a cookie").to_owned();
+            if head.starts_with("GET /x HTTP/1.0\r\n") {
+                let ok = b"HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n";
+                send(&mut connection.stream, env, ok);
+                self.tunnels.insert(cookie, id);
+                return None;
+            }
+            assert!(head.starts_with("POST /x HTTP/1.0\r\n"), "{head}");
+            connection.answers_go_to = self.tunnels.get(&cookie).copied();
+        }
+        let get = connection.answers_go_to?;
+        let whole = connection.input.len() / 4 * 4;
+        let text: Vec<u8> = connection.input.drain(..whole).collect();
+        let quads = text.chunks(4).map(|quad| STANDARD.decode(quad).unwrap());
+        let plain = quads.collect::<Vec<_>>().concat();
+        self.connections.get_mut(&get)?.input.extend(plain);
+        Some(get)
+    }
+
+    fn answer(&mut self, env: &mut UsageEnvironment, id: u32, request: &Request<'_>) {
+        self.asked.push(request.method.to_string());
+        let act = (self.script)(request);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let cseq = request.headers.value("CSeq").unwrap_or_default();
+        let bytes = match act {
+            Act::Honest => honest(connection, request),
+            Act::Answer(head) => format!("{head}\r\nCSeq: {cseq}\r\n\r\n").into_bytes(),
+            Act::Bytes(bytes) => bytes,
+            Act::Silence => return,
+            Act::Close => return self.close_connection(env, id),
+        };
+        send(&mut connection.stream, env, &bytes);
+    }
+
+    fn close_connection(&mut self, env: &mut UsageEnvironment, id: u32) {
+        if let Some(connection) = self.connections.remove(&id) {
+            connection.stream.close(env);
+        }
+    }
+
+    /// Closes all connections, in the middle of a packet.
+    pub(crate) fn cut(&mut self, env: &mut UsageEnvironment) {
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                send(&mut connection.stream, env, b"$\0\x05\xdchalf");
+            }
+            self.close_connection(env, id);
+        }
+    }
+
+    fn send_media(&mut self, env: &mut UsageEnvironment) {
+        let media = self.media;
+        for connection in self.connections.values_mut().filter(|c| c.is_playing) {
+            let number = connection.sent;
+            connection.sent += 1;
+            for (track, channel) in connection.channels.iter().enumerate() {
+                let is_sent = match media {
+                    Media::Honest => true,
+                    Media::Nothing => false,
+                    Media::FirstTrack => track == 0,
+                    Media::Until(most) => number < most,
+                };
+                if is_sent {
+                    send(&mut connection.stream, env, &packet(track, *channel, number));
+                }
+            }
+        }
+        let key = EventKey { kind: KEY_MEDIA, ..EventKey::default() };
+        let at = env.now() + Duration::from_millis(20);
+        env.arm_timer(&mut self.timer, self.me, key, at);
+    }
+}
+
+/// Writes all, unless the client does not read.
+fn send(stream: &mut TcpStream, env: &mut UsageEnvironment, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match stream.write(env, bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(_) => return,
+        }
+    }
+}
+
+/// An RTP packet of a track, interleaved.
+fn packet(track: usize, channel: u8, number: u32) -> Vec<u8> {
+    let (payload_type, units) = if track == 0 { (96, 1800) } else { (0, 160) };
+    let mut rtp = vec![0x80, payload_type];
+    rtp.extend_from_slice(&(number as u16).to_be_bytes());
+    rtp.extend_from_slice(&number.wrapping_mul(units).to_be_bytes());
+    rtp.extend_from_slice(&(track as u32 + 7).to_be_bytes());
+    rtp.extend_from_slice(&[0xFF; 160]);
+    let mut framed = Vec::new();
+    assert!(interleaved::write(channel, &rtp, &mut framed));
+    framed
+}
+
+/// What an honest server answers.
+fn honest(connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
+    let mut head = "RTSP/1.0 200 OK\r\n".to_owned();
+    let mut body = "";
+    for name in ["CSeq"] {
+        head += &format!("{name}: {}\r\n", request.headers.value(name).unwrap_or_default());
+    }
+    match request.method.as_str() {
+        "DESCRIBE" => {
+            body = SDP;
+            head += &format!(
+                "Content-Base: {}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
+                request.url.as_str().trim_end_matches('/'),
+                body.len()
+            );
+        }
+        "SETUP" => {
+            let transport = request.headers.value("Transport").unwrap_or_default();
+            if !transport.contains("interleaved") {
+                head = head.replace("200 OK", "461 Unsupported Transport");
+            } else {
+                let channel = connection.channels.len() as u8 * 2;
+                connection.channels.push(channel);
+                head += &format!(
+                    "Session: 12345678;timeout=30\r\n\
+                     Transport: RTP/AVP/TCP;unicast;interleaved={channel}-{}\r\n",
+                    channel + 1
+                );
+            }
+        }
+        "PLAY" => {
+            connection.is_playing = true;
+            head += "Session: 12345678\r\nRange: npt=0-\r\n";
+        }
+        "TEARDOWN" => connection.is_playing = false,
+        _ => head += "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n",
+    }
+    format!("{head}\r\n{body}").into_bytes()
+}
+
+impl Medium for Liar {
+    fn kind(&self) -> &'static str {
+        "Liar"
+    }
+
+    fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
+        self.me = me;
+        let key = EventKey { kind: KEY_LISTENER, ..EventKey::default() };
+        self.listener.watch(env, me, key, Interest::READABLE).unwrap();
+        self.send_media(env);
+    }
+
+    fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
+        match event {
+            Event::Readiness { key: EventKey { kind: KEY_LISTENER, .. }, .. } => {
+                while let Ok((mut stream, _)) = self.listener.accept(env) {
+                    let id = self.next;
+                    self.next += 1;
+                    let key =
+                        EventKey { kind: KEY_CONNECTION, id: RawId { index: id, generation: 0 } };
+                    stream.watch(env, self.me, key, Interest::READABLE).unwrap();
+                    let connection = Connection {
+                        stream,
+                        input: Vec::new(),
+                        answers_go_to: None,
+                        channels: Vec::new(),
+                        is_playing: false,
+                        sent: 0,
+                    };
+                    self.connections.insert(id, connection);
+                }
+            }
+            Event::Readiness { key: EventKey { kind: KEY_CONNECTION, id }, .. } => {
+                self.read(env, id.index);
+            }
+            Event::Timer { .. } => self.send_media(env),
+            _ => {}
+        }
+    }
+
+    fn on_close(&mut self, env: &mut UsageEnvironment) {
+        env.disarm_timer(&mut self.timer);
+        for (_, connection) in std::mem::take(&mut self.connections) {
+            connection.stream.close(env);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! A player in the simulated world: with the crate's own server, and with servers that lie.
+
+mod liar;
+mod lying;
+mod player;
+mod plug;
+mod requests;
+mod world;
