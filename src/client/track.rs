@@ -7,7 +7,6 @@ use crate::client::media_session::PlayStart;
 use crate::client::rtsp_client::{InterleavedPacket, RtspClient};
 use crate::client::transport::{Chosen, MediaTransport, SetupTransport};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
-use crate::net::Inbox;
 use crate::receive::Sockets;
 use crate::rtp::rtcp::NtpTime;
 use crate::rtp::{ReceivedFrame, StreamReceiver};
@@ -18,16 +17,6 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a datagram; longer ones are cut off, and dropped.
 const MAX_DATAGRAM: usize = 2048;
-
-/// Memory for what is received, shared by the clients of an environment.
-struct SharedInbox(Inbox);
-
-impl Default for SharedInbox {
-    fn default() -> Self {
-        // A datagram that fills its slot may have been cut off.
-        Self(Inbox::new(MAX_DATAGRAM + 1))
-    }
-}
 
 /// One track that a client receives.
 #[derive(Debug)]
@@ -225,28 +214,25 @@ impl Track {
     pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, kind: PacketKind) {
         let Way::Udp { sockets, server, source, multicast, .. } = &mut self.way else { return };
         let (server, source, any) = (server.to_canonical(), source.to_canonical(), *multicast);
-        let mut inbox = std::mem::take(&mut env.extension::<SharedInbox>().0);
         let agreed = (!sockets.is_multiplexed()).then_some(kind);
-        let received = sockets.of(kind).recv_batch(env, &mut inbox);
-        match received {
-            Ok(_) => {
-                let (now, ntp) = (env.now(), ntp_now(env));
-                for (packet, from) in inbox.iter() {
-                    let ip = from.ip().to_canonical();
-                    if !any && ip != server && ip != source {
-                        self.counters.foreign += 1;
-                    } else if packet.len() > MAX_DATAGRAM {
-                        self.counters.oversized += 1;
-                    } else {
-                        self.take(packet, agreed, Some(from), now, ntp);
-                    }
-                }
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+        let inbox = match sockets.receive(env, kind, MAX_DATAGRAM) {
+            Ok(inbox) => inbox,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             // An ICMP message that a report has led to.
-            Err(e) => log::debug!("track {}: {e}", self.number),
+            Err(e) => return log::debug!("track {}: {e}", self.number),
+        };
+        let (now, ntp) = (env.now(), ntp_now(env));
+        for (packet, from) in inbox.iter() {
+            let ip = from.ip().to_canonical();
+            if !any && ip != server && ip != source {
+                self.counters.foreign += 1;
+            } else if packet.len() > MAX_DATAGRAM {
+                self.counters.oversized += 1;
+            } else {
+                self.take(packet, agreed, Some(from), now, ntp);
+            }
         }
-        env.extension::<SharedInbox>().0 = inbox;
+        Sockets::give_back(env, inbox);
     }
 
     /// Takes an interleaved packet.
