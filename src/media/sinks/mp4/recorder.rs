@@ -206,7 +206,6 @@ impl<S: SegmentFiles> Mp4Recorder<S> {
         if self.tracks.iter().all(empty) {
             return Ok(());
         }
-        let mut written = Ok(());
         if !file.is_begun() {
             let described = self.tracks.iter_mut().filter(|track| track.description.is_some());
             for (track, id) in described.zip(1..) {
@@ -221,22 +220,15 @@ impl<S: SegmentFiles> Mp4Recorder<S> {
             let headers: Vec<_> = headers.collect();
             file.begin(&headers, zero, wall_clocks.min());
         }
-        let part = |track: &'_ Track| {
-            let timescale = track.description.as_ref().map_or(1, |said| said.timescale);
-            let (id, is_video) = (track.id?, track.is_video());
-            (!track.run.samples.is_empty()).then_some((id, timescale, is_video))
-        };
-        // Video first: the index names the first part.
-        let mut parts: Vec<Part<'_>> = (self.tracks.iter())
-            .filter_map(|track| {
-                let (id, timescale, is_video) = part(track)?;
-                Some(Part { id, timescale, is_video, run: &track.run })
-            })
-            .collect();
+        let parts = self.tracks.iter().filter(|track| !track.run.samples.is_empty());
+        let parts = parts.filter_map(|track| {
+            let timescale = track.description.as_ref()?.timescale;
+            Some(Part { id: track.id?, timescale, is_video: track.is_video(), run: &track.run })
+        });
+        let mut parts: Vec<_> = parts.collect();
+        // Video first: the index is that of the first part.
         parts.sort_by_key(|part| !part.is_video);
-        if !parts.is_empty() {
-            written = file.write_fragment(&parts);
-        }
+        let written = if parts.is_empty() { Ok(()) } else { file.write_fragment(&parts) };
         self.tracks.iter_mut().for_each(|track| track.run.clear());
         written
     }
@@ -290,8 +282,10 @@ impl<S: SegmentFiles> Mp4Recorder<S> {
             return Ok(());
         }
         let done = action(self);
-        if let (Err(_), Some(file)) = (&done, self.file.take_if(|_| done.is_err())) {
-            self.close(file);
+        if done.is_err() {
+            if let Some(file) = self.file.take() {
+                self.close(file);
+            }
         }
         done
     }
