@@ -117,6 +117,14 @@ fn track(choice: u8) -> Track {
 }
 
 impl Track {
+    const fn timescale(&self) -> u32 {
+        match self.parameters {
+            CodecParameters::Aac { sampling_rate, .. }
+            | CodecParameters::Pcm { sampling_rate, .. } => sampling_rate,
+            _ => 90_000,
+        }
+    }
+
     /// A frame as `choice` says, `step` milliseconds after the one before.
     fn frame(&mut self, choice: u8, step: i64, fill: u8) -> Frame {
         self.at = self.at.saturating_add_signed(step);
@@ -216,8 +224,13 @@ pub fn mp4_writer(data: &[u8]) {
         return;
     }
     for (index, track) in tracks.iter().enumerate() {
-        let samples = read.iter().filter_map(|file| file.tracks.get(index));
-        let samples = samples.flat_map(|track| &track.samples).map(|sample| &sample.data);
+        let described = read.iter().filter_map(|file| file.tracks.get(index));
+        for said in described.clone() {
+            assert_eq!((said.is_video, said.timescale), (track.is_video, track.timescale()));
+            // Even the shortest entry has what all of its media have.
+            assert!(said.entry.1.len() >= if said.is_video { 78 } else { 28 });
+        }
+        let samples = described.flat_map(|track| &track.samples).map(|sample| &sample.data);
         let found: Vec<Vec<u8>> = if track.is_video {
             samples.map(|data| slice(data)).collect()
         } else {
