@@ -240,11 +240,9 @@ fn packet(track: usize, channel: u8, number: u32) -> Vec<u8> {
 
 /// What an honest server answers.
 fn honest(connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
-    let mut head = "RTSP/1.0 200 OK\r\n".to_owned();
+    let cseq = request.headers.value("CSeq").unwrap_or_default();
+    let mut head = format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n");
     let mut body = "";
-    for name in ["CSeq"] {
-        head += &format!("{name}: {}\r\n", request.headers.value(name).unwrap_or_default());
-    }
     match request.method.as_str() {
         "DESCRIBE" => {
             body = SDP;
