@@ -17,7 +17,7 @@ use crate::rtsp::channels::Route;
 use crate::rtsp::connection::Connection;
 use crate::rtsp::machine::{Overdue, Received, RequestError};
 use crate::wire::rtp::PacketKind;
-use crate::wire::rtsp::Request;
+use crate::wire::rtsp::{Request, Skipped};
 use crate::wire::url::RtspUrl;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -238,7 +238,25 @@ impl RtspClient {
         let Link::Up(connection) = &mut self.link else { return false };
         connection.channels.unbind(track);
         connection.channels.bind(channels, track);
+        connection.expect_channels([channels.0, channels.1]);
         true
+    }
+
+    /// Notes that interleaved packets may come on two channels: those of a SETUP without a response
+    /// yet. It helps to find the next packet where the server has sent something else between two.
+    pub fn expect_channels(&mut self, channels: (u8, u8)) {
+        if let Link::Up(connection) = &mut self.link {
+            connection.expect_channels([channels.0, channels.1]);
+        }
+    }
+
+    /// Returns what was skipped in the present connection because it was neither a message nor a
+    /// packet.
+    pub fn skipped(&self) -> Skipped {
+        match &self.link {
+            Link::Up(connection) => connection.skipped(),
+            _ => Skipped::default(),
+        }
     }
 
     /// Sends an interleaved packet, or drops it where too many wait.

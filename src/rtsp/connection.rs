@@ -8,7 +8,7 @@ use crate::rtsp::channels::Channels;
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::machine::{Input, MessageMachine, Overdue, Received, RequestError};
 use crate::rtsp::out_queue::{Write, WriteOutcome};
-use crate::wire::rtsp::{HeadError, Request};
+use crate::wire::rtsp::{HeadError, Request, Skipped};
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -166,6 +166,16 @@ impl<O: Copy + PartialEq> Connection<O> {
             return Ok(None);
         }
         self.machine.poll_message(input, now)
+    }
+
+    /// See [`MessageMachine::expect_channels`].
+    pub(crate) fn expect_channels(&mut self, channels: [u8; 2]) {
+        self.machine.expect_channels(channels);
+    }
+
+    /// See [`MessageMachine::skipped`].
+    pub(crate) fn skipped(&self) -> Skipped {
+        self.machine.skipped()
     }
 
     /// See [`MessageMachine::end_input`].

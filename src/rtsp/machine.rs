@@ -254,7 +254,6 @@ impl MessageMachine {
 
     /// Notes that interleaved packets are expected on two channels. It makes a difference only to a
     /// decoder that searches the start of a packet.
-    #[allow(dead_code, reason = "for the connection of a client")]
     pub(crate) fn expect_channels(&mut self, channels: [u8; 2]) {
         if let InputDecoder::Resync(decoder) = &mut self.decoder {
             channels.into_iter().for_each(|channel| decoder.expect_channel(channel));
@@ -262,7 +261,6 @@ impl MessageMachine {
     }
 
     /// The input that was skipped because it was no message.
-    #[allow(dead_code, reason = "for the statistics of a client")]
     pub(crate) fn skipped(&self) -> Skipped {
         match &self.decoder {
             InputDecoder::Strict(_) => Skipped::default(),

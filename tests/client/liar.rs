@@ -192,6 +192,13 @@ impl Liar {
         }
     }
 
+    /// Sends what is neither a message nor a packet.
+    pub(crate) fn babble(&mut self, env: &mut UsageEnvironment) {
+        for connection in self.connections.values_mut() {
+            send(&mut connection.stream, env, b"\x01\xFFnot a packet"[..13].as_ref());
+        }
+    }
+
     fn send_media(&mut self, env: &mut UsageEnvironment) {
         let media = self.media;
         for connection in self.connections.values_mut().filter(|c| c.is_playing) {

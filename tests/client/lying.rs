@@ -3,7 +3,7 @@
 
 use crate::liar::{Act, Liar, Media};
 use crate::world::{SERVER, Told, World, config, secs};
-use riverrun::client::PlayerConfig;
+use riverrun::client::{Player, PlayerConfig};
 use riverrun::env::MediumId;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ struct Case {
     world: World,
     liar: MediumId<Liar>,
     is_honest: Rc<Cell<bool>>,
+    player: MediumId<Player>,
 }
 
 /// A player of a server that acts so on a method, and is honest about the others.
@@ -36,8 +37,8 @@ fn lie_to(
         count += 1;
         act(count)
     });
-    world.play(&format!("rtsp://{SERVER}/x"), config);
-    Case { world, liar, is_honest }
+    let player = world.play(&format!("rtsp://{SERVER}/x"), config);
+    Case { world, liar, is_honest, player }
 }
 
 impl Case {
@@ -160,6 +161,19 @@ fn one_track_that_is_silent() {
     let told = case.world.told();
     assert_eq!(told, [Told::Connected, Told::Described(2), Told::Playing("TCP".into())]);
     assert!(case.world.frames() > 2900);
+}
+
+#[test]
+fn garbage_between_packets() {
+    let mut case = lie("NOTHING", Act::Silence);
+    case.world.run_secs(2.0);
+    case.world.env.with(case.liar, |liar, env| liar.babble(env)).unwrap();
+    case.world.run_secs(2.0);
+    let told = case.world.told();
+    assert_eq!(told, [Told::Connected, Told::Described(2), Told::Playing("TCP".into())]);
+    assert!(case.world.frames() >= 395, "{}", case.world.frames());
+    let player = case.world.env.medium(case.player).unwrap();
+    assert_eq!((player.skipped().bytes, player.skipped().times), (13, 1));
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::rtp::StreamReceiver;
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
-use crate::wire::rtsp::Request;
+use crate::wire::rtsp::{Request, Skipped};
 use crate::wire::url::RtspUrl;
 use phase::{KeepAlive, Phase};
 use requests::ServerSession;
@@ -180,6 +180,12 @@ impl Player {
     /// in header fields since.
     pub const fn odd(&self) -> &Oddities {
         &self.odd
+    }
+
+    /// Returns what was skipped in the present connection because it was neither a message nor a
+    /// packet.
+    pub fn skipped(&self) -> Skipped {
+        self.client.as_ref().map(RtspClient::skipped).unwrap_or_default()
     }
 
     /// Iterates over the tracks that are received.

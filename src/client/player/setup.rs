@@ -46,6 +46,9 @@ impl Player {
             Ok(prepared) => prepared,
             Err(e) => return self.lose(env, PlayerError::Io(e)),
         };
+        if let (Some(channels), Some(client)) = (asked.interleaved, &mut self.client) {
+            client.expect_channels(channels);
+        }
         let setup = requests::setup(&subsession.control_url, self.session.as_ref(), &asked);
         match self.send(env, setup) {
             Some(request) => {
