@@ -1,7 +1,7 @@
 //! riverrun: media streaming on one thread, one event loop, no async and no unsafe code.
 //!
-//! An RTSP server with media session management, RTP and RTCP, payload formats in both
-//! directions, file sources and live input. It is modelled on live555 and keeps its nouns.
+//! An RTSP server with media session management, an RTSP client, RTP and RTCP, payload formats in
+//! both directions, file sources, recordings and live input. It is modelled on live555 and keeps its nouns.
 //!
 //! # A server
 //!
@@ -28,7 +28,9 @@
 //! [`StreamFactory`](server::StreamFactory) for an application's own sources,
 //! [`FormatRegistry`](payload::FormatRegistry) for an application's own codecs,
 //! [`ServerHooks`](server::ServerHooks) for access control and notifications,
-//! [`RtpReceiver`](receive::RtpReceiver) for receiving streams, and the programs in `examples/`.
+//! [`Player`](client::Player) for playing from another server,
+//! [`Mp4Recorder`](media::sinks::Mp4Recorder) and its neighbours for recordings,
+//! [`RtpReceiver`](receive::RtpReceiver) for streams without RTSP, and the programs in `examples/`.
 //! [`coming_from_live555`] lists live555's classes and calls with their counterparts here.
 //!
 //! # Rooms
@@ -42,10 +44,12 @@
 //! * [`framer`]: byte stream → [`Frame`]s.
 //! * [`payload`]: RTP payload formats, packetizer, depacketizer and SDP, and their registry.
 //! * [`rtp`]: RTP and RTCP machines; time and bytes in, actions out.
-//! * [`media`]: sources, filters, sinks, queues, live input, files.
+//! * [`media`]: sources, filters, queues, live input, files in and out.
 //! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets, byte streams.
 //! * [`receive`]: an RTP stream that comes in over sockets of its own.
 //! * `rtsp`: the RTSP connection, for either end: a byte stream and a message machine.
+//! * [`client`]: the RTSP client: requests, descriptions, and the player, which comes back after every
+//!   failure. The rooms of the server, which follow, do not know it, nor it them.
 //! * `stream`: a running stream that sends: source, sink, position, destinations, RTCP.
 //! * `session`: media sessions and their subsessions, client sessions and their pool.
 //! * `provide`: what makes media sessions: served folder, file tracks, live streams.
@@ -59,14 +63,14 @@
 //! name each other's objects by [`ids`].
 //!
 //! Up to `media` nothing opens a socket, reads a clock or draws randomness (files are read in
-//! [`media::file`] only): time and bytes are arguments. That is why every parser can be fuzzed and
+//! [`media::file`] and written in [`media::sinks`] only): time and bytes are arguments. That is why every parser can be fuzzed and
 //! why the whole server runs in simulated time, against a network that loses, delays and reorders
 //! as a seed says.
 //!
 //! # The way of a request in
 //!
-//! The loop hands the server the readiness of a connection's socket: `RtspServer::handle_event` →
-//! `handle_connection` (`server/connections.rs`) → `ByteStream::read` (`net`) →
+//! The loop hands the server the readiness of a connection's socket: `RtspServer::handle_event`
+//! (`server/events.rs`) → `handle_connection` (`server/connections.rs`) → `ByteStream::read` (`net`) →
 //! `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds whole messages →
 //! `handle_request` (`server/requests.rs`), where the application admits it → the function of the
 //! method (`server/method`), which is handed a `Context` of the parts that it works on and writes
@@ -76,24 +80,34 @@
 //! # The way of a frame out
 //!
 //! A timer or a live input wakes a stream: `Streams::run` (`stream/streams.rs`) →
-//! `StreamState::run` polls the [`FramedSource`](media::FramedSource) and waits until the frame is
-//! due → `send_frame` has [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one
-//! batch of packets, once, in memory that all streams share → `send_batch`, where a packet
-//! transform, if there is one, protects it → `Destinations::begin` and `send_part`, for so many
-//! destinations a turn: over UDP `UdpSocket::send_batch`, a frame and many addresses a call; over
-//! TCP `Connection::send_media`, straight from the batch. What does not go out at once is kept in
-//! `fan_out::Outgoing`.
+//! `StreamState::run` → `Playback::poll_frame`, which polls the
+//! [`FramedSource`](media::FramedSource) and waits until the frame is due → `send_frame` has
+//! [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one batch of packets, once, in
+//! memory that all streams share → `Distribution::protect`, where a packet transform, if there is
+//! one, protects the batch → `Distribution::send_batch` → `Destinations::begin` and `send_part`, for
+//! so many destinations a turn: over UDP `UdpSocket::send_batch`, a frame and many addresses a call;
+//! over TCP `Connection::send_media`, straight from the batch. What does not go out at once is kept
+//! in `fan_out::Outgoing`.
+//!
+//! # The way of a frame in
+//!
+//! The loop hands a player the readiness of a socket: `Player::handle_event` → over UDP
+//! `Track::receive` (`client/track.rs`), many datagrams a call; over TCP `RtspClient::handle_event`,
+//! which reads once and hands each interleaved packet on from where it was read to → `Track::take` →
+//! [`StreamReceiver`](rtp::StreamReceiver), whose [`RtpSource`](rtp::RtpSource) puts packets in order
+//! and has the [`Depacketizer`](payload::Depacketizer) make frames of them → `Player::deliver_frames`,
+//! which puts the frames of all tracks and connections on one time line and calls the handler.
 //!
 //! # Where things would be written
 //!
 //! | | |
 //! | --- | --- |
-//! | TLS, RTSP over HTTP, WebSocket | another kind of `net::byte_stream`: it says what it waits for, and may hold bytes that it has read |
-//! | an RTSP client | another owner of `rtsp::machine::MessageMachine`, which serves either end and matches responses to its own requests |
+//! | TLS, WebSocket, an HTTP tunnel of the server's | another kind of `net::byte_stream`, as `HttpTunnel` is: it says what it waits for, and may hold bytes that it has read |
 //! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all who share a stream, `set_destination_transform` for one client; what these send passes it in `StreamState::unprotect` |
 //! | RECORD, a back channel | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
+//! | a new kind of recording | a [`MediaSink`](media::sinks::MediaSink) or [`Recorder`](media::sinks::Recorder) in `media/sinks` |
 //! | a new kind of file | a file in `framer` or `media/file`, and a line in [`media::file::probe`] |
 //!
 //! # The run loop

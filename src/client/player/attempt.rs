@@ -8,6 +8,7 @@ use crate::client::player::{Player, requests};
 use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
 use crate::env::UsageEnvironment;
+use crate::rtp::SessionClock;
 use crate::wire::rtsp::{Method, Range, Response, StatusCode};
 use crate::wire::url::RtspUrl;
 use std::io;
@@ -212,6 +213,7 @@ impl Player {
 
     pub(super) fn start(&mut self, env: &mut UsageEnvironment) {
         let Some(media) = &self.media else { return };
+        self.session_clock = SessionClock::new(self.tracks.len());
         let play = requests::play(&media.control_url, self.session.as_ref(), &self.config);
         if let Some(request) = self.send(env, play) {
             self.phase = Phase::Starting(request);

@@ -39,6 +39,9 @@ pub struct PlayerConfig {
     /// Asks for a key frame by this message where decoding cannot go on without (RFC 4585, RFC
     /// 5104), if the description allows it. Default: a picture loss indication.
     pub key_frame_message: Option<KeyFrameMessage>,
+    /// Asks for packets that are missing to be sent again (generic NACK, RFC 4585 section 6.2.1),
+    /// over UDP, if the description allows it. Default: true.
+    pub nack: bool,
     /// Longest wait for a packet that is missing. Over TCP none is waited for. Default: 100 ms.
     pub max_delay: Duration,
     /// Bytes that the system is asked to keep of a track's packets while the loop is busy.
@@ -106,6 +109,7 @@ impl Default for PlayerConfig {
             first_packet_timeout: Duration::from_secs(3),
             stall_timeout: Duration::from_secs(10),
             key_frame_message: Some(KeyFrameMessage::PictureLoss),
+            nack: true,
             max_delay: Duration::from_millis(100),
             receive_buffer: 1 << 20,
             reconnect: ReconnectPolicy::default(),

@@ -25,7 +25,7 @@ use crate::client::track::{Track, TrackCounters};
 use crate::client::transport::MediaTransport;
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
-use crate::rtp::StreamReceiver;
+use crate::rtp::{SessionClock, StreamReceiver};
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Request, Skipped};
@@ -87,6 +87,9 @@ pub struct Player {
     over_tcp: Option<bool>,
     /// Attempts in succession that brought no frame.
     failures: u32,
+    /// The time line of the tracks of this attempt.
+    session_clock: SessionClock,
+    /// That of all attempts.
     time_line: TimeLine,
 }
 
@@ -152,6 +155,7 @@ impl Player {
             keep_alive: KeepAlive::default(),
             over_tcp: None,
             failures: 0,
+            session_clock: SessionClock::new(0),
             time_line: TimeLine::default(),
         };
         let id = env.add(player);
@@ -251,12 +255,13 @@ impl Player {
 
     fn deliver_frames(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
-        let Self { tracks, time_line, handler, failures, over_tcp, .. } = self;
-        for track in tracks {
+        let Self { tracks, session_clock, time_line, handler, failures, over_tcp, .. } = self;
+        for (index, track) in tracks.iter_mut().enumerate() {
             while let Some(mut frame) = track.poll_frame() {
                 *failures = 0;
                 *over_tcp = Some(track.transport() == MediaTransport::Tcp);
                 let number = track.number();
+                session_clock.place(index, &mut frame);
                 time_line.place(&mut frame, number, now);
                 handler(env, PlayerEvent::Frame { track: number, frame });
             }

@@ -202,6 +202,7 @@ impl Player {
         let is_tcp = matches!(chosen, Chosen::Tcp { .. });
         config.source.max_delay = if is_tcp { Duration::ZERO } else { self.config.max_delay };
         let feedback = subsession.feedback;
+        config.nack = self.config.nack && feedback.nack && !is_tcp;
         config.key_frame_message = match self.config.key_frame_message {
             Some(KeyFrameMessage::FullIntra) if feedback.fir => Some(KeyFrameMessage::FullIntra),
             Some(_) if feedback.pli => Some(KeyFrameMessage::PictureLoss),
