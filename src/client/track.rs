@@ -56,7 +56,7 @@ enum Way {
     Udp {
         sockets: Box<Sockets>,
         server: IpAddr,
-        source: IpAddr,
+        source: SocketAddr,
         rtcp_to: Option<SocketAddr>,
         multicast: bool,
     },
@@ -94,14 +94,14 @@ impl Track {
             (Chosen::Udp { rtp, rtcp }, Some(sockets)) => Way::Udp {
                 sockets: Box::new(sockets),
                 server: server.ip(),
-                source: rtp.ip(),
+                source: rtp,
                 rtcp_to: (rtcp.port() > 0).then_some(rtcp),
                 multicast: false,
             },
             (Chosen::Multicast { group, rtcp_port, source, .. }, Some(sockets)) => Way::Udp {
                 sockets: Box::new(sockets),
                 server: server.ip(),
-                source: source.unwrap_or_else(|| server.ip()),
+                source: SocketAddr::new(source.unwrap_or_else(|| server.ip()), 0),
                 rtcp_to: Some(SocketAddr::new(group.ip(), rtcp_port)),
                 multicast: true,
             },
@@ -202,8 +202,7 @@ impl Track {
         };
         // A header without payload, of a payload type that is never used (RFC 3551 section 6).
         let empty_packet = [0x80, 0x7F, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let rtp = SocketAddr::new(*source, rtcp.port().saturating_sub(1));
-        for (kind, to) in [(PacketKind::Rtp, rtp), (PacketKind::Rtcp, *rtcp)] {
+        for (kind, to) in [(PacketKind::Rtp, *source), (PacketKind::Rtcp, *rtcp)] {
             if let Err(e) = sockets.of(kind).send_to(env, &empty_packet, to) {
                 log::debug!("to {to}: {e}");
             }
@@ -213,7 +212,8 @@ impl Track {
     /// Takes what has come to a socket, as much as one call gives.
     pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, kind: PacketKind) {
         let Way::Udp { sockets, server, source, multicast, .. } = &mut self.way else { return };
-        let (server, source, any) = (server.to_canonical(), source.to_canonical(), *multicast);
+        let (server, source) = (server.to_canonical(), source.ip().to_canonical());
+        let any = *multicast;
         let agreed = (!sockets.is_multiplexed()).then_some(kind);
         let inbox = match sockets.receive(env, kind, MAX_DATAGRAM) {
             Ok(inbox) => inbox,

@@ -197,7 +197,6 @@ mod tests {
         for bad in [
             "RTP/SAVP;unicast",
             "RTP/AVP;multicast;port=1-2",
-            "",
             "RTP/AVP;multicast;destination=1.2.3.4;port=2-3",
         ] {
             assert!(of(bad).is_err(), "{bad}");

@@ -100,6 +100,21 @@ impl Liar {
         })
     }
 
+    /// The script of a server that has UDP alone (and sends nothing there).
+    pub(crate) fn udp_alone() -> impl FnMut(&Request<'_>) -> Act {
+        |request| {
+            if request.method.as_str() != "SETUP" {
+                return Act::Honest;
+            }
+            let transport = request.headers.value("Transport").unwrap_or_default();
+            if transport.contains("interleaved") {
+                return Act::Answer("RTSP/1.0 461 Unsupported Transport".to_owned());
+            }
+            let transport = format!("{transport};server_port=7000-7001");
+            Act::Answer(format!("RTSP/1.0 200 OK\r\nSession: 1\r\nTransport: {transport}"))
+        }
+    }
+
     fn read(&mut self, env: &mut UsageEnvironment, id: u32) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let mut buffer = [0; 4096];

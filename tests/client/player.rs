@@ -92,6 +92,40 @@ fn where_udp_does_not_arrive_tcp_is_used_and_remembered() {
 }
 
 #[test]
+fn a_server_that_changes_its_mind_about_transports_is_followed() {
+    let mut world = World::new(10);
+    let liar = Liar::open(&mut world.env, SERVER, |_| Act::Honest);
+    world.play(&url("live"), config());
+    world.run_secs(3.0);
+    assert_eq!(world.told().last(), Some(&Told::Playing("TCP".into())), "it has TCP alone");
+    world.env.close(liar);
+    world.run_secs(0.5);
+    // The next one has UDP alone.
+    let mut refuses = Liar::udp_alone();
+    Liar::open(&mut world.env, SERVER, move |request| refuses(request));
+    world.wait_for(secs(3.0), |told| *told == Told::Playing("UDP".into()));
+}
+
+#[test]
+fn time_outs_that_never_come() {
+    let mut world = World::new(12);
+    world.serve();
+    let mut config = config();
+    config.stall_timeout = Duration::MAX;
+    config.first_packet_timeout = Duration::MAX;
+    config.client.answer_timeout = Duration::MAX;
+    config.client.connect_timeout = Duration::MAX;
+    config.reconnect.first_delay = Duration::MAX;
+    config.reconnect.longest_delay = Duration::MAX;
+    world.play(&url("live"), config.clone());
+    world.play("rtsp://10.0.0.1:9/nobody", config);
+    world.run_secs(5.0);
+    assert!(world.frames() > 200);
+    let delays = world.told().into_iter().filter(|told| matches!(told, Told::Reconnecting(_)));
+    assert_eq!(delays.count(), 1);
+}
+
+#[test]
 fn a_server_that_is_not_there_is_tried_again_with_growing_delays() {
     let mut world = World::new(4);
     world.play(&url("live"), config());

@@ -18,6 +18,7 @@ impl Player {
     pub(super) fn connect(&mut self, env: &mut UsageEnvironment) {
         let Ok(url) = RtspUrl::parse(&self.url) else { return };
         self.described_url = url.to_string();
+        self.has_changed_transport = false;
         let Some(client) = &mut self.client else { return };
         if let Err(e) = client.set_server(env, &url) {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
@@ -48,7 +49,7 @@ impl Player {
     }
 
     fn wait(&mut self, env: &mut UsageEnvironment, why: PlayerError, delay: Duration) {
-        self.phase = Phase::Waiting { until: env.now() + delay };
+        self.phase = Phase::Waiting { until: env.now().checked_add(delay) };
         let failures = self.failures;
         self.tell(env, PlayerEvent::Lost(why));
         self.tell(env, PlayerEvent::Reconnecting { delay, failures });

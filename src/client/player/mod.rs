@@ -85,6 +85,8 @@ pub struct Player {
     keep_alive: KeepAlive,
     /// Whether media are to come over TCP, once that is known.
     over_tcp: Option<bool>,
+    /// The way of the media was changed in this attempt.
+    has_changed_transport: bool,
     /// Attempts in succession that brought no frame.
     failures: u32,
     /// The time line of the tracks of this attempt.
@@ -146,7 +148,7 @@ impl Player {
             client: None,
             cname: hex(&cname),
             timer: Timer::new(),
-            phase: Phase::Waiting { until: now },
+            phase: Phase::Waiting { until: Some(now) },
             media: None,
             odd: Oddities::new(),
             tracks: Vec::new(),
@@ -154,6 +156,7 @@ impl Player {
             has_get_parameter: false,
             keep_alive: KeepAlive::default(),
             over_tcp: None,
+            has_changed_transport: false,
             failures: 0,
             session_clock: SessionClock::new(0),
             time_line: TimeLine::default(),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) enum Phase {
     Waiting {
-        until: Instant,
+        /// `None`: the delay is longer than the clock can count.
+        until: Option<Instant>,
     },
     /// OPTIONS.
     Asking(RequestId),

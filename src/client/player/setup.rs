@@ -104,15 +104,15 @@ impl Player {
     pub(super) fn handle_setup(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let Phase::SettingUp(mut setup) = phase else { return };
-        let may_change = self.config.transport == TransportPolicy::Auto;
+        let may_change = self.config.transport == TransportPolicy::Auto
+            && self.config.client.http_tunnel_port.is_none()
+            && !self.has_changed_transport;
         if response.status == StatusCode::UNSUPPORTED_TRANSPORT && may_change {
-            let other = !self.is_over_tcp();
-            if self.over_tcp.is_none() {
-                self.over_tcp = Some(other);
-                close_sockets(env, setup.sockets.take());
-                setup.rest.push_front(setup.track);
-                return self.set_up_next(env, setup.rest, setup.failure);
-            }
+            self.over_tcp = Some(!self.is_over_tcp());
+            self.has_changed_transport = true;
+            close_sockets(env, setup.sockets.take());
+            setup.rest.push_front(setup.track);
+            return self.set_up_next(env, setup.rest, setup.failure);
         }
         let added = if response.status.is_success() {
             self.add_track(env, &mut setup, response)

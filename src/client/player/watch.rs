@@ -22,7 +22,7 @@ impl Player {
     pub(super) fn handle_deadlines(&mut self, env: &mut UsageEnvironment) {
         let now = env.now();
         match &self.phase {
-            Phase::Waiting { until } if now >= *until => self.connect(env),
+            Phase::Waiting { until: Some(until) } if now >= *until => self.connect(env),
             Phase::Stopping { until, .. } if now >= *until => self.end(env, PlayerEnd::Stopped),
             Phase::Playing(watch) => {
                 let watch = *watch;
@@ -43,7 +43,7 @@ impl Player {
         }
         if self.tracks.iter().all(|track| track.heard_at().is_none()) {
             let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
-            if now >= watch.since + self.first_packet_limit() {
+            if is_over(Some(watch.since), self.first_packet_limit(), now) {
                 let why = PlayerError::NoPackets(transport);
                 if self.may_try_tcp() {
                     self.over_tcp = Some(true);
@@ -89,8 +89,7 @@ impl Player {
 
     fn stalled(&self, watch: Watch, now: Instant) -> Option<usize> {
         let is_stalled = |track: &&Track| {
-            self.silent_since(track, watch)
-                .is_some_and(|since| now >= since + self.config.stall_timeout)
+            is_over(self.silent_since(track, watch), self.config.stall_timeout, now)
         };
         self.tracks.iter().find(is_stalled).map(Track::number)
     }
@@ -125,7 +124,8 @@ impl Player {
     /// Arms the timer for the next deadline.
     pub(super) fn arm(&mut self, env: &mut UsageEnvironment) {
         let at = match &self.phase {
-            Phase::Waiting { until } | Phase::Stopping { until, .. } => Some(*until),
+            Phase::Waiting { until } => *until,
+            Phase::Stopping { until, .. } => Some(*until),
             Phase::Playing(watch) => self.next_deadline(*watch),
             _ => None,
         };
@@ -137,15 +137,20 @@ impl Player {
     }
 
     fn next_deadline(&self, watch: Watch) -> Option<Instant> {
-        let first = (self.tracks.iter().all(|track| track.heard_at().is_none()))
-            .then(|| watch.since + self.first_packet_limit());
+        let is_silent = self.tracks.iter().all(|track| track.heard_at().is_none());
+        let first = is_silent.then(|| watch.since.checked_add(self.first_packet_limit()));
         let silent = self.tracks.iter().filter_map(|track| self.silent_since(track, watch)).min();
-        let stall = silent.map(|since| since + self.config.stall_timeout);
+        let stall = silent.and_then(|since| since.checked_add(self.config.stall_timeout));
         let heard = self.tracks.iter().filter_map(Track::heard_at).max();
         let end = heard.filter(|_| watch.end.is_some()).map(|at| at + END_SILENCE);
         // Long ago over, where the end is not near.
         let end =
             end.filter(|_| self.time_line.position() + END_MARGIN >= watch.end.unwrap_or_default());
-        [first, stall, end, self.keep_alive.at].into_iter().flatten().min()
+        [first.flatten(), stall, end, self.keep_alive.at].into_iter().flatten().min()
     }
+}
+
+/// Whether more time than `limit` has passed since a moment, if there was one.
+fn is_over(since: Option<Instant>, limit: Duration, now: Instant) -> bool {
+    since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
 }
