@@ -1,7 +1,8 @@
 //! riverrun: media streaming on one thread, one event loop, no async and no unsafe code.
 //!
 //! An RTSP server with media session management, an RTSP client, RTP and RTCP, payload formats in
-//! both directions, file sources, recordings and live input. It is modelled on live555 and keeps its nouns.
+//! both directions, file sources, recordings and live input. It is modelled on live555 and keeps
+//! its nouns.
 //!
 //! # A server
 //!
@@ -36,7 +37,7 @@
 //! # Rooms
 //!
 //! The crate is a house of rooms, each a folder of `src` whose first comment says what is in it.
-//! From the bottom:
+//! The lowest comes first:
 //!
 //! * [`arena`], [`ids`], [`error`], [`frame`]: leaves.
 //! * [`wire`]: bytes ↔ values. No state, no time, no I/O.
@@ -45,37 +46,41 @@
 //! * [`payload`]: RTP payload formats, packetizer, depacketizer and SDP, and their registry.
 //! * [`rtp`]: RTP and RTCP machines; time and bytes in, actions out.
 //! * [`media`]: sources, filters, queues, live input, files in and out.
-//! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets, byte streams.
+//! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets, byte
+//!   streams.
 //! * [`receive`]: an RTP stream that comes in over sockets of its own.
 //! * `rtsp`: the RTSP connection, for either end: a byte stream and a message machine.
-//! * [`client`]: the RTSP client: requests, descriptions, and the player, which comes back after every
-//!   failure. The rooms of the server, which follow, do not know it, nor it them.
+//! * [`client`]: the RTSP client: requests, descriptions, and the player, which connects again
+//!   after every failure. It and the rooms of the server, which follow, do not use each other.
 //! * `stream`: a running stream that sends: source, sink, position, destinations, RTCP.
 //! * `session`: media sessions and their subsessions, client sessions and their pool.
 //! * `provide`: what makes media sessions: served folder, file tracks, live streams.
 //! * `server/method`: one file for each RTSP method.
-//! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports what
-//!   the rooms right below it have for applications.
+//! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
+//!   public types of `stream`, `session` and `provide`.
 //!
-//! A room uses those above it in this list, never those below it; `env` and `net` know nothing of
-//! RTSP, RTP or SDP, and up to `media` no room knows `env` or `net`. Files of one room form no
-//! circle of more than two. `tests/layering` reads every import and holds the crate to it. Rooms
-//! name each other's objects by [`ids`].
+//! A room uses only rooms that are listed before it; `env` and `net` know nothing of RTSP, RTP or
+//! SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of more
+//! than two. `tests/layering` reads every import and holds the crate to it. Rooms name each other's
+//! objects by [`ids`].
 //!
 //! Up to `media` nothing opens a socket, reads a clock or draws randomness (files are read in
-//! [`media::file`] and written in [`media::sinks`] only): time and bytes are arguments. That is why every parser can be fuzzed and
-//! why the whole server runs in simulated time, against a network that loses, delays and reorders
-//! as a seed says.
+//! [`media::file`] and written in [`media::sinks`] only): time and bytes are arguments. That is why
+//! every parser can be fuzzed and why the whole server runs in simulated time, against a network
+//! that loses, delays and reorders as a seed says.
 //!
 //! # The way of a request in
 //!
 //! The loop hands the server the readiness of a connection's socket: `RtspServer::handle_event`
-//! (`server/events.rs`) → `handle_connection` (`server/connections.rs`) → `ByteStream::read` (`net`) →
-//! `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds whole messages →
-//! `handle_request` (`server/requests.rs`), where the application admits it → the function of the
-//! method (`server/method`), which is handed a `Context` of the parts that it works on and writes
-//! the answer → `send_answer` → `MessageMachine::send`, ahead of queued media →
-//! `ByteStream::write`.
+//! (`server/events.rs`) → `handle_connection` (`server/connections.rs`) → `ByteStream::read`
+//! (`net`) → `MessageMachine::begin_input` and `poll_message` (`rtsp`), which finds whole messages
+//! → `handle_request` (`server/requests.rs`), where the application admits it → `answer_request`
+//! and `serve`, which finds the method in the table `METHODS` → the function of the method
+//! (`server/method`), which is given a `Context` of the parts that it works on and writes the
+//! answer → `send_answer` → `MessageMachine::send`, ahead of queued media → `ByteStream::write`.
+//!
+//! A request that cannot be answered yet (its file is still being read, or the application decides
+//! later) is kept by `let_wait` (`server/waiting.rs`), and `resume_requests` goes on with it.
 //!
 //! # The way of a frame out
 //!
@@ -84,26 +89,27 @@
 //! [`FramedSource`](media::FramedSource) and waits until the frame is due → `send_frame` has
 //! [`RtpSink::handle_frame`](rtp::RtpSink::handle_frame) cut it into one batch of packets, once, in
 //! memory that all streams share → `Distribution::protect`, where a packet transform, if there is
-//! one, protects the batch → `Distribution::send_batch` → `Destinations::begin` and `send_part`, for
-//! so many destinations a turn: over UDP `UdpSocket::send_batch`, a frame and many addresses a call;
-//! over TCP `Connection::send_media`, straight from the batch. What does not go out at once is kept
-//! in `fan_out::Outgoing`.
+//! one, protects the batch → `Distribution::send_batch` → `Destinations::begin` and `send_part`,
+//! for so many destinations a turn: over UDP `UdpSocket::send_batch`, a frame and many addresses a
+//! call; over TCP `Connection::send_media`, straight from the batch. What does not go out at once
+//! is kept in `fan_out::Outgoing`.
 //!
 //! # The way of a frame in
 //!
 //! The loop hands a player the readiness of a socket: `Player::handle_event` → over UDP
-//! `Track::receive` (`client/track.rs`), many datagrams a call; over TCP `RtspClient::handle_event`,
-//! which reads once and hands each interleaved packet on from where it was read to → `Track::take` →
-//! [`StreamReceiver`](rtp::StreamReceiver), whose [`RtpSource`](rtp::RtpSource) puts packets in order
-//! and has the [`Depacketizer`](payload::Depacketizer) make frames of them → `Player::deliver_frames`,
-//! which puts the frames of all tracks and connections on one time line and calls the handler.
+//! `Track::receive` (`client/track.rs`), many datagrams a call; over TCP
+//! `RtspClient::handle_event`, which reads once and passes each interleaved packet on as a slice of
+//! what was read → `Track::take` → [`StreamReceiver`](rtp::StreamReceiver), whose
+//! [`RtpSource`](rtp::RtpSource) puts packets in order and has the
+//! [`Depacketizer`](payload::Depacketizer) make frames of them → `Player::deliver_frames`, which
+//! puts the frames of all tracks and connections on one time line and calls the handler.
 //!
 //! # Where things would be written
 //!
 //! | | |
 //! | --- | --- |
-//! | TLS, WebSocket, an HTTP tunnel of the server's | another kind of `net::byte_stream`, as `HttpTunnel` is: it says what it waits for, and may hold bytes that it has read |
-//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all who share a stream, `set_destination_transform` for one client; what these send passes it in `StreamState::unprotect` |
+//! | TLS, WebSocket, an HTTP tunnel of the server's | another kind of `net::byte_stream`, as `HttpTunnel` is: it reports the readiness that it needs, and may buffer bytes in either direction |
+//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all clients that share a stream, `set_destination_transform` for one client; packets that these clients send are unprotected in `StreamState::unprotect` |
 //! | RECORD, a back channel | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
@@ -113,17 +119,18 @@
 //! # The run loop
 //!
 //! A [`UsageEnvironment`](env::UsageEnvironment) is the loop and all that stands in it. It is
-//! passed down as `&mut`, never cloned, never stored. A turn waits for readiness, a deadline or
-//! a trigger; hands each out to the [`Medium`](env::Medium) that it belongs to, as an
-//! [`Event`](env::Event) with a key that the medium chose; then fires what is due. Each event
-//! leads to a bounded amount of work: so many frames of a stream, requests of a connection,
-//! bytes of a probe, endings of connections and sessions; what is left is done next turn, after
-//! everybody else's share. The end of a connection is only noted where it is found, and carried
-//! out from a queue at the end of the event, however many sessions end with it. A timer that
-//! is armed in a turn never fires in the same. Idle, the loop does not wake up at all.
+//! passed down as `&mut`, never cloned, never stored. A turn waits for readiness, a deadline or a
+//! trigger; hands each out to the [`Medium`](env::Medium) that it belongs to, as an
+//! [`Event`](env::Event) with a key that the medium chose; then fires what is due. Each event leads
+//! to a bounded amount of work: so many frames of a stream, requests of a connection, bytes of a
+//! probe, endings of connections and sessions; what is left is done next turn, after everybody
+//! else's share. The end of a connection is only noted where it is found, and carried out from a
+//! queue at the end of the event, however many sessions end with it. A timer that is armed in a
+//! turn never fires in the same. Idle, the loop does not wake up at all.
 //!
-//! The only thing that other threads may touch is an [`EventTrigger`](env::EventTrigger), and
-//! what is built on it: a [`LiveSender`](media::live::LiveSender).
+//! Other threads may only use an [`EventTrigger`](env::EventTrigger) and what is built on it: a
+//! [`LiveSender`](media::live::LiveSender), a [`DecisionSender`](server::DecisionSender), a
+//! [`Wake`](media::Wake).
 //!
 //! # Who owns whom
 //!
@@ -154,28 +161,28 @@
 //!
 //! # Where it departs from live555
 //!
-//! * A [`Frame`] of video is a whole access unit in Annex B form, not a NAL unit: what is sent at
-//!   once, dropped at once and presented at once is one thing. Encoders that hand over slice by
-//!   slice may split it; the last piece has
-//!   [`ends_access_unit`](FrameFlags::ends_access_unit), from which the RTP marker comes. Frames
-//!   are of any size and never truncated.
-//! * RTP timestamps count the stream's running time, which is locked to the monotonic clock, and
-//!   so do sender reports: tracks keep their relation through pauses, seeks and repeats, and a
-//!   step of the wall clock moves none of them.
+//! * A [`Frame`] of video is a whole access unit in Annex B form, not a NAL unit: it is sent,
+//!   dropped and presented as a whole. Encoders that hand over slice by slice may split it; the
+//!   last piece has [`ends_access_unit`](FrameFlags::ends_access_unit), from which the RTP marker
+//!   comes. Frames are of any size and never truncated.
+//! * RTP timestamps count the stream's running time, which is locked to the monotonic clock, and so
+//!   do sender reports: tracks keep their relation through pauses, seeks and repeats, and a step of
+//!   the wall clock moves none of them.
 //! * The tracks of a live presentation lie on one time line. RTP timestamps follow the encoder's
-//!   times to the unit; where these jump, because the encoder begins anew, the line goes on as time
-//!   does. What drifts is the relation of the line to the wall clock: it is learned from the arrival
-//!   of the frames, or told with them ([`Frame::wall_clock`]), and sender reports state it.
-//! * The end of a track is a BYE. What the client plays after it has another SSRC (RFC 3550
-//!   section 6.6). A range whose end the client named ends without a BYE.
+//!   times to the unit; where they jump because the encoder has restarted, the time line continues
+//!   by the time that has passed. Only the mapping from the time line to the wall clock drifts. It
+//!   is estimated from the arrival of frames, or taken from [`Frame::wall_clock`], and sender
+//!   reports state it.
+//! * A BYE is sent at the end of a track. A later PLAY uses another SSRC (RFC 3550 section 6.6). A
+//!   range whose end the client named ends without a BYE.
 //! * Pacing comes from the frames' times. A source does not wait; it says when to ask again
 //!   ([`Wait`](media::Wait)).
-//! * Names that are not in the server's table go to a
-//!   [`SessionProvider`](server::SessionProvider), which is polled: a file that must be looked at
-//!   for long does not keep other clients waiting. What it made is kept, and made anew when what
-//!   stands behind the name has changed.
-//! * Client sessions are a [`SessionPool`](server::pool::SessionPool) with limits, exact expiry
-//!   and a rule for who may use a session, as GStreamer's RTSP server has it.
+//! * Names that are not in the server's table go to a [`SessionProvider`](server::SessionProvider),
+//!   which is polled: a file that must be looked at for long does not keep other clients waiting.
+//!   The session that it makes is kept, and made anew when the file or other source of that name
+//!   has changed.
+//! * Client sessions are a [`SessionPool`](server::pool::SessionPool) with limits, exact expiry and
+//!   a rule for who may use a session, as GStreamer's RTSP server has it.
 //! * Errors are classified by cause ([`Error`]); one function converts them to status codes.
 #![forbid(unsafe_code)]
 

@@ -4,19 +4,9 @@
 //! sessions (the [`SessionPool`](pool::SessionPool)), server media sessions, streams, sockets.
 //! What stands in a table names others by id; nobody holds a pointer to a peer.
 //!
-//! # The way of a request
-//!
-//! The event loop tells the server that a connection's socket can be read: `handle_event` calls
-//! `handle_connection`, and that `process_input` with what was read, which asks the connection's
-//! message machine for one message after another (`Connection::poll_message`). A request goes to
-//! `handle_request`, where the application [admits](ServerHooks::admit) it, and on to
-//! `answer_request`. `serve` finds the request's method in the table `METHODS` and calls the one
-//! function in `src/server/method` that implements it, with a `Context` of the parts of the server
-//! that it needs. That function writes the answer and returns what follows it, or it says that the
-//! request is refused, or has to wait. `let_wait` keeps a request that waits, for the application's
-//! decision too, and `resume_requests` goes on with it. `send_answer` hands the answer to the
-//! connection, which sends it ahead of queued media, and then starts what a PLAY has asked for. A
-//! new method is one more file in `src/server/method` and one more line in `METHODS`.
+//! The front page of the crate tells [the way of a request](crate#the-way-of-a-request-in). A new
+//! method is one more file in `src/server/method` and one more line in the table `METHODS` of
+//! `requests.rs`.
 
 mod accepting;
 mod client_requests;
