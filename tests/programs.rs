@@ -45,7 +45,8 @@ const NESTED_LOOP: Program = program!("nested_loop", "--port");
 const CAMERA: Program = program!("camera", "--port");
 const RECEIVER: Program = program!("receiver", "--port");
 const RTSP_CLIENT: Program = program!("rtsp_client", "");
-const PROGRAMS: [Program; 10] = [
+const OPEN_RTSP: Program = program!("open_rtsp", "");
+const PROGRAMS: [Program; 11] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -56,6 +57,7 @@ const PROGRAMS: [Program; 10] = [
     CAMERA,
     RECEIVER,
     RTSP_CLIENT,
+    OPEN_RTSP,
 ];
 
 impl Program {
@@ -298,7 +300,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 26] = [
+    let wrong: [(&Program, &[&str], &str); 30] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
@@ -325,6 +327,10 @@ fn wrong_arguments_are_named() {
         (&RTSP_CLIENT, &["--bogus"], "--bogus"),
         (&RTSP_CLIENT, &[], "URL"),
         (&RTSP_CLIENT, &["http://127.0.0.1/"], "URL"),
+        (&OPEN_RTSP, &[], "URL"),
+        (&OPEN_RTSP, &["-s", "soon", "rtsp://127.0.0.1/"], "-s"),
+        (&OPEN_RTSP, &["-D", "0", "rtsp://127.0.0.1/"], "zero"),
+        (&OPEN_RTSP, &["rtsp://127.0.0.1:9/"], "cannot connect"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);
@@ -581,6 +587,13 @@ fn the_client_plays_what_the_server_serves() {
         assert!(text.contains("tracks: H264, MPEG4-GENERIC"), "{text}");
         assert!(text.ends_with("ended: the end of the presentation\n"), "{text}");
     }
+    let output = OPEN_RTSP.output(&["-v", "-V", &url]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(output.stdout.starts_with(&[0, 0, 0, 1]) && output.stdout.len() > 90_000);
+    let output = OPEN_RTSP.output(&["-t", "-4", "-V", "-d", "2", &url]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(output.stdout.get(4..8), Some(&b"ftyp"[..]));
+    assert!((20_000..80_000).contains(&output.stdout.len()), "{}", output.stdout.len());
     // A server that goes away is waited for, until the program is interrupted.
     let mut running = RTSP_CLIENT.command(&[&url]);
     let mut child = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
