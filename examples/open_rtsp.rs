@@ -59,7 +59,7 @@ Ctrl-C ends it in order: TEARDOWN, and all files are completed. RUST_LOG sets wh
 struct Options {
     url: String,
     config: PlayerConfig,
-    output: Output,
+    output: Target,
     prefix: String,
     period: Option<Duration>,
     per_frame: bool,
@@ -71,11 +71,11 @@ struct Options {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Output {
+enum Target {
     #[default]
     Files,
-    StandardOutput,
-    Mp4ToStandardOutput,
+    Stdout,
+    Mp4Stdout,
     Mp4(std::path::PathBuf),
     Nothing,
 }
@@ -101,18 +101,18 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             }
             Some("-a") => {
                 config.tracks = TrackChoice::all().kind(MediaKind::Audio);
-                options.output = Output::StandardOutput;
+                options.output = Target::Stdout;
             }
             Some("-v") => {
                 config.tracks = TrackChoice::all().kind(MediaKind::Video);
-                options.output = Output::StandardOutput;
+                options.output = Target::Stdout;
             }
             Some("-F") => options.prefix = arguments.parsed("-F", "text")?,
-            Some("-4") => options.output = Output::Mp4ToStandardOutput,
-            Some("--mp4") => options.output = Output::Mp4(arguments.value()?.into()),
+            Some("-4") => options.output = Target::Mp4Stdout,
+            Some("--mp4") => options.output = Target::Mp4(arguments.value()?.into()),
             Some("-P") => options.period = Some(seconds(arguments, "-P")?),
             Some("-m") => options.per_frame = true,
-            Some("-r") => options.output = Output::Nothing,
+            Some("-r") => options.output = Target::Nothing,
             Some("-s") => config.start = Some(seconds(arguments, "-s")?),
             Some("-d") => options.duration = Some(seconds(arguments, "-d")?),
             Some("-D") => config.stall_timeout = seconds(arguments, "-D")?,
@@ -252,17 +252,17 @@ impl Recording {
     fn new(options: &Options) -> Result<Self, Failure> {
         let mut mp4 = Mp4Config::default();
         let recorder: Option<Box<dyn Recorder>> = match &options.output {
-            Output::Nothing => None,
-            Output::StandardOutput => Some(Box::new(ToStandardOutput(None))),
-            Output::Mp4ToStandardOutput => {
+            Target::Nothing => None,
+            Target::Stdout => Some(Box::new(ToStandardOutput(None))),
+            Target::Mp4Stdout => {
                 let file = OneFile::pipe(stdout(), "standard output");
                 Some(Box::new(Mp4Recorder::new(file, mp4)?))
             }
-            Output::Mp4(path) => {
+            Target::Mp4(path) => {
                 mp4.segment_duration = options.period;
                 Some(Box::new(Mp4Recorder::create(path, mp4)?))
             }
-            Output::Files => {
+            Target::Files => {
                 let mut config = FileRecorderConfig::new(&options.prefix);
                 (config.period, config.file_per_frame) = (options.period, options.per_frame);
                 Some(Box::new(FileRecorder::new(config)))

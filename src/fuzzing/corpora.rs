@@ -69,7 +69,7 @@ corpora! {
     sinks { mp4_writer }
     rtp { source, receiver, rtcp_instance, sink }
     rtsp { machine }
-    client { media_session }
+    client { media_session, player }
     server { operations, connection }
 }
 

@@ -17,7 +17,6 @@ pub(crate) struct ReadSample {
 }
 
 #[derive(Clone, Debug, Default)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz body compares samples alone"))]
 pub(crate) struct ReadTrack {
     pub(crate) id: u32,
     pub(crate) timescale: u32,
