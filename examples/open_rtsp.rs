@@ -4,8 +4,8 @@ mod support;
 
 use riverrun::Frame;
 use riverrun::client::{
-    MediaKind, MediaSession, PlayedTrack, Player, PlayerConfig, PlayerEnd, PlayerEvent,
-    ReconnectPolicy, TrackChoice, TransportPolicy,
+    MediaKind, MediaSession, PlayedTrack, Player, PlayerConfig, PlayerEnd, PlayerError,
+    PlayerEvent, ReconnectPolicy, TrackChoice, TransportPolicy,
 };
 use riverrun::codec::CodecParameters;
 use riverrun::env::{MediumId, UsageEnvironment};
@@ -225,6 +225,8 @@ fn open(
             PlayerEvent::Ended(end) => {
                 let finished = recording.finish();
                 let ended = match end {
+                    // Where the description tells no end, this is how it comes.
+                    PlayerEnd::Failed(PlayerError::EndedByServer) => Ok(()),
                     PlayerEnd::Failed(why) => Err(why.to_string()),
                     _ => Ok(()),
                 };
