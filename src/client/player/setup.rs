@@ -20,7 +20,7 @@ use crate::rtp::{StreamReceiver, StreamReceiverConfig};
 use crate::wire::rtsp::{Method, Response, SessionHeader, StatusCode, TransportSpec};
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 impl Player {
@@ -136,7 +136,7 @@ impl Player {
         response: &Response<'_>,
     ) -> Result<(), PlayerError> {
         let unusable = |why: String| PlayerError::Response(Method::Setup, why);
-        let (server, _) = (self.client.as_ref().and_then(RtspClient::ends))
+        let (server, local) = (self.client.as_ref().and_then(RtspClient::ends))
             .ok_or(PlayerError::Disconnected(Disconnection::Closed))?;
         let session = response.headers.value("Session");
         match session.and_then(|value| SessionHeader::of_answer(value, &mut self.odd)) {
@@ -163,7 +163,15 @@ impl Player {
             }
             Chosen::Udp { .. } => setup.sockets.take(),
             Chosen::Multicast { group, source, ttl, .. } => {
-                let config = SocketConfig { source, ttl, ..self.socket_config(group) };
+                // On the interface over which the server is reached.
+                let interface = match (local, local.ip().to_canonical()) {
+                    (_, IpAddr::V4(address)) => MulticastInterface::Address(address),
+                    (SocketAddr::V6(local), _) if local.scope_id() > 0 => {
+                        MulticastInterface::Index(local.scope_id())
+                    }
+                    _ => MulticastInterface::Any,
+                };
+                let config = SocketConfig { source, ttl, interface, ..self.socket_config(group) };
                 Some(Sockets::open(env, &config).map_err(PlayerError::Io)?)
             }
         };
