@@ -154,11 +154,14 @@ impl ResyncDecoder {
         n
     }
 
-    /// Returns whether the incomplete first line of a head has a character that no line has.
+    /// Returns whether the first line of an incomplete head has a character that no line has, among
+    /// those behind the first `scanned` bytes. It makes no difference whether the line is complete:
+    /// that would depend on how the bytes arrive.
     fn is_binary(&self, head: &[u8], scanned: usize) -> bool {
-        let is_first = self.decoder.first_line_end == 0 && self.decoder.scanned > 0;
-        let fresh = head.get(scanned..).filter(|_| is_first).unwrap_or_default();
-        fresh.iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r'))
+        let Decoder { first_line_end, scanned: seen, .. } = self.decoder;
+        let end = if first_line_end == 0 { seen } else { first_line_end };
+        let fresh = head.get(scanned..end).unwrap_or_default();
+        fresh.iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r' | b'\n'))
     }
 
     fn start(&self, input: &[u8]) -> Start {
