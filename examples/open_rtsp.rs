@@ -49,7 +49,7 @@ Usage: open_rtsp [OPTIONS] URL
   -n             say when the first packet has arrived
   -Q             print what was received of each track at the end
   -V             say less
-  --help, -h     this text
+  --help         this text
 
 Ctrl-C ends it in order: TEARDOWN, and all files are completed. RUST_LOG sets what is logged.
 ";
