@@ -18,9 +18,9 @@ use crate::rtsp::connection::Connection;
 use crate::rtsp::machine::{Overdue, Received, RequestError};
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Request, Skipped};
+use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -60,7 +60,7 @@ pub type PacketHandler<'a> = dyn FnMut(&mut UsageEnvironment, InterleavedPacket<
 /// 3. takes the news with [`poll_event`](Self::poll_event), after either.
 ///
 /// Requests are pipelined: each is sent at once, and the responses are matched by `CSeq`. The
-/// client authenticates, follows redirections, and answers what the server asks by itself. A
+/// client authenticates, follows redirections, and answers requests of the server. A
 /// [`Player`](super::Player) does all of this and receives the media too.
 ///
 /// ```
@@ -159,7 +159,7 @@ impl RtspClient {
     }
 
     /// Names the server: that of a URL, and the user whom the URL names. A connection to another
-    /// server ends, and what was asked there is asked of the new one.
+    /// server is closed, and requests without a response are sent to the new server.
     ///
     /// # Errors
     /// [`Error::Usage`]: the percent encoding of user name or password is malformed.
@@ -213,7 +213,7 @@ impl RtspClient {
         self.outstanding.retain(|outstanding| outstanding.id != request);
     }
 
-    /// Returns what has happened, in order, each once.
+    /// Returns the next event, each once.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
     }
@@ -377,7 +377,7 @@ impl RtspClient {
         let mut cookie = [0; 11];
         env.fill_random(&mut cookie);
         let local = self.config.local_address;
-        HttpTunnel::new(stream, local, (host, &path), &hex(&cookie)).into()
+        HttpTunnel::new(stream, local, (host, &path), &to_hex(&cookie)).into()
     }
 
     /// Writes the requests that were not sent, in order.
@@ -563,13 +563,4 @@ impl RtspClient {
         }
         self.transmit_waiting(env);
     }
-}
-
-/// Bytes in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

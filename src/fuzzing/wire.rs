@@ -19,13 +19,7 @@ use crate::wire::{Oddities, interleaved as frames, rtsp::date::UtcTime};
 /// A connection's input: read as a whole, and again byte by byte; both must agree. Small limits,
 /// so that short inputs reach them.
 pub fn request_head(data: &[u8]) {
-    let limits = Limits {
-        request_line: 128,
-        header_count: 8,
-        header_bytes: 256,
-        body: 64,
-        leading_blank: 16,
-    };
+    let limits = small_limits();
     let mut rest = data;
     let mut dripped = 0;
     let mut decoder = Decoder::new();
@@ -73,6 +67,10 @@ pub fn request_head(data: &[u8]) {
     panic!("no progress");
 }
 
+fn small_limits() -> Limits {
+    Limits { request_line: 128, header_count: 8, header_bytes: 256, body: 64, leading_blank: 16 }
+}
+
 fn written_and_read(incoming: &Incoming<'_>) {
     let bytes = match incoming {
         Incoming::Request(request) => request.to_bytes(),
@@ -110,13 +108,7 @@ pub fn resync(data: &[u8]) {
 /// What a decoder that expects channels 0 and 1 finds in pieces of a length, what it skips, and the
 /// error that ends it.
 fn resynchronized(data: &[u8], piece: usize) -> (Vec<String>, Skipped, Option<HeadErrorKind>) {
-    let limits = Limits {
-        request_line: 128,
-        header_count: 8,
-        header_bytes: 256,
-        body: 64,
-        leading_blank: 16,
-    };
+    let limits = small_limits();
     let mut decoder = ResyncDecoder::new();
     decoder.expect_channel(0);
     decoder.expect_channel(1);

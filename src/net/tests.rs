@@ -1,4 +1,4 @@
-//! The system's sockets on the loopback interface. (The simulated ones: `env/sim/tests.rs`.)
+//! Sockets of the operating system on the loopback interface. (The simulated ones: `env/sim/tests.rs`.)
 
 use super::*;
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};

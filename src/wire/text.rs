@@ -2,7 +2,7 @@
 //! number, or overflow; `str::parse` is laxer here than the RFCs.
 
 use super::ParseError;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The error for a malformed header value, without a position in the message.
 pub(crate) const fn invalid(what: &'static str) -> ParseError {
@@ -25,6 +25,16 @@ pub(crate) fn hex32(text: &str) -> Option<u32> {
         return None;
     }
     u32::from_str_radix(text, 16).ok()
+}
+
+/// Returns bytes in lower-case hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The separators of RFC 2068 section 2.2: visible characters that are not part of a token.

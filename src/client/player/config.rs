@@ -42,7 +42,7 @@ pub struct PlayerConfig {
     /// Asks for packets that are missing to be sent again (generic NACK, RFC 4585 section 6.2.1),
     /// over UDP, if the description allows it. Default: true.
     pub nack: bool,
-    /// Longest wait for a packet that is missing. Over TCP none is waited for. Default: 100 ms.
+    /// Longest wait for a missing packet over UDP. Default: 100 ms.
     pub max_delay: Duration,
     /// Bytes that the system is asked to keep of a track's packets while the loop is busy.
     /// Default: 1 MiB.

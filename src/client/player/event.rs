@@ -1,4 +1,4 @@
-//! [`PlayerEvent`]: what happens to a player.
+//! [`PlayerEvent`]: the events of a player.
 
 use crate::client::event::{Disconnection, RequestFailure};
 use crate::client::media_session::MediaSession;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What happens to a [`Player`](super::Player).
+/// An event of a [`Player`](super::Player).
 ///
 /// Tracks are named by their [numbers](crate::client::MediaSubsession::number) in the description.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub use event::{PlayerEnd, PlayerError, PlayerEvent};
 use crate::client::event::RequestId;
 use crate::client::keys::{KEY_PLAYER, KEY_RTCP, KEY_RTP, KEY_TRACK};
 use crate::client::media_session::MediaSession;
-use crate::client::rtsp_client::{RtspClient, hex};
+use crate::client::rtsp_client::RtspClient;
 use crate::client::track::{Track, TrackCounters};
 use crate::client::transport::MediaTransport;
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
@@ -29,6 +29,7 @@ use crate::rtp::{SessionClock, StreamReceiver};
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Request, Skipped};
+use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
 use phase::{KeepAlive, Phase};
 use requests::ServerSession;
@@ -41,7 +42,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 type Handler = Box<dyn FnMut(&mut UsageEnvironment, PlayerEvent<'_>)>;
 
-/// Plays an RTSP presentation: frames come out, and what happens is told.
+/// Plays an RTSP presentation, and calls its handler with each frame and each event.
 ///
 /// It is a medium of its environment, and ends when it is closed there. The handler is called with
 /// each [`PlayerEvent`]. It has the environment, in which it may close the player; the player
@@ -146,7 +147,7 @@ impl Player {
             handler: Box::new(handler),
             me: MediumHandle::default(),
             client: None,
-            cname: hex(&cname),
+            cname: to_hex(&cname),
             timer: Timer::new(),
             phase: Phase::Waiting { until: Some(now) },
             media: None,
@@ -220,7 +221,7 @@ impl Player {
     }
 
     /// Stops in order: with a BYE for each track and TEARDOWN. The player has ended when its
-    /// handler is told so, two seconds later at most; it is then to be closed.
+    /// handler gets [`PlayerEvent::Ended`], two seconds later at most; the caller then closes it.
     pub fn stop(&mut self, env: &mut UsageEnvironment) {
         if matches!(self.phase, Phase::Over | Phase::Stopping { .. }) {
             return;

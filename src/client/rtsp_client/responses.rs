@@ -1,11 +1,12 @@
 //! What a server answers, and what it asks.
 
-use super::{Link, Outstanding, RtspClient, hex};
+use super::{Link, Outstanding, RtspClient};
 use crate::client::authenticator::{Attempt, AuthVerdict, Authenticator};
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
 use crate::client::server_address::{ServerAddress, resolve};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::{Method, Request, RequestUri, Response, StatusCode};
+use crate::wire::text::to_hex;
 use crate::wire::url::{RtspUrl, Scheme};
 
 impl RtspClient {
@@ -51,7 +52,7 @@ impl RtspClient {
     ) {
         let mut random = [0; 16];
         env.fill_random(&mut random);
-        let cnonce = hex(&random);
+        let cnonce = to_hex(&random);
         let attempt = outstanding.attempt;
         let why = match self.authenticator.handle_unauthorized(&response.headers, attempt, cnonce) {
             AuthVerdict::SendAgain => {

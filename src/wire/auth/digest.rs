@@ -1,9 +1,10 @@
 //! The hashes of the Digest scheme (RFC 7616 section 3.4).
 
+use crate::wire::text::to_hex;
 use md5::Md5;
 use sha2::Sha256;
 use sha2::digest::Digest;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// The hash of a Digest challenge, and what it is taken over (RFC 7616 section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,12 +71,7 @@ fn hash<D: Digest>(parts: &[&str]) -> String {
         }
         hasher.update(part.as_bytes());
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hasher.finalize().as_slice() {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    to_hex(hasher.finalize().as_slice())
 }
 
 /// What a response is computed from, beside the hash of the password.
