@@ -14,6 +14,7 @@ use riverrun::media::sinks::{
     OneFile, Pipe, Recorder,
 };
 use riverrun::wire::auth::UserCredentials;
+use riverrun::wire::rtsp::Range;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Stdout, Write, stderr, stdout};
@@ -113,10 +114,10 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some("-P") => options.period = Some(seconds(arguments, "-P")?),
             Some("-m") => options.per_frame = true,
             Some("-r") => options.output = Target::Nothing,
-            Some("-s") => config.start = Some(seconds(arguments, "-s")?),
+            Some("-s") => config.play.range = Some(Range::npt(seconds(arguments, "-s")?, None)),
             Some("-d") => options.duration = Some(seconds(arguments, "-d")?),
             Some("-D") => config.stall_timeout = seconds(arguments, "-D")?,
-            Some("-z") => config.scale = Some(arguments.number("-z")?),
+            Some("-z") => config.play.scale = Some(arguments.number("-z")?),
             Some("-c") => options.repeats = true,
             Some("-B") => config.receive_buffer = arguments.number("-B")?,
             Some("-g") => config.client.user_agent = arguments.parsed("-g", "text")?,
@@ -209,7 +210,7 @@ fn open(
                 let time = frame.pts;
                 recording.handle_frame(track, &frame.into_frame(time))
             }
-            PlayerEvent::Playing { transport, tracks } => {
+            PlayerEvent::Playing { transport, tracks, .. } => {
                 say(format!("plays {} tracks over {transport}", tracks.len()));
                 let _ = teller.send(News::Playing);
                 Ok(())

@@ -56,6 +56,7 @@ mod event;
 mod keys;
 mod media_session;
 mod player;
+pub mod requests;
 mod rtsp_client;
 mod server_address;
 mod track;

@@ -2,9 +2,10 @@
 
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
 use crate::client::media_session::{ContentFacts, MediaSession, MediaSubsession};
+use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
 use crate::client::player::phase::{KeepAlive, Phase, Watch};
-use crate::client::player::{Player, requests};
+use crate::client::requests::{self, PlayParameters, position};
 use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
 use crate::env::UsageEnvironment;
@@ -24,7 +25,7 @@ impl Player {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
             return self.lose(env, PlayerError::Io(why));
         }
-        let options = requests::request(Method::Options, &self.described_url, None);
+        let options = requests::options(&self.described_url, None);
         if let Some(request) = self.send(env, options) {
             self.phase = Phase::Asking(request);
         }
@@ -89,10 +90,10 @@ impl Player {
     }
 
     pub(super) fn send_teardown(&mut self, env: &mut UsageEnvironment) -> Option<RequestId> {
-        let session = self.session.as_ref()?;
-        let url = self.media.as_ref()?.control_url.clone();
-        let client = self.client.as_mut().filter(|client| client.ends().is_some())?;
-        Some(client.send(env, requests::request(Method::Teardown, &url, Some(session))))
+        let session = self.session_id()?;
+        let teardown = requests::teardown(&self.media.as_ref()?.control_url, Some(session));
+        self.client.as_ref().filter(|client| client.ends().is_some())?;
+        self.send(env, teardown)
     }
 
     // News of the client
@@ -215,7 +216,10 @@ impl Player {
     pub(super) fn start(&mut self, env: &mut UsageEnvironment) {
         let Some(media) = &self.media else { return };
         self.session_clock = SessionClock::new(self.tracks.len());
-        let play = requests::play(&media.control_url, self.session.as_ref(), &self.config);
+        // Servers exist that play nothing without a range.
+        let range = self.config.play.range.unwrap_or(Range::npt(Duration::ZERO, None));
+        let parameters = PlayParameters { range: Some(range), ..self.config.play };
+        let play = requests::play(&media.control_url, self.session_id(), &parameters);
         if let Some(request) = self.send(env, play) {
             self.phase = Phase::Starting(request);
         }
@@ -228,9 +232,12 @@ impl Player {
         let Some(media) = &self.media else { return };
         let range = response.headers.value("Range");
         let range = range.and_then(|value| Range::of_answer(value, &mut self.odd));
-        let (start, end) = range.and_then(|range| range.as_npt()).unwrap_or_default();
-        let start = start.or(self.config.start).unwrap_or_default();
-        let end = end.or(self.config.end).or_else(|| media.duration());
+        let asked = self.config.play.range;
+        let of = |range: &Range| position(range, asked.as_ref());
+        let (asked_start, asked_end) = asked.as_ref().map(of).unwrap_or_default();
+        let (start, end) = range.as_ref().map(of).unwrap_or_default();
+        let start = start.or(asked_start).unwrap_or_default();
+        let end = end.or(asked_end).or_else(|| media.duration());
         let info = response.headers.joined("RTP-Info").unwrap_or_default();
         let tracks = &mut self.tracks;
         let is_set_up = |s: &MediaSubsession| tracks.iter().any(|t| t.number() == s.number);
@@ -247,6 +254,6 @@ impl Player {
         }
         let numbers: Vec<_> = self.tracks.iter().map(Track::number).collect();
         let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
-        self.tell(env, PlayerEvent::Playing { transport, tracks: &numbers });
+        self.tell(env, PlayerEvent::Playing { transport, tracks: &numbers, range });
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::client::config::RtspClientConfig;
 use crate::client::media_session::TrackChoice;
+use crate::client::requests::PlayParameters;
 use crate::client::transport::TransportPolicy;
 use crate::error::Error;
 use crate::payload::FormatRegistry;
 use crate::rtp::receiver::KeyFrameMessage;
+use crate::wire::rtsp::{Headers, Method};
 use std::time::Duration;
 
 /// Configuration of a [`Player`](super::Player). [`Default`] gives the defaults, and each field can
@@ -22,14 +24,12 @@ pub struct PlayerConfig {
     /// The payload formats that are known; others are received as they are. Default: the standard
     /// ones.
     pub formats: FormatRegistry,
-    /// Normal play time to start at. Default: where the server starts.
-    pub start: Option<Duration>,
-    /// Normal play time to end at. Default: the end of the presentation.
-    pub end: Option<Duration>,
-    /// `Scale` (RFC 2326 section 12.34). Default: none.
-    pub scale: Option<f32>,
-    /// `Speed` (RFC 2326 section 12.35). Default: none.
-    pub speed: Option<f32>,
+    /// What is asked for in PLAY: range, scale, speed. Default: all from the start, or from where a
+    /// live stream is.
+    pub play: PlayParameters,
+    /// Header fields that the requests of a method carry, besides those of
+    /// [all requests](RtspClientConfig::headers): `Require` in SETUP, for example. Default: none.
+    pub headers: Vec<(Method, Headers<'static>)>,
     /// Longest time from the response to PLAY to the first packet. Over UDP, where
     /// [`transport`](Self::transport) allows it, TCP is tried next. Default: 3 s.
     pub first_packet_timeout: Duration,
@@ -102,10 +102,8 @@ impl Default for PlayerConfig {
             transport: TransportPolicy::default(),
             tracks: TrackChoice::default(),
             formats: FormatRegistry::standard().clone(),
-            start: None,
-            end: None,
-            scale: None,
-            speed: None,
+            play: PlayParameters::default(),
+            headers: Vec::new(),
             first_packet_timeout: Duration::from_secs(3),
             stall_timeout: Duration::from_secs(10),
             key_frame_message: Some(KeyFrameMessage::PictureLoss),
@@ -121,20 +119,14 @@ impl PlayerConfig {
     /// Checks that a player can work with this configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`]: as [`RtspClientConfig::check`]; another time-out is zero; `end` is before
-    /// `start`; a factor is not a number.
+    /// [`Error::Usage`]: as [`RtspClientConfig::check`] and [`PlayParameters::check`]; another
+    /// time-out is zero.
     pub fn check(&self) -> Result<(), Error> {
         self.client.check()?;
-        let is_finite = |factor: Option<f32>| factor.is_none_or(|factor| factor.is_finite());
+        self.play.check()?;
         Err(Error::Usage(match () {
             () if self.first_packet_timeout.is_zero() || self.stall_timeout.is_zero() => {
                 "a time-out of a player is not zero"
-            }
-            () if self.end.is_some_and(|end| end < self.start.unwrap_or_default()) => {
-                "a range ends behind its start"
-            }
-            () if !is_finite(self.scale) || !is_finite(self.speed) => {
-                "Scale and Speed are finite numbers"
             }
             () if self.reconnect.first_delay > self.reconnect.longest_delay => {
                 "the first delay is no longer than the longest"
@@ -167,11 +159,8 @@ mod tests {
         let refused: [fn(&mut PlayerConfig); 5] = [
             |config| config.stall_timeout = Duration::ZERO,
             |config| config.client.connect_timeout = Duration::ZERO,
-            |config| config.scale = Some(f32::NAN),
-            |config| {
-                config.start = Some(Duration::from_secs(2));
-                config.end = Some(Duration::from_secs(1));
-            },
+            |config| config.play.scale = Some(f32::NAN),
+            |config| config.play.range = "npt=2-1".parse().ok(),
             |config| config.reconnect.longest_delay = Duration::ZERO,
         ];
         for (i, change) in refused.into_iter().enumerate() {

@@ -4,7 +4,7 @@ use crate::client::event::{Disconnection, RequestFailure};
 use crate::client::media_session::MediaSession;
 use crate::client::transport::MediaTransport;
 use crate::rtp::ReceivedFrame;
-use crate::wire::rtsp::{Method, StatusCode};
+use crate::wire::rtsp::{Method, Range, StatusCode};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub enum PlayerEvent<'a> {
         transport: MediaTransport,
         /// The tracks that were set up.
         tracks: &'a [usize],
+        /// The range that the server plays, if it says so: where the time line of the frames starts.
+        range: Option<Range>,
     },
     /// A frame of a track, in decoding order.
     Frame {

@@ -9,7 +9,7 @@ mod attempt;
 mod config;
 mod event;
 mod phase;
-mod requests;
+mod session;
 mod setup;
 mod time_line;
 mod watch;
@@ -28,11 +28,11 @@ use crate::error::Error;
 use crate::rtp::{SessionClock, StreamReceiver};
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
-use crate::wire::rtsp::{Request, Skipped};
+use crate::wire::rtsp::{Method, Request, Skipped};
 use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
 use phase::{KeepAlive, Phase};
-use requests::ServerSession;
+use session::ServerSession;
 use std::fmt;
 use std::time::Duration;
 use time_line::TimeLine;
@@ -240,8 +240,21 @@ impl Player {
         (self.handler)(env, event);
     }
 
-    fn send(&mut self, env: &mut UsageEnvironment, request: Request<'static>) -> Option<RequestId> {
+    fn send(
+        &mut self,
+        env: &mut UsageEnvironment,
+        mut request: Request<'static>,
+    ) -> Option<RequestId> {
+        let of_method = |(method, _): &&(Method, _)| *method == request.method;
+        for (_, headers) in self.config.headers.iter().filter(of_method) {
+            headers.iter().for_each(|(name, value)| request.headers.push(name, value));
+        }
         Some(self.client.as_mut()?.send(env, request))
+    }
+
+    /// The id of the server's session.
+    fn session_id(&self) -> Option<&str> {
+        self.session.as_ref().map(|session| &*session.id)
     }
 
     // While it plays

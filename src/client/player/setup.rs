@@ -5,7 +5,8 @@ use crate::client::media_session::MediaSubsession;
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerError, PlayerEvent};
 use crate::client::player::phase::{Phase, Setup};
-use crate::client::player::requests::{self, DEFAULT_TIMEOUT, ServerSession};
+use crate::client::player::session::{DEFAULT_TIMEOUT, ServerSession};
+use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
 use crate::client::track::Track;
 use crate::client::transport::{
@@ -49,7 +50,7 @@ impl Player {
         if let (Some(channels), Some(client)) = (asked.interleaved, &mut self.client) {
             client.expect_channels(channels);
         }
-        let setup = requests::setup(&subsession.control_url, self.session.as_ref(), &asked);
+        let setup = requests::setup(&subsession.control_url, self.session_id(), &asked);
         match self.send(env, setup) {
             Some(request) => {
                 let setup = Setup { request, track, asked, sockets, rest, failure };

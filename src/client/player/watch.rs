@@ -3,13 +3,13 @@
 use crate::arena::RawId;
 use crate::client::keys::KEY_PLAYER;
 use crate::client::media_session::MediaKind;
+use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError};
 use crate::client::player::phase::{Phase, Watch};
-use crate::client::player::{Player, requests};
+use crate::client::requests;
 use crate::client::track::Track;
 use crate::client::transport::{MediaTransport, TransportPolicy};
 use crate::env::{EventKey, UsageEnvironment};
-use crate::wire::rtsp::Method;
 use std::time::{Duration, Instant};
 
 /// Silence at the end of a presentation after which it is taken for the end.
@@ -111,14 +111,16 @@ impl Player {
     }
 
     fn send_keep_alive(&mut self, env: &mut UsageEnvironment) {
-        let (Some(media), Some(session), Some(client)) =
-            (&self.media, &self.session, &mut self.client)
-        else {
-            return;
+        let Some(media) = &self.media else { return };
+        let (url, session) = (&media.control_url, self.session_id());
+        let request = if self.has_get_parameter {
+            requests::get_parameter(url, session, &[])
+        } else {
+            requests::options(url, session)
         };
-        let method = if self.has_get_parameter { Method::GetParameter } else { Method::Options };
-        let request = requests::request(method, &media.control_url, Some(session));
-        self.keep_alive.pending.push(client.send(env, request));
+        if let Some(request) = self.send(env, request) {
+            self.keep_alive.pending.push(request);
+        }
     }
 
     /// Arms the timer for the next deadline.
