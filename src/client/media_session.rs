@@ -148,6 +148,16 @@ impl MediaSession {
         let of_tracks = || self.subsessions.iter().filter_map(|s| length(s.range.as_ref()?)).max();
         self.range.as_ref().and_then(length).or_else(of_tracks)
     }
+
+    /// The normal play time at which the session, or else its longest track, ends.
+    pub(crate) fn end(&self) -> Option<Duration> {
+        let end = |range: &Range| {
+            let (start, end) = range.as_npt()?;
+            end.filter(|end| *end > start.unwrap_or_default())
+        };
+        let of_tracks = || self.subsessions.iter().filter_map(|s| end(s.range.as_ref()?)).max();
+        self.range.as_ref().and_then(end).or_else(of_tracks)
+    }
 }
 
 /// The type of a body that is not said to be a description.

@@ -50,6 +50,7 @@
 //! ```
 
 mod authenticator;
+mod back_channel;
 mod config;
 mod dialer;
 mod event;
@@ -58,6 +59,7 @@ mod media_session;
 mod player;
 pub mod requests;
 mod rtsp_client;
+mod sender_check;
 mod server_address;
 mod track;
 mod transport;

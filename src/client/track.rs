@@ -5,18 +5,21 @@ use crate::arena::RawId;
 use crate::client::keys::{KEY_RTCP, KEY_RTP, KEY_TRACK};
 use crate::client::media_session::PlayStart;
 use crate::client::rtsp_client::{InterleavedPacket, RtspClient};
+use crate::client::sender_check::SenderCheck;
 use crate::client::transport::{Chosen, MediaTransport, SetupTransport};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::receive::Sockets;
 use crate::rtp::rtcp::NtpTime;
-use crate::rtp::{ReceivedFrame, StreamReceiver};
+use crate::rtp::{ReceivedFrame, SourceEvent, StreamReceiver};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Bytes of a datagram; longer ones are cut off, and dropped.
 const MAX_DATAGRAM: usize = 2048;
+/// Silence after which RTP may come from another port of the server.
+const PORT_SILENCE: Duration = Duration::from_millis(500);
 
 /// One track that a client receives.
 #[derive(Debug)]
@@ -34,16 +37,17 @@ pub(crate) struct Track {
     frames: u64,
     counters: TrackCounters,
     report: Vec<u8>,
-    /// What RTP-Info announces, until the first packet tells whether it holds: the packet, and the
-    /// start of the range.
-    announced: Option<(PlayStart, Duration)>,
+    /// What was announced of this PLAY, until the first packet tells whether it holds.
+    announced: Option<Announced>,
+    is_announced: bool,
 }
 
 /// What a track has counted beside its receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackCounters {
-    /// Datagrams dropped because they did not come from the server.
+    /// Datagrams dropped because they did not come from the server, or came from another of its
+    /// ports while RTP came from the one that is known.
     pub foreign: u64,
     /// Datagrams dropped because they were too long.
     pub oversized: u64,
@@ -51,14 +55,25 @@ pub struct TrackCounters {
     pub send_errors: u64,
 }
 
+/// Where a track begins.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    packet: PlayStart,
+    /// The start of the range.
+    at: Duration,
+    /// It begins there whatever the first packet is.
+    begins_there: bool,
+}
+
 #[derive(Debug)]
 enum Way {
     Udp {
         sockets: Box<Sockets>,
-        server: IpAddr,
+        /// Where RTP comes from, as was announced.
         source: SocketAddr,
+        /// `None` for a group, of which the system knows the sources.
+        senders: Option<SenderCheck>,
         rtcp_to: Option<SocketAddr>,
-        multicast: bool,
     },
     Tcp {
         channels: (u8, u8),
@@ -93,17 +108,15 @@ impl Track {
             }
             (Chosen::Udp { rtp, rtcp }, Some(sockets)) => Way::Udp {
                 sockets: Box::new(sockets),
-                server: server.ip(),
                 source: rtp,
+                senders: Some(SenderCheck::new(server.ip(), rtp)),
                 rtcp_to: (rtcp.port() > 0).then_some(rtcp),
-                multicast: false,
             },
             (Chosen::Multicast { group, rtcp_port, source, .. }, Some(sockets)) => Way::Udp {
                 sockets: Box::new(sockets),
-                server: server.ip(),
                 source: SocketAddr::new(source.unwrap_or_else(|| server.ip()), 0),
+                senders: None,
                 rtcp_to: Some(SocketAddr::new(group.ip(), rtcp_port)),
-                multicast: true,
             },
             (_, None) => return Err(io::ErrorKind::Unsupported.into()),
         };
@@ -119,6 +132,7 @@ impl Track {
             counters: TrackCounters::default(),
             report: Vec::new(),
             announced: None,
+            is_announced: false,
         };
         if let Way::Udp { sockets, .. } = &mut track.way {
             let keys = [key(KEY_RTP, number), key(KEY_RTCP, number)];
@@ -149,36 +163,53 @@ impl Track {
         self.counters
     }
 
-    /// Takes what RTP-Info announces of the track, for a range that starts at `start`.
-    pub(crate) fn announce(&mut self, announced: PlayStart, start: Duration) {
-        self.announced = Some((announced, start));
+    /// PLAY is about to be sent.
+    pub(crate) fn begin(&mut self, env: &mut UsageEnvironment) {
+        (self.announced, self.is_announced) = (None, false);
+        self.punch(env);
+    }
+
+    /// Takes the packet with which the track begins, for a range that starts at `at`.
+    /// `begins_there`: it does, even where that packet is not known or does not come.
+    pub(crate) const fn announce(&mut self, packet: PlayStart, at: Duration, begins_there: bool) {
+        self.announced = Some(Announced { packet, at, begins_there });
+        self.is_announced = true;
+    }
+
+    /// Whether that was told of this PLAY.
+    pub(crate) const fn is_announced(&self) -> bool {
+        self.is_announced
     }
 
     /// Compares the first packet with what was announced, which is of use only where both agree.
     fn check_announcement(&mut self, packet: &[u8]) {
         let Ok(packet) = RtpPacket::parse(packet) else { return };
-        let Some((announced, start)) = self.announced.take() else { return };
+        let Some(Announced { packet: told, at, begins_there }) = self.announced.take() else {
+            return;
+        };
         let (seq, timestamp) = (packet.sequence_number, packet.timestamp);
-        let clock_rate = self.clock_rate;
-        if !announced.is_plausible(seq, timestamp, clock_rate) {
+        let is_plausible = told.is_plausible(seq, timestamp, self.clock_rate);
+        match told.rtptime.filter(|_| is_plausible) {
+            Some(timestamp) => self.receiver.set_reference(timestamp, at),
+            None if begins_there => self.receiver.set_reference(timestamp, at),
+            None => {}
+        }
+        if !is_plausible {
             return log::debug!("track {}: RTP-Info is of another stream", self.number);
         }
-        if let Some(timestamp) = announced.rtptime {
-            self.receiver.set_reference(timestamp, start);
-        }
-        if announced.ssrc == Some(packet.ssrc) {
+        if told.ssrc == Some(packet.ssrc) {
             self.receiver.expect_ssrc(packet.ssrc);
         }
     }
 
     const fn is_multicast(&self) -> bool {
-        matches!(self.way, Way::Udp { multicast: true, .. })
+        matches!(self.way, Way::Udp { senders: None, .. })
     }
 
     pub(crate) const fn transport(&self) -> MediaTransport {
         match self.way {
-            Way::Udp { multicast: false, .. } => MediaTransport::Udp,
-            Way::Udp { multicast: true, .. } => MediaTransport::Multicast,
+            Way::Udp { senders: Some(_), .. } => MediaTransport::Udp,
+            Way::Udp { senders: None, .. } => MediaTransport::Multicast,
             Way::Tcp { .. } => MediaTransport::Tcp,
         }
     }
@@ -195,8 +226,8 @@ impl Track {
 
     /// Sends something to the server's ports, so that a firewall or address translator on the way
     /// lets through what comes back.
-    pub(crate) fn punch(&mut self, env: &mut UsageEnvironment) {
-        let Way::Udp { sockets, source, rtcp_to: Some(rtcp), multicast: false, .. } = &mut self.way
+    fn punch(&mut self, env: &mut UsageEnvironment) {
+        let Way::Udp { sockets, source, rtcp_to: Some(rtcp), senders: Some(_) } = &mut self.way
         else {
             return;
         };
@@ -211,9 +242,8 @@ impl Track {
 
     /// Takes what has come to a socket, as much as one call gives.
     pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, kind: PacketKind) {
-        let Way::Udp { sockets, server, source, multicast, .. } = &mut self.way else { return };
-        let (server, source) = (server.to_canonical(), source.ip().to_canonical());
-        let any = *multicast;
+        let Way::Udp { sockets, senders, .. } = &mut self.way else { return };
+        let mut senders = *senders;
         let agreed = (!sockets.is_multiplexed()).then_some(kind);
         let inbox = match sockets.receive(env, kind, MAX_DATAGRAM) {
             Ok(inbox) => inbox,
@@ -223,8 +253,9 @@ impl Track {
         };
         let (now, ntp) = (env.now(), ntp_now(env));
         for (packet, from) in inbox.iter() {
-            let ip = from.ip().to_canonical();
-            if !any && ip != server && ip != source {
+            let is_silent = self.heard_at.is_none_or(|at| now >= at + PORT_SILENCE);
+            let is_rtp = kind == PacketKind::Rtp;
+            if senders.as_mut().is_some_and(|s| !s.admits(from, is_rtp, is_silent)) {
                 self.counters.foreign += 1;
             } else if packet.len() > MAX_DATAGRAM {
                 self.counters.oversized += 1;
@@ -233,6 +264,9 @@ impl Track {
             }
         }
         Sockets::give_back(env, inbox);
+        if let Way::Udp { senders: known, .. } = &mut self.way {
+            *known = senders;
+        }
     }
 
     /// Takes an interleaved packet.
@@ -266,6 +300,10 @@ impl Track {
                 self.heard_at = Some(now);
             }
         }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<SourceEvent> {
+        self.receiver.poll_event()
     }
 
     pub(crate) fn poll_frame(&mut self) -> Option<ReceivedFrame> {

@@ -85,6 +85,8 @@ pub(crate) enum Chosen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SetupTransport {
     pub(crate) chosen: Chosen,
+    /// Port of this host to which the server sends RTCP, if it is another than was asked for.
+    pub(crate) rtcp_port: Option<u16>,
     /// SSRC that the server announces.
     pub(crate) ssrc: Option<u32>,
 }
@@ -108,7 +110,7 @@ impl SetupTransport {
         let ssrc = spec.ssrc;
         if spec.protocol.is_tcp() {
             let channels = spec.interleaved.or(asked.interleaved).unwrap_or((0, 1));
-            return Ok(Self { chosen: Chosen::Tcp { channels }, ssrc });
+            return Ok(Self { chosen: Chosen::Tcp { channels }, rtcp_port: None, ssrc });
         }
         if !spec.protocol.is_udp() {
             return Err(format!("Transport: {} was not asked for", spec.protocol.as_str()));
@@ -123,6 +125,7 @@ impl SetupTransport {
             let (group, ttl) = (SocketAddr::new(group, rtp), spec.ttl.unwrap_or(16));
             return Ok(Self {
                 chosen: Chosen::Multicast { group, rtcp_port: rtcp, source, ttl },
+                rtcp_port: None,
                 ssrc,
             });
         }
@@ -136,7 +139,10 @@ impl SetupTransport {
             at.set_port(port);
             at
         };
-        Ok(Self { chosen: Chosen::Udp { rtp: at(rtp), rtcp: at(rtcp) }, ssrc })
+        let chosen = Chosen::Udp { rtp: at(rtp), rtcp: at(rtcp) };
+        let own = |spec: &TransportSpec| spec.client_port.map(|(_, rtcp)| rtcp);
+        let rtcp_port = own(spec).filter(|port| own(asked) != Some(*port));
+        Ok(Self { chosen, rtcp_port, ssrc })
     }
 }
 
@@ -161,6 +167,7 @@ mod tests {
                 rtp: "192.0.2.9:6970".parse().unwrap(),
                 rtcp: "192.0.2.9:6971".parse().unwrap(),
             },
+            rtcp_port: None,
             ssrc: Some(0xabc),
         };
         for header in [

@@ -115,6 +115,15 @@ impl Sockets {
         *env.extension() = SharedInbox(inbox);
     }
 
+    /// Receives RTCP on another port of the same address, after all.
+    pub(crate) fn separate(&mut self, env: &mut UsageEnvironment, port: u16) -> io::Result<()> {
+        let rtcp = UdpSocket::bind(env, with_port(self.rtp.local_addr()?, port))?;
+        if let Some(before) = self.rtcp.replace(rtcp) {
+            before.close(env);
+        }
+        Ok(())
+    }
+
     /// Whether there is one socket for both.
     pub(crate) const fn is_multiplexed(&self) -> bool {
         self.rtcp.is_none()

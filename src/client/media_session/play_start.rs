@@ -27,6 +27,11 @@ pub struct PlayStart {
 }
 
 impl PlayStart {
+    /// The start of a track of which the server says nothing.
+    pub(crate) const fn unknown(number: usize) -> Self {
+        Self { number, seq: None, rtptime: None, ssrc: None }
+    }
+
     /// Returns whether the announcement can be of a stream whose first packet is this one: the
     /// sequence number is at most 3,000 packets away, and the timestamp 10 seconds.
     pub fn is_plausible(&self, seq: u16, timestamp: u32, clock_rate: u32) -> bool {

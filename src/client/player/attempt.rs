@@ -1,16 +1,17 @@
 //! One attempt to play, from OPTIONS to PLAY, and its end.
 
+use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
-use crate::client::media_session::{ContentFacts, MediaSession, MediaSubsession};
+use crate::client::media_session::{ContentFacts, MediaSession};
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
-use crate::client::player::phase::{KeepAlive, Phase, Watch};
-use crate::client::requests::{self, PlayParameters, position};
+use crate::client::player::phase::{KeepAlive, Phase};
+use crate::client::player::session::ServerSessions;
+use crate::client::requests;
 use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
 use crate::env::UsageEnvironment;
-use crate::rtp::SessionClock;
-use crate::wire::rtsp::{Method, Range, Response, StatusCode};
+use crate::wire::rtsp::{Method, Response, StatusCode};
 use crate::wire::url::RtspUrl;
 use std::io;
 use std::time::Duration;
@@ -20,6 +21,7 @@ impl Player {
         let Ok(url) = RtspUrl::parse(&self.url) else { return };
         self.described_url = url.to_string();
         self.has_changed_transport = false;
+        self.refuses_get_parameter = false;
         let Some(client) = &mut self.client else { return };
         if let Err(e) = client.set_server(env, &url) {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
@@ -34,6 +36,12 @@ impl Player {
     /// The attempt has failed.
     pub(super) fn lose(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
         self.hang_up(env);
+        self.without_back_channel = false;
+        if self.is_paused {
+            // Until it is to play again.
+            self.phase = Phase::Waiting { until: None };
+            return self.tell(env, PlayerEvent::Lost(why));
+        }
         self.failures = self.failures.saturating_add(1);
         let policy = self.config.reconnect;
         if policy.max_failures.is_some_and(|most| self.failures >= most) {
@@ -43,8 +51,8 @@ impl Player {
         self.wait(env, why, delay);
     }
 
-    /// The way of the media does not work, and another is to be tried at once.
-    pub(super) fn change_transport(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
+    /// What was asked for does not work, and something else is to be tried at once.
+    pub(super) fn try_otherwise(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
         self.hang_up(env);
         self.wait(env, why, Duration::ZERO);
     }
@@ -77,7 +85,7 @@ impl Player {
                 sockets.close(env);
             }
         }
-        self.session = None;
+        self.sessions = ServerSessions::default();
         self.media = None;
         self.keep_alive = KeepAlive::default();
         self.time_line.end_session();
@@ -87,13 +95,9 @@ impl Player {
         for track in self.tracks.drain(..) {
             track.close(env, self.client.as_mut());
         }
-    }
-
-    pub(super) fn send_teardown(&mut self, env: &mut UsageEnvironment) -> Option<RequestId> {
-        let session = self.session_id()?;
-        let teardown = requests::teardown(&self.media.as_ref()?.control_url, Some(session));
-        self.client.as_ref().filter(|client| client.ends().is_some())?;
-        self.send(env, teardown)
+        if let Some(back_channel) = self.back_channel.take() {
+            back_channel.close(env);
+        }
     }
 
     // News of the client
@@ -107,7 +111,7 @@ impl Player {
             }
             ClientEvent::Failed { request, why } => self.handle_failure(env, request, why),
             ClientEvent::ServerRequest(request) => {
-                if request.method == Method::Teardown && self.is_playing() {
+                if request.method == Method::Teardown && self.has_begun() {
                     self.lose(env, PlayerError::EndedByServer);
                 }
             }
@@ -119,9 +123,14 @@ impl Player {
         match &self.phase {
             Phase::Waiting { .. } | Phase::Over => {}
             Phase::Stopping { .. } => self.end(env, PlayerEnd::Stopped),
-            Phase::Playing(_) => {
+            Phase::Describing { with_back_channel: true, .. } => {
+                self.without_back_channel = true;
+                self.try_otherwise(env, PlayerError::Disconnected(why));
+            }
+            Phase::Playing(_) | Phase::Paused { .. } => {
                 let needs = |track: &Track| track.transport() == MediaTransport::Tcp;
-                if !self.tracks.iter().any(needs) {
+                let talks = self.back_channel.as_ref().is_some_and(BackChannel::is_tcp);
+                if !talks && !self.tracks.iter().any(needs) {
                     // Media go on without; the next request makes a connection.
                     log::debug!("{}: {why}", self.described_url);
                 } else if self.has_all() {
@@ -144,12 +153,23 @@ impl Player {
             // Of the end of the connection there is news of its own.
             return;
         }
-        let method = match &self.phase {
+        let method = match &mut self.phase {
             Phase::Asking(id) if *id == request => Method::Options,
-            Phase::Describing(id) if *id == request => Method::Describe,
-            Phase::SettingUp(setup) if setup.request == request => Method::Setup,
-            Phase::Starting(id) if *id == request => Method::Play,
-            Phase::Stopping { request: id, .. } if *id == request => {
+            Phase::Describing { request: id, with_back_channel } if *id == request => {
+                if *with_back_channel && why == RequestFailure::Timeout {
+                    return self.describe(env, false);
+                }
+                Method::Describe
+            }
+            Phase::SettingUp(setup) if setup.request == request => {
+                if self.is_back_channel_in_setup() {
+                    return self.skip_track(env, PlayerError::Request(Method::Setup, why));
+                }
+                Method::Setup
+            }
+            Phase::Starting(starting) if starting.pending.contains(&request) => Method::Play,
+            Phase::Pausing { pending, .. } if pending.contains(&request) => Method::Pause,
+            Phase::Stopping { pending, .. } if pending.contains(&request) => {
                 return self.end(env, PlayerEnd::Stopped);
             }
             _ => return,
@@ -163,37 +183,76 @@ impl Player {
         request: RequestId,
         response: &Response<'_>,
     ) {
+        if let Some(session) = response.headers.value("Session") {
+            if self.sessions.note_response(session) && self.has_begun() {
+                self.keep_alive.begin(env.now(), self.sessions.keep_alive_interval());
+            }
+        }
         if self.keep_alive.take_answer(request) {
-            if response.status == StatusCode::SESSION_NOT_FOUND && self.is_playing() {
-                self.lose(env, PlayerError::EndedByServer);
+            match response.status {
+                StatusCode::SESSION_NOT_FOUND if self.has_begun() => {
+                    self.lose(env, PlayerError::EndedByServer);
+                }
+                StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                    self.refuses_get_parameter = true;
+                }
+                _ => {}
             }
             return;
         }
-        match &self.phase {
-            Phase::Asking(id) if *id == request => self.describe(env, response),
-            Phase::Describing(id) if *id == request => self.handle_description(env, response),
+        match &mut self.phase {
+            Phase::Asking(id) if *id == request => {
+                // That a server does not know OPTIONS says nothing of DESCRIBE.
+                self.has_get_parameter = response.headers.lists("Public", "GET_PARAMETER");
+                self.describe(env, true);
+            }
+            Phase::Describing { request: id, .. } if *id == request => {
+                self.handle_description(env, response);
+            }
             Phase::SettingUp(setup) if setup.request == request => {
                 self.handle_setup(env, response);
             }
-            Phase::Starting(id) if *id == request => self.handle_play(env, response),
-            Phase::Stopping { request: id, .. } if *id == request => {
-                self.end(env, PlayerEnd::Stopped);
+            Phase::Starting(starting) if starting.pending.contains(&request) => {
+                self.handle_play(env, request, response);
+            }
+            Phase::Pausing { pending, .. } if pending.contains(&request) => {
+                self.handle_pause(env, request, response);
+            }
+            Phase::Stopping { pending, .. } if pending.contains(&request) => {
+                pending.retain(|pending| *pending != request);
+                let is_last = pending.is_empty();
+                if self.sessions.follow_refusal(response.status) {
+                    self.send_farewell(env);
+                } else if is_last {
+                    self.end(env, PlayerEnd::Stopped);
+                }
             }
             _ => {}
         }
     }
 
-    /// OPTIONS is answered; that a server does not know it says nothing of DESCRIBE.
-    fn describe(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
-        self.has_get_parameter = response.headers.lists("Public", "GET_PARAMETER");
-        let describe = requests::describe(&self.described_url);
-        if let Some(request) = self.send(env, describe) {
-            self.phase = Phase::Describing(request);
+    /// Sends DESCRIBE. Where the back channel is wanted it is asked for, unless that has just been
+    /// refused: `may_ask` is false then.
+    fn describe(&mut self, env: &mut UsageEnvironment, may_ask: bool) {
+        let with_back_channel =
+            may_ask && self.config.tracks.wants_back_channel() && !self.without_back_channel;
+        let mut describe = requests::describe(&self.described_url);
+        let mut timeout = self.config.client.answer_timeout;
+        if with_back_channel {
+            describe.headers.push("Require", BACK_CHANNEL_TAG);
+            timeout = timeout.min(self.config.back_channel_timeout);
+        }
+        if let Some(request) = self.send_within(env, describe, timeout) {
+            self.phase = Phase::Describing { request, with_back_channel };
         }
     }
 
     fn handle_description(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
         if !response.status.is_success() {
+            if matches!(self.phase, Phase::Describing { with_back_channel: true, .. }) {
+                log::debug!("{}: no back channel: {}", self.described_url, response.status);
+                return self.describe(env, false);
+            }
             return self.lose(env, PlayerError::Status(Method::Describe, response.status));
         }
         let facts = ContentFacts::of_response(&self.described_url, response);
@@ -205,55 +264,13 @@ impl Player {
             }
         };
         (self.handler)(env, PlayerEvent::Described(&media));
-        let chosen = self.config.tracks.chosen(&media).map(|track| track.number).collect();
+        // What is heard comes first.
+        let (sent, received): (Vec<_>, Vec<_>) =
+            self.config.tracks.chosen(&media).partition(|track| track.is_back_channel);
+        let chosen = received.into_iter().chain(sent.into_iter().take(1));
+        let chosen = chosen.map(|track| track.number).collect();
         self.odd = media.odd.clone();
         self.media = Some(media);
         self.set_up_next(env, chosen, None);
-    }
-
-    // PLAY
-
-    pub(super) fn start(&mut self, env: &mut UsageEnvironment) {
-        let Some(media) = &self.media else { return };
-        self.session_clock = SessionClock::new(self.tracks.len());
-        // Servers exist that play nothing without a range.
-        let range = self.config.play.range.unwrap_or(Range::npt(Duration::ZERO, None));
-        let parameters = PlayParameters { range: Some(range), ..self.config.play };
-        let play = requests::play(&media.control_url, self.session_id(), &parameters);
-        if let Some(request) = self.send(env, play) {
-            self.phase = Phase::Starting(request);
-        }
-    }
-
-    fn handle_play(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
-        if !response.status.is_success() {
-            return self.lose(env, PlayerError::Status(Method::Play, response.status));
-        }
-        let Some(media) = &self.media else { return };
-        let range = response.headers.value("Range");
-        let range = range.and_then(|value| Range::of_answer(value, &mut self.odd));
-        let asked = self.config.play.range;
-        let of = |range: &Range| position(range, asked.as_ref());
-        let (asked_start, asked_end) = asked.as_ref().map(of).unwrap_or_default();
-        let (start, end) = range.as_ref().map(of).unwrap_or_default();
-        let start = start.or(asked_start).unwrap_or_default();
-        let end = end.or(asked_end).or_else(|| media.duration());
-        let info = response.headers.joined("RTP-Info").unwrap_or_default();
-        let tracks = &mut self.tracks;
-        let is_set_up = |s: &MediaSubsession| tracks.iter().any(|t| t.number() == s.number);
-        for announced in media.play_starts(&info, is_set_up, &mut self.odd) {
-            let track = self.tracks.iter_mut().find(|t| t.number() == announced.number);
-            if let Some(track) = track {
-                track.announce(announced, start);
-            }
-        }
-        let now = env.now();
-        self.phase = Phase::Playing(Watch { since: now, end });
-        if let Some(session) = &self.session {
-            self.keep_alive.begin(now, session.keep_alive_interval());
-        }
-        let numbers: Vec<_> = self.tracks.iter().map(Track::number).collect();
-        let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
-        self.tell(env, PlayerEvent::Playing { transport, tracks: &numbers, range });
     }
 }

@@ -36,6 +36,10 @@ pub struct PlayerConfig {
     /// Longest silence of a track that has been heard, or of any video track. The player then
     /// connects anew. Default: 10 s.
     pub stall_timeout: Duration,
+    /// Longest time for the response to DESCRIBE when the
+    /// [back channel](TrackChoice::back_channel) is asked for. The player then goes on without it.
+    /// Default: 3 s.
+    pub back_channel_timeout: Duration,
     /// Asks for a key frame by this message where decoding cannot go on without (RFC 4585, RFC
     /// 5104), if the description allows it. Default: a picture loss indication.
     pub key_frame_message: Option<KeyFrameMessage>,
@@ -106,6 +110,7 @@ impl Default for PlayerConfig {
             headers: Vec::new(),
             first_packet_timeout: Duration::from_secs(3),
             stall_timeout: Duration::from_secs(10),
+            back_channel_timeout: Duration::from_secs(3),
             key_frame_message: Some(KeyFrameMessage::PictureLoss),
             nack: true,
             max_delay: Duration::from_millis(100),
@@ -125,7 +130,10 @@ impl PlayerConfig {
         self.client.check()?;
         self.play.check()?;
         Err(Error::Usage(match () {
-            () if self.first_packet_timeout.is_zero() || self.stall_timeout.is_zero() => {
+            () if self.first_packet_timeout.is_zero()
+                || self.stall_timeout.is_zero()
+                || self.back_channel_timeout.is_zero() =>
+            {
                 "a time-out of a player is not zero"
             }
             () if self.reconnect.first_delay > self.reconnect.longest_delay => {

@@ -3,7 +3,7 @@
 use crate::client::event::{Disconnection, RequestFailure};
 use crate::client::media_session::MediaSession;
 use crate::client::transport::MediaTransport;
-use crate::rtp::ReceivedFrame;
+use crate::rtp::{ReceivedFrame, SourceEvent};
 use crate::wire::rtsp::{Method, Range, StatusCode};
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,6 +38,20 @@ pub enum PlayerEvent<'a> {
         tracks: &'a [usize],
         /// The range that the server plays, if it says so: where the time line of the frames starts.
         range: Option<Range>,
+    },
+    /// The player has paused.
+    Paused,
+    /// The first frame of a track since it was set up; the frame follows.
+    FirstFrame {
+        /// The track.
+        track: usize,
+    },
+    /// Packets of a track were lost, or its sender has begun anew.
+    Source {
+        /// The track.
+        track: usize,
+        /// What has happened.
+        event: SourceEvent,
     },
     /// A frame of a track, in decoding order.
     Frame {

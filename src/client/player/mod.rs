@@ -9,6 +9,7 @@ mod attempt;
 mod config;
 mod event;
 mod phase;
+mod play;
 mod session;
 mod setup;
 mod time_line;
@@ -17,10 +18,12 @@ mod watch;
 pub use config::{PlayerConfig, ReconnectPolicy};
 pub use event::{PlayerEnd, PlayerError, PlayerEvent};
 
+use crate::client::back_channel::BackChannel;
 use crate::client::event::RequestId;
 use crate::client::keys::{KEY_PLAYER, KEY_RTCP, KEY_RTP, KEY_TRACK};
 use crate::client::media_session::MediaSession;
 use crate::client::rtsp_client::RtspClient;
+use crate::client::server_address::ServerAddress;
 use crate::client::track::{Track, TrackCounters};
 use crate::client::transport::MediaTransport;
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
@@ -32,8 +35,10 @@ use crate::wire::rtsp::{Method, Request, Skipped};
 use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
 use phase::{KeepAlive, Phase};
-use session::ServerSession;
+use play::PausedAt;
+use session::ServerSessions;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 use time_line::TimeLine;
 
@@ -80,14 +85,22 @@ pub struct Player {
     /// What was odd in the answers of this attempt.
     odd: Oddities,
     tracks: Vec<Track>,
-    session: Option<ServerSession>,
+    back_channel: Option<BackChannel>,
+    /// The server does not even answer when the back channel is asked for.
+    without_back_channel: bool,
+    sessions: ServerSessions,
     /// The server offers GET_PARAMETER.
     has_get_parameter: bool,
+    /// It does not know it.
+    refuses_get_parameter: bool,
     keep_alive: KeepAlive,
     /// Whether media are to come over TCP, once that is known.
     over_tcp: Option<bool>,
     /// The way of the media was changed in this attempt.
     has_changed_transport: bool,
+    /// It is to play nothing for the time being.
+    is_paused: bool,
+    paused_at: Option<PausedAt>,
     /// Attempts in succession that brought no frame.
     failures: u32,
     /// The time line of the tracks of this attempt.
@@ -127,8 +140,8 @@ impl Player {
     /// (`rtsp://user:password@host/path`, percent-encoded).
     ///
     /// # Errors
-    /// [`Error::Usage`]: the URL is none, or as [`PlayerConfig::check`]. Whatever happens later is
-    /// an event.
+    /// [`Error::Usage`]: the URL is none, or its scheme is not supported, or as
+    /// [`PlayerConfig::check`]. Whatever happens later is an event.
     pub fn open(
         env: &mut UsageEnvironment,
         url: &str,
@@ -137,6 +150,9 @@ impl Player {
     ) -> Result<MediumId<Self>, Error> {
         config.check()?;
         let parsed = RtspUrl::parse(url).map_err(|_| Error::Usage("the URL is no RTSP URL"))?;
+        ServerAddress::of(&parsed)
+            .check_scheme()
+            .map_err(|_| Error::Usage("rtsps is supported with the feature tls of this crate"))?;
         let mut cname = [0; 12];
         env.fill_random(&mut cname);
         let now = env.now();
@@ -153,11 +169,16 @@ impl Player {
             media: None,
             odd: Oddities::new(),
             tracks: Vec::new(),
-            session: None,
+            back_channel: None,
+            without_back_channel: false,
+            sessions: ServerSessions::default(),
             has_get_parameter: false,
+            refuses_get_parameter: false,
             keep_alive: KeepAlive::default(),
             over_tcp: None,
             has_changed_transport: false,
+            is_paused: false,
+            paused_at: None,
             failures: 0,
             session_clock: SessionClock::new(0),
             time_line: TimeLine::default(),
@@ -227,12 +248,43 @@ impl Player {
             return;
         }
         self.close_tracks(env);
-        match self.send_teardown(env) {
-            Some(request) => {
-                self.phase = Phase::Stopping { request, until: env.now() + FAREWELL };
-                self.arm(env);
-            }
-            None => self.end(env, PlayerEnd::Stopped),
+        self.send_farewell(env);
+        self.arm(env);
+    }
+
+    /// Sends TEARDOWN, and waits for the response if there is somebody to give it.
+    fn send_farewell(&mut self, env: &mut UsageEnvironment) {
+        let pending = self.send_teardown(env);
+        if pending.is_empty() {
+            return self.end(env, PlayerEnd::Stopped);
+        }
+        let until = match &self.phase {
+            Phase::Stopping { until, .. } => *until,
+            _ => env.now() + FAREWELL,
+        };
+        self.phase = Phase::Stopping { pending, until };
+    }
+
+    /// The number of the back channel, if one was asked for, offered and set up.
+    pub fn back_channel(&self) -> Option<usize> {
+        self.back_channel.as_ref().map(|back_channel| back_channel.number)
+    }
+
+    /// Sends a packet over the [back channel](Self::back_channel): RTP with the payload type of its
+    /// description, or RTCP. Over TCP it is dropped where too many wait.
+    ///
+    /// # Errors
+    /// There is no back channel ([`NotConnected`](io::ErrorKind::NotConnected)), or the system
+    /// does not take the packet.
+    pub fn send_to_back_channel(
+        &mut self,
+        env: &mut UsageEnvironment,
+        kind: PacketKind,
+        packet: &[u8],
+    ) -> io::Result<()> {
+        match (&mut self.back_channel, &mut self.client) {
+            (Some(back_channel), Some(client)) => back_channel.send(env, client, kind, packet),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -240,21 +292,26 @@ impl Player {
         (self.handler)(env, event);
     }
 
-    fn send(
+    fn send(&mut self, env: &mut UsageEnvironment, request: Request<'static>) -> Option<RequestId> {
+        self.send_within(env, request, self.config.client.answer_timeout)
+    }
+
+    fn send_within(
         &mut self,
         env: &mut UsageEnvironment,
         mut request: Request<'static>,
+        timeout: Duration,
     ) -> Option<RequestId> {
         let of_method = |(method, _): &&(Method, _)| *method == request.method;
         for (_, headers) in self.config.headers.iter().filter(of_method) {
             headers.iter().for_each(|(name, value)| request.headers.push(name, value));
         }
-        Some(self.client.as_mut()?.send(env, request))
+        Some(self.client.as_mut()?.send_within(env, request, timeout))
     }
 
-    /// The id of the server's session.
-    fn session_id(&self) -> Option<&str> {
-        self.session.as_ref().map(|session| &*session.id)
+    /// Whether the session is under way, and has been since PLAY.
+    const fn has_begun(&self) -> bool {
+        matches!(self.phase, Phase::Playing(_) | Phase::Pausing { .. } | Phase::Paused { .. })
     }
 
     // While it plays
@@ -278,9 +335,15 @@ impl Player {
                 *failures = 0;
                 *over_tcp = Some(track.transport() == MediaTransport::Tcp);
                 let number = track.number();
+                if track.frames() == 1 {
+                    handler(env, PlayerEvent::FirstFrame { track: number });
+                }
                 session_clock.place(index, &mut frame);
                 time_line.place(&mut frame, number, now);
                 handler(env, PlayerEvent::Frame { track: number, frame });
+            }
+            while let Some(event) = track.poll_event() {
+                handler(env, PlayerEvent::Source { track: track.number(), event });
             }
         }
     }

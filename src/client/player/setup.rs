@@ -1,11 +1,11 @@
 //! The SETUP of each track: its transport, its sockets and its receiver.
 
+use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::Disconnection;
 use crate::client::media_session::MediaSubsession;
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerError, PlayerEvent};
 use crate::client::player::phase::{Phase, Setup};
-use crate::client::player::session::{DEFAULT_TIMEOUT, ServerSession};
 use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
 use crate::client::track::Track;
@@ -18,7 +18,7 @@ use crate::net::{MulticastInterface, with_port};
 use crate::receive::{SocketConfig, Sockets};
 use crate::rtp::receiver::KeyFrameMessage;
 use crate::rtp::{StreamReceiver, StreamReceiverConfig};
-use crate::wire::rtsp::{Method, Response, SessionHeader, StatusCode, TransportSpec};
+use crate::wire::rtsp::{Method, Response, StatusCode, TransportSpec};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +33,7 @@ impl Player {
         failure: Option<PlayerError>,
     ) {
         let Some(track) = rest.pop_front() else {
-            return if self.tracks.is_empty() {
+            return if self.tracks.is_empty() && self.back_channel.is_none() {
                 self.lose(env, failure.unwrap_or(PlayerError::NoTracks))
             } else {
                 self.start(env)
@@ -50,7 +50,11 @@ impl Player {
         if let (Some(channels), Some(client)) = (asked.interleaved, &mut self.client) {
             client.expect_channels(channels);
         }
-        let setup = requests::setup(&subsession.control_url, self.session_id(), &asked);
+        let session = self.sessions.id_for_setup();
+        let mut setup = requests::setup(&subsession.control_url, session, &asked);
+        if subsession.is_back_channel {
+            setup.headers.push("Require", BACK_CHANNEL_TAG);
+        }
         match self.send(env, setup) {
             Some(request) => {
                 let setup = Setup { request, track, asked, sockets, rest, failure };
@@ -77,7 +81,9 @@ impl Player {
         env: &mut UsageEnvironment,
         track: usize,
     ) -> io::Result<(TransportSpec, Option<Sockets>)> {
-        if self.config.transport == TransportPolicy::Multicast {
+        let subsession = self.media.as_ref().and_then(|media| media.subsession(track));
+        let is_sent = subsession.is_some_and(|s| s.is_back_channel);
+        if self.config.transport == TransportPolicy::Multicast && !is_sent {
             return Ok((multicast_request(), None));
         }
         if self.is_over_tcp() {
@@ -86,9 +92,12 @@ impl Player {
         }
         let local = self.client.as_ref().and_then(RtspClient::ends).map(|(_, local)| local);
         let local = local.ok_or(io::ErrorKind::NotConnected)?;
-        let sockets = Sockets::open(env, &self.socket_config(with_port(local, 0)))?;
+        let multiplexed = subsession.is_some_and(|s| s.rtcp_mux);
+        let config = SocketConfig { multiplexed, ..self.socket_config(with_port(local, 0)) };
+        let sockets = Sockets::open(env, &config)?;
         let port = sockets.rtp_address()?.port();
-        Ok((udp_request((port, port.saturating_add(1))), Some(sockets)))
+        let rtcp = if multiplexed { port } else { port.saturating_add(1) };
+        Ok((udp_request((port, rtcp)), Some(sockets)))
     }
 
     fn socket_config(&self, address: SocketAddr) -> SocketConfig {
@@ -105,7 +114,9 @@ impl Player {
     pub(super) fn handle_setup(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let Phase::SettingUp(mut setup) = phase else { return };
-        let may_change = self.config.transport == TransportPolicy::Auto
+        let is_sent = self.is_back_channel(setup.track);
+        let may_change = !is_sent
+            && self.config.transport == TransportPolicy::Auto
             && self.config.client.http_tunnel_port.is_none()
             && !self.has_changed_transport;
         if response.status == StatusCode::UNSUPPORTED_TRANSPORT && may_change {
@@ -115,19 +126,58 @@ impl Player {
             setup.rest.push_front(setup.track);
             return self.set_up_next(env, setup.rest, setup.failure);
         }
+        let is_second = !self.sessions.is_empty();
+        if response.status == StatusCode::AGGREGATE_OPERATION_NOT_ALLOWED
+            && is_second
+            && self.sessions.separate()
+        {
+            close_sockets(env, setup.sockets.take());
+            setup.rest.push_front(setup.track);
+            return self.set_up_next(env, setup.rest, setup.failure);
+        }
         let added = if response.status.is_success() {
             self.add_track(env, &mut setup, response)
         } else {
             Err(PlayerError::Status(Method::Setup, response.status))
         };
-        close_sockets(env, setup.sockets.take());
-        if let Err(why) = added {
-            let track = setup.track;
-            let kept = PlayerError::Response(Method::Setup, why.to_string());
-            setup.failure = Some(setup.failure.take().unwrap_or(kept));
-            self.tell(env, PlayerEvent::TrackFailed { track, why });
+        match added {
+            Ok(()) => {
+                close_sockets(env, setup.sockets.take());
+                self.set_up_next(env, setup.rest, setup.failure);
+            }
+            Err(why) => self.go_on_without(env, *setup, why),
         }
+    }
+
+    /// A track cannot be set up; the others may be.
+    fn go_on_without(&mut self, env: &mut UsageEnvironment, mut setup: Setup, why: PlayerError) {
+        close_sockets(env, setup.sockets.take());
+        let track = setup.track;
+        self.sessions.forget_track(track);
+        let kept = PlayerError::Response(Method::Setup, why.to_string());
+        setup.failure = Some(setup.failure.take().unwrap_or(kept));
+        self.tell(env, PlayerEvent::TrackFailed { track, why });
         self.set_up_next(env, setup.rest, setup.failure);
+    }
+
+    /// The SETUP under way has failed, and is given up.
+    pub(super) fn skip_track(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
+        if let Phase::SettingUp(setup) = std::mem::replace(&mut self.phase, Phase::Over) {
+            self.go_on_without(env, *setup, why);
+        }
+    }
+
+    fn is_back_channel(&self, track: usize) -> bool {
+        let subsession = self.media.as_ref().and_then(|media| media.subsession(track));
+        subsession.is_some_and(|subsession| subsession.is_back_channel)
+    }
+
+    /// Whether the SETUP under way is that of the back channel.
+    pub(super) fn is_back_channel_in_setup(&self) -> bool {
+        match &self.phase {
+            Phase::SettingUp(setup) => self.is_back_channel(setup.track),
+            _ => false,
+        }
     }
 
     fn add_track(
@@ -140,18 +190,17 @@ impl Player {
         let (server, local) = (self.client.as_ref().and_then(RtspClient::ends))
             .ok_or(PlayerError::Disconnected(Disconnection::Closed))?;
         let session = response.headers.value("Session");
-        match session.and_then(|value| SessionHeader::of_answer(value, &mut self.odd)) {
-            Some(session) => {
-                let timeout = session.timeout.map(|s| Duration::from_secs(s.into()));
-                let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
-                self.session = Some(ServerSession { id: session.id.to_owned(), timeout });
-            }
-            None if self.session.is_none() => return Err(unusable("there is no session".into())),
-            None => {}
+        if !self.sessions.note_setup(setup.track, session, &mut self.odd) {
+            return Err(unusable("there is no session".into()));
         }
         let transport = response.headers.value("Transport");
         let transport =
             SetupTransport::of(transport, &setup.asked, server, &mut self.odd).map_err(unusable)?;
+        if self.is_back_channel(setup.track) {
+            let back_channel = BackChannel::new(setup.track, transport.chosen, &mut setup.sockets);
+            self.back_channel = Some(back_channel.map_err(PlayerError::Io)?);
+            return Ok(());
+        }
         let sockets = match transport.chosen {
             Chosen::Tcp { .. } if self.config.transport == TransportPolicy::Udp => {
                 return Err(unusable("the server offers TCP only".to_owned()));
@@ -162,8 +211,20 @@ impl Player {
                 }
                 None
             }
-            Chosen::Udp { .. } => setup.sockets.take(),
-            Chosen::Multicast { group, source, ttl, .. } => {
+            Chosen::Udp { .. } => {
+                let mut sockets = setup.sockets.take();
+                // A server that offers to multiplex need not do it.
+                let port = transport.rtcp_port.filter(|port| *port > 0);
+                if let (Some(sockets), Some(port)) = (&mut sockets, port) {
+                    if sockets.is_multiplexed() {
+                        if let Err(e) = sockets.separate(env, port) {
+                            log::debug!("track {}: no RTCP at port {port}: {e}", setup.track);
+                        }
+                    }
+                }
+                sockets
+            }
+            Chosen::Multicast { group, rtcp_port, source, ttl } => {
                 // On the interface over which the server is reached.
                 let interface = match (local, local.ip().to_canonical()) {
                     (_, IpAddr::V4(address)) => MulticastInterface::Address(address),
@@ -172,7 +233,9 @@ impl Player {
                     }
                     _ => MulticastInterface::Any,
                 };
-                let config = SocketConfig { source, ttl, interface, ..self.socket_config(group) };
+                let multiplexed = rtcp_port == group.port();
+                let config = self.socket_config(group);
+                let config = SocketConfig { source, ttl, interface, multiplexed, ..config };
                 Some(Sockets::open(env, &config).map_err(PlayerError::Io)?)
             }
         };
@@ -191,7 +254,7 @@ impl Player {
             self.me,
         );
         let mut track = track.map_err(PlayerError::Io)?;
-        track.punch(env);
+        track.begin(env);
         if let (Chosen::Tcp { channels }, Some(client)) = (transport.chosen, &mut self.client) {
             client.bind_channels(channels, u32::try_from(setup.track).unwrap_or(u32::MAX));
         }

@@ -28,13 +28,17 @@ impl Player {
                 let watch = *watch;
                 self.watch(env, watch, now);
             }
+            Phase::Paused { .. } => self.keep_alive(env, now),
             _ => {}
         }
     }
 
     fn watch(&mut self, env: &mut UsageEnvironment, watch: Watch, now: Instant) {
-        if self.tracks.iter().all(|track| track.receiver().is_ended()) || self.is_at_end(watch, now)
-        {
+        if self.tracks.is_empty() {
+            // There is a back channel alone.
+            return self.keep_alive(env, now);
+        }
+        if self.tracks.iter().all(|track| has_ended(track, watch)) || self.is_at_end(watch, now) {
             return if watch.end.is_some() {
                 self.end(env, PlayerEnd::EndOfStream)
             } else {
@@ -47,7 +51,7 @@ impl Player {
                 let why = PlayerError::NoPackets(transport);
                 if self.may_try_tcp() {
                     self.over_tcp = Some(true);
-                    return self.change_transport(env, why);
+                    return self.try_otherwise(env, why);
                 }
                 // What was found out about the way is of no use if nothing comes on it either.
                 self.over_tcp = None;
@@ -56,6 +60,10 @@ impl Player {
         } else if let Some(track) = self.stalled(watch, now) {
             return self.lose(env, PlayerError::Stalled { track });
         }
+        self.keep_alive(env, now);
+    }
+
+    fn keep_alive(&mut self, env: &mut UsageEnvironment, now: Instant) {
         if self.keep_alive.poll(now) {
             self.send_keep_alive(env);
         }
@@ -76,13 +84,13 @@ impl Player {
     /// Since when a track is silent that should not be: one that has been heard, and any of video.
     /// A camera may have audio in its description and none to send.
     fn silent_since(&self, track: &Track, watch: Watch) -> Option<Instant> {
-        if track.receiver().is_ended() {
+        if has_ended(track, watch) {
             return None;
         }
         let subsession = self.media.as_ref()?.subsession(track.number())?;
         match subsession.kind {
-            MediaKind::Video => Some(track.heard_at().unwrap_or(watch.since)),
-            MediaKind::Audio => track.heard_at(),
+            MediaKind::Video => Some(track.heard_at().unwrap_or(watch.since).max(watch.since)),
+            MediaKind::Audio => Some(track.heard_at()?.max(watch.since)),
             _ => None,
         }
     }
@@ -99,27 +107,34 @@ impl Player {
     fn is_at_end(&self, watch: Watch, now: Instant) -> bool {
         let Some(end) = watch.end else { return false };
         let heard = self.tracks.iter().filter_map(Track::heard_at).max();
+        let heard = heard.map(|at| at.max(watch.since));
         let is_silent = heard.is_some_and(|at| now >= at + END_SILENCE);
         is_silent && self.time_line.position() + END_MARGIN >= end
     }
 
     /// Whether the end was reached, however that was told.
     pub(super) fn has_all(&self) -> bool {
-        let Phase::Playing(Watch { end: Some(end), .. }) = &self.phase else { return false };
-        let has_ended = |track: &Track| track.receiver().is_ended();
+        let Phase::Playing(watch @ Watch { end: Some(end), .. }) = &self.phase else {
+            return false;
+        };
+        let has_ended = |track: &Track| has_ended(track, *watch);
         self.tracks.iter().all(has_ended) || self.time_line.position() + END_MARGIN >= *end
     }
 
     fn send_keep_alive(&mut self, env: &mut UsageEnvironment) {
         let Some(media) = &self.media else { return };
-        let (url, session) = (&media.control_url, self.session_id());
-        let request = if self.has_get_parameter {
-            requests::get_parameter(url, session, &[])
-        } else {
-            requests::options(url, session)
-        };
-        if let Some(request) = self.send(env, request) {
-            self.keep_alive.pending.push(request);
+        let gets = self.has_get_parameter && !self.refuses_get_parameter;
+        let sessions = self.sessions.sessions(media).into_iter();
+        let made: Vec<_> = sessions
+            .map(|(url, id)| match gets {
+                true => requests::get_parameter(url, Some(id), &[]),
+                false => requests::options(url, Some(id)),
+            })
+            .collect();
+        for request in made {
+            if let Some(id) = self.send(env, request) {
+                self.keep_alive.pending.push(id);
+            }
         }
     }
 
@@ -129,6 +144,7 @@ impl Player {
             Phase::Waiting { until } => *until,
             Phase::Stopping { until, .. } => Some(*until),
             Phase::Playing(watch) => self.next_deadline(*watch),
+            Phase::Paused { .. } => self.keep_alive.at,
             _ => None,
         };
         let key = EventKey { kind: KEY_PLAYER, id: RawId::default() };
@@ -144,12 +160,19 @@ impl Player {
         let silent = self.tracks.iter().filter_map(|track| self.silent_since(track, watch)).min();
         let stall = silent.and_then(|since| since.checked_add(self.config.stall_timeout));
         let heard = self.tracks.iter().filter_map(Track::heard_at).max();
+        let heard = heard.map(|at| at.max(watch.since));
         let end = heard.filter(|_| watch.end.is_some()).map(|at| at + END_SILENCE);
         // Long ago over, where the end is not near.
         let end =
             end.filter(|_| self.time_line.position() + END_MARGIN >= watch.end.unwrap_or_default());
         [first.flatten(), stall, end, self.keep_alive.at].into_iter().flatten().min()
     }
+}
+
+/// Whether the sender of a track has said BYE, and not before it began to play.
+fn has_ended(track: &Track, watch: Watch) -> bool {
+    let is_new = || !watch.is_again || track.heard_at().is_some_and(|at| at >= watch.since);
+    track.receiver().is_ended() && is_new()
 }
 
 /// Whether more time than `limit` has passed since a moment, if there was one.
