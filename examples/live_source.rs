@@ -13,7 +13,7 @@ use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerCon
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Arguments, Failure, Listen, Program, Stop};
+use support::{Arguments, Failure, Listen, Program, Stop, Tls};
 
 const HELP: &str = "\
 Feeds a live stream from another thread, which stands in for an encoder: it reads a file at its
@@ -32,6 +32,10 @@ Usage: live_source [OPTIONS] [FILE]
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
+  --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
+                        on SIGHUP
+  --tls-key FILE        the private key of the certificate
+  --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -39,6 +43,7 @@ Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (defau
 
 struct Options {
     listen: Listen,
+    tls: Tls,
     file: PathBuf,
     reuse_first_source: bool,
     fast_start: FastStart,
@@ -55,6 +60,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let mut file = None;
     let mut options = Options {
         listen: Listen::default(),
+        tls: Tls::default(),
         file: "testdata/media/bframes.h264".into(),
         reuse_first_source: false,
         fast_start: FastStart::default(),
@@ -64,6 +70,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     };
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
+            Some(name) if options.tls.takes(name, arguments)? => {}
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.fast_start = support::fast_start(arguments, name)?;
@@ -99,6 +106,7 @@ fn serve(options: Options) -> Result<(), Failure> {
         .with_shared_streams(options.reuse_first_source)
         .with_fast_start(options.fast_start);
     let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
+    options.tls.listen(&mut program, options.listen)?;
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
     let (period, mut reported_at) = (options.report, Instant::now());
     let report = move |sender: &LiveSender| {

@@ -5,7 +5,7 @@ mod support;
 use riverrun::server::{FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Arguments, Failure, Listen, Program, Stop};
+use support::{Arguments, Failure, Listen, Program, Stop, Tls};
 
 const HELP: &str = "\
 Serves the media files of a folder over RTSP.
@@ -27,6 +27,10 @@ Usage: media_server [OPTIONS] [DIR]
                         many, 5 at most (default: 60)
   --no-gso              send UDP without the system's segmentation offload
   --shared-ports        send all UDP streams from one pair of ports
+  --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
+                        on SIGHUP
+  --tls-key FILE        the private key of the certificate
+  --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -35,6 +39,7 @@ Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (defau
 #[derive(Default)]
 struct Options {
     listen: Listen,
+    tls: Tls,
     files: FileSessionOptions,
     config: ServerConfig,
     folder: Option<PathBuf>,
@@ -48,6 +53,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let mut options = Options { config: ServerConfig::unlimited(), ..Options::default() };
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
+            Some(name) if options.tls.takes(name, arguments)? => {}
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.files.fast_start = support::fast_start(arguments, name)?;
@@ -77,6 +83,7 @@ fn serve(options: Options) -> Result<(), Failure> {
         .map_err(|e| format!("{}: {e}", folder.display()))?;
     let names = provider.names();
     let mut program = Program::new(options.config, options.listen)?;
+    options.tls.listen(&mut program, options.listen)?;
     program.with(|server, _| server.set_session_provider(provider))?;
     for name in &names {
         program.print_url(name, "")?;

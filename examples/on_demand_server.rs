@@ -7,7 +7,7 @@ use riverrun::server::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Arguments, Failure, Listen, Program, Stop};
+use support::{Arguments, Failure, Listen, Program, Stop, Tls};
 
 const HELP: &str = "\
 Serves one file of each format over RTSP, under the stream names of live555's
@@ -23,6 +23,10 @@ Usage: on_demand_server [OPTIONS]
   --reuse-first-source  all clients of a stream share one source; a newcomer to video gets nothing
                         before the next key frame
   --loop                begin anew at the end
+  --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
+                        on SIGHUP
+  --tls-key FILE        the private key of the certificate
+  --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -42,6 +46,7 @@ const STREAMS: [(&str, [&str; 2]); 8] = [
 
 struct Options {
     listen: Listen,
+    tls: Tls,
     folder: PathBuf,
     reuse_first_source: bool,
     repeat: bool,
@@ -54,12 +59,14 @@ fn main() -> std::process::ExitCode {
 fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let mut options = Options {
         listen: Listen::default(),
+        tls: Tls::default(),
         folder: "testdata/media".into(),
         reuse_first_source: false,
         repeat: false,
     };
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
+            Some(name) if options.tls.takes(name, arguments)? => {}
             Some("--dir") => options.folder = arguments.value()?.into(),
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some("--loop") => options.repeat = true,
@@ -71,6 +78,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
 
 fn serve(options: Options) -> Result<(), Failure> {
     let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
+    options.tls.listen(&mut program, options.listen)?;
     let mut streams = 0;
     for (name, files) in STREAMS {
         let Some(path) = files.map(|f| options.folder.join(f)).into_iter().find(|p| p.exists())

@@ -20,6 +20,10 @@ Usage: rtsp_client [OPTIONS] URL...      rtsp://user:password@host/path, percent
   --tcp        receive over the RTSP connection (default: over UDP, and TCP where that fails)
   --udp        receive over UDP alone
   --multicast  receive from the group that the server sends to
+  --ca FILE    of rtsps servers, trust those that an authority in this PEM file knows (default:
+               those that an authority knows that the system trusts)
+  --fingerprint SHA256  trust only the server with this certificate
+  --insecure   trust any server: who sits on the way can read and change everything
   --help       this text
 
 What is lost is connected to again. Ctrl-C ends it. RUST_LOG sets what is logged (default: info).
@@ -36,6 +40,7 @@ fn options(arguments: &mut Arguments) -> Result<(PlayerConfig, Vec<String>), Sto
             Some("--tcp") => config.transport = TransportPolicy::Tcp,
             Some("--udp") => config.transport = TransportPolicy::Udp,
             Some("--multicast") => config.transport = TransportPolicy::Multicast,
+            Some(name) if support::takes_trust(&mut config.client, name, arguments)? => {}
             None => urls.push(argument.into_value().to_string_lossy().into_owned()),
             _ => return Err(argument.unexpected()),
         }

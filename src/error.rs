@@ -24,6 +24,8 @@ pub enum Error {
     /// A payload format, which the text names, is unknown or cannot be used as described (see
     /// [`FormatError`](crate::payload::FormatError)).
     Format(String),
+    /// A certificate, a key or a configuration of TLS cannot be used, for the given reason.
+    Tls(String),
     /// The operating system has refused an operation.
     Io(io::Error),
 }
@@ -36,7 +38,7 @@ impl fmt::Display for Error {
             Self::Limit { what, limit } => write!(f, "limit reached: {what} (limit {limit})"),
             Self::Usage(what) => write!(f, "wrong use: {what}"),
             Self::Media(what) => write!(f, "media: {what}"),
-            Self::Format(what) => f.write_str(what),
+            Self::Format(what) | Self::Tls(what) => f.write_str(what),
             Self::Io(e) => write!(f, "{e}"),
         }
     }

@@ -1,6 +1,10 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code)] // not every program uses all of it
 
+mod tls;
+
+pub(crate) use tls::{Tls, takes_trust};
+
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::media::file::{MediaFile, ProbePoll, probe};
 use riverrun::net::MulticastInterface;
@@ -226,6 +230,16 @@ impl Listen {
         self.bind.map_or(any, |host| net::with_port(host, self.port))
     }
 
+    /// All addresses to listen at beside those at which a server listens already.
+    fn addresses(self, program: &mut Program) -> Result<Vec<SocketAddr>, Failure> {
+        if self.bind.is_some() {
+            return Ok(vec![self.address()]);
+        }
+        let mut addresses = program.with(|server, _| server.local_addrs())?;
+        addresses.iter_mut().for_each(|address| address.set_port(self.port));
+        Ok(addresses)
+    }
+
     /// Makes a server that listens there. A host without IPv6 is served over IPv4 alone.
     fn open(
         self,
@@ -292,18 +306,13 @@ impl Program {
     /// Writes a line to standard output for each address that others can reach the server at.
     pub(crate) fn print_url(&mut self, name: &str, about: impl fmt::Display) -> io::Result<()> {
         let addresses = self.env.with(self.server, |server, _| server.local_addrs());
-        let mut hosts: Vec<_> = addresses.unwrap_or_default().into_iter().map(reached_at).collect();
-        // Of a family that leads nowhere but to this host, one line is enough.
-        if hosts.iter().any(|host| !host.ip().is_loopback()) {
-            hosts.retain(|host| !host.ip().is_loopback());
-        } else {
-            hosts.truncate(1);
+        print_urls("rtsp", addresses.unwrap_or_default(), name, &about)?;
+        #[cfg(feature = "tls")]
+        {
+            let addresses = self.env.with(self.server, |server, _| server.tls_addrs());
+            print_urls("rtsps", addresses.unwrap_or_default(), name, &about)?;
         }
-        let mut out = io::stdout().lock();
-        for host in hosts {
-            writeln!(out, "{}{about}", url(host, name))?;
-        }
-        out.flush()
+        Ok(())
     }
 
     /// Serves until a signal comes; then the clients are told.
@@ -334,6 +343,27 @@ pub(crate) fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<Atomi
     Ok(stop)
 }
 
+/// Writes a line to standard output for each address that others can reach.
+fn print_urls(
+    scheme: &str,
+    addresses: Vec<SocketAddr>,
+    name: &str,
+    about: &impl fmt::Display,
+) -> io::Result<()> {
+    let mut hosts: Vec<_> = addresses.into_iter().map(reached_at).collect();
+    // Of a family that leads nowhere but to this host, one line is enough.
+    if hosts.iter().any(|host| !host.ip().is_loopback()) {
+        hosts.retain(|host| !host.ip().is_loopback());
+    } else {
+        hosts.truncate(1);
+    }
+    let mut out = io::stdout().lock();
+    for host in hosts {
+        writeln!(out, "{}{about}", url(scheme, host, name))?;
+    }
+    out.flush()
+}
+
 /// The address under which a socket that is bound to `local` is reached.
 fn reached_at(local: SocketAddr) -> SocketAddr {
     match local.ip() {
@@ -342,9 +372,9 @@ fn reached_at(local: SocketAddr) -> SocketAddr {
     }
 }
 
-fn url(host: SocketAddr, name: &str) -> String {
+fn url(scheme: &str, host: SocketAddr, name: &str) -> String {
     let path: Vec<_> = name.split('/').map(wire::url::encode_segment).collect();
-    format!("rtsp://{host}/{}", path.join("/"))
+    format!("{scheme}://{host}/{}", path.join("/"))
 }
 
 // Files

@@ -3,6 +3,8 @@
 use crate::client::authenticator::AuthSchemes;
 use crate::client::dialer::DialConfig;
 use crate::error::Error;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsTrust;
 use crate::rtsp::config::ConnectionConfig;
 use crate::wire::auth::UserCredentials;
 use crate::wire::rtsp::{Headers, Limits};
@@ -27,13 +29,20 @@ pub struct RtspClientConfig {
     /// Address of this host from which connections are made, and to which packets are sent.
     /// Default: the operating system's choice.
     pub local_address: Option<IpAddr>,
-    /// Port of the server through which RTSP is tunnelled in HTTP, mostly 80; media come in the
-    /// tunnel too. Default: none, without a tunnel.
+    /// Port of the server through which RTSP is tunnelled in HTTP, mostly 80, or in HTTPS for
+    /// `rtsps` URLs, mostly 443; media come in the tunnel too. Default: none, without a tunnel.
     pub http_tunnel_port: Option<u16>,
+    /// Which servers of `rtsps` URLs are trusted. Default: those with a certificate of an authority
+    /// that the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub tls_trust: TlsTrust,
     /// Longest time for the look-up of the server's name. Default: 10 s.
     pub resolve_timeout: Duration,
     /// Longest time for the making of a connection. Default: 10 s.
     pub connect_timeout: Duration,
+    /// Longest time for what follows until the connection can be used: a TLS handshake, the opening
+    /// of an HTTP tunnel. Default: 10 s.
+    pub handshake_timeout: Duration,
     /// Longest time for the response to a request. Default: 10 s.
     pub answer_timeout: Duration,
     /// Longest time for which the server may not take what is sent to it. Default: 10 s.
@@ -55,8 +64,11 @@ impl Default for RtspClientConfig {
             auth_schemes: AuthSchemes::default(),
             local_address: None,
             http_tunnel_port: None,
+            #[cfg(feature = "tls")]
+            tls_trust: TlsTrust::default(),
             resolve_timeout: timeout,
             connect_timeout: timeout,
+            handshake_timeout: timeout,
             answer_timeout: timeout,
             write_timeout: timeout,
             max_redirects: 5,
@@ -81,8 +93,13 @@ impl RtspClientConfig {
     /// # Errors
     /// [`Error::Usage`]: a time-out is zero.
     pub fn check(&self) -> Result<(), Error> {
-        let timeouts =
-            [self.resolve_timeout, self.connect_timeout, self.answer_timeout, self.write_timeout];
+        let timeouts = [
+            self.resolve_timeout,
+            self.connect_timeout,
+            self.handshake_timeout,
+            self.answer_timeout,
+            self.write_timeout,
+        ];
         if timeouts.contains(&Duration::ZERO) {
             return Err(Error::Usage("a time-out of an RTSP client is not zero"));
         }
@@ -101,6 +118,7 @@ impl RtspClientConfig {
         ConnectionConfig {
             limits: self.limits.clone(),
             messages_per_turn: MESSAGES_PER_TURN,
+            handshake_timeout: self.handshake_timeout,
             message_timeout: self.answer_timeout,
             // Silence is for the owner to judge, who knows whether media are expected.
             idle_timeout: Duration::MAX,

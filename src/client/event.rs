@@ -14,7 +14,7 @@ pub struct RequestId(pub(crate) u64);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// A connection to the server has been made.
+    /// A connection to the server has been made; its TLS handshake is over, its HTTP tunnel open.
     Connected {
         /// Address of the server.
         peer: SocketAddr,
@@ -100,6 +100,10 @@ pub enum Disconnection {
     Connect(io::Error),
     /// No address answered in time.
     ConnectTimeout,
+    /// TLS could not be agreed on, or the server is not to be trusted, or it opens no HTTP tunnel.
+    Handshake(io::Error),
+    /// The TLS handshake, or the opening of the HTTP tunnel, was not over in time.
+    HandshakeTimeout,
     /// The server has closed the connection.
     Closed,
     /// The connection has failed.
@@ -119,6 +123,8 @@ impl fmt::Display for Disconnection {
             Self::NameTimeout => f.write_str("the host name was not resolved in time"),
             Self::Connect(e) => write!(f, "cannot connect: {e}"),
             Self::ConnectTimeout => f.write_str("the connection was not made in time"),
+            Self::Handshake(e) => write!(f, "the connection cannot be used: {e}"),
+            Self::HandshakeTimeout => f.write_str("the handshake was not over in time"),
             Self::Closed => f.write_str("the server has closed the connection"),
             Self::Io(e) => write!(f, "the connection has failed: {e}"),
             Self::Protocol(what) => write!(f, "the server does not speak RTSP: {what}"),

@@ -1,9 +1,9 @@
 //! [`RtspClient`]: the connection of a client to a server, and the requests that it sends
 //! (RFC 2326). Read [`MessageMachine`](crate::rtsp::machine::MessageMachine) first.
 
+mod connecting;
 mod responses;
 
-use crate::arena::RawId;
 use crate::client::authenticator::{Attempt, Authenticator};
 use crate::client::config::RtspClientConfig;
 use crate::client::dialer::Dialer;
@@ -12,13 +12,11 @@ use crate::client::keys::{KEY_ATTEMPT, KEY_CONNECTION, KEY_DIALER, KEY_RESOLVER}
 use crate::client::server_address::{ServerAddress, credentials_in};
 use crate::env::{Event, EventKey, MediumHandle, Readiness, UsageEnvironment};
 use crate::error::Error;
-use crate::net::{ByteStream, HttpTunnel, TcpStream};
 use crate::rtsp::channels::Route;
 use crate::rtsp::connection::Connection;
 use crate::rtsp::machine::{Overdue, Received, RequestError};
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Request, Skipped};
-use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
 use std::collections::VecDeque;
 use std::io;
@@ -295,89 +293,9 @@ impl RtspClient {
     fn send_waiting(&mut self, env: &mut UsageEnvironment) {
         match &self.link {
             Link::Down => self.dial(env),
-            Link::Dialing(_) => {}
-            Link::Up(_) => self.transmit_waiting(env),
+            Link::Up(connection) if connection.is_established() => self.transmit_waiting(env),
+            Link::Dialing(_) | Link::Up(_) => {}
         }
-    }
-
-    fn dial(&mut self, env: &mut UsageEnvironment) {
-        let Some(server) = self.server.clone() else {
-            let why = io::Error::new(io::ErrorKind::NotConnected, "no server was named");
-            return self.disconnect(env, Disconnection::Connect(why));
-        };
-        let port = self.config.http_tunnel_port.unwrap_or(server.port);
-        let host = (server.host.as_str(), port);
-        let dialer = server.check_scheme().and_then(|()| {
-            Dialer::new(env, self.config.dial(), host, self.owner).map_err(Disconnection::from)
-        });
-        match dialer {
-            Ok(dialer) => {
-                self.link = Link::Dialing(Box::new(dialer));
-                self.advance_dialer(env, None);
-            }
-            Err(why) => self.disconnect(env, why),
-        }
-    }
-
-    fn advance_dialer(&mut self, env: &mut UsageEnvironment, attempt: Option<RawId>) {
-        let Link::Dialing(dialer) = &mut self.link else { return };
-        match dialer.poll(env, attempt) {
-            Ok(None) => {}
-            Ok(Some(stream)) => match self.begin_connection(env, stream) {
-                Ok(peer) => {
-                    self.events.push_back(ClientEvent::Connected { peer });
-                    self.transmit_waiting(env);
-                }
-                Err(e) => self.disconnect(env, Disconnection::Connect(e)),
-            },
-            Err(why) => self.disconnect(env, why.into()),
-        }
-    }
-
-    fn begin_connection(
-        &mut self,
-        env: &mut UsageEnvironment,
-        stream: TcpStream,
-    ) -> io::Result<SocketAddr> {
-        let peer = stream.peer_addr();
-        let local = match stream.local_addr() {
-            Ok(local) => local,
-            Err(e) => {
-                stream.close(env);
-                return Err(e);
-            }
-        };
-        let key = EventKey { kind: KEY_CONNECTION, id: RawId::default() };
-        let config = self.config.connection();
-        let stream = self.byte_stream(env, stream);
-        let mut connection =
-            Connection::new(stream, (peer, local), self.owner, key, config, env.now());
-        match connection.open(env) {
-            Ok(()) => {
-                self.link = Link::Up(Box::new(connection));
-                self.connections += 1;
-                Ok(peer)
-            }
-            Err(e) => {
-                connection.close(env);
-                Err(e)
-            }
-        }
-    }
-
-    /// What RTSP is spoken through over a connection.
-    fn byte_stream(&self, env: &mut UsageEnvironment, stream: TcpStream) -> ByteStream {
-        if self.config.http_tunnel_port.is_none() {
-            return stream.into();
-        }
-        let url = self.outstanding.first().map(|first| first.request.url.as_str());
-        let url = url.and_then(|url| RtspUrl::parse(url).ok());
-        let path = url.map(|url| url.path.to_string()).unwrap_or_default();
-        let host = self.server.as_ref().map_or("", |server| &server.host);
-        let mut cookie = [0; 11];
-        env.fill_random(&mut cookie);
-        let local = self.config.local_address;
-        HttpTunnel::new(stream, local, (host, &path), &to_hex(&cookie)).into()
     }
 
     /// Writes the requests that were not sent, in order.
@@ -468,10 +386,16 @@ impl RtspClient {
         packets: &mut PacketHandler<'_>,
     ) {
         let Link::Up(connection) = &mut self.link else { return };
+        let was_established = connection.is_established();
         let ready = match connection.handle_readiness(env, ready) {
             Ok(ready) => ready,
-            Err(e) => return self.disconnect(env, Disconnection::Io(e)),
+            Err(e) if was_established => return self.disconnect(env, Disconnection::Io(e)),
+            Err(e) => return self.disconnect(env, Disconnection::Handshake(e)),
         };
+        if !was_established {
+            self.note_established(env);
+        }
+        let Link::Up(connection) = &mut self.link else { return };
         if ready.writable {
             if let Err(e) = connection.flush(env) {
                 return self.disconnect(env, Disconnection::Io(e));
@@ -548,6 +472,9 @@ impl RtspClient {
         match connection.overdue(now) {
             None => {}
             Some(Overdue::Closed) => return self.disconnect(env, Disconnection::Closed),
+            Some(Overdue::Handshake) => {
+                return self.disconnect(env, Disconnection::HandshakeTimeout);
+            }
             Some(_) => return self.disconnect(env, Disconnection::Stalled),
         }
         if connection.has_backlog() {

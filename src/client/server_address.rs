@@ -18,10 +18,11 @@ impl ServerAddress {
         Self { scheme: url.scheme, host: url.host.to_owned(), port: url.port() }
     }
 
-    /// Whether a connection to the server can be made by this client.
+    /// Whether this client can speak to the server: `rtsps` wants the feature `tls`.
     pub(crate) fn check_scheme(&self) -> Result<(), Disconnection> {
         match self.scheme {
             Scheme::Rtsp => Ok(()),
+            Scheme::Rtsps if cfg!(feature = "tls") => Ok(()),
             other => Err(Disconnection::Scheme(other.as_str().to_owned())),
         }
     }

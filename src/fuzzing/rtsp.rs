@@ -13,6 +13,7 @@ const QUEUED_MEDIA: usize = 500;
 
 fn config(limits: Limits) -> ConnectionConfig {
     ConnectionConfig {
+        handshake_timeout: Duration::from_secs(5),
         limits,
         messages_per_turn: 4,
         message_timeout: Duration::from_secs(1),

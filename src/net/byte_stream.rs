@@ -1,10 +1,9 @@
 //! [`ByteStream`]: the byte transport of a connection.
 //!
-//! Only TCP is implemented so far. The interface is designed for others: TLS, which at times must
-//! write before it can read and read before it can write, and which holds decrypted input and
-//! accepted output; an HTTP tunnel, which reads from one socket and writes to another; WebSocket.
-//! The owner therefore states what it [wants](Wants), and the stream derives the readiness that it
-//! needs of its sockets.
+//! A stream goes over a [`Carrier`], TCP or TLS, or through an HTTP tunnel, which reads from one
+//! carrier and writes to another. TLS at times must write before it can read and read before it can
+//! write, and holds decrypted input and accepted output. The owner therefore states what it
+//! [wants](Wants), and the stream derives the readiness that it needs of its sockets.
 //!
 //! The owner
 //!
@@ -16,32 +15,24 @@
 //! 4. reads again without waiting for an event while it wants input and
 //!    [`has_buffered_input`](ByteStream::has_buffered_input) returns true.
 
+mod carrier;
 #[cfg(test)]
 mod hostile;
 mod http_tunnel;
+mod opener;
 
+pub(crate) use carrier::Carrier;
 #[cfg(test)]
 pub(crate) use hostile::{Hostile, Hostility};
 pub(crate) use http_tunnel::HttpTunnel;
+pub(crate) use opener::Opener;
 
 use super::tcp::TcpStream;
-use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
+use super::wants::Wants;
+use crate::env::{EventKey, MediumHandle, Readiness, UsageEnvironment};
 use std::io::{self, IoSlice};
-
-/// The operations that the owner of a stream wants to perform.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wants {
-    /// The owner wants input.
-    pub(crate) read: bool,
-    /// The owner has something to write.
-    pub(crate) write: bool,
-}
-
-impl From<Wants> for Interest {
-    fn from(wants: Wants) -> Self {
-        Self { readable: wants.read, writable: wants.write, ..Self::NONE }
-    }
-}
 
 /// A stream of bytes in both directions. Its kind is an enum: the plain path has no virtual call
 /// and no allocation.
@@ -52,19 +43,28 @@ pub(crate) struct ByteStream {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp {
-        stream: TcpStream,
-        /// The interest last registered with the poll, so that only changes are registered.
-        interest: Interest,
-    },
+    Carrier(Carrier),
     HttpTunnel(Box<HttpTunnel>),
     #[cfg(test)]
     Hostile(Box<Hostile>),
 }
 
+impl From<Carrier> for ByteStream {
+    fn from(carrier: Carrier) -> Self {
+        Self { kind: Kind::Carrier(carrier) }
+    }
+}
+
 impl From<TcpStream> for ByteStream {
     fn from(stream: TcpStream) -> Self {
-        Self { kind: Kind::Tcp { stream, interest: Interest::NONE } }
+        Carrier::from(stream).into()
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsStream> for ByteStream {
+    fn from(stream: TlsStream) -> Self {
+        Carrier::from(stream).into()
     }
 }
 
@@ -82,6 +82,27 @@ impl From<Hostile> for ByteStream {
 }
 
 impl ByteStream {
+    /// Whether bytes of the owner may pass: a handshake is over, a tunnel is open. Until then a
+    /// stream is to have a time limit.
+    pub(crate) fn is_established(&self) -> bool {
+        match &self.kind {
+            Kind::Carrier(carrier) => carrier.is_established(),
+            Kind::HttpTunnel(tunnel) => tunnel.is_established(),
+            #[cfg(test)]
+            Kind::Hostile(_) => true,
+        }
+    }
+
+    /// Whether nobody on the way can read what is sent.
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        match &self.kind {
+            Kind::Carrier(carrier) => carrier.is_encrypted(),
+            Kind::HttpTunnel(tunnel) => tunnel.is_encrypted(),
+            #[cfg(test)]
+            Kind::Hostile(_) => false,
+        }
+    }
+
     /// Notifies `owner`, with `key`, when one of the wanted operations may be tried. All sockets of
     /// the stream share the key.
     ///
@@ -95,14 +116,7 @@ impl ByteStream {
         wants: Wants,
     ) -> io::Result<()> {
         match &mut self.kind {
-            Kind::Tcp { stream, interest } => {
-                let wanted = Interest::from(wants);
-                if wanted != *interest {
-                    *interest = wanted;
-                    stream.watch(env, owner, key, wanted)?;
-                }
-                Ok(())
-            }
+            Kind::Carrier(carrier) => carrier.watch(env, owner, key, wants),
             Kind::HttpTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.watch(env, owner, key, wants),
@@ -120,7 +134,7 @@ impl ByteStream {
         ready: Readiness,
     ) -> io::Result<Readiness> {
         match &mut self.kind {
-            Kind::Tcp { .. } => Ok(ready),
+            Kind::Carrier(carrier) => carrier.handle_readiness(env, ready),
             Kind::HttpTunnel(tunnel) => tunnel.handle_readiness(env, ready),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.handle_readiness(env, ready),
@@ -134,7 +148,7 @@ impl ByteStream {
     /// error of the connection.
     pub(crate) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
-            Kind::Tcp { stream, .. } => stream.read(env, buf),
+            Kind::Carrier(carrier) => carrier.read(env, buf),
             Kind::HttpTunnel(tunnel) => tunnel.read(env, buf),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.read(env, buf),
@@ -152,7 +166,7 @@ impl ByteStream {
         bufs: &[IoSlice<'_>],
     ) -> io::Result<usize> {
         match &mut self.kind {
-            Kind::Tcp { stream, .. } => stream.write_vectored(env, bufs),
+            Kind::Carrier(carrier) => carrier.write_vectored(env, bufs),
             Kind::HttpTunnel(tunnel) => {
                 let first = bufs.iter().find(|buf| !buf.is_empty());
                 tunnel.write(env, first.map_or(&[], |buf| buf))
@@ -171,7 +185,7 @@ impl ByteStream {
     /// As [`write_vectored`](Self::write_vectored).
     pub(crate) fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
         match &mut self.kind {
-            Kind::Tcp { stream, .. } => stream.write(env, buf),
+            Kind::Carrier(carrier) => carrier.write(env, buf),
             Kind::HttpTunnel(tunnel) => tunnel.write(env, buf),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.write(env, buf),
@@ -181,7 +195,7 @@ impl ByteStream {
     /// Whether there is input that has left the socket and that no readiness event will announce.
     pub(crate) fn has_buffered_input(&self) -> bool {
         match &self.kind {
-            Kind::Tcp { .. } => false,
+            Kind::Carrier(carrier) => carrier.has_buffered_input(),
             Kind::HttpTunnel(tunnel) => tunnel.has_buffered_input(),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.has_buffered_input(),
@@ -192,10 +206,19 @@ impl ByteStream {
     /// readiness events.
     pub(crate) fn is_flushed(&self) -> bool {
         match &self.kind {
-            Kind::Tcp { .. } => true,
+            Kind::Carrier(carrier) => carrier.is_flushed(),
             Kind::HttpTunnel(tunnel) => tunnel.is_flushed(),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.is_flushed(),
+        }
+    }
+
+    /// Ends this direction of a TCP connection.
+    #[cfg(test)]
+    pub(crate) fn shutdown(&mut self, env: &mut UsageEnvironment) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Carrier(Carrier::Tcp { stream, .. }) => stream.shutdown(env),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -210,7 +233,7 @@ impl ByteStream {
         key: EventKey,
     ) -> io::Result<()> {
         match &mut self.kind {
-            Kind::Tcp { .. } => self.watch(env, owner, key, Wants::default()),
+            Kind::Carrier(carrier) => carrier.unwatch(env, owner, key),
             Kind::HttpTunnel(tunnel) => tunnel.unwatch(env, owner, key),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.unwatch(env, owner, key),
@@ -220,7 +243,7 @@ impl ByteStream {
     /// Closes the stream, after a single attempt to send the rest of the accepted output.
     pub(crate) fn close(self, env: &mut UsageEnvironment) {
         match self.kind {
-            Kind::Tcp { stream, .. } => stream.close(env),
+            Kind::Carrier(carrier) => carrier.close(env),
             Kind::HttpTunnel(tunnel) => tunnel.close(env),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.close(env),

@@ -24,11 +24,14 @@ mod tcp;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod udp;
+mod wants;
 
 pub use address::{own_address, with_port};
 pub use batch::Datagrams;
-pub(crate) use byte_stream::{ByteStream, HttpTunnel, Wants};
+pub(crate) use byte_stream::{ByteStream, HttpTunnel, Opener};
 #[cfg(test)]
 pub(crate) use byte_stream::{Hostile, Hostility};
 pub use groupsock::Groupsock;
@@ -41,3 +44,4 @@ pub use tcp::{TcpListener, TcpStream};
 #[cfg(test)]
 use testing::Counted;
 pub use udp::UdpSocket;
+pub(crate) use wants::Wants;

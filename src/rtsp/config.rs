@@ -13,6 +13,9 @@ pub(crate) struct ConnectionConfig {
     pub(crate) limits: Limits,
     /// Messages and interleaved packets that are processed in one turn of the loop.
     pub(crate) messages_per_turn: usize,
+    /// Time that a byte stream may take until it is established: a TLS handshake, the opening of an
+    /// HTTP tunnel.
+    pub(crate) handshake_timeout: Duration,
     /// Time that a message may take to arrive completely, from its first byte.
     pub(crate) message_timeout: Duration,
     /// Time without input after which an unused connection is closed.
@@ -36,6 +39,7 @@ impl ConnectionConfig {
         Self {
             limits: Limits::default(),
             messages_per_turn: 16,
+            handshake_timeout: Duration::from_secs(5),
             message_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(65),
             write_timeout: Duration::from_secs(7),

@@ -30,6 +30,8 @@ pub(crate) struct Connection<O> {
     owner: MediumHandle,
     key: EventKey,
     timer: Timer,
+    /// Time by which the byte stream is to be established; `None` once it is.
+    handshake_until: Option<Instant>,
     /// Sessions that were created, or are streamed, over this connection.
     /// A set, since one connection may set up very many.
     pub(crate) sessions: BTreeSet<ClientSessionId>,
@@ -66,8 +68,11 @@ impl<O: Copy + PartialEq> Connection<O> {
         config: ConnectionConfig,
         now: Instant,
     ) -> Self {
+        let stream = stream.into();
+        let until = || now.checked_add(config.handshake_timeout);
         Self {
-            stream: stream.into(),
+            handshake_until: if stream.is_established() { None } else { until() },
+            stream,
             machine: MessageMachine::new(config, now),
             peer,
             local,
@@ -106,6 +111,8 @@ impl<O: Copy + PartialEq> Connection<O> {
     fn rearm(&mut self, env: &mut UsageEnvironment) {
         let at = if self.ended {
             None
+        } else if self.handshake_until.is_some() {
+            self.handshake_until
         } else if self.machine.is_finished() || self.machine.has_backlog() || self.can_read_more() {
             Some(env.now())
         } else {
@@ -129,7 +136,22 @@ impl<O: Copy + PartialEq> Connection<O> {
         env: &mut UsageEnvironment,
         ready: Readiness,
     ) -> io::Result<Readiness> {
-        self.stream.handle_readiness(env, ready)
+        let may = self.stream.handle_readiness(env, ready)?;
+        if self.handshake_until.is_some() && self.stream.is_established() {
+            self.handshake_until = None;
+            self.machine.note_alive(env.now());
+        }
+        Ok(may)
+    }
+
+    /// Whether the byte stream is established, so that messages may pass.
+    pub(crate) fn is_established(&self) -> bool {
+        self.stream.is_established()
+    }
+
+    /// Whether nobody on the way can read what is sent.
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        self.stream.is_encrypted()
     }
 
     // Input
@@ -331,6 +353,10 @@ impl<O: Copy + PartialEq> Connection<O> {
 
     /// The reason for which the connection is over at `now`; `None` if it is not.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {
+        if let Some(until) = self.handshake_until {
+            // Nothing can be said before, so no other time-out counts.
+            return (now >= until).then_some(Overdue::Handshake);
+        }
         self.machine.overdue(self.is_used(), now)
     }
 

@@ -128,6 +128,8 @@ pub(crate) enum Received<'i> {
 /// The reason for which a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
+    /// The byte stream was not established in time.
+    Handshake,
     /// It was closed, and has had the time to send queued output.
     Closed,
     /// The peer accepts none of the output.
@@ -141,6 +143,7 @@ pub(crate) enum Overdue {
 impl fmt::Display for Overdue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Handshake => "the handshake was not over in time",
             Self::Closed => "closed",
             Self::Blocked => "the peer takes nothing of what it is sent",
             Self::Partial => "a message did not arrive whole in time",

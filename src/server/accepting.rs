@@ -22,7 +22,8 @@ impl RtspServer {
         let Some(me) = self.me else { return };
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(l) = self.listeners.get_mut(listener) else { return };
-            let (stream, peer) = match l.accept(env) {
+            let is_tls = l.is_tls();
+            let (stream, peer) = match l.socket.accept(env) {
                 Ok(accepted) => accepted,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if is_out_of_descriptors(&e) => {
@@ -43,8 +44,10 @@ impl RtspServer {
             {
                 log::debug!("{peer}: too many connections");
                 let mut stream = stream;
-                // Best effort: the connection is closed whether the client hears why or not.
-                let _ = stream.write(env, b"RTSP/1.0 503 Service Unavailable\r\n\r\n");
+                if !is_tls {
+                    // Best effort: the connection is closed whether the client hears why or not.
+                    let _ = stream.write(env, b"RTSP/1.0 503 Service Unavailable\r\n\r\n");
+                }
                 stream.close(env);
                 continue;
             }
@@ -54,6 +57,14 @@ impl RtspServer {
                     log::debug!("{peer}: {e}");
                 }
             }
+            let Some(l) = self.listeners.get(listener) else { return };
+            let stream = match l.byte_stream(env, stream) {
+                Ok(stream) => stream,
+                Err(e) => {
+                    log::error!("{peer}: no TLS: {e}");
+                    continue;
+                }
+            };
             let config = self.config.of_connections();
             let ends = (peer, local);
             let id = self.connections.insert_with(|id| {
@@ -97,7 +108,7 @@ impl RtspServer {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let id = RawId { index: index as u32, generation: 0 };
             let key = EventKey { kind: KEY_LISTENER, id };
-            if let Err(e) = listener.watch(env, me, key, interest) {
+            if let Err(e) = listener.socket.watch(env, me, key, interest) {
                 log::error!("listener {index}: {e}");
             }
         }

@@ -38,6 +38,13 @@ pub struct ServerConfig {
     pub max_connections_per_peer: usize,
     /// Requests of one connection that are served in one turn of the loop. Default: 16.
     pub requests_per_turn: usize,
+    /// Time within which the TLS handshake of a connection must be over. No client can extend it.
+    /// Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// Whether media may be sent in plain UDP to clients whose RTSP connection is TLS. If not, such
+    /// a transport is answered 461, and clients ask for the connection itself or for SRTP. Default:
+    /// `false`.
+    pub allow_plain_udp_over_tls: bool,
     /// Time within which a request must arrive completely, from its first byte. Default: 10 s.
     pub request_timeout: Duration,
     /// Time without input after which a connection without a client session is closed. Default: 65
@@ -100,6 +107,8 @@ impl Default for ServerConfig {
             max_connections: 1024,
             max_connections_per_peer: 256,
             requests_per_turn: 16,
+            handshake_timeout: Duration::from_secs(10),
+            allow_plain_udp_over_tls: false,
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(65),
             write_timeout: Duration::from_secs(10),
@@ -151,6 +160,7 @@ impl ServerConfig {
         ConnectionConfig {
             limits: self.request_limits.clone(),
             messages_per_turn: self.requests_per_turn,
+            handshake_timeout: self.handshake_timeout,
             message_timeout: self.request_timeout,
             idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
@@ -165,7 +175,8 @@ impl ServerConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Self { request_limits, pool, .. } = self;
         let limits = [request_limits.request_line, request_limits.header_bytes];
-        let timeouts = [self.request_timeout, self.idle_timeout, self.write_timeout];
+        let timeouts =
+            [self.handshake_timeout, self.request_timeout, self.idle_timeout, self.write_timeout];
         let ports_fit = match self.udp_ports {
             UdpPorts::Pairs { tries, .. } => tries > 0,
             UdpPorts::Shared { port } => port % 2 == 0,

@@ -70,7 +70,7 @@ impl Medium for RtspServer {
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         self.end_all(env);
         for listener in self.listeners.drain(..) {
-            listener.close(env);
+            listener.socket.close(env);
         }
         let work_timer = &mut self.waiting.timer;
         for timer in [work_timer, &mut self.accept_timer] {

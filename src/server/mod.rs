@@ -19,6 +19,7 @@ mod events;
 mod hooks;
 mod incoming;
 mod inputs;
+mod listener;
 mod live_streams;
 mod media_sessions;
 pub(crate) mod method;

@@ -49,6 +49,7 @@ impl RtspServer {
             connection: id,
             peer,
             local: connection.local,
+            is_encrypted: connection.is_encrypted(),
             user: None,
         };
         let mut info = request_info(&admitted, &self.media_sessions, &self.pool, env.now());
@@ -80,11 +81,13 @@ impl RtspServer {
     ) {
         let Some(connection) = self.connections.get(id) else { return };
         let (peer, local) = (connection.peer, connection.local);
+        let is_encrypted = connection.is_encrypted();
         let admitted = AdmittedRequest {
             request: &request,
             connection: id,
             peer,
             local,
+            is_encrypted,
             user: user.as_deref(),
         };
         let mut bytes = std::mem::take(&mut self.answer);

@@ -6,12 +6,12 @@ use crate::env::{EventKey, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
 use crate::ids::{ClientSessionId, StreamId};
 use crate::media::Wake;
-use crate::net::TcpListener;
 use crate::rtsp::connections::Connections;
 use crate::server::client_requests::ClientRequests;
 use crate::server::config::ServerConfig;
 use crate::server::endings::Endings;
 use crate::server::hooks::{NoHooks, ServerHooks};
+use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
 use crate::server::waiting::Waiting;
@@ -61,7 +61,7 @@ const READ_CHUNK: usize = 16 * 1024;
 pub struct RtspServer {
     pub(crate) config: ServerConfig,
     pub(crate) me: Option<MediumHandle>,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) accept_paused: bool,
     pub(crate) accept_timer: Timer,
     /// When the last warning about descriptors was logged.
@@ -112,7 +112,7 @@ impl RtspServer {
         config.check()?;
         let mut listeners = Vec::with_capacity(addresses.len());
         for &address in addresses {
-            listeners.push(TcpListener::bind(env, address)?);
+            listeners.push(Listener::bind(env, address)?);
         }
         Ok(env.add(Self {
             pool: SessionPool::new(config.pool.clone()),
@@ -151,9 +151,10 @@ impl RtspServer {
         self.hooks = Box::new(hooks);
     }
 
-    /// Returns the addresses that the server listens on.
+    /// Returns the addresses on which the server listens for RTSP over TCP.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+        let plain = self.listeners.iter().filter(|listener| !listener.is_tls());
+        plain.filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// Returns the number of open connections.

@@ -210,6 +210,7 @@ fn a_server_without_a_tunnel_is_told_as_such() {
     config.reconnect = ReconnectPolicy::never();
     world.play("rtsp://10.0.0.1/x", config);
     world.run_secs(1.0);
-    let why = "the connection has failed: the server opens no HTTP tunnel: HTTP/1.1 404 Not Found";
-    assert_eq!(world.told(), [Told::Connected, Told::Failed(why.to_owned())]);
+    let why =
+        "the connection cannot be used: the server opens no HTTP tunnel: HTTP/1.1 404 Not Found";
+    assert_eq!(world.told(), [Told::Failed(why.to_owned())]);
 }

@@ -326,10 +326,17 @@ fn connections_that_cannot_be_made() {
     silent.ask(Method::Options, URL);
     assert!(silent.news(9.9).is_empty());
     assert!(matches!(why(&mut silent, 0.2), Disconnection::ConnectTimeout));
-    let mut tls = asking(client_config());
-    tls.server("rtsps://10.0.0.1/x");
-    tls.ask(Method::Options, URL);
-    assert!(matches!(why(&mut tls, 0.1), Disconnection::Scheme(scheme) if scheme == "rtsps"));
+    let mut udp = asking(client_config());
+    udp.server("rtspu://10.0.0.1/x");
+    udp.ask(Method::Options, URL);
+    assert!(matches!(why(&mut udp, 0.1), Disconnection::Scheme(scheme) if scheme == "rtspu"));
+    #[cfg(not(feature = "tls"))]
+    {
+        let mut tls = asking(client_config());
+        tls.server("rtsps://10.0.0.1/x");
+        tls.ask(Method::Options, URL);
+        assert!(matches!(why(&mut tls, 0.1), Disconnection::Scheme(scheme) if scheme == "rtsps"));
+    }
 }
 
 /// Everything that is logged in this process.

@@ -20,7 +20,7 @@ const fn only(name: &'static str, places: &'static [&'static str], why: &'static
     Reserved { name, places, why }
 }
 
-const FILES: &[&str] = &["media/file/", "media/sinks/", "provide/"];
+const FILES: &[&str] = &["media/file/", "media/sinks/", "provide/", "net/tls/pem"];
 
 /// The first that fits a path decides.
 const RESERVED: &[Reserved] = &[
@@ -31,6 +31,8 @@ const RESERVED: &[Reserved] = &[
     only("nix::poll", &["env/"], "only env/ waits"),
     only("nix", &["net/"], "only net/ calls the system through nix"),
     only("getrandom", &["env/"], "randomness is drawn by env/ alone"),
+    only("*::rustls", &["net/tls/"], "only net/tls names rustls"),
+    only("rustls_native_certs", &["net/tls/"], "only net/tls names rustls"),
     only("std::fs", FILES, "files enter through media/file and leave through media/sinks"),
     only(".canonicalize", FILES, "touches the file system"),
     only(".read_dir", FILES, "touches the file system"),
@@ -141,6 +143,10 @@ mod tests {
         assert_eq!(faults("env/mod.rs", "use nix::sys::socket::sendmmsg;"), 1);
         assert_eq!(faults("media/file/mod.rs", "options.custom_flags(nix::libc::O_NONBLOCK);"), 0);
         assert_eq!(faults("media/file/mod.rs", "use nix::sys::socket;"), 1);
+        assert_eq!(faults("net/tls/stream.rs", "use rustls::Connection;"), 0);
+        assert_eq!(faults("net/tcp.rs", "use rustls::Connection;"), 1);
+        assert_eq!(faults("client/a.rs", "use crate::net::tls::rustls::Connection;"), 1);
+        assert_eq!(faults("net/tls/pem.rs", "use std::fs::File;"), 0);
         assert_eq!(faults("server/a.rs", "thread::spawn(|| ());"), 1);
         assert_eq!(faults("session/pool/id.rs", "getrandom::fill(&mut b);"), 1);
         assert_eq!(faults("wire/a.rs", "path.canonicalize()"), 1);

@@ -1,8 +1,8 @@
 //! [`Hostile`]: a stream with all the behaviour that TLS and tunnels may show.
 
-use super::Wants;
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use crate::net::tcp::TcpStream;
+use crate::net::wants::Wants;
 use std::io;
 
 /// The ways in which a stream is hostile.

@@ -3,13 +3,13 @@
 //! what comes, and a POST that does not end carries what goes, in base64. A cookie tells the server
 //! that the two belong together.
 
-use super::Wants;
-use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
-use crate::net::tcp::TcpStream;
+use super::carrier::Carrier;
+use super::opener::Opener;
+use crate::env::{EventKey, MediumHandle, Readiness, UsageEnvironment};
+use crate::net::wants::Wants;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 
 /// Most bytes of the head of the response.
 const MAX_HEAD: usize = 8 * 1024;
@@ -20,11 +20,10 @@ const CHUNK: usize = 48 * 1024;
 #[derive(Debug)]
 pub(crate) struct HttpTunnel {
     /// The connection of the GET.
-    incoming: TcpStream,
+    incoming: Carrier,
     /// The connection of the POST, once the GET is answered.
-    outgoing: Option<TcpStream>,
-    /// Address of this host that connections are made from.
-    local: Option<IpAddr>,
+    outgoing: Option<Carrier>,
+    opener: Opener,
     state: State,
     /// Bytes for `incoming` while the GET is sent, later for `outgoing`.
     unsent: Vec<u8>,
@@ -46,8 +45,8 @@ impl HttpTunnel {
     /// Begins a tunnel over a connection to the server. `host` and `path` are those of the URL, and
     /// `cookie` is a random text.
     pub(crate) fn new(
-        incoming: TcpStream,
-        local: Option<IpAddr>,
+        incoming: Carrier,
+        opener: Opener,
         (host, path): (&str, &str),
         cookie: &str,
     ) -> Self {
@@ -66,12 +65,20 @@ impl HttpTunnel {
         Self {
             incoming,
             outgoing: None,
-            local,
+            opener,
             state: State::Asking,
             unsent: get.into_bytes(),
             received: Vec::new(),
             post_head: post_head.into_bytes(),
         }
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.state == State::Open
+    }
+
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.incoming.is_encrypted()
     }
 
     pub(super) fn watch(
@@ -81,13 +88,12 @@ impl HttpTunnel {
         key: EventKey,
         wants: Wants,
     ) -> io::Result<()> {
-        let interest = |read, write| Interest::from(Wants { read, write });
         let is_asking = self.state == State::Asking;
         let reads = self.state == State::Awaiting || wants.read;
-        self.incoming.watch(env, owner, key, interest(reads, is_asking))?;
+        self.incoming.watch(env, owner, key, Wants { read: reads, write: is_asking })?;
         let writes = !self.unsent.is_empty() || wants.write;
         match &mut self.outgoing {
-            Some(outgoing) => outgoing.watch(env, owner, key, interest(false, writes)),
+            Some(outgoing) => outgoing.watch(env, owner, key, Wants { read: false, write: writes }),
             None => Ok(()),
         }
     }
@@ -98,9 +104,9 @@ impl HttpTunnel {
         owner: MediumHandle,
         key: EventKey,
     ) -> io::Result<()> {
-        self.incoming.watch(env, owner, key, Interest::NONE)?;
+        self.incoming.unwatch(env, owner, key)?;
         match &mut self.outgoing {
-            Some(outgoing) => outgoing.watch(env, owner, key, Interest::NONE),
+            Some(outgoing) => outgoing.unwatch(env, owner, key),
             None => Ok(()),
         }
     }
@@ -110,16 +116,20 @@ impl HttpTunnel {
         env: &mut UsageEnvironment,
         ready: Readiness,
     ) -> io::Result<Readiness> {
-        if ready.writable {
+        // Which of the two is ready is not known: both are asked.
+        let mut may = self.incoming.handle_readiness(env, ready)?;
+        if let Some(outgoing) = &mut self.outgoing {
+            may.writable = outgoing.handle_readiness(env, ready)?.writable;
+        }
+        if may.writable {
             self.flush(env)?;
         }
-        if ready.readable && self.state == State::Awaiting {
+        if may.readable && self.state == State::Awaiting {
             self.read_head(env)?;
         }
         let is_open = self.state == State::Open;
-        let mut may = Readiness::NONE;
-        may.readable = is_open && ready.readable;
-        may.writable = is_open && self.unsent.is_empty();
+        may.readable = is_open && (may.readable || self.has_buffered_input());
+        may.writable = is_open && self.is_flushed();
         Ok(may)
     }
 
@@ -146,8 +156,7 @@ impl HttpTunnel {
             return Err(io::Error::other(format!("the server opens no HTTP tunnel: {status}")));
         }
         self.received.drain(..end + 4);
-        let local = self.local.map(|ip| SocketAddr::new(ip, 0));
-        self.outgoing = Some(TcpStream::connect_from(env, local, self.incoming.peer_addr())?);
+        self.outgoing = Some(self.opener.connect(env, self.incoming.peer_addr())?);
         self.unsent = std::mem::take(&mut self.post_head);
         self.state = State::Open;
         Ok(())
@@ -200,11 +209,12 @@ impl HttpTunnel {
     }
 
     pub(super) fn has_buffered_input(&self) -> bool {
-        matches!(self.state, State::Open) && !self.received.is_empty()
+        let is_open = matches!(self.state, State::Open);
+        is_open && (!self.received.is_empty() || self.incoming.has_buffered_input())
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.unsent.is_empty()
+        self.unsent.is_empty() && self.outgoing.as_ref().is_none_or(Carrier::is_flushed)
     }
 
     pub(super) fn close(mut self, env: &mut UsageEnvironment) {

@@ -32,6 +32,8 @@ pub(crate) struct AdmittedRequest<'a> {
     /// Addresses of both ends of the connection.
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+    /// Whether the connection is TLS.
+    pub(crate) is_encrypted: bool,
     pub(crate) user: Option<&'a str>,
 }
 

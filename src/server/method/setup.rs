@@ -34,7 +34,8 @@ pub(crate) fn setup(
     let distribution = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.distribution();
     let ends = (request.peer, request.local);
     let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
-    let (spec, chosen) = choose(&header, &distribution, request.peer)?;
+    let allows_udp = !request.is_encrypted || cx.config.allow_plain_udp_over_tls;
+    let (spec, chosen) = choose(&header, &distribution, request.peer, allows_udp)?;
     let current = existing.and_then(|session| track_of(cx, session, media_session, track));
     if let (Some(session), Some(current)) = (existing, current) {
         // Asked for once more, what is agreed on stays agreed on.

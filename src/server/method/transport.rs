@@ -43,11 +43,13 @@ impl AgreedTransport {
     }
 }
 
-/// Chooses the first alternative of a `Transport` header that can be served.
+/// Chooses the first alternative of a `Transport` header that can be served. Without `allows_udp`,
+/// those over UDP cannot, to a group neither.
 pub(crate) fn choose(
     header: &str,
     distribution: &Distribution,
     peer: SocketAddr,
+    allows_udp: bool,
 ) -> Result<(TransportSpec, ChosenTransport), Refusal> {
     let mut refused = StatusCode::BAD_REQUEST;
     let mut chosen = None;
@@ -55,7 +57,7 @@ pub(crate) fn choose(
     for spec in alternatives(header) {
         let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
         refused = StatusCode::UNSUPPORTED_TRANSPORT;
-        if chosen.is_none() {
+        if chosen.is_none() && (allows_udp || !spec.protocol.is_udp()) {
             chosen = servable(&spec, distribution, peer).map(|transport| (spec, transport));
         }
     }

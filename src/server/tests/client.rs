@@ -4,8 +4,8 @@
 
 use super::media::frame_in;
 use super::transform::{unprotect_rtcp, unprotect_rtp};
-use crate::env::UsageEnvironment;
-use crate::net::{TcpStream, UdpSocket};
+use crate::env::{Readiness, UsageEnvironment};
+use crate::net::{ByteStream, TcpStream, UdpSocket};
 use crate::wire::interleaved;
 use crate::wire::rtcp::{Compound, Packet, SenderInfo};
 use crate::wire::rtp::{PacketKind, RtpPacket};
@@ -119,7 +119,7 @@ impl Track {
 /// A player.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) stream: Option<TcpStream>,
+    pub(super) stream: Option<ByteStream>,
     pub(super) address: SocketAddr,
     /// What it has to send when the connection takes it.
     pub(super) out: Vec<u8>,
@@ -159,9 +159,9 @@ pub(super) struct AskedSetup {
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, address: SocketAddr) -> Self {
+    pub(super) fn new(stream: impl Into<ByteStream>, address: SocketAddr) -> Self {
         Self {
-            stream: Some(stream),
+            stream: Some(stream.into()),
             address,
             out: Vec::new(),
             input: Vec::new(),
@@ -185,7 +185,7 @@ impl Client {
     /// Goes on over a new connection. What was set up over UDP stays.
     pub(super) fn reconnect(&mut self, stream: TcpStream) {
         self.address = stream.local_addr().unwrap();
-        self.stream = Some(stream);
+        self.stream = Some(stream.into());
         self.input.clear();
         self.answers.clear();
         self.setups.clear();
@@ -204,6 +204,13 @@ impl Client {
 
     /// Sends and receives what can be.
     pub(super) fn pump(&mut self, env: &mut UsageEnvironment) {
+        if let Some(stream) =
+            self.stream.as_mut().filter(|s| !s.is_established() || !s.is_flushed())
+        {
+            let mut ready = Readiness::NONE;
+            (ready.readable, ready.writable) = (!self.stalled, true);
+            self.failed |= stream.handle_readiness(env, ready).is_err();
+        }
         if !self.out.is_empty() {
             if let Some(stream) = &mut self.stream {
                 match stream.write(env, &self.out) {

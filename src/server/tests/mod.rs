@@ -32,6 +32,8 @@ mod setup;
 mod shared;
 mod simulation;
 mod targets;
+#[cfg(feature = "tls")]
+mod tls;
 mod transform;
 mod turns;
 mod waiting;
