@@ -17,7 +17,7 @@ use crate::rtsp::connection::Connection;
 use crate::rtsp::machine::{Overdue, Received, RequestError};
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Request, Skipped};
-use crate::wire::url::RtspUrl;
+use crate::wire::url::{Redacted, RtspUrl};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -319,7 +319,12 @@ impl RtspClient {
             }
             match connection.send_request(env, &mut request, *timeout) {
                 Ok(number) => {
-                    log::debug!("{}: {} {}", connection.peer, request.method, request.url);
+                    log::debug!(
+                        "{}: {} {}",
+                        connection.peer,
+                        request.method,
+                        Redacted(request.url.as_str())
+                    );
                     *cseq = Some(number);
                 }
                 // They go when one that was sent has its response.

@@ -11,6 +11,19 @@ pub fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
     }
 }
 
+/// Returns the address that stands for all that one peer can easily have: an IPv4 address, or the
+/// first address of an IPv6 network of 64 bits, which is given to a single host. Link-local
+/// addresses stand for themselves: on a link all have the same network. An IPv4-mapped IPv6 address
+/// counts as the IPv4 address.
+pub(crate) const fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) if !ip.is_unicast_link_local() => {
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !(u64::MAX as u128)))
+        }
+        other => other,
+    }
+}
+
 /// Returns the local address of the default route, or the loopback address if there is none.
 /// Nothing is sent: only the operating system's routing table is consulted.
 pub fn own_address(ipv6: bool) -> IpAddr {
@@ -33,6 +46,15 @@ pub fn own_address(ipv6: bool) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_64_bits_is_one_site() {
+        let site_of = |address: &str| site(address.parse().unwrap()).to_string();
+        assert_eq!(site_of("10.0.0.7"), "10.0.0.7");
+        assert_eq!(site_of("::ffff:10.0.0.7"), "10.0.0.7");
+        assert_eq!(site_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(site_of("fe80::1:2"), "fe80::1:2");
+    }
 
     #[test]
     fn is_never_unspecified() {

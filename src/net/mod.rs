@@ -29,6 +29,7 @@ pub mod tls;
 mod udp;
 mod wants;
 
+pub(crate) use address::site;
 pub use address::{own_address, with_port};
 pub use batch::Datagrams;
 pub(crate) use byte_stream::{ByteStream, HttpTunnel, Opener};

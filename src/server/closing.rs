@@ -86,6 +86,9 @@ impl RtspServer {
         let Some(connection) = self.connections.remove(id) else { return };
         self.waiting.remove(id);
         connection.close(env);
+        if let Some(authenticator) = &mut self.authenticator {
+            authenticator.connection_closed(id);
+        }
         self.resume_accepting(env);
         self.abandon_requests(env, id);
     }

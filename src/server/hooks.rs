@@ -2,7 +2,7 @@
 //!
 //! | hook | called |
 //! | --- | --- |
-//! | [`admit`](ServerHooks::admit) | once for each request, before anything is done about it |
+//! | [`admit`](ServerHooks::admit) | once for each request, before anything is done about it but authentication |
 //! | [`parameter`](ServerHooks::parameter) | for each parameter that GET_PARAMETER names and the server does not know |
 //! | [`set_parameter`](ServerHooks::set_parameter) | for a SET_PARAMETER with a body |
 //! | [`session_created`](ServerHooks::session_created) | when the first SETUP of a session has succeeded |
@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// A request with its sender and its target.
 #[derive(Clone, Debug)]
@@ -47,9 +48,13 @@ pub struct RequestInfo<'a> {
     /// The client session that the request names, if it exists. In [`admit`](ServerHooks::admit),
     /// the client's [`Entitlement`](super::pool::Entitlement) to the session has not been checked.
     pub session: Option<ClientSessionId>,
-    /// The user on whose behalf the request was admitted; in [`admit`](ServerHooks::admit), the
-    /// user to whom the session belongs.
+    /// The user on whose behalf the request was admitted. In [`admit`](ServerHooks::admit), the user
+    /// that the [`Authenticator`](super::access::Authenticator) has found; without one, and in
+    /// [`authenticate`](super::access::Authenticator::authenticate) itself, the user to whom the
+    /// session belongs.
     pub user: Option<&'a str>,
+    /// Whether the connection is encrypted.
+    pub is_encrypted: bool,
 }
 
 /// The decision whether a request is served.
@@ -69,6 +74,14 @@ pub struct RequestInfo<'a> {
 pub enum Admission {
     /// Serve the request, on behalf of the user if one is given.
     Allow(Option<String>),
+    /// Serve the request, on behalf of the user if one is given, if it is for this stream, whatever
+    /// [`Authenticator::permits`](super::access::Authenticator::permits) says of it.
+    AllowStream {
+        /// The user to whom a session that the request makes will belong.
+        user: Option<String>,
+        /// Name of the stream.
+        stream: String,
+    },
     /// Refuse the request.
     Refuse {
         /// Status code of the answer.
@@ -101,26 +114,34 @@ impl Admission {
 #[derive(Clone, Debug)]
 pub struct Decision(pub(crate) DecisionState);
 
+impl Decision {
+    /// A decision that takes effect after a time, for which the requester waits.
+    pub const fn after(admission: Admission, delay: Duration) -> Self {
+        Self(DecisionState::Made { admission, delay })
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum DecisionState {
-    Made(Admission),
+    Made { admission: Admission, delay: Duration },
     Awaited(PendingDecision),
 }
 
 impl From<Admission> for Decision {
     fn from(admission: Admission) -> Self {
-        Self(DecisionState::Made(admission))
+        Self::after(admission, Duration::ZERO)
     }
 }
 
 /// A decision that is still to be made.
 #[derive(Clone, Debug)]
-pub(crate) struct PendingDecision(Arc<OnceLock<Admission>>);
+pub(crate) struct PendingDecision(Arc<OnceLock<(Admission, Duration)>>);
 
 impl PendingDecision {
     /// Returns the decision; `None` while it is not made.
-    pub(crate) fn made(&self) -> Option<Admission> {
-        self.0.get().cloned()
+    pub(crate) fn made(&self) -> Option<DecisionState> {
+        let (admission, delay) = self.0.get().cloned()?;
+        Some(DecisionState::Made { admission, delay })
     }
 }
 
@@ -149,21 +170,28 @@ impl DecideLater<'_> {
 /// If it is dropped without a decision, the request is answered 503.
 #[derive(Debug)]
 pub struct DecisionSender {
-    decision: Arc<OnceLock<Admission>>,
+    decision: Arc<OnceLock<(Admission, Duration)>>,
     wake: Option<EventTrigger>,
 }
 
 impl DecisionSender {
     /// Delivers the decision, and wakes the server.
     pub fn decide(self, admission: Admission) {
+        self.decide_after(admission, Duration::ZERO);
+    }
+
+    /// Delivers a decision that takes effect after a time, for which the requester waits, and wakes
+    /// the server.
+    pub fn decide_after(self, admission: Admission, delay: Duration) {
         // The drop that follows finds it decided, and wakes the server.
-        let _first = self.decision.set(admission);
+        let _first = self.decision.set((admission, delay));
     }
 }
 
 impl Drop for DecisionSender {
     fn drop(&mut self) {
-        self.decision.get_or_init(|| Admission::refuse(StatusCode::SERVICE_UNAVAILABLE));
+        let none = || (Admission::refuse(StatusCode::SERVICE_UNAVAILABLE), Duration::ZERO);
+        self.decision.get_or_init(none);
         if let Some(wake) = &self.wake {
             wake.trigger();
         }

@@ -9,6 +9,7 @@
 //! `requests.rs`.
 
 mod accepting;
+pub mod access;
 mod client_requests;
 mod client_sessions;
 mod closing;

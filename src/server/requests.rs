@@ -2,12 +2,13 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::ConnectionId;
-use crate::server::hooks::{Admission, DecideLater, DecisionState};
+use crate::server::access::AccessContext;
+use crate::server::hooks::{Admission, DecideLater, Decision, DecisionState};
 use crate::server::method::answer::{Answer, Echo};
 use crate::server::method::context::{AdmittedRequest, Context, Methods, Serve, request_info};
 use crate::server::method::describe::describe;
 use crate::server::method::options::options;
-use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::server::method::outcome::{AfterAnswer, Awaited, Identity, NotServed, Served, Stage};
 use crate::server::method::parameters::{get_parameter, set_parameter};
 use crate::server::method::pause::pause;
 use crate::server::method::play::play;
@@ -19,6 +20,7 @@ use crate::server::waiting::Progress;
 use crate::wire::rtsp::accept::unsupported;
 use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
+use crate::wire::url::Redacted;
 use std::time::{Duration, Instant};
 
 /// The implemented methods, in the order in which `Public` and `Allow` list them.
@@ -34,7 +36,8 @@ static METHODS: [(Method, Serve); 8] = [
 ];
 
 impl RtspServer {
-    /// Serves a request that has arrived on a connection, if the application admits it.
+    /// Serves a request that has arrived on a connection, if it is found out on whose behalf it is
+    /// made and the application admits it.
     pub(crate) fn handle_request(
         &mut self,
         env: &mut UsageEnvironment,
@@ -42,30 +45,93 @@ impl RtspServer {
         request: Request<'_>,
     ) {
         let Some(connection) = self.connections.get(id) else { return };
-        let peer = connection.peer;
-        log::trace!("{peer}: {} {}", request.method, request.url);
-        let admitted = AdmittedRequest {
-            request: &request,
-            connection: id,
-            peer,
-            local: connection.local,
-            is_encrypted: connection.is_encrypted(),
-            user: None,
-        };
-        let mut info = request_info(&admitted, &self.media_sessions, &self.pool, env.now());
+        log::trace!("{}: {} {}", connection.peer, request.method, Redacted(request.url.as_str()));
+        let identity = Identity::default();
+        let decision = self.authenticate(env, id, &request).0;
+        let progress = Progress::default();
+        let decision = (Stage::Authentication, decision);
+        self.follow_decision(env, id, (request, identity), progress, decision);
+    }
+
+    /// Asks the authenticator, if there is one, on whose behalf a request is made.
+    fn authenticate(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        request: &Request<'_>,
+    ) -> Decision {
+        let nobody = || Admission::Allow(None).into();
+        let Some(authenticator) = &mut self.authenticator else { return nobody() };
+        let Some(connection) = self.connections.get(id) else { return nobody() };
+        let request = AdmittedRequest::of(request, id, connection);
+        let mut info = request_info(&request, &self.media_sessions, &self.pool, env.now());
         info.user = info.session.and_then(|session| self.pool.session(session)?.user());
-        let later = DecideLater { wake: self.waiting.trigger.as_ref() };
-        match self.hooks.admit(&info, &later).0 {
-            DecisionState::Made(Admission::Allow(user)) => {
-                self.answer_request(env, id, request, user, Progress::default());
+        let (now, wall_clock) = (env.now(), env.wall_clock());
+        let later = &DecideLater { wake: self.waiting.trigger.as_ref() };
+        let random = &mut |bytes: &mut [u8]| env.fill_random(bytes);
+        authenticator.authenticate(&info, &mut AccessContext { now, wall_clock, random, later })
+    }
+
+    /// Asks the application about a request.
+    fn admit(
+        &mut self,
+        env: &UsageEnvironment,
+        id: ConnectionId,
+        request: &Request<'_>,
+        identity: &Identity,
+    ) -> Decision {
+        let Some(connection) = self.connections.get(id) else {
+            return Admission::refuse(StatusCode::SERVICE_UNAVAILABLE).into();
+        };
+        let request = AdmittedRequest::of(request, id, connection);
+        let mut info = request_info(&request, &self.media_sessions, &self.pool, env.now());
+        info.user = match &self.authenticator {
+            Some(_) => identity.user.as_deref(),
+            None => info.session.and_then(|session| self.pool.session(session)?.user()),
+        };
+        self.hooks.admit(&info, &DecideLater { wake: self.waiting.trigger.as_ref() })
+    }
+
+    /// Does what has been decided about a request: lets it wait, refuses it, asks for the next
+    /// decision, or answers it after the last one.
+    pub(crate) fn follow_decision(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        (request, mut identity): (Request<'_>, Identity),
+        progress: Progress,
+        (mut stage, mut decision): (Stage, DecisionState),
+    ) {
+        loop {
+            let admission = match decision {
+                DecisionState::Awaited(pending) => {
+                    let awaited = Awaited::Decision(stage, pending);
+                    return self.let_wait(env, id, (request, identity), awaited, progress);
+                }
+                DecisionState::Made { admission, delay } if !delay.is_zero() => {
+                    let awaited = Awaited::Delay { stage, admission, delay };
+                    return self.let_wait(env, id, (request, identity), awaited, progress);
+                }
+                DecisionState::Made { admission, .. } => admission,
+            };
+            match admission {
+                Admission::Refuse { status, headers } => {
+                    let refusal = Refused::new(status).fields(&headers).into();
+                    return self.refuse_request(env, id, &request, &refusal, progress.since);
+                }
+                Admission::Allow(user) => identity.user = user.or(identity.user),
+                Admission::AllowStream { user, stream } => {
+                    identity = Identity { user: user.or(identity.user), granted: Some(stream) };
+                }
             }
-            DecisionState::Awaited(pending) => {
-                let awaited = Awaited::Decision(pending);
-                self.let_wait(env, id, (request, None), awaited, Progress::default());
-            }
-            DecisionState::Made(Admission::Refuse { status, headers }) => {
-                let refusal = Refused::new(status).fields(&headers).into();
-                self.refuse_request(env, id, &request, &refusal, None);
+            match stage {
+                Stage::Authentication => {
+                    stage = Stage::Admission;
+                    decision = self.admit(env, id, &request, &identity).0;
+                }
+                Stage::Admission => {
+                    return self.answer_request(env, id, request, identity, progress);
+                }
             }
         }
     }
@@ -76,19 +142,14 @@ impl RtspServer {
         env: &mut UsageEnvironment,
         id: ConnectionId,
         request: Request<'_>,
-        user: Option<String>,
+        identity: Identity,
         progress: Progress,
     ) {
         let Some(connection) = self.connections.get(id) else { return };
-        let (peer, local) = (connection.peer, connection.local);
-        let is_encrypted = connection.is_encrypted();
         let admitted = AdmittedRequest {
-            request: &request,
-            connection: id,
-            peer,
-            local,
-            is_encrypted,
-            user: user.as_deref(),
+            user: identity.user.as_deref(),
+            granted: identity.granted.as_deref(),
+            ..AdmittedRequest::of(&request, id, connection)
         };
         let mut bytes = std::mem::take(&mut self.answer);
         let second = env.wall_clock().as_secs();
@@ -104,7 +165,7 @@ impl RtspServer {
                 self.send_answer(env, id, &bytes, after, closes);
             }
             Err(NotServed::MustWait(awaited)) => {
-                self.let_wait(env, id, (request, user), awaited, progress);
+                self.let_wait(env, id, (request, identity), awaited, progress);
             }
             Err(NotServed::Refused(refusal)) => {
                 self.refuse(env, &echo, &refusal, &mut bytes);
@@ -128,6 +189,8 @@ impl RtspServer {
             media_sessions: &mut self.media_sessions,
             pool: &mut self.pool,
             hooks: &mut *self.hooks,
+            authenticator: self.authenticator.as_deref_mut(),
+            later: DecideLater { wake: self.waiting.trigger.as_ref() },
             config: &self.config,
             lookups: &mut self.lookups,
             known: &progress.known,

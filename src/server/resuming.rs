@@ -4,9 +4,9 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::{ConnectionId, KEY_WORK};
-use crate::server::hooks::Admission;
+use crate::server::hooks::{Decision, DecisionState};
 use crate::server::method::lookup::Lookup;
-use crate::server::method::outcome::{Awaited, Until};
+use crate::server::method::outcome::{Awaited, Identity, Stage, Until};
 use crate::server::method::refusal::{Refusal, Refused};
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::server::waiting::{Progress, WaitingRequest};
@@ -21,7 +21,7 @@ impl RtspServer {
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
-        (request, user): (Request<'_>, Option<String>),
+        (request, identity): (Request<'_>, Identity),
         awaited: Awaited,
         mut progress: Progress,
     ) {
@@ -29,13 +29,14 @@ impl RtspServer {
         let since = *progress.since.get_or_insert_with(|| env.now());
         let patience = match awaited {
             Awaited::Description => self.config.describe_timeout,
-            Awaited::Decision(_) | Awaited::Session { .. } | Awaited::Room => {
+            Awaited::Delay { delay, .. } => delay,
+            Awaited::Decision(..) | Awaited::Session { .. } | Awaited::Room => {
                 self.config.lookup_timeout
             }
         };
         connection.hold_input(since.checked_add(patience));
         let request = request.into_owned();
-        self.waiting.insert(id, WaitingRequest { request, user, awaited, progress });
+        self.waiting.insert(id, WaitingRequest { request, identity, awaited, progress });
         self.arm_work_timer(env);
     }
 
@@ -55,19 +56,15 @@ impl RtspServer {
             let Some((place, id)) = self.waiting.next_ready(from) else { break };
             from = place + 1;
             let Some(mut waiting) = self.waiting.remove(id) else { continue };
-            if let Awaited::Decision(pending) = &waiting.awaited {
+            if let Awaited::Decision(stage, pending) = &waiting.awaited {
                 match pending.made() {
-                    None => {
-                        self.waiting.insert(id, waiting);
-                        continue;
-                    }
-                    Some(Admission::Allow(user)) => waiting.user = user,
-                    Some(Admission::Refuse { status, headers }) => {
-                        let refusal = Refused::new(status).fields(&headers).into();
-                        self.refuse_waiting(env, id, &waiting, &refusal);
-                        continue;
+                    None => self.waiting.insert(id, waiting),
+                    Some(decision) => {
+                        let stage = *stage;
+                        self.decide_waiting(env, id, waiting, (stage, decision));
                     }
                 }
+                continue;
             }
             if let Awaited::Session { name, until } = &mut waiting.awaited {
                 let share = (self.lookups.bytes_left(env) / (round - n)).max(1);
@@ -81,8 +78,8 @@ impl RtspServer {
                 waiting.progress.known.push((std::mem::take(name), lookup));
             }
             self.release_input(id);
-            let WaitingRequest { request, user, progress, .. } = waiting;
-            self.answer_request(env, id, request, user, progress);
+            let WaitingRequest { request, identity, progress, .. } = waiting;
+            self.answer_request(env, id, request, identity, progress);
             self.after_waiting(env, id);
         }
         self.arm_work_timer(env);
@@ -94,9 +91,32 @@ impl RtspServer {
         self.arm_work_timer(env);
     }
 
-    /// Answers a request that has waited for too long.
+    /// Goes on with a request about which a decision has been made.
+    fn decide_waiting(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        waiting: WaitingRequest,
+        (stage, decision): (Stage, DecisionState),
+    ) {
+        self.release_input(id);
+        let WaitingRequest { request, identity, progress, .. } = waiting;
+        self.follow_decision(env, id, (request, identity), progress, (stage, decision));
+        self.after_waiting(env, id);
+    }
+
+    /// Answers a request that has waited for too long, or goes on with one that has waited for as
+    /// long as was decided.
     pub(crate) fn give_up_waiting(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(waiting) = self.waiting.remove(id) else { return };
+        let Some(mut waiting) = self.waiting.remove(id) else { return };
+        waiting.awaited = match waiting.awaited {
+            Awaited::Delay { stage, admission, .. } => {
+                let decision = Decision::from(admission).0;
+                waiting.awaited = Awaited::Room;
+                return self.decide_waiting(env, id, waiting, (stage, decision));
+            }
+            awaited => awaited,
+        };
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).field("Retry-After", 1);
         self.refuse_waiting(env, id, &waiting, &refused.into());
     }

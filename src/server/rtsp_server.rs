@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::ids::{ClientSessionId, StreamId};
 use crate::media::Wake;
 use crate::rtsp::connections::Connections;
+use crate::server::access::Authenticator;
 use crate::server::client_requests::ClientRequests;
 use crate::server::config::ServerConfig;
 use crate::server::endings::Endings;
@@ -76,6 +77,7 @@ pub struct RtspServer {
     pub(crate) pool_watch: Option<PoolWatch>,
     pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
+    pub(crate) authenticator: Option<Box<dyn Authenticator>>,
     pub(crate) waiting: Waiting,
     pub(crate) client_requests: ClientRequests,
     pub(crate) endings: Endings,
@@ -131,6 +133,7 @@ impl RtspServer {
             media_sessions: MediaSessions::default(),
             pool_watch: None,
             hooks: Box::new(NoHooks),
+            authenticator: None,
             waiting: Waiting::default(),
             client_requests: ClientRequests::default(),
             endings: Endings::default(),
@@ -149,6 +152,19 @@ impl RtspServer {
     /// Sets the application's hooks.
     pub fn set_hooks(&mut self, hooks: impl ServerHooks + 'static) {
         self.hooks = Box::new(hooks);
+    }
+
+    /// Sets the authenticator, which is asked on whose behalf each request is made and what each user
+    /// may do. Sessions that exist go on: they belong to the users who made them.
+    pub fn set_authenticator(&mut self, authenticator: impl Authenticator) {
+        self.authenticator = Some(Box::new(authenticator));
+    }
+
+    /// Returns the authenticator, if there is one of this type: for example to hand a
+    /// [`UserAccess`](super::access::UserAccess) other users.
+    pub fn authenticator_mut<A: Authenticator>(&mut self) -> Option<&mut A> {
+        let authenticator = self.authenticator.as_deref_mut()?;
+        authenticator.as_any_mut().downcast_mut()
     }
 
     /// Returns the addresses on which the server listens for RTSP over TCP.

@@ -3,7 +3,7 @@
 use crate::env::{EventTrigger, Timer};
 use crate::ids::ConnectionId;
 use crate::server::method::lookup::Lookup;
-use crate::server::method::outcome::{Awaited, Until};
+use crate::server::method::outcome::{Awaited, Identity, Until};
 use crate::wire::rtsp::Request;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct WaitingRequest {
     pub(crate) request: Request<'static>,
-    pub(crate) user: Option<String>,
+    pub(crate) identity: Identity,
     pub(crate) awaited: Awaited,
     pub(crate) progress: Progress,
 }
@@ -106,7 +106,7 @@ mod tests {
     fn request(awaited: Awaited, place: Option<u64>) -> WaitingRequest {
         let progress = Progress { place, ..Progress::default() };
         let request = Request::new(crate::wire::rtsp::Method::Play, "*").into_owned();
-        WaitingRequest { request, user: None, awaited, progress }
+        WaitingRequest { request, identity: Identity::default(), awaited, progress }
     }
 
     fn connection(index: u32) -> ConnectionId {

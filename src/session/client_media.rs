@@ -3,6 +3,7 @@
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::session::names::{split_query, split_url};
 use crate::session::pool::Session;
+use std::fmt;
 use std::net::IpAddr;
 
 /// The tracks of one media session that a client session has set up.
@@ -14,13 +15,19 @@ pub struct SessionMedia {
     pub(crate) was_played: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) setup: TrackSetup,
     /// The track's URL as in SETUP, for `RTP-Info`.
     pub(crate) url: Box<str>,
     /// Whether the control is appended to the query of that URL.
     pub(crate) control_in_query: bool,
+}
+
+/// Without the URL, in which there may be a token.
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track").field("setup", &self.setup).finish_non_exhaustive()
+    }
 }
 
 /// A track that a client has set up.

@@ -27,6 +27,17 @@ pub(crate) fn hex32(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 16).ok()
 }
 
+/// Reads `N` bytes from two hexadecimal digits each; `None` if there is anything else.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut digits = text.bytes().map(|b| char::from(b).to_digit(16));
+    for byte in &mut bytes {
+        let (high, low) = (digits.next()??, digits.next()??);
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    digits.next().is_none().then_some(bytes)
+}
+
 /// Returns bytes in lower-case hexadecimal digits.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));
@@ -146,6 +157,8 @@ mod tests {
         }
         assert_eq!(hex32("0A1B2C3D"), Some(0x0A1B_2C3D));
         assert_eq!(hex32("+A"), None);
+        assert_eq!(from_hex("0a1B"), Some([0x0a, 0x1b]));
+        assert_eq!(from_hex::<2>("0a1b2").or(from_hex("0a1")).or(from_hex("0a-b")), None);
         assert_eq!(hex32("123456789"), None);
     }
 

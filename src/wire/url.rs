@@ -304,6 +304,43 @@ impl fmt::Display for RtspUrl<'_> {
     }
 }
 
+/// Displays a Request-URI for a log: without the user and the password, and without the values of
+/// `token` in the query.
+pub(crate) struct Redacted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, query) = match self.0.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (self.0, None),
+        };
+        match place.split_once("://") {
+            Some((scheme, rest)) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                write!(f, "{scheme}://{}{}", OneLine(host), OneLine(path))?;
+            }
+            None => write!(f, "{}", OneLine(place))?,
+        }
+        let Some(query) = query else { return Ok(()) };
+        for (i, item) in query.split(['&', '?']).enumerate() {
+            f.write_str(if i == 0 { "?" } else { "&" })?;
+            match item.split_once('=') {
+                // As a server may read it: the name may be encoded.
+                Some((name, _)) if !is_harmless(name) => write!(f, "{}=…", OneLine(name))?,
+                _ => write!(f, "{}", OneLine(item))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a parameter of a query is certainly no token.
+fn is_harmless(name: &str) -> bool {
+    decode_segment(name).is_ok_and(|name| !name.eq_ignore_ascii_case("token"))
+}
+
 /// Splits `host[:port]`; the host is returned without brackets.
 fn split_host(text: &str) -> Result<(&str, Option<&str>), UrlError> {
     if let Some(rest) = text.strip_prefix('[') {
@@ -386,6 +423,23 @@ mod tests {
         let url = RtspUrl::parse("rtsps://[fe80::1%25eth0]").unwrap();
         assert_eq!((url.port(), url.path.as_str()), (322, ""));
         assert_eq!(url.to_string(), "rtsps://[fe80::1%25eth0]");
+    }
+
+    #[test]
+    fn what_is_logged_of_a_url_has_no_secret() {
+        for (url, logged) in [
+            ("rtsp://ann:s3@cr@h:554/a/b?x=1", "rtsp://h:554/a/b?x=1"),
+            ("rtsp://ann:s3cr@h?token=abc", "rtsp://h?token=…"),
+            ("/a?x=1&token=abc&y=2", "/a?x=1&token=…&y=2"),
+            ("/a?TOKEN=abc/track1", "/a?TOKEN=…"),
+            ("/a?x?%74oken=abc", "/a?x&%74oken=…"),
+            ("/a?x?%zz=abc", "/a?x&%zz=…"),
+            ("rtsp://h/a?b", "rtsp://h/a?b"),
+            ("*", "*"),
+            ("", ""),
+        ] {
+            assert_eq!(Redacted(url).to_string(), logged, "{url}");
+        }
     }
 
     #[test]

@@ -32,7 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     // What an application sets and decides, for the server and its methods.
     ("server/config", &["session"]),
     ("server/hooks", &["session"]),
-    ("server/method", &["provide", "server/config", "server/hooks"]),
+    ("server/access", &["server/hooks"]),
+    ("server/method", &["provide", "server/config", "server/access"]),
     ("server", &["server/method"]),
     // Bodies of fuzz targets use everything, and nothing uses them.
     ("fuzzing", &["server", "client"]),

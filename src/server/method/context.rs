@@ -3,14 +3,15 @@
 use crate::env::UsageEnvironment;
 use crate::env::turn_budget::TurnBudget;
 use crate::ids::{ClientSessionId, ConnectionId};
-use crate::rtsp::connections::Connections;
+use crate::rtsp::connections::{ClientConnection, Connections};
+use crate::server::access::{AccessContext, Action, Authenticator, Permission};
 use crate::server::config::ServerConfig;
-use crate::server::hooks::{RequestInfo, ServerHooks};
+use crate::server::hooks::{Admission, DecideLater, RequestInfo, ServerHooks};
 use crate::server::method::address::Address;
 use crate::server::method::answer::Answer;
 use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
-use crate::server::method::refusal::Refusal;
+use crate::server::method::refusal::{Refusal, Refused};
 use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{RemovalReason, Requester, SessionPool};
@@ -35,9 +36,28 @@ pub(crate) struct AdmittedRequest<'a> {
     /// Whether the connection is TLS.
     pub(crate) is_encrypted: bool,
     pub(crate) user: Option<&'a str>,
+    /// A stream that the request may have, whatever the rights of the user are.
+    pub(crate) granted: Option<&'a str>,
 }
 
 impl<'a> AdmittedRequest<'a> {
+    /// A request on a connection, on nobody's behalf.
+    pub(crate) fn of(
+        request: &'a Request<'a>,
+        id: ConnectionId,
+        connection: &ClientConnection,
+    ) -> Self {
+        Self {
+            request,
+            connection: id,
+            peer: connection.peer,
+            local: connection.local,
+            is_encrypted: connection.is_encrypted(),
+            user: None,
+            granted: None,
+        }
+    }
+
     pub(crate) const fn requester(&self) -> Requester<'a> {
         Requester { peer: self.peer, connection: Some(self.connection.raw()), user: self.user }
     }
@@ -78,6 +98,8 @@ pub(crate) struct Context<'a> {
     pub(crate) media_sessions: &'a mut MediaSessions,
     pub(crate) pool: &'a mut SessionPool<SessionMedia>,
     pub(crate) hooks: &'a mut dyn ServerHooks,
+    pub(crate) authenticator: Option<&'a mut dyn Authenticator>,
+    pub(crate) later: DecideLater<'a>,
     pub(crate) config: &'a ServerConfig,
     pub(crate) lookups: &'a mut Lookups,
     /// Results of name look-ups that were made while the request waited.
@@ -118,6 +140,7 @@ pub(crate) fn request_info<'a>(
         stream,
         session: header.and_then(|header| pool.peek(header.id, now)),
         user: request.user,
+        is_encrypted: request.is_encrypted,
     }
 }
 
@@ -138,6 +161,55 @@ impl Context<'_> {
         let header = SessionHeader::parse(header).map_err(|_| unknown())?;
         let session = self.pool.find_entitled(header.id, &request.requester(), self.env.now());
         session.map(Some).ok_or_else(unknown)
+    }
+
+    /// Whether a request may do something with a stream, which need not exist.
+    pub(crate) fn permits(
+        &self,
+        request: &AdmittedRequest<'_>,
+        action: Action,
+        stream: &str,
+    ) -> bool {
+        let (user, peer) = (request.user, request.peer);
+        request.granted == Some(stream)
+            || self.authenticator.as_ref().is_none_or(|authenticator| {
+                authenticator.permits(&Permission { user, action, stream, peer })
+            })
+    }
+
+    /// Fails if a request may not do something with a stream. The refusal is the same whether the
+    /// stream exists or not.
+    pub(crate) fn check_permission(
+        &mut self,
+        request: &AdmittedRequest<'_>,
+        action: Action,
+        stream: &str,
+    ) -> Result<(), Refusal> {
+        if self.permits(request, action, stream) {
+            return Ok(());
+        }
+        if request.user.is_some() {
+            let is_seen = self.permits(request, Action::Describe, stream);
+            let status = if is_seen { StatusCode::FORBIDDEN } else { StatusCode::NOT_FOUND };
+            return Err(status.into());
+        }
+        Err(self.challenge(request))
+    }
+
+    /// The refusal that asks who the requester is.
+    fn challenge(&mut self, request: &AdmittedRequest<'_>) -> Refusal {
+        let (now, wall_clock) = (self.env.now(), self.env.wall_clock());
+        let info = request_info(request, self.media_sessions, self.pool, now);
+        let (env, later) = (&mut *self.env, &self.later);
+        let random = &mut |bytes: &mut [u8]| env.fill_random(bytes);
+        let mut cx = AccessContext { now, wall_clock, random, later };
+        let refused = self.authenticator.as_mut().map(|a| a.challenge(&info, &mut cx));
+        match refused {
+            Some(Admission::Refuse { status, headers }) => {
+                Refused::new(status).fields(&headers).into()
+            }
+            _ => StatusCode::FORBIDDEN.into(),
+        }
     }
 
     /// Adds the `Session` field.

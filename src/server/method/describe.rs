@@ -20,7 +20,7 @@ pub(crate) fn describe(
         }
     }
     let url = request.request.url.as_str();
-    let media_session = find_presentation(cx, url)?;
+    let media_session = find_presentation(cx, request)?;
     let session = cx.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
     let Some(sdp) = session.describe(request.local.ip()) else {
         // It is refused when its time is over.

@@ -1,8 +1,9 @@
 //! Finds the media session or track that a URL names.
 
 use crate::ids::{ClientSessionId, MediaSessionId};
+use crate::server::access::Action;
 use crate::server::method::address::{Address, Reading};
-use crate::server::method::context::Context;
+use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::lookup::Lookup;
 use crate::server::method::outcome::{Awaited, NotServed, Until};
 use crate::session::client_media::SessionMedia;
@@ -22,9 +23,10 @@ pub(crate) struct FoundTrack<'a> {
 /// Finds the media session that a URL names as a whole.
 pub(crate) fn find_presentation(
     cx: &mut Context<'_>,
-    url: &str,
+    request: &AdmittedRequest<'_>,
 ) -> Result<MediaSessionId, NotServed> {
-    let address = Address::parse(url)?;
+    let address = Address::parse(request.request.url.as_str())?;
+    cx.check_permission(request, Action::Describe, &address.path)?;
     match look_up(cx, &address.path) {
         Lookup::Found(media_session) => Ok(media_session),
         Lookup::Pending(until) => Err(wait_for(&address.path, until)),
@@ -37,17 +39,26 @@ pub(crate) fn find_presentation(
 /// the media session that it referred to when the session was made, even if that has been replaced.
 pub(crate) fn find_track<'a>(
     cx: &mut Context<'_>,
-    url: &'a str,
+    request: &AdmittedRequest<'a>,
     session: Option<ClientSessionId>,
 ) -> Result<FoundTrack<'a>, NotServed> {
-    let address = Address::parse(url)?;
+    let address = Address::parse(request.request.url.as_str())?;
+    let may_have = |cx: &Context<'_>, name_len| {
+        let name = address.path.get(..name_len).unwrap_or_default();
+        cx.permits(request, Action::Play, name)
+    };
+    if !address.readings().any(|reading| may_have(cx, reading.name_len)) {
+        let likeliest = address.readings().next().map_or(0, |reading| reading.name_len);
+        let name = address.path.get(..likeliest).unwrap_or_default();
+        cx.check_permission(request, Action::Play, name)?;
+    }
     let mut refused = StatusCode::NOT_FOUND;
     let mut has_no_such_track = false;
     let mut found = None;
     for Reading { name_len, control, in_query } in address.readings() {
         let name = address.path.get(..name_len).unwrap_or_default();
         // What has no track of that number is not meant as a whole instead.
-        if has_no_such_track && control.is_none() {
+        if has_no_such_track && control.is_none() || !may_have(cx, name_len) {
             continue;
         }
         let of_session = session

@@ -1,6 +1,6 @@
 //! The outcome of a method: an answer and the action that follows it, a wait, or a refusal.
 
-use crate::server::hooks::PendingDecision;
+use crate::server::hooks::{Admission, PendingDecision};
 use crate::server::method::refusal::Refusal;
 use crate::session::client_media::TrackSetup;
 use crate::wire::rtsp::StatusCode;
@@ -32,14 +32,33 @@ pub(crate) enum NotServed {
 /// The event that a request waits for.
 #[derive(Debug)]
 pub(crate) enum Awaited {
-    /// The application's decision about the request.
-    Decision(PendingDecision),
+    /// A decision about the request.
+    Decision(Stage, PendingDecision),
+    /// The time at which a decision about the request takes effect.
+    Delay { stage: Stage, admission: Admission, delay: Duration },
     /// The provider's answer for a name.
     Session { name: String, until: Until },
     /// A turn with room for the work of the request.
     Room,
     /// The format of a live track, which its input will supply.
     Description,
+}
+
+/// The decisions that are made about a request before it is answered, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The authenticator's, on whose behalf the request is made.
+    Authentication,
+    /// The application's.
+    Admission,
+}
+
+/// On whose behalf a request is made.
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) user: Option<String>,
+    /// A stream that the request may have, whatever the rights of the user are.
+    pub(crate) granted: Option<String>,
 }
 
 /// The event after which a waiting request is tried again.
@@ -51,13 +70,16 @@ pub(crate) enum Until {
     ProviderWakes,
     /// A frame of a live input.
     InputWakes,
+    /// The end of the time for which the request waits.
+    TimeIsOver,
 }
 
 impl Awaited {
     pub(crate) const fn until(&self) -> Until {
         match self {
             Self::Session { until, .. } => *until,
-            Self::Decision(_) => Until::ProviderWakes,
+            Self::Decision(..) => Until::ProviderWakes,
+            Self::Delay { .. } => Until::TimeIsOver,
             Self::Room => Until::NextTurn,
             Self::Description => Until::InputWakes,
         }

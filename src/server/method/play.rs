@@ -1,12 +1,13 @@
 //! PLAY (RFC 2326 section 10.5): determines the range, writes `RTP-Info`, starts the tracks.
 
+use crate::server::access::Action;
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::seek::{SeekTo, check_moves, move_tracks};
 use crate::server::method::selection::{Selection, is_track_playing};
-use crate::session::client_media::{TrackSetup, media_of, media_of_mut};
+use crate::session::client_media::{SessionMedia, TrackSetup, media_of, media_of_mut};
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{Range, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) fn play(
     answer: &mut Answer<'_>,
 ) -> Served {
     let selection = Selection::of(cx, request)?;
+    check_right(cx, request, &selection)?;
     selection.check_aggregate(cx.media_sessions, cx.pool)?;
     if !has_room_to_seek(cx, &selection) {
         return Err(NotServed::MustWait(Awaited::Room));
@@ -72,6 +74,23 @@ pub(crate) fn play(
     }
     let tracks = selection.tracks.into_iter().map(|(_, track)| track).collect();
     Ok(AfterAnswer::StartTracks { tracks, due: begin.due })
+}
+
+/// Fails if the requester may not play the stream any more, since the rights have changed.
+fn check_right(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    selection: &Selection,
+) -> Result<(), Refusal> {
+    let of = |media: &SessionMedia| media.media_session() == selection.media_session;
+    let session = cx.pool.session(selection.session);
+    let media = session.and_then(|session| session.media().find(|(_, media)| of(media)));
+    let name = media.map_or("", |(name, _)| name);
+    if cx.permits(request, Action::Play, name) {
+        return Ok(());
+    }
+    let name = name.to_owned();
+    cx.check_permission(request, Action::Play, &name)
 }
 
 /// Whether this turn has room for a PLAY that reads from a file of its own to find the position and

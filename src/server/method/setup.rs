@@ -22,7 +22,7 @@ pub(crate) fn setup(
 ) -> Served {
     let existing = cx.session_of(request)?;
     let url = request.request.url.as_str();
-    let found = find_track(cx, url, existing)?;
+    let found = find_track(cx, request, existing)?;
     let FoundTrack { media_session, ref name, control_in_query, .. } = found;
     let state = cx.media_sessions.get(media_session).ok_or(StatusCode::NOT_FOUND)?;
     let track = match found.track {

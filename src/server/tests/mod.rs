@@ -4,6 +4,8 @@
 //! play, [`invariants`] what must be true of the server at any time.
 
 mod abuse;
+mod access;
+mod access_rights;
 mod client;
 mod client_requests;
 mod client_sessions;
@@ -27,6 +29,7 @@ mod play;
 mod play_again;
 mod play_ranges;
 mod requests;
+mod secrets;
 mod sessions;
 mod setup;
 mod shared;

@@ -89,6 +89,7 @@ impl World {
     }
 
     pub(super) fn seeded(seed: u64, config: ServerConfig) -> Self {
+        super::secrets::search_the_log();
         let mut env = UsageEnvironment::simulated(seed);
         let addresses = [SERVER, SERVER_V6, SERVER_ON_LINK].map(|address| address.parse().unwrap());
         let server = RtspServer::new(&mut env, config, &addresses).unwrap();

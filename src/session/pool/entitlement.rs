@@ -37,6 +37,9 @@ impl<'a> Requester<'a> {
 }
 
 /// A rule for which requests may use the session that they name.
+///
+/// Under each rule but [`Anyone`](Self::Anyone), a session that was made on behalf of a user belongs
+/// to that user: requests on behalf of others, or of nobody, may not use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entitlement {
@@ -58,15 +61,15 @@ impl Entitlement {
     pub fn admits<M>(self, session: &Session<M>, requester: &Requester<'_>) -> bool {
         let same_address =
             || session.peer().ip().to_canonical() == requester.peer.ip().to_canonical();
+        let same_user = session.user().is_none_or(|user| requester.user == Some(user));
         match self {
             Self::Connection => {
-                session.connection().is_some() && session.connection() == requester.connection
+                let same = session.connection() == requester.connection;
+                session.connection().is_some() && same && same_user
             }
-            Self::Address => same_address(),
-            Self::User => match session.user() {
-                Some(user) => requester.user == Some(user),
-                None => same_address(),
-            },
+            Self::Address => same_address() && same_user,
+            Self::User if session.user().is_some() => same_user,
+            Self::User => same_address(),
             Self::Anyone => true,
         }
     }

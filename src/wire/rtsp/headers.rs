@@ -12,7 +12,9 @@ use std::fmt::{self, Display, Write as _};
 /// The fields are stored as text, one field a line; those of a received message are the received
 /// bytes. Each look-up searches the text: a message has few fields, of which few are looked up, and
 /// an index would cost more.
-#[derive(Clone, Debug, Default)]
+///
+/// `Debug` shows the names of fields with credentials, and not their values.
+#[derive(Clone, Default)]
 pub struct Headers<'a> {
     /// Each line is `name: value`, without control characters, and ends with LF or CR LF.
     lines: Cow<'a, str>,
@@ -144,6 +146,17 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// Fields with which others could make a request in somebody's name.
+const SECRET_FIELDS: [&str; 3] = ["Authorization", "Proxy-Authorization", "KeyMgmt"];
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_secret = |name: &str| SECRET_FIELDS.iter().any(|s| s.eq_ignore_ascii_case(name));
+        let shown = |(name, value)| (name, if is_secret(name) { "…" } else { value });
+        f.debug_map().entries(self.iter().map(shown)).finish()
+    }
+}
+
 impl PartialEq for Headers<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
@@ -263,6 +276,14 @@ mod tests {
         headers.remove("require");
         assert!(!headers.contains("Require"));
         assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn debug_output_has_no_credentials() {
+        let mut headers = Headers::new();
+        headers.push("authorization", "Basic YTpi");
+        headers.push("CSeq", 1);
+        assert_eq!(format!("{headers:?}"), r#"{"authorization": "…", "CSeq": "1"}"#);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::headers::{Headers, LineWriter, write_field, write_list, write_text};
 use super::status::StatusCode;
 use crate::wire::text::OneLine;
-use crate::wire::url::{RequestTarget, UrlError};
+use crate::wire::url::{Redacted, RequestTarget, UrlError};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 use std::io::Write as _;
@@ -102,7 +102,8 @@ impl Display for Version {
 }
 
 /// A Request-URI, exactly as received; [`target`](Self::target) parses it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// `Debug` shows no password and no token.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct RequestUri<'a>(Cow<'a, str>);
 
 impl<'a> RequestUri<'a> {
@@ -122,6 +123,12 @@ impl<'a> RequestUri<'a> {
     /// The URI is neither `*`, nor a path, nor an RTSP URL.
     pub fn target(&self) -> Result<RequestTarget<'_>, UrlError> {
         RequestTarget::parse(&self.0)
+    }
+}
+
+impl fmt::Debug for RequestUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestUri({})", Redacted(&self.0))
     }
 }
 

@@ -132,7 +132,7 @@ fn strangers_are_not_entitled() {
     let nobody = from(2, 4, None);
     let all = [owner, elsewhere, neighbour, nobody];
     for (entitlement, expected) in [
-        (Entitlement::default(), [true, false, true, false]),
+        (Entitlement::default(), [true, false, false, false]),
         (Entitlement::Connection, [true, false, false, false]),
         (Entitlement::User, [true, true, false, false]),
         (Entitlement::Anyone, [true; 4]),
