@@ -22,7 +22,13 @@ static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub(crate) enum Resolution {
     Found(Vec<SocketAddr>),
-    Pending { answer: Receiver<io::Result<Vec<SocketAddr>>>, trigger: EventTrigger },
+    Pending {
+        answer: Receiver<io::Result<Vec<SocketAddr>>>,
+        trigger: EventTrigger,
+    },
+    /// No answer will come; in a simulated world.
+    #[cfg(any(test, feature = "simulation"))]
+    Unanswered,
 }
 
 /// Counts a look-up for as long as it runs.
@@ -67,8 +73,12 @@ impl Resolution {
         }
         #[cfg(any(test, feature = "simulation"))]
         if env.is_simulated() {
-            let addresses = env.network()?.addresses_of(host)?;
-            return Ok(Self::Found(addresses.map(|ip| SocketAddr::new(ip, port)).collect()));
+            return Ok(match env.network()?.addresses_of(host)? {
+                Some(found) => {
+                    Self::Found(found.iter().map(|ip| SocketAddr::new(*ip, port)).collect())
+                }
+                None => Self::Unanswered,
+            });
         }
         let lookup = Lookup::begin()?;
         let trigger = env.create_medium_trigger(owner, key);
@@ -100,6 +110,8 @@ impl Resolution {
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Err(io::Error::other("no answer"))),
             },
+            #[cfg(any(test, feature = "simulation"))]
+            Self::Unanswered => None,
         }
     }
 

@@ -6,16 +6,21 @@ use riverrun::arena::RawId;
 use riverrun::env::{
     Event, EventKey, Interest, Medium, MediumHandle, MediumId, Timer, UsageEnvironment,
 };
-use riverrun::net::{TcpListener, TcpStream};
+use riverrun::net::{TcpListener, TcpStream, UdpSocket};
 use riverrun::wire::interleaved;
 use riverrun::wire::rtsp::{Incoming, Limits, Request, parse};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const KEY_LISTENER: u32 = 1;
 const KEY_CONNECTION: u32 = 2;
 const KEY_MEDIA: u32 = 3;
+/// Answers that are remembered.
+const MAX_ANSWERS: usize = 10_000;
+/// Where media over UDP come from.
+const UDP: &str = "10.0.0.1:7000";
 
 /// What the server does about a request.
 #[derive(Clone, Debug)]
@@ -24,31 +29,48 @@ pub(crate) enum Act {
     Honest,
     /// An answer with that status line and those header lines; `CSeq` is added.
     Answer(String),
+    /// The answer of an honest server, with another header line in place of its own.
+    Changed(String),
     /// These bytes as they are.
     Bytes(Vec<u8>),
     /// No answer.
     Silence,
     /// The connection is closed.
     Close,
+    /// These bytes, one a second.
+    Slowly(Vec<u8>),
+    /// The first bytes, and then the second every 20 ms for ever.
+    Endless(Vec<u8>, Vec<u8>),
 }
 
 /// What it sends, when the honest server would send media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Media {
     Honest,
     Nothing,
-    /// Only the first track.
-    FirstTrack,
+    /// Only this track.
+    Track(usize),
     /// Nothing after so many packets of each track.
     Until(u32),
+    /// What a lie makes of each track's packet of a number.
+    Made(fn(usize, u32) -> Vec<Packet>),
+}
+
+/// A packet that is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    Rtp(Vec<u8>),
+    Rtcp(Vec<u8>),
 }
 
 pub(crate) type Script = Box<dyn FnMut(&Request<'_>) -> Act>;
 
-/// A server of two tracks of sound, `PCMU` 20 ms a packet, over TCP alone.
+/// A server of two tracks, a packet every 20 ms each, over TCP alone unless told otherwise.
 pub(crate) struct Liar {
     script: Script,
     pub(crate) media: Media,
+    /// Where it sends media from, if UDP is served.
+    udp: Option<UdpSocket>,
     /// RTSP is spoken in an HTTP tunnel.
     pub(crate) is_tunnelled: bool,
     listener: TcpListener,
@@ -69,9 +91,23 @@ struct Connection {
     input: Vec<u8>,
     /// Of a tunnel's POST: the connection of its GET.
     answers_go_to: Option<u32>,
-    channels: Vec<u8>,
+    ways: Vec<Way>,
     is_playing: bool,
     sent: u32,
+    flow: Option<Flow>,
+}
+
+/// How a track goes to a client: by channels, or to the ports of an address.
+#[derive(Clone, Copy)]
+enum Way {
+    Tcp(u8),
+    Udp(SocketAddr),
+}
+
+/// Bytes that go on by themselves.
+enum Flow {
+    Slow(Vec<u8>, u32),
+    Endless(Vec<u8>),
 }
 
 pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=Liar\r\nt=0 0\r\na=control:*\r\n\
@@ -88,6 +124,7 @@ impl Liar {
         env.add(Self {
             script: Box::new(script),
             media: Media::Honest,
+            udp: None,
             is_tunnelled: false,
             listener,
             connections: BTreeMap::new(),
@@ -98,6 +135,19 @@ impl Liar {
             asked: Vec::new(),
             answers: Vec::new(),
         })
+    }
+
+    /// Reads no more of what its clients send over the connections that there are.
+    pub(crate) fn stop_listening(&mut self, env: &mut UsageEnvironment) {
+        for (id, connection) in &mut self.connections {
+            let key = EventKey { kind: KEY_CONNECTION, id: RawId { index: *id, generation: 0 } };
+            connection.stream.watch(env, self.me, key, Interest::default()).unwrap();
+        }
+    }
+
+    /// Serves UDP too.
+    pub(crate) fn serve_udp(&mut self, env: &mut UsageEnvironment) {
+        self.udp = Some(UdpSocket::bind(env, UDP.parse().unwrap()).unwrap());
     }
 
     /// The script of a server that has UDP alone (and sends nothing there).
@@ -143,7 +193,9 @@ impl Liar {
                 Incoming::Request(request) => self.answer(env, id, &request),
                 Incoming::Response(response) => {
                     let cseq = response.headers.cseq().expect("the number of a request");
-                    self.answers.push((cseq, response.status.code()));
+                    if self.answers.len() < MAX_ANSWERS {
+                        self.answers.push((cseq, response.status.code()));
+                    }
                 }
                 _ => {}
             }
@@ -182,11 +234,28 @@ impl Liar {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let cseq = request.headers.value("CSeq").unwrap_or_default();
         let bytes = match act {
-            Act::Honest => honest(connection, request),
+            Act::Honest => honest(connection, request, self.udp.is_some()),
+            Act::Changed(line) => {
+                let answer = honest(connection, request, self.udp.is_some());
+                let answer = String::from_utf8(answer).unwrap();
+                let name = &line[..=line.find(':').unwrap()];
+                let mut lines =
+                    answer.split("\r\n").map(|own| if own.starts_with(name) { &line } else { own });
+                let first = lines.next().unwrap_or_default();
+                lines.fold(first.to_owned(), |all, line| all + "\r\n" + line).into_bytes()
+            }
             Act::Answer(head) => format!("{head}\r\nCSeq: {cseq}\r\n\r\n").into_bytes(),
             Act::Bytes(bytes) => bytes,
             Act::Silence => return,
             Act::Close => return self.close_connection(env, id),
+            Act::Slowly(bytes) => {
+                connection.flow = Some(Flow::Slow(bytes, 0));
+                return;
+            }
+            Act::Endless(first, then) => {
+                connection.flow = Some(Flow::Endless(then));
+                first
+            }
         };
         send(&mut connection.stream, env, &bytes);
     }
@@ -207,33 +276,79 @@ impl Liar {
         }
     }
 
-    /// Sends what is neither a message nor a packet.
-    pub(crate) fn babble(&mut self, env: &mut UsageEnvironment) {
+    /// Sends these bytes on all connections, whatever they are.
+    pub(crate) fn say(&mut self, env: &mut UsageEnvironment, bytes: &[u8]) {
         for connection in self.connections.values_mut() {
-            send(&mut connection.stream, env, b"\x01\xFFnot a packet"[..13].as_ref());
+            send(&mut connection.stream, env, bytes);
+        }
+    }
+
+    /// Sends these bytes on all connections every 20 ms.
+    pub(crate) fn flood(&mut self, bytes: &[u8]) {
+        for connection in self.connections.values_mut() {
+            connection.flow = Some(Flow::Endless(bytes.to_vec()));
         }
     }
 
     fn send_media(&mut self, env: &mut UsageEnvironment) {
-        let media = self.media;
-        for connection in self.connections.values_mut().filter(|c| c.is_playing) {
+        let Self { media, udp, connections, .. } = self;
+        for connection in connections.values_mut() {
+            match &mut connection.flow {
+                Some(Flow::Slow(bytes, ticks)) => {
+                    *ticks += 1;
+                    if *ticks % 50 == 1 && !bytes.is_empty() {
+                        send(&mut connection.stream, env, &[bytes.remove(0)]);
+                    }
+                }
+                Some(Flow::Endless(bytes)) => send(&mut connection.stream, env, bytes),
+                None => {}
+            }
+            if !connection.is_playing {
+                continue;
+            }
             let number = connection.sent;
             connection.sent += 1;
-            for (track, channel) in connection.channels.iter().enumerate() {
-                let is_sent = match media {
-                    Media::Honest => true,
-                    Media::Nothing => false,
-                    Media::FirstTrack => track == 0,
-                    Media::Until(most) => number < most,
+            for (track, way) in connection.ways.iter().enumerate() {
+                let packets = match *media {
+                    Media::Honest => vec![honest_packet(track, number)],
+                    Media::Track(only) if track == only => vec![honest_packet(track, number)],
+                    Media::Until(most) if number < most => vec![honest_packet(track, number)],
+                    Media::Nothing | Media::Track(_) | Media::Until(_) => Vec::new(),
+                    Media::Made(make) => make(track, number),
                 };
-                if is_sent {
-                    send(&mut connection.stream, env, &packet(track, *channel, number));
+                for packet in packets {
+                    send_packet(&mut connection.stream, env, udp, *way, &packet);
                 }
             }
         }
         let key = EventKey { kind: KEY_MEDIA, ..EventKey::default() };
         let at = env.now() + Duration::from_millis(20);
         env.arm_timer(&mut self.timer, self.me, key, at);
+    }
+}
+
+fn send_packet(
+    stream: &mut TcpStream,
+    env: &mut UsageEnvironment,
+    udp: &mut Option<UdpSocket>,
+    way: Way,
+    packet: &Packet,
+) {
+    let (bytes, offset) = match packet {
+        Packet::Rtp(bytes) => (bytes, 0),
+        Packet::Rtcp(bytes) => (bytes, 1),
+    };
+    match (way, udp) {
+        (Way::Tcp(channel), _) => {
+            let mut framed = Vec::new();
+            assert!(interleaved::write(channel + offset, bytes, &mut framed));
+            send(stream, env, &framed);
+        }
+        (Way::Udp(to), Some(udp)) => {
+            let port = to.port() + u16::from(offset);
+            udp.send_to(env, bytes, SocketAddr::new(to.ip(), port)).unwrap();
+        }
+        (Way::Udp(_), None) => {}
     }
 }
 
@@ -247,21 +362,30 @@ fn send(stream: &mut TcpStream, env: &mut UsageEnvironment, mut bytes: &[u8]) {
     }
 }
 
-/// An RTP packet of a track, interleaved.
-fn packet(track: usize, channel: u8, number: u32) -> Vec<u8> {
-    let (payload_type, units) = if track == 0 { (96, 1800) } else { (0, 160) };
-    let mut rtp = vec![0x80, payload_type];
-    rtp.extend_from_slice(&(number as u16).to_be_bytes());
-    rtp.extend_from_slice(&number.wrapping_mul(units).to_be_bytes());
-    rtp.extend_from_slice(&(track as u32 + 7).to_be_bytes());
+fn honest_packet(track: usize, number: u32) -> Packet {
+    Packet::Rtp(rtp(track, number as u16, number.wrapping_mul(UNITS[track % 2])))
+}
+
+/// Units of timestamps in 20 ms, for each track.
+pub(crate) const UNITS: [u32; 2] = [1800, 160];
+
+/// The SSRC of a track.
+pub(crate) const fn ssrc(track: usize) -> u32 {
+    track as u32 + 7
+}
+
+/// An RTP packet of a track.
+pub(crate) fn rtp(track: usize, sequence: u16, timestamp: u32) -> Vec<u8> {
+    let mut rtp = vec![0x80, if track == 0 { 96 } else { 0 }];
+    rtp.extend_from_slice(&sequence.to_be_bytes());
+    rtp.extend_from_slice(&timestamp.to_be_bytes());
+    rtp.extend_from_slice(&ssrc(track).to_be_bytes());
     rtp.extend_from_slice(&[0xFF; 160]);
-    let mut framed = Vec::new();
-    assert!(interleaved::write(channel, &rtp, &mut framed));
-    framed
+    rtp
 }
 
 /// What an honest server answers.
-fn honest(connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
+fn honest(connection: &mut Connection, request: &Request<'_>, has_udp: bool) -> Vec<u8> {
     let cseq = request.headers.value("CSeq").unwrap_or_default();
     let mut head = format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n");
     let mut body = "";
@@ -276,16 +400,23 @@ fn honest(connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
         }
         "SETUP" => {
             let transport = request.headers.value("Transport").unwrap_or_default();
-            if !transport.contains("interleaved") {
-                head = head.replace("200 OK", "461 Unsupported Transport");
-            } else {
-                let channel = connection.channels.len() as u8 * 2;
-                connection.channels.push(channel);
+            let port = transport.split(';').find_map(|p| p.strip_prefix("client_port="));
+            let session = "Session: 12345678;timeout=30";
+            if transport.contains("interleaved") {
+                let channel = connection.ways.len() as u8 * 2;
+                connection.ways.push(Way::Tcp(channel));
+                let channels = format!("{channel}-{}", channel + 1);
                 head += &format!(
-                    "Session: 12345678;timeout=30\r\n\
-                     Transport: RTP/AVP/TCP;unicast;interleaved={channel}-{}\r\n",
-                    channel + 1
+                    "{session}\r\nTransport: RTP/AVP/TCP;unicast;interleaved={channels}\r\n"
                 );
+            } else if let (Some(ports), true) = (port, has_udp) {
+                let port = ports.split('-').next().unwrap().parse().unwrap();
+                connection
+                    .ways
+                    .push(Way::Udp(SocketAddr::new(connection.stream.peer_addr().ip(), port)));
+                head += &format!("{session}\r\nTransport: {transport};server_port=7000-7001\r\n");
+            } else {
+                head = head.replace("200 OK", "461 Unsupported Transport");
             }
         }
         "PLAY" => {
@@ -323,9 +454,10 @@ impl Medium for Liar {
                         stream,
                         input: Vec::new(),
                         answers_go_to: None,
-                        channels: Vec::new(),
+                        ways: Vec::new(),
                         is_playing: false,
                         sent: 0,
+                        flow: None,
                     };
                     self.connections.insert(id, connection);
                 }
@@ -340,6 +472,7 @@ impl Medium for Liar {
 
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
+        self.udp.take().into_iter().for_each(|udp| udp.close(env));
         for (_, connection) in std::mem::take(&mut self.connections) {
             connection.stream.close(env);
         }

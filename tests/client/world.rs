@@ -6,6 +6,7 @@ use riverrun::client::{
 use riverrun::codec::{CodecParameters, PcmEncoding};
 use riverrun::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use riverrun::media::live::{LiveSender, Sent};
+use riverrun::rtp::rtcp::NtpTime;
 use riverrun::server::{
     FileSessionOptions, FolderProvider, LiveTrackOptions, RtspServer, ServerConfig,
 };
@@ -42,6 +43,10 @@ pub(crate) struct Got {
     pub(crate) at: Instant,
     pub(crate) data: Vec<u8>,
     pub(crate) discontinuity: bool,
+    pub(crate) damaged: bool,
+    pub(crate) synchronized: bool,
+    /// When it was captured, since the Unix epoch.
+    pub(crate) wall_clock: Option<Duration>,
 }
 
 enum News {
@@ -109,6 +114,9 @@ impl World {
                         at: now,
                         data: frame.data.to_vec(),
                         discontinuity: frame.discontinuity,
+                        damaged: frame.damaged,
+                        synchronized: frame.synchronized,
+                        wall_clock: frame.wall_clock.map(NtpTime::to_unix),
                     };
                     return teller.send(News::Frame(got)).expect("the world is there");
                 }

@@ -319,12 +319,18 @@ impl Player {
     /// Takes what the client and the tracks have, and does what is due.
     fn follow_up(&mut self, env: &mut UsageEnvironment) {
         self.deliver_frames(env);
+        self.handle_news(env);
+        self.handle_deadlines(env);
+        self.update_tracks(env);
+        // What was begun may have failed at once: of that no further event comes.
+        self.handle_news(env);
+        self.arm(env);
+    }
+
+    fn handle_news(&mut self, env: &mut UsageEnvironment) {
         while let Some(event) = self.client.as_mut().and_then(RtspClient::poll_event) {
             self.handle_client_event(env, event);
         }
-        self.handle_deadlines(env);
-        self.update_tracks(env);
-        self.arm(env);
     }
 
     fn deliver_frames(&mut self, env: &mut UsageEnvironment) {

@@ -82,9 +82,11 @@ impl Player {
     }
 
     /// Since when a track is silent that should not be: one that has been heard, and any of video.
-    /// A camera may have audio in its description and none to send.
+    /// A camera may have audio in its description and none to send. A goodbye ends a track only of a
+    /// presentation that has an end; in others the sender may begin anew, and is missed if it does
+    /// not.
     fn silent_since(&self, track: &Track, watch: Watch) -> Option<Instant> {
-        if has_ended(track, watch) {
+        if watch.end.is_some() && has_ended(track, watch) {
             return None;
         }
         let subsession = self.media.as_ref()?.subsession(track.number())?;

@@ -136,6 +136,8 @@ impl RtspClient {
         let Link::Up(connection) = &mut self.link else { return };
         if let Err(e) = connection.send_answer(env, &response.to_bytes()) {
             self.disconnect(env, Disconnection::Io(e));
+        } else if connection.takes_no_answers() {
+            self.disconnect(env, Disconnection::Stalled);
         }
     }
 }

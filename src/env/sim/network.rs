@@ -49,7 +49,8 @@ pub struct Simulation {
     /// Sockets that count against a host's limit.
     pub(super) open: BTreeMap<IpAddr, usize>,
     pub(super) hosts: Hosts,
-    names: BTreeMap<String, Vec<IpAddr>>,
+    /// Addresses of host names; `None`: look-ups get no answer.
+    names: BTreeMap<String, Option<Vec<IpAddr>>>,
     pub(super) statistics: NetworkStatistics,
     /// Registrations that have become ready since the loop last checked.
     pub(crate) edges: Vec<(RawId, Readiness)>,
@@ -114,15 +115,23 @@ impl Simulation {
 
     /// Gives a host name its addresses, in order of preference; without any, the name is unknown.
     pub fn set_name(&mut self, name: &str, addresses: &[IpAddr]) {
-        self.names.insert(name.to_owned(), addresses.to_vec());
+        self.names.insert(name.to_owned(), Some(addresses.to_vec()));
     }
 
-    /// The addresses of a host name.
-    pub(crate) fn addresses_of(&self, name: &str) -> io::Result<impl Iterator<Item = IpAddr>> {
-        let addresses = self.names.get(name).filter(|addresses| !addresses.is_empty());
-        let addresses = addresses
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host name is not known"))?;
-        Ok(addresses.iter().copied())
+    /// Lets look-ups of a host name go without an answer, until
+    /// [`set_name`](Self::set_name) gives the name addresses; a look-up that has begun before that
+    /// stays without one.
+    pub fn set_unanswered_name(&mut self, name: &str) {
+        self.names.insert(name.to_owned(), None);
+    }
+
+    /// The addresses of a host name; `None` if there is no answer.
+    pub(crate) fn addresses_of(&self, name: &str) -> io::Result<Option<&[IpAddr]>> {
+        match self.names.get(name) {
+            Some(None) => Ok(None),
+            Some(Some(addresses)) if !addresses.is_empty() => Ok(Some(addresses)),
+            _ => Err(io::Error::new(io::ErrorKind::NotFound, "the host name is not known")),
+        }
     }
 
     /// Sets the number of sockets that each host without a limit of its own may have open.
