@@ -69,6 +69,7 @@ corpora! {
     sinks { mp4_writer }
     rtp { source, receiver, rtcp_instance, sink }
     rtsp { machine }
+    http { tunnel }
     client { media_session, player }
     server { operations, connection }
 }

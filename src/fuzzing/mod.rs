@@ -4,6 +4,7 @@ pub mod audio;
 pub mod client;
 #[cfg(test)]
 mod corpora;
+pub mod http;
 pub mod media;
 pub mod rtp;
 pub mod rtsp;

@@ -24,7 +24,10 @@ mod opener;
 pub(crate) use carrier::Carrier;
 #[cfg(test)]
 pub(crate) use hostile::{Hostile, Hostility};
-pub(crate) use http_tunnel::HttpTunnel;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use http_tunnel::Base64Input;
+use http_tunnel::{HttpFront, ServedTunnel};
+pub(crate) use http_tunnel::{HttpHead, HttpMethod, HttpRequest, HttpTunnel, Post};
 pub(crate) use opener::Opener;
 
 use super::tcp::TcpStream;
@@ -45,6 +48,10 @@ pub(crate) struct ByteStream {
 enum Kind {
     Carrier(Carrier),
     HttpTunnel(Box<HttpTunnel>),
+    HttpFront(Box<HttpFront>),
+    ServedTunnel(Box<ServedTunnel>),
+    /// The carrier has become part of another stream.
+    Empty,
     #[cfg(test)]
     Hostile(Box<Hostile>),
 }
@@ -88,6 +95,9 @@ impl ByteStream {
         match &self.kind {
             Kind::Carrier(carrier) => carrier.is_established(),
             Kind::HttpTunnel(tunnel) => tunnel.is_established(),
+            Kind::HttpFront(_) => false,
+            Kind::ServedTunnel(tunnel) => tunnel.is_established(),
+            Kind::Empty => true,
             #[cfg(test)]
             Kind::Hostile(_) => true,
         }
@@ -98,6 +108,9 @@ impl ByteStream {
         match &self.kind {
             Kind::Carrier(carrier) => carrier.is_encrypted(),
             Kind::HttpTunnel(tunnel) => tunnel.is_encrypted(),
+            Kind::HttpFront(front) => front.carrier().is_encrypted(),
+            Kind::ServedTunnel(tunnel) => tunnel.is_encrypted(),
+            Kind::Empty => false,
             #[cfg(test)]
             Kind::Hostile(_) => false,
         }
@@ -118,6 +131,9 @@ impl ByteStream {
         match &mut self.kind {
             Kind::Carrier(carrier) => carrier.watch(env, owner, key, wants),
             Kind::HttpTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
+            Kind::HttpFront(front) => front.watch(env, owner, key, wants),
+            Kind::ServedTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
+            Kind::Empty => Ok(()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.watch(env, owner, key, wants),
         }
@@ -136,6 +152,9 @@ impl ByteStream {
         match &mut self.kind {
             Kind::Carrier(carrier) => carrier.handle_readiness(env, ready),
             Kind::HttpTunnel(tunnel) => tunnel.handle_readiness(env, ready),
+            Kind::HttpFront(front) => front.handle_readiness(env, ready),
+            Kind::ServedTunnel(tunnel) => tunnel.handle_readiness(env, ready),
+            Kind::Empty => Ok(Readiness::NONE),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.handle_readiness(env, ready),
         }
@@ -150,6 +169,8 @@ impl ByteStream {
         match &mut self.kind {
             Kind::Carrier(carrier) => carrier.read(env, buf),
             Kind::HttpTunnel(tunnel) => tunnel.read(env, buf),
+            Kind::ServedTunnel(tunnel) => tunnel.read(env, buf),
+            Kind::HttpFront(_) | Kind::Empty => Err(io::ErrorKind::WouldBlock.into()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.read(env, buf),
         }
@@ -171,6 +192,9 @@ impl ByteStream {
                 let first = bufs.iter().find(|buf| !buf.is_empty());
                 tunnel.write(env, first.map_or(&[], |buf| buf))
             }
+            Kind::HttpFront(front) => front.carrier_mut().write_vectored(env, bufs),
+            Kind::ServedTunnel(tunnel) => tunnel.write_vectored(env, bufs),
+            Kind::Empty => Err(io::ErrorKind::NotConnected.into()),
             #[cfg(test)]
             Kind::Hostile(hostile) => {
                 let first = bufs.iter().find(|buf| !buf.is_empty());
@@ -187,6 +211,9 @@ impl ByteStream {
         match &mut self.kind {
             Kind::Carrier(carrier) => carrier.write(env, buf),
             Kind::HttpTunnel(tunnel) => tunnel.write(env, buf),
+            Kind::HttpFront(front) => front.carrier_mut().write(env, buf),
+            Kind::ServedTunnel(tunnel) => tunnel.write_vectored(env, &[IoSlice::new(buf)]),
+            Kind::Empty => Err(io::ErrorKind::NotConnected.into()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.write(env, buf),
         }
@@ -197,6 +224,8 @@ impl ByteStream {
         match &self.kind {
             Kind::Carrier(carrier) => carrier.has_buffered_input(),
             Kind::HttpTunnel(tunnel) => tunnel.has_buffered_input(),
+            Kind::ServedTunnel(tunnel) => tunnel.has_buffered_input(),
+            Kind::HttpFront(_) | Kind::Empty => false,
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.has_buffered_input(),
         }
@@ -208,8 +237,85 @@ impl ByteStream {
         match &self.kind {
             Kind::Carrier(carrier) => carrier.is_flushed(),
             Kind::HttpTunnel(tunnel) => tunnel.is_flushed(),
+            Kind::HttpFront(front) => front.carrier().is_flushed(),
+            Kind::ServedTunnel(tunnel) => tunnel.is_flushed(),
+            Kind::Empty => true,
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.is_flushed(),
+        }
+    }
+
+    // A server's connection that begins with HTTP
+
+    /// Waits for an HTTP request, of which `received` was read.
+    pub(crate) fn begin_http(&mut self, received: &[u8]) {
+        self.kind = match std::mem::replace(&mut self.kind, Kind::Empty) {
+            Kind::Carrier(carrier) => {
+                Kind::HttpFront(Box::new(HttpFront::new(carrier, received.to_vec())))
+            }
+            other => other,
+        };
+    }
+
+    /// What is known of the HTTP request that is waited for; `None`: none is.
+    pub(crate) fn http_head(&self) -> Option<HttpHead> {
+        match &self.kind {
+            Kind::HttpFront(front) => Some(front.head()),
+            _ => None,
+        }
+    }
+
+    /// Goes on without HTTP; returns all bytes that have arrived.
+    pub(crate) fn end_http(&mut self) -> Vec<u8> {
+        match std::mem::replace(&mut self.kind, Kind::Empty) {
+            Kind::HttpFront(front) => {
+                let (carrier, received) = front.into_parts();
+                self.kind = Kind::Carrier(carrier);
+                received
+            }
+            other => {
+                self.kind = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Makes a tunnel of the connection, which has received a GET.
+    pub(crate) fn open_tunnel(&mut self) {
+        self.kind = match std::mem::replace(&mut self.kind, Kind::Empty) {
+            // What may have come behind the head means nothing.
+            Kind::HttpFront(front) => {
+                Kind::ServedTunnel(Box::new(ServedTunnel::new(front.into_body().0)))
+            }
+            other => other,
+        };
+    }
+
+    /// Takes the connection, which has received a POST, for a tunnel, and stops its notifications.
+    pub(crate) fn take_post(
+        &mut self,
+        env: &mut UsageEnvironment,
+        owner: MediumHandle,
+        key: EventKey,
+    ) -> io::Result<Option<Post>> {
+        match std::mem::replace(&mut self.kind, Kind::Empty) {
+            Kind::HttpFront(front) => {
+                let (mut carrier, received) = front.into_body();
+                carrier.unwatch(env, owner, key)?;
+                Ok(Some(Post::new(carrier, received)))
+            }
+            other => {
+                self.kind = other;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Adds the connection of a POST to a tunnel, which gives it back if it has no use for it.
+    pub(crate) fn add_post(&mut self, post: Post) -> Result<(), Post> {
+        match &mut self.kind {
+            Kind::ServedTunnel(tunnel) => tunnel.add_post(post),
+            _ => Err(post),
         }
     }
 
@@ -235,6 +341,9 @@ impl ByteStream {
         match &mut self.kind {
             Kind::Carrier(carrier) => carrier.unwatch(env, owner, key),
             Kind::HttpTunnel(tunnel) => tunnel.unwatch(env, owner, key),
+            Kind::HttpFront(front) => front.carrier_mut().unwatch(env, owner, key),
+            Kind::ServedTunnel(tunnel) => tunnel.unwatch(env, owner, key),
+            Kind::Empty => Ok(()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.unwatch(env, owner, key),
         }
@@ -245,6 +354,9 @@ impl ByteStream {
         match self.kind {
             Kind::Carrier(carrier) => carrier.close(env),
             Kind::HttpTunnel(tunnel) => tunnel.close(env),
+            Kind::HttpFront(front) => front.into_parts().0.close(env),
+            Kind::ServedTunnel(tunnel) => tunnel.close(env),
+            Kind::Empty => {}
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.close(env),
         }

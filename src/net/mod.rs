@@ -32,7 +32,11 @@ mod wants;
 pub(crate) use address::site;
 pub use address::{own_address, with_port};
 pub use batch::Datagrams;
-pub(crate) use byte_stream::{ByteStream, HttpTunnel, Opener};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use byte_stream::Base64Input;
+pub(crate) use byte_stream::{
+    ByteStream, HttpHead, HttpMethod, HttpRequest, HttpTunnel, Opener, Post,
+};
 #[cfg(test)]
 pub(crate) use byte_stream::{Hostile, Hostility};
 pub use groupsock::Groupsock;

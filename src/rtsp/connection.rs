@@ -3,7 +3,7 @@
 
 use crate::env::{EventKey, MediumHandle, Readiness, Timer, UsageEnvironment};
 use crate::ids::ClientSessionId;
-use crate::net::{ByteStream, Wants};
+use crate::net::{ByteStream, HttpHead, Post, Wants};
 use crate::rtsp::channels::Channels;
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::machine::{Input, MessageMachine, Overdue, Received, RequestError};
@@ -32,6 +32,9 @@ pub(crate) struct Connection<O> {
     timer: Timer,
     /// Time by which the byte stream is to be established; `None` once it is.
     handshake_until: Option<Instant>,
+    handshake_timeout: Duration,
+    /// Whether the peer has begun to speak RTSP.
+    has_begun: bool,
     /// Sessions that were created, or are streamed, over this connection.
     /// A set, since one connection may set up very many.
     pub(crate) sessions: BTreeSet<ClientSessionId>,
@@ -71,6 +74,8 @@ impl<O: Copy + PartialEq> Connection<O> {
         let stream = stream.into();
         let until = || now.checked_add(config.handshake_timeout);
         Self {
+            handshake_timeout: config.handshake_timeout,
+            has_begun: false,
             handshake_until: if stream.is_established() { None } else { until() },
             stream,
             machine: MessageMachine::new(config, now),
@@ -137,11 +142,15 @@ impl<O: Copy + PartialEq> Connection<O> {
         ready: Readiness,
     ) -> io::Result<Readiness> {
         let may = self.stream.handle_readiness(env, ready)?;
+        self.note_established(env);
+        Ok(may)
+    }
+
+    fn note_established(&mut self, env: &UsageEnvironment) {
         if self.handshake_until.is_some() && self.stream.is_established() {
             self.handshake_until = None;
             self.machine.note_alive(env.now());
         }
-        Ok(may)
     }
 
     /// Whether the byte stream is established, so that messages may pass.
@@ -152,6 +161,49 @@ impl<O: Copy + PartialEq> Connection<O> {
     /// Whether nobody on the way can read what is sent.
     pub(crate) const fn is_encrypted(&self) -> bool {
         self.stream.is_encrypted()
+    }
+
+    // HTTP before RTSP
+
+    /// Whether the peer has not begun to speak RTSP. To be asked before each input; the first that
+    /// [begins](Self::begin_input) is RTSP.
+    pub(crate) const fn is_new(&self) -> bool {
+        !self.has_begun
+    }
+
+    /// Waits for an HTTP request, of which `received` was read. From now on the time for a
+    /// handshake runs, until a tunnel is complete.
+    pub(crate) fn begin_http(&mut self, received: &[u8], now: Instant) {
+        self.stream.begin_http(received);
+        self.handshake_until = now.checked_add(self.handshake_timeout);
+    }
+
+    /// See [`ByteStream::http_head`].
+    pub(crate) fn http_head(&self) -> Option<HttpHead> {
+        self.stream.http_head()
+    }
+
+    /// See [`ByteStream::end_http`].
+    pub(crate) fn end_http(&mut self) -> Vec<u8> {
+        self.handshake_until = None;
+        self.stream.end_http()
+    }
+
+    /// See [`ByteStream::open_tunnel`].
+    pub(crate) fn open_tunnel(&mut self) {
+        self.stream.open_tunnel();
+    }
+
+    /// See [`ByteStream::take_post`].
+    pub(crate) fn take_post(&mut self, env: &mut UsageEnvironment) -> io::Result<Option<Post>> {
+        self.stream.take_post(env, self.owner, self.key)
+    }
+
+    /// See [`ByteStream::add_post`].
+    pub(crate) fn add_post(&mut self, env: &UsageEnvironment, post: Post) -> Result<(), Post> {
+        self.stream.add_post(post)?;
+        self.note_established(env);
+        Ok(())
     }
 
     // Input
@@ -175,6 +227,7 @@ impl<O: Copy + PartialEq> Connection<O> {
 
     /// See [`MessageMachine::begin_input`].
     pub(crate) fn begin_input<'a>(&mut self, fresh: &'a [u8]) -> Input<'a> {
+        self.has_begun = true;
         self.machine.begin_input(fresh)
     }
 

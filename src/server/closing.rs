@@ -85,6 +85,7 @@ impl RtspServer {
     fn close_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
         let Some(connection) = self.connections.remove(id) else { return };
         self.waiting.remove(id);
+        self.tunnels.remove(id);
         connection.close(env);
         if let Some(authenticator) = &mut self.authenticator {
             authenticator.connection_closed(id);

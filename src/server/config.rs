@@ -38,9 +38,12 @@ pub struct ServerConfig {
     pub max_connections_per_peer: usize,
     /// Requests of one connection that are served in one turn of the loop. Default: 16.
     pub requests_per_turn: usize,
-    /// Time within which the TLS handshake of a connection must be over. No client can extend it.
-    /// Default: 10 s.
+    /// Time within which the TLS handshake of a connection must be over, and within which both
+    /// connections of an HTTP tunnel must be there. No client can extend it. Default: 10 s.
     pub handshake_timeout: Duration,
+    /// Whether RTSP is spoken in HTTP too, on the same addresses, with clients that come through a
+    /// proxy: in a tunnel made of a GET and a POST. Default: `true`.
+    pub http_tunnels: bool,
     /// Whether media may be sent in plain UDP to clients whose RTSP connection is TLS. If not, such
     /// a transport is answered 461, and clients ask for the connection itself or for SRTP. Default:
     /// `false`.
@@ -108,6 +111,7 @@ impl Default for ServerConfig {
             max_connections_per_peer: 256,
             requests_per_turn: 16,
             handshake_timeout: Duration::from_secs(10),
+            http_tunnels: true,
             allow_plain_udp_over_tls: false,
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(65),

@@ -3,6 +3,7 @@
 use crate::env::{Readiness, UsageEnvironment};
 use crate::ids::ConnectionId;
 use crate::rtsp::machine::Received;
+use crate::server::http::is_foreign;
 use crate::server::rtsp_server::RtspServer;
 use crate::warned::Breach;
 use std::io;
@@ -22,6 +23,10 @@ impl RtspServer {
             Ok(ready) => ready,
             Err(e) => return self.end_connection(env, id, &e.to_string()),
         };
+        if connection.is_new() && connection.http_head().is_some() {
+            self.handle_http(env, id);
+            return self.update_connection(env, id);
+        }
         if ready.writable {
             match connection.flush(env) {
                 Ok(0) => {}
@@ -43,7 +48,14 @@ impl RtspServer {
         // Lent out, so that requests can be answered where they were read to.
         let mut buffer = std::mem::take(&mut self.read_buffer);
         match connection.read(env, &mut buffer) {
-            Ok(n) => self.process_input(env, id, buffer.get(..n).unwrap_or_default()),
+            Ok(n) => {
+                let input = buffer.get(..n).unwrap_or_default();
+                if connection.is_new() && is_foreign(input) {
+                    self.begin_foreign(env, id, input);
+                } else {
+                    self.process_input(env, id, input);
+                }
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => self.end_connection(env, id, &e.to_string()),
         }

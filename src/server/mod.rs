@@ -18,6 +18,7 @@ mod connections;
 mod endings;
 mod events;
 mod hooks;
+mod http;
 mod incoming;
 mod inputs;
 mod listener;
@@ -31,6 +32,7 @@ mod rtsp_server;
 pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 pub(crate) mod waiting;
 
 pub use crate::ids::{ClientSessionId, ConnectionId, InputId, MediaSessionId, StreamId};

@@ -15,6 +15,7 @@ use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
+use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
 use crate::session::media_sessions::MediaSessions;
@@ -70,6 +71,7 @@ pub struct RtspServer {
     /// Peers whose violations have been logged.
     pub(crate) warned: Warned<(IpAddr, Breach)>,
     pub(crate) connections: Connections,
+    pub(crate) tunnels: Tunnels,
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
     pub(crate) pool: SessionPool<SessionMedia>,
@@ -130,6 +132,7 @@ impl RtspServer {
             accept_warned_at: None,
             warned: Warned::new(),
             connections: Connections::default(),
+            tunnels: Tunnels::default(),
             media_sessions: MediaSessions::default(),
             pool_watch: None,
             hooks: Box::new(NoHooks),

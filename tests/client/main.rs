@@ -7,4 +7,6 @@ mod multicast;
 mod player;
 mod plug;
 mod requests;
+#[cfg(feature = "tls")]
+mod tls;
 mod world;

@@ -12,7 +12,7 @@ fn there() -> bool {
     have("FFmpeg", &["ffmpeg", "-version"]) && have("ffprobe", &["ffprobe", "-version"])
 }
 
-fn ffmpeg() -> Command {
+pub(crate) fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-y", "-loglevel", "warning"]);
     command
@@ -35,7 +35,7 @@ fn output(kind: Kind) -> &'static [&'static str] {
 }
 
 /// Adds an output file for each track.
-fn outputs(command: &mut Command, tracks: &[Kind], prefix: &str) {
+pub(crate) fn outputs(command: &mut Command, tracks: &[Kind], prefix: &str) {
     for (index, &kind) in tracks.iter().enumerate() {
         let which = if kind.is_video() { "0:v:0" } else { "0:a:0" };
         command.args(["-map", which]).args(output(kind)).arg(format!("{prefix}{index}"));

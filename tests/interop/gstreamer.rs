@@ -10,9 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The system's own, which has the packages that come with the system's GStreamer.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-fn there() -> bool {
+pub(crate) fn there() -> bool {
     ["rtspsrc", "rtph264depay", "rtph265depay", "rtpL8depay", "h264parse", "h265parse"]
         .iter()
         .all(|e| have(&format!("GStreamer's {e}"), &["gst-inspect-1.0", "--exists", e]))
@@ -59,7 +59,7 @@ pub(crate) fn ts_packets(file: &str, gap: usize) -> Result<Vec<u8>, String> {
 }
 
 /// What arrived of each track, and what GStreamer complained of meanwhile.
-fn receive(
+pub(crate) fn receive(
     media: &Media,
     url: &str,
     over: &str,

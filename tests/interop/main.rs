@@ -11,6 +11,7 @@ mod ffmpeg;
 mod gstreamer;
 mod live555;
 mod media;
+mod secure;
 mod server;
 mod sessions;
 mod streams;

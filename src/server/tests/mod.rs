@@ -38,6 +38,7 @@ mod targets;
 #[cfg(feature = "tls")]
 mod tls;
 mod transform;
+mod tunnel;
 mod turns;
 mod waiting;
 mod world;

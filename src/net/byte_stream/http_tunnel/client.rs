@@ -1,11 +1,9 @@
-//! [`HttpTunnel`]: a byte stream in two HTTP connections, from the client's side, as QuickTime
-//! introduced it and cameras and proxies know it: the response to a GET that does not end carries
-//! what comes, and a POST that does not end carries what goes, in base64. A cookie tells the server
-//! that the two belong together.
+//! [`HttpTunnel`]: the client's end of a tunnel through HTTP.
 
-use super::carrier::Carrier;
-use super::opener::Opener;
+use super::words::{CONTENT_TYPE, COOKIE};
 use crate::env::{EventKey, MediumHandle, Readiness, UsageEnvironment};
+use crate::net::byte_stream::carrier::Carrier;
+use crate::net::byte_stream::opener::Opener;
 use crate::net::wants::Wants;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,14 +50,13 @@ impl HttpTunnel {
     ) -> Self {
         let path = if path.is_empty() { "/" } else { path };
         let common = format!(
-            "Host: {host}\r\nx-sessioncookie: {cookie}\r\nPragma: no-cache\r\n\
+            "Host: {host}\r\n{COOKIE}: {cookie}\r\nPragma: no-cache\r\n\
              Cache-Control: no-cache\r\n"
         );
-        let get =
-            format!("GET {path} HTTP/1.0\r\n{common}Accept: application/x-rtsp-tunnelled\r\n\r\n");
+        let get = format!("GET {path} HTTP/1.0\r\n{common}Accept: {CONTENT_TYPE}\r\n\r\n");
         // The length says nothing: the request does not end.
         let post_head = format!(
-            "POST {path} HTTP/1.0\r\n{common}Content-Type: application/x-rtsp-tunnelled\r\n\
+            "POST {path} HTTP/1.0\r\n{common}Content-Type: {CONTENT_TYPE}\r\n\
              Content-Length: 32767\r\nExpires: Sun, 9 Jan 1972 00:00:00 GMT\r\n\r\n"
         );
         Self {
@@ -73,15 +70,15 @@ impl HttpTunnel {
         }
     }
 
-    pub(super) fn is_established(&self) -> bool {
+    pub(crate) fn is_established(&self) -> bool {
         self.state == State::Open
     }
 
-    pub(super) const fn is_encrypted(&self) -> bool {
+    pub(crate) const fn is_encrypted(&self) -> bool {
         self.incoming.is_encrypted()
     }
 
-    pub(super) fn watch(
+    pub(crate) fn watch(
         &mut self,
         env: &mut UsageEnvironment,
         owner: MediumHandle,
@@ -98,7 +95,7 @@ impl HttpTunnel {
         }
     }
 
-    pub(super) fn unwatch(
+    pub(crate) fn unwatch(
         &mut self,
         env: &mut UsageEnvironment,
         owner: MediumHandle,
@@ -111,7 +108,7 @@ impl HttpTunnel {
         }
     }
 
-    pub(super) fn handle_readiness(
+    pub(crate) fn handle_readiness(
         &mut self,
         env: &mut UsageEnvironment,
         ready: Readiness,
@@ -183,7 +180,7 @@ impl HttpTunnel {
         Ok(())
     }
 
-    pub(super) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, env: &mut UsageEnvironment, buf: &mut [u8]) -> io::Result<usize> {
         if self.state != State::Open {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -198,7 +195,7 @@ impl HttpTunnel {
     }
 
     /// Takes bytes, all or a large part of them, if none are on their way.
-    pub(super) fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, env: &mut UsageEnvironment, buf: &[u8]) -> io::Result<usize> {
         if self.state != State::Open || !self.unsent.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -208,16 +205,16 @@ impl HttpTunnel {
         Ok(taken.len())
     }
 
-    pub(super) fn has_buffered_input(&self) -> bool {
+    pub(crate) fn has_buffered_input(&self) -> bool {
         let is_open = matches!(self.state, State::Open);
         is_open && (!self.received.is_empty() || self.incoming.has_buffered_input())
     }
 
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         self.unsent.is_empty() && self.outgoing.as_ref().is_none_or(Carrier::is_flushed)
     }
 
-    pub(super) fn close(mut self, env: &mut UsageEnvironment) {
+    pub(crate) fn close(mut self, env: &mut UsageEnvironment) {
         if let Err(e) = self.flush(env) {
             log::trace!("an HTTP tunnel: {e}");
         }
