@@ -46,7 +46,13 @@ const CAMERA: Program = program!("camera", "--port");
 const RECEIVER: Program = program!("receiver", "--port");
 const RTSP_CLIENT: Program = program!("rtsp_client", "");
 const OPEN_RTSP: Program = program!("open_rtsp", "");
-const PROGRAMS: [Program; 11] = [
+/// Its source is a folder: its options are in the main file.
+const RTSP_PROBE: Program = Program {
+    name: "rtsp_probe",
+    source: include_str!("../examples/rtsp_probe/main.rs"),
+    port_option: "",
+};
+const PROGRAMS: [Program; 12] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -58,6 +64,7 @@ const PROGRAMS: [Program; 11] = [
     RECEIVER,
     RTSP_CLIENT,
     OPEN_RTSP,
+    RTSP_PROBE,
 ];
 
 impl Program {
@@ -300,7 +307,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 30] = [
+    let wrong: [(&Program, &[&str], &str); 33] = [
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),
@@ -331,6 +338,9 @@ fn wrong_arguments_are_named() {
         (&OPEN_RTSP, &["-s", "soon", "rtsp://127.0.0.1/"], "-s"),
         (&OPEN_RTSP, &["-D", "0", "rtsp://127.0.0.1/"], "zero"),
         (&OPEN_RTSP, &["rtsp://127.0.0.1:9/"], "cannot connect"),
+        (&RTSP_PROBE, &[], "URL"),
+        (&RTSP_PROBE, &["ftp://127.0.0.1/"], "URL"),
+        (&RTSP_PROBE, &["--seconds", "-1", "rtsp://127.0.0.1/"], "--seconds"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,20 +29,24 @@ pub(crate) type Failure = Box<dyn Error>;
 const PROBE_STEP: usize = 1 << 20;
 
 /// The whole of a program: reads its arguments, runs it, says on standard error what went wrong.
-pub(crate) fn run<O>(
+/// What the program returns is its exit status.
+pub(crate) fn run<O, T: Termination>(
     name: &str,
     help: &str,
     options: impl FnOnce(&mut Arguments) -> Result<O, Stop>,
-    program: impl FnOnce(O) -> Result<(), Failure>,
+    program: impl FnOnce(O) -> Result<T, Failure>,
 ) -> ExitCode {
     start_logging();
     let result = match options(&mut Arguments(lexopt::Parser::from_env())) {
-        Ok(options) => program(options),
-        Err(Stop::Help) => io::stdout().write_all(help.as_bytes()).map_err(Into::into),
+        Ok(options) => program(options).map(Termination::report),
+        Err(Stop::Help) => {
+            let told = io::stdout().write_all(help.as_bytes());
+            told.map(Termination::report).map_err(Into::into)
+        }
         Err(Stop::Wrong(e)) => Err(format!("{e}\nTry --help.").into()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(e) => {
             // Where standard error is closed there is nobody left to tell.
             let _ = writeln!(io::stderr(), "{name}: {e}");

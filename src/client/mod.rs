@@ -73,6 +73,7 @@ pub use media_session::{
 };
 pub use player::{
     PlayedTrack, Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, ReconnectPolicy,
+    ServerFacts,
 };
 pub use rtsp_client::{InterleavedPacket, PacketHandler, RtspClient};
 pub use track::TrackCounters;

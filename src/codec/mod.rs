@@ -13,6 +13,8 @@ pub mod h265;
 pub mod mpeg_audio;
 mod parameters;
 mod set_table;
+mod video_facts;
 
 pub use parameters::{CodecParameters, OtherCodec, PcmEncoding};
 pub(crate) use set_table::MAX_PARAMETER_SET;
+pub use video_facts::VideoFacts;

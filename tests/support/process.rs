@@ -177,7 +177,7 @@ fn each_line(pipe: impl Read + Send + 'static, mut f: impl FnMut(String) + Send 
 }
 
 /// Where cargo puts an example: beside the folder of the running test.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     let path = profile.join("examples").join(name);

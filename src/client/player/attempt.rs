@@ -6,6 +6,7 @@ use crate::client::media_session::{ContentFacts, MediaSession};
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
 use crate::client::player::phase::{KeepAlive, Phase};
+use crate::client::player::server_facts::ServerFacts;
 use crate::client::player::session::ServerSessions;
 use crate::client::requests;
 use crate::client::track::Track;
@@ -22,6 +23,7 @@ impl Player {
         self.described_url = url.to_string();
         self.has_changed_transport = false;
         self.refuses_get_parameter = false;
+        self.server = ServerFacts::default();
         let Some(client) = &mut self.client else { return };
         if let Err(e) = client.set_server(env, &url) {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
@@ -183,6 +185,7 @@ impl Player {
         request: RequestId,
         response: &Response<'_>,
     ) {
+        self.server.note(response);
         if let Some(session) = response.headers.value("Session") {
             if self.sessions.note_response(session) && self.has_begun() {
                 self.keep_alive.begin(env.now(), self.sessions.keep_alive_interval());
@@ -203,7 +206,6 @@ impl Player {
         match &mut self.phase {
             Phase::Asking(id) if *id == request => {
                 // That a server does not know OPTIONS says nothing of DESCRIBE.
-                self.has_get_parameter = response.headers.lists("Public", "GET_PARAMETER");
                 self.describe(env, true);
             }
             Phase::Describing { request: id, .. } if *id == request => {

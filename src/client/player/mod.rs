@@ -10,6 +10,7 @@ mod config;
 mod event;
 mod phase;
 mod play;
+mod server_facts;
 mod session;
 mod setup;
 mod time_line;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use config::{PlayerConfig, ReconnectPolicy};
 pub use event::{PlayerEnd, PlayerError, PlayerEvent};
+pub use server_facts::ServerFacts;
 
 use crate::client::back_channel::BackChannel;
 use crate::client::event::RequestId;
@@ -89,9 +91,9 @@ pub struct Player {
     /// The server does not even answer when the back channel is asked for.
     without_back_channel: bool,
     sessions: ServerSessions,
-    /// The server offers GET_PARAMETER.
-    has_get_parameter: bool,
-    /// It does not know it.
+    /// What the server has told of itself in this attempt.
+    server: ServerFacts,
+    /// The server does not know GET_PARAMETER.
     refuses_get_parameter: bool,
     keep_alive: KeepAlive,
     /// Whether media are to come over TCP, once that is known.
@@ -172,7 +174,7 @@ impl Player {
             back_channel: None,
             without_back_channel: false,
             sessions: ServerSessions::default(),
-            has_get_parameter: false,
+            server: ServerFacts::default(),
             refuses_get_parameter: false,
             keep_alive: KeepAlive::default(),
             over_tcp: None,
@@ -203,6 +205,11 @@ impl Player {
     /// The presentation, as the server has described it; `None` before.
     pub const fn media(&self) -> Option<&MediaSession> {
         self.media.as_ref()
+    }
+
+    /// What the server has told of itself: at the last attempt, until the next begins.
+    pub const fn server(&self) -> &ServerFacts {
+        &self.server
     }
 
     /// What was odd in the server's answers and was accepted nevertheless: in the description, and

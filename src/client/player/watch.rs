@@ -10,6 +10,7 @@ use crate::client::requests;
 use crate::client::track::Track;
 use crate::client::transport::{MediaTransport, TransportPolicy};
 use crate::env::{EventKey, UsageEnvironment};
+use crate::wire::rtsp::Method;
 use std::time::{Duration, Instant};
 
 /// Silence at the end of a presentation after which it is taken for the end.
@@ -125,7 +126,7 @@ impl Player {
 
     fn send_keep_alive(&mut self, env: &mut UsageEnvironment) {
         let Some(media) = &self.media else { return };
-        let gets = self.has_get_parameter && !self.refuses_get_parameter;
+        let gets = self.server.offers(&Method::GetParameter) && !self.refuses_get_parameter;
         let sessions = self.sessions.sessions(media).into_iter();
         let made: Vec<_> = sessions
             .map(|(url, id)| match gets {
