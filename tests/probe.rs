@@ -6,7 +6,7 @@ mod process;
 
 use process::{Server, example, testdata};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -169,7 +169,7 @@ fn the_exit_status_tells_why_it_does_not_play() {
         assert_eq!(status(&server.url("no-such-film")), 4);
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap();
         assert_eq!(status(&format!("rtsp://{closed}/x")), 2);
-        assert_eq!(status(&format!("rtsp://{}/x", web_server())), 2);
+        assert_eq!(status(&format!("rtsp://{}/x", impostor(not_rtsp))), 2);
         assert_eq!(status("http://127.0.0.1/"), 1);
     }
 }
@@ -205,18 +205,12 @@ fn who_is_not_let_in_is_told_and_no_password_is() {
 
 #[test]
 fn a_server_that_says_yes_to_all_and_sends_nothing_is_seen_through() {
-    let address = yes_server();
-    let url = format!("rtsp://{address}/x");
+    let url = format!("rtsp://{}/x", impostor(yes));
     let json = probe_json(&["--tcp", &url]);
     assert_eq!((&json["status"], &json["exit"]), (&"no_media".into(), &5.into()), "{json}");
     assert_eq!(json["tracks"][0]["codec"], "PCMU", "{json}");
     let json = probe_json(&["--tcp", "--check", "--seconds", "0.2", &url]);
     assert_eq!((&json["status"], &json["exit"]), (&"check_failed".into(), &6.into()), "{json:#}");
-    let verdict = |section: &str| {
-        let checks = json["checks"].as_array().unwrap().iter();
-        checks.filter(|c| c["section"] == section).map(|c| c["verdict"].as_str().unwrap()).collect()
-    };
-    let verdict = |section: &str| -> Vec<&str> { verdict(section) };
     for (section, verdicts) in [
         ("RFC 2326 10, 12.28", &["FAIL"][..]),
         ("RFC 2326 12.17", &["ok"]),
@@ -232,12 +226,38 @@ fn a_server_that_says_yes_to_all_and_sends_nothing_is_seen_through() {
         ("RFC 2326 12.33", &["note"]),
         ("RFC 2326 10.7", &["ok"]),
     ] {
-        assert_eq!(verdict(section), verdicts, "{section}: {json:#}");
+        assert_eq!(verdicts_of(&json, section), verdicts, "{section}: {json:#}");
     }
 }
 
+#[test]
+fn packets_that_are_not_what_was_announced_are_seen() {
+    let url = format!("rtsp://{}/x", impostor(lie));
+    let json = probe_json(&["--tcp", "--check", "--seconds", "0.2", &url]);
+    assert_eq!(json["exit"], 6, "{json:#}");
+    for (section, verdicts) in [
+        ("RFC 2326 10.8", &["ok"][..]),
+        ("RFC 2326 10.6", &["ok"]),
+        ("RFC 3550 5.1", &["FAIL", "FAIL"]),
+        ("RFC 2326 C.1.3, RFC 3550 5.1", &["FAIL"]),
+        ("RFC 2326 12.39", &["FAIL"]),
+        ("RFC 2326 12.33", &["ok", "FAIL", "FAIL"]),
+        ("RFC 3550 6.2, 6.3.1", &["ok"]),
+        ("RFC 3550 6.1", &["FAIL"]),
+        ("RFC 3550 6.4.1", &["FAIL", "FAIL", "ok"]),
+    ] {
+        assert_eq!(verdicts_of(&json, section), verdicts, "{section}: {json:#}");
+    }
+}
+
+fn verdicts_of<'j>(json: &'j Value, section: &str) -> Vec<&'j str> {
+    let checks = json["checks"].as_array().expect("a list").iter();
+    let of_section = checks.filter(|check| check["section"] == section);
+    of_section.map(|check| check["verdict"].as_str().expect("a word")).collect()
+}
+
 /// Listens, and has a thread of its own answer each request with what `answer` makes of its head.
-fn server(answer: fn(&str) -> String) -> SocketAddr {
+fn impostor(answer: fn(&str) -> Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("bound");
     thread::spawn(move || {
@@ -248,45 +268,96 @@ fn server(answer: fn(&str) -> String) -> SocketAddr {
     address
 }
 
-fn converse(stream: TcpStream, answer: fn(&str) -> String) {
+fn converse(stream: TcpStream, answer: fn(&str) -> Vec<u8>) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            if stream.read_line(&mut head).unwrap_or(0) == 0 {
-                return;
+            // What the receiver reports is none of a request's.
+            if !head.is_empty() || !skips_packet(&mut stream) {
+                if stream.read_line(&mut head).unwrap_or(0) == 0 {
+                    return;
+                }
             }
         }
-        if stream.get_mut().write_all(answer(&head).as_bytes()).is_err() {
+        if stream.get_mut().write_all(&answer(&head)).is_err() {
             return;
         }
     }
 }
 
-fn web_server() -> SocketAddr {
-    server(|_| "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned())
+/// Reads an interleaved packet, if there is one.
+fn skips_packet(stream: &mut BufReader<TcpStream>) -> bool {
+    let mut prefix = [0; 4];
+    if stream.fill_buf().map_or(true, |bytes| bytes.first() != Some(&b'$'))
+        || stream.read_exact(&mut prefix).is_err()
+    {
+        return false;
+    }
+    let mut packet = vec![0; usize::from(u16::from_be_bytes([prefix[2], prefix[3]]))];
+    stream.read_exact(&mut packet).is_ok()
 }
 
-/// It answers each request with 200, and sends no packet.
-fn yes_server() -> SocketAddr {
-    server(|head| {
-        let header = |name: &str| {
-            let line = head.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.to_owned()
-        };
-        let mut answer = format!("RTSP/1.0 200 OK\r\n{}\r\n", header("CSeq: "));
-        let mut body = "";
-        match head.split(' ').next() {
-            Some("OPTIONS") => answer.push_str("Public: OPTIONS, DESCRIBE\r\n"),
-            Some("DESCRIBE") => {
-                body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";
-                answer.push_str("Content-Type: application/sdp\r\n");
-            }
-            Some("SETUP") => {
-                answer.push_str(&format!("Session: 12345678\r\n{}\r\n", header("Transport: ")));
-            }
-            _ => {}
+fn not_rtsp(_: &str) -> Vec<u8> {
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec()
+}
+
+fn header<'h>(head: &'h str, name: &str) -> &'h str {
+    head.lines().find(|line| line.starts_with(name)).unwrap_or_default()
+}
+
+const PCMU: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";
+
+/// Answers each request with 200, whatever it is.
+fn yes(head: &str) -> Vec<u8> {
+    let mut answer = format!("RTSP/1.0 200 OK\r\n{}\r\n", header(head, "CSeq: "));
+    let mut body = "";
+    match head.split(' ').next() {
+        Some("OPTIONS") => answer.push_str("Public: OPTIONS, DESCRIBE\r\n"),
+        Some("DESCRIBE") => {
+            body = PCMU;
+            answer.push_str("Content-Type: application/sdp\r\n");
         }
-        format!("{answer}Content-Length: {}\r\n\r\n{body}", body.len())
-    })
+        Some("SETUP") => {
+            let transport = header(head, "Transport: ");
+            answer.push_str(&format!("Session: 12345678\r\n{transport}\r\n"));
+        }
+        _ => {}
+    }
+    format!("{answer}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The same, but announces other packets than it sends.
+fn lie(head: &str) -> Vec<u8> {
+    let (cseq, transport) = (header(head, "CSeq: "), header(head, "Transport: "));
+    let is_played = header(head, "Session: ") == "Session: 12345678";
+    let more = match head.split(' ').next() {
+        Some("OPTIONS") => {
+            "Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER\r\n".to_owned()
+        }
+        Some("SETUP") if transport.contains("TCP") => {
+            format!("Session: 12345678\r\n{transport};ssrc=00000001\r\n")
+        }
+        Some("PLAY") if is_played && header(head, "Range: ") != "" => {
+            let url = head.split(' ').nth(1).unwrap_or_default();
+            format!("RTP-Info: url={url};seq=9;rtptime=900000\r\n")
+        }
+        Some("SETUP" | "PLAY") => {
+            return format!("RTSP/1.0 461 No\r\n{cseq}\r\n\r\n").into_bytes();
+        }
+        _ => return yes(head),
+    };
+    let mut answer = format!("RTSP/1.0 200 OK\r\n{cseq}\r\n{more}\r\n").into_bytes();
+    if more.starts_with("RTP-Info") {
+        // Packets of another SSRC and payload type, of which two lack, and one that is none.
+        for sequence in [1, 2, 5] {
+            answer.extend([b'$', 0, 0, 16, 0x80, 8, 0, sequence, 0, 0, 0, 160 - sequence]);
+            answer.extend([0, 0, 0, 2, 1, 2, 3, 4]);
+        }
+        answer.extend([b'$', 0, 0, 12, 0xBF, 8, 0, 6, 0, 0, 0, 0, 0, 0, 0, 2]);
+        // A sender report of a third SSRC, of another time, without a CNAME.
+        answer.extend([b'$', 1, 0, 28, 0x80, 200, 0, 6, 0, 0, 0, 3, 0xE0, 0, 0, 0, 0, 0, 0, 0]);
+        answer.extend([0, 15, 0, 0, 0, 0, 0, 3, 0, 0, 0, 12]);
+    }
+    answer
 }

@@ -131,8 +131,6 @@ pub(crate) struct Dialogue {
     env: UsageEnvironment,
     stop: Arc<AtomicBool>,
     line: MediumId<Line>,
-    /// Connections that the server has ended.
-    pub(crate) closed: u32,
     /// Why there was no connection at last.
     pub(crate) disconnection: Option<String>,
 }
@@ -159,7 +157,7 @@ impl Dialogue {
             line.client = Some(client);
             Ok::<_, Failure>(())
         })??;
-        Ok(Self { env, stop, line, closed: 0, disconnection: None })
+        Ok(Self { env, stop, line, disconnection: None })
     }
 
     fn with<R>(
@@ -206,7 +204,6 @@ impl Dialogue {
     fn note(&mut self, news: ClientEvent) -> Result<(), Failure> {
         match news {
             ClientEvent::Disconnected(why) => {
-                self.closed += 1;
                 self.disconnection = Some(why.to_string());
             }
             ClientEvent::Response { .. } | ClientEvent::Failed { .. } => {

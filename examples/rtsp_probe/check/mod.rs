@@ -80,9 +80,15 @@ impl Checker {
         self.play(&media)
     }
 
-    /// Sends a request, and waits for its answer.
+    /// Sends a request, and waits for its answer. Who is not let in checks no further.
     fn ask(&mut self, request: Request<'static>) -> Result<Answer, Cut> {
-        Ok(self.talk.ask(request)?)
+        let answer = self.talk.ask(request)?;
+        match &answer {
+            Err(why) if Status::of_failure(&why.0) == Status::Refused => {
+                Err(Cut::Server(Status::Refused, why.0.to_string()))
+            }
+            _ => Ok(answer),
+        }
     }
 
     fn offers(&self, method: &Method) -> bool {

@@ -107,10 +107,16 @@ impl Checker {
         let server = RtspUrl::parse(&self.url).map_err(Failure::from)?;
         let url = format!("{}/{NO_NAME}", RtspUrl { path: Default::default(), ..server });
         let accept = [("Accept", "application/sdp")];
-        let answer = self.ask(request(Method::Describe, &url, &accept))?;
+        let answer = self.talk.ask(request(Method::Describe, &url, &accept))?;
         let check = ("an unknown presentation is answered 404", "RFC 2326 7.1.1");
-        // Many cameras have one presentation, under whatever name; 403 tells a stranger nothing.
-        self.list.status(&answer, &[404], &[200, 401, 403, 410], check);
+        match &answer {
+            // A name that this user may not see, or anybody.
+            Err(why) if Status::of_failure(&why.0) == Status::Refused => {
+                self.list.add(Verdict::Note, check, seen(&answer));
+            }
+            // Many cameras have one presentation, under whatever name.
+            _ => self.list.status(&answer, &[404], &[200, 403, 410], check),
+        }
         Ok(())
     }
 

@@ -82,8 +82,8 @@ impl Checker {
         self.list.add(verdict, check, told);
     }
 
-    /// Sets up a track for playing: over TCP or UDP, in the session if there is one. `is_first`:
-    /// the answer is checked.
+    /// Sets up a track for playing: over TCP or UDP, in the session if there is one. `None` if the
+    /// server does not.
     pub(super) fn set_up(
         &mut self,
         (number, url): (u32, &str),
