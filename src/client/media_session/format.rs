@@ -13,6 +13,9 @@ const UNSTATED: u8 = 96;
 /// Encoding name where the description states none.
 const UNNAMED: &str = "unknown";
 
+/// Most formats of a medium that are looked at.
+const MAX_FORMATS: usize = 32;
+
 /// What a client makes of the formats of a media description.
 pub(super) struct ReadFormat {
     pub(super) format: PayloadFormat,
@@ -21,6 +24,9 @@ pub(super) struct ReadFormat {
     pub(super) is_raw: bool,
 }
 
+/// Chooses the format: of those in the `m=` line, which are in the order of preference (RFC 4566
+/// section 5.14), the first that the registry knows and whose parameters it can use; else the first
+/// that it knows, else the first of all, received as raw payloads.
 pub(super) fn read_format(
     media: &MediaDescription,
     formats: &FormatRegistry,
@@ -34,20 +40,29 @@ pub(super) fn read_format(
         kinds.extend(["video", "audio", "application"]);
     }
     for name in kinds {
-        let named = MediaDescription { media: name.to_owned(), ..media.clone() };
-        let Ok(format) = formats.format_in(&named) else { continue };
-        if name != media.media {
-            odd.note(format_args!("{} of the medium {:?}", format.encoding_name, media.media));
+        let mut named = MediaDescription { media: name.to_owned(), ..media.clone() };
+        let mut refused = None;
+        for payload_type in media.payload_types().take(MAX_FORMATS) {
+            named.formats = vec![payload_type.to_string()];
+            let Ok(format) = formats.format_in(&named) else { continue };
+            match formats.parameters(&format) {
+                Ok(parameters) => {
+                    if name != media.media {
+                        let codec = &format.encoding_name;
+                        odd.note(format_args!("{codec} of the medium {:?}", media.media));
+                    }
+                    if let Some((_, e)) = refused {
+                        odd.note(format_args!("{e}: another format is received"));
+                    }
+                    note_parameter_sets(&format, &parameters, odd);
+                    return ReadFormat { format, parameters, is_raw: false };
+                }
+                Err(e) => _ = refused.get_or_insert((format, e)),
+            }
         }
-        match formats.parameters(&format) {
-            Ok(parameters) => {
-                note_parameter_sets(&format, &parameters, odd);
-                return ReadFormat { format, parameters, is_raw: false };
-            }
-            Err(e) => {
-                odd.note(format_args!("{e}: received as raw payloads"));
-                return raw(format);
-            }
+        if let Some((format, e)) = refused {
+            odd.note(format_args!("{e}: received as raw payloads"));
+            return raw(format);
         }
     }
     match FormatRegistry::opaque().format_in(media) {

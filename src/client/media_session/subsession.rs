@@ -41,7 +41,8 @@ pub struct MediaSubsession {
     pub connection: Option<Connection>,
     /// The group, if the connection address is one.
     pub multicast: Option<MulticastGroup>,
-    /// Payload format, the payload type included.
+    /// Payload format, the payload type included. Of several in the `m=` line this is the first
+    /// whose codec is known and whose parameters can be used; else the first.
     pub format: PayloadFormat,
     /// Parameters of the codec; those of a codec that is not known repeat the description.
     pub parameters: CodecParameters,

@@ -121,6 +121,26 @@ fn the_first_payload_type_that_is_known_is_received() {
 }
 
 #[test]
+fn of_several_formats_the_first_that_can_be_received_is() {
+    // Dual tones beside the voice, in either order, and a codec whose parameters no stream has.
+    let tones = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15";
+    let aac = "a=rtpmap:97 MPEG4-GENERIC/44100\r\na=fmtp:97 mode=AAC-hbr;config=zz";
+    let of = |m: &str, lines: &str| super::session(media(&format!("{m}\r\n{lines}")));
+    for m in ["m=audio 0 RTP/AVP 0 101", "m=audio 0 RTP/AVP 101 0"] {
+        assert_eq!(format(&of(m, tones)), is("PCMU", 8_000, 0, false), "{m}");
+    }
+    assert_eq!(format(&of("m=audio 0 RTP/AVP 8 0", "")), is("PCMA", 8_000, 8, false));
+    let text = media(&format!("m=audio 0 RTP/AVP 97 8 0\r\n{aac}"));
+    assert_eq!(format(&odd(text, "another format is received")), is("PCMA", 8_000, 8, false));
+    let text = media(&format!("m=audio 0 RTP/AVP 97 101\r\n{aac}\r\n{tones}"));
+    let session = odd(text, "received as raw payloads");
+    assert_eq!(format(&session), is("MPEG4-GENERIC", 44_100, 97, true));
+    // None is known: the first.
+    let session = of("m=video 0 RTP/AVP 99 98", "a=rtpmap:98 VP9/90000\r\na=rtpmap:99 AV1/90000");
+    assert_eq!(format(&session), is("AV1", 90_000, 99, true));
+}
+
+#[test]
 fn rtpmap_without_a_clock_rate_and_with_no_channels() {
     let session = odd(media("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264"), "taken for 96 H264/90000");
     assert_eq!(format(&session), is("H264", 90_000, 96, false));
