@@ -27,14 +27,18 @@ first key frame, rates, loss and jitter.
 
 Usage: rtsp_probe [OPTIONS] URL       rtsp://USER:SECRET@host/path, percent-encoded
 
-  --seconds N    listen for so many seconds (default: 3; with --check: 8)
-  -t, --tcp      receive over the RTSP connection (default: over UDP, and TCP where that fails)
-  --udp          receive over UDP alone
-  -u USER SECRET name and password
-  --check        check how the server keeps to RFC 2326 and RFC 3550: a line each, with ok, FAIL or
-                 note, what was checked, the section, and what was seen
-  --json         print JSON; the names of its members stay the same
-  --help         this text
+  --seconds N           listen for so many seconds (default: 3; with --check: 8)
+  -t, --tcp             receive over the RTSP connection (default: over UDP, and TCP where that fails)
+  --udp                 receive over UDP alone
+  -u USER SECRET        name and password
+  --ca FILE             of rtsps servers, trust those that an authority in this PEM file knows
+                        (default: those that an authority knows that the system trusts)
+  --fingerprint SHA256  trust only the server with this certificate
+  --insecure            trust any server: who sits on the way can read and change everything
+  --check               check how the server keeps to RFC 2326 and RFC 3550: a line each, with ok,
+                        FAIL or note, what was checked, the section, and what was seen
+  --json                print JSON; the names of its members stay the same
+  --help                this text
 
 Exit status: 0 it plays (with --check: nothing fails); 1 wrong arguments, or anything else; 2 not
 reached: no connection, or no RTSP server there; 3 refused (401, 403); 4 not found (404); 5 no media
@@ -85,6 +89,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 let secret: String = arguments.parsed("-u", "text")?;
                 config.client.credentials = Some(UserCredentials::new(user, secret));
             }
+            Some(name) if support::takes_trust(&mut config.client, name, arguments)? => {}
             Some("--seconds") => duration = Some(seconds(arguments, "--seconds")?),
             Some("--check") => checks = true,
             Some("--json") => json = true,

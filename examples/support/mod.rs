@@ -1,5 +1,5 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
-#![allow(dead_code)] // not every program uses all of it
+#![allow(dead_code, unused_imports)] // not every program uses all of it
 
 mod tls;
 

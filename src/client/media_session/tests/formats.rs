@@ -125,7 +125,7 @@ fn of_several_formats_the_first_that_can_be_received_is() {
     // Dual tones beside the voice, in either order, and a codec whose parameters no stream has.
     let tones = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15";
     let aac = "a=rtpmap:97 MPEG4-GENERIC/44100\r\na=fmtp:97 mode=AAC-hbr;config=zz";
-    let of = |m: &str, lines: &str| super::session(media(&format!("{m}\r\n{lines}")));
+    let of = |m: &str, lines: &str| session(media(&format!("{m}\r\n{lines}")));
     for m in ["m=audio 0 RTP/AVP 0 101", "m=audio 0 RTP/AVP 101 0"] {
         assert_eq!(format(&of(m, tones)), is("PCMU", 8_000, 0, false), "{m}");
     }
