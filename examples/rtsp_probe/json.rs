@@ -4,15 +4,15 @@
 //! A probe: `url`, `status` (`plays`, `failed`, `unreachable`, `refused`, `not_found`, `no_media`),
 //! `exit`, `error`, `server` {`address`, `software`, `methods`, `session_timeout_s`}, `session`
 //! {`name`, `info`, `tool`, `range`, `duration_s`, `control_url`}, `odd`, `skipped_bytes`,
-//! `transport`, `attempts`, `ended`, `times_ms` {`connected`, `described`, `playing`, `first_frame`,
-//! `first_key_frame`}, and `tracks`, each {`number`, `kind`, `codec`, `payload_type`, `clock_rate`,
-//! `channels`, `fmtp`, `control_url`, `back_channel`, `raw`, `error`, `video` {`width`, `height`,
-//! `frame_rate`, `profile`, `profile_idc`, `level`, `high_tier`, `chroma`, `bit_depth`}, `audio`
-//! {`coding`, `sampling_rate`, `channels`}, `parameter_sets` {`vps`, `sps`, `pps`, `config`: lists
-//! of hexadecimal digits}, `received` {`transport`, `frames`, `key_frames`, `damaged_frames`,
-//! `bytes`, `frame_rate`, `bit_rate`, `first_frame_ms`, `first_key_frame_ms`, `packets`, `lost`,
-//! `late`, `rejected`, `jitter_ms`, `ssrc`, `rtcp_packets`, `cname`, `synchronized`,
-//! `capture_times`}}.
+//! `transport`, `attempts`, `ended`, `times_ms` {`connected`, `described`, `playing`,
+//! `first_frame`, `first_key_frame`}, and `tracks`, each {`number`, `kind`, `codec`,
+//! `payload_type`, `clock_rate`, `channels`, `fmtp`, `control_url`, `bandwidth` (stated, in bit/s),
+//! `back_channel`, `raw`, `error`, `video` {`width`, `height`, `frame_rate`, `profile`,
+//! `profile_idc`, `level`, `high_tier`, `chroma`, `bit_depth`}, `audio` {`coding`, `sampling_rate`,
+//! `channels`}, `parameter_sets` {`vps`, `sps`, `pps`, `config`: lists of hexadecimal digits},
+//! `received` {`transport`, `frames`, `key_frames`, `damaged_frames`, `bytes`, `frame_rate`,
+//! `bit_rate`, `first_frame_ms`, `first_key_frame_ms`, `packets`, `lost`, `late`, `rejected`,
+//! `jitter_ms`, `ssrc`, `rtcp_packets`, `cname`, `synchronized`, `capture_times`}}.
 //!
 //! With `--check`: `url`, `status` (`plays`, `check_failed`, or as above), `exit`, `error`, `ok`,
 //! `failed`, `noted`, and `checks`, each {`verdict` (`ok`, `FAIL`, `note`), `what`, `section`,
@@ -79,6 +79,7 @@ fn track(track: &TrackFindings) -> Value {
         "channels": format.channels,
         "fmtp": format.fmtp,
         "control_url": described.control_url,
+        "bandwidth": described.bandwidth,
         "back_channel": described.is_back_channel,
         "raw": described.is_raw,
         "error": track.failure.as_ref().map(|(_, why)| why),
