@@ -1,12 +1,18 @@
 //! A player in the simulated world: with the crate's own server, and with servers that lie.
 
+mod back_channel;
+mod camera;
+mod control;
 mod day;
 mod liar;
 mod lying;
 mod multicast;
+mod oddities;
 mod player;
 mod plug;
+mod recording;
 mod requests;
 #[cfg(feature = "tls")]
 mod tls;
+mod transports;
 mod world;

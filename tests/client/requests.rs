@@ -53,23 +53,26 @@ impl Owner {
 }
 
 /// A world with one client.
-struct Asking {
-    world: World,
+pub(crate) struct Asking {
+    pub(crate) world: World,
     owner: MediumId<Owner>,
 }
 
-fn asking(config: RtspClientConfig) -> Asking {
+pub(crate) fn asking(config: RtspClientConfig) -> Asking {
     let mut world = World::new(11);
     let owner = world.env.add(Owner { client: None, config, news: Vec::new() });
     Asking { world, owner }
 }
 
 impl Asking {
-    fn server(&mut self, url: &str) {
+    pub(crate) fn server(&mut self, url: &str) {
         self.with(|client, env| client.set_server(env, &RtspUrl::parse(url).unwrap()).unwrap());
     }
 
-    fn with<R>(&mut self, f: impl FnOnce(&mut RtspClient, &mut UsageEnvironment) -> R) -> R {
+    pub(crate) fn with<R>(
+        &mut self,
+        f: impl FnOnce(&mut RtspClient, &mut UsageEnvironment) -> R,
+    ) -> R {
         let with = |owner: &mut Owner, env: &mut UsageEnvironment| {
             let result = f(owner.client.as_mut().unwrap(), env);
             owner.take_news();
@@ -84,7 +87,7 @@ impl Asking {
     }
 
     /// The news of the time that passes.
-    fn news(&mut self, seconds: f64) -> Vec<ClientEvent> {
+    pub(crate) fn news(&mut self, seconds: f64) -> Vec<ClientEvent> {
         self.world.run_secs(seconds);
         std::mem::take(&mut self.world.env.medium_mut(self.owner).unwrap().news)
     }
