@@ -90,10 +90,10 @@ fn at_rest(scheme: &str) -> u64 {
     let address = if scheme == "rtsps" { tls } else { plain };
     let (answered, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     // What is shared by all connections is there before.
-    let mut taken = 0;
+    let (mut taken, mut threads) = (0, Vec::new());
     for round in 1..=2 {
+        threads.push(ask(&format!("{scheme}://{address}/"), &answered, &stop));
         let clients = measure(|| {
-            let thread = ask(&format!("{scheme}://{address}/"), &answered, &stop);
             let begun = Instant::now();
             while answered.load(Ordering::Relaxed) < CLIENTS * round {
                 assert!(
@@ -103,12 +103,12 @@ fn at_rest(scheme: &str) -> u64 {
                 );
                 env.turn(Some(Duration::from_millis(20))).unwrap();
             }
-            drop(thread);
         });
         taken = u64::try_from(clients.bytes_current).unwrap();
     }
-    stop.store(true, Ordering::Relaxed);
     assert_eq!(env.medium(server).unwrap().connection_count(), 2 * CLIENTS);
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().expect("nobody was cut off"));
     taken / CLIENTS as u64
 }
 

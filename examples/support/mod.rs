@@ -3,6 +3,7 @@
 
 mod tls;
 
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use tls::{Tls, takes_trust};
 
 use riverrun::env::{MediumId, UsageEnvironment};

@@ -328,6 +328,16 @@ impl ByteStream {
         }
     }
 
+    /// Number of bytes that sockets have taken, where bytes are accepted before: if it grows, the
+    /// peer reads. 0 of a stream that accepts what the socket takes.
+    pub(crate) const fn sent(&self) -> u64 {
+        match &self.kind {
+            Kind::Carrier(carrier) => carrier.sent(),
+            Kind::ServedTunnel(tunnel) => tunnel.sent(),
+            _ => 0,
+        }
+    }
+
     /// Stops all notifications, including those for the stream's own work.
     ///
     /// # Errors

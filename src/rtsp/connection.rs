@@ -141,7 +141,11 @@ impl<O: Copy + PartialEq> Connection<O> {
         env: &mut UsageEnvironment,
         ready: Readiness,
     ) -> io::Result<Readiness> {
+        let sent = self.stream.sent();
         let may = self.stream.handle_readiness(env, ready)?;
+        if self.stream.sent() != sent {
+            self.machine.note_progress(env.now());
+        }
         self.note_established(env);
         Ok(may)
     }
@@ -191,6 +195,8 @@ impl<O: Copy + PartialEq> Connection<O> {
 
     /// See [`ByteStream::open_tunnel`].
     pub(crate) fn open_tunnel(&mut self) {
+        // What comes in it is RTSP from the first byte on.
+        self.has_begun = true;
         self.stream.open_tunnel();
     }
 

@@ -424,6 +424,13 @@ impl MessageMachine {
         }
     }
 
+    /// Records that the peer has taken some of what the writer had accepted before.
+    pub(crate) const fn note_progress(&mut self, now: Instant) {
+        if self.blocked_since.is_some() {
+            self.blocked_since = Some(now);
+        }
+    }
+
     fn is_blocked(&self) -> bool {
         self.is_unflushed || self.wants_output()
     }

@@ -1,15 +1,9 @@
 //! [`Listener`]: where a server listens, for TCP or for TLS.
 
-#[cfg(feature = "tls")]
-use crate::env::Interest;
 use crate::env::UsageEnvironment;
-#[cfg(feature = "tls")]
-use crate::error::Error;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsAcceptor;
 use crate::net::{ByteStream, TcpListener, TcpStream};
-#[cfg(feature = "tls")]
-use crate::server::rtsp_server::RtspServer;
 use std::io;
 use std::net::SocketAddr;
 
@@ -22,7 +16,7 @@ const PLAIN_ON_TLS: &[u8] = b"RTSP/1.0 400 TLS Required\r\nConnection: close\r\n
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     #[cfg(feature = "tls")]
-    tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<TlsAcceptor>,
 }
 
 impl Listener {
@@ -67,59 +61,5 @@ impl Listener {
         }
         let _ = env;
         Ok(stream.into())
-    }
-}
-
-#[cfg(feature = "tls")]
-impl RtspServer {
-    /// Listens for `rtsps` on an address too (port 0: any free port), and returns the address. The
-    /// port of `rtsps` is 322.
-    ///
-    /// Connections over TLS count among those of
-    /// [`max_connections`](super::ServerConfig::max_connections), and have
-    /// [`handshake_timeout`](super::ServerConfig::handshake_timeout) for their handshake. Media go
-    /// to them over the connection itself; see
-    /// [`allow_plain_udp_over_tls`](super::ServerConfig::allow_plain_udp_over_tls).
-    ///
-    /// # Errors
-    /// [`Error::Io`]: the server cannot listen on the address. [`Error::Usage`]: the server is in no
-    /// environment.
-    pub fn listen_tls(
-        &mut self,
-        env: &mut UsageEnvironment,
-        address: SocketAddr,
-        acceptor: TlsAcceptor,
-    ) -> Result<SocketAddr, Error> {
-        if self.me.is_none() {
-            return Err(Error::Usage("a server that is in no environment listens nowhere"));
-        }
-        let listener = Listener { tls: Some(acceptor), ..Listener::bind(env, address)? };
-        let address = listener.local_addr()?;
-        self.listeners.push(listener);
-        if !self.accept_paused {
-            self.watch_listeners(env, Interest::READABLE);
-        }
-        Ok(address)
-    }
-
-    /// Reads the files of certificates and keys again, for the connections to come; those that are
-    /// there go on. Returns the number of listeners whose files were read.
-    ///
-    /// # Errors
-    /// [`Error::Tls`]: a file cannot be used; the listener goes on with what it had, as do those
-    /// behind it.
-    pub fn reload_tls(&mut self) -> Result<usize, Error> {
-        let mut reloaded = 0;
-        for acceptor in self.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
-            acceptor.reload()?;
-            reloaded += 1;
-        }
-        Ok(reloaded)
-    }
-
-    /// Returns the addresses on which the server listens for `rtsps`.
-    pub fn tls_addrs(&self) -> Vec<SocketAddr> {
-        let tls = self.listeners.iter().filter(|listener| listener.is_tls());
-        tls.filter_map(|listener| listener.local_addr().ok()).collect()
     }
 }

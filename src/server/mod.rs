@@ -32,6 +32,8 @@ mod rtsp_server;
 pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod tunnels;
 pub(crate) mod waiting;
 

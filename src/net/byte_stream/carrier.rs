@@ -146,6 +146,14 @@ impl Carrier {
         }
     }
 
+    pub(super) const fn sent(&self) -> u64 {
+        match self {
+            Self::Tcp { .. } => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.sent(),
+        }
+    }
+
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Self::Tcp { .. } => true,

@@ -46,7 +46,8 @@ impl TlsFiles {
 /// let mut env = UsageEnvironment::new()?;
 /// let server = RtspServer::new(&mut env, ServerConfig::default(), &["0.0.0.0:554".parse()?])?;
 /// let acceptor = TlsAcceptor::from_files(TlsFiles::new("cert.pem", "key.pem"))?;
-/// env.with(server, |server, env| server.listen_tls(env, "0.0.0.0:322".parse()?, acceptor))??;
+/// let address = "0.0.0.0:322".parse()?;
+/// env.with(server, |server, env| server.listen_tls(env, address, acceptor))??;
 /// // When the files have been renewed; sessions go on.
 /// env.with(server, |server, _| server.reload_tls())??;
 /// # Ok(())

@@ -38,6 +38,8 @@ pub(crate) struct TlsStream {
     is_at_end: bool,
     /// Bytes that are decrypted and not read.
     plaintext: usize,
+    /// Bytes that the socket has taken, all in all.
+    sent: u64,
 }
 
 impl fmt::Debug for TlsStream {
@@ -82,7 +84,7 @@ impl TlsStream {
     fn new(tcp: TcpStream, mut tls: Connection, answer_to_plain: Option<&'static [u8]>) -> Self {
         tls.set_buffer_limit(Some(MAX_OUTPUT));
         let interest = Interest::NONE;
-        Self { tcp, interest, tls, answer_to_plain, is_at_end: false, plaintext: 0 }
+        Self { tcp, interest, tls, answer_to_plain, is_at_end: false, plaintext: 0, sent: 0 }
     }
 
     /// Whether the handshake is over.
@@ -267,7 +269,7 @@ impl TlsStream {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut Socket(&mut self.tcp, env)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
+                Ok(n) => self.sent += n as u64,
                 Err(e) if is_not_yet(&e) => return Ok(false),
                 Err(e) => return Err(e),
             }
@@ -277,6 +279,10 @@ impl TlsStream {
 
     pub(crate) const fn has_buffered_input(&self) -> bool {
         self.plaintext > 0
+    }
+
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
     }
 
     pub(crate) fn is_flushed(&self) -> bool {

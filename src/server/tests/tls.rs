@@ -290,6 +290,30 @@ fn a_slow_reader_loses_whole_frames_and_what_waits_is_bounded() {
 }
 
 #[test]
+fn who_reads_slowly_and_without_end_is_not_cut_off() {
+    for over_tls in [true, false] {
+        let mut w = world(|config| config.write_timeout = secs(5.0));
+        let track = TestTrack::video().endless().size(120_000).key_every(1);
+        w.add(session("large").with_subsession(track.alone()));
+        let (url, c) = match over_tls {
+            true => ("rtsps://10.0.0.1:322/large", w.client_over_tls(&trust())),
+            false => ("rtsp://10.0.0.1/large", w.client()),
+        };
+        w.setup_tcp(c, url, 1);
+        // A frame takes 12 s.
+        w.set_profile(|p| (p.bandwidth, p.tcp_window) = (Some(10_000), 10_000));
+        w.play(c, url);
+        w.run_secs(60.0);
+        assert!(!w[c].ended && !w[c].failed, "over TLS: {over_tls}");
+        let frames = w[c].track(1).frames().len();
+        assert!((3..8).contains(&frames), "over TLS: {over_tls}: {frames}");
+        w[c].stalled = true;
+        w.run_secs(20.0);
+        assert_eq!(w.census().2, 0, "who reads nothing is");
+    }
+}
+
+#[test]
 fn certificates_are_renewed_while_sessions_go_on() {
     let folder = std::env::temp_dir().join(format!("riverrun-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -221,6 +221,20 @@ fn a_post_may_come_first() {
 }
 
 #[test]
+fn a_request_in_a_tunnel_may_begin_like_http() {
+    for request in ["PLAY", "GET_PARAMETER", "PAUSE"] {
+        let mut w = world(|_| {});
+        let mut tunnel = w.saying("10.0.3.1", &get("a"));
+        expect_tunnel(&w.heard(&mut tunnel));
+        let wire = w.saying("10.0.3.1", &post("a", &request[..1]));
+        let rest = format!("{} rtsp://10.0.0.1/film RTSP/1.0\r\nCSeq: 7\r\n\r\n", &request[1..]);
+        let _wire = w.say(wire, &STANDARD.encode(rest));
+        let (text, ended) = w.heard(&mut tunnel);
+        assert!(text.starts_with("RTSP/1.0 ") && text.contains("CSeq: 7") && !ended, "{text}");
+    }
+}
+
+#[test]
 fn tunnels_do_not_cross() {
     let mut w = world(|_| {});
     let mut mine = w.saying("10.0.3.1", &get("a"));

@@ -204,6 +204,10 @@ impl ServedTunnel {
         self.next.is_some() || self.post.as_ref().is_some_and(has_some)
     }
 
+    pub(crate) const fn sent(&self) -> u64 {
+        self.get.sent()
+    }
+
     pub(crate) fn is_flushed(&self) -> bool {
         self.unsent.is_empty() && self.get.is_flushed()
     }
