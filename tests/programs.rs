@@ -2,6 +2,9 @@
 //! the end on SIGINT. `cargo test` builds them; before `cargo test --test programs` alone run
 //! `cargo build --examples`.
 
+#[path = "programs/open_rtsp.rs"]
+mod open_rtsp;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -27,11 +30,11 @@ struct Program {
 
 macro_rules! program {
     ($name:literal, $port_option:literal) => {
-        Program {
-            name: $name,
-            source: include_str!(concat!("../examples/", $name, ".rs")),
-            port_option: $port_option,
-        }
+        program!($name, $port_option, concat!("../examples/", $name, ".rs"))
+    };
+    // The options are in a file of their own.
+    ($name:literal, $port_option:literal, $source:expr) => {
+        Program { name: $name, source: include_str!($source), port_option: $port_option }
     };
 }
 
@@ -45,13 +48,8 @@ const NESTED_LOOP: Program = program!("nested_loop", "--port");
 const CAMERA: Program = program!("camera", "--port");
 const RECEIVER: Program = program!("receiver", "--port");
 const RTSP_CLIENT: Program = program!("rtsp_client", "");
-const OPEN_RTSP: Program = program!("open_rtsp", "");
-/// Its source is a folder: its options are in the main file.
-const RTSP_PROBE: Program = Program {
-    name: "rtsp_probe",
-    source: include_str!("../examples/rtsp_probe/main.rs"),
-    port_option: "",
-};
+const OPEN_RTSP: Program = program!("open_rtsp", "", "../examples/open_rtsp/options.rs");
+const RTSP_PROBE: Program = program!("rtsp_probe", "", "../examples/rtsp_probe/main.rs");
 const PROGRAMS: [Program; 12] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,

@@ -168,6 +168,22 @@ impl Arguments {
         self.parsed(option, "a number in range")
     }
 
+    /// The argument behind an option, if it is a number in digits: its value.
+    pub(crate) fn number_if_any<T: FromStr>(&mut self, option: &str) -> Result<Option<T>, Stop> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let value = match self.0.optional_value() {
+            Some(value) => Some(value),
+            None => {
+                let rest = self.0.try_raw_args();
+                rest.and_then(|mut rest| rest.next_if(|text| text.to_str().is_some_and(is_number)))
+            }
+        };
+        let Some(value) = value else { return Ok(None) };
+        let number = value.to_str().and_then(|text| text.parse().ok());
+        let wrong = || wrong(format!("{option}: {value:?} is not a number in range"));
+        number.map(Some).ok_or_else(wrong)
+    }
+
     /// The value of an option as the IPv4 address, or the index, of an interface.
     pub(crate) fn interface(&mut self, option: &str) -> Result<MulticastInterface, Stop> {
         let value = self.0.value()?;
@@ -338,8 +354,16 @@ impl Program {
 /// Turns true on the first SIGINT or SIGTERM; a second one ends the program at once.
 pub(crate) fn stop_on_signal(env: &mut UsageEnvironment) -> io::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
+    stop_on_signals(env, &[SIGINT, SIGTERM])
+}
+
+/// The same for these signals.
+pub(crate) fn stop_on_signals(
+    env: &mut UsageEnvironment,
+    signals: &[i32],
+) -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for &signal in signals {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
         // The loop looks at `stop` when something wakes it.

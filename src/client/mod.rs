@@ -72,9 +72,8 @@ pub use media_session::{
     MulticastGroup, PlayStart, RtpProfile, TrackChoice,
 };
 pub use player::{
-    PlayedTrack, Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, ReconnectPolicy,
-    ServerFacts,
+    Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, ReconnectPolicy, ServerFacts,
 };
 pub use rtsp_client::{InterleavedPacket, PacketHandler, RtspClient};
-pub use track::TrackCounters;
+pub use track::{PlayedTrack, TrackCounters};
 pub use transport::{MediaTransport, TransportPolicy};

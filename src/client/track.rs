@@ -65,6 +65,22 @@ struct Announced {
     begins_there: bool,
 }
 
+/// A track that a player receives.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct PlayedTrack<'a> {
+    /// Its [number](super::MediaSubsession::number) in the description.
+    pub number: usize,
+    /// How it comes.
+    pub transport: MediaTransport,
+    /// Frames that were put together since the track was set up.
+    pub frames: u64,
+    /// Counts of its sockets.
+    pub counters: TrackCounters,
+    /// Counts and statistics of its packets: loss, jitter, sender reports.
+    pub receiver: &'a StreamReceiver,
+}
+
 #[derive(Debug)]
 enum Way {
     Udp {
@@ -159,8 +175,19 @@ impl Track {
         &mut self.receiver
     }
 
-    pub(crate) const fn counters(&self) -> TrackCounters {
-        self.counters
+    /// Number of frames that were put together.
+    pub(crate) const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    pub(crate) const fn played(&self) -> PlayedTrack<'_> {
+        PlayedTrack {
+            number: self.number,
+            transport: self.transport(),
+            frames: self.frames,
+            counters: self.counters,
+            receiver: &self.receiver,
+        }
     }
 
     /// PLAY is about to be sent.
@@ -217,11 +244,6 @@ impl Track {
     /// When a packet came last.
     pub(crate) const fn heard_at(&self) -> Option<Instant> {
         self.heard_at
-    }
-
-    /// Number of frames that were put together.
-    pub(crate) const fn frames(&self) -> u64 {
-        self.frames
     }
 
     /// Sends something to the server's ports, so that a firewall or address translator on the way

@@ -1,8 +1,10 @@
 //! Players and the crate's own server.
 
 use crate::liar::{Act, Liar};
-use crate::world::{FRAME, SERVER, Told, World, config, secs};
+use crate::world::{FRAME, PLAYER_HOST, SERVER, Told, World, config, secs};
 use riverrun::client::{PlayerConfig, ReconnectPolicy, TransportPolicy};
+use riverrun::net::UdpSocket;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 fn over(transport: TransportPolicy) -> PlayerConfig {
@@ -32,6 +34,11 @@ fn a_file_is_played_to_its_end() {
         assert!(steps.is_sorted());
         assert!(steps.last().is_some_and(|last| last.abs_diff(secs(5.0)) < secs(0.1)));
         assert!(log.frames.iter().all(|frame| !frame.discontinuity));
+        // Each track has told what was received of it, to the last packet.
+        let [video, audio] = log.ended[..] else { panic!("{:?}", log.ended) };
+        assert_eq!((video.track, video.frames), (1, FRAMES_OF_VIDEO as u64));
+        assert_eq!((audio.track, audio.frames), (2, FRAMES_OF_AUDIO as u64));
+        assert!(video.packets >= video.frames && audio.packets > 0, "{:?}", log.ended);
     }
 }
 
@@ -213,4 +220,59 @@ fn a_server_without_a_tunnel_is_told_as_such() {
     let why =
         "the connection cannot be used: the server opens no HTTP tunnel: HTTP/1.1 404 Not Found";
     assert_eq!(world.told(), [Told::Failed(why.to_owned())]);
+}
+
+#[test]
+fn options_are_left_out_on_request() {
+    for (first, expected) in [(true, "OPTIONS"), (false, "DESCRIBE")] {
+        let mut world = World::new(13);
+        let liar = Liar::open(&mut world.env, SERVER, |_| Act::Honest);
+        let mut config = over(TransportPolicy::Tcp);
+        config.options_first = first;
+        world.play(&url("live"), config);
+        world.wait_for(secs(1.0), |told| *told == Told::Playing("TCP".into()));
+        let asked = world.env.with(liar, |liar, _| liar.asked.clone()).expect("it is there");
+        assert_eq!(asked.first().map(String::as_str), Some(expected), "{asked:?}");
+        assert_eq!(asked.iter().filter(|method| *method == "OPTIONS").count(), usize::from(first));
+    }
+}
+
+#[test]
+fn each_track_has_the_ports_behind_the_first() {
+    let mut world = World::new(14);
+    let (teller, transports) = channel();
+    let mut udp_alone = Liar::udp_alone();
+    Liar::open(&mut world.env, SERVER, move |request| {
+        if let Some(transport) = request.headers.value("Transport") {
+            teller.send(transport.to_owned()).expect("the test waits");
+        }
+        udp_alone(request)
+    });
+    let mut config = over(TransportPolicy::Udp);
+    config.first_port = Some(7_100);
+    config.reconnect.first_delay = secs(1.0);
+    world.play(&url("live"), config);
+    world.run_secs(12.0);
+    let asked: Vec<_> = transports.try_iter().collect();
+    assert!(asked.len() >= 4, "nothing comes, so it is tried again: {asked:?}");
+    for (n, transport) in asked.iter().enumerate() {
+        let ports = ["client_port=7100-7101", "client_port=7102-7103"][n % 2];
+        assert!(transport.contains(ports), "{transport}");
+    }
+}
+
+#[test]
+fn ports_that_others_have_are_told() {
+    let mut world = World::new(15);
+    world.serve();
+    let taken = format!("{PLAYER_HOST}:7101").parse().expect("an address");
+    let _taken = UdpSocket::bind(&mut world.env, taken).expect("it is free");
+    let mut config = over(TransportPolicy::Udp);
+    config.first_port = Some(7_100);
+    config.reconnect = ReconnectPolicy::never();
+    world.play(&url("live"), config);
+    world.run_secs(1.0);
+    let told = world.told();
+    let Some(Told::Failed(why)) = told.last() else { panic!("{told:?}") };
+    assert!(why.starts_with("UDP ports 7100 and 7101: "), "{why}");
 }

@@ -52,12 +52,22 @@ pub(crate) struct Got {
 enum News {
     Told(Instant, Told),
     Frame(Got),
+    TrackEnded(Ended),
+}
+
+/// What was received of a track when it ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) track: usize,
+    pub(crate) frames: u64,
+    pub(crate) packets: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) told: Vec<(Instant, Told)>,
     pub(crate) frames: Vec<Got>,
+    pub(crate) ended: Vec<Ended>,
 }
 
 pub(crate) struct World {
@@ -120,6 +130,11 @@ impl World {
                     };
                     return teller.send(News::Frame(got)).expect("the world is there");
                 }
+                PlayerEvent::TrackEnded(track) => {
+                    let packets = track.receiver.source().counters().packets;
+                    let ended = Ended { track: track.number, frames: track.frames, packets };
+                    return teller.send(News::TrackEnded(ended)).expect("the world is there");
+                }
                 PlayerEvent::Connected { .. } => Told::Connected,
                 PlayerEvent::Described(media) => Told::Described(media.subsessions.len()),
                 PlayerEvent::TrackFailed { track, .. } => Told::TrackFailed(track),
@@ -172,6 +187,7 @@ impl World {
             match news {
                 News::Told(at, told) => self.log.told.push((at, told)),
                 News::Frame(got) => self.log.frames.push(got),
+                News::TrackEnded(ended) => self.log.ended.push(ended),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-fn there() -> bool {
+pub(crate) fn there() -> bool {
     have("FFmpeg", &["ffmpeg", "-version"]) && have("ffprobe", &["ffprobe", "-version"])
 }
 
@@ -48,14 +48,24 @@ pub(crate) fn tracks_of_file(media: &Media, folder: &Path) -> Result<Vec<Vec<u8>
     if media.is_annex_b() {
         return Ok(vec![std::fs::read(path).map_err(|e| e.to_string())?]);
     }
+    extract(&path, media.tracks, "sent", folder)
+}
+
+/// An elementary stream for each track of any file.
+pub(crate) fn extract(
+    path: &Path,
+    tracks: &[Kind],
+    prefix: &str,
+    folder: &Path,
+) -> Result<Vec<Vec<u8>>, String> {
     let mut command = ffmpeg();
     command.arg("-i").arg(path);
-    outputs(&mut command, media.tracks, "sent");
+    outputs(&mut command, tracks, prefix);
     let played = run_now(&mut command, folder, Duration::from_secs(30));
     if !played.succeeded {
-        return Err(format!("FFmpeg cannot read the file itself: {}", played.complaints));
+        return Err(format!("FFmpeg cannot read {}: {}", path.display(), played.complaints));
     }
-    read_all(folder, "sent", media.tracks.len())
+    read_all(folder, prefix, tracks.len())
 }
 
 pub(crate) fn read_all(folder: &Path, prefix: &str, count: usize) -> Result<Vec<Vec<u8>>, String> {

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What openRTSP has written, by track.
-fn arrived(folder: &Path) -> Vec<Vec<u8>> {
+/// What openRTSP, or a program that names files as it does, has written, by track.
+pub(crate) fn arrived(folder: &Path) -> Vec<Vec<u8>> {
     let number = |name: &str| name.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
     let mut files: Vec<(usize, Vec<u8>)> = std::fs::read_dir(folder)
         .expect("read the folder")

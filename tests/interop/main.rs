@@ -1,5 +1,7 @@
 //! Plays the files of `testdata/media` from the `media_server` example: with a small RTSP client
 //! of its own ([`client`]), and with FFmpeg, GStreamer, VLC and openRTSP where they are installed.
+//! And records them with the `open_rtsp` example, from `media_server` ([`recording`], [`mp4`]) and
+//! from other servers ([`servers`]).
 //!
 //! `RIVERRUN_INTEROP` says how much: unset, the players that are there play a few files;
 //! `require`, all players play all files, and one that is missing is a failure; `skip`, no player
@@ -11,8 +13,11 @@ mod ffmpeg;
 mod gstreamer;
 mod live555;
 mod media;
+mod mp4;
+mod recording;
 mod secure;
 mod server;
+mod servers;
 mod sessions;
 mod streams;
 mod tools;

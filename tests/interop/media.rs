@@ -102,6 +102,11 @@ const MEDIA: [Media; 22] = [
     tracks("a file.mkv", &[Kind::H264, Kind::Aac]),
 ];
 
+/// A file by its name.
+pub(crate) fn of_file(name: &str) -> Media {
+    MEDIA.into_iter().find(|media| media.file == name).expect("a file of the table")
+}
+
 /// The files to play.
 pub(crate) fn to_play() -> Vec<Media> {
     let wanted = |media: &Media| match extent() {

@@ -101,7 +101,7 @@ impl Drop for Server {
 }
 
 /// Reads lines on a thread of its own, so that the pipe never fills up.
-fn read_lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+pub(crate) fn read_lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
@@ -114,7 +114,7 @@ fn read_lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// Where cargo puts an example: beside the folder of the running test.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     let path = profile.join("examples").join(name);

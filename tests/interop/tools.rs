@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Players that run at the same time, over all tests of this program.
 const AT_ONCE: usize = 4;
+/// Recorders of the crate's own that run besides.
+const RECORDERS_AT_ONCE: usize = 12;
 
 /// How much is asked for, by `RIVERRUN_INTEROP`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,13 @@ pub(crate) struct Played {
 
 /// Runs a command to its end, or kills it after `patience`. Waits for its turn first.
 pub(crate) fn run(command: &mut Command, folder: &Path, patience: Duration) -> Played {
-    let _turn = Turn::wait();
+    let _turn = PLAYERS.wait();
+    run_now(command, folder, patience)
+}
+
+/// The same for a program of the crate's own, which takes little of the machine.
+pub(crate) fn run_light(command: &mut Command, folder: &Path, patience: Duration) -> Played {
+    let _turn = RECORDERS.wait();
     run_now(command, folder, patience)
 }
 
@@ -108,26 +116,37 @@ pub(crate) fn run_now(command: &mut Command, folder: &Path, patience: Duration) 
     Played { succeeded: status.is_some_and(|s| s.success()), stdout: text(&out), complaints }
 }
 
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static ENDED: Condvar = Condvar::new();
+static PLAYERS: Turns = Turns::new(AT_ONCE);
+static RECORDERS: Turns = Turns::new(RECORDERS_AT_ONCE);
 
-struct Turn;
+/// So many may run at the same time.
+struct Turns {
+    most: usize,
+    running: Mutex<usize>,
+    ended: Condvar,
+}
 
-impl Turn {
-    fn wait() -> Self {
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut running = ENDED
-            .wait_while(running, |running| *running >= AT_ONCE)
+struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    const fn new(most: usize) -> Self {
+        Self { most, running: Mutex::new(0), ended: Condvar::new() }
+    }
+
+    fn wait(&self) -> Turn<'_> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = (self.ended)
+            .wait_while(running, |running| *running >= self.most)
             .unwrap_or_else(PoisonError::into_inner);
         *running += 1;
-        Self
+        Turn(self)
     }
 }
 
-impl Drop for Turn {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        ENDED.notify_one();
+        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.ended.notify_one();
     }
 }
 

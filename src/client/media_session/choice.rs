@@ -15,6 +15,7 @@ use super::{MediaKind, MediaSession, MediaSubsession};
 pub struct TrackChoice {
     conditions: Vec<Condition>,
     back_channel: bool,
+    most: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ enum Condition {
 impl TrackChoice {
     /// Chooses all subsessions but back channels.
     pub const fn all() -> Self {
-        Self { conditions: Vec::new(), back_channel: false }
+        Self { conditions: Vec::new(), back_channel: false, most: None }
     }
 
     /// Chooses the subsessions of a kind of media, besides those of other conditions.
@@ -49,6 +50,12 @@ impl TrackChoice {
         self
     }
 
+    /// Chooses no more than the first `most` of the subsessions that are meant otherwise.
+    pub const fn at_most(mut self, most: usize) -> Self {
+        self.most = Some(most);
+        self
+    }
+
     /// Chooses ONVIF back channels too, to which the client sends. The server describes them only
     /// to a client that requires them.
     pub const fn back_channel(mut self) -> Self {
@@ -61,7 +68,7 @@ impl TrackChoice {
         self.back_channel
     }
 
-    /// Returns whether a subsession is chosen.
+    /// Returns whether a subsession is chosen, if [`at_most`](Self::at_most) admits as many.
     pub fn chooses(&self, subsession: &MediaSubsession) -> bool {
         if subsession.is_back_channel {
             return self.back_channel;
@@ -81,6 +88,7 @@ impl TrackChoice {
         &'s self,
         session: &'s MediaSession,
     ) -> impl Iterator<Item = &'s MediaSubsession> {
-        session.subsessions.iter().filter(|subsession| self.chooses(subsession))
+        let chosen = session.subsessions.iter().filter(|subsession| self.chooses(subsession));
+        chosen.take(self.most.unwrap_or(usize::MAX))
     }
 }

@@ -29,6 +29,9 @@ impl Player {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
             return self.lose(env, PlayerError::Io(why));
         }
+        if !self.config.options_first {
+            return self.describe(env, true);
+        }
         let options = requests::options(&self.described_url, None);
         if let Some(request) = self.send(env, options) {
             self.phase = Phase::Asking(request);
@@ -94,8 +97,10 @@ impl Player {
     }
 
     pub(super) fn close_tracks(&mut self, env: &mut UsageEnvironment) {
-        for track in self.tracks.drain(..) {
-            track.close(env, self.client.as_mut());
+        let Self { tracks, handler, client, .. } = self;
+        for track in tracks.drain(..) {
+            handler(env, PlayerEvent::TrackEnded(track.played()));
+            track.close(env, client.as_mut());
         }
         if let Some(back_channel) = self.back_channel.take() {
             back_channel.close(env);

@@ -24,6 +24,12 @@ pub struct PlayerConfig {
     /// The payload formats that are known; others are received as they are. Default: the standard
     /// ones.
     pub formats: FormatRegistry,
+    /// Sends OPTIONS before DESCRIBE, which tells whether the server keeps a session alive on
+    /// GET_PARAMETER. Without it OPTIONS does that. Default: true.
+    pub options_first: bool,
+    /// Port of this host to which RTP of the first track comes over UDP, an even one; RTCP comes to
+    /// the next, and each further track has the pair behind. Default: any that are free.
+    pub first_port: Option<u16>,
     /// What is asked for in PLAY: range, scale, speed. Default: all from the start, or from where a
     /// live stream is.
     pub play: PlayParameters,
@@ -106,6 +112,8 @@ impl Default for PlayerConfig {
             transport: TransportPolicy::default(),
             tracks: TrackChoice::default(),
             formats: FormatRegistry::standard().clone(),
+            options_first: true,
+            first_port: None,
             play: PlayParameters::default(),
             headers: Vec::new(),
             first_packet_timeout: Duration::from_secs(3),
@@ -125,7 +133,7 @@ impl PlayerConfig {
     ///
     /// # Errors
     /// [`Error::Usage`]: as [`RtspClientConfig::check`] and [`PlayParameters::check`]; another
-    /// time-out is zero.
+    /// time-out is zero; `first_port` is odd or zero.
     pub fn check(&self) -> Result<(), Error> {
         self.client.check()?;
         self.play.check()?;
@@ -135,6 +143,9 @@ impl PlayerConfig {
                 || self.back_channel_timeout.is_zero() =>
             {
                 "a time-out of a player is not zero"
+            }
+            () if self.first_port.is_some_and(|port| port == 0 || port % 2 != 0) => {
+                "RTP has an even port"
             }
             () if self.reconnect.first_delay > self.reconnect.longest_delay => {
                 "the first delay is no longer than the longest"
@@ -164,7 +175,9 @@ mod tests {
     #[test]
     fn what_could_not_work_is_refused() {
         assert!(PlayerConfig::default().check().is_ok());
-        let refused: [fn(&mut PlayerConfig); 5] = [
+        let refused: [fn(&mut PlayerConfig); 7] = [
+            |config| config.first_port = Some(5001),
+            |config| config.first_port = Some(0),
             |config| config.stall_timeout = Duration::ZERO,
             |config| config.client.connect_timeout = Duration::ZERO,
             |config| config.play.scale = Some(f32::NAN),

@@ -2,6 +2,7 @@
 
 use crate::client::event::{Disconnection, RequestFailure};
 use crate::client::media_session::MediaSession;
+use crate::client::track::PlayedTrack;
 use crate::client::transport::MediaTransport;
 use crate::rtp::{ReceivedFrame, SourceEvent};
 use crate::wire::rtsp::{Method, Range, StatusCode};
@@ -61,6 +62,9 @@ pub enum PlayerEvent<'a> {
         /// when it connects anew.
         frame: ReceivedFrame,
     },
+    /// A track is at its end: that of the presentation, or of this attempt to play it. What was
+    /// received of it can be read for the last time.
+    TrackEnded(PlayedTrack<'a>),
     /// The presentation was lost.
     Lost(PlayerError),
     /// The player will connect anew.

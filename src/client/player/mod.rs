@@ -26,11 +26,11 @@ use crate::client::keys::{KEY_PLAYER, KEY_RTCP, KEY_RTP, KEY_TRACK};
 use crate::client::media_session::MediaSession;
 use crate::client::rtsp_client::RtspClient;
 use crate::client::server_address::ServerAddress;
-use crate::client::track::{Track, TrackCounters};
+use crate::client::track::{PlayedTrack, Track};
 use crate::client::transport::MediaTransport;
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
-use crate::rtp::{SessionClock, StreamReceiver};
+use crate::rtp::SessionClock;
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Method, Request, Skipped};
@@ -109,22 +109,6 @@ pub struct Player {
     session_clock: SessionClock,
     /// That of all attempts.
     time_line: TimeLine,
-}
-
-/// A track that a player receives.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct PlayedTrack<'a> {
-    /// Its [number](crate::client::MediaSubsession::number) in the description.
-    pub number: usize,
-    /// How it comes.
-    pub transport: MediaTransport,
-    /// Frames that were put together since the track was set up.
-    pub frames: u64,
-    /// Counts of its sockets.
-    pub counters: TrackCounters,
-    /// Counts and statistics of its packets: loss, jitter, sender reports.
-    pub receiver: &'a StreamReceiver,
 }
 
 impl fmt::Debug for Player {
@@ -226,13 +210,7 @@ impl Player {
 
     /// Iterates over the tracks that are received.
     pub fn tracks(&self) -> impl Iterator<Item = PlayedTrack<'_>> {
-        self.tracks.iter().map(|track| PlayedTrack {
-            number: track.number(),
-            transport: track.transport(),
-            frames: track.frames(),
-            counters: track.counters(),
-            receiver: track.receiver(),
-        })
+        self.tracks.iter().map(Track::played)
     }
 
     /// Whether the server has begun to play, and nothing has failed since.
@@ -410,6 +388,8 @@ impl Medium for Player {
 
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
+        // Who closes it knows, and is not called in the middle of that.
+        self.handler = Box::new(|_, _| {});
         self.hang_up(env);
     }
 }

@@ -93,11 +93,25 @@ impl Player {
         let local = self.client.as_ref().and_then(RtspClient::ends).map(|(_, local)| local);
         let local = local.ok_or(io::ErrorKind::NotConnected)?;
         let multiplexed = subsession.is_some_and(|s| s.rtcp_mux);
-        let config = SocketConfig { multiplexed, ..self.socket_config(with_port(local, 0)) };
-        let sockets = Sockets::open(env, &config)?;
+        let port = self.next_port()?;
+        let config = SocketConfig { multiplexed, ..self.socket_config(with_port(local, port)) };
+        let sockets = Sockets::open(env, &config).map_err(|e| match port {
+            0 => e,
+            _ if multiplexed => io::Error::new(e.kind(), format!("UDP port {port}: {e}")),
+            _ => io::Error::new(e.kind(), format!("UDP ports {port} and {}: {e}", port + 1)),
+        })?;
         let port = sockets.rtp_address()?.port();
         let rtcp = if multiplexed { port } else { port.saturating_add(1) };
         Ok((udp_request((port, rtcp)), Some(sockets)))
+    }
+
+    /// The port for RTP of the next track; 0 if any will do.
+    fn next_port(&self) -> io::Result<u16> {
+        let Some(first) = self.config.first_port else { return Ok(0) };
+        let set_up = self.tracks.len() + usize::from(self.back_channel.is_some());
+        let above = u16::try_from(set_up.saturating_mul(2)).ok();
+        let port = above.and_then(|above| first.checked_add(above)).filter(|&p| p < u16::MAX);
+        port.ok_or_else(|| io::Error::other("there are not enough ports above the first"))
     }
 
     fn socket_config(&self, address: SocketAddr) -> SocketConfig {

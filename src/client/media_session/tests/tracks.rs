@@ -38,6 +38,8 @@ fn tracks_are_chosen_by_kind_codec_and_number() {
     assert_eq!(of(TrackChoice::all().codec("h264").codec("PCMU")), [1]);
     assert_eq!(of(TrackChoice::all().number(3).kind(MediaKind::Video)), [1, 3]);
     assert_eq!(of(TrackChoice::all().number(9)), [0; 0]);
+    assert_eq!(of(TrackChoice::all().at_most(2)), [1, 2]);
+    assert_eq!(of(TrackChoice::all().kind(MediaKind::Audio).at_most(1)), [2]);
     // The back channel is set up on request only.
     assert_eq!(of(TrackChoice::all().number(4)), [0; 0]);
     assert_eq!(of(TrackChoice::all().kind(MediaKind::Video).back_channel()), [1, 4]);
