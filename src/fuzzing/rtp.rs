@@ -7,9 +7,10 @@ use crate::payload::opaque::OpaqueDepacketizer;
 use crate::payload::{FormatRegistry, PacketBuffer, RTP_HEADER_LEN, TCP_PREFIX_LEN};
 use crate::rtp::receiver::KeyFrameMessage;
 use crate::rtp::rtcp::NtpTime;
+use crate::rtp::source::Rejected;
 use crate::rtp::{
     RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts, SessionClock,
-    StreamReceiver, StreamReceiverConfig,
+    SourceEvent, StreamReceiver, StreamReceiverConfig,
 };
 use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
@@ -65,6 +66,111 @@ pub fn source(data: &[u8]) {
     let counters = source.counters();
     assert!(counters.frames <= counters.packets);
     assert_eq!(taken + counters.dropped_frames, counters.frames);
+}
+
+/// What a receiver should make of numbers that arrive in any order, in the simplest way.
+struct OrderModel {
+    next: Option<u64>,
+    /// Numbers that wait, and when they arrived.
+    kept: Vec<(u64, Instant)>,
+    missing: u64,
+}
+
+impl OrderModel {
+    const MAX_PACKETS: usize = 8;
+
+    /// A number arrives; returns whether it is of use.
+    fn offer(&mut self, number: u64, now: Instant) -> Result<(), Rejected> {
+        if number < *self.next.get_or_insert(number) {
+            return Err(Rejected::Late);
+        }
+        if self.kept.iter().any(|(kept, _)| *kept == number) {
+            return Err(Rejected::Duplicate);
+        }
+        self.kept.push((number, now));
+        Ok(())
+    }
+
+    /// When one that is missing is given up.
+    fn due_at(&self) -> Option<Instant> {
+        Some(self.kept.iter().map(|(_, arrived)| *arrived).min()? + MODEL_DELAY)
+    }
+
+    /// Takes what is next, with the number of those missing before it.
+    fn take(&mut self, now: Instant) -> Option<(u64, u64)> {
+        let (first, _) = *self.kept.iter().min()?;
+        let next = self.next.unwrap_or(first);
+        let is_full = self.kept.len() > Self::MAX_PACKETS;
+        if first != next && !is_full && self.due_at().is_some_and(|at| at > now) {
+            return None;
+        }
+        self.kept.retain(|(kept, _)| *kept != first);
+        self.next = Some(first + 1);
+        self.missing += first - next;
+        Some((first, first - next))
+    }
+
+    /// The numbers that are missing and still awaited.
+    fn awaited(&self) -> Vec<u64> {
+        let last = self.kept.iter().map(|(kept, _)| *kept).max().unwrap_or_default();
+        let is_kept = |number: &u64| self.kept.iter().any(|(kept, _)| kept == number);
+        (self.next.unwrap_or_default()..last).filter(|number| !is_kept(number)).collect()
+    }
+}
+
+/// How long a packet is awaited in [`reorder`].
+const MODEL_DELAY: Duration = Duration::from_millis(100);
+
+/// Packets of one sender in any order, held against a model: each step is a number of milliseconds,
+/// and how far the packet is from the one that was to come.
+pub fn reorder(data: &[u8]) {
+    let config = RtpSourceConfig {
+        max_packets: OrderModel::MAX_PACKETS,
+        max_delay: MODEL_DELAY,
+        ..RtpSourceConfig::new(96, 90_000)
+    };
+    let mut source =
+        RtpSource::new(config, Box::new(OpaqueDepacketizer::new())).expect("it can work");
+    let mut model = OrderModel { next: None, kept: Vec::new(), missing: 0 };
+    let mut now = Instant::now();
+    // The sequence numbers wrap on the way.
+    let mut to_come = 65_500u64;
+    let mut r = Reader::new(data);
+    let mut told = 0;
+    while let (Ok(delay), Ok(step)) = (r.u8("delay"), r.u8("step")) {
+        now += Duration::from_millis(u64::from(delay & 0x3F));
+        // Most are in order.
+        let number = match step {
+            0..128 => to_come,
+            128..192 => to_come + u64::from(step % 32),
+            _ => to_come - u64::from(step % 64),
+        };
+        to_come = to_come.max(number + 1);
+        let mut packet = vec![0x80, 96];
+        packet.extend_from_slice(&(number as u16).to_be_bytes());
+        packet.extend_from_slice(&(number as u32).wrapping_mul(3000).to_be_bytes());
+        packet.extend_from_slice(&[0, 0, 0, 9]);
+        packet.extend_from_slice(&number.to_be_bytes());
+        source.handle_timeout(now);
+        let mut expected: Vec<_> = std::iter::from_fn(|| model.take(now)).collect();
+        assert_eq!(source.handle_packet(&packet, now), model.offer(number, now), "{number}");
+        expected.extend(std::iter::from_fn(|| model.take(now)));
+        for (number, missing) in expected {
+            let frame = source.poll_frame().expect("a packet that is next");
+            assert_eq!(frame.data, number.to_be_bytes()[..], "in order");
+            assert_eq!(frame.discontinuity, missing > 0, "{missing} are missing before {number}");
+        }
+        assert_eq!(source.poll_frame(), None);
+        while let Some(SourceEvent::PacketsLost { count, .. }) = source.poll_event() {
+            told += count;
+        }
+        assert_eq!((source.counters().missing, told), (model.missing, model.missing));
+        let awaited = model.awaited().into_iter().map(|number| number as u16);
+        assert!(source.missing().eq(awaited), "what is awaited");
+        let due_at = model.due_at().filter(|_| !model.kept.is_empty());
+        assert_eq!(source.poll_timeout(), due_at);
+    }
+    assert_eq!(source.counters().restarts, 0);
 }
 
 /// What arrives at a receiver of one of a session's streams: each step is a number of milliseconds, what
@@ -235,6 +341,13 @@ mod tests {
         ReportBlock, SenderInfo, write_bye, write_rr, write_sdes_cname, write_sr,
     };
     use crate::wire::testing::Random;
+
+    #[test]
+    fn packets_are_put_in_order_as_the_model_does() {
+        for seed in 0..2000 {
+            reorder(&Random::new(seed).bytes(400));
+        }
+    }
 
     #[test]
     fn source_survives_what_arrives() {
