@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that are read at a time.
 const READ_SIZE: usize = 64 * 1024;
@@ -110,6 +110,7 @@ pub struct RtspClient {
     events: VecDeque<ClientEvent>,
     /// Interleaved packets on channels that belong to no track.
     stray_packets: u64,
+    round_trip: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -127,8 +128,9 @@ struct Outstanding {
     timeout: Duration,
     attempt: Attempt,
     redirects: u32,
-    /// The `CSeq` with which it was sent, once it was.
+    /// The `CSeq` with which it was sent, once it was, and when that was.
     cseq: Option<u32>,
+    sent_at: Option<Instant>,
 }
 
 impl RtspClient {
@@ -153,6 +155,7 @@ impl RtspClient {
             next_request: 1,
             events: VecDeque::new(),
             stray_packets: 0,
+            round_trip: None,
         })
     }
 
@@ -201,6 +204,7 @@ impl RtspClient {
             attempt: Attempt::default(),
             redirects: 0,
             cseq: None,
+            sent_at: None,
         });
         self.send_waiting(env);
         id
@@ -228,6 +232,12 @@ impl RtspClient {
     /// Returns the number of interleaved packets that came on channels of no track.
     pub const fn stray_packets(&self) -> u64 {
         self.stray_packets
+    }
+
+    /// Returns the time from the last request that was answered to its response: the round-trip time
+    /// and what the server needed.
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Binds the channels for RTP and RTCP to a track, which the caller numbers. Returns false if
@@ -306,7 +316,7 @@ impl RtspClient {
             else {
                 return;
             };
-            let Outstanding { request, timeout, attempt, cseq, .. } = outstanding;
+            let Outstanding { request, timeout, attempt, cseq, sent_at, .. } = outstanding;
             let mut request = request.clone();
             request.headers.remove("Authorization");
             let (method, uri) = (request.method.as_str(), request.url.as_str());
@@ -326,6 +336,7 @@ impl RtspClient {
                         Redacted(request.url.as_str())
                     );
                     *cseq = Some(number);
+                    *sent_at = Some(env.now());
                 }
                 // They go when one that was sent has its response.
                 Err(RequestError::TooMany) => return,

@@ -184,6 +184,13 @@ impl Camera {
         self.asked.iter().filter(|request| request.method.as_str() == method).collect()
     }
 
+    /// Says something of its own accord.
+    pub(crate) fn say(&mut self, env: &mut UsageEnvironment, bytes: &[u8]) {
+        for connection in self.connections.values_mut() {
+            send(&mut connection.stream, env, bytes);
+        }
+    }
+
     pub(crate) fn close_connections(&mut self, env: &mut UsageEnvironment) {
         for (_, connection) in std::mem::take(&mut self.connections) {
             connection.stream.close(env);

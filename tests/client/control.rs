@@ -393,6 +393,18 @@ fn a_session_that_the_server_does_not_know_any_more_is_begun_anew() {
     case.waits_for_playing();
 }
 
+#[test]
+fn a_server_that_ends_the_session_is_left_and_asked_again() {
+    let mut case = case(over(TransportPolicy::Udp), |_, _| {});
+    case.waits_for_playing();
+    let camera = case.camera;
+    let teardown = b"TEARDOWN rtsp://10.0.0.1/x RTSP/1.0\r\nCSeq: 9\r\nSession: 12345678\r\n\r\n";
+    case.world.env.with(camera, |camera, env| camera.say(env, teardown)).unwrap();
+    let lost = Told::Lost("the server has ended the presentation".into());
+    case.world.wait_for(secs(1.0), |told| *told == lost);
+    case.waits_for_playing();
+}
+
 // Header fields
 
 #[test]

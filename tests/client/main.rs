@@ -1,5 +1,6 @@
 //! A player in the simulated world: with the crate's own server, and with servers that lie.
 
+mod authentication;
 mod back_channel;
 mod camera;
 mod control;

@@ -1,7 +1,8 @@
 //! The RTSP client alone: requests, authentication, redirections, and how it connects.
 
+use crate::camera::Camera;
 use crate::liar::{Act, Liar};
-use crate::world::{SERVER, World, client_config, config, secs};
+use crate::world::{SERVER, Told, World, client_config, config, secs};
 use riverrun::client::{
     ClientEvent, Disconnection, RequestFailure, RequestId, RtspClient, RtspClientConfig,
 };
@@ -229,6 +230,29 @@ fn a_redirection_is_followed_and_takes_no_credentials_along() {
 }
 
 #[test]
+fn each_kind_of_redirection_is_followed() {
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "305 Use Proxy"] {
+        let mut asking = asking(client_config());
+        asking.liar(SERVER, move |_| {
+            Act::Answer(format!("RTSP/1.0 {status}\r\nLocation: rtsp://10.0.0.3/y"))
+        });
+        asking.liar("10.0.0.3:554", |_| Act::Honest);
+        asking.server(URL);
+        let id = asking.ask(Method::Describe, URL);
+        assert_eq!(asking.outcomes(1.0), [(id, Ok(200))], "{status}");
+    }
+    // Others are responses, and so is one without a place to go to.
+    for head in ["300 Multiple Choices\r\nLocation: rtsp://10.0.0.3/y", "302 Found"] {
+        let mut asking = asking(client_config());
+        asking.liar(SERVER, move |_| Act::Answer(format!("RTSP/1.0 {head}")));
+        asking.server(URL);
+        let id = asking.ask(Method::Describe, URL);
+        let status = head[..3].parse().unwrap();
+        assert_eq!(asking.outcomes(1.0), [(id, Ok(status))]);
+    }
+}
+
+#[test]
 fn a_redirection_within_the_server_keeps_the_user() {
     let mut asking = asking(client_config());
     let mut guard = guarded(&["Basic realm=\"x\""], UserCredentials::new("u", "p"));
@@ -395,6 +419,32 @@ fn credentials_are_in_no_log_line_error_or_debug_output() {
         asking.world.run(Duration::from_secs(3));
         shown += &format!("{:?} {:?}", asking.world.env.medium(player), asking.world.told());
     }
+    // One who is let in, and plays, and is sent on, and loses the server.
+    let mut world = World::new(12);
+    let mut guard = guarded(&["Basic realm=\"x\""], UserCredentials::new("operator", "hunter2"));
+    let camera = Camera::open(&mut world.env, SERVER, move |request, reply| {
+        match (guard(request), &request.method) {
+            (Act::Honest, Method::Describe) if request.url.as_str() == URL => {
+                reply.refuse("302 Found");
+                reply.set("Location", "rtsp://operator:hunter2@10.0.0.1/y");
+            }
+            (Act::Honest, Method::Describe) => {
+                reply.set("Content-Base", "rtsp://operator:hunter2@10.0.0.1/y/");
+            }
+            (Act::Honest, _) => {}
+            _ => {
+                reply.refuse("401 Unauthorized");
+                reply.set("WWW-Authenticate", "Basic realm=\"x\"");
+            }
+        }
+    });
+    let player = world.play("rtsp://operator:hunter2@10.0.0.1/x", config());
+    world.wait_for(secs(2.0), |told| matches!(told, Told::Playing(_)));
+    world.run_secs(50.0);
+    shown += &format!("{:?}", world.env.medium(player));
+    world.env.close(camera);
+    world.run_secs(50.0);
+    shown += &format!("{:?} {:?}", world.env.medium(player), world.told());
     let logged = RECORDS.0.lock().unwrap();
     assert!(logged.contains("DESCRIBE"), "something was logged");
     for secret in SECRETS {

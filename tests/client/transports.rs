@@ -185,6 +185,30 @@ fn policies_are_kept_to() {
 }
 
 #[test]
+fn media_over_udp_go_on_without_the_connection() {
+    let mut case = case(over(TransportPolicy::Udp), |_, _| {});
+    case.waits_for_playing();
+    let camera = case.camera;
+    case.world.env.with(camera, |camera, env| camera.close_connections(env)).unwrap();
+    case.world.run_secs(100.0);
+    assert!(case.frames_of(1) > 4900);
+    let told = case.world.told();
+    assert_eq!(told.iter().filter(|told| matches!(told, Told::Lost(_))).count(), 0, "{told:?}");
+    assert_eq!(case.camera().asked_for("GET_PARAMETER").len(), 2, "over another connection");
+}
+
+#[test]
+fn the_round_trip_of_requests_is_measured() {
+    let mut case = case(over(TransportPolicy::Udp), |_, _| {});
+    case.world.set_profile(|profile| {
+        (profile.latency_min, profile.latency_max) = (secs(0.05), secs(0.05));
+    });
+    case.waits_for_playing();
+    let round_trip = case.with(|player, _| player.round_trip()).expect("PLAY is answered");
+    assert!(round_trip.abs_diff(secs(0.1)) < secs(0.005), "{round_trip:?}");
+}
+
+#[test]
 fn the_description_and_the_ssrc_may_change_from_one_connection_to_the_next() {
     for transport in [TransportPolicy::Udp, TransportPolicy::Tcp] {
         let mut case = case(over(transport), |_, _| {});

@@ -208,6 +208,12 @@ impl Player {
         self.client.as_ref().map(RtspClient::skipped).unwrap_or_default()
     }
 
+    /// Returns the time from the last request that was answered to its response: keep-alive requests
+    /// renew it. RTCP tells the round-trip time to the sender alone (RFC 3550 section 6.4.1).
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.client.as_ref().and_then(RtspClient::round_trip)
+    }
+
     /// Iterates over the tracks that are received.
     pub fn tracks(&self) -> impl Iterator<Item = PlayedTrack<'_>> {
         self.tracks.iter().map(Track::played)

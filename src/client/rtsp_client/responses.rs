@@ -29,6 +29,8 @@ impl RtspClient {
             return;
         }
         let Some(outstanding) = self.take_outstanding(cseq) else { return };
+        let now = env.now();
+        self.round_trip = outstanding.sent_at.map(|at| now.saturating_duration_since(at));
         let status = response.status;
         log::debug!("client: {} is answered {status}", outstanding.request.method);
         match status.code() {
