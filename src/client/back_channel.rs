@@ -5,6 +5,7 @@ use crate::client::rtsp_client::RtspClient;
 use crate::client::transport::Chosen;
 use crate::env::UsageEnvironment;
 use crate::receive::Sockets;
+use crate::rtp::transform::PacketTransform;
 use crate::wire::rtp::PacketKind;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,10 @@ pub(crate) struct BackChannel {
     /// Its number in the media session.
     pub(crate) number: usize,
     way: Way,
+    /// SRTP, if the track has it.
+    transform: Option<Box<dyn PacketTransform>>,
+    /// Memory for a packet with its protection.
+    protected: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -49,7 +54,13 @@ impl BackChannel {
             }
             Chosen::Multicast { .. } => return Err(io::ErrorKind::Unsupported.into()),
         };
-        Ok(Self { number, way })
+        Ok(Self { number, way, transform: None, protected: Vec::new() })
+    }
+
+    /// Lets a transform protect what is sent.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn set_transform(&mut self, transform: Box<dyn PacketTransform>) {
+        self.transform = Some(transform);
     }
 
     pub(crate) const fn is_tcp(&self) -> bool {
@@ -64,6 +75,13 @@ impl BackChannel {
         kind: PacketKind,
         packet: &[u8],
     ) -> io::Result<()> {
+        let packet = match &mut self.transform {
+            Some(transform) => {
+                let protected = transform.protect(kind, packet, &mut self.protected);
+                protected.ok_or(io::ErrorKind::InvalidData)?
+            }
+            None => packet,
+        };
         match (&mut self.way, kind) {
             (Way::Tcp { channels: (rtp, _) }, PacketKind::Rtp) => {
                 client.send_packet(env, *rtp, packet);

@@ -59,6 +59,8 @@ mod media_session;
 mod player;
 pub mod requests;
 mod rtsp_client;
+#[cfg(feature = "srtp")]
+mod secure;
 mod sender_check;
 mod server_address;
 mod track;
@@ -75,5 +77,7 @@ pub use player::{
     Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, ReconnectPolicy, ServerFacts,
 };
 pub use rtsp_client::{InterleavedPacket, PacketHandler, RtspClient};
+#[cfg(feature = "srtp")]
+pub use secure::SrtpClientConfig;
 pub use track::{PlayedTrack, TrackCounters};
 pub use transport::{MediaTransport, TransportPolicy};

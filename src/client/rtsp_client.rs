@@ -229,6 +229,15 @@ impl RtspClient {
         }
     }
 
+    /// Whether nobody on the way can read what is sent over the connection.
+    #[cfg(feature = "srtp")]
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        match &self.link {
+            Link::Up(connection) => connection.is_encrypted(),
+            _ => false,
+        }
+    }
+
     /// Returns the number of interleaved packets that came on channels of no track.
     pub const fn stray_packets(&self) -> u64 {
         self.stray_packets

@@ -10,6 +10,7 @@ use crate::client::transport::{Chosen, MediaTransport, SetupTransport};
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::receive::Sockets;
 use crate::rtp::rtcp::NtpTime;
+use crate::rtp::transform::{PacketTransform, Refusal};
 use crate::rtp::{ReceivedFrame, SourceEvent, StreamReceiver};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::io;
@@ -37,6 +38,10 @@ pub(crate) struct Track {
     frames: u64,
     counters: TrackCounters,
     report: Vec<u8>,
+    /// SRTP, if the track has it.
+    transform: Option<Box<dyn PacketTransform>>,
+    /// Memory for a packet without its protection.
+    unprotected: Vec<u8>,
     /// What was announced of this PLAY, until the first packet tells whether it holds.
     announced: Option<Announced>,
     is_announced: bool,
@@ -53,6 +58,11 @@ pub struct TrackCounters {
     pub oversized: u64,
     /// RTCP packets that could not be sent.
     pub send_errors: u64,
+    /// Packets dropped because they are not authentic (SRTP): they were altered, protected with a key
+    /// that is not known, or not at all.
+    pub not_authentic: u64,
+    /// Packets dropped because they have come before, or come too late to tell (SRTP).
+    pub replayed: u64,
 }
 
 /// Where a track begins.
@@ -147,6 +157,8 @@ impl Track {
             frames: 0,
             counters: TrackCounters::default(),
             report: Vec::new(),
+            transform: None,
+            unprotected: Vec::new(),
             announced: None,
             is_announced: false,
         };
@@ -161,6 +173,12 @@ impl Track {
             track.receiver.expect_ssrc(ssrc);
         }
         Ok(track)
+    }
+
+    /// Lets a transform unprotect what comes, and protect what is sent.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn set_transform(&mut self, transform: Box<dyn PacketTransform>) {
+        self.transform = Some(transform);
     }
 
     pub(crate) const fn number(&self) -> usize {
@@ -309,7 +327,29 @@ impl Track {
         now: Instant,
         ntp: NtpTime,
     ) {
-        if PacketKind::of(packet, agreed) == PacketKind::Rtcp {
+        let kind = PacketKind::of(packet, agreed);
+        let Some(transform) = &mut self.transform else {
+            return self.take_plain(packet, kind, from, now, ntp);
+        };
+        let mut memory = std::mem::take(&mut self.unprotected);
+        match transform.unprotect(kind, packet, &mut memory) {
+            Ok(packet) => self.take_plain(packet, kind, from, now, ntp),
+            Err(Refusal::NotAuthentic) => self.counters.not_authentic += 1,
+            Err(Refusal::Replayed) => self.counters.replayed += 1,
+        }
+        self.unprotected = memory;
+    }
+
+    /// Takes a packet without protection.
+    fn take_plain(
+        &mut self,
+        packet: &[u8],
+        kind: PacketKind,
+        from: Option<SocketAddr>,
+        now: Instant,
+        ntp: NtpTime,
+    ) {
+        if kind == PacketKind::Rtcp {
             self.receiver.handle_rtcp(packet, now, ntp);
             if let (Some(from), Way::Udp { rtcp_to: to @ None, .. }) = (from, &mut self.way) {
                 *to = Some(from);
@@ -374,6 +414,9 @@ impl Track {
     }
 
     fn send_report(&mut self, env: &mut UsageEnvironment, client: Option<&mut RtspClient>) {
+        if let Some(transform) = &mut self.transform {
+            transform.protect_report(&mut self.report);
+        }
         if self.report.is_empty() {
             return;
         }

@@ -1,5 +1,6 @@
 //! What a client asks for in `Transport`, and what the server made of it (RFC 2326 section 12.39).
 
+use crate::client::media_session::RtpProfile;
 use crate::wire::Oddities;
 use crate::wire::rtsp::{Delivery, Protocol, TransportSpec};
 use std::fmt;
@@ -43,21 +44,30 @@ impl fmt::Display for MediaTransport {
     }
 }
 
+/// The protocol over UDP of a profile.
+pub(crate) const fn protocol_of(profile: RtpProfile) -> Protocol {
+    match profile {
+        RtpProfile::Savp if cfg!(feature = "srtp") => Protocol::RtpSavp,
+        RtpProfile::Savpf if cfg!(feature = "srtp") => Protocol::RtpSavpf,
+        _ => Protocol::RtpAvp,
+    }
+}
+
 /// The `Transport` header of a SETUP.
-pub(crate) fn udp_request((rtp, rtcp): (u16, u16)) -> TransportSpec {
-    let mut spec = TransportSpec::new(Protocol::RtpAvp, Delivery::Unicast);
+pub(crate) fn udp_request(protocol: Protocol, (rtp, rtcp): (u16, u16)) -> TransportSpec {
+    let mut spec = TransportSpec::new(protocol, Delivery::Unicast);
     spec.client_port = Some((rtp, rtcp));
     spec
 }
 
-pub(crate) fn tcp_request(channels: (u8, u8)) -> TransportSpec {
-    let mut spec = TransportSpec::new(Protocol::RtpAvpTcp, Delivery::Unicast);
+pub(crate) fn tcp_request(protocol: &Protocol, channels: (u8, u8)) -> TransportSpec {
+    let mut spec = TransportSpec::new(protocol.over_tcp(), Delivery::Unicast);
     spec.interleaved = Some(channels);
     spec
 }
 
-pub(crate) fn multicast_request() -> TransportSpec {
-    TransportSpec::new(Protocol::RtpAvp, Delivery::Multicast)
+pub(crate) const fn multicast_request(protocol: Protocol) -> TransportSpec {
+    TransportSpec::new(protocol, Delivery::Multicast)
 }
 
 /// The transport that a server has chosen.
@@ -108,6 +118,9 @@ impl SetupTransport {
         let spec = answered.as_ref().unwrap_or(asked);
         let source = spec.source.as_deref().and_then(|s| s.parse::<IpAddr>().ok());
         let ssrc = spec.ssrc;
+        if spec.protocol.is_secure() != asked.protocol.is_secure() {
+            return Err(format!("Transport: {} was not asked for", spec.protocol.as_str()));
+        }
         if spec.protocol.is_tcp() {
             let channels = spec.interleaved.or(asked.interleaved).unwrap_or((0, 1));
             return Ok(Self { chosen: Chosen::Tcp { channels }, rtcp_port: None, ssrc });
@@ -153,7 +166,7 @@ mod tests {
     fn of(header: &str) -> Result<SetupTransport, String> {
         let server = "192.0.2.9:554".parse().unwrap();
         let odd = &mut Oddities::new();
-        SetupTransport::of(Some(header), &udp_request((5000, 5001)), server, odd)
+        SetupTransport::of(Some(header), &udp_request(Protocol::RtpAvp, (5000, 5001)), server, odd)
     }
 
     fn chosen(header: &str) -> Chosen {
@@ -189,7 +202,7 @@ mod tests {
         let server = "192.0.2.9:554".parse().unwrap();
         let of_tcp = |header| {
             let odd = &mut Oddities::new();
-            SetupTransport::of(header, &tcp_request((6, 7)), server, odd)
+            SetupTransport::of(header, &tcp_request(&Protocol::RtpAvp, (6, 7)), server, odd)
         };
         assert_eq!(of_tcp(None).unwrap().chosen, tcp(6, 7));
         assert_eq!(of_tcp(Some("RTP/AVP/TCP")).unwrap().chosen, tcp(6, 7));

@@ -47,8 +47,8 @@ impl Drop for Named<'_> {
 }
 
 macro_rules! corpora {
-    ($($module:ident { $($body:ident),* $(,)? })*) => {
-        $(mod $module {
+    ($($(#[$condition:meta])? $module:ident { $($body:ident),* $(,)? })*) => {
+        $($(#[$condition])? mod $module {
             $(#[test]
             fn $body() {
                 let target = concat!(stringify!($module), "_", stringify!($body));
@@ -71,6 +71,7 @@ corpora! {
     rtsp { machine }
     http { tunnel }
     client { media_session, player }
+    #[cfg(feature = "srtp")] srtp { mikey, unprotect }
     server { operations, connection }
 }
 

@@ -10,5 +10,7 @@ pub mod rtp;
 pub mod rtsp;
 pub mod server;
 pub mod sinks;
+#[cfg(feature = "srtp")]
+pub mod srtp;
 pub mod video;
 pub mod wire;

@@ -18,6 +18,8 @@ mod session_clock;
 mod simulation;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "srtp")]
+pub mod srtp;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod transform;

@@ -193,6 +193,11 @@ impl RtpSink {
         self.clock_rate
     }
 
+    #[cfg(all(test, feature = "srtp"))]
+    pub(crate) const fn set_sequence(&mut self, sequence: u16) {
+        self.sequence = sequence;
+    }
+
     /// Returns the sequence number of the next packet.
     pub const fn next_sequence(&self) -> u16 {
         self.sequence

@@ -24,12 +24,28 @@ pub(crate) trait PacketTransform: fmt::Debug {
     fn protect_rtcp(&mut self, packet: &mut Vec<u8>) -> bool;
 
     /// Checks an RTP packet that has come in and takes its protection off, in place. Returns the
-    /// length of the packet that is left. `None`: the packet is not authentic, or has come before,
-    /// and is dropped.
-    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize>;
+    /// length of the packet that is left; a packet that is refused is dropped.
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal>;
 
     /// As [`unprotect_rtp`](Self::unprotect_rtp), for an RTCP compound packet.
-    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize>;
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal>;
+
+    /// How often the sequence number has begun anew in what was sent with an SSRC, for a receiver
+    /// that joins (RFC 3711 section 3.3.1).
+    #[cfg(feature = "srtp")]
+    fn roll_over(&self, _ssrc: u32) -> u32 {
+        0
+    }
+}
+
+/// Why a packet that has come in is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is not what its sender sent, or its key is not known.
+    NotAuthentic,
+    /// It has come before, or is too old to tell.
+    #[cfg_attr(not(feature = "srtp"), expect(dead_code, reason = "of SRTP"))]
+    Replayed,
 }
 
 impl dyn PacketTransform + '_ {
@@ -53,8 +69,8 @@ impl dyn PacketTransform + '_ {
         }
     }
 
-    /// Takes the protection off a copy of a packet in `memory`. `None`: the packet is dropped.
-    pub(crate) fn unprotect<'a>(
+    /// Protects a copy of a packet in `memory`. `None`: the packet cannot be protected.
+    pub(crate) fn protect<'a>(
         &mut self,
         kind: PacketKind,
         packet: &[u8],
@@ -62,10 +78,29 @@ impl dyn PacketTransform + '_ {
     ) -> Option<&'a [u8]> {
         memory.clear();
         memory.extend_from_slice(packet);
+        match kind {
+            PacketKind::Rtp => {
+                memory.resize(packet.len() + self.max_growth(), 0);
+                let len = self.protect_rtp(memory, packet.len())?;
+                memory.get(..len)
+            }
+            PacketKind::Rtcp => self.protect_rtcp(memory).then_some(memory),
+        }
+    }
+
+    /// Takes the protection off a copy of a packet in `memory`.
+    pub(crate) fn unprotect<'a>(
+        &mut self,
+        kind: PacketKind,
+        packet: &[u8],
+        memory: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], Refusal> {
+        memory.clear();
+        memory.extend_from_slice(packet);
         let len = match kind {
             PacketKind::Rtp => self.unprotect_rtp(memory),
             PacketKind::Rtcp => self.unprotect_rtcp(memory),
         };
-        memory.get(..len?)
+        memory.get(..len?).ok_or(Refusal::NotAuthentic)
     }
 }

@@ -98,6 +98,9 @@ pub struct ServerConfig {
     pub describe_timeout: Duration,
     /// Frames that one stream may send in one turn of the loop. Default: 32.
     pub frames_per_turn: usize,
+    /// SRTP for streams. `None`: they are not encrypted. Default: `None`.
+    #[cfg(feature = "srtp")]
+    pub srtp: Option<crate::server::srtp::SrtpConfig>,
     /// Value of the `Server` header. Default: the crate's name and version.
     pub server_name: String,
 }
@@ -130,6 +133,8 @@ impl Default for ServerConfig {
             lookup_timeout: Duration::from_secs(60),
             describe_timeout: Duration::from_secs(4),
             frames_per_turn: 32,
+            #[cfg(feature = "srtp")]
+            srtp: None,
             server_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -208,6 +213,10 @@ impl ServerConfig {
             (self.server_name.chars().all(is_text), "server_name has a control character"),
         ];
         check_max_packet(self.max_packet)?;
+        #[cfg(feature = "srtp")]
+        if self.srtp.as_ref().is_some_and(|srtp| srtp.mki_len > crate::server::srtp::MAX_MKI) {
+            return Err(Error::Usage("srtp.mki_len is more than 16 octets"));
+        }
         match rules.iter().find(|(kept, _)| !kept) {
             Some((_, broken)) => Err(Error::Usage(broken)),
             None => Ok(()),

@@ -29,6 +29,8 @@ mod multicast;
 pub(crate) mod requests;
 mod resuming;
 mod rtsp_server;
+#[cfg(feature = "srtp")]
+mod srtp;
 pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
@@ -58,4 +60,6 @@ pub use hooks::{
 };
 pub use multicast::MulticastTrack;
 pub use rtsp_server::RtspServer;
+#[cfg(feature = "srtp")]
+pub use srtp::SrtpConfig;
 pub use streams::TrackStatistics;

@@ -5,13 +5,19 @@ use crate::error::Error;
 use crate::ids::{DestinationId, StreamId};
 use crate::net::{Groupsock, PortPair};
 use crate::rtp::rtcp::RtcpConfig;
+#[cfg(feature = "srtp")]
+use crate::rtp::srtp::{SrtpTransform, transform::DerivedKeys};
 use crate::server::rtsp_server::RtspServer;
+#[cfg(feature = "srtp")]
+use crate::server::srtp::KeyOf;
 use crate::session::new_stream::{StreamConfig, bandwidth_bps, new_stream};
 use crate::session::payload_types::{self, Declared};
 use crate::session::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
 };
 use crate::stream::live_clocks::LiveClockId;
+#[cfg(feature = "srtp")]
+use crate::stream::parts::StreamParts;
 use crate::stream::sockets::Reflect;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -106,6 +112,21 @@ impl RtspServer {
         true
     }
 
+    #[cfg(feature = "srtp")]
+    fn encrypts_groups(&self) -> bool {
+        self.config.srtp.as_ref().is_some_and(|srtp| srtp.required)
+    }
+
+    /// Lets a stream to a group be protected, if streams to groups are.
+    #[cfg(feature = "srtp")]
+    fn protect_group(&mut self, id: StreamId) -> Result<(), Error> {
+        let Some(config) = self.config.srtp.as_ref().filter(|srtp| srtp.required) else {
+            return Ok(());
+        };
+        let keys = DerivedKeys::new(self.stream_keys.of(config, KeyOf::Multicast(id)));
+        self.streams.set_transform(id, Box::new(SrtpTransform::for_group(&keys)))
+    }
+
     fn add_multicast_stream(
         &mut self,
         env: &mut UsageEnvironment,
@@ -139,7 +160,14 @@ impl RtspServer {
             rtcp: rtcp_config,
         };
         let parts = new_stream(env, factory, &request, self.streams.demuxers(), config)?;
+        #[cfg(feature = "srtp")]
+        let parts = StreamParts { is_secure: self.encrypts_groups(), ..parts };
         let id = self.streams.add(env, parts, clock)?;
+        #[cfg(feature = "srtp")]
+        if let Err(e) = self.protect_group(id) {
+            self.streams.remove(env, id);
+            return Err(e);
+        }
         let pair = PortPair { rtp: track.rtp.into_socket(), rtcp: track.rtcp.into_socket() };
         let destination = match self.streams.add_group(env, id, (rtp, rtcp), pair, reflect) {
             Ok(destination) => destination,

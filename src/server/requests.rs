@@ -198,6 +198,8 @@ impl RtspServer {
             seeks: &mut self.seeks,
             warned: &mut self.warned,
             methods: Methods(&METHODS),
+            #[cfg(feature = "srtp")]
+            stream_keys: &self.stream_keys,
         }
     }
 

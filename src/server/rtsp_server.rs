@@ -15,6 +15,8 @@ use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
+#[cfg(feature = "srtp")]
+use crate::server::srtp::StreamKeys;
 use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
@@ -85,6 +87,8 @@ pub struct RtspServer {
     pub(crate) endings: Endings,
     /// Budget of this turn for PLAYs that read from files.
     pub(crate) seeks: TurnBudget,
+    #[cfg(feature = "srtp")]
+    pub(crate) stream_keys: StreamKeys,
     pub(crate) read_buffer: Vec<u8>,
     /// Buffer of the answer being written.
     pub(crate) answer: Vec<u8>,
@@ -114,6 +118,12 @@ impl RtspServer {
         addresses: &[SocketAddr],
     ) -> Result<MediumId<Self>, Error> {
         config.check()?;
+        #[cfg(feature = "srtp")]
+        let stream_keys = {
+            let mut secret = [0; 32];
+            env.fill_random(&mut secret);
+            StreamKeys::new(secret)
+        };
         let mut listeners = Vec::with_capacity(addresses.len());
         for &address in addresses {
             listeners.push(Listener::bind(env, address)?);
@@ -141,6 +151,8 @@ impl RtspServer {
             client_requests: ClientRequests::default(),
             endings: Endings::default(),
             seeks: TurnBudget::default(),
+            #[cfg(feature = "srtp")]
+            stream_keys,
             read_buffer: vec![0; READ_CHUNK],
         }))
     }

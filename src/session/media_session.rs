@@ -99,6 +99,9 @@ pub struct ServerMediaSession {
     pub(crate) live_clock: Option<LiveClockId>,
     /// Live inputs that are deleted with the session.
     pub(crate) inputs: Vec<InputId>,
+    /// How many protected streams that clients share were made of each track.
+    #[cfg(feature = "srtp")]
+    secure_streams: Vec<u64>,
     /// Value of a counter at the last look-up, for eviction.
     pub(crate) last_used: u64,
 }
@@ -130,6 +133,8 @@ impl ServerMediaSession {
             checked_at: None,
             live_clock: None,
             inputs: Vec::new(),
+            #[cfg(feature = "srtp")]
+            secure_streams: Vec::new(),
             last_used: 0,
         }
     }
@@ -304,6 +309,22 @@ impl ServerMediaSession {
         if self.origin_id == 0 {
             // Players parse it as a signed 64-bit number.
             self.origin_id = origin_id >> 1;
+        }
+    }
+
+    /// How many protected streams that clients share were made of a track so far.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn secure_streams(&self, track: usize) -> u64 {
+        self.secure_streams.get(track).copied().unwrap_or(0)
+    }
+
+    #[cfg(feature = "srtp")]
+    pub(crate) fn note_secure_stream(&mut self, track: usize) {
+        if self.secure_streams.len() <= track {
+            self.secure_streams.resize(self.subsessions.len(), 0);
+        }
+        if let Some(count) = self.secure_streams.get_mut(track) {
+            *count += 1;
         }
     }
 

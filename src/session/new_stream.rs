@@ -17,7 +17,12 @@ use std::net::IpAddr;
 /// Bandwidth assumed for a track that states none, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
 
-/// Returns the stream of a subsession for a client: the shared one, or a new one.
+/// The number that stands for all clients of the protected form of a shared stream. Neither a client
+/// session nor a multicast presentation has it.
+const SECURE_CLIENTS: u64 = u64::MAX;
+
+/// Returns the stream of a subsession for a client: the shared one, or a new one. With `is_secure`
+/// its packets are to be protected.
 ///
 /// # Errors
 /// There is no such subsession, or its factory fails.
@@ -27,7 +32,7 @@ pub(crate) fn stream_for(
     media_sessions: &mut MediaSessions,
     (media_session, index): (MediaSessionId, usize),
     request: &StreamRequest,
-    max_packet: usize,
+    (max_packet, is_secure): (usize, bool),
 ) -> Result<StreamId, Error> {
     let no_such = Error::Usage("no such subsession");
     let Some(session) = media_sessions.get_mut(media_session) else { return Err(no_such) };
@@ -39,7 +44,7 @@ pub(crate) fn stream_for(
         }
     };
     if shared {
-        if let Some(stream) = streams.shared_stream((media_session, index)) {
+        if let Some(stream) = streams.shared_stream((media_session, index), is_secure) {
             return Ok(stream);
         }
     }
@@ -51,7 +56,11 @@ pub(crate) fn stream_for(
         .ok_or(Error::Usage("the subsession makes no streams"))?;
     // One number for all tracks of a client's session; all clients of a shared stream are one.
     let request = StreamRequest {
-        client_session: if shared { 0 } else { request.client_session },
+        client_session: match (shared, is_secure) {
+            (false, _) => request.client_session,
+            (true, false) => 0,
+            (true, true) => SECURE_CLIENTS,
+        },
         ..*request
     };
     let rtcp = RtcpConfig {
@@ -62,7 +71,7 @@ pub(crate) fn stream_for(
     let config = StreamConfig { payload_type, max_packet, rtcp };
     let mut parts = new_stream(env, factory, &request, streams.demuxers(), config)?;
     parts.origin = Some((media_session, index));
-    (parts.shared, parts.fast_start) = (shared, fast_start);
+    (parts.shared, parts.fast_start, parts.is_secure) = (shared, fast_start, is_secure);
     let id = streams.add(env, parts, &mut session.live_clock)?;
     log::debug!("stream {id} of media session {media_session} track {}", index + 1);
     Ok(id)
@@ -114,6 +123,7 @@ pub(crate) fn new_stream(
         rtcp,
         origin: None,
         shared: true,
+        is_secure: false,
         input: factory.live_input(),
         fast_start: FastStart::Off,
         is_video: is_video(factory),

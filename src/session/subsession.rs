@@ -83,7 +83,8 @@ impl MulticastGroup {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StreamRequest {
-    /// A number that all tracks of one client session share; 0 for a stream that all clients share.
+    /// A number that all tracks of one client session share; 0 for a stream that all clients share,
+    /// and `u64::MAX` for the protected form (SRTP) of such a stream.
     pub client_session: u64,
     /// The address of the client.
     pub peer: SocketAddr,

@@ -45,6 +45,8 @@ pub(crate) struct Destination {
     pub(super) transport: DestinationTransport,
     /// The transform that protects its packets alone, if it has one.
     pub(super) transform: Option<Box<dyn PacketTransform>>,
+    /// The transform that unprotects what its receiver sends, if it is another one.
+    pub(super) incoming: Option<Box<dyn PacketTransform>>,
     pub(super) playing: bool,
     /// Frames are dropped until the next key frame.
     pub(super) skipping: bool,
@@ -79,6 +81,7 @@ impl Destination {
             session,
             transport,
             transform: None,
+            incoming: None,
             playing: false,
             skipping: false,
             behind: false,

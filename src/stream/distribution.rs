@@ -61,6 +61,11 @@ impl Distribution {
         self.transform = Some(transform);
     }
 
+    #[cfg(feature = "srtp")]
+    pub(crate) fn roll_over(&self, ssrc: u32) -> u32 {
+        self.transform.as_ref().map_or(0, |transform| transform.roll_over(ssrc))
+    }
+
     /// Turns the packets of a batch into what all destinations are sent.
     pub(crate) fn protect(
         &mut self,
@@ -91,9 +96,9 @@ impl Distribution {
         packet: &'a [u8],
         memory: &'a mut Vec<u8>,
     ) -> Option<&'a [u8]> {
-        let own = from.and_then(|id| self.destinations.own_transform(id));
+        let own = from.and_then(|id| self.destinations.incoming_transform(id));
         match own.or(self.transform.as_deref_mut()) {
-            Some(transform) => transform.unprotect(kind, packet, memory),
+            Some(transform) => transform.unprotect(kind, packet, memory).ok(),
             None => Some(packet),
         }
     }

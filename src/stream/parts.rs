@@ -17,6 +17,8 @@ pub(crate) struct StreamParts {
     pub(crate) origin: Option<(MediaSessionId, usize)>,
     /// Whether all clients of the subsession share it.
     pub(crate) shared: bool,
+    /// Whether its packets are to be protected (SRTP).
+    pub(crate) is_secure: bool,
     /// The live input that wakes it. Frames of a stream without one are sent when they are due.
     pub(crate) input: Option<InputId>,
     pub(crate) is_video: bool,

@@ -58,6 +58,8 @@ pub struct StreamState {
     input: Option<InputId>,
     /// Whether all clients of the subsession share the stream.
     shared: bool,
+    /// Whether its packets are protected, for clients that have asked for that (`RTP/SAVP`).
+    is_secure: bool,
     playback: Playback,
     sink: RtpSink,
     key_frames: KeyFrameWatch,
@@ -97,6 +99,7 @@ impl StreamState {
             origin: parts.origin,
             input: parts.input,
             shared: parts.shared,
+            is_secure: parts.is_secure,
             playback: Playback::new(source, live_clock, is_video, repeat_period, now),
             sink: parts.sink,
             key_frames: parts.key_frames,
@@ -114,6 +117,16 @@ impl StreamState {
     /// The synchronization source (SSRC) of the stream's packets.
     pub const fn ssrc(&self) -> u32 {
         self.sink.ssrc()
+    }
+
+    /// Whether its packets are protected (SRTP).
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    #[cfg(feature = "srtp")]
+    pub(crate) const fn has_transform(&self) -> bool {
+        self.distribution.has_transform()
     }
 
     /// Whether frames are being sent.
@@ -209,6 +222,12 @@ impl StreamState {
         self.distribution.destinations().is_anyone_catching_up()
     }
 
+    /// Lets the next packet have that sequence number.
+    #[cfg(all(test, feature = "srtp"))]
+    pub(crate) const fn set_sequence_number(&mut self, number: u16) {
+        self.sink.set_sequence(number);
+    }
+
     /// RTP packets that were sent.
     #[cfg(test)]
     pub(crate) const fn packet_count(&self) -> u32 {
@@ -298,7 +317,6 @@ impl StreamState {
     /// # Errors
     /// [`Error::Usage`]: the packets are too small to leave room for what it adds, or a destination
     /// has a transform of its own.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
     pub(crate) fn set_transform(
         &mut self,
         transform: Box<dyn PacketTransform>,
@@ -311,13 +329,29 @@ impl StreamState {
         Ok(())
     }
 
+    /// Lets `transform` unprotect what comes from one destination's receiver, instead of the one that
+    /// protects what the receiver is sent.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn set_incoming_transform(
+        &mut self,
+        id: DestinationId,
+        transform: Box<dyn PacketTransform>,
+    ) {
+        self.distribution.destinations_mut().set_incoming_transform(id, transform);
+    }
+
+    /// The roll-over counter of its packets (RFC 3711 section 3.3.1), for those that join.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn roll_over(&self) -> u32 {
+        self.distribution.roll_over(self.ssrc())
+    }
+
     /// Lets `transform` protect what one destination is sent; the others get the packets as they
     /// are. Before the first packet, unless an earlier transform has left room enough.
     ///
     /// # Errors
     /// [`Error::Usage`]: the packets are too small to leave room for what it adds, or the stream has
     /// been started and left less, or all packets of the stream are transformed already.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
     pub(crate) fn set_destination_transform(
         &mut self,
         id: DestinationId,

@@ -64,8 +64,9 @@ pub(crate) struct Streams {
     /// The medium whose events run the streams.
     owner: Option<MediumHandle>,
     table: Arena<StreamState, OfStream>,
-    /// The streams that all clients of a track share, by media session and number of the track.
-    shared: HashMap<(MediaSessionId, usize), StreamId>,
+    /// The streams that all clients of a track share, by media session and number of the track, and
+    /// whether it is protected.
+    shared: HashMap<((MediaSessionId, usize), bool), StreamId>,
     /// The time lines of live presentations that are being streamed.
     live_clocks: LiveClocks,
     inputs: Inputs,
@@ -130,9 +131,13 @@ impl Streams {
         self.table.iter()
     }
 
-    /// The stream that all clients of a track share, if there is one.
-    pub(crate) fn shared_stream(&self, origin: (MediaSessionId, usize)) -> Option<StreamId> {
-        self.shared.get(&origin).copied()
+    /// The stream that all clients of a track share, if there is one: the plain, or the protected.
+    pub(crate) fn shared_stream(
+        &self,
+        origin: (MediaSessionId, usize),
+        is_secure: bool,
+    ) -> Option<StreamId> {
+        self.shared.get(&(origin, is_secure)).copied()
     }
 
     /// The demultiplexers and the memory that sources share.
@@ -160,6 +165,7 @@ impl Streams {
         let owner = self.owner.ok_or(io::ErrorKind::NotConnected)?;
         let now = env.now();
         let (input, origin, shared) = (parts.input, parts.origin, parts.shared);
+        let is_secure = parts.is_secure;
         let live_clock = input.map(|_| self.live_clocks.join(presentation, now));
         let limit = |n: usize| if n == 0 { usize::MAX } else { n };
         let waits = shared && parts.is_video && origin.is_some();
@@ -174,7 +180,7 @@ impl Streams {
             StreamState::new(parts, policy, max_cached, live_clock, timers, now)
         });
         if let Some(origin) = origin.filter(|_| shared) {
-            self.shared.insert(origin, id);
+            self.shared.insert((origin, is_secure), id);
         }
         if let Some(input) = input {
             self.inputs.add_stream(input, id);
@@ -186,8 +192,9 @@ impl Streams {
     pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
         let Some(stream) = self.table.remove(id) else { return };
         if let Some(origin) = stream.origin() {
-            if self.shared.get(&origin) == Some(&id) {
-                self.shared.remove(&origin);
+            let of = (origin, stream.is_secure());
+            if self.shared.get(&of) == Some(&id) {
+                self.shared.remove(&of);
             }
         }
         for sockets in stream.sockets() {
@@ -492,7 +499,7 @@ impl Streams {
     ///
     /// # Errors
     /// [`Error::Usage`]: there is no such stream, or its packets are too small.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
+    #[cfg_attr(not(any(test, feature = "srtp")), expect(dead_code, reason = "of SRTP"))]
     pub(crate) fn set_transform(
         &mut self,
         id: StreamId,
@@ -507,7 +514,7 @@ impl Streams {
     /// # Errors
     /// [`Error::Usage`]: there is no such stream, or as for
     /// [`StreamState::set_destination_transform`].
-    #[cfg_attr(not(test), allow(dead_code, reason = "the seam for SRTP, which is yet to come"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "a key for each receiver of a shared stream"))]
     pub(crate) fn set_destination_transform(
         &mut self,
         (stream, destination): (StreamId, DestinationId),

@@ -8,6 +8,8 @@
 
 pub mod auth;
 pub mod interleaved;
+#[cfg(feature = "srtp")]
+pub mod mikey;
 mod oddities;
 mod reader;
 pub mod rtcp;

@@ -13,6 +13,8 @@ mod player;
 mod plug;
 mod recording;
 mod requests;
+#[cfg(feature = "srtp")]
+mod srtp;
 #[cfg(feature = "tls")]
 mod tls;
 mod transports;

@@ -213,12 +213,17 @@ impl World {
 
     /// Opens the crate's server, with the files of `testdata/media` and a live stream of sound.
     pub(crate) fn serve(&mut self) -> MediumId<RtspServer> {
+        self.serve_with(ServerConfig::default())
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn serve_with(&mut self, config: ServerConfig) -> MediumId<RtspServer> {
         let sound =
             CodecParameters::Pcm { encoding: PcmEncoding::Pcmu, sampling_rate: 8000, channels: 1 };
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/media");
         let options = FileSessionOptions::default();
         let provider = FolderProvider::new(folder.as_ref(), options).expect("files");
-        let server = self.serve_track(LiveTrackOptions::new(sound), FRAME);
+        let server = self.open_server(config, LiveTrackOptions::new(sound), FRAME);
         self.env
             .with(server, |server, _| server.set_session_provider(provider))
             .expect("the server is there");
@@ -232,9 +237,17 @@ impl World {
         track: LiveTrackOptions,
         interval: Duration,
     ) -> MediumId<RtspServer> {
+        self.open_server(ServerConfig::default(), track, interval)
+    }
+
+    fn open_server(
+        &mut self,
+        config: ServerConfig,
+        track: LiveTrackOptions,
+        interval: Duration,
+    ) -> MediumId<RtspServer> {
         let address = [SERVER.parse().expect("an address")];
-        let server =
-            RtspServer::new(&mut self.env, ServerConfig::default(), &address).expect("a server");
+        let server = RtspServer::new(&mut self.env, config, &address).expect("a server");
         let added =
             self.env.with(server, |server, env| server.add_live_stream(env, "live", [track]));
         let [sender] = added.expect("the server is there").expect("a live stream");

@@ -3,6 +3,8 @@
 use crate::client::config::RtspClientConfig;
 use crate::client::media_session::TrackChoice;
 use crate::client::requests::PlayParameters;
+#[cfg(feature = "srtp")]
+use crate::client::secure::SrtpClientConfig;
 use crate::client::transport::TransportPolicy;
 use crate::error::Error;
 use crate::payload::FormatRegistry;
@@ -57,6 +59,9 @@ pub struct PlayerConfig {
     /// Bytes that the system is asked to keep of a track's packets while the loop is busy.
     /// Default: 1 MiB.
     pub receive_buffer: usize,
+    /// SRTP. Default: see [`SrtpClientConfig`].
+    #[cfg(feature = "srtp")]
+    pub srtp: SrtpClientConfig,
     /// When to connect anew after a failure. Default: always.
     pub reconnect: ReconnectPolicy,
 }
@@ -123,6 +128,8 @@ impl Default for PlayerConfig {
             nack: true,
             max_delay: Duration::from_millis(100),
             receive_buffer: 1 << 20,
+            #[cfg(feature = "srtp")]
+            srtp: SrtpClientConfig::default(),
             reconnect: ReconnectPolicy::default(),
         }
     }

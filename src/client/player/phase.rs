@@ -3,6 +3,8 @@
 use crate::client::event::RequestId;
 use crate::client::player::event::PlayerError;
 use crate::client::requests::PlayParameters;
+#[cfg(feature = "srtp")]
+pub(super) use crate::client::secure::TrackKeys;
 use crate::receive::Sockets;
 use crate::wire::rtsp::TransportSpec;
 use std::collections::VecDeque;
@@ -43,12 +45,19 @@ pub(super) enum Phase {
     Over,
 }
 
+/// There are no keys.
+#[cfg(not(feature = "srtp"))]
+pub(super) type TrackKeys = std::convert::Infallible;
+
 /// The SETUP of one track.
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) request: RequestId,
     pub(super) track: usize,
     pub(super) asked: TransportSpec,
+    /// The keys of the track, if it is one with SRTP.
+    #[cfg_attr(not(feature = "srtp"), expect(dead_code, reason = "there are none"))]
+    pub(super) keys: Option<TrackKeys>,
     pub(super) sockets: Option<Sockets>,
     /// The tracks that follow.
     pub(super) rest: VecDeque<usize>,

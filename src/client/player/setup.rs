@@ -2,15 +2,16 @@
 
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::Disconnection;
-use crate::client::media_session::MediaSubsession;
+use crate::client::media_session::{MediaSubsession, RtpProfile};
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerError, PlayerEvent};
-use crate::client::player::phase::{Phase, Setup};
+use crate::client::player::phase::{Phase, Setup, TrackKeys};
 use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
 use crate::client::track::Track;
 use crate::client::transport::{
-    Chosen, SetupTransport, TransportPolicy, multicast_request, tcp_request, udp_request,
+    Chosen, SetupTransport, TransportPolicy, multicast_request, protocol_of, tcp_request,
+    udp_request,
 };
 use crate::env::UsageEnvironment;
 use crate::error::Error;
@@ -30,9 +31,9 @@ impl Player {
         &mut self,
         env: &mut UsageEnvironment,
         mut rest: VecDeque<usize>,
-        failure: Option<PlayerError>,
+        mut failure: Option<PlayerError>,
     ) {
-        let Some(track) = rest.pop_front() else {
+        let Some((track, keys)) = self.next_playable(env, &mut rest, &mut failure) else {
             return if self.tracks.is_empty() && self.back_channel.is_none() {
                 self.lose(env, failure.unwrap_or(PlayerError::NoTracks))
             } else {
@@ -52,16 +53,59 @@ impl Player {
         }
         let session = self.sessions.id_for_setup();
         let mut setup = requests::setup(&subsession.control_url, session, &asked);
+        #[cfg(feature = "srtp")]
+        if let Some(keys) = &keys {
+            setup.headers.push("KeyMgmt", keys.request(env, &subsession.control_url));
+        }
         if subsession.is_back_channel {
             setup.headers.push("Require", BACK_CHANNEL_TAG);
         }
         match self.send(env, setup) {
             Some(request) => {
-                let setup = Setup { request, track, asked, sockets, rest, failure };
+                let setup = Setup { request, track, asked, keys, sockets, rest, failure };
                 self.phase = Phase::SettingUp(Box::new(setup));
             }
             None => self.lose(env, PlayerError::NoTracks),
         }
+    }
+
+    /// The next track whose keys can be had, if it needs some. The others fail.
+    fn next_playable(
+        &mut self,
+        env: &mut UsageEnvironment,
+        rest: &mut VecDeque<usize>,
+        failure: &mut Option<PlayerError>,
+    ) -> Option<(usize, Option<TrackKeys>)> {
+        loop {
+            let track = rest.pop_front()?;
+            match self.keys_for(env, track) {
+                Ok(keys) => return Some((track, keys)),
+                Err(why) => {
+                    let unusable = || PlayerError::Response(Method::Describe, why.clone());
+                    failure.get_or_insert_with(unusable);
+                    self.tell(env, PlayerEvent::TrackFailed { track, why: unusable() });
+                }
+            }
+        }
+    }
+
+    /// The keys for a track, if it is one with SRTP.
+    #[cfg(not(feature = "srtp"))]
+    const fn keys_for(&self, _: &UsageEnvironment, _: usize) -> Result<Option<TrackKeys>, String> {
+        Ok(None)
+    }
+
+    /// The keys for a track, if it is one with SRTP.
+    #[cfg(feature = "srtp")]
+    fn keys_for(
+        &self,
+        env: &mut UsageEnvironment,
+        track: usize,
+    ) -> Result<Option<TrackKeys>, String> {
+        let subsession = self.media.as_ref().and_then(|m| m.subsession(track));
+        let Some(subsession) = subsession else { return Ok(None) };
+        let is_secure = self.client.as_ref().is_some_and(RtspClient::is_encrypted);
+        TrackKeys::of(env, subsession, self.config.srtp, is_secure)
     }
 
     pub(super) fn is_over_tcp(&self) -> bool {
@@ -82,13 +126,14 @@ impl Player {
         track: usize,
     ) -> io::Result<(TransportSpec, Option<Sockets>)> {
         let subsession = self.media.as_ref().and_then(|media| media.subsession(track));
+        let protocol = protocol_of(subsession.map_or(RtpProfile::Avp, |s| s.profile));
         let is_sent = subsession.is_some_and(|s| s.is_back_channel);
         if self.config.transport == TransportPolicy::Multicast && !is_sent {
-            return Ok((multicast_request(), None));
+            return Ok((multicast_request(protocol), None));
         }
         if self.is_over_tcp() {
             let channel = u8::try_from(track.saturating_sub(1) * 2).unwrap_or(0) & 0xFE;
-            return Ok((tcp_request((channel, channel + 1)), None));
+            return Ok((tcp_request(&protocol, (channel, channel + 1)), None));
         }
         let local = self.client.as_ref().and_then(RtspClient::ends).map(|(_, local)| local);
         let local = local.ok_or(io::ErrorKind::NotConnected)?;
@@ -102,7 +147,7 @@ impl Player {
         })?;
         let port = sockets.rtp_address()?.port();
         let rtcp = if multiplexed { port } else { port.saturating_add(1) };
-        Ok((udp_request((port, rtcp)), Some(sockets)))
+        Ok((udp_request(protocol, (port, rtcp)), Some(sockets)))
     }
 
     /// The port for RTP of the next track; 0 if any will do.
@@ -210,9 +255,28 @@ impl Player {
         let transport = response.headers.value("Transport");
         let transport =
             SetupTransport::of(transport, &setup.asked, server, &mut self.odd).map_err(unusable)?;
+        let mut random = [0; 12];
+        env.fill_random(&mut random);
+        #[cfg(feature = "srtp")]
+        let (random, protection) = match setup.keys.take() {
+            Some(keys) => {
+                let answer = response.headers.joined("KeyMgmt");
+                let url = self.media.as_ref().and_then(|m| m.subsession(setup.track));
+                let url = url.map_or("", |subsession| &subsession.control_url);
+                let random = keys.random;
+                (random, Some(keys.into_transform(answer.as_deref(), url).map_err(unusable)?))
+            }
+            None => (random, None),
+        };
         if self.is_back_channel(setup.track) {
             let back_channel = BackChannel::new(setup.track, transport.chosen, &mut setup.sockets);
-            self.back_channel = Some(back_channel.map_err(PlayerError::Io)?);
+            #[cfg_attr(not(feature = "srtp"), expect(unused_mut, reason = "for SRTP"))]
+            let mut back_channel = back_channel.map_err(PlayerError::Io)?;
+            #[cfg(feature = "srtp")]
+            if let Some(protection) = protection {
+                back_channel.set_transform(protection);
+            }
+            self.back_channel = Some(back_channel);
             return Ok(());
         }
         let sockets = match transport.chosen {
@@ -256,7 +320,7 @@ impl Player {
         let subsession = self.media.as_ref().and_then(|m| m.subsession(setup.track));
         let subsession = subsession.ok_or(PlayerError::NoTracks)?;
         let receiver = self
-            .receiver_for(env, subsession, &transport.chosen)
+            .receiver_for(env, subsession, &transport.chosen, random)
             .map_err(|e| unusable(e.to_string()))?;
         let track = Track::new(
             env,
@@ -268,6 +332,10 @@ impl Player {
             self.me,
         );
         let mut track = track.map_err(PlayerError::Io)?;
+        #[cfg(feature = "srtp")]
+        if let Some(protection) = protection {
+            track.set_transform(protection);
+        }
         track.begin(env);
         if let (Chosen::Tcp { channels }, Some(client)) = (transport.chosen, &mut self.client) {
             client.bind_channels(channels, u32::try_from(setup.track).unwrap_or(u32::MAX));
@@ -278,9 +346,10 @@ impl Player {
 
     fn receiver_for(
         &self,
-        env: &mut UsageEnvironment,
+        env: &UsageEnvironment,
         subsession: &MediaSubsession,
         chosen: &Chosen,
+        random: [u8; 12],
     ) -> Result<StreamReceiver, Error> {
         let format = &subsession.format;
         let mut config =
@@ -296,8 +365,6 @@ impl Player {
             _ => None,
         };
         let depacketizer = subsession.depacketizer(&self.config.formats);
-        let mut random = [0; 12];
-        env.fill_random(&mut random);
         StreamReceiver::new(config, depacketizer, env.now(), random)
     }
 }

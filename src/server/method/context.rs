@@ -12,6 +12,8 @@ use crate::server::method::answer::Answer;
 use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
 use crate::server::method::refusal::{Refusal, Refused};
+#[cfg(feature = "srtp")]
+use crate::server::srtp::StreamKeys;
 use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{RemovalReason, Requester, SessionPool};
@@ -112,6 +114,9 @@ pub(crate) struct Context<'a> {
     pub(crate) warned: &'a mut Warned<(IpAddr, Breach)>,
     /// Budget of this turn for PLAYs that read from files.
     pub(crate) seeks: &'a mut TurnBudget,
+    /// The keys of protected streams.
+    #[cfg(feature = "srtp")]
+    pub(crate) stream_keys: &'a StreamKeys,
 }
 
 /// Builds the [`RequestInfo`] that the application's hooks are called with.

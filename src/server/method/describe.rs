@@ -26,6 +26,12 @@ pub(crate) fn describe(
         // It is refused when its time is over.
         return Err(NotServed::MustWait(Awaited::Description));
     };
+    #[cfg(feature = "srtp")]
+    let sdp = {
+        let sdp = sdp.into_owned();
+        let secure = cx.secure_description(request, media_session, &sdp)?;
+        secure.unwrap_or(sdp)
+    };
     answer.field("Content-Base", ContentBase(url));
     answer.body("application/sdp", sdp.as_bytes());
     Ok(AfterAnswer::Nothing)

@@ -13,6 +13,8 @@ pub(crate) mod parameters;
 pub(crate) mod pause;
 pub(crate) mod play;
 pub(crate) mod refusal;
+#[cfg(feature = "srtp")]
+mod secure;
 mod seek;
 mod selection;
 pub(crate) mod setup;

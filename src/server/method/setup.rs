@@ -1,6 +1,8 @@
 //! SETUP (RFC 2326 section 10.4): chooses a transport, creates a session if the request names none,
 //! and sets up the track in it.
 
+#[cfg(feature = "srtp")]
+use crate::ids::StreamId;
 use crate::ids::{ClientSessionId, MediaSessionId};
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -9,9 +11,10 @@ use crate::server::method::new_session::{abandon_session, announce_session, crea
 use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::track::{TrackRequest, present_transport, set_up_track};
-use crate::server::method::transport::{answer_spec, choose};
+use crate::server::method::transport::{Profiles, answer_spec, choose};
 use crate::session::client_media::{TrackSetup, media_of};
 use crate::session::names::split_url;
+use crate::session::subsession::Distribution;
 use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
 
@@ -34,12 +37,18 @@ pub(crate) fn setup(
     let distribution = state.subsession(track).ok_or(StatusCode::NOT_FOUND)?.distribution();
     let ends = (request.peer, request.local);
     let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
-    let allows_udp = !request.is_encrypted || cx.config.allow_plain_udp_over_tls;
-    let (spec, chosen) = choose(&header, &distribution, request.peer, allows_udp)?;
+    let profiles = profiles(cx, request, &distribution);
+    let (spec, chosen) = choose(&header, &distribution, profiles, request.peer)?;
+    let is_secure = spec.protocol.is_secure();
     let current = existing.and_then(|session| track_of(cx, session, media_session, track));
     if let (Some(session), Some(current)) = (existing, current) {
         // Asked for once more, what is agreed on stays agreed on.
-        if let Some((agreed, ssrc)) = present_transport(cx, request, &current, &chosen) {
+        let present = present_transport(cx, request, &current, (&chosen, is_secure));
+        if let Some((agreed, ssrc)) = present {
+            #[cfg(feature = "srtp")]
+            if is_secure {
+                tell_keys(cx, request, (media_session, track), current.stream, answer);
+            }
             answer.field("Transport", answer_spec(spec, (&agreed, ssrc), ends));
             cx.name_session(answer, session);
             return Ok(AfterAnswer::Nothing);
@@ -57,12 +66,19 @@ pub(crate) fn setup(
         media_session,
         name,
         track,
+        is_secure,
         current,
         url: if found.track.is_some() { url.into() } else { track_url(url, track) },
         control_in_query,
     };
     match set_up_track(cx, &wanted, chosen) {
         Ok((agreed, ssrc)) => {
+            #[cfg(feature = "srtp")]
+            if let Some(set_up) = track_of(cx, session, media_session, track) {
+                if is_secure {
+                    tell_keys(cx, request, (media_session, track), set_up.stream, answer);
+                }
+            }
             answer.field("Transport", answer_spec(spec, (&agreed, ssrc), ends));
             cx.name_session(answer, session);
             if is_new {
@@ -76,6 +92,34 @@ pub(crate) fn setup(
             }
             Err(refusal.into())
         }
+    }
+}
+
+/// The profiles by which the requester may have a track.
+fn profiles(
+    cx: &Context<'_>,
+    request: &AdmittedRequest<'_>,
+    distribution: &Distribution,
+) -> Profiles {
+    #[cfg(feature = "srtp")]
+    let (plain, secure) = cx.plain_and_secure(request, distribution);
+    #[cfg(not(feature = "srtp"))]
+    let ((plain, secure), _) = ((true, false), distribution);
+    let plain_udp = !request.is_encrypted || cx.config.allow_plain_udp_over_tls;
+    Profiles { plain, plain_udp, secure }
+}
+
+/// Tells the keys of a protected track.
+#[cfg(feature = "srtp")]
+fn tell_keys(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    track: (MediaSessionId, usize),
+    stream: StreamId,
+    answer: &mut Answer<'_>,
+) {
+    if let Some(header) = cx.key_answer(request, track, stream) {
+        answer.field("KeyMgmt", header);
     }
 }
 

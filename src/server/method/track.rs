@@ -25,6 +25,8 @@ pub(crate) struct TrackRequest<'a> {
     pub(crate) media_session: MediaSessionId,
     pub(crate) name: &'a str,
     pub(crate) track: usize,
+    /// Whether its packets are to be protected.
+    pub(crate) is_secure: bool,
     /// The present setup of the track in the session.
     pub(crate) current: Option<TrackSetup>,
     /// The track's control URL.
@@ -40,9 +42,9 @@ pub(crate) fn present_transport(
     cx: &Context<'_>,
     request: &AdmittedRequest<'_>,
     current: &TrackSetup,
-    chosen: &ChosenTransport,
+    (chosen, is_secure): (&ChosenTransport, bool),
 ) -> Option<WithSsrc> {
-    let stream = cx.streams.get(current.stream)?;
+    let stream = cx.streams.get(current.stream).filter(|s| s.is_secure() == is_secure)?;
     let transport = || cx.streams.transport_of(current.stream, current.destination);
     let agreed = match *chosen {
         ChosenTransport::Multicast(ref group) => {
@@ -87,10 +89,23 @@ pub(crate) fn set_up_track(
         return Ok((AgreedTransport::Multicast(group), ssrc));
     }
     // Set up otherwise, a track stays the stream that it is, where it stands.
-    let stream = match wanted.current.filter(|current| !current.is_multicast) {
+    let stays = |current: &TrackSetup| {
+        let stream = cx.streams.get(current.stream);
+        !current.is_multicast && stream.is_some_and(|s| s.is_secure() == wanted.is_secure)
+    };
+    #[cfg(feature = "srtp")]
+    let client_keys = if wanted.is_secure { cx.client_keys(wanted.by)? } else { None };
+    let stream = match wanted.current.filter(stays) {
         Some(current) => current.stream,
         None => stream_of_track(cx, wanted)?,
     };
+    #[cfg(feature = "srtp")]
+    if wanted.is_secure {
+        let track = (wanted.media_session, wanted.track);
+        cx.protect_stream(wanted.by.connection, track, stream).inspect_err(|_| {
+            cx.streams.remove_if_unused(cx.env, stream);
+        })?;
+    }
     let prepared = prepare_transport(cx, wanted, stream, &chosen);
     let (transport, agreed) = prepared.inspect_err(|_| {
         cx.streams.remove_if_unused(cx.env, stream);
@@ -99,6 +114,10 @@ pub(crate) fn set_up_track(
         .streams
         .add_destination(cx.connections, stream, wanted.session, transport)
         .ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    #[cfg(feature = "srtp")]
+    if let Some(keys) = &client_keys {
+        cx.set_client_keys((stream, destination), keys);
+    }
     let mut setup =
         TrackSetup { stream, destination, is_multicast: false, connection: None, member: None };
     if let DestinationTransport::Tcp { connection, .. } = transport {
@@ -125,8 +144,8 @@ fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<St
         local: wanted.by.local,
     };
     let track = (wanted.media_session, wanted.track);
-    let max_packet = cx.config.max_packet;
-    stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, max_packet).map_err(|e| {
+    let config = (cx.config.max_packet, wanted.is_secure);
+    stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, config).map_err(|e| {
         // Whatever it was made from is looked at again before it is used again.
         cx.media_sessions.distrust(wanted.media_session);
         let level = cx.warned.level_for(peer.ip(), Breach::NoStream);

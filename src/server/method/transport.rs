@@ -43,13 +43,33 @@ impl AgreedTransport {
     }
 }
 
-/// Chooses the first alternative of a `Transport` header that can be served. Without `allows_udp`,
-/// those over UDP cannot, to a group neither.
+/// The RTP profiles by which a client may have a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Profiles {
+    /// `RTP/AVP`.
+    pub(crate) plain: bool,
+    /// `RTP/AVP` over UDP, to a group too.
+    pub(crate) plain_udp: bool,
+    /// `RTP/SAVP` and `RTP/SAVPF`.
+    pub(crate) secure: bool,
+}
+
+impl Profiles {
+    const fn allow(self, protocol: &Protocol) -> bool {
+        if protocol.is_secure() {
+            self.secure
+        } else {
+            self.plain && (self.plain_udp || !protocol.is_udp())
+        }
+    }
+}
+
+/// Chooses the first alternative of a `Transport` header that can be served.
 pub(crate) fn choose(
     header: &str,
     distribution: &Distribution,
+    profiles: Profiles,
     peer: SocketAddr,
-    allows_udp: bool,
 ) -> Result<(TransportSpec, ChosenTransport), Refusal> {
     let mut refused = StatusCode::BAD_REQUEST;
     let mut chosen = None;
@@ -57,7 +77,7 @@ pub(crate) fn choose(
     for spec in alternatives(header) {
         let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
         refused = StatusCode::UNSUPPORTED_TRANSPORT;
-        if chosen.is_none() && (allows_udp || !spec.protocol.is_udp()) {
+        if chosen.is_none() && profiles.allow(&spec.protocol) {
             chosen = servable(&spec, distribution, peer).map(|transport| (spec, transport));
         }
     }
@@ -118,7 +138,7 @@ pub(crate) fn answer_spec(
             spec.server_port = Some(*server);
         }
         AgreedTransport::Tcp { channels } => {
-            spec.protocol = Protocol::RtpAvpTcp;
+            spec.protocol = spec.protocol.over_tcp();
             spec.interleaved = Some(*channels);
         }
         AgreedTransport::Multicast(group) => {

@@ -6,12 +6,14 @@ use super::media::frame_in;
 use super::transform::{unprotect_rtcp, unprotect_rtp};
 use crate::env::{Readiness, UsageEnvironment};
 use crate::net::{ByteStream, TcpStream, UdpSocket};
+use crate::rtp::transform::PacketTransform;
 use crate::wire::interleaved;
 use crate::wire::rtcp::{Compound, Packet, SenderInfo};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use crate::wire::rtsp::{
     Incoming, Limits, Request, Response, RtpInfo, Transport, TransportSpec, parse,
 };
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -98,6 +100,35 @@ pub(super) struct Track {
     pub(super) rtp: Vec<Rtp>,
     pub(super) rtcp: Vec<Rtcp>,
     pub(super) torn_down: bool,
+    pub(super) security: Security,
+}
+
+/// SRTP of a track.
+#[derive(Debug, Default)]
+pub(super) struct Security {
+    /// What undoes it, if the track has it.
+    pub(super) transform: Option<Box<dyn PacketTransform>>,
+    /// The RTP packets as they came.
+    pub(super) raw: Vec<Vec<u8>>,
+}
+
+impl Security {
+    /// What a client reads in a packet.
+    fn open<'a>(&mut self, key: Option<u8>, kind: PacketKind, data: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(transform) = &mut self.transform else {
+            return match kind {
+                PacketKind::Rtp => unprotect_rtp(key, data),
+                PacketKind::Rtcp => unprotect_rtcp(key, data),
+            };
+        };
+        let mut memory = Vec::new();
+        let plain = transform.unprotect(kind, data, &mut memory);
+        let plain = plain.expect("it is authentic, and has not come before").to_vec();
+        if kind == PacketKind::Rtp {
+            self.raw.push(data.to_vec());
+        }
+        Cow::Owned(plain)
+    }
 }
 
 impl Track {
@@ -311,7 +342,8 @@ impl Client {
             (None, None) => return,
         };
         let (rtp, rtcp) = (Vec::new(), Vec::new());
-        self.tracks.push(Track { number, way, rtp, rtcp, torn_down: false });
+        let security = Security::default();
+        self.tracks.push(Track { number, way, rtp, rtcp, torn_down: false, security });
         self.session = answer.header("Session").split(';').next().map(str::to_owned);
     }
 
@@ -325,11 +357,14 @@ impl Client {
             return;
         };
         assert!(!track.torn_down || self.lenient, "a packet after TEARDOWN was answered");
-        match track.way {
-            Way::Tcp { rtp, .. } if rtp == channel => {
-                track.rtp.push(read_rtp(&unprotect_rtp(self.key, data), data.len(), now));
-            }
-            _ => track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, data), now)),
+        let kind = match track.way {
+            Way::Tcp { rtp, .. } if rtp == channel => PacketKind::Rtp,
+            _ => PacketKind::Rtcp,
+        };
+        let plain = track.security.open(self.key, kind, data);
+        match kind {
+            PacketKind::Rtp => track.rtp.push(read_rtp(&plain, data.len(), now)),
+            PacketKind::Rtcp => track.rtcp.push(read_rtcp(&plain, now)),
         }
     }
 
@@ -340,15 +375,17 @@ impl Client {
             let Way::Udp { rtp, rtcp, server } = &mut track.way else { continue };
             while let Ok((n, from)) = rtp.recv_from(env, &mut buf) {
                 assert!(server.is_none_or(|s| s.0 == from), "RTP from {from}, not as announced");
-                if PacketKind::of(&buf[..n], None) == PacketKind::Rtcp {
-                    track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, &buf[..n]), now));
-                } else {
-                    track.rtp.push(read_rtp(&unprotect_rtp(self.key, &buf[..n]), n, now));
+                let kind = PacketKind::of(&buf[..n], None);
+                let plain = track.security.open(self.key, kind, &buf[..n]);
+                match kind {
+                    PacketKind::Rtp => track.rtp.push(read_rtp(&plain, n, now)),
+                    PacketKind::Rtcp => track.rtcp.push(read_rtcp(&plain, now)),
                 }
             }
             while let Ok((n, from)) = rtcp.recv_from(env, &mut buf) {
                 assert!(server.is_none_or(|s| s.1 == from), "RTCP from where it was announced");
-                track.rtcp.push(read_rtcp(&unprotect_rtcp(self.key, &buf[..n]), now));
+                let plain = track.security.open(self.key, PacketKind::Rtcp, &buf[..n]);
+                track.rtcp.push(read_rtcp(&plain, now));
             }
         }
     }

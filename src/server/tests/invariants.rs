@@ -53,7 +53,7 @@ impl World {
             users += stream.users();
             if let Some(origin) = stream.origin() {
                 assert!(stream.users() > 0, "stream {id} has no users");
-                let known = server.streams.shared_stream(origin) == Some(id);
+                let known = server.streams.shared_stream(origin, stream.is_secure()) == Some(id);
                 assert_eq!(known, stream.is_shared(), "stream {id} is shared");
             }
         }

@@ -34,6 +34,8 @@ mod sessions;
 mod setup;
 mod shared;
 mod simulation;
+#[cfg(feature = "srtp")]
+mod srtp;
 mod targets;
 #[cfg(feature = "tls")]
 mod tls;

@@ -4,7 +4,7 @@ use super::client::Rtp;
 use super::media::{TestTrack, session};
 use super::world::{C, World, secs};
 use crate::ids::StreamId;
-use crate::rtp::transform::PacketTransform;
+use crate::rtp::transform::{PacketTransform, Refusal};
 use crate::server::{FastStart, OnDemandServerMediaSubsession};
 use crate::wire::rtp::PacketKind;
 use std::borrow::Cow;
@@ -59,14 +59,14 @@ impl PacketTransform for TestTransform {
         true
     }
 
-    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
         self.calls.unprotected.set(self.calls.unprotected.get() + 1);
-        undo(self.key, packet, RTP_CLEAR)
+        undo(self.key, packet, RTP_CLEAR).ok_or(Refusal::NotAuthentic)
     }
 
-    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
         self.calls.unprotected.set(self.calls.unprotected.get() + 1);
-        undo(self.key, packet, RTCP_CLEAR)
+        undo(self.key, packet, RTCP_CLEAR).ok_or(Refusal::NotAuthentic)
     }
 }
 
@@ -335,12 +335,12 @@ impl PacketTransform for Nothing {
         true
     }
 
-    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
-        Some(packet.len())
+    fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(packet.len())
     }
 
-    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
-        Some(packet.len())
+    fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(packet.len())
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`World`]: a server, its media and its clients in a simulated environment, and the words in
 //! which the tests are written.
 
-use super::client::{Answer, Client, Track, Way};
+use super::client::{Answer, Client, Security, Track, Way};
 use crate::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
 use crate::net::{TcpStream, UdpSocket, with_port};
 use crate::server::SessionMedia;
@@ -342,7 +342,8 @@ impl World {
 
     pub(super) fn add_track(&mut self, c: C, number: usize, way: Way) {
         let (rtp, rtcp) = (Vec::new(), Vec::new());
-        self[c].tracks.push(Track { number, way, rtp, rtcp, torn_down: false });
+        let security = Security::default();
+        self[c].tracks.push(Track { number, way, rtp, rtcp, torn_down: false, security });
     }
 
     /// Two sockets of a client, and their ports as `client_port` has them.

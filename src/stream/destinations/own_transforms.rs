@@ -35,6 +35,26 @@ impl Destinations {
         self.table.get_mut(id)?.transform.as_deref_mut()
     }
 
+    /// The transform for what its receiver sends.
+    pub(crate) fn incoming_transform(
+        &mut self,
+        id: DestinationId,
+    ) -> Option<&mut (dyn PacketTransform + 'static)> {
+        let d = self.table.get_mut(id)?;
+        d.incoming.as_deref_mut().or(d.transform.as_deref_mut())
+    }
+
+    #[cfg(feature = "srtp")]
+    pub(crate) fn set_incoming_transform(
+        &mut self,
+        id: DestinationId,
+        transform: Box<dyn PacketTransform>,
+    ) {
+        if let Some(d) = self.table.get_mut(id) {
+            d.incoming = Some(transform);
+        }
+    }
+
     /// Whether packets of a batch that come later have to go to one of them over UDP.
     pub(super) fn has_own_over_udp(&self) -> bool {
         let own = |d: &super::Destination| d.transform.is_some() && d.is_udp() && d.takes_batches();

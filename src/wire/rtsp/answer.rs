@@ -61,9 +61,10 @@ impl TransportSpec {
             }
         }
         let has_ports = spec.server_port.is_some() || spec.client_port.is_some();
-        if spec.protocol == Protocol::RtpAvp && spec.interleaved.is_some() && !has_ports {
-            odd.note("Transport: channels, but not RTP/AVP/TCP");
-            spec.protocol = Protocol::RtpAvpTcp;
+        let names_none = [Protocol::RtpAvp, Protocol::RtpSavp, Protocol::RtpSavpf];
+        if names_none.contains(&spec.protocol) && spec.interleaved.is_some() && !has_ports {
+            odd.note("Transport: channels, but not TCP");
+            spec.protocol = spec.protocol.over_tcp();
         }
         Some(spec)
     }

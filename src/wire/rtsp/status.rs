@@ -61,6 +61,7 @@ codes! {
     460 ONLY_AGGREGATE_OPERATION_ALLOWED "Only Aggregate Operation Allowed"
     461 UNSUPPORTED_TRANSPORT "Unsupported Transport"
     462 DESTINATION_UNREACHABLE "Destination Unreachable"
+    463 KEY_MANAGEMENT_FAILURE "Key Management Failure"
     500 INTERNAL_SERVER_ERROR "Internal Server Error"
     501 NOT_IMPLEMENTED "Not Implemented"
     502 BAD_GATEWAY "Bad Gateway"

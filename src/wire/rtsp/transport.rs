@@ -21,35 +21,89 @@ pub enum Protocol {
     RtpAvpUdp,
     /// `RTP/AVP/TCP`.
     RtpAvpTcp,
+    /// `RTP/SAVP` (RFC 3711 section 12), which means UDP.
+    RtpSavp,
+    /// `RTP/SAVP/UDP`.
+    RtpSavpUdp,
+    /// `RTP/SAVP/TCP`.
+    RtpSavpTcp,
+    /// `RTP/SAVPF` (RFC 5124), which means UDP.
+    RtpSavpf,
+    /// `RTP/SAVPF/UDP`.
+    RtpSavpfUdp,
+    /// `RTP/SAVPF/TCP`.
+    RtpSavpfTcp,
     /// Any other value, as received.
     Unsupported(String),
 }
 
 impl Protocol {
+    const KNOWN: [Self; 9] = [
+        Self::RtpAvp,
+        Self::RtpAvpUdp,
+        Self::RtpAvpTcp,
+        Self::RtpSavp,
+        Self::RtpSavpUdp,
+        Self::RtpSavpTcp,
+        Self::RtpSavpf,
+        Self::RtpSavpfUdp,
+        Self::RtpSavpfTcp,
+    ];
+
     /// Returns the value as it is written in the header.
     pub fn as_str(&self) -> &str {
         match self {
             Self::RtpAvp => "RTP/AVP",
             Self::RtpAvpUdp => "RTP/AVP/UDP",
             Self::RtpAvpTcp => "RTP/AVP/TCP",
+            Self::RtpSavp => "RTP/SAVP",
+            Self::RtpSavpUdp => "RTP/SAVP/UDP",
+            Self::RtpSavpTcp => "RTP/SAVP/TCP",
+            Self::RtpSavpf => "RTP/SAVPF",
+            Self::RtpSavpfUdp => "RTP/SAVPF/UDP",
+            Self::RtpSavpfTcp => "RTP/SAVPF/TCP",
             Self::Unsupported(text) => text,
         }
     }
 
     /// Returns whether packets are sent over UDP.
     pub const fn is_udp(&self) -> bool {
-        matches!(self, Self::RtpAvp | Self::RtpAvpUdp)
+        match self {
+            Self::RtpAvp | Self::RtpSavp | Self::RtpSavpf => true,
+            Self::RtpAvpUdp | Self::RtpSavpUdp | Self::RtpSavpfUdp => true,
+            _ => false,
+        }
     }
 
     /// Returns whether packets are sent over the RTSP connection.
     pub const fn is_tcp(&self) -> bool {
-        matches!(self, Self::RtpAvpTcp)
+        matches!(self, Self::RtpAvpTcp | Self::RtpSavpTcp | Self::RtpSavpfTcp)
+    }
+
+    /// Returns whether packets are protected (SRTP).
+    pub const fn is_secure(&self) -> bool {
+        match self {
+            Self::RtpSavp | Self::RtpSavpUdp | Self::RtpSavpTcp => true,
+            Self::RtpSavpf | Self::RtpSavpfUdp | Self::RtpSavpfTcp => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the protocol of the same profile over the RTSP connection.
+    #[must_use]
+    pub fn over_tcp(&self) -> Self {
+        match self {
+            Self::RtpAvp | Self::RtpAvpUdp | Self::RtpAvpTcp => Self::RtpAvpTcp,
+            Self::RtpSavp | Self::RtpSavpUdp | Self::RtpSavpTcp => Self::RtpSavpTcp,
+            Self::RtpSavpf | Self::RtpSavpfUdp | Self::RtpSavpfTcp => Self::RtpSavpfTcp,
+            Self::Unsupported(text) => Self::Unsupported(text.clone()),
+        }
     }
 }
 
 impl From<&str> for Protocol {
     fn from(text: &str) -> Self {
-        [Self::RtpAvp, Self::RtpAvpUdp, Self::RtpAvpTcp]
+        Self::KNOWN
             .into_iter()
             .find(|p| p.as_str().eq_ignore_ascii_case(text))
             .unwrap_or_else(|| Self::Unsupported(text.to_owned()))
@@ -379,7 +433,19 @@ mod tests {
         assert_eq!(onvif.protocol, Protocol::RtpAvp);
         assert_eq!(onvif.client_port, Some((1234, 1235)));
         assert_eq!(onvif.other, [("x-dynamic-rate".into(), Some("\"1;2\"".into()))]);
-        assert_eq!(spec("RTP/SAVP;unicast").protocol, Protocol::Unsupported("RTP/SAVP".into()));
+        let secure = spec("rtp/savp;unicast;client_port=5000-5001").protocol;
+        assert!(secure.is_secure() && secure.is_udp());
+        let tcp = secure.over_tcp();
+        assert_eq!((tcp.as_str(), tcp.is_tcp(), tcp.is_secure()), ("RTP/SAVP/TCP", true, true));
+        for known in Protocol::KNOWN {
+            assert_eq!(Protocol::from(known.as_str()), known);
+            assert!(known.is_udp() != known.is_tcp());
+            assert_eq!(known.as_str().contains("SAVP"), known.is_secure());
+        }
+        assert_eq!(
+            spec("UDP/TLS/RTP/SAVP").protocol,
+            Protocol::Unsupported("UDP/TLS/RTP/SAVP".into())
+        );
     }
 
     #[test]
