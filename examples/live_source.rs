@@ -13,7 +13,7 @@ use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerCon
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Arguments, Failure, Listen, Program, Stop, Tls};
+use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Feeds a live stream from another thread, which stands in for an encoder: it reads a file at its
@@ -36,6 +36,11 @@ Usage: live_source [OPTIONS] [FILE]
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
   --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
+  --srtp MODE           encrypt media (SRTP) for rtsps clients: offer (those that ask for it have
+                        it) or require (nothing else is served)
+  --srtp-mki N          octets of the key identifier in each packet (default: 0; ONVIF wants one)
+  --srtp-keys-in-the-clear
+                        tell the keys over plain rtsp, too, where everybody can read them: for tests
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -44,6 +49,7 @@ Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (defau
 struct Options {
     listen: Listen,
     tls: Tls,
+    srtp: Srtp,
     file: PathBuf,
     reuse_first_source: bool,
     fast_start: FastStart,
@@ -61,6 +67,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let mut options = Options {
         listen: Listen::default(),
         tls: Tls::default(),
+        srtp: Srtp::default(),
         file: "testdata/media/bframes.h264".into(),
         reuse_first_source: false,
         fast_start: FastStart::default(),
@@ -71,6 +78,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
+            Some(name) if options.srtp.takes(name, arguments)? => {}
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.fast_start = support::fast_start(arguments, name)?;
@@ -105,7 +113,8 @@ fn serve(options: Options) -> Result<(), Failure> {
         .with_queue_limits(limits)
         .with_shared_streams(options.reuse_first_source)
         .with_fast_start(options.fast_start);
-    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
+    let mut program =
+        Program::new(options.srtp.configured(ServerConfig::unlimited()), options.listen)?;
     options.tls.listen(&mut program, options.listen)?;
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
     let (period, mut reported_at) = (options.report, Instant::now());

@@ -5,7 +5,7 @@ mod support;
 use riverrun::server::{FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Arguments, Failure, Listen, Program, Stop, Tls};
+use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Serves the media files of a folder over RTSP.
@@ -31,6 +31,11 @@ Usage: media_server [OPTIONS] [DIR]
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
   --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
+  --srtp MODE           encrypt media (SRTP) for rtsps clients: offer (those that ask for it have
+                        it) or require (nothing else is served)
+  --srtp-mki N          octets of the key identifier in each packet (default: 0; ONVIF wants one)
+  --srtp-keys-in-the-clear
+                        tell the keys over plain rtsp, too, where everybody can read them: for tests
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -40,6 +45,7 @@ Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (defau
 struct Options {
     listen: Listen,
     tls: Tls,
+    srtp: Srtp,
     files: FileSessionOptions,
     config: ServerConfig,
     folder: Option<PathBuf>,
@@ -54,6 +60,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
+            Some(name) if options.srtp.takes(name, arguments)? => {}
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.files.fast_start = support::fast_start(arguments, name)?;
@@ -82,7 +89,7 @@ fn serve(options: Options) -> Result<(), Failure> {
     let provider = FolderProvider::new(&folder, options.files)
         .map_err(|e| format!("{}: {e}", folder.display()))?;
     let names = provider.names();
-    let mut program = Program::new(options.config, options.listen)?;
+    let mut program = Program::new(options.srtp.configured(options.config), options.listen)?;
     options.tls.listen(&mut program, options.listen)?;
     program.with(|server, _| server.set_session_provider(provider))?;
     for name in &names {

@@ -7,7 +7,7 @@ use riverrun::server::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Arguments, Failure, Listen, Program, Stop, Tls};
+use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Serves one file of each format over RTSP, under the stream names of live555's
@@ -27,6 +27,11 @@ Usage: on_demand_server [OPTIONS]
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
   --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
+  --srtp MODE           encrypt media (SRTP) for rtsps clients: offer (those that ask for it have
+                        it) or require (nothing else is served)
+  --srtp-mki N          octets of the key identifier in each packet (default: 0; ONVIF wants one)
+  --srtp-keys-in-the-clear
+                        tell the keys over plain rtsp, too, where everybody can read them: for tests
   --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
@@ -47,6 +52,7 @@ const STREAMS: [(&str, [&str; 2]); 8] = [
 struct Options {
     listen: Listen,
     tls: Tls,
+    srtp: Srtp,
     folder: PathBuf,
     reuse_first_source: bool,
     repeat: bool,
@@ -60,6 +66,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     let mut options = Options {
         listen: Listen::default(),
         tls: Tls::default(),
+        srtp: Srtp::default(),
         folder: "testdata/media".into(),
         reuse_first_source: false,
         repeat: false,
@@ -67,6 +74,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
+            Some(name) if options.srtp.takes(name, arguments)? => {}
             Some("--dir") => options.folder = arguments.value()?.into(),
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some("--loop") => options.repeat = true,
@@ -77,7 +85,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
 }
 
 fn serve(options: Options) -> Result<(), Failure> {
-    let mut program = Program::new(ServerConfig::unlimited(), options.listen)?;
+    let mut program =
+        Program::new(options.srtp.configured(ServerConfig::unlimited()), options.listen)?;
     options.tls.listen(&mut program, options.listen)?;
     let mut streams = 0;
     for (name, files) in STREAMS {

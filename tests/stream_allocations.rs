@@ -130,6 +130,8 @@ impl<T: StreamFactory> StreamFactory for Hurried<T> {
 /// One receiver of all tracks of a presentation.
 struct Client {
     control: TcpStream,
+    /// The RTP profile that it asks for.
+    profile: &'static str,
     input: Vec<u8>,
     session: String,
     /// RTP, RTCP, and where the server expects reports.
@@ -139,11 +141,12 @@ struct Client {
 }
 
 impl Client {
-    fn connect(to: SocketAddr) -> Self {
+    fn connect(to: SocketAddr, profile: &'static str) -> Self {
         let control = TcpStream::connect(to).expect("connect");
         control.set_nonblocking(true).expect("make it non-blocking");
         Self {
             control,
+            profile,
             input: Vec::new(),
             session: String::new(),
             sockets: Vec::new(),
@@ -175,13 +178,14 @@ impl Client {
     }
 
     fn set_up(&mut self, env: &mut UsageEnvironment, url: &str, track: usize, over_tcp: bool) {
+        let profile = self.profile;
         let (transport, sockets) = if over_tcp {
             let channel = 2 * track;
-            (format!("RTP/AVP/TCP;unicast;interleaved={channel}-{}", channel + 1), None)
+            (format!("RTP/{profile}/TCP;unicast;interleaved={channel}-{}", channel + 1), None)
         } else {
             let (rtp, rtcp) = port_pair(Ipv4Addr::LOCALHOST.into());
             let port = port_of(&rtp);
-            (format!("RTP/AVP;unicast;client_port={port}-{}", port + 1), Some((rtp, rtcp)))
+            (format!("RTP/{profile};unicast;client_port={port}-{}", port + 1), Some((rtp, rtcp)))
         };
         let request = format!("SETUP {url}/track{}", track + 1);
         let answer = self.ask(env, &request, &format!("Transport: {transport}\r\n"));
@@ -285,6 +289,7 @@ struct World {
     name: String,
     env: UsageEnvironment,
     server: MediumId<RtspServer>,
+    profile: &'static str,
     clients: Vec<Client>,
     live: Option<Live>,
     allocations: u64,
@@ -294,11 +299,15 @@ struct World {
 impl World {
     fn new(name: &str, config: ServerConfig) -> Self {
         let mut env = UsageEnvironment::new().expect("an environment");
+        #[cfg(feature = "srtp")]
+        let profile = if config.srtp.is_some() { "SAVP" } else { "AVP" };
+        #[cfg(not(feature = "srtp"))]
+        let profile = "AVP";
         let address = (Ipv4Addr::LOCALHOST, 0).into();
         let server = RtspServer::new(&mut env, config, &[address]).expect("a server");
         let (clients, live) = (Vec::new(), None);
         let name = name.to_owned();
-        Self { name, env, server, clients, live, allocations: 0, bytes: 0 }
+        Self { name, env, server, profile, clients, live, allocations: 0, bytes: 0 }
     }
 
     /// Plays a file's tracks to a receiver over UDP and one over TCP.
@@ -355,7 +364,7 @@ impl World {
         let address = address.expect("the server is there");
         let url = format!("rtsp://{address}/s");
         for over_tcp in [false, true] {
-            let mut client = Client::connect(address);
+            let mut client = Client::connect(address, self.profile);
             for track in 0..tracks {
                 client.set_up(&mut self.env, &url, track, over_tcp);
             }
@@ -446,6 +455,19 @@ fn running_streams_allocate_nothing() {
         bursts.name += ", in bursts";
         worlds.push(bursts);
         worlds.push(World::of_live_input());
+        #[cfg(feature = "srtp")]
+        for (shared, suite) in [
+            (true, riverrun::rtp::srtp::CryptoSuite::AesCm128HmacSha1_80),
+            (false, riverrun::rtp::srtp::CryptoSuite::AeadAes256Gcm),
+        ] {
+            let mut srtp = riverrun::server::SrtpConfig::default();
+            (srtp.suite, srtp.mki_len, srtp.allow_plain_connections) = (suite, 4, true);
+            let mut config = ServerConfig::default();
+            config.srtp = Some(srtp);
+            let mut protected = World::of_file("h264_aac.mkv", shared, config);
+            protected.name += ", SRTP";
+            worlds.push(protected);
+        }
     }
     run(&mut worlds, PASS, false);
     std::thread::sleep(STALL);

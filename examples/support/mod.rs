@@ -1,8 +1,11 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code, unused_imports)] // not every program uses all of it
 
+mod srtp;
 mod tls;
 
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use srtp::Srtp;
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use tls::{Tls, takes_trust};
 

@@ -4,6 +4,7 @@ use super::keys::{IdentifiedKey, MasterKey};
 use super::transform::{DerivedKeys, SrtpTransform};
 use super::{CryptoSuite, SrtpKeys};
 use crate::rtp::transform::{PacketTransform, Refusal};
+use crate::wire::rtp::PacketKind;
 use crate::wire::testing::Random;
 
 const SSRC: u32 = 0xcafe_babe;
@@ -223,6 +224,34 @@ fn truncated_and_altered_packets_are_refused() {
                 && unprotect_rtcp(&mut receiver, &report).is_ok()
         );
         assert_eq!(unprotect_rtcp(&mut receiver, &report), Err(Refusal::Replayed));
+    }
+}
+
+#[test]
+fn nothing_is_allocated_for_a_packet() {
+    for suite in CryptoSuite::ALL {
+        let (mut sender, mut receiver) = pair(suite, &[1]);
+        let packets: Vec<_> = (0..100).map(rtp).collect();
+        let (mut memory, mut report, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+        let mut go = |packets: &[Vec<u8>]| {
+            for packet in packets {
+                memory.clear();
+                memory.extend_from_slice(packet);
+                memory.resize(packet.len() + 64, 0);
+                let len = sender.protect_rtp(&mut memory, packet.len()).expect("it is protected");
+                let receiver: &mut dyn PacketTransform = &mut receiver;
+                let plain = receiver.unprotect(PacketKind::Rtp, &memory[..len], &mut taken);
+                assert_eq!(plain.map(<[u8]>::len), Ok(packet.len()));
+                report.clear();
+                report.extend_from_slice(&packet[8..12]);
+                report.splice(..0, [0x80, 201, 0, 1]);
+                assert!(sender.protect_rtcp(&mut report));
+                assert!(receiver.unprotect(PacketKind::Rtcp, &report, &mut taken).is_ok());
+            }
+        };
+        go(&packets[..50]);
+        let made = allocation_counter::measure(|| go(&packets[50..]));
+        assert_eq!(made.count_total, 0, "{suite}");
     }
 }
 

@@ -237,7 +237,7 @@ fn who_joins_behind_a_roll_over_is_told_the_counter() {
     assert_eq!(keys.sessions, [(ssrc, 1)]);
     set_up_with(&mut w, second, ("/shared", 1), true, "", Some(keys));
     w.play(second, "/shared");
-    w.run_secs(1.0);
+    w.run_secs(3.0); // behind the next key frame
     assert!(w[second].track(1).frames().len() > 20);
     // The stream ends, and begins anew with another SSRC.
     for c in [first, second] {
