@@ -1,6 +1,6 @@
 //! [`Dialogue`]: requests and their answers one after the other, on an [`RtspClient`].
 
-use crate::check::media::TrackRecord;
+use crate::check::TrackRecord;
 use crate::support::Failure;
 use riverrun::client::{ClientEvent, RequestFailure, RequestId, RtspClient, RtspClientConfig};
 use riverrun::env::{

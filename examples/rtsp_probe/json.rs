@@ -19,8 +19,9 @@
 //! `seen`}.
 
 use crate::check::{Check, Checked};
-use crate::findings::{Findings, TrackFindings};
+use crate::findings::Findings;
 use crate::report::{hex_digits, parameter_sets};
+use crate::track::TrackFindings;
 use riverrun::client::MediaSession;
 use serde_json::{Map, Value, json};
 use std::time::Duration;

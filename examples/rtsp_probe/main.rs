@@ -10,6 +10,7 @@ mod report;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod track;
 
 use riverrun::client::{PlayerConfig, ReconnectPolicy, TransportPolicy};
 use riverrun::wire::auth::UserCredentials;

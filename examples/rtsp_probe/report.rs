@@ -1,7 +1,8 @@
 //! What a probe has found out, as text for people: aligned, and short.
 
 use crate::check::{Check, Checked};
-use crate::findings::{Findings, TrackFindings};
+use crate::findings::Findings;
+use crate::track::TrackFindings;
 use riverrun::codec::CodecParameters;
 use riverrun::wire::Oddities;
 use std::fmt::Write as _;

@@ -5,8 +5,9 @@ use crate::check::Verdict;
 use crate::status::Status;
 use riverrun::client::{ContentFacts, MediaSession};
 use riverrun::payload::FormatRegistry;
+use riverrun::wire::Oddities;
 use riverrun::wire::rtsp::{Method, Response};
-use riverrun::wire::sdp::{MediaDescription, SessionDescription};
+use riverrun::wire::sdp::{MediaDescription, SdpLimits, SessionDescription};
 use riverrun::wire::url::RtspUrl;
 
 /// The first payload type without a meaning of its own (RFC 3551 section 6).
@@ -43,6 +44,8 @@ impl Checker {
                 Some(odd) => format!("{odd}; and {} more", media.odd.iter().len() - 1),
             },
         );
+        let read = SessionDescription::read(text, &SdpLimits::default(), &mut Oddities::new());
+        self.payload_types = read.media.iter().map(|m| m.payload_types().collect()).collect();
         match SessionDescription::parse(text) {
             Ok(sdp) => self.media_lines(&sdp),
             Err(e) => self.list.must(

@@ -3,12 +3,14 @@
 
 mod description;
 mod list;
-pub(crate) mod media;
+mod media;
 mod playing;
+mod record;
 mod requests;
 mod setup;
 
 pub(crate) use list::{Check, Checked, Verdict};
+pub(crate) use record::TrackRecord;
 
 use crate::Options;
 use crate::dialogue::{Answer, Dialogue};
@@ -30,6 +32,8 @@ struct Checker {
     duration: Duration,
     /// The methods that the server says it offers.
     public: Vec<String>,
+    /// The payload types of each medium of the description.
+    payload_types: Vec<Vec<u8>>,
 }
 
 /// Why no further check can be made.
@@ -57,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<Checked, Failure> {
         policy: options.config.transport,
         duration: options.duration,
         public: Vec::new(),
+        payload_types: Vec::new(),
     };
     let error = match checker.all() {
         Ok(()) => None,
