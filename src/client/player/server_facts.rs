@@ -72,7 +72,7 @@ mod tests {
         let mut response = Response::new(StatusCode::OK);
         facts.note(&response);
         assert_eq!(facts, ServerFacts::default());
-        response.headers.push("Server", format!("cam\u{1b}era {}", "x".repeat(1000)));
+        response.headers.push("Server", format!("camera {}", "x".repeat(1000)));
         response.headers.push("Public", "OPTIONS, DESCRIBE,,SETUP");
         response.headers.push("public", "PLAY ");
         response.headers.push("Session", "17 ; timeout = 30");
@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(facts.methods, ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]);
         assert!(facts.offers(&Method::Play) && !facts.offers(&Method::GetParameter));
         // A response without them changes nothing.
+        assert_eq!(text("a\u{1b}[2Jb").as_deref(), Some("a[2Jb"));
+        assert_eq!(text("\u{7}"), None);
         let before = facts.clone();
         facts.note(&Response::new(StatusCode::OK));
         assert_eq!(facts, before);
