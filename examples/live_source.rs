@@ -13,7 +13,7 @@ use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerCon
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
+use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Feeds a live stream from another thread, which stands in for an encoder: it reads a file at its
@@ -32,6 +32,16 @@ Usage: live_source [OPTIONS] [FILE]
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
+  --max-sessions N      client sessions at once (default: 1024; 0: no limit)
+  --max-connections N   connections at once (default: 1024; 0: no limit)
+  --max-per-address N   sessions, and connections, of one address (default: 256; 0: no limit)
+  --max-streams N       streams at once: one for each track of a client, or of a shared file
+                        (default: 2048; 0: no limit)
+  --max-buffered BYTES  what may wait for all slow clients together, and of requests that are not
+                        whole yet (default: 16777216; 0: no limit)
+  --users FILE          let in only the users of this file, which rtsp_users makes entries of and
+                        which is read again on SIGHUP (default: everybody)
+  --realm NAME          what the passwords are for (default: that of the file)
   --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
@@ -50,6 +60,8 @@ struct Options {
     listen: Listen,
     tls: Tls,
     srtp: Srtp,
+    access: Access,
+    config: ServerConfig,
     file: PathBuf,
     reuse_first_source: bool,
     fast_start: FastStart,
@@ -68,6 +80,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         listen: Listen::default(),
         tls: Tls::default(),
         srtp: Srtp::default(),
+        access: Access::default(),
+        config: ServerConfig::default(),
         file: "testdata/media/bframes.h264".into(),
         reuse_first_source: false,
         fast_start: FastStart::default(),
@@ -79,6 +93,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
             Some(name) if options.srtp.takes(name, arguments)? => {}
+            Some(name) if options.access.takes(name, arguments)? => {}
+            Some(name) if support::takes_limit(&mut options.config, name, arguments)? => {}
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.fast_start = support::fast_start(arguments, name)?;
@@ -113,8 +129,9 @@ fn serve(options: Options) -> Result<(), Failure> {
         .with_queue_limits(limits)
         .with_shared_streams(options.reuse_first_source)
         .with_fast_start(options.fast_start);
-    let mut program =
-        Program::new(options.srtp.configured(ServerConfig::unlimited()), options.listen)?;
+    let config = options.srtp.configured(options.config);
+    let mut program = Program::new(config, options.listen)?;
+    options.access.guard(&mut program)?;
     options.tls.listen(&mut program, options.listen)?;
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
     let (period, mut reported_at) = (options.report, Instant::now());

@@ -5,7 +5,7 @@ mod support;
 use riverrun::server::{FileSessionOptions, FolderProvider, ServerConfig, UdpPorts};
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
+use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Serves the media files of a folder over RTSP.
@@ -22,11 +22,20 @@ Usage: media_server [OPTIONS] [DIR]
   --fast-start MODE     what a newcomer to such a stream of video gets first: wait (nothing before
                         the next key frame, default), cache (all since the last key frame), off
                         (the next packet, whatever it is)
-  --max-sessions N      client sessions at once (default: 0, no limit)
   --session-timeout N   seconds after which a silent client's session ends, and a grace of as
                         many, 5 at most (default: 60)
   --no-gso              send UDP without the system's segmentation offload
   --shared-ports        send all UDP streams from one pair of ports
+  --max-sessions N      client sessions at once (default: 1024; 0: no limit)
+  --max-connections N   connections at once (default: 1024; 0: no limit)
+  --max-per-address N   sessions, and connections, of one address (default: 256; 0: no limit)
+  --max-streams N       streams at once: one for each track of a client, or of a shared file
+                        (default: 2048; 0: no limit)
+  --max-buffered BYTES  what may wait for all slow clients together, and of requests that are not
+                        whole yet (default: 16777216; 0: no limit)
+  --users FILE          let in only the users of this file, which rtsp_users makes entries of and
+                        which is read again on SIGHUP (default: everybody)
+  --realm NAME          what the passwords are for (default: that of the file)
   --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
@@ -46,6 +55,7 @@ struct Options {
     listen: Listen,
     tls: Tls,
     srtp: Srtp,
+    access: Access,
     files: FileSessionOptions,
     config: ServerConfig,
     folder: Option<PathBuf>,
@@ -56,19 +66,18 @@ fn main() -> std::process::ExitCode {
 }
 
 fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
-    let mut options = Options { config: ServerConfig::unlimited(), ..Options::default() };
+    let mut options = Options::default();
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
             Some(name) if options.srtp.takes(name, arguments)? => {}
+            Some(name) if options.access.takes(name, arguments)? => {}
+            Some(name) if support::takes_limit(&mut options.config, name, arguments)? => {}
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.files.fast_start = support::fast_start(arguments, name)?;
             }
             Some("--loop") => options.files.repeat = true,
-            Some(name @ "--max-sessions") => {
-                options.config.pool.max_sessions = arguments.number(name)?;
-            }
             Some(name @ "--session-timeout") => {
                 let timeout = Duration::from_secs(arguments.number::<u32>(name)?.into());
                 let pool = &mut options.config.pool;
@@ -89,7 +98,9 @@ fn serve(options: Options) -> Result<(), Failure> {
     let provider = FolderProvider::new(&folder, options.files)
         .map_err(|e| format!("{}: {e}", folder.display()))?;
     let names = provider.names();
-    let mut program = Program::new(options.srtp.configured(options.config), options.listen)?;
+    let config = options.srtp.configured(options.config);
+    let mut program = Program::new(config, options.listen)?;
+    options.access.guard(&mut program)?;
     options.tls.listen(&mut program, options.listen)?;
     program.with(|server, _| server.set_session_provider(provider))?;
     for name in &names {

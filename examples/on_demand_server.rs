@@ -7,7 +7,7 @@ use riverrun::server::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
+use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = "\
 Serves one file of each format over RTSP, under the stream names of live555's
@@ -23,6 +23,16 @@ Usage: on_demand_server [OPTIONS]
   --reuse-first-source  all clients of a stream share one source; a newcomer to video gets nothing
                         before the next key frame
   --loop                begin anew at the end
+  --max-sessions N      client sessions at once (default: 1024; 0: no limit)
+  --max-connections N   connections at once (default: 1024; 0: no limit)
+  --max-per-address N   sessions, and connections, of one address (default: 256; 0: no limit)
+  --max-streams N       streams at once: one for each track of a client, or of a shared file
+                        (default: 2048; 0: no limit)
+  --max-buffered BYTES  what may wait for all slow clients together, and of requests that are not
+                        whole yet (default: 16777216; 0: no limit)
+  --users FILE          let in only the users of this file, which rtsp_users makes entries of and
+                        which is read again on SIGHUP (default: everybody)
+  --realm NAME          what the passwords are for (default: that of the file)
   --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
                         on SIGHUP
   --tls-key FILE        the private key of the certificate
@@ -53,6 +63,8 @@ struct Options {
     listen: Listen,
     tls: Tls,
     srtp: Srtp,
+    access: Access,
+    config: ServerConfig,
     folder: PathBuf,
     reuse_first_source: bool,
     repeat: bool,
@@ -67,6 +79,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         listen: Listen::default(),
         tls: Tls::default(),
         srtp: Srtp::default(),
+        access: Access::default(),
+        config: ServerConfig::default(),
         folder: "testdata/media".into(),
         reuse_first_source: false,
         repeat: false,
@@ -75,6 +89,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         match argument.name() {
             Some(name) if options.tls.takes(name, arguments)? => {}
             Some(name) if options.srtp.takes(name, arguments)? => {}
+            Some(name) if options.access.takes(name, arguments)? => {}
+            Some(name) if support::takes_limit(&mut options.config, name, arguments)? => {}
             Some("--dir") => options.folder = arguments.value()?.into(),
             Some("--reuse-first-source") => options.reuse_first_source = true,
             Some("--loop") => options.repeat = true,
@@ -85,8 +101,9 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
 }
 
 fn serve(options: Options) -> Result<(), Failure> {
-    let mut program =
-        Program::new(options.srtp.configured(ServerConfig::unlimited()), options.listen)?;
+    let config = options.srtp.configured(options.config.clone());
+    let mut program = Program::new(config, options.listen)?;
+    options.access.clone().guard(&mut program)?;
     options.tls.listen(&mut program, options.listen)?;
     let mut streams = 0;
     for (name, files) in STREAMS {

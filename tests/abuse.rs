@@ -15,7 +15,7 @@ mod support {
 use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::dialogue::{PATIENCE, Talk, port_of, port_pair};
+use support::dialogue::{CONNECTIONS_AN_ADDRESS, PATIENCE, Talk, port_of, port_pair};
 use support::process::{Server, extent, testdata};
 
 /// Abusive connections, unless more are asked for.
@@ -548,7 +548,9 @@ fn out_of_descriptors_it_neither_spins_nor_forgets_who_waits() {
     let mut server = Server::start_with_descriptors(LIMIT, &folder, &[]);
     let baseline = server.descriptors();
     let mut talks: Vec<Talk> = (0..LIMIT + 100)
-        .map(|i| Talk::connect(server.address, i).expect("the system takes the connection"))
+        // Each from an address of its own: one alone cannot take the last descriptors.
+        .map(|i| Talk::connect(server.address, i * CONNECTIONS_AN_ADDRESS))
+        .map(|talk| talk.expect("the system takes the connection"))
         .collect();
     // One that was taken asks for descriptors too.
     let url = server.url("alaw.wav");

@@ -50,7 +50,8 @@ const RECEIVER: Program = program!("receiver", "--port");
 const RTSP_CLIENT: Program = program!("rtsp_client", "");
 const OPEN_RTSP: Program = program!("open_rtsp", "", "../examples/open_rtsp/options.rs");
 const RTSP_PROBE: Program = program!("rtsp_probe", "", "../examples/rtsp_probe/main.rs");
-const PROGRAMS: [Program; 12] = [
+const RTSP_USERS: Program = program!("rtsp_users", "");
+const PROGRAMS: [Program; 13] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -63,6 +64,7 @@ const PROGRAMS: [Program; 12] = [
     RTSP_CLIENT,
     OPEN_RTSP,
     RTSP_PROBE,
+    RTSP_USERS,
 ];
 
 impl Program {
@@ -305,7 +307,11 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 33] = [
+    let wrong: [(&Program, &[&str], &str); 37] = [
+        (&RTSP_USERS, &[], "users file"),
+        (&RTSP_USERS, &["users", "watch"], "watch"),
+        (&MEDIA_SERVER, &["--users", "no/such/file"], "no/such/file"),
+        (&MEDIA_SERVER, &["--max-buffered", "some"], "--max-buffered"),
         (&MEDIA_SERVER, &["--bogus"], "--bogus"),
         (&ON_DEMAND_SERVER, &["--bogus"], "--bogus"),
         (&MULTICAST_STREAMER, &["--bogus"], "--bogus"),

@@ -1,12 +1,12 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
 #![allow(dead_code, unused_imports)] // not every program uses all of it
 
+pub(crate) mod access;
 mod srtp;
 mod tls;
 
-#[allow(unused_imports, reason = "as above")]
+pub(crate) use access::Access;
 pub(crate) use srtp::Srtp;
-#[allow(unused_imports, reason = "as above")]
 pub(crate) use tls::{Tls, takes_trust};
 
 use riverrun::env::{MediumId, UsageEnvironment};
@@ -203,6 +203,26 @@ impl Arguments {
         let parsed = value.to_str().and_then(|text| text.parse().ok());
         parsed.ok_or_else(|| wrong(format!("{option}: {value:?} is not {what}")))
     }
+}
+
+/// Takes an option and its value, if it is one of a server's limits.
+pub(crate) fn takes_limit(
+    config: &mut ServerConfig,
+    name: &str,
+    arguments: &mut Arguments,
+) -> Result<bool, Stop> {
+    match name {
+        "--max-sessions" => config.pool.max_sessions = arguments.number(name)?,
+        "--max-connections" => config.max_connections = arguments.number(name)?,
+        "--max-per-address" => {
+            config.max_connections_per_peer = arguments.number(name)?;
+            config.pool.max_sessions_per_peer = config.max_connections_per_peer;
+        }
+        "--max-streams" => config.max_streams = arguments.number(name)?,
+        "--max-buffered" => config.max_buffered = arguments.number(name)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Arguments that contradict each other or lack something.

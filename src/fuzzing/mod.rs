@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets, also run over the corpora by the unit tests. Not part of the API.
 
+pub mod access;
 pub mod audio;
 pub mod client;
 #[cfg(test)]

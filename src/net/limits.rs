@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Raises the process's soft limit on open descriptors to the hard limit, and returns it.
 ///
@@ -18,6 +19,30 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(hard.into())
 }
 
+/// How many descriptors are left to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptors {
+    /// Those that are in use, or more if the lowest number is not given out first.
+    pub(crate) used: u64,
+    pub(crate) limit: u64,
+}
+
+impl Descriptors {
+    /// As the number of the one that was opened last tells: the operating system gives out the
+    /// lowest that is free (POSIX.1-2017, System Interfaces, 2.14).
+    pub(super) fn after(latest: impl AsFd) -> Option<Self> {
+        let number = u64::try_from(latest.as_fd().as_raw_fd()).ok()?;
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+        #[allow(clippy::useless_conversion)]
+        Some(Self { used: number + 1, limit: soft.into() })
+    }
+
+    /// Whether less than an eighth is left.
+    pub(crate) const fn are_few(self) -> bool {
+        self.limit.saturating_sub(self.used) < self.limit / 8
+    }
+}
+
 /// Returns whether an operation failed because the process or the system has no descriptor left, or
 /// the system no memory for one.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
@@ -29,6 +54,15 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_latest_descriptor_tells_how_many_are_used() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let descriptors = Descriptors::after(&socket).unwrap();
+        assert!(descriptors.used > 3 && descriptors.used <= descriptors.limit);
+        let of = |used, limit| Descriptors { used, limit }.are_few();
+        assert!(!of(896, 1024) && of(897, 1024) && of(1024, 1024) && !of(6, 6));
+    }
 
     #[test]
     fn knows_exhaustion() {

@@ -41,6 +41,7 @@ pub(crate) use byte_stream::{
 pub(crate) use byte_stream::{Hostile, Hostility};
 pub use groupsock::Groupsock;
 pub use inbox::Inbox;
+pub(crate) use limits::Descriptors;
 pub use limits::{is_out_of_descriptors, raise_descriptor_limit};
 pub use multicast_interface::MulticastInterface;
 pub use port_pair::PortPair;

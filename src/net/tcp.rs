@@ -10,6 +10,7 @@
 )]
 
 use super::endpoint::{Endpoint, Io};
+use super::limits::Descriptors;
 use super::system::{new_socket, uninterrupted};
 use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use nix::errno::Errno;
@@ -147,6 +148,23 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
+    /// The descriptors of the process after this stream was opened, if nothing was closed since and
+    /// their limit is known.
+    pub(crate) fn descriptors(&self, env: &mut UsageEnvironment) -> Option<Descriptors> {
+        // Only a simulated one knows of its descriptors.
+        let _ = env;
+        match &self.endpoint.io {
+            Io::System(io) => Descriptors::after(io),
+            #[cfg(any(test, feature = "simulation"))]
+            Io::Simulated(socket) => {
+                let local = socket.local.ip();
+                let (network, _) = socket.network(env).ok()?;
+                let (used, limit) = network.descriptors_of(local)?;
+                Some(Descriptors { used: used as u64, limit: limit as u64 })
+            }
+        }
+    }
+
     /// Starts to connect to `addr`. When the stream is writable, [`take_error`](Self::take_error)
     /// returns the result.
     ///

@@ -4,6 +4,7 @@
 use crate::env::{EventKey, MediumHandle, Readiness, Timer, UsageEnvironment};
 use crate::ids::ClientSessionId;
 use crate::net::{ByteStream, HttpHead, Post, Wants};
+use crate::rtsp::budget::BufferBudget;
 use crate::rtsp::channels::Channels;
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::machine::{Input, MessageMachine, Overdue, Received, RequestError};
@@ -89,6 +90,11 @@ impl<O: Copy + PartialEq> Connection<O> {
             ended: false,
             drained_at: None,
         }
+    }
+
+    /// Has the connection share a budget for what it holds with others.
+    pub(crate) fn share_buffers(&mut self, budget: &BufferBudget) {
+        self.machine.share_buffers(budget);
     }
 
     /// Registers the connection for readable events.
@@ -352,7 +358,7 @@ impl<O: Copy + PartialEq> Connection<O> {
     }
 
     /// Whether so many answers are queued that the connection should be closed.
-    pub(crate) const fn takes_no_answers(&self) -> bool {
+    pub(crate) fn takes_no_answers(&self) -> bool {
         self.machine.has_too_much_queued()
     }
 

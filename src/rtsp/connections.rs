@@ -1,9 +1,10 @@
-//! [`Connections`]: the RTSP connections of a server, their number for each host, and the list of
+//! [`Connections`]: the RTSP connections of a server, their number for each address, and the list of
 //! those that were found broken.
 
 use crate::arena::{Arena, shrink_map};
 use crate::env::UsageEnvironment;
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId, OfConnection, StreamId};
+use crate::net::site;
 use crate::rtsp::connection::Connection;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,7 +29,7 @@ impl Connections {
     ) -> ConnectionId {
         let id = self.table.insert_with(make);
         if let Some(connection) = self.table.get(id) {
-            *self.of_host.entry(host(connection.peer.ip())).or_insert(0) += 1;
+            *self.of_host.entry(site(connection.peer.ip())).or_insert(0) += 1;
         }
         id
     }
@@ -36,7 +37,7 @@ impl Connections {
     /// Removes a connection and returns it.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<ClientConnection> {
         let connection = self.table.remove(id)?;
-        let host = host(connection.peer.ip());
+        let host = site(connection.peer.ip());
         if let Some(n) = self.of_host.get_mut(&host) {
             *n -= 1;
             if *n == 0 {
@@ -61,7 +62,7 @@ impl Connections {
 
     /// Number of connections from an address.
     pub(crate) fn count_of(&self, peer: IpAddr) -> usize {
-        self.of_host.get(&host(peer)).copied().unwrap_or(0)
+        self.of_host.get(&site(peer)).copied().unwrap_or(0)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = ConnectionId> {
@@ -95,9 +96,4 @@ impl Connections {
     pub(crate) fn poll_broken(&mut self) -> Option<ConnectionId> {
         self.broken.pop()
     }
-}
-
-/// The address that stands for a host: an IPv4-mapped IPv6 address counts as the IPv4 address.
-const fn host(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }

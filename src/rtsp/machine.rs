@@ -4,8 +4,9 @@
 //! It serves both ends of a connection. Both may send requests (RFC 2326 section 10): a server
 //! mostly answers, a client mostly asks, and both exchange interleaved packets.
 
+use crate::rtsp::budget::{BufferBudget, BufferShare};
 use crate::rtsp::config::ConnectionConfig;
-use crate::rtsp::out_queue::{OutQueue, Write, WriteOutcome};
+use crate::rtsp::out_queue::{LITTLE, OutQueue, Write, WriteOutcome};
 use crate::rtsp::unanswered::Unanswered;
 use crate::wire::rtsp::{
     Decoder, HeadError, Incoming, Limits, Request, Response, ResyncDecoder, Skipped,
@@ -44,6 +45,8 @@ pub(crate) struct MessageMachine {
     decoder: InputDecoder,
     /// Input that was read and is not parsed yet.
     kept: Vec<u8>,
+    /// What is kept, of the bytes that connections may hold together.
+    share: BufferShare,
     out: OutQueue,
     /// The writer holds bytes that it has accepted and not transmitted.
     is_unflushed: bool,
@@ -173,6 +176,7 @@ impl MessageMachine {
                 InputDecoder::Strict(Decoder::new())
             },
             kept: Vec::new(),
+            share: BufferShare::new(BufferBudget::unlimited()),
             out: OutQueue::new(config.max_queued_media),
             config,
             is_unflushed: false,
@@ -185,6 +189,13 @@ impl MessageMachine {
             partial_since: None,
             blocked_since: None,
         }
+    }
+
+    /// Has the machine share a budget for what it holds with others.
+    pub(crate) fn share_buffers(&mut self, budget: &BufferBudget) {
+        self.share = BufferShare::new(budget.clone());
+        self.share.set(self.kept.capacity());
+        self.out.share_buffers(budget);
     }
 
     // Input
@@ -291,7 +302,15 @@ impl MessageMachine {
         if kept.is_empty() && kept.capacity() > KEPT_INPUT {
             kept = Vec::new();
         }
+        self.share.set(kept.capacity());
         self.kept = kept;
+        if self.share.is_too_much(LITTLE) {
+            // All hold too much together, and this one a part of a message.
+            self.share.note_refused();
+            (self.kept, self.partial_since) = (Vec::new(), None);
+            self.share.set(0);
+            self.begin_close(now);
+        }
         if self.input_ended && !self.backlog && self.hold.is_none() {
             self.begin_close(now);
         }
@@ -442,8 +461,8 @@ impl MessageMachine {
 
     /// Whether more bytes of messages are queued than the configuration allows: the peer reads no
     /// answers.
-    pub(crate) const fn has_too_much_queued(&self) -> bool {
-        self.out.control_len() > self.config.max_queued_messages
+    pub(crate) fn has_too_much_queued(&self) -> bool {
+        self.out.control_len() > self.config.max_queued_messages || self.out.must_shrink()
     }
 
     /// Number of queued bytes.

@@ -8,6 +8,7 @@
 //! methods: it passes requests, responses and interleaved packets to its owner and sends what the
 //! owner gives it.
 
+pub(crate) mod budget;
 pub(crate) mod channels;
 pub(crate) mod config;
 pub(crate) mod connection;

@@ -4,6 +4,7 @@
 //! copied here. An answer goes ahead of queued media, but never into the middle of an interleaved
 //! packet. When the bound is reached a whole frame is refused, never half a packet.
 
+use crate::rtsp::budget::{BufferBudget, BufferShare};
 use crate::wire::Reader;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -12,6 +13,9 @@ use std::iter::once;
 /// Bytes beyond the bound that packets which must be delivered (RTCP) may take: a last report and a
 /// BYE for as many tracks as a connection has channels for.
 const MUST_ROOM: usize = 16 << 10;
+
+/// Bytes that a connection may always hold, whatever others hold.
+pub(crate) const LITTLE: usize = 4 << 10;
 
 /// Pieces of the queue that one vectored write covers.
 const GATHERED: usize = 16;
@@ -52,6 +56,8 @@ pub(crate) struct OutQueue {
     media_bytes: usize,
     control_bytes: usize,
     max_media_bytes: usize,
+    /// What is queued here, of the bytes that connections may queue together.
+    share: BufferShare,
 }
 
 /// Queued bytes; `boundary` is the first packet boundary at or after `position`.
@@ -105,14 +111,30 @@ fn packet_len(bytes: &[u8]) -> usize {
 impl OutQueue {
     /// Creates a queue that holds at most `max_media_bytes` of media. (Messages are bounded by the
     /// number of requests that are read while some are unanswered.)
-    pub(crate) const fn new(max_media_bytes: usize) -> Self {
+    pub(crate) fn new(max_media_bytes: usize) -> Self {
         Self {
             control: VecDeque::new(),
             media: VecDeque::new(),
             media_bytes: 0,
             control_bytes: 0,
             max_media_bytes,
+            share: BufferShare::new(BufferBudget::unlimited()),
         }
+    }
+
+    /// Has the queue share a budget with others.
+    pub(crate) fn share_buffers(&mut self, budget: &BufferBudget) {
+        self.share = BufferShare::new(budget.clone());
+        self.note_held();
+    }
+
+    fn note_held(&mut self) {
+        self.share.set(self.media_bytes + self.control_bytes);
+    }
+
+    /// Whether all queues together hold too much, and this one messages that its peer does not read.
+    pub(crate) fn must_shrink(&self) -> bool {
+        self.control_bytes > LITTLE && self.share.is_too_much(LITTLE)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -143,6 +165,7 @@ impl OutQueue {
         if !rest.is_empty() {
             self.control_bytes += rest.len();
             self.control.push_back(Chunk::new(rest.to_vec()));
+            self.note_held();
         }
         if was_empty { Ok(taken) } else { self.flush(socket) }
     }
@@ -161,7 +184,8 @@ impl OutQueue {
         }
         if !self.is_empty() {
             let room = self.max_media_bytes.saturating_add(if must { MUST_ROOM } else { 0 });
-            if self.media_bytes + bytes.len() > room {
+            let is_full = self.media_bytes + bytes.len() > room;
+            if is_full || !must && !self.share.has_room(bytes.len()) {
                 return Ok(WriteOutcome::Dropped);
             }
             self.queue_media(Chunk::new(bytes.to_vec()));
@@ -171,7 +195,8 @@ impl OutQueue {
         if taken >= bytes.len() {
             return Ok(WriteOutcome::Whole);
         }
-        if taken == 0 && !must && bytes.len() > self.max_media_bytes {
+        let fits = bytes.len() <= self.max_media_bytes;
+        if taken == 0 && !must && !(fits && self.share.has_room(bytes.len())) {
             return Ok(WriteOutcome::Dropped);
         }
         let start = last_boundary(bytes, taken);
@@ -184,6 +209,7 @@ impl OutQueue {
     fn queue_media(&mut self, chunk: Chunk) {
         self.media_bytes += chunk.bytes.len() - chunk.position;
         self.media.push_back(chunk);
+        self.note_held();
     }
 
     /// Writes until the socket accepts no more or the queue is empty; returns the number of bytes
@@ -207,6 +233,7 @@ impl OutQueue {
                 Err(e) => return Err(e),
             }
         }
+        self.note_held();
         Ok(written)
     }
 
@@ -264,6 +291,7 @@ impl OutQueue {
             }
         }
         self.media.retain(|chunk| !chunk.is_done());
+        self.note_held();
     }
 }
 
@@ -388,6 +416,36 @@ mod tests {
         pipe.room = 1000;
         queue.flush(&mut pipe).unwrap();
         assert_eq!(pipe.got, [frame, packet(1, 2)].concat());
+    }
+
+    #[test]
+    fn queues_that_share_a_budget_leave_room_for_each_other() {
+        let budget = BufferBudget::new(1000);
+        let mut queues = [(); 3].map(|()| OutQueue::new(10_000));
+        queues.iter_mut().for_each(|queue| queue.share_buffers(&budget));
+        let mut pipe = Pipe { room: 0, got: Vec::new() };
+        let frame = packet(0, 46);
+        let fill = |queue: &mut OutQueue, pipe: &mut Pipe| {
+            let sent = (0..100).map(|_| queue.send_media(&frame, false, pipe).unwrap());
+            sent.filter(|sent| *sent == WriteOutcome::Queued).count()
+        };
+        let queued: Vec<_> = queues.iter_mut().map(|queue| fill(queue, &mut pipe)).collect();
+        assert!(queued[0] >= 8 && queued[1] >= 4 && queued[2] >= 2, "{queued:?}");
+        assert_eq!(budget.used(), queued.iter().sum::<usize>() * 50);
+        assert!(budget.refused() > 0 && budget.used() < 1000);
+        pipe.room = usize::MAX;
+        queues[0].flush(&mut pipe).unwrap();
+        assert_eq!(budget.used(), (queued[1] + queued[2]) * 50);
+        assert!(fill(&mut queues[1], &mut Pipe { room: 0, got: Vec::new() }) > 0);
+        // Answers are not refused, but whoever does not read them is noticed.
+        let answer = [b'x'; 2000];
+        let mut blocked = Pipe { room: 0, got: Vec::new() };
+        queues[2].send_control(&answer, &mut blocked).unwrap();
+        assert!(!queues[2].must_shrink(), "it is little");
+        queues[2].send_control(&[b'x'; 4000], &mut blocked).unwrap();
+        assert!(queues[2].must_shrink() && !queues[1].must_shrink());
+        drop(queues);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

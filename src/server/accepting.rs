@@ -3,10 +3,11 @@
 use crate::arena::RawId;
 use crate::env::{EventKey, Interest, UsageEnvironment};
 use crate::ids::{KEY_ACCEPT, KEY_CONNECTION, KEY_LISTENER};
-use crate::net::is_out_of_descriptors;
+use crate::net::{Descriptors, is_out_of_descriptors};
 use crate::rtsp::connection::Connection;
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Connections that are accepted in one turn.
@@ -37,11 +38,9 @@ impl RtspServer {
                 }
             };
             let now = env.now();
-            let of_host = self.connections.count_of(peer.ip());
-            let full = |limit: usize, n: usize| limit != 0 && n >= limit;
-            if full(self.config.max_connections, self.connections.len())
-                || full(self.config.max_connections_per_peer, of_host)
-            {
+            let descriptors = stream.descriptors(env);
+            if let Some(counter) = self.limit_reached(peer, descriptors) {
+                *counter += 1;
                 log::debug!("{peer}: too many connections");
                 let mut stream = stream;
                 if !is_tls {
@@ -65,17 +64,41 @@ impl RtspServer {
                     continue;
                 }
             };
+            self.counters.connections += 1;
             let config = self.config.of_connections();
             let ends = (peer, local);
             let id = self.connections.insert_with(|id| {
                 let key = EventKey { kind: KEY_CONNECTION, id: id.raw() };
                 Connection::new(stream, ends, me, key, config, now)
             });
-            let opened = self.connections.get_mut(id).map(|c| c.open(env));
+            let opened = self.connections.get_mut(id).map(|c| {
+                c.share_buffers(&self.buffers);
+                c.open(env)
+            });
             if let Some(Err(e)) = opened {
                 log::debug!("{peer}: {e}");
                 self.end_connection(env, id, "cannot be watched");
             }
+        }
+    }
+
+    /// The counter of the limit that leaves no room for a connection of `peer`, if one does.
+    fn limit_reached(
+        &mut self,
+        peer: SocketAddr,
+        descriptors: Option<Descriptors>,
+    ) -> Option<&mut u64> {
+        let of_peer = self.connections.count_of(peer.ip());
+        let full = |limit: usize, n: usize| limit != 0 && n >= limit;
+        let counters = &mut self.counters;
+        if full(self.config.max_connections, self.connections.len()) {
+            Some(&mut counters.connections_refused)
+        } else if full(self.config.max_connections_per_peer, of_peer) {
+            Some(&mut counters.connections_of_peer_refused)
+        } else if of_peer > 0 && descriptors.is_some_and(Descriptors::are_few) {
+            Some(&mut counters.connections_refused_for_descriptors)
+        } else {
+            None
         }
     }
 

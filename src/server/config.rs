@@ -34,8 +34,21 @@ pub struct ServerConfig {
     /// RTSP connections open at once; further ones are answered 503 and closed. 0: no limit.
     /// Default: 1024.
     pub max_connections: usize,
-    /// RTSP connections open at once from one address. 0: no limit. Default: 256.
+    /// RTSP connections open at once from one address, or from one IPv6 network of 64 bits, which a
+    /// host may have to itself. 0: no limit. Default: 256.
+    ///
+    /// Whatever the limits, the last eighth of the process's descriptors is kept for addresses that
+    /// have no connection yet.
     pub max_connections_per_peer: usize,
+    /// Streams at once: each track that is sent to a client of its own is one, and each that several
+    /// clients share. A SETUP that needs a further one is answered 503. 0: no limit. Default: 2048.
+    pub max_streams: usize,
+    /// Bytes that all connections together may hold: input that is no whole request yet, and answers
+    /// and media that clients have not read. A connection may queue media up to what remains free,
+    /// so that a few clients that read nothing leave room for the others. If answers and input exceed
+    /// the limit, connections that hold more than 4 KiB of them are closed. 0: no limit. Default:
+    /// 16 MiB.
+    pub max_buffered: usize,
     /// Requests of one connection that are served in one turn of the loop. Default: 16.
     pub requests_per_turn: usize,
     /// Time within which the TLS handshake of a connection must be over, and within which both
@@ -112,6 +125,8 @@ impl Default for ServerConfig {
             pool: PoolConfig::default(),
             max_connections: 1024,
             max_connections_per_peer: 256,
+            max_streams: 2048,
+            max_buffered: 16 << 20,
             requests_per_turn: 16,
             handshake_timeout: Duration::from_secs(10),
             http_tunnels: true,
@@ -141,13 +156,15 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// The default configuration without limits on the number of connections and client sessions;
-    /// descriptors and memory remain a limit. For programs on a desktop.
+    /// The default configuration without limits on the number of connections, client sessions and
+    /// streams, and on what connections hold together; descriptors and memory remain a limit.
     pub fn unlimited() -> Self {
         Self {
             pool: PoolConfig::unlimited(),
             max_connections: 0,
             max_connections_per_peer: 0,
+            max_streams: 0,
+            max_buffered: 0,
             ..Self::default()
         }
     }
@@ -156,6 +173,7 @@ impl ServerConfig {
     pub(crate) const fn streams(&self) -> StreamsConfig {
         StreamsConfig {
             frames_per_turn: self.frames_per_turn,
+            max_streams: self.max_streams,
             max_burst: self.max_burst,
             destinations_per_turn: self.destinations_per_turn,
             max_cached: self.max_cached,
@@ -197,6 +215,10 @@ impl ServerConfig {
             (self.probe_budget > 0, "probe_budget is 0: no file would be described"),
             (self.max_queued_answers > 0, "max_queued_answers is 0: no answer could wait"),
             (
+                self.max_buffered == 0 || self.max_buffered / 2 >= self.max_packet,
+                "max_buffered is less than two packets of max_packet bytes",
+            ),
+            (
                 self.max_queued_media >= self.max_packet,
                 "max_queued_media is less than one packet of max_packet bytes",
             ),
@@ -233,7 +255,8 @@ mod tests {
     #[test]
     fn what_could_not_serve_is_refused_and_named() {
         type Change = fn(&mut ServerConfig);
-        let changes: [(&str, Change); 15] = [
+        let changes: [(&str, Change); 16] = [
+            ("max_buffered", |c| c.max_buffered = 100),
             ("requests_per_turn", |c| c.requests_per_turn = 0),
             ("frames_per_turn", |c| c.frames_per_turn = 0),
             ("probe_budget", |c| c.probe_budget = 0),

@@ -17,7 +17,7 @@ pub(crate) mod config;
 mod connections;
 mod endings;
 mod events;
-mod hooks;
+pub(crate) mod hooks;
 mod http;
 mod incoming;
 mod inputs;
@@ -31,6 +31,7 @@ mod resuming;
 mod rtsp_server;
 #[cfg(feature = "srtp")]
 mod srtp;
+mod statistics;
 pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
@@ -62,4 +63,5 @@ pub use multicast::MulticastTrack;
 pub use rtsp_server::RtspServer;
 #[cfg(feature = "srtp")]
 pub use srtp::SrtpConfig;
+pub use statistics::ServerStatistics;
 pub use streams::TrackStatistics;

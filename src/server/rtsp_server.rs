@@ -6,6 +6,7 @@ use crate::env::{EventKey, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
 use crate::ids::{ClientSessionId, StreamId};
 use crate::media::Wake;
+use crate::rtsp::budget::BufferBudget;
 use crate::rtsp::connections::Connections;
 use crate::server::access::Authenticator;
 use crate::server::client_requests::ClientRequests;
@@ -17,11 +18,12 @@ use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
 #[cfg(feature = "srtp")]
 use crate::server::srtp::StreamKeys;
+use crate::server::statistics::ServerStatistics;
 use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
 use crate::session::media_sessions::MediaSessions;
-use crate::session::pool::{PoolWatch, RemovalReason, SessionPool};
+use crate::session::pool::{Limit, PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
 use crate::session::release::{EndedSession, SessionTables};
 use crate::stream::state::StreamState;
@@ -74,6 +76,10 @@ pub struct RtspServer {
     pub(crate) warned: Warned<(IpAddr, Breach)>,
     pub(crate) connections: Connections,
     pub(crate) tunnels: Tunnels,
+    /// What connections may hold together.
+    pub(crate) buffers: BufferBudget,
+    /// Counters of what has been accepted and refused where no table counts it.
+    pub(crate) counters: ServerStatistics,
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
     pub(crate) pool: SessionPool<SessionMedia>,
@@ -128,6 +134,10 @@ impl RtspServer {
         for &address in addresses {
             listeners.push(Listener::bind(env, address)?);
         }
+        let buffers = match config.max_buffered {
+            0 => BufferBudget::unlimited(),
+            max => BufferBudget::new(max),
+        };
         Ok(env.add(Self {
             pool: SessionPool::new(config.pool.clone()),
             answer: Vec::new(),
@@ -143,6 +153,8 @@ impl RtspServer {
             warned: Warned::new(),
             connections: Connections::default(),
             tunnels: Tunnels::default(),
+            buffers,
+            counters: ServerStatistics::default(),
             media_sessions: MediaSessions::default(),
             pool_watch: None,
             hooks: Box::new(NoHooks),
@@ -186,6 +198,20 @@ impl RtspServer {
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let plain = self.listeners.iter().filter(|listener| !listener.is_tls());
         plain.filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Returns counters of what the server has accepted and refused.
+    pub fn statistics(&self) -> ServerStatistics {
+        ServerStatistics {
+            sessions_refused: self.pool.refused(Limit::Sessions),
+            sessions_of_peer_refused: self.pool.refused(Limit::SessionsOfPeer),
+            sessions_of_stream_refused: self.pool.refused(Limit::SessionsOfStream),
+            streams_refused: self.streams.refused(),
+            buffered: self.buffers.used(),
+            buffers_refused: self.buffers.refused(),
+            access: self.authenticator.as_ref().map(|a| a.statistics()).unwrap_or_default(),
+            ..self.counters
+        }
     }
 
     /// Returns the number of open connections.

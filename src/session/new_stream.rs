@@ -48,6 +48,7 @@ pub(crate) fn stream_for(
             return Ok(stream);
         }
     }
+    streams.check_room()?;
     let kbps = subsession.bandwidth_kbps();
     let payload_type = session.payload_type(index);
     let factory = session

@@ -69,7 +69,9 @@ impl SessionTables<'_> {
         let info = session.info();
         let counters = session.counters();
         let seconds = env.now().saturating_duration_since(session.created_at()).as_secs_f32();
-        log::info!(
+        let level = self.pool.level_for_line(info.peer, env.now());
+        log::log!(
+            level,
             "session {} of {} ends: {reason}, {seconds:.1} s, {} packets, {} bytes, {} frames dropped \
              of {:?}",
             info.id,

@@ -46,6 +46,8 @@ const DATAGRAM_LEN: usize = 2048;
 pub(crate) struct StreamsConfig {
     /// Most frames that one stream sends in one turn of the loop.
     pub(crate) frames_per_turn: usize,
+    /// Most streams at once; 0: no limit.
+    pub(crate) max_streams: usize,
     /// Most packets that go out over UDP at once; 0: no limit.
     pub(crate) max_burst: usize,
     /// Most destinations that a frame goes to in one turn of the loop; 0: no limit.
@@ -84,6 +86,8 @@ pub(crate) struct Streams {
     inbox: Inbox,
     /// Memory for a packet without its protection.
     unprotected: Vec<u8>,
+    /// How often there was no room for a stream.
+    refused: u64,
 }
 
 impl Streams {
@@ -104,6 +108,7 @@ impl Streams {
             events: VecDeque::new(),
             inbox: Inbox::new(DATAGRAM_LEN),
             unprotected: Vec::new(),
+            refused: 0,
         }
     }
 
@@ -186,6 +191,21 @@ impl Streams {
             self.inputs.add_stream(input, id);
         }
         Ok(id)
+    }
+
+    /// Fails if there may be no further stream; counts that.
+    pub(crate) fn check_room(&mut self) -> Result<(), Error> {
+        let limit = self.config.max_streams;
+        if limit == 0 || self.table.len() < limit {
+            return Ok(());
+        }
+        self.refused += 1;
+        Err(Error::Limit { what: "streams", limit })
+    }
+
+    /// How often there was no room for a stream.
+    pub(crate) const fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// Closes a stream, and the sockets that are its own.

@@ -9,6 +9,7 @@
 #![allow(clippy::print_stderr)]
 
 mod client;
+mod digest;
 mod ffmpeg;
 mod gstreamer;
 mod live555;

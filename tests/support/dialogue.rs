@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections from one source address: the ports of those that are closed stay taken for a
 /// minute, so that one address does not have enough for all.
-const CONNECTIONS_AN_ADDRESS: usize = 4000;
+pub(crate) const CONNECTIONS_AN_ADDRESS: usize = 4000;
 
 /// An answer.
 #[derive(Debug)]

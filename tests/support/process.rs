@@ -35,6 +35,20 @@ struct Log {
     last: VecDeque<String>,
 }
 
+/// What a test's clients need that all come from one host.
+const NO_LIMITS: [&str; 10] = [
+    "--max-sessions",
+    "0",
+    "--max-connections",
+    "0",
+    "--max-per-address",
+    "0",
+    "--max-streams",
+    "0",
+    "--max-buffered",
+    "0",
+];
+
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -60,6 +74,7 @@ impl Server {
     fn run(mut command: Command, folder: &Path, options: &[&str]) -> Self {
         let mut process = command
             .args(["--bind", "127.0.0.1", "--port", "0"])
+            .args(NO_LIMITS)
             .args(options)
             .arg(folder)
             .env("RUST_LOG", "info")
@@ -102,6 +117,17 @@ impl Server {
     pub(crate) fn assert_alive(&mut self) {
         let status = self.process.try_wait().expect("ask for the server's end");
         assert!(status.is_none(), "the server has ended: {status:?}");
+    }
+
+    /// Whether one of the last lines of its log has this in it.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.last.iter().any(|line| line.contains(text))
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Lines that it has logged so far.

@@ -13,7 +13,7 @@ use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::{Method, Response, StatusCode};
-use crate::wire::url::RtspUrl;
+use crate::wire::url::{Redacted, RtspUrl};
 use std::io;
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ impl Player {
                 let talks = self.back_channel.as_ref().is_some_and(BackChannel::is_tcp);
                 if !talks && !self.tracks.iter().any(needs) {
                     // Media go on without; the next request makes a connection.
-                    log::debug!("{}: {why}", self.described_url);
+                    log::debug!("{}: {why}", Redacted(&self.described_url));
                 } else if self.has_all() {
                     self.end(env, PlayerEnd::EndOfStream);
                 } else {
@@ -257,7 +257,11 @@ impl Player {
     fn handle_description(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
         if !response.status.is_success() {
             if matches!(self.phase, Phase::Describing { with_back_channel: true, .. }) {
-                log::debug!("{}: no back channel: {}", self.described_url, response.status);
+                log::debug!(
+                    "{}: no back channel: {}",
+                    Redacted(&self.described_url),
+                    response.status
+                );
                 return self.describe(env, false);
             }
             return self.lose(env, PlayerError::Status(Method::Describe, response.status));

@@ -16,6 +16,7 @@ use crate::rtp::SessionClock;
 use crate::wire::rtsp::date::UtcTime;
 use crate::wire::rtsp::numbers::parse_scale;
 use crate::wire::rtsp::{Method, Range, Request, Response};
+use crate::wire::url::Redacted;
 use std::time::Duration;
 
 /// Where a player was paused.
@@ -290,7 +291,7 @@ impl Player {
             }
             Some(_) => {}
             None if !response.status.is_success() => {
-                log::debug!("{}: PAUSE: {}", self.described_url, response.status);
+                log::debug!("{}: PAUSE: {}", Redacted(&self.described_url), response.status);
                 self.hang_up(env);
                 self.phase = Phase::Waiting { until: None };
                 self.tell(env, PlayerEvent::Paused);

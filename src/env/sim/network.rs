@@ -204,6 +204,12 @@ impl Simulation {
         }
     }
 
+    /// The descriptors that a host has in use, and its limit, if it has one.
+    pub(crate) fn descriptors_of(&self, host: IpAddr) -> Option<(usize, usize)> {
+        let limit = self.hosts.limits.get(&host).copied().or(self.hosts.default_limit)?;
+        Some((self.open.get(&host).copied().unwrap_or(0), limit))
+    }
+
     /// Takes one of the host's descriptors.
     pub(super) fn take_descriptor(&mut self, host: IpAddr) -> io::Result<()> {
         let limit = self.hosts.limits.get(&host).copied().or(self.hosts.default_limit);

@@ -197,7 +197,7 @@ mod tests {
         let mut hash = [0; 64];
         pbkdf2::pbkdf2_hmac::<sha2::Sha256>(b"passwd", b"salt", 1, &mut hash);
         let expected = "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
-                        a49ccaccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783";
+                        49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783";
         assert_eq!(to_hex(&hash), expected);
     }
 

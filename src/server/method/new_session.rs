@@ -50,7 +50,8 @@ pub(crate) fn abandon_session(
 pub(crate) fn announce_session(cx: &mut Context<'_>, session: ClientSessionId) {
     if let Some(state) = cx.pool.session(session) {
         let info = state.info();
-        log::info!("session {} of {} starts: {:?}", info.id, info.peer, info.stream);
+        let level = cx.pool.level_for_line(info.peer, cx.env.now());
+        log::log!(level, "session {} of {} starts: {:?}", info.id, info.peer, info.stream);
         cx.hooks.session_created(&info);
     }
 }

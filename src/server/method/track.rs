@@ -146,8 +146,10 @@ fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<St
     let track = (wanted.media_session, wanted.track);
     let config = (cx.config.max_packet, wanted.is_secure);
     stream_for(cx.env, cx.streams, cx.media_sessions, track, &request, config).map_err(|e| {
-        // Whatever it was made from is looked at again before it is used again.
-        cx.media_sessions.distrust(wanted.media_session);
+        if !matches!(e, Error::Limit { .. }) {
+            // Whatever it was made from is looked at again before it is used again.
+            cx.media_sessions.distrust(wanted.media_session);
+        }
         let level = cx.warned.level_for(peer.ip(), Breach::NoStream);
         log::log!(level, "{peer}: no stream: {e}");
         refusal(&e)

@@ -20,6 +20,7 @@ mod hooks;
 mod incoming;
 mod invariants;
 mod life;
+mod limits;
 mod live;
 mod live_streams;
 mod live_time;

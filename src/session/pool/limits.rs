@@ -1,6 +1,7 @@
 //! Limits on the number of sessions, and the numbers by peer address and by stream.
 
 use crate::arena::shrink_map;
+use crate::net::site;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -99,9 +100,9 @@ impl Census {
     }
 }
 
-/// The key of a peer: a host that connects over IPv4 or over a dual-stack socket is the same peer.
-fn peer_key(peer: SocketAddr) -> IpAddr {
-    peer.ip().to_canonical()
+/// The key of a peer: all that one host can easily have counts as one address.
+const fn peer_key(peer: SocketAddr) -> IpAddr {
+    site(peer.ip())
 }
 
 fn decrement<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {

@@ -22,6 +22,7 @@ mod entitlement;
 mod expiry;
 mod id;
 mod limits;
+mod lines;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use entitlement::{Entitlement, Requester};
 pub use id::{Random, draw_session_id};
 use limits::Census;
 pub use limits::{CreateError, Limit};
+use lines::Lines;
 use session::Birth;
 pub use session::{Counters, ExpireGuard, ManageError, Match, NotManaged, Session, SessionInfo};
 pub use types::{FilterResult, PoolConfig, PoolEvent, RemovalReason};
@@ -99,6 +101,9 @@ pub struct SessionPool<M> {
     session_created: Option<SessionCreated>,
     session_removed: Option<SessionRemoved>,
     warned: Warned<(IpAddr, Breach)>,
+    lines: Lines,
+    /// How often each limit has refused a session, in the order of [`Limit`].
+    refused: [u64; 3],
 }
 
 impl<M> Default for SessionPool<M> {
@@ -122,6 +127,8 @@ impl<M> SessionPool<M> {
             session_created: None,
             session_removed: None,
             warned: Warned::new(),
+            lines: Lines::default(),
+            refused: [0; 3],
         }
     }
 
@@ -214,6 +221,9 @@ impl<M> SessionPool<M> {
         let Some(_) = self.limit_reached(peer, stream) else { return Ok(()) };
         self.cleanup_at_most(now, EXPIRED_PER_ADMISSION);
         let Some((which, limit)) = self.limit_reached(peer, stream) else { return Ok(()) };
+        if let Some(refused) = self.refused.get_mut(which as usize) {
+            *refused += 1;
+        }
         // The soonest that any session can go by expiry, or that any abandoned one must have gone.
         // One that has expired and is still here may be what is in the way.
         let next = self.next_timeout(now);
@@ -395,6 +405,16 @@ impl<M> SessionPool<M> {
     /// Returns the number of sessions, including expired ones that are not removed yet.
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Returns how often a limit has refused a session.
+    pub fn refused(&self, limit: Limit) -> u64 {
+        self.refused.get(limit as usize).copied().unwrap_or(0)
+    }
+
+    /// The level for a line about the sessions of `peer`.
+    pub(crate) fn level_for_line(&mut self, peer: SocketAddr, now: Instant) -> log::Level {
+        self.lines.level(self.config.log_lines_per_peer, peer.ip(), now)
     }
 
     /// Returns whether there are no sessions.

@@ -12,7 +12,8 @@ use std::time::Duration;
 pub struct PoolConfig {
     /// Most sessions at once. 0: no limit. Default: 1024.
     pub max_sessions: usize,
-    /// Most sessions at once from one address. 0: no limit. Default: 256.
+    /// Most sessions at once from one address, or from one IPv6 network of 64 bits. 0: no limit.
+    /// Default: 256.
     pub max_sessions_per_peer: usize,
     /// Most sessions at once of one stream. 0: no limit. Default: 1024.
     pub max_sessions_per_stream: usize,
@@ -23,6 +24,10 @@ pub struct PoolConfig {
     /// Grace period, for which new sessions outlive their time-out. Clients do not learn it.
     /// Default: 5 s.
     pub grace: Duration,
+    /// Lines about the sessions of one address that are logged at the level `info` in an hour;
+    /// further ones are logged at the level `debug`. (Warnings about an address are logged once for
+    /// each kind.) 0: no limit. Default: 60.
+    pub log_lines_per_peer: u32,
     /// Rule for which requests may use the session that they name. Default: see [`Entitlement`].
     pub entitlement: Entitlement,
 }
@@ -36,6 +41,7 @@ impl Default for PoolConfig {
             max_media_per_session: 16,
             timeout: Duration::from_secs(60),
             grace: Duration::from_secs(5),
+            log_lines_per_peer: 60,
             entitlement: Entitlement::default(),
         }
     }
