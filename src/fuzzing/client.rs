@@ -1,12 +1,13 @@
 //! Bodies for the `client` layer.
 
+use crate::client::requests::PlayParameters;
 use crate::client::{ContentFacts, MediaSession, Player, PlayerConfig, PlayerEvent, TrackChoice};
 use crate::env::UsageEnvironment;
 use crate::net::{TcpListener, TcpStream};
 use crate::payload::FormatRegistry;
 use crate::wire::Oddities;
 use crate::wire::Reader;
-use crate::wire::rtsp::{Incoming, Limits, TransportSpec, parse};
+use crate::wire::rtsp::{Incoming, Limits, Range, TransportSpec, parse};
 use crate::wire::url::RtspUrl;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -176,13 +177,30 @@ pub fn player(data: &[u8]) {
                 let bye = [b'$', 1, 0, 8, 0x81, kind, 0, 1, 0, 0, 0, what & 8];
                 server.send(&mut env, &bye);
             }
-            _ => {
-                if let Some(server) = peer.take_if(|_| with < 64) {
+            _ if with < 64 => {
+                if let Some(server) = peer.take() {
                     server.stream.close(&mut env);
                 }
             }
+            _ => {
+                let range = Range::npt(Duration::from_secs(u64::from(with & 3)), None);
+                let steer = |player: &mut Player, env: &mut UsageEnvironment| match with / 64 {
+                    1 => {
+                        player.pause(env);
+                        Ok(())
+                    }
+                    2 => player.play(env, &PlayParameters::default()),
+                    _ => player.play(env, &PlayParameters::of_range(range)),
+                };
+                env.with(player, steer).expect("the player is there").expect("they are right");
+            }
         }
     }
+    // It is not to be paused any more.
+    let play = |player: &mut Player, env: &mut UsageEnvironment| {
+        player.play(env, &PlayParameters::default())
+    };
+    env.with(player, play).expect("the player is there").expect("they are right");
     // The server goes, and another comes.
     peer.into_iter().for_each(|peer| peer.stream.close(&mut env));
     listener.close(&mut env);

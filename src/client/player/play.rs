@@ -31,9 +31,9 @@ impl Player {
     /// Pauses (RFC 2326 section 10.6). [`PlayerEvent::Paused`] tells when it has; the session is
     /// kept alive until [`play`](Self::play).
     ///
-    /// A player that does not play yet pauses before it does. One whose server cannot pause ends
-    /// the session, and [`play`](Self::play) begins another; so it does with one that is lost in
-    /// the meantime.
+    /// A player that does not play yet pauses before it does. If the server cannot pause, the player
+    /// ends the session, and [`play`](Self::play) begins another one. It also does so if the session
+    /// is lost in the meantime.
     pub fn pause(&mut self, env: &mut UsageEnvironment) {
         if self.is_paused {
             return;
