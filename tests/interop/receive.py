@@ -1,6 +1,6 @@
 """Receives an RTSP URL with GStreamer's rtspsrc and writes what arrives to files.
 
-    receive.py URL udp|tcp|http MEDIA=ELEMENTS...
+    receive.py URL udp|tcp MEDIA=ELEMENTS...
 
 For each MEDIA (`video`, `audio`: the `media` of a stream's caps), what comes out of ELEMENTS (in the
 syntax of gst-launch-1.0) goes to `arrived0`, `arrived1` and so on. Ends when all have ended.

@@ -77,7 +77,8 @@ fn players_receive_files_whole_through_http() {
         let url = server.url(media.file);
         match player {
             "FFmpeg" => ffmpeg_receives(&media, &["-rtsp_transport", "http"], &url),
-            _ => gstreamer_receives(&media, "http", &url),
+            // This scheme asks for a tunnel.
+            _ => gstreamer_receives(&media, "tcp", &url.replace("rtsp:", "rtsph:")),
         }
     });
 }
