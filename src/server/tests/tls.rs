@@ -295,13 +295,13 @@ fn who_reads_slowly_and_without_end_is_not_cut_off() {
         let mut w = world(|config| config.write_timeout = secs(5.0));
         let track = TestTrack::video().endless().size(120_000).key_every(1);
         w.add(session("large").with_subsession(track.alone()));
+        // A frame takes 12 s.
+        w.set_profile(|p| (p.bandwidth, p.tcp_window) = (Some(10_000), 10_000));
         let (url, c) = match over_tls {
             true => ("rtsps://10.0.0.1:322/large", w.client_over_tls(&trust())),
             false => ("rtsp://10.0.0.1/large", w.client()),
         };
         w.setup_tcp(c, url, 1);
-        // A frame takes 12 s.
-        w.set_profile(|p| (p.bandwidth, p.tcp_window) = (Some(10_000), 10_000));
         w.play(c, url);
         w.run_secs(60.0);
         assert!(!w[c].ended && !w[c].failed, "over TLS: {over_tls}");
