@@ -4,6 +4,10 @@
 //! It serves both ends of a connection. Both may send requests (RFC 2326 section 10): a server
 //! mostly answers, a client mostly asks, and both exchange interleaved packets.
 
+mod input;
+
+pub(crate) use input::Input;
+
 use crate::rtsp::budget::{BufferBudget, BufferShare};
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::out_queue::{LITTLE, OutQueue, Write, WriteOutcome};
@@ -19,6 +23,8 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_secs(2);
 /// Capacity of an empty input buffer that is kept.
 const KEPT_INPUT: usize = 1024;
+/// The same of a client, most of whose reads end within a packet.
+const KEPT_PACKETS: usize = 4096;
 
 /// The state of RTSP on one connection.
 ///
@@ -85,6 +91,14 @@ impl InputDecoder {
         }
     }
 
+    /// How many bytes of `more`, which follows `input`, are to be appended to it for the next try.
+    fn missing(&self, input: &[u8], more: &[u8]) -> usize {
+        match self {
+            Self::Strict(decoder) => decoder.missing(input, more),
+            Self::Resync(decoder) => decoder.missing(input, more),
+        }
+    }
+
     /// Whether what is left of the input is no beginning of a message.
     fn is_searching(&self) -> bool {
         matches!(self, Self::Resync(decoder) if decoder.is_searching())
@@ -96,17 +110,6 @@ impl InputDecoder {
 struct Hold {
     /// End of the suspension at the latest; `None`: no limit.
     until: Option<Instant>,
-}
-
-/// Input that is being parsed. The machine lends it out, so that its methods can be called between
-/// messages.
-#[derive(Debug)]
-pub(crate) struct Input<'a> {
-    /// Input that was kept, followed by the new bytes; empty if none was kept.
-    kept: Vec<u8>,
-    fresh: &'a [u8],
-    taken: usize,
-    messages: usize,
 }
 
 /// A whole message or packet that was received.
@@ -206,15 +209,10 @@ impl MessageMachine {
         self.hold.is_none() && !self.backlog && !self.input_ended && !self.is_closing()
     }
 
-    /// Lends out the kept input followed by `fresh`. If no input was kept, `fresh` is not copied.
+    /// Lends out the kept input followed by `fresh`, which is not copied but for what completes a
+    /// message or packet that has begun before.
     pub(crate) fn begin_input<'a>(&mut self, fresh: &'a [u8]) -> Input<'a> {
-        let mut kept = std::mem::take(&mut self.kept);
-        let mut fresh = fresh;
-        if !kept.is_empty() {
-            kept.extend_from_slice(fresh);
-            fresh = &[];
-        }
-        Input { kept, fresh, taken: 0, messages: 0 }
+        Input::new(std::mem::take(&mut self.kept), fresh)
     }
 
     /// The next message or packet in the input; `None` if parsing has to wait for more input, for
@@ -237,20 +235,10 @@ impl MessageMachine {
             return Ok(None);
         }
         input.messages += 1;
-        let before = input.taken;
-        let bytes = if input.kept.is_empty() { input.fresh } else { &input.kept };
-        let rest = bytes.get(before..).unwrap_or_default();
-        let (incoming, n) = match self.decoder.decode(rest, &self.config.limits) {
-            Ok(decoded) => decoded,
-            Err(e) => {
-                input.taken = bytes.len();
-                return Err(e);
-            }
-        };
-        input.taken += n;
+        let (incoming, has_rest) = input.decode(&mut self.decoder, &self.config.limits)?;
         let received = match incoming {
             Incoming::NeedMore => {
-                if bytes.len() > input.taken && !self.decoder.is_searching() {
+                if has_rest && !self.decoder.is_searching() {
                     self.partial_since.get_or_insert(now);
                 } else {
                     self.partial_since = None;
@@ -293,17 +281,12 @@ impl MessageMachine {
 
     /// Takes back the input that was lent out, and keeps the part that is not parsed yet.
     pub(crate) fn end_input(&mut self, input: Input<'_>, now: Instant) {
-        let Input { mut kept, fresh, taken, .. } = input;
-        if kept.is_empty() {
-            kept.extend_from_slice(fresh.get(taken..).unwrap_or_default());
-        } else {
-            kept.drain(..taken.min(kept.len()));
-        }
-        if kept.is_empty() && kept.capacity() > KEPT_INPUT {
-            kept = Vec::new();
-        }
-        self.share.set(kept.capacity());
-        self.kept = kept;
+        let spare = match self.decoder {
+            InputDecoder::Strict(_) => KEPT_INPUT,
+            InputDecoder::Resync(_) => KEPT_PACKETS,
+        };
+        self.kept = input.into_rest(spare);
+        self.share.set(self.kept.capacity());
         if self.share.is_too_much(LITTLE) {
             // All hold too much together, and this one a part of a message.
             self.share.note_refused();

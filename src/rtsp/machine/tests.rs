@@ -113,6 +113,82 @@ fn messages_and_packets_come_whole_in_whatever_pieces_they_arrive() {
     }
 }
 
+/// What there is in a piece of input, and how many packets were parsed where the piece lies.
+fn receive_in_place(end: &mut End, bytes: &[u8]) -> (Vec<String>, usize) {
+    let mut input = end.machine.begin_input(bytes);
+    let (mut words, mut in_place) = (Vec::new(), 0);
+    while let Some(received) = end.machine.poll_message(&mut input, end.now).unwrap() {
+        if let Received::Interleaved { data, .. } = received {
+            in_place += usize::from(bytes.as_ptr_range().contains(&data.as_ptr()));
+        }
+        words.push(word(&received));
+    }
+    end.machine.end_input(input, end.now);
+    (words, in_place)
+}
+
+#[test]
+fn of_what_follows_half_a_message_only_its_other_half_is_copied() {
+    let config = ConnectionConfig { resynchronizes: true, ..config() };
+    let response = b"RTSP/1.0 200 OK\r\nCSeq: 9\r\nContent-Length: 4\r\n\r\nbody".to_vec();
+    for first in [packet(0, 30), response] {
+        let rest: Vec<_> = (0..4).flat_map(|_| packet(0, 30)).collect();
+        for cut in 1..first.len() {
+            let mut end = End::with(config.clone());
+            end.machine.expect_channels([0, 1]);
+            assert!(receive_in_place(&mut end, &first[..cut]).0.is_empty());
+            let fresh = [&first[cut..], &rest, b"$"].concat();
+            let (words, in_place) = receive_in_place(&mut end, &fresh);
+            assert_eq!((words.len(), in_place), (5, 4), "cut at {cut}: {words:?}");
+            assert_eq!(end.machine.kept(), 1);
+            assert!(end.machine.kept.capacity() <= KEPT_PACKETS);
+        }
+    }
+}
+
+#[test]
+fn what_a_client_makes_of_garbage_does_not_depend_on_where_a_read_ends() {
+    let mut media = packet(0, 30);
+    media[5] = 96;
+    let long = [&[b'$', 0, 1, 0, 0x80, 96][..], &[b'R'; 254]].concat();
+    let garbage: [&[u8]; 9] = [
+        b"$$$\x00\x00",
+        b"RTSP/1.0 x\x00RTSP/1.0 ",
+        b"$\x07\x00\x20garbage garbage",
+        b"R\r\n\r\n",
+        b"\x80",
+        b"$\x07\xff\xffRTSP/1.",
+        b"PLAY\x00 * RTSP/1.0\r\n",
+        b"\r",
+        b"$\x00\x00",
+    ];
+    let mut all = media.clone();
+    for garbage in garbage {
+        all.extend([garbage, &media, &media, response(200, 9).as_bytes(), &long].concat());
+    }
+    let receive = |cuts: &[usize]| {
+        let mut end = End::with(ConnectionConfig {
+            resynchronizes: true,
+            messages_per_turn: usize::MAX,
+            ..config()
+        });
+        end.machine.expect_channels([0, 1]);
+        let mut words = Vec::new();
+        for piece in cuts.windows(2) {
+            words.extend(end.receive(&all[piece[0]..piece[1]]));
+        }
+        (words, end.machine.skipped(), end.machine.kept())
+    };
+    let whole = receive(&[0, all.len()]);
+    assert!(whole.0.len() > 20 && whole.1.times > 5, "{whole:?}");
+    for first in 1..all.len() - 1 {
+        for second in [first + 1, first + 3, first + 40, all.len() - 1] {
+            let second = second.clamp(first, all.len());
+            assert_eq!(receive(&[0, first, second, all.len()]), whole, "{first} {second}");
+        }
+    }
+}
+
 #[test]
 fn what_follows_a_request_that_waits_is_looked_at_after_it() {
     let mut end = End::new();

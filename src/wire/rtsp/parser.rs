@@ -19,6 +19,9 @@ use crate::wire::text::{digits, has_control, is_number, is_token, is_token_byte}
 use std::borrow::Cow;
 use std::fmt;
 
+/// Bytes in which the end of a line is looked for at a time.
+const LINE: usize = 1024;
+
 /// Limits on the messages that the parser accepts from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -251,6 +254,31 @@ impl Decoder {
             Head::Response(response) => Incoming::Response(Response { body, ..response }),
         };
         Ok((incoming, consumed + head_len + body_len))
+    }
+
+    /// Returns how many of the bytes `more`, which follow `input`, to append to it for the next call,
+    /// after [`decode`](Self::decode) has found it incomplete: as many as complete a packet or a
+    /// body, or the next line of a head. 0 if there are none.
+    pub(crate) fn missing(&self, input: &[u8], more: &[u8]) -> usize {
+        let whole = match (self.awaited, input) {
+            (Some((head_len, body_len)), _) => head_len + body_len,
+            (None, [interleaved::MAGIC, _, high, low, rest @ ..]) => {
+                let len = usize::from(u16::from_be_bytes([*high, *low]));
+                // First what tells whether it is a packet.
+                let len = if rest.len() < resync::PACKET_HEAD {
+                    len.min(resync::PACKET_HEAD)
+                } else {
+                    len
+                };
+                interleaved::PREFIX_LEN + len
+            }
+            (None, [interleaved::MAGIC, ..]) => interleaved::PREFIX_LEN,
+            _ => {
+                let line = more.get(..LINE).unwrap_or(more);
+                return memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+            }
+        };
+        whole.saturating_sub(input.len()).max(1).min(more.len())
     }
 
     /// Searches for the empty line that ends the head, from where the last call stopped. Limits are

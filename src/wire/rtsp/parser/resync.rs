@@ -5,7 +5,7 @@ use super::{Decoder, HeadError, HeadErrorKind, Incoming, Limits, leading_blank};
 use crate::wire::interleaved;
 
 /// Bytes of a packet that tell whether it can be RTP or RTCP.
-const PACKET_HEAD: usize = 8;
+pub(super) const PACKET_HEAD: usize = 8;
 /// Longest method that the start of a request is looked for.
 const MAX_METHOD: usize = 32;
 /// How a response begins.
@@ -141,6 +141,11 @@ impl ResyncDecoder {
             self.decoder = Decoder::new();
             at += self.skip(rest);
         }
+    }
+
+    /// As [`Decoder::missing`].
+    pub(crate) fn missing(&self, input: &[u8], more: &[u8]) -> usize {
+        self.decoder.missing(input, more)
     }
 
     /// Skips the first byte and what cannot be a start; returns the number of bytes.
