@@ -111,6 +111,8 @@ pub struct RtspClient {
     /// Interleaved packets on channels that belong to no track.
     stray_packets: u64,
     round_trip: Option<Duration>,
+    /// Reused memory of [`send_packet`](Self::send_packet).
+    framed: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -156,6 +158,7 @@ impl RtspClient {
             events: VecDeque::new(),
             stray_packets: 0,
             round_trip: None,
+            framed: Vec::new(),
         })
     }
 
@@ -279,11 +282,11 @@ impl RtspClient {
     /// Sends an interleaved packet, or drops it where too many wait.
     pub fn send_packet(&mut self, env: &mut UsageEnvironment, channel: u8, packet: &[u8]) {
         let Link::Up(connection) = &mut self.link else { return };
-        let mut framed = Vec::with_capacity(packet.len() + 4);
-        if !crate::wire::interleaved::write(channel, packet, &mut framed) {
+        self.framed.clear();
+        if !crate::wire::interleaved::write(channel, packet, &mut self.framed) {
             return;
         }
-        if let Err(e) = connection.send_media(env, &framed, false) {
+        if let Err(e) = connection.send_media(env, &self.framed, false) {
             self.disconnect(env, Disconnection::Io(e));
         }
     }
@@ -465,8 +468,7 @@ impl RtspClient {
                 Ok(None) => break,
                 Ok(Some(Received::Interleaved { channel, data })) => {
                     match connection.channels.route(channel) {
-                        Some(Route { owner: track, is_rtcp }) => {
-                            let kind = if is_rtcp { PacketKind::Rtcp } else { PacketKind::Rtp };
+                        Some(Route { owner: track, kind }) => {
                             packets(env, InterleavedPacket { track, kind, data });
                         }
                         None => self.stray_packets += 1,

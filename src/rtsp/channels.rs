@@ -1,5 +1,7 @@
 //! [`Channels`]: the owners of the interleaved channels of a connection (RFC 2326 section 10.12).
 
+use crate::wire::rtp::PacketKind;
+
 /// The interleaved channels of a connection, each bound to an owner `O`: the destination of a
 /// stream in a server, a subsession in a client.
 #[derive(Debug)]
@@ -11,16 +13,16 @@ pub(crate) struct Channels<O> {
 struct Channel<O> {
     number: u8,
     owner: O,
-    is_rtcp: bool,
+    kind: PacketKind,
 }
 
-/// The owner of incoming data, and whether the data are RTP or RTCP.
+/// The owner of incoming data, and what was agreed on for their channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route<O> {
     /// The owner of the channel.
     pub(crate) owner: O,
-    /// Whether the channel carries RTCP rather than RTP.
-    pub(crate) is_rtcp: bool,
+    /// What the channel carries.
+    pub(crate) kind: PacketKind,
 }
 
 impl<O> Default for Channels<O> {
@@ -32,8 +34,8 @@ impl<O> Default for Channels<O> {
 impl<O: Copy + PartialEq> Channels<O> {
     /// Binds the channels for RTP and RTCP to `owner`.
     pub(crate) fn bind(&mut self, (rtp, rtcp): (u8, u8), owner: O) {
-        self.bound.push(Channel { number: rtp, owner, is_rtcp: false });
-        self.bound.push(Channel { number: rtcp, owner, is_rtcp: true });
+        self.bound.push(Channel { number: rtp, owner, kind: PacketKind::Rtp });
+        self.bound.push(Channel { number: rtcp, owner, kind: PacketKind::Rtcp });
     }
 
     /// Frees the channels of `owner`. A channel that has been bound to another owner since keeps
@@ -46,7 +48,7 @@ impl<O: Copy + PartialEq> Channels<O> {
     /// bound.
     pub(crate) fn route(&self, number: u8) -> Option<Route<O>> {
         let channel = self.bound.iter().find(|channel| channel.number == number)?;
-        Some(Route { owner: channel.owner, is_rtcp: channel.is_rtcp })
+        Some(Route { owner: channel.owner, kind: channel.kind })
     }
 
     /// Iterates over the owners of all bound channels; an owner appears once for each of its
@@ -84,12 +86,12 @@ mod tests {
     fn data_goes_to_the_owner_of_its_channel() {
         let mut channels = bound(&[((0, 1), 'a'), ((9, 4), 'b')]);
         let route = |channels: &Channels<char>, number| {
-            channels.route(number).map(|route| (route.owner, route.is_rtcp))
+            channels.route(number).map(|route| (route.owner, route.kind))
         };
-        assert_eq!(route(&channels, 0), Some(('a', false)));
-        assert_eq!(route(&channels, 1), Some(('a', true)));
-        assert_eq!(route(&channels, 9), Some(('b', false)));
-        assert_eq!(route(&channels, 4), Some(('b', true)));
+        assert_eq!(route(&channels, 0), Some(('a', PacketKind::Rtp)));
+        assert_eq!(route(&channels, 1), Some(('a', PacketKind::Rtcp)));
+        assert_eq!(route(&channels, 9), Some(('b', PacketKind::Rtp)));
+        assert_eq!(route(&channels, 4), Some(('b', PacketKind::Rtcp)));
         assert_eq!(route(&channels, 2), None);
         channels.unbind('a');
         assert_eq!(route(&channels, 1), None);
@@ -100,7 +102,7 @@ mod tests {
     fn who_leaves_takes_nothing_from_who_was_given_the_same_channels() {
         let mut channels = bound(&[((0, 1), 'a'), ((0, 1), 'b')]);
         channels.unbind('a');
-        assert_eq!(channels.route(1), Some(Route { owner: 'b', is_rtcp: true }));
+        assert_eq!(channels.route(1), Some(Route { owner: 'b', kind: PacketKind::Rtcp }));
     }
 
     #[test]

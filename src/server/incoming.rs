@@ -35,7 +35,8 @@ impl RtspServer {
         data: &[u8],
     ) {
         // A client that multiplexes on the channel for RTP was not asked, and does it all the same.
-        let kind = PacketKind::of(data, route.is_rtcp.then_some(PacketKind::Rtcp));
+        let agreed = Some(route.kind).filter(|kind| *kind == PacketKind::Rtcp);
+        let kind = PacketKind::of(data, agreed);
         if let Some(packet) = self.streams.handle_packet(env, route.owner, peer, (kind, data)) {
             self.hooks.packet_received(&packet);
         }

@@ -4,6 +4,7 @@ use super::world::World;
 use crate::arena::Id;
 use crate::rtsp::channels::Route;
 use crate::stream::destination::DestinationTransport;
+use crate::wire::rtp::PacketKind;
 
 impl World {
     /// Checks that all that refers to something refers to what is there, and that nothing is left
@@ -32,12 +33,12 @@ impl World {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                             let c = server.connections.get(connection).expect("a connection");
                             assert!(c.sessions.contains(&key));
-                            for (channel, is_rtcp) in [(rtp_channel, false), (rtcp_channel, true)] {
-                                let owner = (track.stream, track.destination);
-                                assert_eq!(
-                                    c.channels.route(channel),
-                                    Some(Route { owner, is_rtcp })
-                                );
+                            let owner = (track.stream, track.destination);
+                            for (channel, kind) in
+                                [(rtp_channel, PacketKind::Rtp), (rtcp_channel, PacketKind::Rtcp)]
+                            {
+                                let route = c.channels.route(channel);
+                                assert_eq!(route, Some(Route { owner, kind }));
                             }
                         }
                         DestinationTransport::Udp { sockets, .. } => {
