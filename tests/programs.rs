@@ -51,7 +51,9 @@ const RTSP_CLIENT: Program = program!("rtsp_client", "");
 const OPEN_RTSP: Program = program!("open_rtsp", "", "../examples/open_rtsp/options.rs");
 const RTSP_PROBE: Program = program!("rtsp_probe", "", "../examples/rtsp_probe/main.rs");
 const RTSP_USERS: Program = program!("rtsp_users", "");
-const PROGRAMS: [Program; 13] = [
+const RTSP_LOAD: Program = program!("rtsp_load", "");
+const RECEIVE_LIMIT: Program = program!("receive_limit", "");
+const PROGRAMS: [Program; 15] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -65,6 +67,8 @@ const PROGRAMS: [Program; 13] = [
     OPEN_RTSP,
     RTSP_PROBE,
     RTSP_USERS,
+    RTSP_LOAD,
+    RECEIVE_LIMIT,
 ];
 
 impl Program {
@@ -307,7 +311,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 37] = [
+    let wrong: [(&Program, &[&str], &str); 43] = [
         (&RTSP_USERS, &[], "users file"),
         (&RTSP_USERS, &["users", "watch"], "watch"),
         (&MEDIA_SERVER, &["--users", "no/such/file"], "no/such/file"),
@@ -345,6 +349,12 @@ fn wrong_arguments_are_named() {
         (&RTSP_PROBE, &[], "URL"),
         (&RTSP_PROBE, &["ftp://127.0.0.1/"], "URL"),
         (&RTSP_PROBE, &["--seconds", "-1", "rtsp://127.0.0.1/"], "--seconds"),
+        (&RTSP_LOAD, &[], "URL"),
+        (&RTSP_LOAD, &["--transport", "pigeon", "rtsp://127.0.0.1/"], "--transport"),
+        (&RTSP_LOAD, &["--rate", "0", "rtsp://127.0.0.1/"], "--rate"),
+        (&RTSP_LOAD, &["--pid", "0", "rtsp://127.0.0.1/"], "--pid"),
+        (&RTSP_LOAD, &["--warm-up", "0", "rtsp://127.0.0.1:9/"], "1 failures"),
+        (&RECEIVE_LIMIT, &[], "URL"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);

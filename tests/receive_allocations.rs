@@ -1,11 +1,15 @@
 //! Receiving a stream allocates for its frames and for nothing else: not for a packet, not for a
 //! report. And a stream that is received takes little memory.
 //!
-//! Packets of a sender are made beforehand; what [`StreamReceiver`] does with them is counted. The
-//! counters are the thread's own, so nothing that other tests do disturbs them.
+//! Packets of a sender are made beforehand; what [`StreamReceiver`] does with them is counted. And a
+//! [`Player`] receives from a server on another thread, over UDP and over TCP. The counters are the
+//! thread's own, so nothing that other tests do disturbs them.
 
 use allocation_counter::{AllocationInfo, measure};
+use riverrun::client::{Player, PlayerConfig, PlayerEvent, TransportPolicy};
 use riverrun::codec::PcmEncoding;
+use riverrun::env::UsageEnvironment;
+use riverrun::media::live::Sent;
 use riverrun::payload::h264::{H264Depacketizer, H264Packetizer};
 use riverrun::payload::pcm::{PcmDepacketizer, PcmPacketizer};
 use riverrun::payload::{Depacketizer, PacketBuffer, Packetizer, PayloadFormat};
@@ -14,7 +18,14 @@ use riverrun::rtp::sink::{DEFAULT_MAX_PACKET, RtpSink};
 use riverrun::rtp::{
     RtcpConfig, RtcpInstance, SenderFacts, SessionClock, StreamReceiver, StreamReceiverConfig,
 };
+use riverrun::server::{LiveStreamOptions, LiveTrackOptions, RtspServer, ServerConfig};
 use riverrun::{Frame, FrameFlags};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A frame, cut into packets, and a report every so many frames.
@@ -190,5 +201,106 @@ fn a_stream_takes_little_memory() {
         });
         assert!(held.bytes_current < 64 << 10, "{} bytes", held.bytes_current);
         drop(kept);
+    }
+}
+
+/// A server on a thread of its own, which sends a frame of fifteen packets every five milliseconds.
+struct Server {
+    url: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let (teller, url) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut env = UsageEnvironment::new().expect("a loop");
+            let localhost = "127.0.0.1:0".parse().expect("an address");
+            let config = ServerConfig::default();
+            let server = RtspServer::new(&mut env, config, &[localhost]).expect("a server");
+            let stream = LiveStreamOptions::new("live").with_shared_streams(true);
+            let [sender] = env
+                .with(server, |server, env| {
+                    let address = server.local_addrs()[0];
+                    teller.send(format!("rtsp://{address}/live")).expect("it waits");
+                    server.add_live_stream(env, stream, [LiveTrackOptions::h264()])
+                })
+                .expect("it is there")
+                .expect("a stream");
+            let began = Instant::now();
+            let parameter_sets = [
+                &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x47, 0xfe, 0xc8][..],
+                &[0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80],
+            ];
+            let key = [&parameter_sets.concat()[..], &[0, 0, 0, 1, 0x65], &[0xa7; 20_000]].concat();
+            let key = bytes::Bytes::from(key);
+            while !is_over.load(Ordering::Relaxed) {
+                let mut frame = Frame::new(key.clone(), began.elapsed(), Duration::ZERO);
+                frame.flags = FrameFlags::default();
+                frame.flags.key = true;
+                frame.flags.ends_access_unit = true;
+                assert!(!matches!(sender.send(frame), Sent::Closed | Sent::Refused(_)));
+                let next = Instant::now() + Duration::from_millis(5);
+                while Instant::now() < next {
+                    let left = next.saturating_duration_since(Instant::now());
+                    env.turn(Some(left)).expect("a turn");
+                }
+            }
+        });
+        let url = url.recv().expect("the server has begun");
+        Self { url, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(thread::JoinHandle::join);
+        assert!(thread::panicking() || ended.is_some_and(|ended| ended.is_ok()));
+    }
+}
+
+#[test]
+fn a_player_allocates_for_frames_alone() {
+    let server = Server::start();
+    for transport in [TransportPolicy::Udp, TransportPolicy::Tcp] {
+        let mut env = UsageEnvironment::new().expect("a loop");
+        let frames = Rc::new(Cell::new(0u64));
+        let mut config = PlayerConfig::default();
+        config.transport = transport;
+        let counter = Rc::clone(&frames);
+        let player = Player::open(&mut env, &server.url, config, move |_, event| match event {
+            PlayerEvent::Frame { frame, .. } => {
+                assert!(frame.data.len() > 20_000);
+                counter.set(counter.get() + 1);
+            }
+            PlayerEvent::Lost(why) => panic!("{why}"),
+            _ => {}
+        });
+        let player = player.expect("it can work");
+        let began = Instant::now();
+        let mut play_until = |count: u64| {
+            while frames.get() < count {
+                assert!(began.elapsed() < Duration::from_secs(60), "{} frames", frames.get());
+                env.turn(Some(Duration::from_millis(100))).expect("a turn");
+            }
+            let player = env.medium(player).expect("it plays");
+            let track = player.tracks().next().expect("a track");
+            let counters = track.receiver.source().counters();
+            assert_eq!(counters.missing + counters.late + counters.rejected, 0);
+            counters.packets
+        };
+        let packets = play_until(100);
+        let first = frames.get();
+        let mut more = 0;
+        let counted = measure(|| more = play_until(first + 300) - packets);
+        let count = frames.get() - first;
+        assert!(more >= 14 * count, "{more} packets, {count} frames");
+        // As in `a_packet_allocates_nothing_and_a_frame_little`.
+        let each = counted.count_total as f64 / count as f64;
+        assert!(each <= 3.0, "{transport:?}: {each} a frame");
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports)] // not every program uses all of it
 
 pub(crate) mod access;
+pub(crate) mod figures;
+pub(crate) mod process;
 mod srtp;
 mod tls;
 
@@ -185,6 +187,12 @@ impl Arguments {
         let number = value.to_str().and_then(|text| text.parse().ok());
         let wrong = || wrong(format!("{option}: {value:?} is not a number in range"));
         number.map(Some).ok_or_else(wrong)
+    }
+
+    /// The value of an option in seconds, with a fraction.
+    pub(crate) fn seconds(&mut self, option: &str) -> Result<Duration, Stop> {
+        let seconds: f64 = self.parsed(option, "a number of seconds")?;
+        Duration::try_from_secs_f64(seconds).map_err(|e| wrong(format!("{option}: {seconds}: {e}")))
     }
 
     /// The value of an option as the IPv4 address, or the index, of an interface.

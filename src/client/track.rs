@@ -33,7 +33,8 @@ pub(crate) struct Track {
     way: Way,
     owner: MediumHandle,
     timer: Timer,
-    /// When a packet came last.
+    /// When a packet came first, and last.
+    first_heard_at: Option<Instant>,
     heard_at: Option<Instant>,
     frames: u64,
     counters: TrackCounters,
@@ -85,6 +86,8 @@ pub struct PlayedTrack<'a> {
     pub transport: MediaTransport,
     /// Frames that were put together since the track was set up.
     pub frames: u64,
+    /// When its first packet came.
+    pub first_packet_at: Option<Instant>,
     /// Counts of its sockets.
     pub counters: TrackCounters,
     /// Counts and statistics of its packets: loss, jitter, sender reports.
@@ -153,6 +156,7 @@ impl Track {
             way,
             owner,
             timer: Timer::new(),
+            first_heard_at: None,
             heard_at: None,
             frames: 0,
             counters: TrackCounters::default(),
@@ -203,6 +207,7 @@ impl Track {
             number: self.number,
             transport: self.transport(),
             frames: self.frames,
+            first_packet_at: self.first_heard_at,
             counters: self.counters,
             receiver: &self.receiver,
         }
@@ -291,7 +296,7 @@ impl Track {
             // An ICMP message that a report has led to.
             Err(e) => return log::debug!("track {}: {e}", self.number),
         };
-        let (now, ntp) = (env.now(), ntp_now(env));
+        let now = env.now();
         for (packet, from) in inbox.iter() {
             let is_silent = self.heard_at.is_none_or(|at| now >= at + PORT_SILENCE);
             let is_rtp = kind == PacketKind::Rtp;
@@ -300,7 +305,7 @@ impl Track {
             } else if packet.len() > MAX_DATAGRAM {
                 self.counters.oversized += 1;
             } else {
-                self.take(packet, agreed, Some(from), now, ntp);
+                self.take(env, packet, agreed, Some(from));
             }
         }
         Sockets::give_back(env, inbox);
@@ -315,25 +320,23 @@ impl Track {
         env: &UsageEnvironment,
         packet: &InterleavedPacket<'_>,
     ) {
-        let (now, ntp) = (env.now(), ntp_now(env));
-        self.take(packet.data, Some(packet.kind), None, now, ntp);
+        self.take(env, packet.data, Some(packet.kind), None);
     }
 
     fn take(
         &mut self,
+        env: &UsageEnvironment,
         packet: &[u8],
         agreed: Option<PacketKind>,
         from: Option<SocketAddr>,
-        now: Instant,
-        ntp: NtpTime,
     ) {
         let kind = PacketKind::of(packet, agreed);
         let Some(transform) = &mut self.transform else {
-            return self.take_plain(packet, kind, from, now, ntp);
+            return self.take_plain(env, packet, kind, from);
         };
         let mut memory = std::mem::take(&mut self.unprotected);
         match transform.unprotect(kind, packet, &mut memory) {
-            Ok(packet) => self.take_plain(packet, kind, from, now, ntp),
+            Ok(packet) => self.take_plain(env, packet, kind, from),
             Err(Refusal::NotAuthentic) => self.counters.not_authentic += 1,
             Err(Refusal::Replayed) => self.counters.replayed += 1,
         }
@@ -343,14 +346,14 @@ impl Track {
     /// Takes a packet without protection.
     fn take_plain(
         &mut self,
+        env: &UsageEnvironment,
         packet: &[u8],
         kind: PacketKind,
         from: Option<SocketAddr>,
-        now: Instant,
-        ntp: NtpTime,
     ) {
+        let now = env.now();
         if kind == PacketKind::Rtcp {
-            self.receiver.handle_rtcp(packet, now, ntp);
+            self.receiver.handle_rtcp(packet, now, ntp_now(env));
             if let (Some(from), Way::Udp { rtcp_to: to @ None, .. }) = (from, &mut self.way) {
                 *to = Some(from);
             }
@@ -359,6 +362,7 @@ impl Track {
                 self.check_announcement(packet);
             }
             if self.receiver.handle_rtp(packet, now).is_ok() {
+                self.first_heard_at.get_or_insert(now);
                 self.heard_at = Some(now);
             }
         }

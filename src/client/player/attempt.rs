@@ -91,6 +91,7 @@ impl Player {
             }
         }
         self.sessions = ServerSessions::default();
+        self.play_sent_at = None;
         self.media = None;
         self.keep_alive = KeepAlive::default();
         self.time_line.end_session();

@@ -41,7 +41,7 @@ use play::PausedAt;
 use session::ServerSessions;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use time_line::TimeLine;
 
 /// Longest wait for the response to TEARDOWN when the player is stopped.
@@ -91,6 +91,7 @@ pub struct Player {
     /// The server does not even answer when the back channel is asked for.
     without_back_channel: bool,
     sessions: ServerSessions,
+    play_sent_at: Option<Instant>,
     /// What the server has told of itself in this attempt.
     server: ServerFacts,
     /// The server does not know GET_PARAMETER.
@@ -158,6 +159,7 @@ impl Player {
             back_channel: None,
             without_back_channel: false,
             sessions: ServerSessions::default(),
+            play_sent_at: None,
             server: ServerFacts::default(),
             refuses_get_parameter: false,
             keep_alive: KeepAlive::default(),
@@ -217,6 +219,11 @@ impl Player {
     /// Iterates over the tracks that are received.
     pub fn tracks(&self) -> impl Iterator<Item = PlayedTrack<'_>> {
         self.tracks.iter().map(Track::played)
+    }
+
+    /// Returns when PLAY was sent; `None` before, and after a failure.
+    pub const fn play_sent_at(&self) -> Option<Instant> {
+        self.play_sent_at
     }
 
     /// Whether the server has begun to play, and nothing has failed since.

@@ -177,6 +177,9 @@ impl Player {
         if pending.is_empty() {
             return self.lose(env, PlayerError::NoTracks);
         }
+        if !is_again {
+            self.play_sent_at = Some(env.now());
+        }
         self.phase = Phase::Starting(Starting { pending, parameters, is_again, then: None });
     }
 

@@ -73,6 +73,10 @@ pub struct SourceCounters {
 }
 
 /// Reception statistics of the SSRC in use (RFC 3550 section 6.4.1).
+///
+/// The round-trip time is not among them. Section 6.4.1 derives it from the report block with which
+/// the other end answers a sender report, and a participant that only receives sends none. It would
+/// take extended reports (RFC 3611 sections 4.4 and 4.5) that the sender answers, and few do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reception {
