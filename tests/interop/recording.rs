@@ -4,7 +4,7 @@
 use crate::ffmpeg::{self, compare, tracks_of_file};
 use crate::gstreamer::ts_packets;
 use crate::live555::arrived;
-use crate::media::{Carriage, Kind, Media, jobs};
+use crate::media::{Carriage, Kind, Media, jobs, of_file};
 use crate::server::{Server, example, read_lines, testdata};
 use crate::streams::{nals, same_bytes};
 use crate::tools::{Extent, all, extent, run_light, scratch};
@@ -76,6 +76,21 @@ fn open_rtsp_records_every_file_whole() {
     });
 }
 
+#[test]
+fn open_rtsp_records_through_a_tunnel_of_http() {
+    if !ffmpeg::there() {
+        return;
+    }
+    let server = Server::of_media();
+    let (_, port) = server.address.rsplit_once(':').expect("an address and a port");
+    let files = ["bframes.h265", "h264_aac.mkv", "program.ts"];
+    all(files.map(|file| (file.to_owned(), of_file(file))).into(), |media| {
+        let (_folder, folder) = scratch();
+        record(&["-T", port], &server.url(media.file), &folder)?;
+        compare_tracks(&media, &folder)
+    });
+}
+
 /// Of several periods: the files of the tracks, in order.
 fn periods(folder: &Path, medium: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).expect("read the folder");
@@ -93,7 +108,7 @@ fn the_files_of_periods_are_the_whole_together() {
     let server = Server::of_media();
     let (_folder, folder) = scratch();
     record(&["-t", "-P", "2"], &server.url("h264_aac.mkv"), &folder).expect("it is recorded");
-    let media = crate::media::of_file("h264_aac.mkv");
+    let media = of_file("h264_aac.mkv");
     let sent = tracks_of_file(&media, &folder).expect("FFmpeg reads it");
     for ((medium, kind), sent) in ["video-", "audio-"].into_iter().zip(media.tracks).zip(&sent) {
         let files = periods(&folder, medium);
