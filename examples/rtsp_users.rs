@@ -79,6 +79,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 options.address = Some(arguments.parsed(name, "an IP address")?);
             }
             None if values.len() < 3 => values.push(argument.into_value()),
+            // Not quoted: it may be meant as a password.
+            None => return Err(wrong("one argument too many; a password comes on standard input")),
             _ => return Err(argument.unexpected()),
         }
     }
