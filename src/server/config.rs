@@ -113,7 +113,7 @@ pub struct ServerConfig {
     pub frames_per_turn: usize,
     /// SRTP for streams. `None`: they are not encrypted. Default: `None`.
     #[cfg(feature = "srtp")]
-    pub srtp: Option<crate::server::srtp::SrtpConfig>,
+    pub srtp: Option<crate::session::srtp::SrtpConfig>,
     /// Value of the `Server` header. Default: the crate's name and version.
     pub server_name: String,
 }
@@ -236,7 +236,7 @@ impl ServerConfig {
         ];
         check_max_packet(self.max_packet)?;
         #[cfg(feature = "srtp")]
-        if self.srtp.as_ref().is_some_and(|srtp| srtp.mki_len > crate::server::srtp::MAX_MKI) {
+        if self.srtp.as_ref().is_some_and(|srtp| srtp.mki_len > crate::session::srtp::MAX_MKI) {
             return Err(Error::Usage("srtp.mki_len is more than 16 octets"));
         }
         match rules.iter().find(|(kept, _)| !kept) {

@@ -29,8 +29,6 @@ mod multicast;
 pub(crate) mod requests;
 mod resuming;
 mod rtsp_server;
-#[cfg(feature = "srtp")]
-mod srtp;
 mod statistics;
 pub(crate) mod streams;
 #[cfg(test)]
@@ -46,6 +44,8 @@ pub use crate::provide::{
     FileSessionOptions, FileTrack, FolderProvider, LiveStreamOptions, LiveTrack, LiveTrackOptions,
     file_media_session,
 };
+#[cfg(feature = "srtp")]
+pub use crate::session::SrtpConfig;
 pub use crate::session::pool;
 pub use crate::session::{
     Distribution, Lifecycle, MulticastGroup, OnDemandServerMediaSubsession,
@@ -61,7 +61,5 @@ pub use hooks::{
 };
 pub use multicast::MulticastTrack;
 pub use rtsp_server::RtspServer;
-#[cfg(feature = "srtp")]
-pub use srtp::SrtpConfig;
 pub use statistics::ServerStatistics;
 pub use streams::TrackStatistics;

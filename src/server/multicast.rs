@@ -8,10 +8,10 @@ use crate::rtp::rtcp::RtcpConfig;
 #[cfg(feature = "srtp")]
 use crate::rtp::srtp::{SrtpTransform, transform::DerivedKeys};
 use crate::server::rtsp_server::RtspServer;
-#[cfg(feature = "srtp")]
-use crate::server::srtp::KeyOf;
 use crate::session::new_stream::{StreamConfig, bandwidth_bps, new_stream};
 use crate::session::payload_types::{self, Declared};
+#[cfg(feature = "srtp")]
+use crate::session::srtp::KeyOf;
 use crate::session::subsession::{
     MulticastGroup, PassiveServerMediaSubsession, StreamFactory, StreamRequest,
 };

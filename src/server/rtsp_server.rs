@@ -16,8 +16,6 @@ use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
-#[cfg(feature = "srtp")]
-use crate::server::srtp::StreamKeys;
 use crate::server::statistics::ServerStatistics;
 use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
@@ -26,6 +24,8 @@ use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{Limit, PoolWatch, RemovalReason, SessionPool};
 use crate::session::provider::SessionProvider;
 use crate::session::release::{EndedSession, SessionTables};
+#[cfg(feature = "srtp")]
+use crate::session::srtp::StreamKeys;
 use crate::stream::state::StreamState;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};

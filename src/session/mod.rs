@@ -15,11 +15,15 @@ pub mod pool;
 pub(crate) mod provider;
 pub(crate) mod release;
 mod sdp_cache;
+#[cfg(feature = "srtp")]
+pub(crate) mod srtp;
 pub(crate) mod subsession;
 
 pub use client_media::SessionMedia;
 pub use media_session::{Lifecycle, ServerMediaSession};
 pub use provider::{SessionPoll, SessionProvider};
+#[cfg(feature = "srtp")]
+pub use srtp::SrtpConfig;
 pub use subsession::{
     Distribution, MulticastGroup, OnDemandServerMediaSubsession, PassiveServerMediaSubsession,
     ServerMediaSubsession, StreamFactory, StreamRequest,

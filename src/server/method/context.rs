@@ -12,12 +12,12 @@ use crate::server::method::answer::Answer;
 use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
 use crate::server::method::refusal::{Refusal, Refused};
-#[cfg(feature = "srtp")]
-use crate::server::srtp::StreamKeys;
 use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{RemovalReason, Requester, SessionPool};
 use crate::session::release::{EndedSession, SessionTables};
+#[cfg(feature = "srtp")]
+use crate::session::srtp::StreamKeys;
 use crate::stream::destination::Goodbye;
 use crate::stream::streams::Streams;
 use crate::warned::{Breach, Warned};

@@ -6,7 +6,7 @@ use crate::rtp::srtp::transform::DerivedKeys;
 use crate::rtp::srtp::{SrtpKeys, SrtpTransform};
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::Refusal;
-use crate::server::srtp::{KeyOf, SrtpConfig, StreamKeys};
+use crate::session::srtp::{KeyOf, SrtpConfig, StreamKeys};
 use crate::session::subsession::Distribution;
 use crate::wire::mikey::{KeyMgmt, MikeyMessage, to_attribute};
 use crate::wire::rtcp::NtpTime;

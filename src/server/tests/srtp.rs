@@ -243,7 +243,7 @@ fn who_joins_behind_a_roll_over_is_told_the_counter() {
     for c in [first, second] {
         w.teardown(c, "/shared");
     }
-    w.expect_nothing_left();
+    assert_eq!(w.server().stream_count(), 0);
     let third = w.client();
     let keys = described(&mut w, third, "/shared").remove(0);
     let answer = set_up_with(&mut w, third, ("/shared", 1), false, "", Some(keys));

@@ -1,5 +1,6 @@
 //! [`SrtpConfig`], and the keys of a server's streams.
 
+use crate::arena::RawId;
 use crate::ids::{ConnectionId, MediaSessionId, StreamId};
 use crate::rtp::srtp::keys::{MAX_MATERIAL, MasterKey};
 use crate::rtp::srtp::{CryptoSuite, SrtpKeys};
@@ -107,14 +108,13 @@ impl StreamKeys {
     }
 }
 
-fn number(id: crate::arena::RawId) -> u64 {
+fn number(id: RawId) -> u64 {
     u64::from(id.generation) << 32 | u64::from(id.index)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena::RawId;
 
     #[test]
     fn each_stream_has_a_key_of_its_own() {
