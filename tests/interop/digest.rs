@@ -1,5 +1,7 @@
 //! Players with a password: FFmpeg, GStreamer and openRTSP against a server that asks for Digest.
 
+use crate::gstreamer;
+use crate::media::Kind;
 use crate::server::{Server, testdata};
 use crate::tools::{have, have_optional, run, scratch};
 use riverrun::server::access::{User, users_file};
@@ -47,27 +49,17 @@ fn ffmpeg_logs_in() {
 
 #[test]
 fn gstreamer_logs_in() {
-    let elements = ["rtspsrc", "fakesink"];
-    let there = |e: &&str| have(&format!("GStreamer's {e}"), &["gst-inspect-1.0", "--exists", e]);
-    if !elements.iter().all(there) {
+    if !gstreamer::there() {
         return;
     }
     let (_folder, folder) = scratch();
     let server = guarded(&folder);
-    for protocols in ["tcp", "udp"] {
+    let video = format!("video={}", gstreamer::depayloader(Kind::H264));
+    for over in ["tcp", "udp"] {
         knows(&server, "rtspsrc", &folder, |url| {
-            let mut command = Command::new("gst-launch-1.0");
-            let location = format!("location={url}");
-            let protocols = format!("protocols={protocols}");
-            command.args([
-                "-q",
-                "rtspsrc",
-                &location,
-                &protocols,
-                "!",
-                "fakesink",
-                "num-buffers=20",
-            ]);
+            let mut command = Command::new(gstreamer::PYTHON);
+            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/receive.py"));
+            command.args([url, over, &video]);
             command
         });
     }

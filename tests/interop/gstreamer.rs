@@ -24,7 +24,7 @@ pub(crate) fn there() -> bool {
 }
 
 /// From RTP to an elementary stream.
-fn depayloader(kind: Kind) -> &'static str {
+pub(crate) fn depayloader(kind: Kind) -> &'static str {
     match kind {
         Kind::H264 => "rtph264depay ! video/x-h264,stream-format=byte-stream,alignment=nal",
         Kind::H265 => "rtph265depay ! video/x-h265,stream-format=byte-stream,alignment=nal",
