@@ -7,8 +7,8 @@ use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
 /// Size of the largest access unit that a depacketizer assembles, in bytes.
 const MAX_ACCESS_UNIT: usize = 16 << 20;
 
-/// Most bytes of a frame for which memory is kept ready.
-const MAX_SPARE: usize = 32 << 10;
+/// Most bytes that are allocated for a frame before they have come.
+const MAX_AHEAD: usize = 32 << 10;
 
 /// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP; otherwise whether
 /// decoding can start with its access unit.
@@ -17,7 +17,9 @@ pub(super) type Classify = fn(&[u8]) -> Option<bool>;
 /// Assembles access units in Annex B form.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
-    /// Whole NAL units of the access unit, followed by the fragmented one.
+    /// Whole NAL units of the access unit, followed by the fragmented one. Without memory between
+    /// access units: one whose packets come together is given out at once, and what is freed then
+    /// is used for that of the next stream, while it is in the processor's cache.
     bytes: Vec<u8>,
     /// Start of the NAL unit that is being assembled from fragments (its start code).
     fragment: Option<usize>,
@@ -28,8 +30,8 @@ pub(super) struct Assembler {
     /// Whether a part of the present access unit is missing, or may be.
     damaged: bool,
     deviations: u64,
-    /// Length of the last access unit.
-    last_len: usize,
+    /// Lengths of the last two access units.
+    last_lens: [usize; 2],
 }
 
 impl Assembler {
@@ -74,7 +76,7 @@ impl Assembler {
         if self.is_full(nal.len()) {
             return;
         }
-        self.bytes.extend_from_slice(&annexb::START_CODE);
+        self.push_start_code();
         self.bytes.extend_from_slice(nal);
         self.key |= key;
     }
@@ -100,9 +102,20 @@ impl Assembler {
             return;
         }
         self.fragment = Some(self.bytes.len());
-        self.bytes.extend_from_slice(&annexb::START_CODE);
+        self.push_start_code();
         self.bytes.extend_from_slice(header);
         self.bytes.extend_from_slice(body);
+    }
+
+    fn push_start_code(&mut self) {
+        if self.bytes.capacity() == 0 {
+            // Frames are of a size, mostly: a little more than the smaller of the last two, or what
+            // comes after a key frame would take as much memory as that.
+            let [last, before] = self.last_lens;
+            let len = last.min(before).min(MAX_AHEAD);
+            self.bytes.reserve_exact(len + len / 4);
+        }
+        self.bytes.extend_from_slice(&annexb::START_CODE);
     }
 
     /// Appends a further fragment; it is dropped if the beginning is missing.
@@ -158,12 +171,8 @@ impl Assembler {
         let Some(timestamp) = timestamp.filter(|_| !self.bytes.is_empty()) else {
             return;
         };
-        // Frames are of a size, mostly: a little more than the smaller of the last two, or what comes
-        // after a key frame would keep as much memory as that.
-        let last_len = std::mem::replace(&mut self.last_len, self.bytes.len());
-        let capacity = self.bytes.len().min(last_len).min(MAX_SPARE);
-        let capacity = capacity + capacity / 4;
-        let data = std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity));
+        self.last_lens = [self.bytes.len(), self.last_lens[0]];
+        let data = std::mem::take(&mut self.bytes);
         let discontinuity = std::mem::take(&mut self.lossy);
         out.push(DepacketizedFrame {
             key,

@@ -20,6 +20,8 @@ pub struct ReceiveRate {
 pub(super) struct RateMeter {
     /// Since when is counted.
     began: Option<Instant>,
+    /// When the last packet came.
+    counted_at: Option<Instant>,
     packets: u64,
     octets: u64,
     last: ReceiveRate,
@@ -28,11 +30,15 @@ pub(super) struct RateMeter {
 impl RateMeter {
     /// A packet of `octets` has come.
     pub(super) fn count(&mut self, octets: usize, now: Instant) {
-        let began = *self.began.get_or_insert(now);
-        let passed = now.saturating_duration_since(began);
-        if passed >= WINDOW {
-            self.last = self.over(passed);
-            *self = Self { began: Some(now), packets: 0, octets: 0, last: self.last };
+        // Many packets come at a time.
+        if self.counted_at != Some(now) {
+            self.counted_at = Some(now);
+            let began = *self.began.get_or_insert(now);
+            let passed = now.saturating_duration_since(began);
+            if passed >= WINDOW {
+                self.last = self.over(passed);
+                (self.began, self.packets, self.octets) = (Some(now), 0, 0);
+            }
         }
         self.packets += 1;
         self.octets += octets as u64;

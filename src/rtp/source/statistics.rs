@@ -43,6 +43,8 @@ pub(super) struct Statistics {
     /// What the last report told of the time before it, in 256ths.
     fraction_lost: u8,
     origin: Option<Instant>,
+    /// When the last packet came, and that time in timestamp units since `origin`.
+    arrival: Option<(Instant, u32)>,
     transit: Option<u32>,
     /// Jitter, scaled by 16.
     jitter: u32,
@@ -64,6 +66,7 @@ impl Statistics {
             received_prior: 0,
             fraction_lost: 0,
             origin: None,
+            arrival: None,
             transit: None,
             jitter: 0,
         }
@@ -146,8 +149,15 @@ impl Statistics {
 
     /// Processes the arrival of a packet with a timestamp (A.8).
     pub(super) fn handle_arrival(&mut self, now: Instant, timestamp: u32) {
-        let origin = *self.origin.get_or_insert(now);
-        let arrival = ticks(now.saturating_duration_since(origin), self.clock_rate) as u32;
+        // Many packets come at a time.
+        let arrival = match self.arrival {
+            Some((at, arrival)) if at == now => arrival,
+            _ => {
+                let origin = *self.origin.get_or_insert(now);
+                ticks(now.saturating_duration_since(origin), self.clock_rate) as u32
+            }
+        };
+        self.arrival = Some((now, arrival));
         let transit = arrival.wrapping_sub(timestamp);
         if let Some(before) = self.transit.replace(transit) {
             let d = (transit.wrapping_sub(before) as i32).unsigned_abs();
