@@ -67,8 +67,7 @@ fn a_load_is_measured() {
 
 #[test]
 fn a_load_that_is_interrupted_leaves_in_order() {
-    let mut server = Server::start(&testdata("media"), &["--loop"]);
-    let before = server.descriptors();
+    let server = Server::start(&testdata("media"), &["--loop"]);
     let url = server.url("h264_aac.mkv");
     let child = Command::new(example("rtsp_load"))
         .args(["--transport", "tcp", "--seconds", "1000", &url])
@@ -76,18 +75,21 @@ fn a_load_that_is_interrupted_leaves_in_order() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it runs");
-    let began = Instant::now();
-    // Its connection, and the file that it plays.
-    while server.descriptors() < before + 2 {
-        assert!(began.elapsed() < PATIENCE, "it does not play");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("it plays", || server.has_logged("starts: "));
     let pid = i32::try_from(child.id()).expect("process ids are small");
     kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
     let (figures, log, status) = texts(child.wait_with_output().expect("it ends"));
     assert!(figures.contains("clients  1\n") && figures.contains("failures  {}"), "{figures}");
     assert!(status.is_some(), "{log}");
-    server.await_descriptors(before, PATIENCE);
+    wait_until("its session ends", || server.has_logged("ends: "));
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "waits in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
