@@ -43,8 +43,7 @@ pub fn authorization(data: &[u8]) {
     let user = User::with_password("ann", "riverrun", "correct horse battery staple");
     table.add_user(user).expect("a name as it should be");
     table.set_token_key(TokenKey::new([7; 32]));
-    let mut config = AccessConfig::default();
-    config.basic_in_the_clear = true;
+    let config = AccessConfig { basic_in_the_clear: true, ..AccessConfig::default() };
     let mut access = UserAccess::new(config, table).expect("a configuration as it should be");
     let mut request = Request::new(Method::Describe, lines.next().unwrap_or_default());
     for credentials in lines.take(2) {

@@ -31,8 +31,8 @@ pub fn tunnel(data: &[u8]) {
     let _ = HttpRequest::parse(text);
 
     let mut env = UsageEnvironment::simulated(how.into());
-    let mut config = ServerConfig::default();
-    config.handshake_timeout = Duration::from_secs(1);
+    let config =
+        ServerConfig { handshake_timeout: Duration::from_secs(1), ..ServerConfig::default() };
     let Ok(listen) = "10.0.0.1:554".parse() else { return };
     let Ok(server) = RtspServer::new(&mut env, config, &[listen]) else { return };
     let run = |env: &mut UsageEnvironment, time| {

@@ -21,7 +21,7 @@ pub fn mikey(data: &[u8]) {
         }
         // A policy that is not supported cannot be written.
         for policy in &mut message.policies {
-            policy.suite = policy.suite.or(Some(CryptoSuite::default()));
+            policy.suite = policy.suite.or_else(|| Some(CryptoSuite::default()));
         }
         if !message.keys.is_empty() {
             assert_eq!(from_attribute(&to_attribute(&message)), Ok(message));

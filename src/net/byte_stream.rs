@@ -312,6 +312,7 @@ impl ByteStream {
     }
 
     /// Adds the connection of a POST to a tunnel, which gives it back if it has no use for it.
+    #[allow(clippy::result_large_err, reason = "the error gives the connection back")]
     pub(crate) fn add_post(&mut self, post: Post) -> Result<(), Post> {
         match &mut self.kind {
             Kind::ServedTunnel(tunnel) => tunnel.add_post(post),

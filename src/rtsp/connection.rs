@@ -212,6 +212,7 @@ impl<O: Copy + PartialEq> Connection<O> {
     }
 
     /// See [`ByteStream::add_post`].
+    #[allow(clippy::result_large_err, reason = "the error gives the connection back")]
     pub(crate) fn add_post(&mut self, env: &UsageEnvironment, post: Post) -> Result<(), Post> {
         self.stream.add_post(post)?;
         self.note_established(env);

@@ -96,7 +96,7 @@ fn announcements(list: &mut List, heard: &Tracks<'_>, is_tcp: bool) {
         ("SSRC is the one in Transport", "RFC 2326 12.39"),
         per_track(heard, |expected, record| {
             let ssrcs: Vec<_> = record.ssrcs.iter().map(|ssrc| format!("{ssrc:08x}")).collect();
-            let told = expected.ssrc.map_or("none".to_owned(), |ssrc| format!("{ssrc:08x}"));
+            let told = expected.ssrc.map_or_else(|| "none".to_owned(), |ssrc| format!("{ssrc:08x}"));
             format!("{}, announced {told}", ssrcs.join(" "))
         }),
     );
@@ -142,7 +142,7 @@ fn announced<T>(
         (true, false) => Verdict::Note,
     };
     let told = heard.iter().zip(differences).map(|((expected, _), difference)| {
-        let text = difference.as_ref().map_or("not announced".to_owned(), &text);
+        let text = difference.as_ref().map_or_else(|| "not announced".to_owned(), &text);
         format!("{}: {text}", expected.number)
     });
     list.add(verdict, check, told.collect::<Vec<_>>().join("; "));

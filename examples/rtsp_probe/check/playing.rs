@@ -17,6 +17,9 @@ const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// Time in which nothing comes that is not on its way.
 const PAUSED: Duration = Duration::from_millis(700);
 
+/// The tracks that were set up.
+type SetUpTracks<'m> = Vec<(&'m MediaSubsession, SetUp)>;
+
 impl Checker {
     pub(super) fn play(&mut self, media: &MediaSession) -> Result<(), Cut> {
         let played: Vec<&MediaSubsession> =
@@ -57,12 +60,12 @@ impl Checker {
     fn set_up_all<'m>(
         &mut self,
         played: &[&'m MediaSubsession],
-    ) -> Result<(bool, Vec<(&'m MediaSubsession, SetUp)>), Cut> {
+    ) -> Result<(bool, SetUpTracks<'m>), Cut> {
         for is_tcp in [true, false] {
             if is_tcp && self.policy == TransportPolicy::Udp {
                 continue;
             }
-            let mut tracks: Vec<(&MediaSubsession, SetUp)> = Vec::new();
+            let mut tracks = SetUpTracks::new();
             for track in played {
                 let number = u32::try_from(track.number).unwrap_or(u32::MAX);
                 let session = tracks.first().map(|(_, first)| first.session.clone());

@@ -30,7 +30,7 @@ impl ServerSessions {
         self.tracks.last().map(|(_, id)| &**id).filter(|_| !self.is_per_track)
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
 

@@ -115,6 +115,7 @@ impl TlsAcceptor {
 
     /// Begins TLS on an accepted connection. A peer that does not speak TLS is sent
     /// `answer_to_plain`.
+    #[allow(clippy::result_large_err, reason = "the error gives the connection back")]
     pub(crate) fn accept(
         &self,
         stream: TcpStream,

@@ -139,6 +139,7 @@ impl TlsConnector {
     ///
     /// # Errors
     /// The configuration cannot be used.
+    #[allow(clippy::result_large_err, reason = "the error gives the connection back")]
     pub(crate) fn connect(&self, stream: TcpStream) -> Result<TlsStream, (TcpStream, Error)> {
         match ClientConnection::new(Arc::clone(&self.config), self.name.clone()) {
             Ok(tls) => Ok(TlsStream::of_client(stream, tls)),

@@ -149,19 +149,19 @@ impl SrtpKeys {
     /// is the NTP time.
     pub(crate) fn to_message(&self, random: &[u8; 20], timestamp: u64) -> MikeyMessage {
         let (bundle, random) = random.split_at(4);
-        let mut message = MikeyMessage::default();
-        message.bundle = u32::from_be_bytes(bundle.try_into().unwrap_or_default());
-        message.random = random.to_vec();
-        message.timestamp = timestamp;
         let suite = self.keys.first().map(|key| key.master.suite());
-        message.policies = vec![SecurityPolicy { number: 0, suite }];
         let session = |&(ssrc, roll_over): &_| CryptoSession { policy: 0, ssrc, roll_over };
-        message.sessions = self.sessions.iter().map(session).collect();
         let key = |key: &IdentifiedKey| {
             let material = [key.master.key(), key.master.salt()].concat();
             KeyData::new(material, key.mki.to_vec())
         };
-        message.keys = self.keys.iter().map(key).collect();
-        message
+        MikeyMessage {
+            bundle: u32::from_be_bytes(bundle.try_into().unwrap_or_default()),
+            sessions: self.sessions.iter().map(session).collect(),
+            timestamp,
+            random: random.to_vec(),
+            policies: vec![SecurityPolicy { number: 0, suite }],
+            keys: self.keys.iter().map(key).collect(),
+        }
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Input<'a> {
         has_more
     }
 
-    const fn has_rest(&self) -> bool {
+    fn has_rest(&self) -> bool {
         self.taken < self.kept.len() || !self.fresh.is_empty()
     }
 

@@ -8,7 +8,7 @@ use crate::wire::text::{from_hex, to_hex};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 /// Most rounds of a hash. A second or more on small processors.
@@ -147,12 +147,12 @@ impl PasswordChecks {
                 }
             }
         }
-        match self.queue.as_ref().map(|queue| queue.try_send(check)) {
-            Some(Err(
-                std::sync::mpsc::TrySendError::Full(check)
-                | std::sync::mpsc::TrySendError::Disconnected(check),
-            )) => Err(Box::new(check)),
-            Some(Ok(())) | None => Ok(()),
+        let Some(queue) = &self.queue else { return Ok(()) };
+        match queue.try_send(check) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(check) | TrySendError::Disconnected(check)) => {
+                Err(Box::new(check))
+            }
         }
     }
 

@@ -341,8 +341,7 @@ fn basic_passes_only_where_nobody_can_read_it() {
     describe_with(&mut w, c, &basic).expect(401);
     assert_eq!(statistics(&mut w).basic_in_the_clear, 1);
 
-    let mut config = AccessConfig::default();
-    config.basic_in_the_clear = true;
+    let config = AccessConfig { basic_in_the_clear: true, ..AccessConfig::default() };
     let mut w = guarded(config, users());
     let c = w.client();
     describe_with(&mut w, c, &basic).expect(200);
@@ -366,9 +365,11 @@ fn answer_of_thread(w: &mut World, c: C) -> Answer {
 
 #[test]
 fn a_slow_hash_keeps_nobody_waiting() {
-    let mut config = AccessConfig::default();
-    config.basic_in_the_clear = true;
-    config.max_password_checks = 1;
+    let config = AccessConfig {
+        basic_in_the_clear: true,
+        max_password_checks: 1,
+        ..AccessConfig::default()
+    };
     let mut table = users();
     let hash = SlowHash::new(&password(), 500, [7; 16]).unwrap();
     table.add_user(User::new("cleo").with_slow_hash(hash)).unwrap();

@@ -179,8 +179,8 @@ fn rights_that_are_taken_away_are_gone_at_once() {
     let refused = w.serve(|server, _| {
         let access = server.authenticator_mut::<UserAccess>().unwrap();
         access.set_users(table()).unwrap();
-        let mut config = AccessConfig::default();
-        config.realm = Some("riverrun".to_owned());
+        let realm = Some("riverrun".to_owned());
+        let config = AccessConfig { realm, ..AccessConfig::default() };
         *access = UserAccess::new(config, table()).unwrap();
         access.set_users(other)
     });

@@ -170,9 +170,9 @@ fn read_policy(mut r: Reader<'_>) -> Result<Option<CryptoSuite>, ParseError> {
         }
     }
     // GStreamer states the length of the tag in the place of that of the key for authentication.
-    let tag_len = tag_len.or(auth_key_len.filter(|len| matches!(len, 4 | 10)));
+    let tag_len = tag_len.or_else(|| auth_key_len.filter(|len| matches!(len, 4 | 10)));
     Ok(is_supported
-        .then(|| match (cipher, key_len, tag_len) {
+        .then_some(match (cipher, key_len, tag_len) {
             (encryption::AES_CM, 16, None | Some(10)) => Some(CryptoSuite::AesCm128HmacSha1_80),
             (encryption::AES_CM, 16, Some(4)) => Some(CryptoSuite::AesCm128HmacSha1_32),
             (encryption::AES_CM, 32, None | Some(10)) => Some(CryptoSuite::AesCm256HmacSha1_80),

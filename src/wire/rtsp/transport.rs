@@ -68,11 +68,15 @@ impl Protocol {
 
     /// Returns whether packets are sent over UDP.
     pub const fn is_udp(&self) -> bool {
-        match self {
-            Self::RtpAvp | Self::RtpSavp | Self::RtpSavpf => true,
-            Self::RtpAvpUdp | Self::RtpSavpUdp | Self::RtpSavpfUdp => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::RtpAvp
+                | Self::RtpSavp
+                | Self::RtpSavpf
+                | Self::RtpAvpUdp
+                | Self::RtpSavpUdp
+                | Self::RtpSavpfUdp
+        )
     }
 
     /// Returns whether packets are sent over the RTSP connection.
@@ -82,11 +86,15 @@ impl Protocol {
 
     /// Returns whether packets are protected (SRTP).
     pub const fn is_secure(&self) -> bool {
-        match self {
-            Self::RtpSavp | Self::RtpSavpUdp | Self::RtpSavpTcp => true,
-            Self::RtpSavpf | Self::RtpSavpfUdp | Self::RtpSavpfTcp => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::RtpSavp
+                | Self::RtpSavpUdp
+                | Self::RtpSavpTcp
+                | Self::RtpSavpf
+                | Self::RtpSavpfUdp
+                | Self::RtpSavpfTcp
+        )
     }
 
     /// Returns the protocol of the same profile over the RTSP connection.

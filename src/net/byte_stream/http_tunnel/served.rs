@@ -87,6 +87,7 @@ impl ServedTunnel {
 
     /// Adds the connection of a POST, behind the one that is there. Of three the client has one too
     /// many: it is given back.
+    #[allow(clippy::result_large_err, reason = "the error gives the connection back")]
     pub(crate) fn add_post(&mut self, post: Post) -> Result<(), Post> {
         self.had_post = true;
         match (&self.post, &self.next) {
