@@ -274,10 +274,9 @@ fn converse(stream: TcpStream, answer: fn(&str) -> Vec<u8>) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             // What the receiver reports is none of a request's.
-            if !head.is_empty() || !skips_packet(&mut stream) {
-                if stream.read_line(&mut head).unwrap_or(0) == 0 {
-                    return;
-                }
+            let is_packet = head.is_empty() && skips_packet(&mut stream);
+            if !is_packet && stream.read_line(&mut head).unwrap_or(0) == 0 {
+                return;
             }
         }
         if stream.get_mut().write_all(&answer(&head)).is_err() {
@@ -338,7 +337,7 @@ fn lie(head: &str) -> Vec<u8> {
         Some("SETUP") if transport.contains("TCP") => {
             format!("Session: 12345678\r\n{transport};ssrc=00000001\r\n")
         }
-        Some("PLAY") if is_played && header(head, "Range: ") != "" => {
+        Some("PLAY") if is_played && !header(head, "Range: ").is_empty() => {
             let url = head.split(' ').nth(1).unwrap_or_default();
             format!("RTP-Info: url={url};seq=9;rtptime=900000\r\n")
         }

@@ -1,6 +1,7 @@
 //! A `media_server` of one's own on a free port of the loopback interface, and what it uses of
 //! the machine: descriptors, memory, processor time (Linux' `/proc`).
 #![allow(dead_code)] // not every test uses all of it
+#![allow(clippy::print_stderr)] // of the server's log, where a test fails
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};

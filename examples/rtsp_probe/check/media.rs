@@ -96,7 +96,8 @@ fn announcements(list: &mut List, heard: &Tracks<'_>, is_tcp: bool) {
         ("SSRC is the one in Transport", "RFC 2326 12.39"),
         per_track(heard, |expected, record| {
             let ssrcs: Vec<_> = record.ssrcs.iter().map(|ssrc| format!("{ssrc:08x}")).collect();
-            let told = expected.ssrc.map_or_else(|| "none".to_owned(), |ssrc| format!("{ssrc:08x}"));
+            let told =
+                expected.ssrc.map_or_else(|| "none".to_owned(), |ssrc| format!("{ssrc:08x}"));
             format!("{}, announced {told}", ssrcs.join(" "))
         }),
     );
