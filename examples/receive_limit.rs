@@ -158,7 +158,7 @@ impl Client {
     /// A client for which the first track is set up.
     fn open(url: &str, tcp: bool) -> Result<Self, Failure> {
         let parsed = RtspUrl::parse(url).map_err(|e| format!("{url}: {e}"))?;
-        let address = (&*parsed.host, parsed.port()).to_socket_addrs()?.next();
+        let address = (parsed.host, parsed.port()).to_socket_addrs()?.next();
         let rtsp = TcpStream::connect(address.ok_or("the host has no address")?)?;
         let (rtp, _rtcp) = port_pair(rtsp.local_addr()?)?;
         let port = rtp.local_addr()?.port();

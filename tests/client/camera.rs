@@ -330,7 +330,8 @@ impl Camera {
                     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
                     rest[..end].parse::<u16>().ok()
                 };
-                let channel = first(answered, "interleaved=").or(first(asked, "interleaved="));
+                let channel =
+                    first(answered, "interleaved=").or_else(|| first(asked, "interleaved="));
                 let peer = self.connections[&id].stream.peer_addr();
                 let way = match (channel, first(asked, "client_port=")) {
                     (Some(channel), _) => Way::Tcp { connection: id, channel: channel as u8 },

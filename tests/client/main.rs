@@ -1,5 +1,7 @@
 //! A player in the simulated world: with the crate's own server, and with servers that lie.
 
+#![allow(clippy::print_stdout)] // what long runs have measured
+
 mod authentication;
 mod back_channel;
 mod camera;
