@@ -44,6 +44,10 @@ impl Listener {
     ///
     /// # Errors
     /// TLS cannot begin; the connection is closed.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "as with TLS")
+    )]
     pub(crate) fn byte_stream(
         &self,
         env: &mut UsageEnvironment,

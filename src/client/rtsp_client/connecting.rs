@@ -100,6 +100,10 @@ impl RtspClient {
     }
 
     /// How connections to the server are made.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "as with TLS")
+    )]
     fn opener(&self, env: &mut UsageEnvironment) -> io::Result<Opener> {
         let _ = env;
         Ok(Opener {

@@ -95,6 +95,10 @@ impl Carrier {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "as with TLS")
+    )]
     pub(super) fn handle_readiness(
         &mut self,
         env: &mut UsageEnvironment,

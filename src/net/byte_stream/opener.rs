@@ -23,6 +23,10 @@ impl Opener {
     ///
     /// # Errors
     /// TLS cannot begin; the connection is closed.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "as with TLS")
+    )]
     pub(crate) fn wrap(
         &self,
         env: &mut UsageEnvironment,
