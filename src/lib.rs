@@ -28,7 +28,8 @@
 //! [`ServerMediaSession`](server::ServerMediaSession) for streams under chosen names,
 //! [`StreamFactory`](server::StreamFactory) for an application's own sources,
 //! [`FormatRegistry`](payload::FormatRegistry) for an application's own codecs,
-//! [`ServerHooks`](server::ServerHooks) for access control and notifications,
+//! [`UserAccess`](server::access::UserAccess) for passwords and rights,
+//! [`ServerHooks`](server::ServerHooks) for decisions and notifications,
 //! [`Player`](client::Player) for playing from another server,
 //! [`Mp4Recorder`](media::sinks::Mp4Recorder) and its neighbours for recordings,
 //! [`RtpReceiver`](receive::RtpReceiver) for streams without RTSP, and the programs in `examples/`.
@@ -55,6 +56,7 @@
 //! * `stream`: a running stream that sends: source, sink, position, destinations, RTCP.
 //! * `session`: media sessions and their subsessions, client sessions and their pool.
 //! * `provide`: what makes media sessions: served folder, file tracks, live streams.
+//! * [`server::access`]: who may use a server: users, rights, tokens.
 //! * `server/method`: one file for each RTSP method.
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
 //!   public types of `stream`, `session` and `provide`.
@@ -108,8 +110,9 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | TLS, WebSocket, an HTTP tunnel of the server's | another kind of `net::byte_stream`, as `HttpTunnel` is: it reports the readiness that it needs, and may buffer bytes in either direction |
-//! | SRTP | a `PacketTransform` (`rtp/transform.rs`): `Streams::set_transform` has it protect RTP and RTCP once for all clients that share a stream, `set_destination_transform` for one client; packets that these clients send are unprotected in `StreamState::unprotect` |
+//! | WebSocket | another kind of `net::byte_stream` over a `Carrier` (TCP or TLS), as the HTTP tunnels are: it reports the readiness that it needs, and may buffer bytes in either direction |
+//! | another cipher suite of SRTP | `rtp/srtp`, a `PacketTransform`: `Streams::set_transform` has it protect RTP and RTCP once for all clients that share a stream, `set_destination_transform` for one client; packets that these clients send are unprotected in `StreamState::unprotect`. Keys are agreed on in `server/method/secure.rs` and `client/secure.rs` |
+//! | another way to tell who is there | an [`Authenticator`](server::access::Authenticator) of the application, or a part of `server/access` |
 //! | RECORD, a back channel | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
