@@ -122,7 +122,7 @@ const KINDS: [Kind; 14] = [
 const MALFORMED: [(&[u8], Option<u16>); 30] = [
     (b"\0", Some(400)),
     (b"\0\0\0\0\r\n\r\n", Some(400)),
-    (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+    (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Some(404)),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", Some(400)),
     (b"OPTIONS\r\n\r\n", Some(400)),
     (b"OPTIONS *\r\n\r\n", Some(400)),

@@ -176,7 +176,9 @@ impl Talk {
         }
         let end = self.input.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(self.input[..end].to_vec()).expect("a head is text");
-        assert!(head.starts_with("RTSP/1.0 "), "not an answer: {head:?}");
+        // A browser is answered in its own words.
+        let is_answer = head.starts_with("RTSP/1.0 ") || head.starts_with("HTTP/1.0 404 ");
+        assert!(is_answer, "not an answer: {head:?}");
         let status = head[9..].split(' ').next().and_then(|s| s.parse().ok()).expect("a status");
         let answer = Answer { status, head };
         let length = answer.header("Content-Length").map_or(0, |l| l.parse().expect("a length"));
