@@ -6,6 +6,7 @@ mod process;
 
 use process::{Server, example, testdata};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
@@ -187,7 +188,12 @@ fn who_is_not_let_in_is_told_and_no_password_is() {
     let wrong = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}X@"));
     let right = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}@"));
     let seconds = ["--tcp", "--seconds", "0.5"];
-    let status = |more: &[&str]| exit_of(&probe(&[&seconds, more].concat()));
+    let told = RefCell::new(Vec::new());
+    let status = |more: &[&str]| {
+        let output = probe(&[&seconds, more].concat());
+        told.borrow_mut().push(String::from_utf8_lossy(&output.stdout).into_owned());
+        exit_of(&output)
+    };
     let statuses = [
         status(&[url]),
         status(&[&wrong]),
@@ -200,7 +206,7 @@ fn who_is_not_let_in_is_told_and_no_password_is() {
     ];
     let _ = camera.kill();
     let _ = camera.wait();
-    assert_eq!(statuses, [3, 3, 3, 3, 3, 0, 0, 0]);
+    assert_eq!(statuses, [3, 3, 3, 3, 3, 0, 0, 0], "{}", told.borrow().join("\n"));
 }
 
 #[test]
