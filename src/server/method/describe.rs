@@ -27,10 +27,11 @@ pub(crate) fn describe(
         return Err(NotServed::MustWait(Awaited::Description));
     };
     #[cfg(feature = "srtp")]
-    let sdp = {
-        let sdp = sdp.into_owned();
-        let secure = cx.secure_description(request, media_session, &sdp)?;
-        secure.unwrap_or(sdp)
+    let sdp = if cx.config.srtp.is_some() {
+        let plain = sdp.into_owned();
+        cx.secure_description(request, media_session, &plain)?.into()
+    } else {
+        sdp
     };
     answer.field("Content-Base", ContentBase(url));
     answer.body("application/sdp", sdp.as_bytes());

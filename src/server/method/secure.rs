@@ -79,7 +79,7 @@ impl Context<'_> {
         keys.to_message(&random, NtpTime::from_unix(self.env.wall_clock()).0)
     }
 
-    /// The description for a client: with SRTP and its keys, where there is SRTP. `None`: as it is.
+    /// The description for a client, with SRTP and its keys where a track has them.
     ///
     /// # Errors
     /// 403: there is nothing but SRTP, and the connection is not secure.
@@ -88,10 +88,7 @@ impl Context<'_> {
         request: &AdmittedRequest<'_>,
         media_session: MediaSessionId,
         sdp: &str,
-    ) -> Result<Option<String>, Refusal> {
-        if self.config.srtp.is_none() {
-            return Ok(None);
-        }
+    ) -> Result<String, Refusal> {
         let mut out = String::with_capacity(sdp.len() + 512);
         let mut tracks = 0..;
         let mut offered: Option<MikeyMessage> = None;
@@ -120,7 +117,7 @@ impl Context<'_> {
             }
         }
         finish_media(&mut out, offered);
-        Ok(Some(out))
+        Ok(out)
     }
 
     /// Lets what a track's stream sends be protected, if it is a new stream.
