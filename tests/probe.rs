@@ -187,7 +187,8 @@ fn who_is_not_let_in_is_told_and_no_password_is() {
     let url = line.trim();
     let wrong = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}X@"));
     let right = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}@"));
-    let seconds = ["--tcp", "--seconds", "0.5"];
+    // The sensor of the camera sends once a second.
+    let seconds = ["--tcp", "--seconds", "1.5"];
     let told = RefCell::new(Vec::new());
     let status = |more: &[&str]| {
         let output = probe(&[&seconds, more].concat());
