@@ -9,7 +9,7 @@ use process::{Server, example, testdata};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whoever takes longer hangs.
+/// A program that takes longer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a program prints and says, and its status.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whoever takes longer hangs.
+/// A program that takes longer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// RTCP packet type of a BYE (RFC 3550 section 6.6).
 const BYE: u8 = 203;

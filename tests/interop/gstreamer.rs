@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// The system's own, which has the packages that come with the system's GStreamer.
+/// The Python that the operating system comes with: only that one finds its GStreamer packages.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 pub(crate) fn there() -> bool {

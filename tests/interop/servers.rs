@@ -2,6 +2,7 @@
 //! with the file.
 
 use crate::ffmpeg::{self, tracks_of_file};
+use crate::gstreamer::PYTHON;
 use crate::live555::arrived;
 use crate::media::{Media, of_file};
 use crate::recording::{compare_tracks, open_rtsp, record, transport};
@@ -12,9 +13,6 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-
-/// The system's own, which has the packages that come with the system's GStreamer.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// A server that runs; it ends when this is dropped.
 struct Running {

@@ -1,13 +1,13 @@
 //! TLS (RFC 8446, RFC 5246) under RTSP, as `rtsps` URLs name it: [`TlsAcceptor`] for servers,
 //! [`TlsTrust`] for clients. Cargo feature `tls`.
 //!
-//! The only module that names [rustls], which is re-exported for applications that bring
-//! a configuration of their own. rustls works on memory: the connections of this crate hand it what
-//! they read, and write what it makes. It looks at the clock of the operating system to judge the
-//! dates of certificates, in a simulated environment too, and draws the system's randomness.
+//! The only module that names [rustls], which is re-exported for applications that bring a
+//! configuration of their own. rustls works on memory: the connections of this crate hand it what
+//! they read, and write what it makes. It judges the dates of certificates by the clock of the
+//! operating system, in a simulated environment too, and draws the operating system's random numbers.
 //!
-//! Cryptography comes from the [`CryptoProvider`] that the
-//! application has installed as the process's default, else from ring. TLS 1.2 and 1.3 are spoken.
+//! Cryptography comes from the [`CryptoProvider`] that the application has installed as the process's
+//! default, else from ring. TLS 1.2 and 1.3 are spoken.
 
 mod acceptor;
 mod pem;

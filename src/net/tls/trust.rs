@@ -83,7 +83,7 @@ impl TlsTrust {
     }
 }
 
-/// The system's authorities, once they are read.
+/// Authorities that the operating system trusts, once they are read.
 #[derive(Default)]
 struct SystemRoots(Option<Arc<ClientConfig>>);
 
