@@ -30,6 +30,10 @@ Usage: rtsp_load [OPTIONS] URL...
   --patience S           longest time until all play (default: 20)
   --churn                each client plays and leaves, from OPTIONS to TEARDOWN, over and over
   -u USER SECRET         name and password (or in the URL, percent-encoded)
+  --ca FILE              of rtsps servers, trust those that an authority in this PEM file knows
+                         (default: those that an authority knows that the system trusts)
+  --fingerprint SHA256   trust only the server with this certificate
+  --insecure             trust any server: who sits on the way can read and change everything
   --pid PID              also what the process of the server uses (Linux)
   --json                 the figures as one JSON object
   --help                 this text
@@ -88,6 +92,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             }
             Some("--pid") => plan.pid = Some(arguments.number("--pid")?),
             Some("--json") => options.json = true,
+            Some(name) if support::takes_trust(&mut plan.config.client, name, arguments)? => {}
             None => plan.urls.push(argument.into_value().to_string_lossy().into_owned()),
             _ => return Err(argument.unexpected()),
         }
