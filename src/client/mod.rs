@@ -74,7 +74,8 @@ pub use media_session::{
     MulticastGroup, PlayStart, RtpProfile, TrackChoice,
 };
 pub use player::{
-    Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, ReconnectPolicy, ServerFacts,
+    Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, PlayerOutput, ReconnectPolicy,
+    ServerFacts,
 };
 pub use rtsp_client::{InterleavedPacket, PacketHandler, RtspClient};
 #[cfg(feature = "srtp")]

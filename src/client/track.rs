@@ -11,7 +11,7 @@ use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::receive::Sockets;
 use crate::rtp::rtcp::NtpTime;
 use crate::rtp::transform::{PacketTransform, Refusal};
-use crate::rtp::{ReceivedFrame, SourceEvent, StreamReceiver};
+use crate::rtp::{ReceivedFrame, ReceivedPacket, SourceEvent, StreamReceiver};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 const MAX_DATAGRAM: usize = 2048;
 /// Silence after which RTP may come from another port of the server.
 const PORT_SILENCE: Duration = Duration::from_millis(500);
+
+/// Called with each packet that a track passes on, and its number.
+pub(crate) type PacketTaker<'a> = dyn FnMut(&mut UsageEnvironment, usize, &ReceivedPacket<'_>) + 'a;
 
 /// One track that a client receives.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Track {
     first_heard_at: Option<Instant>,
     heard_at: Option<Instant>,
     frames: u64,
+    /// The time of the last packet that was passed on, until it is asked for.
+    passed: Option<Duration>,
     counters: TrackCounters,
     report: Vec<u8>,
     /// SRTP, if the track has it.
@@ -84,7 +89,8 @@ pub struct PlayedTrack<'a> {
     pub number: usize,
     /// How it comes.
     pub transport: MediaTransport,
-    /// Frames that were put together since the track was set up.
+    /// Frames that were put together since the track was set up; none if the player passes
+    /// [packets](super::PlayerOutput::Packets) on.
     pub frames: u64,
     /// When its first packet came.
     pub first_packet_at: Option<Instant>,
@@ -159,6 +165,7 @@ impl Track {
             first_heard_at: None,
             heard_at: None,
             frames: 0,
+            passed: None,
             counters: TrackCounters::default(),
             report: Vec::new(),
             transform: None,
@@ -286,7 +293,12 @@ impl Track {
     }
 
     /// Takes what has come to a socket, as much as one call gives.
-    pub(crate) fn receive(&mut self, env: &mut UsageEnvironment, kind: PacketKind) {
+    pub(crate) fn receive(
+        &mut self,
+        env: &mut UsageEnvironment,
+        kind: PacketKind,
+        taker: &mut PacketTaker<'_>,
+    ) {
         let Way::Udp { sockets, senders, .. } = &mut self.way else { return };
         let mut senders = *senders;
         let agreed = (!sockets.is_multiplexed()).then_some(kind);
@@ -305,7 +317,7 @@ impl Track {
             } else if packet.len() > MAX_DATAGRAM {
                 self.counters.oversized += 1;
             } else {
-                self.take(env, packet, agreed, Some(from));
+                self.take(env, packet, agreed, Some(from), taker);
             }
         }
         Sockets::give_back(env, inbox);
@@ -317,26 +329,28 @@ impl Track {
     /// Takes an interleaved packet.
     pub(crate) fn take_interleaved(
         &mut self,
-        env: &UsageEnvironment,
+        env: &mut UsageEnvironment,
         packet: &InterleavedPacket<'_>,
+        taker: &mut PacketTaker<'_>,
     ) {
-        self.take(env, packet.data, Some(packet.kind), None);
+        self.take(env, packet.data, Some(packet.kind), None, taker);
     }
 
     fn take(
         &mut self,
-        env: &UsageEnvironment,
+        env: &mut UsageEnvironment,
         packet: &[u8],
         agreed: Option<PacketKind>,
         from: Option<SocketAddr>,
+        taker: &mut PacketTaker<'_>,
     ) {
         let kind = PacketKind::of(packet, agreed);
         let Some(transform) = &mut self.transform else {
-            return self.take_plain(env, packet, kind, from);
+            return self.take_plain(env, packet, kind, from, taker);
         };
         let mut memory = std::mem::take(&mut self.unprotected);
         match transform.unprotect(kind, packet, &mut memory) {
-            Ok(packet) => self.take_plain(env, packet, kind, from),
+            Ok(packet) => self.take_plain(env, packet, kind, from, taker),
             Err(Refusal::NotAuthentic) => self.counters.not_authentic += 1,
             Err(Refusal::Replayed) => self.counters.replayed += 1,
         }
@@ -346,10 +360,11 @@ impl Track {
     /// Takes a packet without protection.
     fn take_plain(
         &mut self,
-        env: &UsageEnvironment,
+        env: &mut UsageEnvironment,
         packet: &[u8],
         kind: PacketKind,
         from: Option<SocketAddr>,
+        taker: &mut PacketTaker<'_>,
     ) {
         let now = env.now();
         if kind == PacketKind::Rtcp {
@@ -361,7 +376,12 @@ impl Track {
             if self.announced.is_some() {
                 self.check_announcement(packet);
             }
-            if self.receiver.handle_rtp(packet, now).is_ok() {
+            let Self { receiver, passed, number, .. } = self;
+            let taken = receiver.handle_rtp_with(packet, now, |packet| {
+                *passed = Some(packet.pts);
+                taker(env, *number, packet);
+            });
+            if taken.is_ok() {
                 self.first_heard_at.get_or_insert(now);
                 self.heard_at = Some(now);
             }
@@ -378,9 +398,22 @@ impl Track {
         Some(frame)
     }
 
+    /// The time of the last packet that was passed on, if any was since the last call.
+    pub(crate) const fn take_passed(&mut self) -> Option<Duration> {
+        self.passed.take()
+    }
+
     /// The timer of the track has fired.
-    pub(crate) fn handle_timeout(&mut self, env: &UsageEnvironment) {
-        self.receiver.handle_timeout(env.now());
+    pub(crate) fn handle_timeout(
+        &mut self,
+        env: &mut UsageEnvironment,
+        taker: &mut PacketTaker<'_>,
+    ) {
+        let Self { receiver, passed, number, .. } = self;
+        receiver.handle_timeout_with(env.now(), |packet| {
+            *passed = Some(packet.pts);
+            taker(env, *number, packet);
+        });
     }
 
     /// Sends the RTCP that is due, and arms the timer. To be called after anything that happened to

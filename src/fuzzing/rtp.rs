@@ -9,8 +9,8 @@ use crate::rtp::receiver::KeyFrameMessage;
 use crate::rtp::rtcp::NtpTime;
 use crate::rtp::source::Rejected;
 use crate::rtp::{
-    RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts, SessionClock,
-    SourceEvent, StreamReceiver, StreamReceiverConfig,
+    ReceivedPacket, RtcpConfig, RtcpInstance, RtpSink, RtpSource, RtpSourceConfig, SenderFacts,
+    SessionClock, SourceEvent, StreamReceiver, StreamReceiverConfig,
 };
 use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
@@ -122,7 +122,8 @@ impl OrderModel {
 const MODEL_DELAY: Duration = Duration::from_millis(100);
 
 /// Packets of one sender in any order, held against a model: each step is a number of milliseconds,
-/// and how far the packet is from the one that was to come.
+/// and how far the packet is from the one that was to come. What is passed on is what frames are made
+/// of.
 pub fn reorder(data: &[u8]) {
     let config = RtpSourceConfig {
         max_packets: OrderModel::MAX_PACKETS,
@@ -131,6 +132,7 @@ pub fn reorder(data: &[u8]) {
     };
     let mut source =
         RtpSource::new(config, Box::new(OpaqueDepacketizer::new())).expect("it can work");
+    let mut passing = RtpSource::pass_through(config).expect("it can work");
     let mut model = OrderModel { next: None, kept: Vec::new(), missing: 0 };
     let mut now = Instant::now();
     // The sequence numbers wrap on the way.
@@ -152,9 +154,20 @@ pub fn reorder(data: &[u8]) {
         packet.extend_from_slice(&[0, 0, 0, 9]);
         packet.extend_from_slice(&number.to_be_bytes());
         source.handle_timeout(now);
+        let mut passed = Vec::new();
+        let mut pass = |p: &ReceivedPacket<'_>| {
+            let number = p.payload.try_into().map_or(0, u64::from_be_bytes);
+            assert_eq!(p.sequence as u16, number as u16);
+            passed.push((number, p.lost_before));
+        };
+        passing.handle_timeout_with(now, &mut pass);
+        let taken = passing.handle_packet_with(&packet, now, &mut pass);
+        let is_taken = source.handle_packet(&packet, now);
+        assert_eq!(taken, is_taken);
         let mut expected: Vec<_> = std::iter::from_fn(|| model.take(now)).collect();
-        assert_eq!(source.handle_packet(&packet, now), model.offer(number, now), "{number}");
+        assert_eq!(is_taken, model.offer(number, now), "{number}");
         expected.extend(std::iter::from_fn(|| model.take(now)));
+        assert_eq!(passed, expected, "packets are passed on as frames are made");
         for (number, missing) in expected {
             let frame = source.poll_frame().expect("a packet that is next");
             assert_eq!(frame.data, number.to_be_bytes()[..], "in order");

@@ -2,7 +2,7 @@
 //! no clock.
 //!
 //! * [`RtpSink`] cuts frames into packets, once for all destinations.
-//! * [`RtpSource`] assembles frames from packets: order, loss, statistics.
+//! * [`RtpSource`] puts packets in order and assembles frames from them: order, loss, statistics.
 //! * [`SessionClock`] puts the frames of several sources on one time line.
 //! * [`StreamReceiver`] is an [`RtpSource`] with its RTCP.
 //! * [`RtcpInstance`] writes and reads the reports of a stream, at the times of RFC 3550.
@@ -28,7 +28,7 @@ pub use receiver::{StreamReceiver, StreamReceiverConfig};
 pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use session_clock::SessionClock;
 pub use sink::{DEFAULT_MAX_PACKET, RtpSink};
-pub use source::{ReceivedFrame, RtpSource, RtpSourceConfig, SourceEvent};
+pub use source::{ReceivedFrame, ReceivedPacket, RtpSource, RtpSourceConfig, SourceEvent};
 
 /// Bytes of an IPv4 and a UDP header, which RFC 3550 section 6.2 counts as part of an RTCP packet.
 /// IPv6 and TCP differ too little to affect an interval of seconds.

@@ -11,6 +11,7 @@ mod liar;
 mod lying;
 mod multicast;
 mod oddities;
+mod packets;
 mod player;
 mod plug;
 mod recording;

@@ -23,6 +23,8 @@ pub struct PlayerConfig {
     pub transport: TransportPolicy,
     /// The tracks to play. Default: all but those that go to the server.
     pub tracks: TrackChoice,
+    /// What the handler is given of the tracks: frames or packets. Default: frames.
+    pub output: PlayerOutput,
     /// The payload formats that are known; others are received as they are. Default: the standard
     /// ones.
     pub formats: FormatRegistry,
@@ -64,6 +66,19 @@ pub struct PlayerConfig {
     pub srtp: SrtpClientConfig,
     /// When to connect anew after a failure. Default: always.
     pub reconnect: ReconnectPolicy,
+}
+
+/// What a [`Player`](super::Player) gives its handler of the tracks that it receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlayerOutput {
+    /// Frames that are assembled from packets ([`PlayerEvent::Frame`](super::PlayerEvent::Frame)).
+    #[default]
+    Frames,
+    /// Packets in order, as they were sent ([`PlayerEvent::Packet`](super::PlayerEvent::Packet)): for
+    /// a relay. The handler is called while a socket is being read, and a packet is lent to it for
+    /// the call.
+    Packets,
 }
 
 /// When to connect anew after a connection was lost or could not be made.
@@ -116,6 +131,7 @@ impl Default for PlayerConfig {
             client: RtspClientConfig::default(),
             transport: TransportPolicy::default(),
             tracks: TrackChoice::default(),
+            output: PlayerOutput::default(),
             formats: FormatRegistry::standard().clone(),
             options_first: true,
             first_port: None,

@@ -4,7 +4,7 @@ use crate::client::event::{Disconnection, RequestFailure};
 use crate::client::media_session::MediaSession;
 use crate::client::track::PlayedTrack;
 use crate::client::transport::MediaTransport;
-use crate::rtp::{ReceivedFrame, SourceEvent};
+use crate::rtp::{ReceivedFrame, ReceivedPacket, SourceEvent};
 use crate::wire::rtsp::{Method, Range, StatusCode};
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,7 +42,8 @@ pub enum PlayerEvent<'a> {
     },
     /// The player has paused.
     Paused,
-    /// The first frame of a track since it was set up; the frame follows.
+    /// The first frame of a track since it was set up; the frame follows. It does not come for
+    /// packets.
     FirstFrame {
         /// The track.
         track: usize,
@@ -61,6 +62,16 @@ pub enum PlayerEvent<'a> {
         /// The frame. Its [`pts`](ReceivedFrame::pts) is on a time line of the player that goes on
         /// when it connects anew.
         frame: ReceivedFrame,
+    },
+    /// A packet of a track, in the order in which packets were sent. It comes in place of
+    /// [frames](Self::Frame) if the [output](super::PlayerConfig::output) is
+    /// [`Packets`](super::PlayerOutput::Packets).
+    Packet {
+        /// The track.
+        track: usize,
+        /// The packet. Its [`pts`](ReceivedPacket::pts) is on the time line of the track, which
+        /// begins anew when the player connects anew.
+        packet: &'a ReceivedPacket<'a>,
     },
     /// A track is at its end: that of the presentation, or of this attempt to play it. What was
     /// received of it can be read for the last time.

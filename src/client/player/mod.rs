@@ -16,7 +16,7 @@ mod setup;
 mod time_line;
 mod watch;
 
-pub use config::{PlayerConfig, ReconnectPolicy};
+pub use config::{PlayerConfig, PlayerOutput, ReconnectPolicy};
 pub use event::{PlayerEnd, PlayerError, PlayerEvent};
 pub use server_facts::ServerFacts;
 
@@ -30,7 +30,7 @@ use crate::client::track::{PlayedTrack, Track};
 use crate::client::transport::MediaTransport;
 use crate::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
-use crate::rtp::SessionClock;
+use crate::rtp::{ReceivedPacket, SessionClock};
 use crate::wire::Oddities;
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Method, Request, Skipped};
@@ -49,7 +49,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 type Handler = Box<dyn FnMut(&mut UsageEnvironment, PlayerEvent<'_>)>;
 
-/// Plays an RTSP presentation, and calls its handler with each frame and each event.
+/// Plays an RTSP presentation, and calls its handler with each frame and each event; or with each
+/// packet, for a relay: see [`PlayerOutput`].
 ///
 /// It is a medium of its environment, and ends when it is closed there. The handler is called with
 /// each [`PlayerEvent`]. It has the environment, in which it may close the player; the player
@@ -231,7 +232,9 @@ impl Player {
         matches!(self.phase, Phase::Playing(_))
     }
 
-    /// Asks the sender of a track for a key frame, if its description allows that.
+    /// Asks the sender of a track for a key frame, if its description allows that. A player that
+    /// passes [packets](PlayerOutput::Packets) on asks once for each call, but not more often than
+    /// once a second; another one asks until a key frame has come.
     pub fn request_key_frame(&mut self, env: &mut UsageEnvironment, track: usize) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.number() == track) {
             track.receiver_mut().want_key_frame();
@@ -346,6 +349,11 @@ impl Player {
                 time_line.place(&mut frame, number, now);
                 handler(env, PlayerEvent::Frame { track: number, frame });
             }
+            if let Some(pts) = track.take_passed() {
+                *failures = 0;
+                *over_tcp = Some(track.transport() == MediaTransport::Tcp);
+                time_line.note_position(pts);
+            }
             while let Some(event) = track.poll_event() {
                 handler(env, PlayerEvent::Source { track: track.number(), event });
             }
@@ -370,28 +378,32 @@ impl Medium for Player {
     }
 
     fn handle_event(&mut self, env: &mut UsageEnvironment, event: Event) {
-        let Self { client: Some(client), tracks, .. } = self else { return };
+        let Self { client: Some(client), tracks, handler, .. } = self else { return };
+        let mut pass_on =
+            |env: &mut UsageEnvironment, track: usize, packet: &ReceivedPacket<'_>| {
+                handler(env, PlayerEvent::Packet { track, packet });
+            };
         match event {
             Event::Readiness { key: EventKey { kind: KEY_RTP, id }, .. } => {
                 if let Some(track) = find(tracks, id.index) {
-                    track.receive(env, PacketKind::Rtp);
+                    track.receive(env, PacketKind::Rtp, &mut pass_on);
                 }
             }
             Event::Readiness { key: EventKey { kind: KEY_RTCP, id }, .. } => {
                 if let Some(track) = find(tracks, id.index) {
-                    track.receive(env, PacketKind::Rtcp);
+                    track.receive(env, PacketKind::Rtcp, &mut pass_on);
                 }
             }
             Event::Timer { key: EventKey { kind: KEY_TRACK, id } } => {
                 if let Some(track) = find(tracks, id.index) {
-                    track.handle_timeout(env);
+                    track.handle_timeout(env, &mut pass_on);
                 }
             }
             Event::Timer { key: EventKey { kind: KEY_PLAYER, .. } } => {}
             _ => {
                 client.handle_event(env, event, &mut |env, packet| {
                     if let Some(track) = find(tracks, packet.track) {
-                        track.take_interleaved(env, &packet);
+                        track.take_interleaved(env, &packet, &mut pass_on);
                     }
                 });
             }

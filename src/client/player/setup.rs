@@ -4,6 +4,7 @@ use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::Disconnection;
 use crate::client::media_session::{MediaSubsession, RtpProfile};
 use crate::client::player::Player;
+use crate::client::player::config::PlayerOutput;
 use crate::client::player::event::{PlayerError, PlayerEvent};
 use crate::client::player::phase::{Phase, Setup, TrackKeys};
 use crate::client::requests;
@@ -364,8 +365,13 @@ impl Player {
             Some(_) if feedback.fir => Some(KeyFrameMessage::FullIntra),
             _ => None,
         };
-        let depacketizer = subsession.depacketizer(&self.config.formats);
-        StreamReceiver::new(config, depacketizer, env.now(), random)
+        match self.config.output {
+            PlayerOutput::Frames => {
+                let depacketizer = subsession.depacketizer(&self.config.formats);
+                StreamReceiver::new(config, depacketizer, env.now(), random)
+            }
+            PlayerOutput::Packets => StreamReceiver::pass_through(config, env.now(), random),
+        }
     }
 }
 

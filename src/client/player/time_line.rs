@@ -32,6 +32,11 @@ impl TimeLine {
         self.position
     }
 
+    /// Takes note of the time of a packet, on the time line of the session.
+    pub(super) fn note_position(&mut self, pts: Duration) {
+        self.position = self.position.max(pts);
+    }
+
     /// Moves a frame from the session's time line to this one.
     pub(super) fn place(&mut self, frame: &mut ReceivedFrame, track: usize, now: Instant) {
         self.position = self.position.max(frame.pts);

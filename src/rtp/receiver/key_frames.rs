@@ -2,8 +2,8 @@
 //! section 4.3.1).
 
 use super::config::KeyFrameMessage;
-use crate::rtp::ReceivedFrame;
 use crate::rtp::rtcp::KeyFrameRequest;
+use crate::rtp::{ReceivedFrame, ReceivedPacket};
 use std::time::{Duration, Instant};
 
 /// Whether a key frame is needed, and the requests for it.
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub(super) struct KeyFrameNeed {
     message: Option<KeyFrameMessage>,
     interval: Duration,
+    /// A request ends the need: whether a key frame arrives is not seen.
+    is_blind: bool,
     /// Whether a complete key frame has arrived, so that later frames can be decoded.
     begun: bool,
     /// When the need for a key frame was detected.
@@ -22,10 +24,16 @@ pub(super) struct KeyFrameNeed {
 }
 
 impl KeyFrameNeed {
-    pub(super) const fn new(message: Option<KeyFrameMessage>, interval: Duration) -> Self {
+    /// `is_blind`: packets are passed on, and no frame is seen.
+    pub(super) const fn new(
+        message: Option<KeyFrameMessage>,
+        interval: Duration,
+        is_blind: bool,
+    ) -> Self {
         Self {
             message,
             interval,
+            is_blind,
             begun: false,
             since: None,
             asked_at: None,
@@ -40,6 +48,13 @@ impl KeyFrameNeed {
             self.begun = true;
             self.since = None;
         } else if frame.discontinuity || frame.damaged || !self.begun {
+            self.want(now);
+        }
+    }
+
+    /// Processes a packet that is passed on.
+    pub(super) fn on_packet(&mut self, packet: &ReceivedPacket<'_>, now: Instant) {
+        if packet.lost_before > 0 {
             self.want(now);
         }
     }
@@ -67,6 +82,9 @@ impl KeyFrameNeed {
     pub(super) fn poll_request(&mut self, now: Instant) -> Option<KeyFrameRequest> {
         self.due_at().filter(|at| *at <= now)?;
         self.asked_at = Some(now);
+        if self.is_blind {
+            self.since = None;
+        }
         self.requests += 1;
         match self.message? {
             KeyFrameMessage::PictureLoss => Some(KeyFrameRequest::PictureLoss),

@@ -10,7 +10,7 @@ mod tests;
 pub use config::{KeyFrameMessage, StreamReceiverConfig};
 
 use super::rtcp::{Cname, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
-use super::source::{ReceivedFrame, Rejected, RtpSource, SourceEvent};
+use super::source::{ReceivedFrame, ReceivedPacket, Rejected, RtpSource, SourceEvent};
 use crate::error::Error;
 use crate::payload::Depacketizer;
 use crate::wire::rtp::{PacketKind, RtpPacket};
@@ -34,6 +34,10 @@ const NOBODY: u64 = 0;
 /// [`poll_timeout`](Self::poll_timeout), call [`poll_frame`](Self::poll_frame) and then
 /// [`poll_rtcp`](Self::poll_rtcp), each until it returns nothing. At the end, call
 /// [`bye`](Self::bye).
+///
+/// A receiver that is made by [`pass_through`](Self::pass_through) returns no frames. It passes the
+/// packets on, in order, to the functions that [`handle_rtp_with`](Self::handle_rtp_with) and
+/// [`handle_timeout_with`](Self::handle_timeout_with) are called with.
 ///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
@@ -88,8 +92,32 @@ impl StreamReceiver {
     /// # Errors
     /// [`Error::Usage`]: as [`StreamReceiverConfig::check`].
     pub fn new(
-        mut config: StreamReceiverConfig,
+        config: StreamReceiverConfig,
         depacketizer: Box<dyn Depacketizer>,
+        now: Instant,
+        random: [u8; 12],
+    ) -> Result<Self, Error> {
+        Self::create(config, Some(depacketizer), now, random)
+    }
+
+    /// Creates a receiver that passes packets on in order and assembles no frames; see
+    /// [`RtpSource::pass_through`]. It does not recognize key frames: it requests one when packets are
+    /// lost, and each time that [`want_key_frame`](Self::want_key_frame) is called, but not more often
+    /// than the configuration says.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`StreamReceiverConfig::check`].
+    pub fn pass_through(
+        config: StreamReceiverConfig,
+        now: Instant,
+        random: [u8; 12],
+    ) -> Result<Self, Error> {
+        Self::create(config, None, now, random)
+    }
+
+    fn create(
+        mut config: StreamReceiverConfig,
+        depacketizer: Option<Box<dyn Depacketizer>>,
         now: Instant,
         random: [u8; 12],
     ) -> Result<Self, Error> {
@@ -97,10 +125,18 @@ impl StreamReceiver {
         config.rtcp.is_sender = false;
         let (ssrc, seed) = random.split_at(4);
         let (ssrc, seed) = (BigEndian::read_u32(ssrc).max(1), BigEndian::read_u64(seed));
+        let is_blind = depacketizer.is_none();
         Ok(Self {
-            source: RtpSource::new(config.source, depacketizer)?,
+            source: match depacketizer {
+                Some(depacketizer) => RtpSource::new(config.source, depacketizer)?,
+                None => RtpSource::pass_through(config.source)?,
+            },
             rtcp: RtcpInstance::new(config.rtcp, ssrc, now, seed),
-            key_frames: KeyFrameNeed::new(config.key_frame_message, config.key_frame_interval),
+            key_frames: KeyFrameNeed::new(
+                config.key_frame_message,
+                config.key_frame_interval,
+                is_blind,
+            ),
             packets: PacketRequests::new(config.nack, config.nack_delay, config.nack_interval),
             now,
             early_report: None,
@@ -145,6 +181,20 @@ impl StreamReceiver {
     /// # Errors
     /// The reason for which the packet was dropped; the caller need not act on it.
     pub fn handle_rtp(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
+        self.handle_rtp_with(data, now, |_| {})
+    }
+
+    /// Processes an RTP packet, and calls `take` with each packet that is next in order now, if the
+    /// receiver [passes packets on](Self::pass_through); see [`RtpSource::handle_packet_with`].
+    ///
+    /// # Errors
+    /// As [`handle_rtp`](Self::handle_rtp).
+    pub fn handle_rtp_with(
+        &mut self,
+        data: &[u8],
+        now: Instant,
+        mut take: impl FnMut(&ReceivedPacket<'_>),
+    ) -> Result<(), Rejected> {
         self.now = now;
         if let (Some(early), None) = (&self.early_report, self.source.ssrc()) {
             let is_of = |p: RtpPacket<'_>| p.ssrc == early.report.ssrc;
@@ -153,7 +203,11 @@ impl StreamReceiver {
                 self.take_early_report();
             }
         }
-        let result = self.source.handle_packet(data, now);
+        let Self { source, key_frames, .. } = self;
+        let result = source.handle_packet_with(data, now, |packet| {
+            key_frames.on_packet(packet, now);
+            take(packet);
+        });
         self.take_early_report();
         self.collision |= self.source.ssrc() == Some(self.rtcp.ssrc());
         result
@@ -218,7 +272,8 @@ impl StreamReceiver {
     }
 
     /// Returns whether the last frames cannot be decoded: something was lost, or no key frame
-    /// preceded them. The next complete key frame ends this state.
+    /// preceded them. The next complete key frame ends this state; in a receiver that
+    /// [passes packets on](Self::pass_through), the request does.
     pub const fn is_key_frame_wanted(&self) -> bool {
         self.key_frames.is_wanted()
     }
@@ -247,8 +302,18 @@ impl StreamReceiver {
 
     /// Processes the passage of time.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout_with(now, |_| {});
+    }
+
+    /// Processes the passage of time, and calls `take` as
+    /// [`handle_rtp_with`](Self::handle_rtp_with) does.
+    pub fn handle_timeout_with(&mut self, now: Instant, mut take: impl FnMut(&ReceivedPacket<'_>)) {
         self.now = now;
-        self.source.handle_timeout(now);
+        let Self { source, key_frames, .. } = self;
+        source.handle_timeout_with(now, |packet| {
+            key_frames.on_packet(packet, now);
+            take(packet);
+        });
         if self.rtcp.poll_timeout().is_some_and(|at| at <= now) {
             self.rtcp.handle_timeout(now, 1);
         }

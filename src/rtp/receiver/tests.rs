@@ -10,6 +10,7 @@ use crate::wire::rtcp::{
 };
 
 mod missing;
+mod passing;
 
 const NTP: NtpTime = NtpTime(0xED00_5000_4000_0000);
 const SENDER: u32 = 0x5e5e_5e5e;

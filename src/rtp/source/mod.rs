@@ -1,11 +1,13 @@
-//! [`RtpSource`]: assembles frames from RTP packets. Maintainers should know RFC 3550 sections 5.1,
+//! [`RtpSource`]: puts RTP packets in order, and assembles frames from them. Maintainers should know RFC 3550 sections 5.1,
 //! 6.4 and 8, and appendix A.
 
 mod capture;
 mod config;
 mod counters;
+mod delivery;
 mod event;
 mod frame;
+mod packet;
 mod rate;
 mod reorder;
 mod sender_clock;
@@ -16,7 +18,7 @@ mod timeline;
 
 use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::error::Error;
-use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
+use crate::payload::{DepacketizedFrames, Depacketizer};
 use crate::wire::rtp::RtpPacket;
 use capture::CaptureTimes;
 pub use config::RtpSourceConfig;
@@ -24,9 +26,11 @@ pub use counters::{Reception, Rejected, SourceCounters};
 use event::Events;
 pub use event::SourceEvent;
 pub use frame::ReceivedFrame;
+use packet::Gap;
+pub use packet::ReceivedPacket;
 use rate::RateMeter;
 pub use rate::ReceiveRate;
-use reorder::{Place, Released, ReorderBuffer};
+use reorder::{Place, ReorderBuffer};
 use sender_clock::{SenderClock, Verdict};
 use statistics::{Placed, Statistics};
 use std::collections::VecDeque;
@@ -53,6 +57,9 @@ struct Candidate {
 /// [`handle_sender_report`](Self::handle_sender_report), and put
 /// [`report_block`](Self::report_block)s into its own reports.
 ///
+/// A source that is made by [`pass_through`](Self::pass_through) assembles no frames, and passes each
+/// packet on as it is, in order: see [`handle_packet_with`](Self::handle_packet_with).
+///
 /// ```
 /// use riverrun::payload::mp2t::Mp2tDepacketizer;
 /// use riverrun::rtp::{RtpSource, RtpSourceConfig};
@@ -69,7 +76,8 @@ struct Candidate {
 /// ```
 pub struct RtpSource {
     config: RtpSourceConfig,
-    depacketizer: Box<dyn Depacketizer>,
+    /// `None`: packets are passed on.
+    depacketizer: Option<Box<dyn Depacketizer>>,
     /// Frames of the depacketizer that have no time yet.
     depacketized: DepacketizedFrames,
     ssrc: Option<u32>,
@@ -84,8 +92,8 @@ pub struct RtpSource {
     capture: CaptureTimes,
     frames: VecDeque<ReceivedFrame>,
     frame_bytes: usize,
-    /// Whether the depacketizer has not been notified of a loss yet.
-    lost: bool,
+    /// What is before the next packet in order.
+    gap: Gap,
     /// Whether a frame was dropped from the queue before its present first one.
     dropped: bool,
     last_packet_at: Option<Instant>,
@@ -117,6 +125,40 @@ impl RtpSource {
         config: RtpSourceConfig,
         depacketizer: Box<dyn Depacketizer>,
     ) -> Result<Self, Error> {
+        Self::create(config, Some(depacketizer))
+    }
+
+    /// Creates a source that passes packets on in order and assembles no frames, for a payload format
+    /// that need not be known. The limits for frames in the configuration have no effect.
+    ///
+    /// ```
+    /// use riverrun::rtp::{RtpSource, RtpSourceConfig};
+    /// use std::time::Instant;
+    ///
+    /// let mut source = RtpSource::pass_through(RtpSourceConfig::new(96, 90_000))?;
+    /// let packet = |number: u8| [0x80, 96, 0, number, 0, 0, 0, 0, 0, 0, 0, 9, 10 + number];
+    /// let mut payloads = Vec::new();
+    /// for number in [1, 3, 2] {
+    ///     source
+    ///         .handle_packet_with(&packet(number), Instant::now(), |packet| {
+    ///             payloads.extend_from_slice(packet.payload);
+    ///         })
+    ///         .expect("it is one of the stream's");
+    /// }
+    /// assert_eq!(payloads, [11, 12, 13]);
+    /// # Ok::<(), riverrun::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: as [`RtpSourceConfig::check`].
+    pub fn pass_through(config: RtpSourceConfig) -> Result<Self, Error> {
+        Self::create(config, None)
+    }
+
+    fn create(
+        config: RtpSourceConfig,
+        depacketizer: Option<Box<dyn Depacketizer>>,
+    ) -> Result<Self, Error> {
         config.check()?;
         Ok(Self {
             statistics: Statistics::new(config.clock_rate, config.min_sequential),
@@ -133,7 +175,7 @@ impl RtpSource {
             candidate: None,
             frames: VecDeque::new(),
             frame_bytes: 0,
-            lost: false,
+            gap: Gap::default(),
             dropped: false,
             last_packet_at: None,
             report: None,
@@ -171,7 +213,8 @@ impl RtpSource {
 
     /// Returns the counters.
     pub fn counters(&self) -> SourceCounters {
-        SourceCounters { deviant_payloads: self.depacketizer.deviations(), ..self.counters }
+        let deviant_payloads = self.depacketizer.as_ref().map_or(0, |d| d.deviations());
+        SourceCounters { deviant_payloads, ..self.counters }
     }
 
     /// Returns the number of packets lost of the present SSRC; negative if duplicates outnumber
@@ -205,7 +248,22 @@ impl RtpSource {
     /// # Errors
     /// The reason for which the packet was dropped; the caller need not act on it.
     pub fn handle_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
-        let result = self.take_packet(data, now);
+        self.handle_packet_with(data, now, |_| {})
+    }
+
+    /// Processes a packet, and calls `take` with each packet that is next in order now: with this one,
+    /// which is not copied then; with those that have waited for it; or with none. Only a
+    /// [pass-through](Self::pass_through) source calls it.
+    ///
+    /// # Errors
+    /// As [`handle_packet`](Self::handle_packet).
+    pub fn handle_packet_with(
+        &mut self,
+        data: &[u8],
+        now: Instant,
+        mut take: impl FnMut(&ReceivedPacket<'_>),
+    ) -> Result<(), Rejected> {
+        let result = self.take_packet(data, now, &mut take);
         match result {
             Ok(()) => self.counters.packets += 1,
             Err(Rejected::Late | Rejected::Duplicate) => self.counters.late += 1,
@@ -217,17 +275,22 @@ impl RtpSource {
                 log::trace!("packet dropped: {why}");
             }
         }
-        self.release(now);
+        self.release(now, &mut take);
         result
     }
 
-    fn take_packet(&mut self, data: &[u8], now: Instant) -> Result<(), Rejected> {
+    fn take_packet(
+        &mut self,
+        data: &[u8],
+        now: Instant,
+        take: &mut impl FnMut(&ReceivedPacket<'_>),
+    ) -> Result<(), Rejected> {
         let packet = RtpPacket::parse(data).map_err(|_| Rejected::Malformed)?;
         if packet.payload_type != self.config.payload_type {
             self.pass_over(&packet, data, now);
             return Err(Rejected::PayloadType);
         }
-        self.check_ssrc(&packet, data, now)?;
+        self.check_ssrc(&packet, data, now, take)?;
         let sequence = match self.statistics.handle_sequence(packet.sequence_number) {
             Placed::Unconfirmed => return Err(Rejected::Unconfirmed),
             Placed::At(sequence) => sequence,
@@ -237,7 +300,7 @@ impl RtpSource {
                     packet.ssrc,
                     packet.sequence_number
                 );
-                self.restart();
+                self.restart(take);
                 self.note(SourceEvent::Restarted);
                 self.timeline.doubt();
                 sequence
@@ -246,7 +309,7 @@ impl RtpSource {
         self.statistics.handle_arrival(now, packet.timestamp);
         self.last_packet_at = Some(now);
         match self.reorder.offer(sequence, data, now) {
-            Place::Next => self.deliver(&packet, now),
+            Place::Next => self.deliver(&packet, sequence, now, take),
             Place::Kept => {}
             Place::Duplicate => return Err(Rejected::Duplicate),
             Place::Late => return Err(Rejected::Late),
@@ -279,6 +342,7 @@ impl RtpSource {
         packet: &RtpPacket<'_>,
         data: &[u8],
         now: Instant,
+        take: &mut impl FnMut(&ReceivedPacket<'_>),
     ) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
         if packet.ssrc == current && !self.ended {
@@ -288,7 +352,7 @@ impl RtpSource {
         let is_announced = self.expected == Some(packet.ssrc);
         let follows = self.ends_at.is_some() && packet.ssrc != current;
         if is_announced || follows {
-            self.change_ssrc(current, packet.ssrc);
+            self.change_ssrc(current, packet.ssrc, take);
             return Ok(());
         }
         let (sequence, next) = (packet.sequence_number, packet.sequence_number.wrapping_add(1));
@@ -301,9 +365,9 @@ impl RtpSource {
         let Some(before) = before.filter(|_| silent || self.ends_at.is_some()) else {
             return Err(Rejected::Ssrc);
         };
-        self.change_ssrc(current, packet.ssrc);
+        self.change_ssrc(current, packet.ssrc, take);
         if let Some(first) = before.first {
-            if self.take_packet(&first, now).is_ok() {
+            if self.take_packet(&first, now, take).is_ok() {
                 self.counters.packets += 1;
                 self.counters.rejected -= 1;
                 self.counters.other_ssrcs -= 1;
@@ -312,10 +376,10 @@ impl RtpSource {
         Ok(())
     }
 
-    fn change_ssrc(&mut self, from: u32, to: u32) {
+    fn change_ssrc(&mut self, from: u32, to: u32, take: &mut impl FnMut(&ReceivedPacket<'_>)) {
         log::debug!("{from:08x} is followed by {to:08x}");
         if self.last_packet_at.is_some() {
-            self.restart();
+            self.restart(take);
             self.note(if from == to {
                 SourceEvent::Restarted
             } else {
@@ -326,7 +390,7 @@ impl RtpSource {
         self.ssrc = Some(to);
         self.expected = None;
         self.candidate = None;
-        self.statistics = Statistics::new(self.config.clock_rate, 0);
+        self.statistics = self.statistics.following();
         self.sender_clock = SenderClock::new(self.config.clock_rate);
         self.report = None;
         self.ends_at = None;
@@ -338,102 +402,23 @@ impl RtpSource {
     }
 
     /// Releases all kept packets; the next packet is unrelated to them.
-    fn restart(&mut self) {
-        self.drain();
+    fn restart(&mut self, take: &mut impl FnMut(&ReceivedPacket<'_>)) {
+        self.drain(take);
         self.reorder.reset();
-        self.lost = true;
+        self.gap.restarted = true;
         self.counters.restarts += 1;
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, take: &mut impl FnMut(&ReceivedPacket<'_>)) {
         while let Some(released) = self.reorder.pop() {
-            self.deliver_released(&released);
+            self.deliver_released(&released, take);
         }
     }
 
-    fn release(&mut self, now: Instant) {
+    fn release(&mut self, now: Instant, take: &mut impl FnMut(&ReceivedPacket<'_>)) {
         while let Some(released) = self.reorder.release(now) {
-            self.deliver_released(&released);
+            self.deliver_released(&released, take);
         }
-    }
-
-    fn deliver_released(&mut self, released: &Released) {
-        // It was parsed when it came.
-        let Ok(packet) = RtpPacket::parse(&released.packet) else { return };
-        if released.missing > 0 {
-            self.lost = true;
-            self.counters.missing += released.missing;
-            let sequence = packet.sequence_number;
-            self.note(SourceEvent::PacketsLost {
-                count: released.missing,
-                first: sequence.wrapping_sub(released.missing as u16),
-                last: sequence.wrapping_sub(1),
-            });
-        }
-        if packet.payload_type == self.config.payload_type {
-            self.deliver(&packet, released.arrived);
-        }
-    }
-
-    fn deliver(&mut self, packet: &RtpPacket<'_>, arrived: Instant) {
-        let lost = std::mem::take(&mut self.lost);
-        let payload = RtpPayload::new(packet.payload, packet.timestamp)
-            .with_marker(packet.marker)
-            .after_loss(lost);
-        self.capture.handle_packet(packet);
-        if let Err(e) = self.depacketizer.handle_payload(&payload, &mut self.depacketized) {
-            log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
-            self.counters.malformed_payloads += 1;
-        }
-        self.take_frames(Some(packet.timestamp), arrived);
-    }
-
-    /// Takes the depacketizer's frames into the bounded queue.
-    fn take_frames(&mut self, packet: Option<u32>, arrived: Instant) {
-        while let Some(frame) = self.depacketized.pop() {
-            self.counters.frames += 1;
-            self.frame_bytes += frame.data.len();
-            let timestamp = frame.timestamp;
-            let packet = packet.unwrap_or(timestamp);
-            let place = self.timeline.presentation(timestamp, packet, arrived);
-            if place.jumps {
-                // What was reported is about other timestamps.
-                self.sender_clock = SenderClock::new(self.config.clock_rate);
-                self.counters.restarts += 1;
-                self.note(SourceEvent::Restarted);
-            }
-            let reported = self.sender_clock.wall_clock(timestamp, arrived);
-            self.frames.push_back(ReceivedFrame {
-                pts: place.pts,
-                synchronized: false,
-                wall_clock: self.capture.of(timestamp).or(reported),
-                data: frame.data,
-                timestamp,
-                arrived_at: arrived,
-                key: frame.key,
-                ends_access_unit: frame.ends_access_unit,
-                discontinuity: frame.discontinuity,
-                damaged: frame.damaged,
-                line: self.timeline.line(),
-                reported,
-            });
-            while self.frames.len() > self.config.max_frames
-                || self.frame_bytes > self.config.max_frame_bytes
-            {
-                let Some(dropped) = self.frames.pop_front() else { break };
-                self.frame_bytes -= dropped.data.len();
-                self.counters.dropped_frames += 1;
-                self.dropped = true;
-            }
-        }
-    }
-
-    /// Returns the next frame.
-    pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
-        let mut frame = self.frames.pop_front()?;
-        self.frame_bytes -= frame.data.len();
-        frame.discontinuity |= std::mem::take(&mut self.dropped);
-        Some(frame)
     }
 
     /// Iterates over the sequence numbers of the missing packets that may still arrive, in order. They
@@ -455,11 +440,20 @@ impl RtpSource {
 
     /// Processes the passage of time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.release(now);
+        self.handle_timeout_with(now, |_| {});
+    }
+
+    /// Processes the passage of time, and calls `take` as
+    /// [`handle_packet_with`](Self::handle_packet_with) does: with packets behind one that is given
+    /// up.
+    pub fn handle_timeout_with(&mut self, now: Instant, mut take: impl FnMut(&ReceivedPacket<'_>)) {
+        self.release(now, &mut take);
         if !self.ended && self.ends_at.is_some_and(|at| at <= now) {
-            self.drain();
-            self.depacketizer.handle_end(&mut self.depacketized);
-            self.take_frames(None, now);
+            self.drain(&mut take);
+            if let Some(depacketizer) = &mut self.depacketizer {
+                depacketizer.handle_end(&mut self.depacketized);
+                self.take_frames(None, now);
+            }
             self.ended = true;
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum Place {
 pub(super) struct Released {
     /// The whole packet.
     pub(super) packet: Vec<u8>,
+    /// Its extended sequence number.
+    pub(super) sequence: u64,
     /// Time of its arrival.
     pub(super) arrived: Instant,
     /// Number of packets before it that never arrived.
@@ -98,7 +100,7 @@ impl ReorderBuffer {
             // The gap behind it has been known since the first of those behind that arrived.
             _ => self.kept.values().map(|kept| kept.arrived).min(),
         };
-        Some(Released { packet, arrived, missing })
+        Some(Released { packet, sequence, arrived, missing })
     }
 
     /// Restarts with the next packet. Kept packets are dropped; see [`pop`](Self::pop).

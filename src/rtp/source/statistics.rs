@@ -72,6 +72,12 @@ impl Statistics {
         }
     }
 
+    /// Creates the statistics of the SSRC that follows this one; it is accepted at once. Extended
+    /// sequence numbers go on rising.
+    pub(super) const fn following(&self) -> Self {
+        Self { cycles: self.cycles, ..Self::new(self.clock_rate, 0) }
+    }
+
     /// Processes the sequence number of a received packet (A.1).
     pub(super) fn handle_sequence(&mut self, seq: u16) -> Placed {
         if !self.begun {

@@ -5,6 +5,7 @@ use crate::rtp::rtcp::SenderInfo;
 use crate::rtp::testing::{Random, TestDepacketizer, ms, some_instant};
 
 mod others;
+mod passing;
 mod reorder;
 mod times;
 

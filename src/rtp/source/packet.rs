@@ -1,0 +1,52 @@
+//! [`ReceivedPacket`]: a packet that a pass-through [`RtpSource`](super::RtpSource) passes on.
+
+use crate::rtp::rtcp::NtpTime;
+use std::time::{Duration, Instant};
+
+/// A packet of a stream that is received in pass-through mode: its payload as it came, in the order
+/// in which it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceivedPacket<'a> {
+    /// Payload, without padding.
+    pub payload: &'a [u8],
+    /// Marker bit.
+    pub marker: bool,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Extended sequence number. The lower 16 bits are those of the packet. It rises from one packet
+    /// to the next, also where the sender begins anew: then by an amount that has no meaning.
+    pub sequence: u64,
+    /// SSRC.
+    pub ssrc: u32,
+    /// Number of packets before this one that were sent and did not arrive in time.
+    pub lost_before: u64,
+    /// Whether the sender has begun anew with this packet: under another SSRC, or with a jump of its
+    /// sequence numbers or timestamps. How many packets were lost before is not known then.
+    pub restarted: bool,
+    /// Time of the packet's timestamp on a time line as that of
+    /// [`ReceivedFrame::pts`](super::ReceivedFrame::pts). It continues when the sender begins anew.
+    pub pts: Duration,
+    /// Capture time on the sender's wall clock, once the sender has stated it: in its reports (RFC
+    /// 3550 section 6.4.1), or with the packet itself (ONVIF Streaming Specification, "RTP header
+    /// extension").
+    pub capture_time: Option<NtpTime>,
+    /// Time of arrival.
+    pub arrived_at: Instant,
+}
+
+/// What lies between two packets in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gap {
+    /// Packets that were given up.
+    pub(super) lost: u64,
+    /// The sender has begun anew.
+    pub(super) restarted: bool,
+}
+
+impl Gap {
+    /// Whether something may be missing.
+    pub(super) const fn is_loss(self) -> bool {
+        self.lost > 0 || self.restarted
+    }
+}
