@@ -26,6 +26,9 @@ pub enum OfMediaSession {}
 /// Marker type for ids of live inputs.
 #[derive(Debug)]
 pub enum OfInput {}
+/// Marker type for ids of relayed streams.
+#[derive(Debug)]
+pub enum OfRelayedStream {}
 
 /// The id of an RTSP connection in its server.
 pub type ConnectionId = Id<OfConnection>;
@@ -39,6 +42,8 @@ pub type ClientSessionId = Id<OfClientSession>;
 pub type MediaSessionId = Id<OfMediaSession>;
 /// The id of a live input in its server.
 pub type InputId = Id<OfInput>;
+/// The id of a relayed stream in its server.
+pub type RelayedStreamId = Id<OfRelayedStream>;
 
 /// Kinds of the server's events ([`EventKey::kind`](crate::env::EventKey)).
 pub(crate) const KEY_LISTENER: u32 = 1;
@@ -53,3 +58,5 @@ pub(crate) const KEY_INPUT: u32 = 9;
 pub(crate) const KEY_ACCEPT: u32 = 10;
 pub(crate) const KEY_CATCH_UP: u32 = 11;
 pub(crate) const KEY_ENDINGS: u32 = 12;
+pub(crate) const KEY_RELAYED: u32 = 13;
+pub(crate) const KEY_RELAYED_PACKETS: u32 = 14;

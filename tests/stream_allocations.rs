@@ -22,10 +22,13 @@ use riverrun::media::file::{ProbePoll, probe};
 use riverrun::media::live::{LiveSender, live_stream};
 use riverrun::media::queue::QueueLimits;
 use riverrun::media::{FramePoll, FrameTimes, FramedSource, SeekError, SourceContext};
-use riverrun::rtp::{RtcpConfig, RtcpInstance};
+use riverrun::payload::PayloadFormat;
+use riverrun::rtp::rtcp::NtpTime;
+use riverrun::rtp::{ReceivedPacket, RtcpConfig, RtcpInstance};
 use riverrun::server::{
-    FastStart, FileTrack, InputId, LiveTrack, OnDemandServerMediaSubsession, RtspServer,
-    ServerConfig, ServerMediaSession, StreamFactory, StreamRequest,
+    FastStart, FileTrack, InputId, LiveTrack, OnDemandServerMediaSubsession, RelayedStreamId,
+    RelayedStreamOptions, RelayedTrack, RtspServer, ServerConfig, ServerMediaSession,
+    StreamFactory, StreamRequest,
 };
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -284,6 +287,24 @@ impl Live {
     }
 }
 
+/// The payloads of ten pictures of a camera, with which nobody makes frames.
+fn relayed_pictures() -> Vec<Vec<Vec<u8>>> {
+    let fragment = |head: [u8; 2], len: usize| [&head[..], &vec![0xaa; len]].concat();
+    let picture = |n: usize| match n {
+        0 => vec![
+            vec![0x67, 66, 0, 10],
+            vec![0x68, 1],
+            fragment([0x7c, 0x85], 1400),
+            fragment([0x7c, 0x05], 1400),
+            fragment([0x7c, 0x05], 1400),
+            fragment([0x7c, 0x45], 700),
+        ],
+        n if n % 2 == 0 => vec![fragment([0x5c, 0x81], 1400), fragment([0x5c, 0x41], 100 * n)],
+        n => vec![fragment([0x41, 0x9a], 100 * n)],
+    };
+    (0..10).map(picture).collect()
+}
+
 /// A server, its receivers, and what was counted.
 struct World {
     name: String,
@@ -357,11 +378,16 @@ impl World {
     }
 
     fn play(&mut self, session: ServerMediaSession, tracks: usize) {
-        let address = self.env.with(self.server, |server, env| {
+        let added = self.env.with(self.server, |server, env| {
             server.add_server_media_session(env, session).expect("a new name");
-            server.local_addrs()[0]
         });
-        let address = address.expect("the server is there");
+        added.expect("the server is there");
+        self.watch(tracks);
+    }
+
+    /// Sends the tracks of "s" to a receiver over UDP and one over TCP.
+    fn watch(&mut self, tracks: usize) {
+        let address = self.env.medium(self.server).expect("the server is there").local_addrs()[0];
         let url = format!("rtsp://{address}/s");
         for over_tcp in [false, true] {
             let mut client = Client::connect(address, self.profile);
@@ -499,5 +525,68 @@ fn running_streams_allocate_nothing() {
         }
         assert!(pass < MOST_PASSES, "streams allocate while they run");
         worlds.iter_mut().for_each(|world| (world.allocations, world.bytes) = (0, 0));
+    }
+}
+
+/// Lets a camera send a picture and sound every few milliseconds for a while.
+fn relay(world: &mut World, id: RelayedStreamId, sent: &mut u32, time: Duration, counted: bool) {
+    let pictures = relayed_pictures();
+    let began = Instant::now();
+    while began.elapsed() < time {
+        let picture = &pictures[*sent as usize % pictures.len()];
+        let fed = allocation_counter::measure(|| {
+            let fed = world.env.with(world.server, |server, env| {
+                let now = env.now();
+                for (n, payload) in picture.iter().enumerate() {
+                    let mut packet = ReceivedPacket::new(payload, *sent * 900, now);
+                    packet.marker = n + 1 == picture.len();
+                    packet.capture_time = Some(NtpTime(u64::from(*sent) << 25));
+                    server.relay_packet(env, id, 0, &packet);
+                }
+                server.relay_packet(env, id, 1, &ReceivedPacket::new(&[0x55; 80], *sent * 80, now));
+                server.send_relayed_packets(env);
+            });
+            fed.expect("the server is there");
+        });
+        if counted {
+            world.allocations += fed.count_total;
+            world.bytes += fed.bytes_total;
+        }
+        *sent += 1;
+        world.turn(counted);
+        std::thread::sleep(LIVE_INTERVAL / 4);
+    }
+}
+
+#[test]
+fn relayed_packets_allocate_nothing() {
+    let mut world = World::new("a relayed stream", ServerConfig::default());
+    let added = world.env.with(world.server, |server, env| {
+        let options = RelayedStreamOptions::new("s").with_fast_start(FastStart::KeyFrameCache);
+        let id = server.add_relayed_stream(env, options)?;
+        let video = PayloadFormat::new("video", "H264", 90_000, 96);
+        let sound = PayloadFormat::new("audio", "PCMU", 8_000, 0);
+        let tracks = vec![RelayedTrack::new(video), RelayedTrack::new(sound)];
+        server.relayed_source_described(env, id, tracks)?;
+        Ok::<_, Error>(id)
+    });
+    let id = added.expect("the server is there").expect("a new name");
+    world.watch(2);
+    let mut sent = 0;
+    relay(&mut world, id, &mut sent, PASS, false);
+    std::thread::sleep(STALL);
+    relay(&mut world, id, &mut sent, PASS / 5, false);
+    for pass in 1..=MOST_PASSES {
+        let before = world.received();
+        relay(&mut world, id, &mut sent, PASS, true);
+        let (packets, _) = world.received_since(before);
+        let World { allocations, bytes, .. } = world;
+        eprintln!("relayed: {allocations} allocations of {bytes} bytes with {packets} packets");
+        assert!(packets > 200, "it does not play");
+        if allocations == 0 {
+            return;
+        }
+        assert!(pass < MOST_PASSES, "packets that are passed on are allocated");
+        (world.allocations, world.bytes) = (0, 0);
     }
 }

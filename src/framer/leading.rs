@@ -66,6 +66,35 @@ impl NalCodec {
     }
 }
 
+/// What one NAL unit tells of its access unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnitFacts {
+    /// It is a part of the picture.
+    pub(crate) slice: bool,
+    /// Decoding can start with its access unit: it is of an IDR (H.264) or IRAP (H.265) picture, or
+    /// has a recovery point message.
+    pub(crate) key: bool,
+    /// It is an I slice of H.264.
+    pub(crate) intra: bool,
+    /// It is a VPS or an SPS.
+    pub(crate) sets: bool,
+}
+
+/// Examines one NAL unit, of which only the beginning need be there. The cost does not grow with
+/// the picture.
+pub(crate) fn unit_facts(codec: NalCodec, nal: &[u8]) -> UnitFacts {
+    let none = UnitFacts::default();
+    match codec.classify(nal) {
+        Unit::Slice { key } => {
+            let intra = codec == NalCodec::H264 && h264::is_intra_slice(nal);
+            UnitFacts { slice: true, key, intra, ..none }
+        }
+        Unit::Sei => UnitFacts { key: codec.has_recovery_point(nal), ..none },
+        Unit::Vps | Unit::Sps => UnitFacts { sets: true, ..none },
+        Unit::Pps | Unit::Delimiter | Unit::Other => none,
+    }
+}
+
 /// Positions of the NAL units of one kind. Usually one or two, which need no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct UnitRanges {

@@ -68,6 +68,7 @@ corpora! {
     audio { adts_framer, mpeg_audio_framer, wav_header, mpeg_ts_framer, audio_specific_config, aac_depacketizer, mpa_depacketizer, mp2t_depacketizer, pcm_depacketizer }
     media { matroska }
     sinks { mp4_writer }
+    relayed { stream }
     rtp { source, reorder, receiver, rtcp_instance, sink }
     rtsp { machine }
     http { tunnel }

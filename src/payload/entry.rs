@@ -3,7 +3,7 @@
 use super::depacketizer::Depacketizer;
 use super::error::FormatError;
 use super::format::PayloadFormat;
-use super::key_frames::KeyFrameTest;
+use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use crate::codec::{CodecParameters, OtherCodec};
 
@@ -103,6 +103,12 @@ pub trait FormatEntry: Send + Sync {
     /// Returns the test that recognizes key frames by their bytes. With the default, `None`, the
     /// flag [`key`](crate::FrameFlags::key) set by the source is used.
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        None
+    }
+
+    /// Returns the test that recognizes key frames by the payloads of their RTP packets, for streams
+    /// that are relayed packet by packet. With the default, `None`, every frame counts as one.
+    fn payload_test(&self) -> Option<PayloadTest> {
         None
     }
 }

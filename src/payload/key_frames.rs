@@ -25,6 +25,27 @@ impl PictureFacts {
 /// cost must not grow with the frame.
 pub type KeyFrameTest = fn(&[u8]) -> PictureFacts;
 
+/// Facts about the payload of one RTP packet of a video stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PayloadFacts {
+    /// Whether decoding can start with the picture to which the payload belongs.
+    pub can_start: bool,
+    /// Whether the payload contains a part of the picture. What is at the beginning of that part
+    /// decides whether decoding can start.
+    pub has_picture: bool,
+    /// Whether the part of the picture refers to no other picture. Decoding can start with it if
+    /// parameter sets precede it.
+    pub is_intra: bool,
+    /// Whether the payload contains parameter sets for the picture that follows. Most encoders send
+    /// them before pictures only with which decoding can start.
+    pub has_parameter_sets: bool,
+}
+
+/// A function that examines the payload of an RTP packet. It is called for the first packets of
+/// each frame of a stream that is relayed, so its cost must not grow with the frame.
+pub type PayloadTest = fn(&[u8]) -> PayloadFacts;
+
 pub(super) fn h264(data: &[u8]) -> PictureFacts {
     of_nal_units(NalCodec::H264, data)
 }

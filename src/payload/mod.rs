@@ -30,7 +30,7 @@ pub use depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpP
 pub use entry::FormatEntry;
 pub use error::FormatError;
 pub use format::PayloadFormat;
-pub use key_frames::{KeyFrameTest, PictureFacts};
+pub use key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
 pub use nal::{NalDepacketizer, NalPacketizer};
 pub use packet_buffer::{PacketBuffer, PacketSpan, RTP_HEADER_LEN, TCP_PREFIX_LEN};
 pub use packetizer::Packetizer;

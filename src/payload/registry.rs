@@ -4,7 +4,7 @@ use super::depacketizer::Depacketizer;
 use super::entry::{self, FormatEntry};
 use super::error::FormatError;
 use super::format::PayloadFormat;
-use super::key_frames::KeyFrameTest;
+use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
 use crate::codec::CodecParameters;
@@ -205,6 +205,12 @@ impl FormatRegistry {
     /// set by the source is used.
     pub fn key_frame_test(&self, format: &PayloadFormat) -> Option<KeyFrameTest> {
         self.entry_of(format).ok()?.key_frame_test()
+    }
+
+    /// Returns the test that recognizes key frames of a format by the payloads of their packets;
+    /// `None` if there is none.
+    pub fn payload_test(&self, format: &PayloadFormat) -> Option<PayloadTest> {
+        self.entry_of(format).ok()?.payload_test()
     }
 }
 

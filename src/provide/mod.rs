@@ -8,6 +8,8 @@ mod file_track;
 mod folder_provider;
 mod live_stream;
 mod live_track;
+mod relayed_stream;
+mod relayed_track;
 pub mod served_folder;
 
 pub use file_track::{FileSessionOptions, FileTrack, file_media_session};
@@ -15,3 +17,6 @@ pub use folder_provider::FolderProvider;
 pub(crate) use live_stream::live_session;
 pub use live_stream::{LiveStreamOptions, LiveTrackOptions};
 pub use live_track::LiveTrack;
+pub use relayed_stream::RelayedStreamOptions;
+pub(crate) use relayed_stream::{relayed_session, relayed_subsession};
+pub use relayed_track::RelayedTrack;

@@ -1,6 +1,8 @@
 //! [`RtpSink`]: cuts frames into batches of RTP packets, once for all destinations. Maintainers
 //! should know RFC 3550 section 5.1.
 
+mod relay;
+
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::payload::{

@@ -4,7 +4,8 @@ use crate::arena::Id;
 use crate::env::{Event, Interest, Medium, MediumHandle, UsageEnvironment};
 use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
-    KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
+    KEY_RELAYED, KEY_RELAYED_PACKETS, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP,
+    KEY_WORK,
 };
 use crate::server::method::outcome::Until;
 use crate::server::rtsp_server::{RtspServer, plain_key};
@@ -42,6 +43,9 @@ impl Medium for RtspServer {
                 KEY_WORK => self.resume_requests(env),
                 KEY_INPUT => self.streams.run_input(env, connections, Id::from_raw(key.id)),
                 KEY_ACCEPT => self.resume_accepting(env),
+                KEY_RELAYED => self.expire_relayed(env, Id::from_raw(key.id)),
+                // What was passed on is sent at the end of every event.
+                KEY_RELAYED_PACKETS => {}
                 // What is over is worked off at the end of every event.
                 KEY_ENDINGS => {}
                 _ => {}
@@ -54,6 +58,7 @@ impl Medium for RtspServer {
             }
             Event::Trigger { .. } => {}
         }
+        self.send_relayed_packets(env);
         self.follow_up(env);
         self.work_off_endings(env);
         self.update_pool_watch(env);
@@ -76,6 +81,7 @@ impl Medium for RtspServer {
         for timer in [work_timer, &mut self.accept_timer] {
             env.disarm_timer(timer);
         }
+        self.relayed.close(env);
         if let Some(watch) = self.pool_watch.take() {
             watch.close(env);
         }
@@ -95,6 +101,12 @@ impl RtspServer {
         }
         while let Some(StreamEvent::KeyFrameWanted { stream }) = self.streams.poll_event() {
             self.hooks.key_frame_wanted(stream);
+            if let Some(origin) = self.streams.get(stream).and_then(|s| s.origin()) {
+                self.ask_relayed_source(origin);
+            }
+        }
+        while let Some((relayed, demand)) = self.media_sessions.poll_demand() {
+            self.handle_demand(env, relayed, demand);
         }
     }
 

@@ -9,6 +9,7 @@
 //! | [`played`](ServerHooks::played) | when a PLAY has succeeded, before media go out |
 //! | [`paused`](ServerHooks::paused) | when a PAUSE has succeeded |
 //! | [`key_frame_wanted`](ServerHooks::key_frame_wanted) | when viewers of live video need a key frame |
+//! | [`relayed_event`](ServerHooks::relayed_event) | when a relayed stream is wanted, or not any more, or needs a key frame |
 //! | [`packet_received`](ServerHooks::packet_received) | for each RTP and RTCP packet that a client sends for a track |
 //! | [`session_removed`](ServerHooks::session_removed) | when a session has ended, for whatever reason |
 //!
@@ -18,7 +19,8 @@
 //! [`UsageEnvironment::with`](crate::env::UsageEnvironment::with).
 
 use crate::env::EventTrigger;
-use crate::ids::{ClientSessionId, ConnectionId, StreamId};
+use crate::ids::{ClientSessionId, ConnectionId, RelayedStreamId, StreamId};
+use crate::session::RelayedEvent;
 use crate::session::pool::{RemovalReason, SessionInfo};
 use crate::stream::IncomingPacket;
 use crate::wire::rtsp::{Headers, Request, StatusCode};
@@ -270,6 +272,12 @@ pub trait ServerHooks {
     /// an application that controls the encoder from the loop's thread.
     fn key_frame_wanted(&mut self, stream: StreamId) {
         let _ = stream;
+    }
+
+    /// Called when something is expected of the source of a
+    /// [relayed stream](super::RtspServer::add_relayed_stream).
+    fn relayed_event(&mut self, stream: RelayedStreamId, event: RelayedEvent) {
+        let _ = (stream, event);
     }
 
     /// Called when a client has sent an RTP or RTCP packet for a track that it has set up, over UDP

@@ -26,6 +26,8 @@ mod live_streams;
 mod media_sessions;
 pub(crate) mod method;
 mod multicast;
+mod relayed_streams;
+mod relayed_table;
 pub(crate) mod requests;
 mod resuming;
 mod rtsp_server;
@@ -38,19 +40,21 @@ mod tls;
 mod tunnels;
 pub(crate) mod waiting;
 
-pub use crate::ids::{ClientSessionId, ConnectionId, InputId, MediaSessionId, StreamId};
+pub use crate::ids::{
+    ClientSessionId, ConnectionId, InputId, MediaSessionId, RelayedStreamId, StreamId,
+};
 pub use crate::provide::served_folder;
 pub use crate::provide::{
     FileSessionOptions, FileTrack, FolderProvider, LiveStreamOptions, LiveTrack, LiveTrackOptions,
-    file_media_session,
+    RelayedStreamOptions, RelayedTrack, file_media_session,
 };
 #[cfg(feature = "srtp")]
 pub use crate::session::SrtpConfig;
 pub use crate::session::pool;
 pub use crate::session::{
     Distribution, Lifecycle, MulticastGroup, OnDemandServerMediaSubsession,
-    PassiveServerMediaSubsession, ServerMediaSession, ServerMediaSubsession, SessionMedia,
-    SessionPoll, SessionProvider, StreamFactory, StreamRequest,
+    PassiveServerMediaSubsession, RelayedEvent, ServerMediaSession, ServerMediaSubsession,
+    SessionMedia, SessionPoll, SessionProvider, StreamFactory, StreamRequest,
 };
 pub use crate::stream::{DeliveryStatistics, FastStart, IncomingPacket, StreamState};
 pub use client_requests::RequestOutcome;
@@ -60,6 +64,8 @@ pub use hooks::{
     Admission, DecideLater, Decision, DecisionSender, NoHooks, RequestInfo, ServerHooks,
 };
 pub use multicast::MulticastTrack;
+pub use relayed_streams::SourceChange;
+pub use relayed_table::{RelayedSource, RelayedStream};
 pub use rtsp_server::RtspServer;
 pub use statistics::ServerStatistics;
 pub use streams::TrackStatistics;

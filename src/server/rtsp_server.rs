@@ -16,6 +16,7 @@ use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
+use crate::server::relayed_table::RelayedStreams;
 use crate::server::statistics::ServerStatistics;
 use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
@@ -82,6 +83,8 @@ pub struct RtspServer {
     pub(crate) counters: ServerStatistics,
     pub(crate) media_sessions: MediaSessions,
     pub(crate) streams: Streams,
+    /// The streams that outlive their sources.
+    pub(crate) relayed: RelayedStreams,
     pub(crate) pool: SessionPool<SessionMedia>,
     /// Timer for the next expiry of a client session.
     pub(crate) pool_watch: Option<PoolWatch>,
@@ -156,6 +159,7 @@ impl RtspServer {
             buffers,
             counters: ServerStatistics::default(),
             media_sessions: MediaSessions::default(),
+            relayed: RelayedStreams::default(),
             pool_watch: None,
             hooks: Box::new(NoHooks),
             authenticator: None,

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::ids::InputId;
 use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
+use crate::session::relayed::RelayedMedia;
 use crate::session::sdp_cache::SdpCache;
 use crate::session::subsession::{Distribution, ServerMediaSubsession};
 use crate::stream::live_clocks::LiveClockId;
@@ -99,6 +100,8 @@ pub struct ServerMediaSession {
     pub(crate) live_clock: Option<LiveClockId>,
     /// Live inputs that are deleted with the session.
     pub(crate) inputs: Vec<InputId>,
+    /// The source whose packets it passes on, if it is relayed.
+    pub(crate) relayed: Option<RelayedMedia>,
     /// How many protected streams that clients share were made of each track.
     #[cfg(feature = "srtp")]
     secure_streams: Vec<u64>,
@@ -133,6 +136,7 @@ impl ServerMediaSession {
             checked_at: None,
             live_clock: None,
             inputs: Vec::new(),
+            relayed: None,
             #[cfg(feature = "srtp")]
             secure_streams: Vec::new(),
             last_used: 0,
@@ -194,6 +198,22 @@ impl ServerMediaSession {
     pub fn with_subsession(mut self, subsession: impl ServerMediaSubsession + 'static) -> Self {
         self.subsessions.push(Box::new(subsession));
         self
+    }
+
+    /// Replaces a track by another one of the same codec, whose description differs.
+    pub(crate) fn replace_subsession(
+        &mut self,
+        index: usize,
+        subsession: impl ServerMediaSubsession + 'static,
+    ) {
+        if let Some(place) = self.subsessions.get_mut(index) {
+            *place = Box::new(subsession);
+        }
+    }
+
+    /// Whether it is relayed from a source that is not there.
+    pub(crate) fn awaits_source(&self) -> bool {
+        self.relayed.as_ref().is_some_and(|relayed| !relayed.has_source)
     }
 
     /// Returns the name under which clients find the session.

@@ -8,12 +8,13 @@
 use crate::arena::Arena;
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::ids::{MediaSessionId, OfMediaSession};
+use crate::ids::{MediaSessionId, OfMediaSession, RelayedStreamId};
 #[cfg(debug_assertions)]
 use crate::session::client_media::SessionMedia;
 use crate::session::media_session::ServerMediaSession;
 #[cfg(debug_assertions)]
 use crate::session::pool::SessionPool;
+use crate::session::relayed::Demand;
 use crate::stream::streams::Streams;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ pub(crate) struct MediaSessions {
     lookups: u64,
     /// Number of media sessions that a provider made.
     provided: usize,
+    /// Relayed streams whose viewers have come or gone, or that were asked for.
+    demanded: Vec<(RelayedStreamId, Demand)>,
     /// Scratch memory of the reference check.
     #[cfg(debug_assertions)]
     counted: HashMap<MediaSessionId, usize>,
@@ -121,7 +124,22 @@ impl MediaSessions {
     pub(crate) fn reference(&mut self, id: MediaSessionId) {
         if let Some(session) = self.table.get_mut(id) {
             session.reference();
+            if session.reference_count() == 1 {
+                self.note_demand(id, Demand::Viewers);
+            }
         }
+    }
+
+    /// Notes that a media session was asked for, or that its first viewer has come or its last has
+    /// gone. If it is relayed, its source may have to be opened or closed.
+    pub(crate) fn note_demand(&mut self, id: MediaSessionId, demand: Demand) {
+        let relayed = self.table.get(id).and_then(|session| session.relayed.as_ref());
+        self.demanded.extend(relayed.map(|relayed| (relayed.id, demand)));
+    }
+
+    /// Returns a relayed stream whose demand may have changed.
+    pub(crate) fn poll_demand(&mut self) -> Option<(RelayedStreamId, Demand)> {
+        self.demanded.pop()
     }
 
     /// Records that a client session no longer uses a media session. With the last reference, a
@@ -133,7 +151,11 @@ impl MediaSessions {
         id: MediaSessionId,
     ) {
         let Some(session) = self.table.get_mut(id) else { return };
-        if session.unreference() {
+        let is_over = session.unreference();
+        if session.reference_count() == 0 {
+            self.note_demand(id, Demand::Viewers);
+        }
+        if is_over {
             self.remove(env, streams, id);
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod new_stream;
 pub(crate) mod payload_types;
 pub mod pool;
 pub(crate) mod provider;
+pub(crate) mod relayed;
 pub(crate) mod release;
 mod sdp_cache;
 #[cfg(feature = "srtp")]
@@ -22,6 +23,7 @@ pub(crate) mod subsession;
 pub use client_media::SessionMedia;
 pub use media_session::{Lifecycle, ServerMediaSession};
 pub use provider::{SessionPoll, SessionProvider};
+pub use relayed::RelayedEvent;
 #[cfg(feature = "srtp")]
 pub use srtp::SrtpConfig;
 pub use subsession::{

@@ -51,6 +51,9 @@ pub(crate) fn stream_for(
     streams.check_room()?;
     let kbps = subsession.bandwidth_kbps();
     let payload_type = session.payload_type(index);
+    let relayed = session.relayed.as_ref();
+    let relay = relayed.and_then(|relayed| relayed.parts(index));
+    let max_packet = relayed.map_or(max_packet, |relayed| relayed.max_packet.max(max_packet));
     let factory = session
         .subsession_mut(index)
         .and_then(|subsession| subsession.factory())
@@ -71,7 +74,7 @@ pub(crate) fn stream_for(
     };
     let config = StreamConfig { payload_type, max_packet, rtcp };
     let mut parts = new_stream(env, factory, &request, streams.demuxers(), config)?;
-    parts.origin = Some((media_session, index));
+    (parts.origin, parts.relay) = (Some((media_session, index)), relay);
     (parts.shared, parts.fast_start, parts.is_secure) = (shared, fast_start, is_secure);
     let id = streams.add(env, parts, &mut session.live_clock)?;
     log::debug!("stream {id} of media session {media_session} track {}", index + 1);
@@ -130,6 +133,7 @@ pub(crate) fn new_stream(
         is_video: is_video(factory),
         repeat_period: factory.repeat_period(),
         key_frames: KeyFrameWatch::new(factory.payload_format().as_ref(), factory.formats()),
+        relay: None,
     })
 }
 

@@ -197,6 +197,11 @@ impl Distribution {
     /// stream stops.
     pub(crate) fn halt(&mut self) {
         self.outgoing = None;
+        self.forget_cached();
+    }
+
+    /// Forgets the packets that are kept for newcomers, who wait for the next key frame.
+    pub(crate) fn forget_cached(&mut self) {
         if let Some(cache) = &mut self.cache {
             cache.clear();
         }

@@ -74,6 +74,12 @@ impl Inputs {
         }
     }
 
+    /// The stream of an input that comes behind `last`; the first without.
+    pub(crate) fn stream_behind(&self, id: InputId, last: Option<StreamId>) -> Option<StreamId> {
+        let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.table.get(id)?.streams.range((behind, Bound::Unbounded)).next().copied()
+    }
+
     /// Notes that an input has a frame, or has ended: all its streams are to be run.
     pub(crate) fn handle_wake(&mut self, id: InputId) {
         if let Some(input) = self.table.get_mut(id) {

@@ -6,6 +6,7 @@ use crate::rtp::rtcp::RtcpInstance;
 use crate::rtp::sink::RtpSink;
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frames::KeyFrameWatch;
+use crate::stream::relay::RelayParts;
 use std::time::Duration;
 
 /// The parts that a stream is made of.
@@ -27,6 +28,8 @@ pub(crate) struct StreamParts {
     /// The source begins anew this long after its start.
     pub(crate) repeat_period: Option<Duration>,
     pub(crate) key_frames: KeyFrameWatch,
+    /// The format of the packets that it passes on, if it makes none of its own.
+    pub(crate) relay: Option<RelayParts>,
 }
 
 /// How a stream sends.

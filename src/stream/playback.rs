@@ -203,6 +203,19 @@ impl Playback {
         NextFrame::Due { frame, running_time, jumped: false }
     }
 
+    /// Finds the place of a packet that is passed on, which is sent at once. `frame` has its times,
+    /// and no data. Returns its running time.
+    pub(crate) fn place_relayed(
+        &mut self,
+        live_clocks: &mut LiveClocks,
+        frame: &Frame,
+        arrived: Instant,
+    ) -> Duration {
+        let placed = self.time_line.place(live_clocks, frame, arrived, self.is_video);
+        self.note_sent(frame);
+        placed.at
+    }
+
     fn read_frame(
         &mut self,
         now: Instant,

@@ -9,6 +9,7 @@
 
 mod feedback;
 mod play;
+mod relay;
 mod run;
 
 use crate::env::UsageEnvironment;
@@ -24,12 +25,14 @@ use crate::stream::destination::{
 };
 use crate::stream::destinations::Destinations;
 use crate::stream::distribution::Distribution;
+use crate::stream::fast_start::FastStart;
 use crate::stream::key_frame_requests::KeyFrameRequests;
 use crate::stream::key_frames::KeyFrameWatch;
 use crate::stream::live_clocks::LiveClockId;
 use crate::stream::parts::{SendPolicy, StreamParts};
 use crate::stream::play_range::PlayRange;
 use crate::stream::playback::Playback;
+use crate::stream::relay::Relay;
 use crate::stream::reports::{Reports, SenderState};
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::SocketsId;
@@ -64,6 +67,8 @@ pub struct StreamState {
     sink: RtpSink,
     key_frames: KeyFrameWatch,
     key_frame_requests: KeyFrameRequests,
+    /// What it knows of packets that it passes on, if it makes none of its own.
+    relay: Option<Box<Relay>>,
     distribution: Distribution,
     reports: Reports,
     timers: StreamTimers,
@@ -94,7 +99,8 @@ impl StreamState {
         timers: StreamTimers,
         now: Instant,
     ) -> Self {
-        let StreamParts { source, is_video, repeat_period, .. } = parts;
+        let StreamParts { source, is_video, repeat_period, relay, .. } = parts;
+        let waits = policy.fast_start != FastStart::Off;
         Self {
             origin: parts.origin,
             input: parts.input,
@@ -104,6 +110,7 @@ impl StreamState {
             sink: parts.sink,
             key_frames: parts.key_frames,
             key_frame_requests: KeyFrameRequests::default(),
+            relay: relay.map(|parts| Box::new(Relay::new(parts, waits))),
             distribution: Distribution::new(policy, max_cached),
             reports: Reports::new(parts.rtcp),
             timers,
@@ -374,13 +381,24 @@ impl StreamState {
     /// Returns the contents of a report of this moment: an NTP time, and the RTP timestamp that
     /// belongs to it on the packets' time line (RFC 3550 section 6.4.1).
     fn sender_state(&self, env: &UsageEnvironment) -> SenderState {
-        let (ntp, running_time) = self.playback.time_line().report(env.now(), env.wall_clock());
-        let facts = |running_time| SenderFacts {
-            rtp_timestamp_now: self.sink.timestamp_at(running_time),
+        let (now, wall_clock) = (env.now(), env.wall_clock());
+        let captured = self.relay.as_ref().and_then(|relay| relay.captured());
+        let (ntp, timestamp) = match captured {
+            Some(captured) => {
+                let (ntp, timestamp) = captured.report(now, wall_clock, self.sink.clock_rate());
+                (ntp, Some(timestamp))
+            }
+            None => {
+                let (ntp, running_time) = self.playback.time_line().report(now, wall_clock);
+                (ntp, running_time.map(|running_time| self.sink.timestamp_at(running_time)))
+            }
+        };
+        let facts = |rtp_timestamp_now| SenderFacts {
+            rtp_timestamp_now,
             packet_count: self.sink.packet_count(),
             octet_count: self.sink.octet_count(),
         };
-        SenderState { ntp: NtpTime::from_unix(ntp), facts: running_time.map(facts) }
+        SenderState { ntp: NtpTime::from_unix(ntp), facts: timestamp.map(facts) }
     }
 
     /// Releases timers and what the source holds in tables.

@@ -9,6 +9,7 @@ mod feedback;
 mod live_inputs;
 mod playing;
 mod receiving;
+mod relaying;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};

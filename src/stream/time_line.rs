@@ -5,7 +5,7 @@
 //! clock and goes on through pauses and seeks.
 
 use crate::frame::Frame;
-use crate::stream::live_clock::LivePlace;
+use crate::stream::live_clock::{LivePlace, Placed};
 use crate::stream::live_clocks::{LiveClockId, LiveClocks};
 use std::time::{Duration, Instant};
 
@@ -161,10 +161,7 @@ impl TimeLine {
         is_video: bool,
         ssrc: u32,
     ) -> (Duration, bool) {
-        let without_clock = (now.saturating_duration_since(self.epoch), false);
-        let Kind::Live { clock, place } = &mut self.kind else { return without_clock };
-        let Some(clock) = clocks.get_mut(*clock) else { return without_clock };
-        let placed = clock.place(place, frame, now, is_video);
+        let placed = self.place(clocks, frame, now, is_video);
         if placed.is_odd_one {
             log::warn!(
                 "stream {ssrc:08x}: its encoder's time {:?} is far from that of another track of the \
@@ -173,7 +170,7 @@ impl TimeLine {
             );
         }
         if placed.jumped {
-            let is_first = place.is_some_and(|place| place.jumps == 1);
+            let is_first = self.jumps() == 1;
             log::log!(
                 if is_first { log::Level::Info } else { log::Level::Debug },
                 "stream {ssrc:08x}: its encoder's time jumps to {:?}; RTP time goes on",
@@ -181,6 +178,29 @@ impl TimeLine {
             );
         }
         (placed.at, placed.jumped)
+    }
+
+    /// Where a frame that arrives `now` lies.
+    pub(crate) fn place(
+        &mut self,
+        clocks: &mut LiveClocks,
+        frame: &Frame,
+        now: Instant,
+        is_video: bool,
+    ) -> Placed {
+        let at = now.saturating_duration_since(self.epoch);
+        let without_clock = Placed { at, jumped: false, is_odd_one: false };
+        let Kind::Live { clock, place } = &mut self.kind else { return without_clock };
+        let Some(clock) = clocks.get_mut(*clock) else { return without_clock };
+        clock.place(place, frame, now, is_video)
+    }
+
+    /// How often the time of a live stream's encoder has jumped.
+    const fn jumps(&self) -> u64 {
+        match &self.kind {
+            Kind::Live { place: Some(place), .. } => place.jumps,
+            _ => 0,
+        }
     }
 
     /// An NTP time, as the time since the Unix epoch, and the running time that belongs to it, for

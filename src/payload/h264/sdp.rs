@@ -1,13 +1,15 @@
 //! SDP parameters of H.264 (RFC 6184 section 8.1).
 
-use super::rules::{H264Depacketizer, H264Packetizer};
+use super::rules::{H264Depacketizer, H264Packetizer, H264Rules};
 use crate::codec::CodecParameters;
 use crate::codec::h264::{nal_type, nal_unit_type};
+use crate::framer::leading::NalCodec;
 use crate::payload::depacketizer::Depacketizer;
 use crate::payload::entry::FormatEntry;
 use crate::payload::error::FormatError;
 use crate::payload::format::PayloadFormat;
-use crate::payload::key_frames::{self, KeyFrameTest};
+use crate::payload::key_frames::{self, KeyFrameTest, PayloadTest};
+use crate::payload::nal::payload_facts;
 use crate::payload::nal::sdp::{base64_list, from_base64_list};
 use crate::payload::packetizer::Packetizer;
 use crate::wire::sdp::fmtp_parameters;
@@ -116,5 +118,9 @@ impl FormatEntry for Entry {
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
         Some(key_frames::h264)
+    }
+
+    fn payload_test(&self) -> Option<PayloadTest> {
+        Some(|payload| payload_facts::<H264Rules>(NalCodec::H264, payload))
     }
 }

@@ -1,13 +1,15 @@
 //! SDP parameters of H.265 (RFC 7798 section 7.1).
 
-use super::rules::{H265Depacketizer, H265Packetizer};
+use super::rules::{H265Depacketizer, H265Packetizer, H265Rules};
 use crate::codec::CodecParameters;
 use crate::codec::h265::Sps;
+use crate::framer::leading::NalCodec;
 use crate::payload::depacketizer::Depacketizer;
 use crate::payload::entry::FormatEntry;
 use crate::payload::error::FormatError;
 use crate::payload::format::PayloadFormat;
-use crate::payload::key_frames::{self, KeyFrameTest};
+use crate::payload::key_frames::{self, KeyFrameTest, PayloadTest};
+use crate::payload::nal::payload_facts;
 use crate::payload::nal::sdp::{base64_list, from_base64_list};
 use crate::payload::packetizer::Packetizer;
 use crate::wire::sdp::fmtp_parameters;
@@ -112,5 +114,9 @@ impl FormatEntry for Entry {
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
         Some(key_frames::h265)
+    }
+
+    fn payload_test(&self) -> Option<PayloadTest> {
+        Some(|payload| payload_facts::<H265Rules>(NalCodec::H265, payload))
     }
 }

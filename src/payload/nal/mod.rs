@@ -3,6 +3,7 @@
 
 mod assembler;
 mod depacketizer;
+mod facts;
 mod packetizer;
 mod rules;
 pub(super) mod sdp;
@@ -10,5 +11,6 @@ pub(super) mod sdp;
 pub(super) mod testing;
 
 pub use depacketizer::NalDepacketizer;
+pub(super) use facts::payload_facts;
 pub use packetizer::NalPacketizer;
 pub(super) use rules::{NalRules, Structure};

@@ -35,6 +35,35 @@ pub struct ReceivedPacket<'a> {
     pub arrived_at: Instant,
 }
 
+impl<'a> ReceivedPacket<'a> {
+    /// Creates a packet that follows the previous one, without marker bit and capture time. A
+    /// program that receives packets in its own way sets the other fields that it knows.
+    ///
+    /// ```
+    /// use riverrun::rtp::ReceivedPacket;
+    /// use std::time::Instant;
+    ///
+    /// let mut packet = ReceivedPacket::new(&[0x65, 0x88], 90_000, Instant::now());
+    /// packet.marker = true;
+    /// packet.lost_before = 2;
+    /// assert!(!packet.restarted);
+    /// ```
+    pub const fn new(payload: &'a [u8], timestamp: u32, arrived_at: Instant) -> Self {
+        Self {
+            payload,
+            marker: false,
+            timestamp,
+            sequence: 0,
+            ssrc: 0,
+            lost_before: 0,
+            restarted: false,
+            pts: Duration::ZERO,
+            capture_time: None,
+            arrived_at,
+        }
+    }
+}
+
 /// What lies between two packets in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Gap {

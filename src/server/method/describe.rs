@@ -5,6 +5,7 @@ use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::find::find_presentation;
 use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::session::relayed::Demand;
 use crate::wire::rtsp::StatusCode;
 use crate::wire::rtsp::accept::accepts;
 
@@ -21,7 +22,11 @@ pub(crate) fn describe(
     }
     let url = request.request.url.as_str();
     let media_session = find_presentation(cx, request)?;
+    cx.media_sessions.note_demand(media_session, Demand::Described);
     let session = cx.media_sessions.get_mut(media_session).ok_or(StatusCode::NOT_FOUND)?;
+    if session.awaits_source() {
+        return Err(NotServed::MustWait(Awaited::Description));
+    }
     let Some(sdp) = session.describe(request.local.ip()) else {
         // It is refused when its time is over.
         return Err(NotServed::MustWait(Awaited::Description));

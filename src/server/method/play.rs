@@ -8,6 +8,7 @@ use crate::server::method::refusal::Refusal;
 use crate::server::method::seek::{SeekTo, check_moves, move_tracks};
 use crate::server::method::selection::{Selection, is_track_playing};
 use crate::session::client_media::{SessionMedia, TrackSetup, media_of, media_of_mut};
+use crate::wire::rtsp::date::UtcTime;
 use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{Range, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
@@ -52,7 +53,12 @@ pub(crate) fn play(
     let scale = scale.map(|scale| set_scale(cx, &selection, scale));
     let begin = prepare_tracks(cx, &selection);
     let end = range_end(cx, &selection, stop).map(|end| end.max(begin.npt));
-    let (range, start) = Range::in_unit_of(range.as_ref(), begin.npt, end);
+    let asked = range;
+    let (mut range, start) = Range::in_unit_of(asked.as_ref(), begin.npt, end);
+    let captured = capture_of_start(cx, &selection, (start, begin.due));
+    if let (Some(Range::Clock { .. }), Some(at)) = (asked, captured) {
+        range = Range::Clock { start: UtcTime(at), end: None };
+    }
     for (_, track) in &selection.tracks {
         if let Some(stream) = cx.streams.get_mut(track.stream).filter(|s| !s.is_shared()) {
             stream.set_range(start, stop);
@@ -68,7 +74,7 @@ pub(crate) fn play(
         answer.field("Scale", Scale(scale));
     }
     cx.name_session(answer, selection.session);
-    write_rtp_info(cx, &selection, (start, begin.due), answer);
+    write_rtp_info(cx, &selection, (start, begin.due), captured, answer);
     if let Some(session) = cx.pool.session(selection.session) {
         cx.hooks.played(&session.info());
     }
@@ -115,7 +121,10 @@ fn wanted(
         // There is nothing to go back to.
         return Err(StatusCode::GONE.into());
     }
-    // Recorded media have no universal time here.
+    // Recorded media have no universal time here. What is relayed has that of its source, and begins
+    // now, whatever the time that is asked for.
+    let tells_time = streams().any(|s| s.tells_capture_time());
+    let range = range.filter(|range| !(tells_time && matches!(range, Range::Clock { .. })));
     let (mut start, stop) = range.map_or(Some((None, None)), Range::as_npt).ok_or_else(invalid)?;
     let session = cx.media_sessions.get(selection.media_session).ok_or_else(invalid)?;
     if range.is_some() {
@@ -177,12 +186,29 @@ fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
     used
 }
 
+/// When the start of the range was captured, on the source's wall clock, if the stream is relayed and
+/// its source tells.
+fn capture_of_start(
+    cx: &Context<'_>,
+    selection: &Selection,
+    (start, due): (Duration, Duration),
+) -> Option<Duration> {
+    let now = cx.env.now();
+    selection.tracks.iter().find_map(|(_, track)| {
+        let stream = cx.streams.get(track.stream).filter(|s| s.tells_capture_time())?;
+        let joins = !is_track_playing(cx.streams, track);
+        stream.capture_time_of(stream.rtp_info(now, start, due, joins).1?)
+    })
+}
+
 /// Adds `RTP-Info` (RFC 2326 section 12.33): sequence number and timestamp of each track at the
-/// start of the range.
+/// start of the range. Where it is known when that was `captured`, the timestamps of all tracks are
+/// of that time.
 fn write_rtp_info(
     cx: &Context<'_>,
     selection: &Selection,
     (start, due): (Duration, Duration),
+    captured: Option<Duration>,
     answer: &mut Answer<'_>,
 ) {
     let session = cx.pool.session(selection.session);
@@ -192,6 +218,7 @@ fn write_rtp_info(
         let stream = cx.streams.get(track.stream)?;
         let joins = !is_track_playing(cx.streams, track);
         let (seq, rtptime) = stream.rtp_info(now, start, due, joins);
+        let rtptime = captured.and_then(|at| stream.timestamp_of_capture(at)).or(rtptime);
         let ssrc = stream.changed_ssrc();
         // The grammar wants a parameter at least.
         let is_known = seq.is_some() || rtptime.is_some();

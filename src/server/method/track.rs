@@ -251,6 +251,7 @@ fn refusal(e: &Error) -> Refusal {
         Error::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if is_out_of_descriptors(e) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Io(e) if e.kind() == io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        Error::Io(e) if e.kind() == io::ErrorKind::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
         Error::Media(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

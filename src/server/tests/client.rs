@@ -15,6 +15,7 @@ use crate::wire::rtsp::{
 };
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -73,6 +74,15 @@ pub(super) struct Rtp {
     pub(super) frame: Option<(u32, u8)>,
     /// Bytes of it on the way.
     pub(super) len: usize,
+    /// Hash of its payload.
+    pub(super) digest: u64,
+}
+
+/// A number by which payloads are compared.
+pub(super) fn digest(payload: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// An RTCP compound packet that was received.
@@ -422,6 +432,7 @@ fn read_rtp(data: &[u8], len: usize, at: Instant) -> Rtp {
         payload_type: packet.payload_type,
         frame: frame_in(packet.payload),
         len,
+        digest: digest(packet.payload),
     }
 }
 

@@ -29,6 +29,8 @@ mod outgoing;
 mod play;
 mod play_again;
 mod play_ranges;
+mod relayed;
+mod relayed_life;
 mod requests;
 mod secrets;
 mod sessions;

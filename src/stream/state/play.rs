@@ -184,6 +184,9 @@ impl StreamState {
         if self.distribution.next_part_at().is_some() {
             self.distribution.destinations_mut().wait_for_next_batch(id);
         }
+        if self.relay.as_ref().is_some_and(|relay| relay.awaits_key_frame()) {
+            self.key_frame_requests.want();
+        }
         if self.phase == Phase::Idle {
             self.phase = Phase::Playing;
             self.playback.begin(env.now(), npt);
@@ -204,6 +207,7 @@ impl StreamState {
         if self.destination(except).is_some_and(|d| d.is_playing()) {
             self.distribution.finish_for(env, context, except);
         }
+        self.send_pending(env, context);
         let destinations = self.distribution.destinations();
         if self.sink.holds_back() && !destinations.is_anyone_else_playing(except) {
             self.flush_to_all(env, context);

@@ -3,7 +3,9 @@
 use super::{Phase, StreamState};
 use crate::env::UsageEnvironment;
 use crate::frame::Frame;
+use crate::payload::PacketBuffer;
 use crate::stream::destinations::Recipients;
+use crate::stream::key_frames::FramePart;
 use crate::stream::playback::NextFrame;
 use crate::stream::send_context::SendContext;
 use std::ops::Range;
@@ -62,6 +64,12 @@ impl StreamState {
             }
             let at = if now < at { at } else { now + END_DELAY };
             self.timers.run_at(env, at);
+            return RunOutcome::Running;
+        }
+        if self.relay.is_some() {
+            // There is nothing to ask for: packets come by themselves.
+            self.greet_newcomers(env, context, sent);
+            self.send_pending(env, context);
             return RunOutcome::Running;
         }
         let mut wake_at = now;
@@ -124,6 +132,18 @@ impl StreamState {
         }
         let mut batch = context.memory.take();
         self.sink.handle_frame(frame, running_time, &mut batch);
+        self.send_packets(env, context, batch, part, frame.duration)
+    }
+
+    /// Sends a batch, and with it a report that waits for one. Returns whether there were packets.
+    pub(super) fn send_packets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+        batch: PacketBuffer,
+        part: FramePart,
+        duration: Duration,
+    ) -> bool {
         let batch = self.distribution.protect(context, batch);
         let has_packets = !batch.is_empty();
         let brings_report = has_packets && self.reports.awaits_frame();
@@ -133,7 +153,7 @@ impl StreamState {
         } else {
             &[]
         };
-        self.distribution.send_batch(env, context, batch, part, report, frame.duration);
+        self.distribution.send_batch(env, context, batch, part, report, duration);
         if brings_report {
             self.reports.begin_round(Recipients::PlayingOverUdp);
         }
@@ -206,7 +226,7 @@ impl StreamState {
     }
 
     /// Arms the timer for the next report, or the next part of this one.
-    fn wake_for_rtcp(&mut self, env: &mut UsageEnvironment) {
+    pub(super) fn wake_for_rtcp(&mut self, env: &mut UsageEnvironment) {
         if let Some(at) = self.reports.poll_timeout(env.now()) {
             self.timers.report_at(env, at);
         }
@@ -214,7 +234,7 @@ impl StreamState {
 
     /// Sends a report to newcomers that have their first packets. `sent` tells whether packets have
     /// gone out.
-    fn greet_newcomers(
+    pub(super) fn greet_newcomers(
         &mut self,
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,

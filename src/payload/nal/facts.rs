@@ -1,0 +1,143 @@
+//! [`payload_facts`]: what the payload of one packet tells of its picture (RFC 6184 section 5.6,
+//! RFC 7798 section 4.4).
+
+use super::packetizer::FU_START;
+use super::rules::{NalRules, Structure};
+use crate::framer::leading::{NalCodec, UnitFacts, unit_facts};
+use crate::payload::key_frames::PayloadFacts;
+
+/// Most NAL units of an aggregation packet that are examined.
+const MAX_AGGREGATED: usize = 64;
+/// Bytes at the beginning of a fragmented NAL unit that are examined: the type of a slice is among
+/// the first.
+const EXAMINED: usize = 24;
+
+/// Examines a payload of H.264 or H.265. Payloads of the interleaved modes tell nothing.
+pub(in crate::payload) fn payload_facts<R: NalRules>(
+    codec: NalCodec,
+    payload: &[u8],
+) -> PayloadFacts {
+    let mut facts = PayloadFacts::default();
+    let Some((header, body)) = payload.split_at_checked(R::HEADER_LEN) else { return facts };
+    match R::structure(header) {
+        Structure::Single => add(&mut facts, unit_facts(codec, payload)),
+        Structure::Aggregate => {
+            let mut rest = body;
+            for _ in 0..MAX_AGGREGATED {
+                let Some((len, behind)) = rest.split_first_chunk() else { break };
+                let len = usize::from(u16::from_be_bytes(*len));
+                let Some((nal, behind)) = behind.split_at_checked(len) else { break };
+                add(&mut facts, unit_facts(codec, nal));
+                if facts.has_picture {
+                    break;
+                }
+                rest = behind;
+            }
+        }
+        Structure::Fragment => {
+            let Some((&fu_header, body)) = body.split_first() else { return facts };
+            let nal_header = R::nal_header(header, fu_header & R::FU_TYPE);
+            let mut nal = [0; EXAMINED];
+            let len = (R::HEADER_LEN + body.len()).min(EXAMINED);
+            let Some((head, tail)) = nal.split_at_mut_checked(R::HEADER_LEN) else { return facts };
+            for (to, from) in head.iter_mut().zip(nal_header) {
+                *to = from;
+            }
+            for (to, from) in tail.iter_mut().zip(body) {
+                *to = *from;
+            }
+            let unit = unit_facts(codec, nal.get(..len).unwrap_or_default());
+            if fu_header & FU_START != 0 {
+                add(&mut facts, unit);
+            } else {
+                facts.has_picture = unit.slice;
+            }
+        }
+        Structure::Other(_) => {}
+    }
+    facts
+}
+
+const fn add(facts: &mut PayloadFacts, unit: UnitFacts) {
+    facts.can_start |= unit.key;
+    facts.has_picture |= unit.slice;
+    facts.is_intra |= unit.intra;
+    facts.has_parameter_sets |= unit.sets;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::h264::H264Rules;
+    use crate::payload::h265::H265Rules;
+
+    const SPS: &[u8] = &[0x67, 66, 0, 10];
+    const PPS: &[u8] = &[0x68, 1];
+    const IDR: &[u8] = &[0x65, 0x88, 0x80];
+    const I_SLICE: &[u8] = &[0x41, 0b1000_1000, 0x80];
+    const P_SLICE: &[u8] = &[0x41, 0b1001_1010, 0x80];
+
+    fn h264(payload: &[u8]) -> PayloadFacts {
+        payload_facts::<H264Rules>(NalCodec::H264, payload)
+    }
+
+    fn h265(payload: &[u8]) -> PayloadFacts {
+        payload_facts::<H265Rules>(NalCodec::H265, payload)
+    }
+
+    fn aggregate(header: &[u8], nals: &[&[u8]]) -> Vec<u8> {
+        let mut payload = header.to_vec();
+        for nal in nals {
+            payload.extend((nal.len() as u16).to_be_bytes());
+            payload.extend_from_slice(nal);
+        }
+        payload
+    }
+
+    const NONE: PayloadFacts = PayloadFacts {
+        can_start: false,
+        has_picture: false,
+        is_intra: false,
+        has_parameter_sets: false,
+    };
+
+    #[test]
+    fn h264_payloads_of_every_structure() {
+        let key = PayloadFacts { can_start: true, has_picture: true, is_intra: true, ..NONE };
+        let other = PayloadFacts { has_picture: true, ..NONE };
+        let sets = PayloadFacts { has_parameter_sets: true, ..NONE };
+        assert_eq!(h264(IDR), PayloadFacts { is_intra: h264(IDR).is_intra, ..key });
+        assert_eq!(h264(P_SLICE), other);
+        assert_eq!(h264(I_SLICE), PayloadFacts { is_intra: true, ..other });
+        assert_eq!((h264(SPS), h264(PPS), h264(&[9, 0xf0])), (sets, NONE, NONE));
+        assert!(h264(&[6, 6, 1, 0x84, 0x80]).can_start, "a recovery point");
+        let all = h264(&aggregate(&[0x78], &[SPS, PPS, IDR]));
+        assert!(all.can_start && all.has_picture && all.has_parameter_sets);
+        let cut = aggregate(&[0x78], &[SPS, PPS, IDR]);
+        assert_eq!(h264(&cut[..cut.len() - 1]), sets, "what does not fit counts for nothing");
+        // FU-A: only the beginning decides.
+        assert!(h264(&[0x7c, 0x85, 0x88, 0x80]).can_start);
+        assert_eq!(h264(&[0x7c, 0x05, 0x88, 0x80]), other);
+        assert_eq!(h264(&[0x5c, 0x81, 0b1001_1010, 0x80]), other);
+        assert!(h264(&[0x5c, 0x81, 0b1000_1000, 0x80]).is_intra);
+        for nothing in [&[][..], &[0x7c], &[0x78], &[0x78, 0, 9, 0x65], &[0x1e, 1, 2, 3]] {
+            assert_eq!(h264(nothing), NONE, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn h265_payloads_of_every_structure() {
+        let vps: &[u8] = &[32 << 1, 1, 7];
+        let idr: &[u8] = &[19 << 1, 1, 0x80];
+        assert!(h265(idr).can_start && h265(&[21 << 1, 1, 0x80]).can_start);
+        assert!(h265(vps).has_parameter_sets && h265(&[33 << 1, 1, 7]).has_parameter_sets);
+        let trail = h265(&[1 << 1, 1, 0x80]);
+        assert!(trail.has_picture && !trail.can_start);
+        let all = h265(&aggregate(&[48 << 1, 1], &[vps, idr]));
+        assert!(all.can_start && all.has_parameter_sets);
+        assert!(h265(&[49 << 1, 1, 0x80 | 19, 0x80]).can_start);
+        let inner = h265(&[49 << 1, 1, 19, 0x80]);
+        assert!(inner.has_picture && !inner.can_start);
+        assert_eq!(h265(&[19 << 1]), NONE);
+    }
+}

@@ -1,0 +1,272 @@
+//! [`RelayedTrack`]: a track whose packets are passed on, as its source describes it.
+
+use crate::codec::{CodecParameters, OtherCodec};
+use crate::error::Error;
+use crate::ids::InputId;
+use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
+use crate::payload::{FormatError, FormatRegistry, PayloadFormat};
+use crate::session::subsession::{StreamFactory, StreamRequest};
+use crate::wire::sdp::{MediaDescription, fmtp_parameters};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+
+/// All formats are described word for word as the source does it.
+static FORMATS: FormatRegistry = FormatRegistry::opaque();
+
+/// Attributes of the source's description that are passed on to viewers. All others concern the
+/// source's own transport, or are written by the server.
+const PASSED_ON: [&str; 9] = [
+    "cliprect",
+    "framerate",
+    "framesize",
+    "imageattr",
+    "lang",
+    "maxptime",
+    "ptime",
+    "x-dimensions",
+    "x-framerate",
+];
+
+/// Format parameters of video that may change while viewers watch: they describe the parameter sets,
+/// which the stream brings with its next key frame.
+const MAY_CHANGE: [&str; 6] = [
+    "profile-level-id",
+    "sprop-parameter-sets",
+    "sprop-vps",
+    "sprop-sps",
+    "sprop-pps",
+    "sprop-level-parameter-sets",
+];
+
+/// A track of a [relayed stream](crate::server::RtspServer::add_relayed_stream): its payload format,
+/// known or unknown to this crate, as its source describes it.
+///
+/// ```
+/// use riverrun::server::RelayedTrack;
+/// use riverrun::wire::sdp::SessionDescription;
+///
+/// let sdp = b"v=0\r\nm=video 0 RTP/AVP 35\r\na=rtpmap:35 X-NEW/90000\r\na=fmtp:35 depth=10\r\n";
+/// let sdp = SessionDescription::parse(sdp)?;
+/// let track = RelayedTrack::from_media(&sdp.media[0])?;
+/// assert_eq!((&*track.format().encoding_name, track.format().payload_type), ("X-NEW", 35));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayedTrack {
+    format: PayloadFormat,
+    bandwidth_kbps: Option<u32>,
+    /// Further lines for viewers.
+    lines: String,
+}
+
+impl RelayedTrack {
+    /// Creates a track of `format`. Its payload type is that of the source; viewers get one of the
+    /// server's.
+    pub const fn new(format: PayloadFormat) -> Self {
+        Self { format, bandwidth_kbps: None, lines: String::new() }
+    }
+
+    /// Creates a track from its description by the source: its first payload type with a format,
+    /// its bandwidth, and those attributes that concern viewers too, such as `framerate`.
+    ///
+    /// # Errors
+    /// None of the payload types is described.
+    pub fn from_media(media: &MediaDescription) -> Result<Self, FormatError> {
+        let mut track = Self::new(FORMATS.format_in(media)?);
+        let bandwidth = media.bandwidths.iter().find(|b| b.kind.eq_ignore_ascii_case("AS"));
+        track.bandwidth_kbps = bandwidth.and_then(|b| u32::try_from(b.value).ok());
+        for attribute in &media.attributes {
+            let is_passed_on =
+                PASSED_ON.iter().any(|name| attribute.name.eq_ignore_ascii_case(name));
+            if is_passed_on && attribute.value.as_ref().is_some_and(|value| !value.is_empty()) {
+                track.lines.push_str(&attribute.to_string());
+            }
+        }
+        Ok(track)
+    }
+
+    /// Sets the bandwidth in kbit/s that viewers are told (SDP `b=AS`); RTCP intervals depend on it.
+    pub const fn with_bandwidth_kbps(mut self, kbps: u32) -> Self {
+        self.bandwidth_kbps = Some(kbps);
+        self
+    }
+
+    /// Returns the payload format.
+    pub const fn format(&self) -> &PayloadFormat {
+        &self.format
+    }
+
+    /// Returns whether viewers of this track can go on with the packets of the other: it has the same
+    /// codec with the same parameters, except those that H.264 and H.265 bring in the stream.
+    pub fn has_codec_of(&self, other: &Self) -> bool {
+        let (one, two) = (&self.format, &other.format);
+        let is_video = one.media == "video";
+        let parameters = |format: &PayloadFormat| {
+            let fmtp = format.fmtp.as_deref().unwrap_or_default();
+            let all = fmtp_parameters(fmtp)
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .filter(|(name, _)| !is_video || !MAY_CHANGE.contains(&&**name));
+            let mut all: Vec<_> = all.collect();
+            all.sort_unstable();
+            all
+        };
+        one.media == two.media
+            && one.encoding_name.eq_ignore_ascii_case(&two.encoding_name)
+            && one.clock_rate == two.clock_rate
+            && one.channels.unwrap_or(1) == two.channels.unwrap_or(1)
+            && parameters(one) == parameters(two)
+    }
+
+    /// Checks that the track can be described to viewers.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.codec().check()
+    }
+
+    fn codec(&self) -> CodecParameters {
+        let PayloadFormat { media, payload_type: _, encoding_name, clock_rate, channels, fmtp } =
+            self.format.clone();
+        CodecParameters::Other(OtherCodec { media, encoding_name, clock_rate, channels, fmtp })
+    }
+}
+
+impl From<PayloadFormat> for RelayedTrack {
+    fn from(format: PayloadFormat) -> Self {
+        Self::new(format)
+    }
+}
+
+/// Makes the streams of a relayed track. Without a track: of one whose source has not been described
+/// yet.
+#[derive(Debug)]
+pub(super) struct RelayedFactory {
+    pub(super) track: Option<(RelayedTrack, InputId)>,
+    pub(super) payload_type: u8,
+}
+
+impl StreamFactory for RelayedFactory {
+    fn parameters(&self) -> Option<CodecParameters> {
+        Some(self.track.as_ref()?.0.codec())
+    }
+
+    fn dynamic_payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    fn formats(&self) -> &FormatRegistry {
+        &FORMATS
+    }
+
+    fn create_new_stream_source(
+        &mut self,
+        _: &StreamRequest,
+        _: &mut SourceContext<'_>,
+    ) -> Result<Box<dyn FramedSource>, Error> {
+        match self.track {
+            Some(_) => Ok(Box::new(NoFrames)),
+            None => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+        }
+    }
+
+    fn aux_sdp_line(&self) -> Option<String> {
+        let (track, _) = self.track.as_ref()?;
+        let source = format!(":{} ", track.format.payload_type);
+        // The payload type is the server's.
+        let own = format!(":{} ", self.payload_type_of(track));
+        let lines = track.lines.lines().map(|line| match line.split_once(&source) {
+            Some((name, rest)) if !name.contains(':') => format!("{name}{own}{rest}\r\n"),
+            _ => format!("{line}\r\n"),
+        });
+        Some(lines.collect()).filter(|lines: &String| !lines.is_empty())
+    }
+
+    fn live_input(&self) -> Option<InputId> {
+        self.track.as_ref().map(|(_, input)| *input)
+    }
+
+    fn bandwidth_kbps(&self) -> Option<u32> {
+        self.track.as_ref()?.0.bandwidth_kbps
+    }
+
+    fn revision(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        let (track, _) = self.track.as_ref()?;
+        (&track.format.encoding_name, &track.format.fmtp, track.format.clock_rate)
+            .hash(&mut hasher);
+        (track.format.channels, track.bandwidth_kbps, &track.lines).hash(&mut hasher);
+        Some(hasher.finish())
+    }
+}
+
+impl RelayedFactory {
+    fn payload_type_of(&self, track: &RelayedTrack) -> u8 {
+        let format = FORMATS.format(&track.codec(), self.payload_type);
+        format.map_or(self.payload_type, |format| format.payload_type)
+    }
+}
+
+/// The source of a stream whose packets come by themselves.
+struct NoFrames;
+
+impl FramedSource for NoFrames {
+    fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+        FramePoll::Pending(Wait::Input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::sdp::SessionDescription;
+
+    fn track(media: &str) -> RelayedTrack {
+        let sdp = SessionDescription::parse(format!("v=0\r\n{media}").as_bytes()).unwrap();
+        RelayedTrack::from_media(&sdp.media[0]).unwrap()
+    }
+
+    #[test]
+    fn what_concerns_viewers_is_passed_on_under_our_own_payload_type() {
+        let source = track(
+            "m=video 0 RTP/AVP 26\r\nb=AS:4000\r\na=control:x/trackID=0\r\na=framesize:26 640-480\r\n\
+             a=framerate:25\r\na=range:npt=0-\r\na=ssrc:7 cname:x\r\na=recvonly\r\na=ptime:\r\n",
+        );
+        let (id, payload_type) = (InputId::from_raw(crate::arena::RawId::default()), 99);
+        let factory = RelayedFactory { track: Some((source.clone(), id)), payload_type };
+        let lines = "a=framesize:26 640-480\r\na=framerate:25\r\n";
+        assert_eq!(factory.aux_sdp_line().as_deref(), Some(lines), "JPEG has a number of its own");
+        assert_eq!(factory.bandwidth_kbps(), Some(4000));
+        let format = factory.payload_format().unwrap();
+        assert_eq!((&*format.encoding_name, format.payload_type), ("JPEG", 26));
+        let other = track(
+            "m=video 0 RTP/AVP 97\r\na=rtpmap:97 VP9/90000\r\na=fmtp:97 profile-id=2\r\n\
+             a=framesize:97 640-480\r\n",
+        );
+        let factory = RelayedFactory { track: Some((other, id)), payload_type };
+        assert_eq!(factory.aux_sdp_line().as_deref(), Some("a=framesize:99 640-480\r\n"));
+        let format = factory.payload_format().unwrap();
+        assert_eq!((format.payload_type, format.fmtp.as_deref()), (99, Some("profile-id=2")));
+    }
+
+    #[test]
+    fn a_codec_is_the_same_though_its_parameter_sets_differ() {
+        let h264 = |fmtp: &str| {
+            track(&format!(
+                "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 {fmtp}\r\n"
+            ))
+        };
+        let one = h264("packetization-mode=1;sprop-parameter-sets=Z0I,aM4");
+        let two =
+            h264("profile-level-id=42C01E; packetization-mode=1; sprop-parameter-sets=Z0L,aM5");
+        assert!(one.has_codec_of(&two));
+        assert!(!one.has_codec_of(&h264("packetization-mode=2")));
+        let sound = |rest: &str| track(&format!("m=audio 0 RTP/AVP {rest}"));
+        let aac = |config| {
+            sound(&format!(
+                "96\r\na=rtpmap:96 MPEG4-GENERIC/48000/2\r\na=fmtp:96 config={config}\r\n"
+            ))
+        };
+        assert!(aac("1190").has_codec_of(&aac("1190")) && !aac("1190").has_codec_of(&aac("1210")));
+        assert!(sound("0\r\n").has_codec_of(&sound("99\r\na=rtpmap:99 pcmu/8000/1\r\n")));
+        assert!(!sound("0\r\n").has_codec_of(&sound("8\r\n")));
+        assert!(!aac("1190").has_codec_of(&one));
+    }
+}

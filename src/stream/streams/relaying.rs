@@ -1,0 +1,58 @@
+//! Streams that pass packets on. They are found by the live input of their track.
+
+use super::Streams;
+use crate::env::UsageEnvironment;
+use crate::ids::InputId;
+use crate::rtp::ReceivedPacket;
+use crate::rtsp::connections::Connections;
+use crate::stream::send_context::SendContext;
+use crate::stream::state::StreamState;
+
+impl Streams {
+    /// Hands the next packet of a track to the streams that pass it on. Returns whether there are
+    /// any; their packets go out when [`send_relayed`](Self::send_relayed) is called.
+    pub(crate) fn relay(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+        packet: &ReceivedPacket<'_>,
+    ) -> bool {
+        self.with_streams_of(env, connections, id, |s, env, cx| s.relay(env, cx, packet))
+    }
+
+    /// Sends the packets of a track that were handed over in this turn.
+    pub(crate) fn send_relayed(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+    ) {
+        self.with_streams_of(env, connections, id, |s, env, cx| s.send_relayed(env, cx));
+    }
+
+    /// The source of a track is away, begins anew, or is another one.
+    pub(crate) fn begin_source_anew(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+    ) {
+        self.with_streams_of(env, connections, id, |s, env, cx| s.begin_source_anew(env, cx));
+    }
+
+    fn with_streams_of(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: InputId,
+        mut f: impl FnMut(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>),
+    ) -> bool {
+        let mut last = None;
+        while let Some(stream) = self.inputs.stream_behind(id, last) {
+            last = Some(stream);
+            self.with_stream(env, connections, stream, &mut f);
+        }
+        last.is_some()
+    }
+}
