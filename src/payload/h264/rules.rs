@@ -51,6 +51,10 @@ impl NalRules for H264Rules {
         }
     }
 
+    fn is_slice(nal: &[u8]) -> bool {
+        matches!(nal_unit_type(nal), nal_type::SLICE..=nal_type::IDR)
+    }
+
     /// Section 5.7: F is set if it is set in any NAL unit, NRI is the maximum.
     fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2] {
         let (forbidden, nri) = nals.fold((0, 0), |(forbidden, nri), nal| {

@@ -1,6 +1,6 @@
 //! [`H265Rules`]: RFC 7798 section 4.4.
 
-use crate::codec::h265::{is_irap, nal_unit_type};
+use crate::codec::h265::{is_irap, is_vcl, nal_unit_type};
 use crate::payload::nal::{NalDepacketizer, NalPacketizer, NalRules, Structure};
 
 /// Types of payload structures (RFC 7798 section 4.4).
@@ -43,6 +43,10 @@ impl NalRules for H265Rules {
 
     fn starts_decoding(nal: &[u8]) -> bool {
         is_irap(nal_unit_type(nal))
+    }
+
+    fn is_slice(nal: &[u8]) -> bool {
+        is_vcl(nal_unit_type(nal))
     }
 
     /// Section 4.4.2: F is set if it is set in any NAL unit, LayerId and TID are the lowest.

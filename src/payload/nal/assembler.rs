@@ -10,9 +10,21 @@ const MAX_ACCESS_UNIT: usize = 16 << 20;
 /// Most bytes that are allocated for a frame before they have come.
 const MAX_AHEAD: usize = 32 << 10;
 
-/// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP; otherwise whether
-/// decoding can start with its access unit.
-pub(super) type Classify = fn(&[u8]) -> Option<bool>;
+/// Bytes at the beginning of a slice that are searched for a start code: a header, and what may
+/// precede the header that belongs to the slice.
+const SLICE_START: usize = 8;
+
+/// What a depacketizer needs to know of a NAL unit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NalClass {
+    /// Whether decoding can start with its access unit.
+    pub(super) key: bool,
+    /// Whether it is a slice of a picture.
+    pub(super) is_slice: bool,
+}
+
+/// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP.
+pub(super) type Classify = fn(&[u8]) -> Option<NalClass>;
 
 /// Assembles access units in Annex B form.
 #[derive(Debug, Default)]
@@ -64,7 +76,7 @@ impl Assembler {
     /// them.
     pub(super) fn push_nal(&mut self, nal: &[u8], classify: Classify) {
         self.drop_fragment();
-        if annexb::find_start_code(nal, 0).is_some() {
+        if has_start_code(nal, classify(nal)) {
             self.push_byte_stream(nal, classify);
         } else {
             self.push_one(nal, classify);
@@ -72,13 +84,13 @@ impl Assembler {
     }
 
     fn push_one(&mut self, nal: &[u8], classify: Classify) {
-        let Some(key) = classify(nal) else { return self.note_damage() };
+        let Some(class) = classify(nal) else { return self.note_damage() };
         if self.is_full(nal.len()) {
             return;
         }
         self.push_start_code();
         self.bytes.extend_from_slice(nal);
-        self.key |= key;
+        self.key |= class.key;
     }
 
     /// Appends bytes with start codes in them: no NAL unit contains one (section 7.4.1.1 of the
@@ -131,8 +143,8 @@ impl Assembler {
     pub(super) fn end_fragment(&mut self, classify: Classify) {
         let Some(start) = self.fragment.take() else { return };
         let nal = self.bytes.get(start + annexb::START_CODE.len()..).unwrap_or_default();
-        let key = classify(nal).filter(|_| annexb::find_start_code(nal, 0).is_none());
-        if let Some(key) = key {
+        let class = classify(nal);
+        if let Some(NalClass { key, .. }) = class.filter(|_| !has_start_code(nal, class)) {
             self.key |= key;
             return;
         }
@@ -200,4 +212,14 @@ impl Assembler {
         }
         full
     }
+}
+
+/// Whether a NAL unit of this class is in fact several with start codes between them, or begins with a
+/// start code. Slices, which are nearly all of a stream, are searched at their beginning alone:
+/// what may follow a slice in its access unit is another slice of the same kind, and both are given
+/// out with the start code between them.
+fn has_start_code(nal: &[u8], class: Option<NalClass>) -> bool {
+    let is_slice = class.is_some_and(|class| class.is_slice);
+    let searched = if is_slice { nal.get(..SLICE_START).unwrap_or(nal) } else { nal };
+    annexb::find_start_code(searched, 0).is_some()
 }

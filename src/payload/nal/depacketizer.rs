@@ -1,6 +1,6 @@
 //! [`NalDepacketizer`]: RFC 6184 sections 5.6 to 5.8, RFC 7798 section 4.4.
 
-use super::assembler::Assembler;
+use super::assembler::{Assembler, NalClass};
 use super::packetizer::{FU_END, FU_START, header};
 use super::rules::{NalRules, Structure};
 use crate::payload::depacketizer::{DepacketizedFrames, Depacketizer, RtpPayload};
@@ -98,8 +98,8 @@ fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], Pars
 }
 
 /// See [`Classify`](super::assembler::Classify).
-fn classify<R: NalRules>(nal: &[u8]) -> Option<bool> {
-    R::is_nal(nal).then(|| R::starts_decoding(nal))
+fn classify<R: NalRules>(nal: &[u8]) -> Option<NalClass> {
+    R::is_nal(nal).then(|| NalClass { key: R::starts_decoding(nal), is_slice: R::is_slice(nal) })
 }
 
 /// Whether bytes are empty or all zero.

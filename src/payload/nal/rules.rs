@@ -41,6 +41,9 @@ pub trait NalRules: fmt::Debug + 'static {
     /// Returns whether decoding can start with the access unit of this NAL unit.
     fn starts_decoding(nal: &[u8]) -> bool;
 
+    /// Returns whether the NAL unit is a slice of a picture.
+    fn is_slice(nal: &[u8]) -> bool;
+
     /// Returns the header of an aggregation packet with these NAL units.
     fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2];
 
