@@ -71,7 +71,8 @@ impl World {
         let from = format!("{host}:0").parse().unwrap();
         let stream =
             TcpStream::connect_from(&mut self.env, Some(from), to.parse().unwrap()).unwrap();
-        let opener = Opener { local: host.parse().ok(), ..opener };
+        let mut opener = opener;
+        opener.local = host.parse().ok();
         let carrier = opener.wrap(&mut self.env, stream).unwrap();
         let tunnel = HttpTunnel::new(carrier, opener, ("10.0.0.1", "/film"), "c00c1e");
         self.clients.push(Client::new(tunnel, from));
