@@ -45,6 +45,7 @@
 //! * [`codec`]: facts read from bitstreams (parameter sets, frame headers).
 //! * [`framer`]: byte stream → [`Frame`]s.
 //! * [`payload`]: RTP payload formats, packetizer, depacketizer and SDP, and their registry.
+//! * `description`: media sessions as their description (SDP) states them, read with tolerance.
 //! * [`rtp`]: RTP and RTCP machines; time and bytes in, actions out.
 //! * [`media`]: sources, filters, queues, live input, files in and out.
 //! * [`env`](mod@env): the event loop, the only place that names mio; [`net`]: sockets, byte
@@ -194,6 +195,7 @@ pub mod client;
 pub mod codec;
 #[doc = include_str!("coming_from_live555.md")]
 pub mod coming_from_live555 {}
+mod description;
 pub mod env;
 pub mod error;
 pub mod frame;

@@ -55,7 +55,6 @@ mod config;
 mod dialer;
 mod event;
 mod keys;
-mod media_session;
 mod player;
 pub mod requests;
 mod rtsp_client;
@@ -66,13 +65,13 @@ mod server_address;
 mod track;
 mod transport;
 
-pub use authenticator::AuthSchemes;
-pub use config::RtspClientConfig;
-pub use event::{ClientEvent, Disconnection, RequestFailure, RequestId};
-pub use media_session::{
+pub use crate::description::{
     ContentFacts, KeyAttributes, MediaKind, MediaSession, MediaSessionError, MediaSubsession,
     MulticastGroup, PlayStart, RtpProfile, TrackChoice,
 };
+pub use authenticator::AuthSchemes;
+pub use config::RtspClientConfig;
+pub use event::{ClientEvent, Disconnection, RequestFailure, RequestId};
 pub use player::{
     Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, PlayerOutput, ReconnectPolicy,
     ServerFacts,

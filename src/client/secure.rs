@@ -1,6 +1,6 @@
 //! SRTP of a client: the keys that the server states, and those of the client's choice (RFC 4567).
 
-use crate::client::media_session::MediaSubsession;
+use crate::description::MediaSubsession;
 use crate::env::UsageEnvironment;
 use crate::rtp::srtp::keys::{MAX_MATERIAL, MasterKey};
 use crate::rtp::srtp::transform::DerivedKeys;

@@ -3,10 +3,10 @@
 
 use crate::arena::RawId;
 use crate::client::keys::{KEY_RTCP, KEY_RTP, KEY_TRACK};
-use crate::client::media_session::PlayStart;
 use crate::client::rtsp_client::{InterleavedPacket, RtspClient};
 use crate::client::sender_check::SenderCheck;
 use crate::client::transport::{Chosen, MediaTransport, SetupTransport};
+use crate::description::PlayStart;
 use crate::env::{EventKey, MediumHandle, Timer, UsageEnvironment};
 use crate::receive::Sockets;
 use crate::rtp::rtcp::NtpTime;

@@ -1,6 +1,6 @@
 //! What a client asks for in `Transport`, and what the server made of it (RFC 2326 section 12.39).
 
-use crate::client::media_session::RtpProfile;
+use crate::description::RtpProfile;
 use crate::wire::Oddities;
 use crate::wire::rtsp::{Delivery, Protocol, TransportSpec};
 use std::fmt;

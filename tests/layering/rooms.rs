@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("codec", &["wire"]),
     ("framer", &["codec"]),
     ("payload", &["framer"]),
+    ("description", &["payload"]),
     ("rtp", &["payload"]),
     ("media", &["rtp"]),
     // The event loop and its sockets know of no protocol.
@@ -25,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", &["env"]),
     ("receive", &["media", "net"]),
     ("rtsp", &["wire", "net", "warned"]),
-    ("client", &["rtsp", "receive"]),
+    ("client", &["rtsp", "receive", "description"]),
     ("stream", &["rtsp", "media"]),
     ("session", &["stream"]),
     ("provide", &["session"]),

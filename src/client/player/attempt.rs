@@ -2,7 +2,6 @@
 
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
-use crate::client::media_session::{ContentFacts, MediaSession};
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
 use crate::client::player::phase::{KeepAlive, Phase};
@@ -11,6 +10,7 @@ use crate::client::player::session::ServerSessions;
 use crate::client::requests;
 use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
+use crate::description::{ContentFacts, MediaSession};
 use crate::env::UsageEnvironment;
 use crate::wire::rtsp::{Method, Response, StatusCode};
 use crate::wire::url::{Redacted, RtspUrl};

@@ -1,11 +1,11 @@
 //! [`PlayerConfig`]: how a player behaves.
 
 use crate::client::config::RtspClientConfig;
-use crate::client::media_session::TrackChoice;
 use crate::client::requests::PlayParameters;
 #[cfg(feature = "srtp")]
 use crate::client::secure::SrtpClientConfig;
 use crate::client::transport::TransportPolicy;
+use crate::description::TrackChoice;
 use crate::error::Error;
 use crate::payload::FormatRegistry;
 use crate::rtp::receiver::KeyFrameMessage;

@@ -1,9 +1,9 @@
 //! [`PlayerEvent`]: the events of a player.
 
 use crate::client::event::{Disconnection, RequestFailure};
-use crate::client::media_session::MediaSession;
 use crate::client::track::PlayedTrack;
 use crate::client::transport::MediaTransport;
+use crate::description::MediaSession;
 use crate::rtp::{ReceivedFrame, ReceivedPacket, SourceEvent};
 use crate::wire::rtsp::{Method, Range, StatusCode};
 use std::fmt;

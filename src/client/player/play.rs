@@ -3,13 +3,13 @@
 
 use crate::client::back_channel::BACK_CHANNEL_TAG;
 use crate::client::event::RequestId;
-use crate::client::media_session::{MediaSubsession, PlayStart};
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerError, PlayerEvent};
 use crate::client::player::phase::{Phase, Starting, Watch};
 use crate::client::requests::{self, PlayParameters, position};
 use crate::client::track::Track;
 use crate::client::transport::MediaTransport;
+use crate::description::{MediaSubsession, PlayStart};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::rtp::SessionClock;

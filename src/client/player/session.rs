@@ -1,6 +1,6 @@
 //! [`ServerSessions`]: the server's side of an attempt to play (RFC 2326 section 12.37).
 
-use crate::client::media_session::MediaSession;
+use crate::description::MediaSession;
 use crate::wire::Oddities;
 use crate::wire::rtsp::{SessionHeader, StatusCode};
 use std::time::Duration;

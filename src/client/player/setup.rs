@@ -2,7 +2,6 @@
 
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::Disconnection;
-use crate::client::media_session::{MediaSubsession, RtpProfile};
 use crate::client::player::Player;
 use crate::client::player::config::PlayerOutput;
 use crate::client::player::event::{PlayerError, PlayerEvent};
@@ -14,6 +13,7 @@ use crate::client::transport::{
     Chosen, SetupTransport, TransportPolicy, multicast_request, protocol_of, tcp_request,
     udp_request,
 };
+use crate::description::{MediaSubsession, RtpProfile};
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::net::{MulticastInterface, with_port};

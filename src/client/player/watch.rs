@@ -2,13 +2,13 @@
 
 use crate::arena::RawId;
 use crate::client::keys::KEY_PLAYER;
-use crate::client::media_session::MediaKind;
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError};
 use crate::client::player::phase::{Phase, Watch};
 use crate::client::requests;
 use crate::client::track::Track;
 use crate::client::transport::{MediaTransport, TransportPolicy};
+use crate::description::MediaKind;
 use crate::env::{EventKey, UsageEnvironment};
 use crate::wire::rtsp::Method;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! [`MediaSession`]: what a server describes, as a client reads it (RFC 2326 section C, RFC 4566).
+//! [`MediaSession`]: what a server describes, or a client that publishes announces, as the other end
+//! reads it (RFC 2326 section C, RFC 4566).
 //!
 //! Nothing but the lack of media is an error. What is odd in a description is put right where its
 //! meaning is clear, and told.
