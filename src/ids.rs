@@ -29,6 +29,9 @@ pub enum OfInput {}
 /// Marker type for ids of relayed streams.
 #[derive(Debug)]
 pub enum OfRelayedStream {}
+/// Marker type for ids of publications.
+#[derive(Debug)]
+pub(crate) enum OfPublication {}
 
 /// The id of an RTSP connection in its server.
 pub type ConnectionId = Id<OfConnection>;
@@ -44,6 +47,17 @@ pub type MediaSessionId = Id<OfMediaSession>;
 pub type InputId = Id<OfInput>;
 /// The id of a relayed stream in its server.
 pub type RelayedStreamId = Id<OfRelayedStream>;
+/// The id of a publication in its server.
+pub(crate) type PublicationId = Id<OfPublication>;
+
+/// The owner of what arrives from an address or on an interleaved channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PacketOwner {
+    /// A destination of a stream: its client reports on what it is sent.
+    Destination(StreamId, DestinationId),
+    /// A track of a publication: its client sends media.
+    Published(PublicationId, usize),
+}
 
 /// Kinds of the server's events ([`EventKey::kind`](crate::env::EventKey)).
 pub(crate) const KEY_LISTENER: u32 = 1;
@@ -60,3 +74,5 @@ pub(crate) const KEY_CATCH_UP: u32 = 11;
 pub(crate) const KEY_ENDINGS: u32 = 12;
 pub(crate) const KEY_RELAYED: u32 = 13;
 pub(crate) const KEY_RELAYED_PACKETS: u32 = 14;
+pub(crate) const KEY_PUBLICATION: u32 = 15;
+pub(crate) const KEY_PUBLISHED_STREAMS: u32 = 16;

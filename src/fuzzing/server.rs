@@ -8,8 +8,8 @@ use crate::frame::{Frame, FrameFlags};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
 use crate::net::{TcpStream, UdpSocket};
 use crate::server::{
-    IncomingPacket, OnDemandServerMediaSubsession, RtspServer, ServerConfig, ServerHooks,
-    ServerMediaSession, StreamFactory, StreamRequest,
+    IncomingPacket, OnDemandServerMediaSubsession, PublishPolicy, RtspServer, SecondPublisher,
+    ServerConfig, ServerHooks, ServerMediaSession, StreamFactory, StreamRequest,
 };
 use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
@@ -23,6 +23,16 @@ const SERVER: SocketAddr = SocketAddr::new(HOST, 554);
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const CLIENTS: usize = 4;
 const NAMES: [&str; 4] = ["a", "b", "c", "track1"];
+/// What is published: the first name is taken.
+const PUBLISHED: [&str; 4] = ["a", "p", "p/q", "track1/p"];
+/// What publishers announce.
+const ANNOUNCED: [&str; 4] = [
+    "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:streamid=0\r\n\
+     m=audio 0 RTP/AVP 0\r\na=control:streamid=1\r\n",
+    "v=0\r\nm=video 0 RTP/AVPF 96\r\na=rtpmap:96 X-NEW/90000\r\na=rtcp-fb:96 nack pli\r\n",
+    "m=audio 5004 RTP/AVP 96 0\r\na=control:rtsp://10.0.0.1/p/streamid=1\r\n",
+    "",
+];
 /// Where clients listen for media.
 const CLIENT_PORT: u16 = 5000;
 
@@ -142,6 +152,13 @@ impl World {
             ..ServerConfig::default()
         };
         config.pool.max_sessions = usize::from(options >> 1 & 7);
+        config.publish.policy = PublishPolicy::Anybody;
+        config.publish.max_publishers = 2;
+        config.publish.max_tracks = 3;
+        config.publish.kept_for = Duration::from_secs(5);
+        if options & 2 != 0 {
+            config.publish.second = SecondPublisher::TakeOver;
+        }
         if options & 32 != 0 {
             config.udp_ports = crate::server::UdpPorts::Shared { port: 0 };
         }
@@ -333,6 +350,10 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
         let len = usize::from(r.u8("length").unwrap_or(0) % most).min(r.remaining().len());
         r.take(len, "bytes").unwrap_or_default()
     };
+    if what & 128 != 0 {
+        let name = pick(PUBLISHED, with >> 2);
+        return publish(world, (what, with), (i, name), bytes(255));
+    }
     match what % 16 {
         0 => world.connect(i),
         1 => world.close(i),
@@ -378,6 +399,67 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
             }
         }
         _ => change(world, with, path),
+    }
+    if what & 32 != 0 {
+        world.run(Duration::from_millis(30));
+    }
+}
+
+/// What publishers and their viewers do: requests, and packets in a connection or over UDP.
+fn publish(world: &mut World, (what, with): (u8, u8), (i, name): (usize, &str), bytes: &[u8]) {
+    const TRANSPORTS: [&str; 4] = [
+        "RTP/AVP;unicast;client_port=5000-5001;mode=record",
+        "RTP/AVP/TCP;unicast;interleaved=2-3;mode=\"RECORD\"",
+        "RTP/AVP/TCP;unicast;mode=receive",
+        "RTP/AVP;unicast;client_port=5000-5000",
+    ];
+    let choice = usize::from(with >> 6);
+    let track = format!("{name}/streamid={}", with >> 4 & 1);
+    let aggregate = if with & 32 == 0 { name } else { &track };
+    match what % 8 {
+        0 | 1 => {
+            let own = String::from_utf8_lossy(bytes);
+            let known = ANNOUNCED.get(choice).copied().unwrap_or_default();
+            let sdp = if known.is_empty() { &*own } else { known };
+            let header = format!("Content-Length: {}\r\n", sdp.len());
+            if what & 16 != 0 {
+                if let Some(client) = world.clients.get_mut(i) {
+                    client.session.clear();
+                }
+            }
+            world.request(i, "ANNOUNCE", name, &header);
+            world.send(i, sdp.as_bytes());
+        }
+        2 => {
+            let transport = TRANSPORTS.get(choice).copied().unwrap_or_default();
+            world.request(i, "SETUP", &track, &format!("Transport: {transport}\r\n"));
+        }
+        3 => {
+            let track = format!("{name}/track{}", 1 + (with >> 4 & 1));
+            let transport = "Transport: RTP/AVP/TCP;unicast\r\n";
+            world.request(i, "SETUP", &track, transport);
+        }
+        4 => world.request(i, "RECORD", aggregate, ""),
+        5 => {
+            let methods = ["PAUSE", "TEARDOWN", "DESCRIBE", "PLAY"];
+            world.request(i, methods.get(choice).copied().unwrap_or_default(), aggregate, "");
+        }
+        _ => {
+            // In order, as far as the input tells numbers.
+            let (number, payload) = bytes.split_first().map_or((0, bytes), |(n, rest)| (*n, rest));
+            let mut packet = vec![0x80, if with & 64 == 0 { 96 } else { 0x80 }, 0, number];
+            packet.extend([0, 0, number, 0, 0, 0, 0, with >> 7]);
+            packet.extend_from_slice(payload);
+            if what & 8 == 0 {
+                let mut framed = Vec::new();
+                let _ = crate::wire::interleaved::write(with >> 2 & 3, &packet, &mut framed);
+                world.send(i, &framed);
+            } else if let [Some(socket), _] = &mut world.udp {
+                let to = SocketAddr::new(HOST, 6970 + u16::from(with >> 2 & 7) * 2);
+                // A full buffer is the network's loss.
+                let _ = socket.send_to(&mut world.env, &packet, to);
+            }
+        }
     }
     if what & 32 != 0 {
         world.run(Duration::from_millis(30));

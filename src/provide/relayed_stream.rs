@@ -27,6 +27,7 @@ pub struct RelayedStreamOptions {
     max_packet: usize,
     formats: FormatRegistry,
     pub(crate) wake: Option<Wake>,
+    pub(crate) takes_publishers: bool,
 }
 
 impl fmt::Debug for RelayedStreamOptions {
@@ -54,6 +55,7 @@ impl RelayedStreamOptions {
             max_packet: MAX_PACKET,
             formats: FormatRegistry::new(),
             wake: None,
+            takes_publishers: false,
         }
     }
 
@@ -102,6 +104,14 @@ impl RelayedStreamOptions {
         self.wake = Some(wake);
         self
     }
+
+    /// Lets clients publish the stream with ANNOUNCE and RECORD while it has no other source, as far
+    /// as [`PublishConfig`](crate::server::PublishConfig) and their rights allow. Default: they may
+    /// not.
+    pub const fn with_publishers(mut self) -> Self {
+        self.takes_publishers = true;
+        self
+    }
 }
 
 impl From<&str> for RelayedStreamOptions {
@@ -129,6 +139,7 @@ pub(crate) fn relayed_session(
     session.relayed = Some(RelayedMedia {
         id,
         has_source: !tracks.is_empty(),
+        takes_publishers: options.takes_publishers,
         tracks: tracks.iter().map(|(track, _)| track.format().clone()).collect(),
         formats: options.formats.clone(),
         max_packet: options.max_packet,

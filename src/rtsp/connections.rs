@@ -3,14 +3,14 @@
 
 use crate::arena::{Arena, shrink_map};
 use crate::env::UsageEnvironment;
-use crate::ids::{ClientSessionId, ConnectionId, DestinationId, OfConnection, StreamId};
+use crate::ids::{ClientSessionId, ConnectionId, OfConnection, PacketOwner};
 use crate::net::site;
 use crate::rtsp::connection::Connection;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// A client's connection to a server, with the destination of a stream behind each channel.
-pub(crate) type ClientConnection = Connection<(StreamId, DestinationId)>;
+/// A client's connection to a server.
+pub(crate) type ClientConnection = Connection<PacketOwner>;
 
 /// The RTSP connections of a server.
 #[derive(Debug, Default)]

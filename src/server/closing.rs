@@ -69,12 +69,19 @@ impl RtspServer {
         };
         if self.is_lost_with(session, id) {
             self.end_session(env, session, RemovalReason::ConnectionLost);
+        } else if let Some(publication) = self.publications.of_session(session) {
+            self.publications.note_connection_lost(publication, id);
         }
     }
 
     /// Whether a session ends with a connection: its media are streamed over the connection, or it
     /// was made over it and the configuration says that this is enough.
     fn is_lost_with(&self, session: ClientSessionId, connection: ConnectionId) -> bool {
+        let published = self.publications.of_session(session);
+        let published = published.and_then(|id| self.publications.get(id));
+        if published.is_some_and(|publication| publication.is_lost_with(connection)) {
+            return true;
+        }
         let Some(session) = self.pool.session(session) else { return false };
         let is_made_over = session.connection() == Some(connection.raw());
         is_made_over && self.config.end_udp_sessions_on_disconnect

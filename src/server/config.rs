@@ -1,5 +1,7 @@
 //! [`ServerConfig`]: the limits, time-outs and policies of a server, with their defaults.
 
+mod publish;
+
 use crate::error::Error;
 use crate::rtp::sink::check_max_packet;
 use crate::rtsp::config::{ConnectionConfig, MAX_UNANSWERED};
@@ -9,6 +11,7 @@ use std::time::Duration;
 use crate::session::pool::PoolConfig;
 pub use crate::stream::UdpPorts;
 use crate::stream::streams::StreamsConfig;
+pub use publish::{PublishConfig, PublishPolicy, SecondPublisher};
 
 /// Configuration of an [`RtspServer`](super::RtspServer).
 ///
@@ -111,6 +114,8 @@ pub struct ServerConfig {
     pub describe_timeout: Duration,
     /// Frames that one stream may send in one turn of the loop. Default: 32.
     pub frames_per_turn: usize,
+    /// Streams that clients publish. Default: they may not; see [`PublishConfig`].
+    pub publish: PublishConfig,
     /// SRTP for streams. `None`: they are not encrypted. Default: `None`.
     #[cfg(feature = "srtp")]
     pub srtp: Option<crate::session::srtp::SrtpConfig>,
@@ -148,6 +153,7 @@ impl Default for ServerConfig {
             lookup_timeout: Duration::from_secs(60),
             describe_timeout: Duration::from_secs(4),
             frames_per_turn: 32,
+            publish: PublishConfig::default(),
             #[cfg(feature = "srtp")]
             srtp: None,
             server_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -165,6 +171,7 @@ impl ServerConfig {
             max_connections_per_peer: 0,
             max_streams: 0,
             max_buffered: 0,
+            publish: PublishConfig { max_publishers: 0, ..PublishConfig::default() },
             ..Self::default()
         }
     }
@@ -239,8 +246,9 @@ impl ServerConfig {
         if self.srtp.as_ref().is_some_and(|srtp| srtp.mki_len > crate::session::srtp::MAX_MKI) {
             return Err(Error::Usage("srtp.mki_len is more than 16 octets"));
         }
-        match rules.iter().find(|(kept, _)| !kept) {
-            Some((_, broken)) => Err(Error::Usage(broken)),
+        let broken = rules.iter().find(|(kept, _)| !kept).map(|(_, broken)| *broken);
+        match broken.or_else(|| self.publish.fault()) {
+            Some(broken) => Err(Error::Usage(broken)),
             None => Ok(()),
         }
     }
@@ -255,7 +263,7 @@ mod tests {
     #[test]
     fn what_could_not_serve_is_refused_and_named() {
         type Change = fn(&mut ServerConfig);
-        let changes: [(&str, Change); 16] = [
+        let changes: [(&str, Change); 20] = [
             ("max_buffered", |c| c.max_buffered = 100),
             ("requests_per_turn", |c| c.requests_per_turn = 0),
             ("frames_per_turn", |c| c.frames_per_turn = 0),
@@ -271,6 +279,10 @@ mod tests {
             ("max_media_per_session", |c| c.pool.max_media_per_session = 0),
             ("udp_ports", |c| c.udp_ports = UdpPorts::Pairs { base: 6970, tries: 0 }),
             ("udp_ports", |c| c.udp_ports = UdpPorts::Shared { port: 6971 }),
+            ("max_tracks", |c| c.publish.max_tracks = 0),
+            ("max_description", |c| c.publish.max_description = 0),
+            ("time-out", |c| c.publish.timeout = Duration::ZERO),
+            ("max_delay", |c| c.publish.max_delay = Duration::from_secs(61)),
             ("server_name", |c| c.server_name = "a\r\nX-Other: b".to_owned()),
         ];
         for (name, change) in changes {

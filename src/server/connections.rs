@@ -1,7 +1,7 @@
 //! Events of the server's connections: input, output, time-outs.
 
 use crate::env::{Readiness, UsageEnvironment};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, PacketOwner};
 use crate::rtsp::machine::Received;
 use crate::server::http::is_foreign;
 use crate::server::rtsp_server::RtspServer;
@@ -71,7 +71,8 @@ impl RtspServer {
             return;
         }
         // Through its channels, of which it has a few; sessions may be bound to it in any number.
-        for (stream, destination) in connection.channels.owners() {
+        for owner in connection.channels.owners() {
+            let PacketOwner::Destination(stream, destination) = owner else { continue };
             if let Some(session) = self.streams.session_played_to(stream, destination) {
                 self.pool.touch(session, now);
             }

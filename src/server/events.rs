@@ -4,8 +4,8 @@ use crate::arena::Id;
 use crate::env::{Event, Interest, Medium, MediumHandle, UsageEnvironment};
 use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
-    KEY_RELAYED, KEY_RELAYED_PACKETS, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP,
-    KEY_WORK,
+    KEY_PUBLICATION, KEY_PUBLISHED_STREAMS, KEY_RELAYED, KEY_RELAYED_PACKETS, KEY_RTCP_SOCKET,
+    KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
 };
 use crate::server::method::outcome::Until;
 use crate::server::rtsp_server::{RtspServer, plain_key};
@@ -19,6 +19,7 @@ impl Medium for RtspServer {
     fn on_added(&mut self, env: &mut UsageEnvironment, me: MediumHandle) {
         self.me = Some(me);
         self.streams.set_owner(me);
+        self.publications.set_owner(me);
         self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
         self.pool_watch = Some(self.pool.create_watch(env, me, plain_key(KEY_POOL)));
         self.watch_listeners(env, Interest::READABLE);
@@ -46,6 +47,8 @@ impl Medium for RtspServer {
                 KEY_RELAYED => self.expire_relayed(env, Id::from_raw(key.id)),
                 // What was passed on is sent at the end of every event.
                 KEY_RELAYED_PACKETS => {}
+                KEY_PUBLICATION => self.run_publication(env, Id::from_raw(key.id)),
+                KEY_PUBLISHED_STREAMS => self.end_published_streams(env),
                 // What is over is worked off at the end of every event.
                 KEY_ENDINGS => {}
                 _ => {}
@@ -78,7 +81,8 @@ impl Medium for RtspServer {
             listener.socket.close(env);
         }
         let work_timer = &mut self.waiting.timer;
-        for timer in [work_timer, &mut self.accept_timer] {
+        let streams_timer = &mut self.publications.streams_timer;
+        for timer in [work_timer, &mut self.accept_timer, streams_timer] {
             env.disarm_timer(timer);
         }
         self.relayed.close(env);
@@ -99,11 +103,17 @@ impl RtspServer {
         while let Some(connection) = self.connections.poll_broken() {
             self.end_connection(env, connection, "cannot be written to");
         }
+        while let Some(stream) = self.publications.poll_lost() {
+            self.note_publisher_lost(env, stream);
+        }
         while let Some(StreamEvent::KeyFrameWanted { stream }) = self.streams.poll_event() {
             self.hooks.key_frame_wanted(stream);
             if let Some(origin) = self.streams.get(stream).and_then(|s| s.origin()) {
                 self.ask_relayed_source(origin);
             }
+        }
+        while let Some((stream, track)) = self.publications.poll_key_frame_wanted() {
+            self.ask_publisher_for_key_frame(env, stream, track);
         }
         while let Some((relayed, demand)) = self.media_sessions.poll_demand() {
             self.handle_demand(env, relayed, demand);

@@ -5,9 +5,11 @@
 //! | [`admit`](ServerHooks::admit) | once for each request, before anything is done about it but authentication |
 //! | [`parameter`](ServerHooks::parameter) | for each parameter that GET_PARAMETER names and the server does not know |
 //! | [`set_parameter`](ServerHooks::set_parameter) | for a SET_PARAMETER with a body |
-//! | [`session_created`](ServerHooks::session_created) | when the first SETUP of a session has succeeded |
+//! | [`session_created`](ServerHooks::session_created) | when the first SETUP of a session, or its ANNOUNCE, has succeeded |
 //! | [`played`](ServerHooks::played) | when a PLAY has succeeded, before media go out |
 //! | [`paused`](ServerHooks::paused) | when a PAUSE has succeeded |
+//! | [`recorded`](ServerHooks::recorded) | when a RECORD has succeeded, before media are passed on |
+//! | [`publisher_lost`](ServerHooks::publisher_lost) | when a client that has recorded publishes no more |
 //! | [`key_frame_wanted`](ServerHooks::key_frame_wanted) | when viewers of live video need a key frame |
 //! | [`relayed_event`](ServerHooks::relayed_event) | when a relayed stream is wanted, or not any more, or needs a key frame |
 //! | [`packet_received`](ServerHooks::packet_received) | for each RTP and RTCP packet that a client sends for a track |
@@ -250,7 +252,8 @@ pub trait ServerHooks {
         false
     }
 
-    /// Called when a client session has been created and its first track set up.
+    /// Called when a client session has been created and its first track set up, or the stream that
+    /// it publishes announced.
     fn session_created(&mut self, session: &SessionInfo) {
         let _ = session;
     }
@@ -260,9 +263,23 @@ pub trait ServerHooks {
         let _ = session;
     }
 
-    /// Called when a client has paused, or will pause at the point that it named.
+    /// Called when a client has paused what it plays or publishes, or will pause at the point that it
+    /// named.
     fn paused(&mut self, session: &SessionInfo) {
         let _ = session;
+    }
+
+    /// Called when a client has started or resumed to publish the stream that it has announced (RFC
+    /// 2326 section 10.11). [`SessionInfo::stream`] names it.
+    fn recorded(&mut self, session: &SessionInfo) {
+        let _ = session;
+    }
+
+    /// Called when a client publishes no more that has [recorded](Self::recorded) a stream, with the
+    /// reason: [`Expired`](RemovalReason::Expired) means that it was silent. Its viewers stay for
+    /// [`PublishConfig::kept_for`](super::PublishConfig::kept_for).
+    fn publisher_lost(&mut self, session: &SessionInfo, reason: RemovalReason) {
+        let _ = (session, reason);
     }
 
     /// Called when viewers of a live video stream need a key frame to continue, at most twice a

@@ -26,6 +26,8 @@ mod live_streams;
 mod media_sessions;
 pub(crate) mod method;
 mod multicast;
+pub(crate) mod publish;
+mod publishing;
 mod relayed_streams;
 mod relayed_table;
 pub(crate) mod requests;
@@ -59,7 +61,7 @@ pub use crate::session::{
 pub use crate::stream::{DeliveryStatistics, FastStart, IncomingPacket, StreamState};
 pub use client_requests::RequestOutcome;
 pub use client_sessions::ClientSessionMut;
-pub use config::{ServerConfig, UdpPorts};
+pub use config::{PublishConfig, PublishPolicy, SecondPublisher, ServerConfig, UdpPorts};
 pub use hooks::{
     Admission, DecideLater, Decision, DecisionSender, NoHooks, RequestInfo, ServerHooks,
 };

@@ -367,6 +367,9 @@ impl RtspServer {
     fn tell_relayed(&mut self, id: RelayedStreamId, event: RelayedEvent) {
         if let Some(relayed) = self.relayed.table.get_mut(id) {
             relayed.push_event(event);
+            if let RelayedEvent::KeyFrameWanted { track } = event {
+                self.publications.note_key_frame_wanted(id, track);
+            }
             self.hooks.relayed_event(id, event);
         }
     }

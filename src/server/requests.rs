@@ -4,6 +4,7 @@ use crate::env::UsageEnvironment;
 use crate::ids::ConnectionId;
 use crate::server::access::AccessContext;
 use crate::server::hooks::{Admission, DecideLater, Decision, DecisionState};
+use crate::server::method::announce::announce;
 use crate::server::method::answer::{Answer, Echo};
 use crate::server::method::context::{AdmittedRequest, Context, Methods, Serve, request_info};
 use crate::server::method::describe::describe;
@@ -12,6 +13,7 @@ use crate::server::method::outcome::{AfterAnswer, Awaited, Identity, NotServed, 
 use crate::server::method::parameters::{get_parameter, set_parameter};
 use crate::server::method::pause::pause;
 use crate::server::method::play::play;
+use crate::server::method::record::record;
 use crate::server::method::refusal::{Refusal, Refused};
 use crate::server::method::setup::setup;
 use crate::server::method::teardown::teardown;
@@ -21,14 +23,17 @@ use crate::wire::rtsp::accept::unsupported;
 use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
 use crate::wire::url::Redacted;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The implemented methods, in the order in which `Public` and `Allow` list them.
-static METHODS: [(Method, Serve); 8] = [
+static METHODS: [(Method, Serve); 10] = [
     (Method::Options, options),
     (Method::Describe, describe),
     (Method::Setup, setup),
     (Method::Play, play),
+    (Method::Announce, announce),
+    (Method::Record, record),
     (Method::Pause, pause),
     (Method::Teardown, teardown),
     (Method::GetParameter, get_parameter),
@@ -64,7 +69,8 @@ impl RtspServer {
         let Some(authenticator) = &mut self.authenticator else { return nobody() };
         let Some(connection) = self.connections.get(id) else { return nobody() };
         let request = AdmittedRequest::of(request, id, connection);
-        let mut info = request_info(&request, &self.media_sessions, &self.pool, env.now());
+        let sessions = (&self.pool, &self.publications);
+        let mut info = request_info(&request, &self.media_sessions, sessions, env.now());
         info.user = info.session.and_then(|session| self.pool.session(session)?.user());
         let (now, wall_clock) = (env.now(), env.wall_clock());
         let later = &DecideLater { wake: self.waiting.trigger.as_ref() };
@@ -84,7 +90,8 @@ impl RtspServer {
             return Admission::refuse(StatusCode::SERVICE_UNAVAILABLE).into();
         };
         let request = AdmittedRequest::of(request, id, connection);
-        let mut info = request_info(&request, &self.media_sessions, &self.pool, env.now());
+        let sessions = (&self.pool, &self.publications);
+        let mut info = request_info(&request, &self.media_sessions, sessions, env.now());
         info.user = match &self.authenticator {
             Some(_) => identity.user.as_deref(),
             None => info.session.and_then(|session| self.pool.session(session)?.user()),
@@ -156,7 +163,9 @@ impl RtspServer {
         let echo = Echo::of(&request, waited(env, progress.since));
         let standing = self.standing_fields.at(second);
         let mut answer = Answer::begin(&mut bytes, StatusCode::OK, &echo, standing);
-        let served = serve(&mut self.context(env, &progress), &admitted, &mut answer);
+        let mut context = self.context(env, &progress, admitted.peer);
+        let served = serve(&mut context, &admitted, &mut answer);
+        let served = self.start_recording(env, served);
         self.follow_up(env);
         match served {
             Ok(after) => {
@@ -181,13 +190,16 @@ impl RtspServer {
         &'a mut self,
         env: &'a mut UsageEnvironment,
         progress: &'a Progress,
+        peer: SocketAddr,
     ) -> Context<'a> {
+        let publishing = self.config.publish.policy.admits(peer.ip());
         Context {
             env,
             connections: &mut self.connections,
             streams: &mut self.streams,
             media_sessions: &mut self.media_sessions,
             pool: &mut self.pool,
+            publications: &mut self.publications,
             hooks: &mut *self.hooks,
             authenticator: self.authenticator.as_deref_mut(),
             later: DecideLater { wake: self.waiting.trigger.as_ref() },
@@ -197,7 +209,7 @@ impl RtspServer {
             has_queue: self.waiting.has_ready(),
             seeks: &mut self.seeks,
             warned: &mut self.warned,
-            methods: Methods(&METHODS),
+            methods: Methods { table: &METHODS, publishing },
             #[cfg(feature = "srtp")]
             stream_keys: &self.stream_keys,
         }
@@ -272,7 +284,7 @@ impl RtspServer {
             connection.begin_close(env.now());
         }
         match after {
-            AfterAnswer::Nothing => {}
+            AfterAnswer::Nothing | AfterAnswer::Record(_) => {}
             AfterAnswer::StartTracks { tracks, due } => {
                 for track in tracks.iter().filter(|t| !t.is_multicast) {
                     let (stream, destination) = (track.stream, track.destination);

@@ -16,6 +16,7 @@ use crate::server::hooks::{NoHooks, ServerHooks};
 use crate::server::listener::Listener;
 use crate::server::method::answer::StandingFields;
 use crate::server::method::lookup::Lookups;
+use crate::server::publish::Publications;
 use crate::server::relayed_table::RelayedStreams;
 use crate::server::statistics::ServerStatistics;
 use crate::server::tunnels::Tunnels;
@@ -88,6 +89,7 @@ pub struct RtspServer {
     pub(crate) pool: SessionPool<SessionMedia>,
     /// Timer for the next expiry of a client session.
     pub(crate) pool_watch: Option<PoolWatch>,
+    pub(crate) publications: Publications,
     pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) authenticator: Option<Box<dyn Authenticator>>,
@@ -161,6 +163,7 @@ impl RtspServer {
             media_sessions: MediaSessions::default(),
             relayed: RelayedStreams::default(),
             pool_watch: None,
+            publications: Publications::default(),
             hooks: Box::new(NoHooks),
             authenticator: None,
             waiting: Waiting::default(),
@@ -258,23 +261,37 @@ impl RtspServer {
         reason: RemovalReason,
     ) -> bool {
         let ended = self.session_tables().end_session(env, session, reason);
-        self.follow_up(env);
-        self.update_pool_watch(env);
         let existed = ended.is_some();
-        ended.into_iter().for_each(|ended| self.tell_of_end(&ended));
+        self.follow_ends(env, ended);
         existed
     }
 
     /// Releases sessions that the pool has removed by itself.
     pub(crate) fn release_removed_sessions(&mut self, env: &mut UsageEnvironment) {
         let ended = self.session_tables().release_removed_sessions(env);
-        self.follow_up(env);
-        self.update_pool_watch(env);
-        ended.iter().for_each(|ended| self.tell_of_end(ended));
+        self.follow_ends(env, ended);
     }
 
-    fn tell_of_end(&mut self, EndedSession { info, reason }: &EndedSession) {
-        self.hooks.session_removed(info, *reason);
+    /// Releases what ended sessions published, and notifies the application.
+    fn follow_ends(
+        &mut self,
+        env: &mut UsageEnvironment,
+        ended: impl IntoIterator<Item = EndedSession>,
+    ) {
+        let mut told = Vec::new();
+        for ended in ended {
+            let tables = (&mut self.streams, &mut self.connections);
+            let published = self.publications.release(env, tables, ended.info.session);
+            told.push((ended, published));
+        }
+        self.follow_up(env);
+        self.update_pool_watch(env);
+        for (EndedSession { info, reason }, published) in told {
+            if published {
+                self.hooks.publisher_lost(&info, reason);
+            }
+            self.hooks.session_removed(&info, reason);
+        }
     }
 }
 

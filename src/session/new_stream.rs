@@ -143,7 +143,7 @@ pub(crate) fn bandwidth_bps(kbps: Option<u32>) -> u64 {
 }
 
 /// A canonical name (RFC 3550 section 6.5.1) that reveals nothing of the host except its address.
-fn cname(local: IpAddr) -> String {
+pub(crate) fn cname(local: IpAddr) -> String {
     format!("riverrun@{}", local.to_canonical())
 }
 

@@ -10,6 +10,8 @@ pub(crate) struct RelayedMedia {
     pub(crate) id: RelayedStreamId,
     /// Whether there is a source. Otherwise a DESCRIBE waits for one.
     pub(crate) has_source: bool,
+    /// Whether clients may publish it.
+    pub(crate) takes_publishers: bool,
     /// The formats of the tracks, as the source describes them.
     pub(crate) tracks: Vec<PayloadFormat>,
     pub(crate) formats: FormatRegistry,

@@ -1,8 +1,8 @@
-//! The UDP sockets that streams leave from: a pair a stream, or one pair for all.
+//! The UDP sockets that streams leave from and publishers send to: a pair each, or one pair for all.
 
 use crate::arena::{Arena, Id};
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
-use crate::ids::{DestinationId, KEY_RTCP_SOCKET, KEY_RTP_SOCKET, StreamId};
+use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET, PacketOwner, StreamId};
 use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -12,14 +12,16 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UdpPorts {
-    /// Each stream has a pair of its own, an even port and the next.
+    /// Each stream, and each track that is published, has a pair of its own, an even port and the
+    /// next.
     Pairs {
         /// The first port to try; an odd one is made even.
         base: u16,
         /// How many pairs are tried before SETUP fails.
         tries: u16,
     },
-    /// All streams of a local address send from one pair; receivers are told apart by their address.
+    /// All streams of a local address send from one pair, to which publishers send, too; clients are
+    /// told apart by their address.
     Shared {
         /// The RTP port, which is even; the RTCP port is the next. 0: any free pair.
         port: u16,
@@ -29,18 +31,28 @@ pub enum UdpPorts {
 /// Names a pair of sockets in its server.
 pub(crate) type SocketsId = Id<UdpSockets>;
 
+/// Who uses a pair of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketsOwner {
+    /// All streams and publishers.
+    Everybody,
+    /// One stream.
+    Stream(StreamId),
+    /// One track that is published.
+    Published,
+}
+
 /// An RTP and an RTCP socket on one local address.
 #[derive(Debug)]
 pub(crate) struct UdpSockets {
     /// The local address; its port is 0.
     pub(crate) local: SocketAddr,
     pub(crate) pair: PortPair,
-    /// The stream that has them for itself; `None`: shared by all streams.
-    pub(crate) owner: Option<StreamId>,
+    pub(crate) owner: SocketsOwner,
     /// The source-specific group that reports of its members are passed on to, and its source.
     pub(crate) reflect: Option<Reflect>,
-    /// Where receivers send from, as they announced it: RTP (false) and RTCP (true).
-    routes: BTreeMap<(SocketAddr, bool), (StreamId, DestinationId)>,
+    /// Where clients send from, as they announced it: RTP (false) and RTCP (true).
+    routes: BTreeMap<(SocketAddr, bool), PacketOwner>,
 }
 
 /// Where reports of receivers are passed on to, so that all members of a group see them (RFC 5760
@@ -54,25 +66,17 @@ pub(crate) struct Reflect {
 }
 
 impl UdpSockets {
-    pub(crate) fn new(local: SocketAddr, pair: PortPair, owner: Option<StreamId>) -> Self {
+    pub(crate) fn new(local: SocketAddr, pair: PortPair, owner: SocketsOwner) -> Self {
         Self { local: with_port(local, 0), pair, owner, reflect: None, routes: BTreeMap::new() }
     }
 
-    /// What comes from two addresses, RTP and RTCP, is a destination's. They may be one.
-    pub(crate) fn add_routes(
-        &mut self,
-        (rtp, rtcp): (SocketAddr, SocketAddr),
-        to: (StreamId, DestinationId),
-    ) {
+    /// What comes from two addresses, RTP and RTCP, has this owner. They may be one.
+    pub(crate) fn add_routes(&mut self, (rtp, rtcp): (SocketAddr, SocketAddr), to: PacketOwner) {
         self.routes.insert((rtp, false), to);
         self.routes.insert((rtcp, true), to);
     }
 
-    pub(crate) fn remove_routes(
-        &mut self,
-        (rtp, rtcp): (SocketAddr, SocketAddr),
-        to: (StreamId, DestinationId),
-    ) {
+    pub(crate) fn remove_routes(&mut self, (rtp, rtcp): (SocketAddr, SocketAddr), to: PacketOwner) {
         for from in [(rtp, false), (rtcp, true)] {
             if self.routes.get(&from) == Some(&to) {
                 self.routes.remove(&from);
@@ -80,10 +84,10 @@ impl UdpSockets {
         }
     }
 
-    /// Returns the destination whose receiver has sent a packet to the RTP or the RTCP socket. Some
-    /// receivers send both from one port. Behind an address translator the port is not the
-    /// announced one; the host then suffices, if it has one destination only.
-    pub(crate) fn route(&self, from: SocketAddr, rtcp: bool) -> Option<(StreamId, DestinationId)> {
+    /// Returns the owner of a packet that was sent to the RTP or the RTCP socket. Some clients send
+    /// both from one port. Behind an address translator the port is not the announced one; the host
+    /// then suffices, if all that comes from it has one owner.
+    pub(crate) fn route(&self, from: SocketAddr, rtcp: bool) -> Option<PacketOwner> {
         let exact = |rtcp| self.routes.get(&(from, rtcp)).copied();
         if let Some(to) = exact(rtcp).or_else(|| exact(!rtcp)) {
             return Some(to);
@@ -114,8 +118,7 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Takes a pair of sockets on `local`, whose events go to the medium `watcher`. `owner` is the
-    /// stream that has it for itself; without one all streams share it.
+    /// Takes a pair of sockets, whose events go to the medium `watcher`.
     ///
     /// # Errors
     /// A socket cannot be watched. Both are closed then.
@@ -135,7 +138,7 @@ impl Sockets {
                 return Err(e);
             }
         }
-        if owner.is_none() {
+        if owner == SocketsOwner::Everybody {
             self.shared.insert(local, id);
         }
         Ok(id)

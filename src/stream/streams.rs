@@ -8,13 +8,14 @@
 mod feedback;
 mod live_inputs;
 mod playing;
+mod published;
 mod receiving;
 mod relaying;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};
 use crate::error::Error;
-use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, OfStream, StreamId};
+use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, OfStream, PacketOwner, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, PortPair, with_port};
 use crate::rtp::transform::PacketTransform;
@@ -29,7 +30,7 @@ use crate::stream::members::Members;
 use crate::stream::packet_memory::PacketMemory;
 use crate::stream::parts::{SendPolicy, StreamParts};
 use crate::stream::send_context::SendContext;
-use crate::stream::sockets::{Reflect, Sockets, SocketsId, UdpPorts, UdpSockets};
+use crate::stream::sockets::{Reflect, Sockets, SocketsId, SocketsOwner, UdpPorts, UdpSockets};
 use crate::stream::state::{RunOutcome, StreamState};
 use crate::stream::statistics::{DeliveryStatistics, StreamEvent};
 use crate::stream::timers::StreamTimers;
@@ -219,7 +220,8 @@ impl Streams {
             }
         }
         for sockets in stream.sockets() {
-            if self.sockets.get(sockets).is_some_and(|s| s.owner == Some(id)) {
+            let own = SocketsOwner::Stream(id);
+            if self.sockets.get(sockets).is_some_and(|s| s.owner == own) {
                 self.sockets.remove(env, sockets);
             }
         }
@@ -356,11 +358,14 @@ impl Streams {
         }
         for (id, sockets) in self.sockets.iter() {
             match sockets.owner {
-                Some(owner) => {
+                SocketsOwner::Stream(owner) => {
                     let stream = self.table.get(owner).expect("sockets have their stream");
                     assert!(stream.sockets().any(|s| s == id));
                 }
-                None => assert_eq!(self.sockets.shared_on(sockets.local), Some(id)),
+                SocketsOwner::Everybody => {
+                    assert_eq!(self.sockets.shared_on(sockets.local), Some(id));
+                }
+                SocketsOwner::Published => {}
             }
         }
     }
@@ -400,14 +405,7 @@ impl Streams {
     ) -> io::Result<SocketsId> {
         let local = with_port(local, 0);
         let (base, tries) = match self.config.udp_ports {
-            UdpPorts::Shared { port } => {
-                if let Some(sockets) = self.sockets.shared_on(local) {
-                    return Ok(sockets);
-                }
-                let (base, tries) = if port == 0 { (6970, 1024) } else { (port, 1) };
-                let pair = PortPair::open(env, local, base, tries)?;
-                return self.add_sockets(env, UdpSockets::new(local, pair, None));
-            }
+            UdpPorts::Shared { port } => return self.shared_sockets(env, local, port),
             UdpPorts::Pairs { base, tries } => (base, tries),
         };
         let state = self.table.get(stream).ok_or(io::ErrorKind::NotFound)?;
@@ -416,7 +414,22 @@ impl Streams {
             return Ok(sockets);
         }
         let pair = open(env, local, base, tries)?;
-        self.add_sockets(env, UdpSockets::new(local, pair, Some(stream)))
+        self.add_sockets(env, UdpSockets::new(local, pair, SocketsOwner::Stream(stream)))
+    }
+
+    /// The pair of all streams on a local address.
+    fn shared_sockets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        local: SocketAddr,
+        port: u16,
+    ) -> io::Result<SocketsId> {
+        if let Some(sockets) = self.sockets.shared_on(local) {
+            return Ok(sockets);
+        }
+        let (base, tries) = if port == 0 { (6970, 1024) } else { (port, 1) };
+        let pair = PortPair::open(env, local, base, tries)?;
+        self.add_sockets(env, UdpSockets::new(local, pair, SocketsOwner::Everybody))
     }
 
     fn add_sockets(
@@ -441,15 +454,15 @@ impl Streams {
         transport: DestinationTransport,
     ) -> Option<DestinationId> {
         let id = self.table.get_mut(stream)?.add_destination(Some(session), transport);
+        let to = PacketOwner::Destination(stream, id);
         match transport {
             DestinationTransport::Udp { sockets, rtp, rtcp } => {
                 if let Some(sockets) = self.sockets.get_mut(sockets) {
-                    sockets.add_routes((rtp, rtcp), (stream, id));
+                    sockets.add_routes((rtp, rtcp), to);
                 }
             }
             DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                 if let Some(c) = connections.get_mut(connection) {
-                    let to = (stream, id);
                     c.channels.bind((rtp_channel, rtcp_channel), to);
                 }
             }
@@ -469,7 +482,7 @@ impl Streams {
         pair: PortPair,
         reflect: Option<Reflect>,
     ) -> io::Result<DestinationId> {
-        let mut sockets = UdpSockets::new(rtp, pair, Some(stream));
+        let mut sockets = UdpSockets::new(rtp, pair, SocketsOwner::Stream(stream));
         sockets.reflect = reflect;
         let sockets = self.add_sockets(env, sockets)?;
         let transport = DestinationTransport::Udp { sockets, rtp, rtcp };
@@ -491,7 +504,7 @@ impl Streams {
                 s.release(env, cx, destination, goodbye)
             })
             .flatten();
-        let to = (stream, destination);
+        let to = PacketOwner::Destination(stream, destination);
         let Some(ReleasedDestination { destination, last_words }) = released else {
             self.remove_if_unused(env, stream);
             return None;

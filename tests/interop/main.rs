@@ -15,6 +15,7 @@ mod gstreamer;
 mod live555;
 mod media;
 mod mp4;
+mod publishing;
 mod recording;
 mod secure;
 mod server;

@@ -34,7 +34,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("server/config", &["session"]),
     ("server/hooks", &["session"]),
     ("server/access", &["server/hooks"]),
-    ("server/method", &["provide", "server/config", "server/access"]),
+    ("server/publish", &["provide", "server/config", "description"]),
+    ("server/method", &["server/publish", "server/access"]),
     ("server", &["server/method"]),
     // Bodies of fuzz targets use everything, and nothing uses them.
     ("fuzzing", &["server", "client"]),

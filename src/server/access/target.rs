@@ -14,13 +14,13 @@ pub(super) fn stream_names(url: &str) -> Vec<String> {
     base.into_iter().chain([&*path]).map(str::to_owned).collect()
 }
 
-/// The value of `token` in the query of a URL, without the control of a track that a client has
-/// appended. Of several the first counts.
+/// The value of `token` in the query of a URL, without what a client has appended: the control of a
+/// track, or a publisher's name for one. Of several the first counts.
 pub(super) fn token_of(url: &str) -> Option<&str> {
     let query = split_url(url).1.strip_prefix('?')?;
     let query = split_query(query).map_or(query, |(query, _)| query);
     let tokens = query.split(['&', '?']).filter_map(|item| item.strip_prefix("token="));
-    tokens.map(|token| token.trim_end_matches('/')).next()
+    tokens.map(|token| token.split('/').next().unwrap_or_default()).next()
 }
 
 /// Whether the `uri` of Digest credentials is for a request with the URL `url`.
@@ -94,6 +94,7 @@ mod tests {
             ("rtsp://h/a/?b=1&token=x/track1", Some("x")),
             ("rtsp://h/a/?token=x/track1/", Some("x")),
             ("rtsp://h/a/?token=x/", Some("x")),
+            ("rtsp://h/a?token=x/streamid=0", Some("x")),
             ("rtsp://h/a?token=x&token=y", Some("x")),
             ("rtsp://h/token=x", None),
             ("rtsp://h/a?Token=x", None),

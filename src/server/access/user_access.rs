@@ -16,6 +16,7 @@ use crate::server::hooks::{Admission, Decision, RequestInfo};
 use crate::wire::auth::{
     Challenge, Credentials, DigestAlgorithm, DigestChallenge, DigestCredentials, UserCredentials,
 };
+use crate::wire::rtsp::transport::alternatives;
 use crate::wire::rtsp::{Method, Request, StatusCode};
 use hmac::Mac;
 use std::collections::HashMap;
@@ -391,7 +392,11 @@ impl UserAccess {
     ) -> Option<Decision> {
         let key = self.table.token_key()?;
         let url = request.request.url.as_str();
-        let (names, action) = (stream_names(url), action_of(request.request));
+        let (mut names, action) = (stream_names(url), action_of(request.request));
+        // The tracks of what is published have controls that the publisher chooses.
+        if !names.is_empty() && !names.iter().any(|name| *name == request.stream) {
+            names.push(request.stream.to_string());
+        }
         let owner = request.user.filter(|_| request.session.is_some());
         let (connection, wall_clock) = (request.connection, cx.wall_clock());
         let Some(token) = token_of(url) else {
@@ -473,12 +478,19 @@ const fn nobody() -> Admission {
 fn action_of(request: &Request<'_>) -> Option<Action> {
     match request.method {
         Method::Describe => Some(Action::Describe),
+        Method::Setup if is_record(request) => Some(Action::Publish),
         Method::Setup | Method::Play => Some(Action::Play),
         Method::Announce | Method::Record => Some(Action::Publish),
         Method::GetParameter if !request.body.is_empty() => Some(Action::Describe),
         Method::SetParameter if !request.body.is_empty() => Some(Action::Control),
         _ => None,
     }
+}
+
+/// Whether a SETUP is of a track that is to be published.
+fn is_record(request: &Request<'_>) -> bool {
+    let header = request.headers.joined("Transport").unwrap_or_default();
+    alternatives(&header).flatten().any(|spec| spec.is_record())
 }
 
 /// Compares two texts in a time that does not depend on where they differ.

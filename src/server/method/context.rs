@@ -12,6 +12,7 @@ use crate::server::method::answer::Answer;
 use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
 use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::publish::Publications;
 use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{RemovalReason, Requester, SessionPool};
@@ -73,19 +74,34 @@ impl<'a> AdmittedRequest<'a> {
 /// The function of a method: serves a request, and writes the answer.
 pub(crate) type Serve = fn(&mut Context<'_>, &AdmittedRequest<'_>, &mut Answer<'_>) -> Served;
 
-/// The table of the implemented methods. `Display` writes it as in `Public` and `Allow`.
+/// The table of the methods that a client may use. `Display` writes it as in `Public` and `Allow`.
 #[derive(Clone, Copy)]
-pub(crate) struct Methods(pub(crate) &'static [(Method, Serve)]);
+pub(crate) struct Methods {
+    /// The implemented methods.
+    pub(crate) table: &'static [(Method, Serve)],
+    /// Whether the client may publish.
+    pub(crate) publishing: bool,
+}
 
 impl Methods {
     pub(crate) fn find(self, method: &Method) -> Option<Serve> {
-        self.0.iter().find(|(implemented, _)| implemented == method).map(|(_, serve)| *serve)
+        self.iter().find(|(implemented, _)| implemented == method).map(|(_, serve)| *serve)
+    }
+
+    /// The methods for a stream that cannot be published.
+    pub(crate) const fn without_publishing(self) -> Self {
+        Self { publishing: false, ..self }
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'static (Method, Serve)> {
+        let of_publisher = |method: &Method| matches!(method, Method::Announce | Method::Record);
+        self.table.iter().filter(move |(method, _)| self.publishing || !of_publisher(method))
     }
 }
 
 impl fmt::Display for Methods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (method, _)) in self.0.iter().enumerate() {
+        for (n, (method, _)) in self.iter().enumerate() {
             write!(f, "{}{}", if n == 0 { "" } else { ", " }, method.as_str())?;
         }
         Ok(())
@@ -99,6 +115,7 @@ pub(crate) struct Context<'a> {
     pub(crate) streams: &'a mut Streams,
     pub(crate) media_sessions: &'a mut MediaSessions,
     pub(crate) pool: &'a mut SessionPool<SessionMedia>,
+    pub(crate) publications: &'a mut Publications,
     pub(crate) hooks: &'a mut dyn ServerHooks,
     pub(crate) authenticator: Option<&'a mut dyn Authenticator>,
     pub(crate) later: DecideLater<'a>,
@@ -108,7 +125,7 @@ pub(crate) struct Context<'a> {
     pub(crate) known: &'a [(String, Lookup)],
     /// Other requests wait for the provider: a new request queues behind them.
     pub(crate) has_queue: bool,
-    /// The implemented methods.
+    /// The methods that the client may use.
     pub(crate) methods: Methods,
     /// Peers whose violations have been logged.
     pub(crate) warned: &'a mut Warned<(IpAddr, Breach)>,
@@ -123,11 +140,16 @@ pub(crate) struct Context<'a> {
 pub(crate) fn request_info<'a>(
     request: &AdmittedRequest<'a>,
     media_sessions: &MediaSessions,
-    pool: &SessionPool<SessionMedia>,
+    (pool, publications): (&SessionPool<SessionMedia>, &Publications),
     now: Instant,
 ) -> RequestInfo<'a> {
     let header = request.header("Session").and_then(|value| SessionHeader::parse(value).ok());
-    let stream =
+    let session = header.and_then(|header| pool.peek(header.id, now));
+    let published = session
+        .and_then(|session| publications.get(publications.of_session(session)?))
+        .filter(|publication| publication.named(request.request.url.as_str()).is_some())
+        .map(|publication| Cow::Owned(publication.name.to_string()));
+    let stream = published.unwrap_or_else(|| {
         Address::parse(request.request.url.as_str()).map_or(Cow::Borrowed(""), |address| {
             let is_known = |len: &usize| {
                 let name = address.path.get(..*len).unwrap_or_default();
@@ -136,14 +158,15 @@ pub(crate) fn request_info<'a>(
             let known = address.readings().map(|reading| reading.name_len).find(is_known);
             let len = known.unwrap_or(address.path.len());
             address.into_name(len)
-        });
+        })
+    });
     RequestInfo {
         request: request.request,
         connection: request.connection,
         peer: request.peer,
         local: request.local,
         stream,
-        session: header.and_then(|header| pool.peek(header.id, now)),
+        session,
         user: request.user,
         is_encrypted: request.is_encrypted,
     }
@@ -152,7 +175,8 @@ pub(crate) fn request_info<'a>(
 impl Context<'_> {
     /// Builds the [`RequestInfo`] of a request.
     pub(crate) fn request_info<'r>(&self, request: &AdmittedRequest<'r>) -> RequestInfo<'r> {
-        request_info(request, self.media_sessions, self.pool, self.env.now())
+        let sessions = (&*self.pool, &*self.publications);
+        request_info(request, self.media_sessions, sessions, self.env.now())
     }
 
     /// Finds the session that a request names, if it names one, and extends it. Fails with 454 if
@@ -204,7 +228,8 @@ impl Context<'_> {
     /// The refusal that asks who the requester is.
     fn challenge(&mut self, request: &AdmittedRequest<'_>) -> Refusal {
         let (now, wall_clock) = (self.env.now(), self.env.wall_clock());
-        let info = request_info(request, self.media_sessions, self.pool, now);
+        let sessions = (&*self.pool, &*self.publications);
+        let info = request_info(request, self.media_sessions, sessions, now);
         let (env, later) = (&mut *self.env, &self.later);
         let random = &mut |bytes: &mut [u8]| env.fill_random(bytes);
         let mut cx = AccessContext { now, wall_clock, random, later };
@@ -252,6 +277,10 @@ impl Context<'_> {
 
     fn tell_ended(&mut self, ended: impl IntoIterator<Item = EndedSession>) {
         for EndedSession { info, reason } in ended {
+            let tables = (&mut *self.streams, &mut *self.connections);
+            if self.publications.release(self.env, tables, info.session) {
+                self.hooks.publisher_lost(&info, reason);
+            }
             self.hooks.session_removed(&info, reason);
         }
     }

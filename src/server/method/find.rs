@@ -93,7 +93,7 @@ pub(crate) fn find_track<'a>(
 
 /// Looks a name up in the table and then with the application's provider, unless the provider has
 /// answered already while the request waited.
-fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
+pub(super) fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
     if let Some((_, known)) = cx.known.iter().find(|(known, _)| known == name) {
         return *known;
     }
@@ -101,6 +101,6 @@ fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
     cx.lookups.look_up(cx.env, (cx.media_sessions, cx.streams), name, share)
 }
 
-fn wait_for(name: &str, until: Until) -> NotServed {
+pub(super) fn wait_for(name: &str, until: Until) -> NotServed {
     NotServed::MustWait(Awaited::Session { name: name.to_owned(), until })
 }

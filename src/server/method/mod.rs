@@ -1,6 +1,7 @@
 //! The RTSP methods (RFC 2326 section 10), one file for each method.
 
 pub(crate) mod address;
+pub(crate) mod announce;
 pub(crate) mod answer;
 pub(crate) mod context;
 pub(crate) mod describe;
@@ -12,6 +13,8 @@ pub(crate) mod outcome;
 pub(crate) mod parameters;
 pub(crate) mod pause;
 pub(crate) mod play;
+mod publisher;
+pub(crate) mod record;
 pub(crate) mod refusal;
 #[cfg(feature = "srtp")]
 mod secure;

@@ -1,5 +1,6 @@
 //! The outcome of a method: an answer and the action that follows it, a wait, or a refusal.
 
+use crate::ids::PublicationId;
 use crate::server::hooks::{Admission, PendingDecision};
 use crate::server::method::refusal::Refusal;
 use crate::session::client_media::TrackSetup;
@@ -19,6 +20,8 @@ pub(crate) enum AfterAnswer {
         tracks: Vec<TrackSetup>,
         due: Duration,
     },
+    /// Passes on what is published from now on. If that fails, the request is refused instead.
+    Record(PublicationId),
 }
 
 /// The reason for which a request has not been served.

@@ -3,6 +3,7 @@
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::record::{pause_published, publication_of};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::selection::{Selection, is_track_playing};
 use crate::wire::rtsp::{NptTime, Range, RangeHeader, StatusCode};
@@ -13,6 +14,9 @@ pub(crate) fn pause(
     request: &AdmittedRequest<'_>,
     answer: &mut Answer<'_>,
 ) -> Served {
+    if let Some(publication) = publication_of(cx, request)? {
+        return pause_published(cx, request, publication, answer);
+    }
     let selection = Selection::of(cx, request)?;
     selection.check_aggregate(cx.media_sessions, cx.pool)?;
     if !selection.was_played {

@@ -25,9 +25,12 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// Determines the tracks of a request. Fails with 454 without a session, 404 for a URL of which
-    /// the session has nothing, 455 for a track that is not set up.
+    /// the session has nothing, 455 for a track that is not set up, and in a session that publishes.
     pub(crate) fn of(cx: &mut Context<'_>, request: &AdmittedRequest<'_>) -> Result<Self, Refusal> {
         let session = cx.session_of(request)?.ok_or(StatusCode::SESSION_NOT_FOUND)?;
+        if cx.publications.of_session(session).is_some() {
+            return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
+        }
         let state = cx.pool.session(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
         let url = request.request.url.as_str();
         let address = if url == "*" { None } else { Some(Address::parse(url)?) };

@@ -9,9 +9,10 @@ use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::find::{FoundTrack, find_track};
 use crate::server::method::new_session::{abandon_session, announce_session, create_session};
 use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::publisher::{publication_for, set_up_published};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::track::{TrackRequest, present_transport, set_up_track};
-use crate::server::method::transport::{Profiles, answer_spec, choose};
+use crate::server::method::transport::{Profiles, answer_spec, choose, playable};
 use crate::session::client_media::{TrackSetup, media_of};
 use crate::session::names::split_url;
 use crate::session::subsession::Distribution;
@@ -24,6 +25,9 @@ pub(crate) fn setup(
     answer: &mut Answer<'_>,
 ) -> Served {
     let existing = cx.session_of(request)?;
+    if let Some(publication) = publication_for(cx, request, existing) {
+        return set_up_published(cx, request, publication, answer);
+    }
     let url = request.request.url.as_str();
     let found = find_track(cx, request, existing)?;
     let FoundTrack { media_session, ref name, control_in_query, .. } = found;
@@ -38,7 +42,8 @@ pub(crate) fn setup(
     let ends = (request.peer, request.local);
     let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
     let profiles = profiles(cx, request, &distribution);
-    let (spec, chosen) = choose(&header, &distribution, profiles, request.peer)?;
+    let can_play = |spec: &_| playable(spec, &distribution, request.peer);
+    let (spec, chosen) = choose(&header, profiles, can_play)?;
     let is_secure = spec.protocol.is_secure();
     let current = existing.and_then(|session| track_of(cx, session, media_session, track));
     if let (Some(session), Some(current)) = (existing, current) {

@@ -3,6 +3,7 @@
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::record::{publication_of, tear_down_published};
 use crate::server::method::selection::Selection;
 use crate::session::client_media::media_of_mut;
 use crate::session::pool::RemovalReason;
@@ -14,6 +15,9 @@ pub(crate) fn teardown(
     request: &AdmittedRequest<'_>,
     answer: &mut Answer<'_>,
 ) -> Served {
+    if let Some(publication) = publication_of(cx, request)? {
+        return tear_down_published(cx, request, publication, answer);
+    }
     let Selection { session, media_session, track, .. } = Selection::of(cx, request)?;
     let state = cx.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
     let has_others = state.media_len() > 1;

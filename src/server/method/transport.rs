@@ -64,12 +64,11 @@ impl Profiles {
     }
 }
 
-/// Chooses the first alternative of a `Transport` header that can be served.
+/// Chooses the first alternative of a `Transport` header that can be served, as `servable` says.
 pub(crate) fn choose(
     header: &str,
-    distribution: &Distribution,
     profiles: Profiles,
-    peer: SocketAddr,
+    servable: impl Fn(&TransportSpec) -> Option<ChosenTransport>,
 ) -> Result<(TransportSpec, ChosenTransport), Refusal> {
     let mut refused = StatusCode::BAD_REQUEST;
     let mut chosen = None;
@@ -78,16 +77,16 @@ pub(crate) fn choose(
         let spec = spec.map_err(|_| StatusCode::BAD_REQUEST)?;
         refused = StatusCode::UNSUPPORTED_TRANSPORT;
         if chosen.is_none() && profiles.allow(&spec.protocol) {
-            chosen = servable(&spec, distribution, peer).map(|transport| (spec, transport));
+            chosen = servable(&spec).map(|transport| (spec, transport));
         }
     }
     chosen.ok_or_else(|| refused.into())
 }
 
-/// The transport for one alternative, if it can be served. `destination` is ignored: packets are
+/// The transport for one alternative, if it can be played over. `destination` is ignored: packets are
 /// sent to the requesting client, never to a third party (RFC 2326 section 16), or to the existing
 /// group, and the answer states the address.
-fn servable(
+pub(crate) fn playable(
     spec: &TransportSpec,
     distribution: &Distribution,
     peer: SocketAddr,
@@ -101,25 +100,40 @@ fn servable(
             fits.then(|| ChosenTransport::Multicast(group.clone()))
         }
         (Delivery::Unicast, Distribution::OnDemand { multiplex_rtcp, .. }) => {
-            if spec.protocol.is_tcp() {
-                let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
-                return Some(ChosenTransport::Tcp { channels });
-            }
-            if !spec.protocol.is_udp() {
-                return None;
-            }
-            let (rtp, rtcp) = spec.client_port?;
-            let multiplexed = rtp == rtcp
-                || spec.other.iter().any(|(name, _)| name.eq_ignore_ascii_case("RTCP-mux"));
-            if rtp == 0 || rtcp == 0 || (multiplexed && !multiplex_rtcp) {
-                return None;
-            }
-            let at = |port| with_port(peer, port);
-            let rtcp = if multiplexed { rtp } else { rtcp };
-            Some(ChosenTransport::Udp { rtp: at(rtp), rtcp: at(rtcp) })
+            unicast(spec, *multiplex_rtcp, peer)
         }
         _ => None,
     }
+}
+
+/// The transport for one alternative, if a publisher can record over it. Some do not state the mode.
+pub(crate) fn recordable(spec: &TransportSpec, peer: SocketAddr) -> Option<ChosenTransport> {
+    let is_record = spec.mode.is_none() || spec.is_record();
+    if is_record && spec.delivery() == Delivery::Unicast { unicast(spec, true, peer) } else { None }
+}
+
+/// The transport for one unicast alternative.
+fn unicast(
+    spec: &TransportSpec,
+    multiplex_rtcp: bool,
+    peer: SocketAddr,
+) -> Option<ChosenTransport> {
+    if spec.protocol.is_tcp() {
+        let channels = spec.interleaved.filter(|(rtp, rtcp)| rtp != rtcp);
+        return Some(ChosenTransport::Tcp { channels });
+    }
+    if !spec.protocol.is_udp() {
+        return None;
+    }
+    let (rtp, rtcp) = spec.client_port?;
+    let multiplexed =
+        rtp == rtcp || spec.other.iter().any(|(name, _)| name.eq_ignore_ascii_case("RTCP-mux"));
+    if rtp == 0 || rtcp == 0 || (multiplexed && !multiplex_rtcp) {
+        return None;
+    }
+    let at = |port| with_port(peer, port);
+    let rtcp = if multiplexed { rtp } else { rtcp };
+    Some(ChosenTransport::Udp { rtp: at(rtp), rtcp: at(rtcp) })
 }
 
 /// The `Transport` header of the answer to a client that requested `asked`.

@@ -93,6 +93,8 @@ pub(super) struct Rtcp {
     pub(super) info: Option<SenderInfo>,
     pub(super) cname: Option<String>,
     pub(super) bye: bool,
+    /// Packet type and format of the feedback in it.
+    pub(super) feedback: Vec<(u8, u8)>,
 }
 
 #[derive(Debug)]
@@ -437,7 +439,8 @@ fn read_rtp(data: &[u8], len: usize, at: Instant) -> Rtp {
 }
 
 fn read_rtcp(data: &[u8], at: Instant) -> Rtcp {
-    let mut rtcp = Rtcp { at, ssrc: 0, info: None, cname: None, bye: false };
+    let feedback = Vec::new();
+    let mut rtcp = Rtcp { at, ssrc: 0, info: None, cname: None, bye: false, feedback };
     for packet in Compound::parse(data).expect("a valid compound packet").packets() {
         match packet.expect("each packet is valid") {
             Packet::SenderReport(report) => {
@@ -447,6 +450,9 @@ fn read_rtcp(data: &[u8], at: Instant) -> Rtcp {
             Packet::Bye(_) => rtcp.bye = true,
             Packet::Sdes(sdes) => {
                 rtcp.cname = sdes.cname(rtcp.ssrc).map(|c| String::from_utf8_lossy(c).into_owned());
+            }
+            Packet::Feedback(feedback) => {
+                rtcp.feedback.push((feedback.packet_type, feedback.format));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::arena::Id;
+use crate::ids::PacketOwner;
 use crate::rtsp::channels::Route;
 use crate::stream::destination::DestinationTransport;
 use crate::wire::rtp::PacketKind;
@@ -16,7 +17,8 @@ impl World {
         let server = self.server();
         let mut destinations = 0;
         for (key, session) in server.pool().iter() {
-            assert!(session.media_len() > 0, "a session without media");
+            let publishes = server.publications.of_session(key).is_some();
+            assert!(session.media_len() > 0 || publishes, "a session without media");
             for (_, media) in session.media() {
                 assert!(server.media_session(media.media_session()).is_some());
                 for track in media.tracks() {
@@ -33,7 +35,7 @@ impl World {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                             let c = server.connections.get(connection).expect("a connection");
                             assert!(c.sessions.contains(&key));
-                            let owner = (track.stream, track.destination);
+                            let owner = PacketOwner::Destination(track.stream, track.destination);
                             for (channel, kind) in
                                 [(rtp_channel, PacketKind::Rtp), (rtcp_channel, PacketKind::Rtcp)]
                             {
@@ -48,6 +50,12 @@ impl World {
                     }
                 }
             }
+        }
+        for (id, publication) in server.publications.iter() {
+            let session = server.pool().session(publication.session).expect("a session");
+            assert_eq!(server.publications.of_session(session.key()), Some(id));
+            assert_eq!(server.publications.by_name(&publication.name), Some(id));
+            assert_eq!(session.media_len(), 0, "it publishes or plays");
         }
         let mut users = 0;
         for (id, stream) in server.streams.iter() {
@@ -70,7 +78,17 @@ impl World {
             for &session in &connection.sessions {
                 assert!(server.pool().session(session).is_some(), "{id} names a session");
             }
-            for (stream, destination) in connection.channels.owners() {
+            for owner in connection.channels.owners() {
+                let (stream, destination) = match owner {
+                    PacketOwner::Destination(stream, destination) => (stream, destination),
+                    PacketOwner::Published(publication, track) => {
+                        let publication = server.publications.get(publication);
+                        let mut tracks = publication.expect("a publication").set_up();
+                        let (_, track) = tracks.find(|(n, _)| *n == track).expect("a track");
+                        assert_eq!(track.connection(), Some(id));
+                        continue;
+                    }
+                };
                 let stream = server.streams.get(stream).expect("a channel has a stream");
                 let destination = stream.destination(destination).expect("a destination");
                 let to = match destination.transport() {

@@ -71,6 +71,8 @@ pub enum RemovalReason {
     Removed,
     /// The connection that the media were sent over has ended.
     ConnectionLost,
+    /// Another client publishes the stream in the place of this one.
+    TakenOver,
     /// The server was closed, or the pool dropped.
     ServerClosing,
 }
@@ -82,6 +84,7 @@ impl fmt::Display for RemovalReason {
             Self::Expired => "expired",
             Self::Removed => "removed",
             Self::ConnectionLost => "connection lost",
+            Self::TakenOver => "taken over",
             Self::ServerClosing => "server closing",
         })
     }

@@ -5,11 +5,11 @@
 
 use super::{Streams, note_key_frame_request};
 use crate::env::UsageEnvironment;
-use crate::ids::{DestinationId, StreamId};
+use crate::ids::{DestinationId, PacketOwner, StreamId};
 use crate::net::Inbox;
 use crate::stream::destination::destination_key;
 use crate::stream::incoming::IncomingPacket;
-use crate::stream::sockets::SocketsId;
+use crate::stream::sockets::{SocketsId, SocketsOwner};
 use crate::wire::rtp::PacketKind;
 use std::io;
 use std::net::SocketAddr;
@@ -39,26 +39,27 @@ impl Streams {
         self.inbox = inbox;
     }
 
-    /// Takes a datagram that has come to the RTP or the RTCP socket of a pair. `None` if it is from
-    /// no client's receiver, or is not valid.
-    pub(crate) fn handle_datagram<'a>(
-        &'a mut self,
-        env: &mut UsageEnvironment,
+    /// Returns the owner of a datagram that has come to the RTP or the RTCP socket of a pair. `None`
+    /// if it is from no client; it may be from a member of a group, for
+    /// [`handle_datagram_of_group`](Self::handle_datagram_of_group).
+    pub(crate) fn owner_of_datagram(
+        &self,
         (id, rtcp): (SocketsId, bool),
         from: SocketAddr,
-        data: &'a [u8],
-    ) -> Option<IncomingPacket<'a>> {
-        let sockets = self.sockets.get(id)?;
-        let (owner, route) = (sockets.owner, sockets.route(from, rtcp));
-        // A receiver that was not asked to multiplex may do it all the same.
-        let kind = PacketKind::of(data, rtcp.then_some(PacketKind::Rtcp));
-        match (route, owner) {
-            (Some(to), _) => self.handle_packet(env, to, from, (kind, data)),
-            (None, Some(stream)) => {
-                self.handle_group_packet(env, (id, stream), from, (kind, data));
-                None
-            }
-            (None, None) => None,
+    ) -> Option<PacketOwner> {
+        self.sockets.get(id)?.route(from, rtcp)
+    }
+
+    /// Takes a datagram that has come to the sockets of a stream from no client.
+    pub(crate) fn handle_datagram_of_group(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: SocketsId,
+        from: SocketAddr,
+        packet: (PacketKind, &[u8]),
+    ) {
+        if let Some(SocketsOwner::Stream(stream)) = self.sockets.get(id).map(|s| s.owner) {
+            self.handle_group_packet(env, (id, stream), from, packet);
         }
     }
 

@@ -1,0 +1,255 @@
+//! FFmpeg and GStreamer publish files to a server of the test's own (ANNOUNCE, RECORD), and FFmpeg
+//! watches: what arrives is what was published, bit by bit.
+
+use crate::ffmpeg::{extract, ffmpeg, outputs, read_all};
+use crate::media::Kind;
+use crate::server::testdata;
+use crate::streams::{adts_frames, nals};
+use crate::tools::{all, have, run, scratch};
+use riverrun::env::{MediumId, UsageEnvironment};
+use riverrun::server::pool::{RemovalReason, SessionInfo};
+use riverrun::server::{PublishPolicy, RtspServer, ServerConfig, ServerHooks};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const FILE: &str = "h264_aac.mkv";
+const TRACKS: [Kind; 2] = [Kind::H264, Kind::Aac];
+/// How often a publisher repeats the file.
+const TIMES: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the server tells of a publisher.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Recorded,
+    Lost(RemovalReason),
+}
+
+struct Hooks(mpsc::Sender<Told>);
+
+impl ServerHooks for Hooks {
+    fn recorded(&mut self, _: &SessionInfo) {
+        let _ = self.0.send(Told::Recorded);
+    }
+
+    fn publisher_lost(&mut self, _: &SessionInfo, reason: RemovalReason) {
+        let _ = self.0.send(Told::Lost(reason));
+    }
+}
+
+/// A server on a thread of its own, to which everybody on this host may publish.
+struct Relay {
+    url: String,
+    told: mpsc::Receiver<Told>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    fn start(kept_for: Duration) -> Self {
+        let (sender, told) = mpsc::channel();
+        let (tell_port, port) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut env = UsageEnvironment::new().expect("an event loop");
+            let mut config = ServerConfig::default();
+            config.publish.policy = PublishPolicy::Loopback;
+            config.publish.kept_for = kept_for;
+            let address = "127.0.0.1:0".parse().expect("an address");
+            let server: MediumId<RtspServer> =
+                RtspServer::new(&mut env, config, &[address]).expect("a server");
+            env.with(server, |server, _| server.set_hooks(Hooks(sender))).expect("it is there");
+            let address = env.medium(server).expect("it is there").local_addrs()[0];
+            tell_port.send(address.port()).expect("the test waits");
+            while !stopped.load(Ordering::Relaxed) {
+                env.turn(Some(Duration::from_millis(100))).expect("a turn");
+            }
+        });
+        let port = port.recv().expect("the server starts");
+        let url = format!("rtsp://127.0.0.1:{port}/cam");
+        Self { url, told, stop, thread: Some(thread) }
+    }
+
+    fn expect(&self, expected: &Told) -> Result<(), String> {
+        match self.told.recv_timeout(Duration::from_secs(20)) {
+            Ok(told) if told == *expected => Ok(()),
+            other => Err(format!("the server told {other:?}, not {expected:?}")),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the server fails");
+    }
+}
+
+/// A publisher, which is killed when this is dropped.
+struct Publisher(Child);
+
+impl Publisher {
+    fn start(command: &mut Command, folder: &Path) -> Result<Self, String> {
+        let log = std::fs::File::create(folder.join("publisher")).map_err(|e| e.to_string())?;
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        process.map(Self).map_err(|e| e.to_string())
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ffmpeg_publishes(url: &str, over: &str) -> Command {
+    let mut command = ffmpeg();
+    let times = (TIMES - 1).to_string();
+    command.args(["-re", "-stream_loop", &times, "-i"]).arg(testdata("media").join(FILE));
+    command.args(["-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-f", "rtsp"]);
+    command.args(["-rtsp_transport", over, url]);
+    command
+}
+
+fn gstreamer_publishes(url: &str, over: &str) -> Command {
+    let mut command = Command::new("gst-launch-1.0");
+    let file = testdata("media").join(FILE);
+    command.args(["-q", "filesrc"]).arg(format!("location={}", file.display()));
+    command.args(["!", "matroskademux", "name=d"]);
+    command.args(["d.video_0", "!", "queue", "!", "h264parse", "!", "s."]);
+    command.args(["d.audio_0", "!", "queue", "!", "aacparse", "!", "s."]);
+    command.args(["rtspclientsink", "name=s", &format!("location={url}")]);
+    command.arg(format!("protocols={over}"));
+    command
+}
+
+/// Watches until the stream ends; returns an elementary stream for each track.
+fn watch(url: &str, over: &str, folder: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let mut command = ffmpeg();
+    command.args(["-rtsp_transport", over, "-i", url]);
+    outputs(&mut command, &TRACKS, "arrived");
+    let played = run(&mut command, folder, PATIENCE);
+    let complaints = std::fs::read_to_string(folder.join("publisher")).unwrap_or_default();
+    read_all(folder, "arrived", TRACKS.len())
+        .map_err(|e| format!("{e}: {}; the publisher: {complaints}", played.complaints))
+}
+
+/// Slices of video, or frames of sound.
+fn units(kind: Kind, stream: &[u8]) -> Result<Vec<&[u8]>, String> {
+    if kind == Kind::Aac {
+        return adts_frames(stream);
+    }
+    Ok(nals(stream).into_iter().filter(|nal| matches!(nal[0] & 0x1f, 1..=5)).collect())
+}
+
+/// Says whether `arrived` is a piece of the units of a file that is repeated; at least as long as
+/// `least`.
+fn is_piece(file: &[&[u8]], arrived: &[&[u8]], least: usize) -> Result<(), String> {
+    if arrived.len() < least {
+        return Err(format!("{} units arrived, fewer than {least}", arrived.len()));
+    }
+    let repeats = |from: usize| {
+        arrived.iter().enumerate().all(|(i, unit)| *unit == file[(from + i) % file.len()])
+    };
+    let found = (0..file.len()).any(repeats);
+    if found { Ok(()) } else { Err(format!("the {} units are not the file's", arrived.len())) }
+}
+
+fn compare(folder: &Path, arrived: &[Vec<u8>], share: f64) -> Result<(), String> {
+    let file = extract(&testdata("media").join(FILE), &TRACKS, "sent", folder)?;
+    for ((kind, sent), arrived) in TRACKS.into_iter().zip(&file).zip(arrived) {
+        let (sent, arrived) = (units(kind, sent)?, units(kind, arrived)?);
+        let least = (sent.len() as f64 * share) as usize;
+        is_piece(&sent, &arrived, least).map_err(|e| format!("{kind:?}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn there() -> bool {
+    crate::ffmpeg::there()
+}
+
+#[test]
+fn what_ffmpeg_publishes_arrives_bit_by_bit() {
+    if !there() {
+        return;
+    }
+    let ways = [("tcp", "tcp"), ("udp", "tcp"), ("tcp", "udp"), ("udp", "udp")];
+    let jobs = ways.map(|way| (format!("{way:?}"), way)).into();
+    all(jobs, |(publishes, watches)| {
+        let (_folder, folder) = scratch();
+        let relay = Relay::start(Duration::from_secs(1));
+        let publisher = Publisher::start(&mut ffmpeg_publishes(&relay.url, publishes), &folder)?;
+        relay.expect(&Told::Recorded)?;
+        let arrived = watch(&relay.url, watches, &folder)?;
+        relay.expect(&Told::Lost(RemovalReason::TornDown))?;
+        drop(publisher);
+        compare(&folder, &arrived, 1.0)
+    });
+}
+
+#[test]
+fn a_viewer_goes_on_when_ffmpeg_is_killed_and_started_again() {
+    if !there() {
+        return;
+    }
+    let jobs = ["tcp", "udp"].map(|over| (over.to_owned(), over)).into();
+    all(jobs, |over| {
+        let (_folder, folder) = scratch();
+        let relay = Relay::start(Duration::from_secs(5));
+        let mut publisher = Publisher::start(&mut ffmpeg_publishes(&relay.url, over), &folder)?;
+        relay.expect(&Told::Recorded)?;
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| watch(&relay.url, "tcp", &folder));
+            std::thread::sleep(Duration::from_secs(4));
+            let mut again = || {
+                drop(publisher.0.kill());
+                drop(publisher.0.wait());
+                if over == "tcp" {
+                    relay.expect(&Told::Lost(RemovalReason::ConnectionLost))?;
+                }
+                std::thread::sleep(Duration::from_secs(1));
+                publisher = Publisher::start(&mut ffmpeg_publishes(&relay.url, over), &folder)?;
+                if over == "udp" {
+                    relay.expect(&Told::Lost(RemovalReason::TakenOver))?;
+                }
+                relay.expect(&Told::Recorded)?;
+                relay.expect(&Told::Lost(RemovalReason::TornDown))
+            };
+            let went_on = again();
+            let arrived = watcher.join().map_err(|_| "the watcher panicked".to_owned())??;
+            went_on?;
+            let file = extract(&testdata("media").join(FILE), &TRACKS, "sent", &folder)?;
+            let (sent, arrived) = (units(Kind::H264, &file[0])?, units(Kind::H264, &arrived[0])?);
+            // What the second publisher has sent arrived to its end.
+            let least = sent.len() * TIMES * 3 / 4;
+            let tail = &arrived[arrived.len().saturating_sub(least)..];
+            is_piece(&sent, tail, least)
+        })
+    });
+}
+
+#[test]
+fn what_gstreamer_publishes_arrives_bit_by_bit() {
+    let probe = ["gst-inspect-1.0", "--exists", "rtspclientsink"];
+    if !there() || !have("GStreamer's rtspclientsink", &probe) {
+        return;
+    }
+    let jobs = ["tcp", "udp"].map(|over| (over.to_owned(), over)).into();
+    all(jobs, |over| {
+        let (_folder, folder) = scratch();
+        let relay = Relay::start(Duration::from_secs(1));
+        let publisher = Publisher::start(&mut gstreamer_publishes(&relay.url, over), &folder)?;
+        relay.expect(&Told::Recorded)?;
+        let arrived = watch(&relay.url, "tcp", &folder)?;
+        drop(publisher);
+        compare(&folder, &arrived, 0.3)
+    });
+}
