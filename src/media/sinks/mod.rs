@@ -4,7 +4,8 @@
 //! * [`FileSink`] writes a track into a file, in the form that players know it by ([`FileForm`]);
 //!   [`FramePerFileSink`] writes each frame into a file of its own. [`FileRecorder`] does either for
 //!   all tracks, and names the files as openRTSP does.
-//! * [`Mp4Recorder`] writes all tracks into one fragmented MP4 file, or one after the other.
+//! * [`Mp4Recorder`] writes all tracks into one fragmented MP4 file, or one after the other, which a
+//!   [`SegmentFolder`] keeps for so long.
 //! * [`TrackSink`] makes a [`MediaSink`] of a [`Recorder`] that has one track.
 //!
 //! Whoever drives a sink hands it every frame of the track in the order in which frames came, and
@@ -34,6 +35,7 @@ mod file_sink;
 mod mp4;
 mod output;
 mod recorder;
+mod segment_folder;
 mod wav;
 
 pub use file_form::FileForm;
@@ -42,6 +44,7 @@ pub use file_sink::{FileSink, FramePerFileSink};
 pub use mp4::{Mp4Config, Mp4Recorder, NumberedFiles, OneFile, SegmentFiles};
 pub use output::Pipe;
 pub use recorder::{MediaSink, Recorder, TrackSink};
+pub use segment_folder::{Retention, SegmentFolder};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use mp4::reader as mp4_reader;
