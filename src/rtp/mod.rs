@@ -4,6 +4,7 @@
 //! * [`RtpSink`] cuts frames into packets, once for all destinations.
 //! * [`RtpSource`] puts packets in order and assembles frames from them: order, loss, statistics.
 //! * [`SessionClock`] puts the frames of several sources on one time line.
+//! * [`FrameTap`] makes frames of packets that a pass-through source passes on.
 //! * [`StreamReceiver`] is an [`RtpSource`] with its RTCP.
 //! * [`RtcpInstance`] writes and reads the reports of a stream, at the times of RFC 3550.
 
@@ -11,6 +12,7 @@
 mod day_of_two_streams;
 #[cfg(test)]
 mod formats_tests;
+mod frame_tap;
 pub mod receiver;
 pub mod rtcp;
 mod session_clock;
@@ -24,6 +26,7 @@ pub mod srtp;
 pub(crate) mod testing;
 pub(crate) mod transform;
 
+pub use frame_tap::FrameTap;
 pub use receiver::{StreamReceiver, StreamReceiverConfig};
 pub use rtcp::{RtcpConfig, RtcpEvent, RtcpInstance, RtcpOutcome, SenderFacts};
 pub use session_clock::SessionClock;

@@ -30,6 +30,7 @@ pub(crate) mod publish;
 mod publishing;
 mod relayed_streams;
 mod relayed_table;
+mod relayed_tap;
 pub(crate) mod requests;
 mod resuming;
 mod rtsp_server;
@@ -68,6 +69,7 @@ pub use hooks::{
 pub use multicast::MulticastTrack;
 pub use relayed_streams::SourceChange;
 pub use relayed_table::{RelayedSource, RelayedStream};
+pub use relayed_tap::RelayTap;
 pub use rtsp_server::RtspServer;
 pub use statistics::ServerStatistics;
 pub use streams::TrackStatistics;

@@ -7,6 +7,7 @@ use crate::provide::{RelayedStreamOptions, RelayedTrack, relayed_session, relaye
 use crate::rtp::ReceivedPacket;
 use crate::server::method::outcome::Until;
 use crate::server::relayed_table::{RelayedSource, RelayedStream};
+use crate::server::relayed_tap::{RelayTap, Tap};
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::session::RelayedEvent;
 use crate::session::relayed::Demand;
@@ -153,6 +154,7 @@ impl RtspServer {
         if let Some(relayed) = self.relayed.table.get_mut(id) {
             (relayed.source, relayed.kept_until) = (RelayedSource::Present, None);
             log::info!("{:?}: its source is there ({change:?})", relayed.name());
+            relayed.tell_tap();
         }
         self.arm_relayed_timer(env, id);
         self.wake_requests(env, Until::InputWakes);
@@ -242,6 +244,7 @@ impl RtspServer {
         }
         let Some(&(_, input)) = relayed.tracks.get(track) else { return };
         relayed.packets += 1;
+        relayed.tap.packet(track, packet);
         let has_viewers = self.streams.relay(env, &mut self.connections, input, packet);
         let is_noted = || self.relayed.unsent.iter().rev().any(|noted| *noted == input);
         if !has_viewers || is_noted() {
@@ -280,6 +283,7 @@ impl RtspServer {
         relayed.source = RelayedSource::Lost;
         relayed.kept_until = env.now().checked_add(relayed.options.kept_for);
         log::info!("{:?}: its source is away", relayed.name());
+        relayed.tap.lose();
         if let Some(session) = self.media_sessions.get_mut(relayed.media_session) {
             if let Some(media) = &mut session.relayed {
                 media.has_source = false;
@@ -289,6 +293,22 @@ impl RtspServer {
             self.streams.begin_source_anew(env, &mut self.connections, input);
         }
         self.expire_relayed(env, id);
+    }
+
+    /// Sets who listens to a relayed stream, in place of the tap before, which is dropped. If the
+    /// source of the stream is there, the tap is told so at once. Returns false if there is no such
+    /// stream.
+    pub fn set_relay_tap(
+        &mut self,
+        stream: RelayedStreamId,
+        tap: Option<Box<dyn RelayTap>>,
+    ) -> bool {
+        let Some(relayed) = self.relayed.table.get_mut(stream) else { return false };
+        relayed.tap = Tap(tap);
+        if relayed.source == RelayedSource::Present {
+            relayed.tell_tap();
+        }
+        true
     }
 
     /// Removes a relayed stream. Its viewers get a BYE. Returns false if there was none.

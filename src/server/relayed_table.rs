@@ -4,6 +4,7 @@ use crate::arena::Arena;
 use crate::env::{Timer, UsageEnvironment};
 use crate::ids::{InputId, MediaSessionId, OfRelayedStream, RelayedStreamId};
 use crate::provide::{RelayedStreamOptions, RelayedTrack};
+use crate::server::relayed_tap::Tap;
 use crate::session::RelayedEvent;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub struct RelayedStream {
     pub(super) is_wanted: bool,
     pub(super) packets: u64,
     pub(super) timer: Timer,
+    /// Who listens beside the viewers.
+    pub(super) tap: Tap,
     /// Events that whoever feeds it has not polled yet.
     wanted_changed: bool,
     key_frames: u64,
@@ -63,6 +66,7 @@ impl RelayedStream {
             is_wanted: false,
             packets: 0,
             timer: Timer::default(),
+            tap: Tap::default(),
             wanted_changed: false,
             key_frames: 0,
         }
@@ -97,6 +101,11 @@ impl RelayedStream {
     /// Returns the number of packets that the source has delivered.
     pub const fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// Tells the tap what the source has described.
+    pub(super) fn tell_tap(&mut self) {
+        self.tap.describe(self.tracks.iter().map(|(track, _)| track));
     }
 
     /// Whether the packets of a source with these tracks can go on to present viewers.

@@ -35,6 +35,7 @@ mod publish_refusals;
 mod publisher;
 mod relayed;
 mod relayed_life;
+mod relayed_tap;
 mod requests;
 mod secrets;
 mod sessions;
