@@ -73,10 +73,6 @@ pub struct SourceCounters {
 }
 
 /// Reception statistics of the SSRC in use (RFC 3550 section 6.4.1).
-///
-/// The round-trip time is not among them. Section 6.4.1 derives it from the report block with which
-/// the other end answers a sender report, and a participant that only receives sends none. It would
-/// take extended reports (RFC 3611 sections 4.4 and 4.5) that the sender answers, and few do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reception {
@@ -92,4 +88,57 @@ pub struct Reception {
     pub highest_sequence: u32,
     /// Interarrival jitter: the average variation of the transit time.
     pub jitter: Duration,
+    /// The time between the arrivals of successive packets.
+    pub gaps: PacketGaps,
+    /// Round-trip time to the sender. A participant that only receives measures it with extended
+    /// reports (RFC 3611 sections 4.4 and 4.5); `None` until the sender has answered one. Few senders
+    /// do: their SDP has `a=rtcp-xr:rcvr-rtt=all`.
+    pub round_trip: Option<Duration>,
+}
+
+/// The time between the arrivals of successive packets. Packets that are read in one turn of the
+/// loop have arrived at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PacketGaps {
+    /// Number of gaps: one less than that of packets.
+    pub count: u64,
+    /// The shortest one; zero if there is none.
+    pub shortest: Duration,
+    /// The longest one; zero if there is none.
+    pub longest: Duration,
+    /// All together.
+    pub total: Duration,
+}
+
+impl PacketGaps {
+    /// Adds one.
+    pub(super) fn add(&mut self, gap: Duration) {
+        self.shortest = if self.count == 0 { gap } else { self.shortest.min(gap) };
+        self.longest = self.longest.max(gap);
+        self.total = self.total.saturating_add(gap);
+        self.count += 1;
+    }
+
+    /// Returns the average; `None` if there is none.
+    pub fn average(&self) -> Option<Duration> {
+        let nanos = self.total.as_nanos().checked_div(u128::from(self.count))?;
+        u64::try_from(nanos).ok().map(Duration::from_nanos)
+    }
+
+    /// Returns these and those of another reception.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let shortest = match (self.count, other.count) {
+            (0, _) => other.shortest,
+            (_, 0) => self.shortest,
+            _ => self.shortest.min(other.shortest),
+        };
+        Self {
+            count: self.count.saturating_add(other.count),
+            shortest,
+            longest: self.longest.max(other.longest),
+            total: self.total.saturating_add(other.total),
+        }
+    }
 }

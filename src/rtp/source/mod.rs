@@ -1,6 +1,7 @@
 //! [`RtpSource`]: puts RTP packets in order, and assembles frames from them. Maintainers should know RFC 3550 sections 5.1,
 //! 6.4 and 8, and appendix A.
 
+mod candidates;
 mod capture;
 mod config;
 mod counters;
@@ -20,9 +21,10 @@ use super::rtcp::{NtpTime, ReportBlock, SenderReport};
 use crate::error::Error;
 use crate::payload::{DepacketizedFrames, Depacketizer};
 use crate::wire::rtp::RtpPacket;
+use candidates::{Candidate, Candidates};
 use capture::CaptureTimes;
 pub use config::RtpSourceConfig;
-pub use counters::{Reception, Rejected, SourceCounters};
+pub use counters::{PacketGaps, Reception, Rejected, SourceCounters};
 use event::Events;
 pub use event::SourceEvent;
 pub use frame::ReceivedFrame;
@@ -38,15 +40,6 @@ use std::fmt;
 use std::time::{Duration, Instant};
 pub(super) use timeline::Line;
 use timeline::Timeline;
-
-/// Another SSRC that may replace the present one.
-#[derive(Debug)]
-struct Candidate {
-    ssrc: u32,
-    next: u16,
-    /// Its packet, if none of the SSRC that was announced has come.
-    first: Option<Vec<u8>>,
-}
 
 /// Receives one stream.
 ///
@@ -83,7 +76,7 @@ pub struct RtpSource {
     ssrc: Option<u32>,
     /// The SSRC that is to follow the one in use.
     expected: Option<u32>,
-    candidate: Option<Candidate>,
+    candidates: Candidates,
     statistics: Statistics,
     rate: RateMeter,
     reorder: ReorderBuffer,
@@ -99,6 +92,8 @@ pub struct RtpSource {
     last_packet_at: Option<Instant>,
     /// The last report of the sender and its time of arrival.
     report: Option<(NtpTime, Instant)>,
+    /// Round-trip time to the sender, as measured last.
+    round_trip: Option<Duration>,
     /// Set when the sender has said BYE: until then, late packets are awaited.
     ends_at: Option<Instant>,
     ended: bool,
@@ -172,13 +167,14 @@ impl RtpSource {
             depacketized: DepacketizedFrames::new(),
             ssrc: None,
             expected: None,
-            candidate: None,
+            candidates: Candidates::default(),
             frames: VecDeque::new(),
             frame_bytes: 0,
             gap: Gap::default(),
             dropped: false,
             last_packet_at: None,
             report: None,
+            round_trip: None,
             ends_at: None,
             ended: false,
             counters: SourceCounters::default(),
@@ -230,7 +226,7 @@ impl RtpSource {
 
     /// Returns the reception statistics of the SSRC in use.
     pub fn reception(&self) -> Reception {
-        self.statistics.reception()
+        Reception { round_trip: self.round_trip, ..self.statistics.reception() }
     }
 
     /// Returns the rate at which packets arrived in the last second before `now`.
@@ -346,7 +342,7 @@ impl RtpSource {
     ) -> Result<(), Rejected> {
         let current = *self.ssrc.get_or_insert(packet.ssrc);
         if packet.ssrc == current && !self.ended {
-            self.candidate = None;
+            self.candidates.clear();
             return Ok(());
         }
         let is_announced = self.expected == Some(packet.ssrc);
@@ -358,8 +354,8 @@ impl RtpSource {
         let (sequence, next) = (packet.sequence_number, packet.sequence_number.wrapping_add(1));
         // While nothing has come, the one announced may be wrong: then no packet is to be lost.
         let first = self.last_packet_at.is_none().then(|| data.to_vec());
-        let before = self.candidate.replace(Candidate { ssrc: packet.ssrc, next, first });
-        let before = before.filter(|b| b.ssrc == packet.ssrc && b.next == sequence);
+        let before = self.candidates.replace(Candidate { ssrc: packet.ssrc, next, first });
+        let before = before.filter(|before| before.next == sequence);
         let silence = self.last_packet_at.map(|at| now.saturating_duration_since(at));
         let silent = silence.is_none_or(|silence| silence >= self.config.ssrc_silence);
         let Some(before) = before.filter(|_| silent || self.ends_at.is_some()) else {
@@ -389,10 +385,11 @@ impl RtpSource {
         }
         self.ssrc = Some(to);
         self.expected = None;
-        self.candidate = None;
+        self.candidates.clear();
         self.statistics = self.statistics.following();
         self.sender_clock = SenderClock::new(self.config.clock_rate);
         self.report = None;
+        self.round_trip = None;
         self.ends_at = None;
         self.ended = false;
     }
@@ -480,6 +477,12 @@ impl RtpSource {
             Verdict::Doubted => self.counters.doubted_reports += 1,
         }
         self.report = Some((report.info.ntp, now));
+    }
+
+    /// Processes the round-trip time to the sender, which is then among the
+    /// [reception statistics](Self::reception).
+    pub const fn handle_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = Some(round_trip);
     }
 
     /// Processes the BYE of `ssrc`, which may have overtaken its last packets: the stream ends

@@ -1,7 +1,7 @@
 //! Sequence numbers, loss and jitter of one SSRC (RFC 3550 sections 6.4.1, A.1, A.3 and A.8), with
 //! the RFC's names of variables.
 
-use super::counters::Reception;
+use super::counters::{PacketGaps, Reception};
 use crate::rtp::rtcp::ReportBlock;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,7 @@ pub(super) struct Statistics {
     /// When the last packet came, and that time in timestamp units since `origin`.
     arrival: Option<(Instant, u32)>,
     transit: Option<u32>,
+    gaps: PacketGaps,
     /// Jitter, scaled by 16.
     jitter: u32,
 }
@@ -68,6 +69,12 @@ impl Statistics {
             origin: None,
             arrival: None,
             transit: None,
+            gaps: PacketGaps {
+                count: 0,
+                shortest: Duration::ZERO,
+                longest: Duration::ZERO,
+                total: Duration::ZERO,
+            },
             jitter: 0,
         }
     }
@@ -156,6 +163,9 @@ impl Statistics {
     /// Processes the arrival of a packet with a timestamp (A.8).
     pub(super) fn handle_arrival(&mut self, now: Instant, timestamp: u32) {
         // Many packets come at a time.
+        if let Some((at, _)) = self.arrival {
+            self.gaps.add(now.saturating_duration_since(at));
+        }
         let arrival = match self.arrival {
             Some((at, arrival)) if at == now => arrival,
             _ => {
@@ -202,6 +212,8 @@ impl Statistics {
             lost_share: f64::from(self.fraction_lost) / 256.0,
             highest_sequence: if has_begun { self.highest_sequence() } else { 0 },
             jitter: Duration::from_nanos(jitter),
+            gaps: self.gaps,
+            round_trip: None,
         }
     }
 

@@ -126,6 +126,32 @@ fn where_the_announced_ssrc_was_wrong_no_packet_is_lost() {
 }
 
 #[test]
+fn of_two_senders_in_turn_one_is_received_where_the_announced_ssrc_was_wrong() {
+    let now = some_instant();
+    let mut source = source();
+    source.expect_ssrc(0);
+    for sequence in 0..10 {
+        let at = now + ms(u64::from(sequence) * 40);
+        for ssrc in [1, 2] {
+            let packet = packet_of(ssrc, sequence, u32::from(sequence) * 3600);
+            let _ = source.handle_packet(&packet, at);
+        }
+    }
+    assert_eq!(source.ssrc(), Some(1));
+    assert_eq!(std::iter::from_fn(|| source.poll_frame()).count(), 10, "the first one too");
+    // The one that is heard goes away: the other takes its place.
+    let later = now + ms(400) + source_silence();
+    for sequence in 10..12 {
+        let _ = source.handle_packet(&packet_of(2, sequence, 0), later);
+    }
+    assert_eq!(source.ssrc(), Some(2));
+}
+
+fn source_silence() -> Duration {
+    config().ssrc_silence
+}
+
+#[test]
 fn csrcs_extension_and_padding_are_no_payload() {
     let now = some_instant();
     let mut source = source();
@@ -160,7 +186,27 @@ fn reception_and_rate_are_told() {
     assert_eq!((told.expected, told.received, told.lost), (100, 75, 25));
     assert_eq!((told.highest_sequence, told.lost_share), (65_599, 0.25));
     assert_eq!(told.jitter, Duration::ZERO);
+    // 0, 2, 3, 4, 6, …, 99: 74 gaps, of one interval or two.
+    let gaps = told.gaps;
+    assert_eq!((gaps.count, gaps.shortest, gaps.longest), (74, ms(40), ms(80)));
+    assert_eq!(gaps.total, ms(99 * 40));
+    assert_eq!(gaps.average(), Some(ms(99 * 40) / 74));
     let rate = source.rate(now + ms(4000));
     assert!((18..=19).contains(&rate.packets), "{rate:?}");
     assert!((18 * 14 * 8..=19 * 14 * 8).contains(&rate.bits), "{rate:?}");
+}
+
+#[test]
+fn gaps_of_several_receptions_are_put_together() {
+    let mut some = PacketGaps::default();
+    assert_eq!(some.average(), None);
+    some.add(ms(20));
+    some.add(ms(0));
+    let mut others = PacketGaps::default();
+    others.add(ms(70));
+    let all = some.with(others);
+    assert_eq!((all.count, all.shortest, all.longest, all.total), (3, ms(0), ms(70), ms(90)));
+    assert_eq!(all.average(), Some(ms(30)));
+    let none = PacketGaps::default();
+    assert_eq!((none.with(others), others.with(none)), (others, others));
 }
