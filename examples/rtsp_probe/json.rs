@@ -12,7 +12,8 @@
 //! `channels`}, `parameter_sets` {`vps`, `sps`, `pps`, `config`: lists of hexadecimal digits},
 //! `received` {`transport`, `frames`, `key_frames`, `damaged_frames`, `bytes`, `frame_rate`,
 //! `bit_rate`, `first_frame_ms`, `first_key_frame_ms`, `packets`, `lost`, `late`, `rejected`,
-//! `jitter_ms`, `ssrc`, `rtcp_packets`, `cname`, `synchronized`, `capture_times`}}.
+//! `jitter_ms`, `round_trip_ms`, `ssrc`, `rtcp_packets`, `cname`, `synchronized`,
+//! `capture_times`}}.
 //!
 //! With `--check`: `url`, `status` (`plays`, `check_failed`, or as above), `exit`, `error`, `ok`,
 //! `failed`, `noted`, and `checks`, each {`verdict` (`ok`, `FAIL`, `note`), `what`, `section`,
@@ -122,6 +123,7 @@ fn track(track: &TrackFindings) -> Value {
             "late": track.reception.late,
             "rejected": track.reception.rejected,
             "jitter_ms": millis(track.reception.jitter),
+            "round_trip_ms": track.reception.round_trip.map(millis),
             "ssrc": track.reception.ssrc,
             "rtcp_packets": track.reception.reports,
             "cname": track.reception.cname,

@@ -181,6 +181,7 @@ fn packets(track: &TrackFindings) -> String {
         (r.late > 0).then(|| format!("{} late", r.late)),
         (r.rejected > 0).then(|| format!("{} refused", r.rejected)),
         Some(format!("jitter {}", millis(r.jitter))),
+        r.round_trip.map(|trip| format!("round trip {}", millis(trip))),
         r.ssrc.map(|ssrc| format!("SSRC {ssrc:08x}")),
     ])
 }

@@ -42,6 +42,8 @@ pub(crate) struct Received {
     pub(crate) late: u64,
     pub(crate) rejected: u64,
     pub(crate) jitter: Duration,
+    /// To the sender, if it helps to measure that.
+    pub(crate) round_trip: Option<Duration>,
     pub(crate) ssrc: Option<u32>,
     pub(crate) reports: u64,
     pub(crate) cname: Option<String>,
@@ -117,6 +119,7 @@ impl TrackFindings {
             late: counters.late,
             rejected: counters.rejected,
             jitter: reception.jitter,
+            round_trip: reception.round_trip,
             ssrc: source.ssrc(),
             reports: played.receiver.rtcp().counters().received,
             cname: played.receiver.sender_cname().map(str::to_owned),

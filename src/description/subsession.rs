@@ -63,6 +63,9 @@ pub struct MediaSubsession {
     pub rtcp_port: Option<RtcpPort>,
     /// Feedback messages that the client may send (`a=rtcp-fb`, RFC 4585).
     pub feedback: RtcpFeedback,
+    /// Whether the client may measure the round-trip time with extended reports, which the server
+    /// answers (`a=rtcp-xr:rcvr-rtt=all`, RFC 3611 section 5).
+    pub round_trip_reports: bool,
     /// Frames per second (`a=framerate`).
     pub frame_rate: Option<f64>,
     /// Width and height in pixels (`a=x-dimensions`).
@@ -145,6 +148,10 @@ impl MediaSubsession {
             multicast: connection.as_ref().and_then(|c| multicast(c, media, session)),
             connection,
             feedback: media.rtcp_feedback(format.payload_type),
+            round_trip_reports: media
+                .round_trip_reports()
+                .or_else(|| session.round_trip_reports())
+                .unwrap_or(false),
             format,
             parameters,
             is_raw,

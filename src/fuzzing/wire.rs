@@ -4,7 +4,7 @@
 use crate::codec::CodecParameters;
 use crate::payload::FormatRegistry;
 use crate::wire::auth::{Challenge, Credentials};
-use crate::wire::rtcp::{Compound, Packet};
+use crate::wire::rtcp::{Compound, Packet, XrBlock};
 use crate::wire::rtp::RtpPacket;
 use crate::wire::rtsp::accept::{accepts, unsupported, words};
 use crate::wire::rtsp::numbers::{Scale, parse_number, parse_scale};
@@ -307,6 +307,13 @@ pub fn rtcp(data: &[u8]) {
                 Ok(Packet::Feedback(fb)) => {
                     let lost: usize = fb.nacks().map(|n| n.sequence_numbers().count()).sum();
                     assert!(lost <= data.len() * 17 && fb.firs().count() <= data.len());
+                }
+                Ok(Packet::ExtendedReport(report)) => {
+                    let delays = report.blocks().map(|block| match block {
+                        XrBlock::DelaysSinceLastRr(delays) => delays.iter().count(),
+                        _ => 1,
+                    });
+                    assert!(delays.sum::<usize>() <= data.len());
                 }
                 Ok(_) | Err(_) => {}
             }

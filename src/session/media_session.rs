@@ -493,6 +493,10 @@ impl ServerMediaSession {
         if matches!(distribution, Distribution::OnDemand { multiplex_rtcp: true, .. }) {
             sdp.push_str("a=rtcp-mux\r\n");
         }
+        if matches!(distribution, Distribution::OnDemand { .. }) {
+            // An answer goes to the one receiver that asks (RFC 3611 section 5).
+            sdp.push_str("a=rtcp-xr:rcvr-rtt=all\r\n");
+        }
         if per_track {
             line(sdp, format_args!("a=range:npt=0-{}", Npt(subsession.duration())));
         }

@@ -1,10 +1,11 @@
 //! [`Destination`]: one client, or multicast group, that a stream is sent to.
 
 use crate::ids::{ClientSessionId, ConnectionId, DestinationId};
+use crate::rtp::rtcp::ReferenceTime;
 use crate::rtp::transform::PacketTransform;
 use crate::stream::sockets::SocketsId;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whether a destination that leaves is sent a BYE (RFC 3550 section 6.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,37 @@ pub(super) enum Farewell {
     /// It has not been sent a report, and a BYE may not be a participant's only packet (RFC 3550
     /// section 6.3.7).
     ReportAndGoodbye,
+}
+
+/// Receivers report at intervals of seconds (RFC 3550 section 6.2). One that states its time more
+/// often is not answered each time, so that nobody can multiply what it sends.
+const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The reference times of a destination's receiver, and our answers (RFC 3611 sections 4.4 and 4.5).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RoundTrip {
+    /// The last one that is not answered, and when it came.
+    owed: Option<(ReferenceTime, Instant)>,
+    answered_at: Option<Instant>,
+}
+
+impl RoundTrip {
+    /// Takes a reference time. Returns whether it is to be answered.
+    pub(super) fn note(&mut self, reference: ReferenceTime, now: Instant) -> bool {
+        let since = self.answered_at.map(|at| now.saturating_duration_since(at));
+        let is_due = since.is_none_or(|since| since >= ANSWER_INTERVAL);
+        if is_due {
+            self.owed = Some((reference, now));
+        }
+        is_due
+    }
+
+    /// Returns what is to be answered now, and how long ago it came.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(ReferenceTime, Duration)> {
+        let (reference, at) = self.owed.take()?;
+        self.answered_at = Some(now);
+        Some((reference, now.saturating_duration_since(at)))
+    }
 }
 
 /// A destination that was taken out of its stream.
@@ -64,6 +96,8 @@ pub(crate) struct Destination {
     pub(super) has_heard: bool,
     /// What it is still to be sent of the end of the stream.
     pub(super) farewell: Farewell,
+    /// How its receiver measures the round-trip time.
+    pub(super) round_trip: RoundTrip,
     /// When its session was last kept alive because its connection takes what it is sent.
     pub(super) drained_at: Option<Instant>,
     /// What it was sent. Packets over TCP, and those of a transform of its own, are counted when
@@ -91,6 +125,7 @@ impl Destination {
             report_owed: false,
             has_heard: false,
             farewell: Farewell::Nothing,
+            round_trip: RoundTrip::default(),
             drained_at: None,
             totals: Totals::default(),
             since: Totals::default(),

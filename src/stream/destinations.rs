@@ -52,6 +52,8 @@ pub(crate) struct Destinations {
     own_report: Vec<u8>,
     /// A destination is owed a report.
     has_newcomers: bool,
+    /// A destination is owed an answer to a reference time.
+    owes_answers: bool,
     /// An RTCP packet with its interleaving prefix.
     prefixed: Vec<u8>,
     ranges: Vec<Range<usize>>,

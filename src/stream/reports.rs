@@ -35,6 +35,8 @@ const REPORT_PATIENCE: Duration = Duration::from_millis(200);
 const SLOTS_PER_TURN: usize = 256;
 /// Newcomers that get a report of their own after one frame; the others after the next.
 const NEWCOMERS_PER_TURN: usize = 256;
+/// Reference times that are answered after one frame; the others after the next.
+const ANSWERS_PER_TURN: usize = 64;
 /// Between two turns in which a report is sent.
 const ROUND_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -208,6 +210,27 @@ impl Reports {
     ) {
         self.write_out_of_turn(sender, out);
         out.destinations_mut().greet(&self.packet, NEWCOMERS_PER_TURN, env, context);
+    }
+
+    /// Answers receivers that measure the round-trip time (RFC 3611 section 4.5): each gets a report
+    /// of its own, which tells how long the answer has waited.
+    pub(crate) fn answer_reference_times(
+        &mut self,
+        sender: SenderState,
+        out: &mut Distribution,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        let (now, mut slot) = (env.now(), 0);
+        for _ in 0..ANSWERS_PER_TURN {
+            let next = out.destinations_mut().take_reference_time(&mut slot, now);
+            let Some((id, reference, delay)) = next else { return };
+            let packet = &mut self.packet;
+            packet.clear();
+            self.rtcp.answer_reference_time(sender.ntp, sender.facts, reference, delay, packet);
+            out.protect_report(packet);
+            out.destinations_mut().send_rtcp_to(id, packet, env, context);
+        }
     }
 
     fn write_out_of_turn(&mut self, sender: SenderState, out: &mut Distribution) {

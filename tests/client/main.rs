@@ -16,6 +16,7 @@ mod player;
 mod plug;
 mod recording;
 mod requests;
+mod round_trip;
 #[cfg(feature = "srtp")]
 mod srtp;
 #[cfg(feature = "tls")]

@@ -359,6 +359,7 @@ impl Player {
         config.source.max_delay = if is_tcp { Duration::ZERO } else { self.config.max_delay };
         let feedback = subsession.feedback;
         config.nack = self.config.nack && feedback.nack && !is_tcp;
+        config.rtcp.reference_times = subsession.round_trip_reports;
         config.key_frame_message = match self.config.key_frame_message {
             Some(KeyFrameMessage::FullIntra) if feedback.fir => Some(KeyFrameMessage::FullIntra),
             Some(_) if feedback.pli => Some(KeyFrameMessage::PictureLoss),

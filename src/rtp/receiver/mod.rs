@@ -235,6 +235,9 @@ impl StreamReceiver {
                 self.early_report = Some(EarlyReport { report, at: now, cname: outcome.cname });
             }
         }
+        if let Some(round_trip) = outcome.round_trip {
+            self.source.handle_round_trip(round_trip);
+        }
         if let Some(ssrc) = outcome.bye {
             self.source.handle_bye(ssrc, now);
         }

@@ -1,7 +1,11 @@
 //! Processes a received compound packet for an [`RtcpInstance`].
 
-use super::{App, Cname, KeyFrameRequest, NtpTime, RtcpInstance, RtcpOutcome, SenderReport};
-use crate::wire::rtcp::{Bye, Compound, Feedback, Packet, ReportBlocks, Sdes};
+use super::{
+    App, Cname, KeyFrameRequest, NtpTime, ReferenceTime, RtcpInstance, RtcpOutcome, SenderReport,
+};
+use crate::wire::rtcp::{
+    Bye, Compound, ExtendedReport, Feedback, Packet, ReportBlocks, Sdes, XrBlock,
+};
 use std::time::Instant;
 
 /// A compound packet that is being processed.
@@ -65,6 +69,7 @@ impl<'i> ArrivedCompound<'i> {
                 });
             }
             Packet::Feedback(ref feedback) => self.feedback(feedback),
+            Packet::ExtendedReport(ref report) => self.extended_report(report),
             // Unknown types are skipped (6.1).
             _ => {}
         }
@@ -102,6 +107,30 @@ impl<'i> ArrivedCompound<'i> {
         let speaker = self.reporter.or_else(|| self.instance.remote_sender());
         if let Some(leaver) = bye.sources().find(|&ssrc| speaker == Some(ssrc)) {
             self.outcome.bye = Some(leaver);
+        }
+    }
+
+    /// Processes the blocks about the round-trip time: a receiver asks us, or the sender that we
+    /// receive answers.
+    fn extended_report(&mut self, report: &ExtendedReport<'_>) {
+        let ours = self.instance.ssrc();
+        if report.ssrc == ours {
+            return;
+        }
+        let is_senders = self.instance.remote_sender() == Some(report.ssrc);
+        for block in report.blocks() {
+            match block {
+                XrBlock::ReceiverReferenceTime(time) if self.instance.is_sender() => {
+                    let reference = ReferenceTime { ssrc: report.ssrc, time };
+                    self.outcome.reference_time = Some(reference);
+                }
+                XrBlock::DelaysSinceLastRr(delays) if is_senders => {
+                    let answer = delays.iter().find(|delay| delay.ssrc == ours);
+                    let trip = answer.and_then(|a| self.instance.round_trip(&a, self.now));
+                    self.outcome.round_trip = trip.or(self.outcome.round_trip);
+                }
+                _ => {}
+            }
         }
     }
 

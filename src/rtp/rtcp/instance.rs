@@ -4,18 +4,19 @@ use super::compound::ArrivedCompound;
 use super::interval::{IntervalFacts, MINIMUM_INTERVAL, ReportTimer};
 use super::reception::Receptions;
 use super::requests::FullIntraRequests;
+use super::round_trip::StatedTimes;
 use super::{
-    KeyFrameRequest, Nack, NtpTime, ReceptionStatistics, ReportBlock, RtcpConfig, RtcpCounters,
-    RtcpEvent, RtcpOutcome, SenderFacts,
+    KeyFrameRequest, Nack, NtpTime, ReceptionStatistics, ReferenceTime, ReportBlock, RtcpConfig,
+    RtcpCounters, RtcpEvent, RtcpOutcome, SenderFacts,
 };
 use crate::error::Error;
 use crate::rtp::LOWER_LAYER_OVERHEAD;
 use crate::wire::rtcp::{
-    Fir, MAX_COUNT, SenderInfo, write_app, write_bye, write_fir, write_nack, write_pli, write_rr,
-    write_sdes_cname, write_sr,
+    Dlrr, Fir, MAX_COUNT, SenderInfo, write_app, write_bye, write_fir, write_nack, write_pli,
+    write_rr, write_sdes_cname, write_sr, write_xr_dlrr, write_xr_rrtr,
 };
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most octets of a packet that count in the average: otherwise huge packets of one peer would
 /// lengthen the interval for all.
@@ -70,6 +71,8 @@ pub struct RtcpInstance {
     /// As a receiver: the other participants that have reported, and when each last did.
     heard: HashMap<u32, Instant>,
     full_intra_requests: FullIntraRequests,
+    /// As a receiver: the reference times in our reports.
+    stated_times: StatedTimes,
     /// Events of the last packet that were not polled.
     events: VecDeque<RtcpEvent>,
     blocks: Vec<ReportBlock>,
@@ -99,6 +102,7 @@ impl RtcpInstance {
             receptions: Receptions::new(config.max_destinations, config.clock_rate),
             heard: HashMap::new(),
             full_intra_requests: FullIntraRequests::new(config.max_destinations),
+            stated_times: StatedTimes::default(),
             events: VecDeque::new(),
             config,
             ssrc,
@@ -122,6 +126,7 @@ impl RtcpInstance {
     pub fn change_ssrc(&mut self, ssrc: u32) {
         self.ssrc = ssrc;
         self.told = [None; 2];
+        self.stated_times = StatedTimes::default();
     }
 
     /// Returns the canonical name in our reports.
@@ -201,7 +206,13 @@ impl RtcpInstance {
         // A report of a sender that has been silent for two intervals is a receiver's (6.4).
         let sender = sender.filter(|s| self.has_sent_lately(s.packet_count));
         self.blocks.extend(blocks(now).into_iter().take(MAX_COUNT));
-        self.write(out, |this, out| this.put_head(ntp, sender, out));
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            if this.config.reference_times && !this.config.is_sender {
+                write_xr_rrtr(out, this.ssrc, ntp);
+                this.stated_times.note(ntp, now);
+            }
+        });
         self.told = [sender.map(|s| s.packet_count).or(self.told[0]), self.told[0]];
         let facts = self.facts();
         self.timer.on_sent(now, &facts);
@@ -313,6 +324,32 @@ impl RtcpInstance {
         });
     }
 
+    /// Appends a report to `out` that answers the reference time of a receiver, which arrived
+    /// `delay` ago: the receiver then knows the round-trip time (RFC 3611 section 4.5). The report is
+    /// for that receiver; it has no report blocks and does not affect the timer. The caller limits the
+    /// rate.
+    pub fn answer_reference_time(
+        &mut self,
+        ntp: NtpTime,
+        sender: Option<SenderFacts>,
+        reference: ReferenceTime,
+        delay: Duration,
+        out: &mut Vec<u8>,
+    ) {
+        if self.ended {
+            return;
+        }
+        let answer = Dlrr {
+            ssrc: reference.ssrc,
+            last_rr: reference.time.middle(),
+            delay_since_last_rr: NtpTime::short_delay(delay),
+        };
+        self.write(out, |this, out| {
+            this.put_head(ntp, sender, out);
+            write_xr_dlrr(out, this.ssrc, &[answer]);
+        });
+    }
+
     /// Processes a packet that arrived from `from`, a key that the caller has chosen for the
     /// destination. `ntp_now` is the wall-clock time at `now`, by the same clock as in our reports.
     /// Packets that fail the checks of RFC 3550 appendix A.2 are counted and dropped.
@@ -418,6 +455,16 @@ impl RtcpInstance {
         } else {
             self.counters.dropped_events += 1;
         }
+    }
+
+    /// Whether we send the stream.
+    pub(super) const fn is_sender(&self) -> bool {
+        self.config.is_sender
+    }
+
+    /// The round-trip time that an answer to one of our reference times tells.
+    pub(super) fn round_trip(&self, answer: &Dlrr, now: Instant) -> Option<Duration> {
+        self.stated_times.round_trip(answer, now)
     }
 
     /// SSRC of the other sender that was heard last.

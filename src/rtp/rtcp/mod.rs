@@ -8,6 +8,7 @@ mod instance;
 mod interval;
 mod reception;
 mod requests;
+mod round_trip;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use event::{KeyFrameRequest, RtcpEvent};
 pub use instance::RtcpInstance;
 pub use interval::{MINIMUM_INTERVAL, reduced_minimum};
 pub use reception::ReceptionStatistics;
+pub use round_trip::ReferenceTime;
 
 pub use crate::wire::rtcp::{Nack, NtpTime, ReportBlock, SenderInfo};
 
@@ -44,6 +46,10 @@ pub struct RtcpConfig {
     /// Whether packets that do not begin with a report are accepted, as for feedback (RFC 5506).
     /// Default: false.
     pub reduced_size: bool,
+    /// Whether our reports as a receiver state a reference time, with whose answer we measure the
+    /// round-trip time (RFC 3611 section 4.4). The SDP states whether a receiver may send it:
+    /// `a=rtcp-xr:rcvr-rtt=all` (section 5). Default: false.
+    pub reference_times: bool,
 }
 
 impl Default for RtcpConfig {
@@ -56,6 +62,7 @@ impl Default for RtcpConfig {
             minimum_interval: MINIMUM_INTERVAL,
             max_destinations: 16_384,
             reduced_size: false,
+            reference_times: false,
         }
     }
 }
@@ -118,6 +125,13 @@ pub struct RtcpOutcome {
     pub cname: Option<Cname>,
     /// The first APP packet.
     pub app: Option<App>,
+    /// The reference time of a receiver that wants to measure the round-trip time (RFC 3611 section
+    /// 4.4), if we are a sender.
+    pub reference_time: Option<ReferenceTime>,
+    /// The round-trip time to the sender, if it has answered our reference time (RFC 3611 section
+    /// 4.5). Pass this to
+    /// [`RtpSource::handle_round_trip`](super::RtpSource::handle_round_trip).
+    pub round_trip: Option<Duration>,
     /// Whether another participant uses our SSRC (RFC 3550 section 8.2). Our own report that
     /// returns to us is not a collision.
     pub collision: bool,

@@ -8,7 +8,7 @@ use crate::env::{Readiness, UsageEnvironment};
 use crate::net::{ByteStream, TcpStream, UdpSocket};
 use crate::rtp::transform::PacketTransform;
 use crate::wire::interleaved;
-use crate::wire::rtcp::{Compound, Packet, SenderInfo};
+use crate::wire::rtcp::{Compound, Dlrr, Packet, SenderInfo, XrBlock};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use crate::wire::rtsp::{
     Incoming, Limits, Request, Response, RtpInfo, Transport, TransportSpec, parse,
@@ -95,6 +95,8 @@ pub(super) struct Rtcp {
     pub(super) bye: bool,
     /// Packet type and format of the feedback in it.
     pub(super) feedback: Vec<(u8, u8)>,
+    /// Answers to reference times.
+    pub(super) delays: Vec<Dlrr>,
 }
 
 #[derive(Debug)]
@@ -439,8 +441,8 @@ fn read_rtp(data: &[u8], len: usize, at: Instant) -> Rtp {
 }
 
 fn read_rtcp(data: &[u8], at: Instant) -> Rtcp {
-    let feedback = Vec::new();
-    let mut rtcp = Rtcp { at, ssrc: 0, info: None, cname: None, bye: false, feedback };
+    let (feedback, delays) = (Vec::new(), Vec::new());
+    let mut rtcp = Rtcp { at, ssrc: 0, info: None, cname: None, bye: false, feedback, delays };
     for packet in Compound::parse(data).expect("a valid compound packet").packets() {
         match packet.expect("each packet is valid") {
             Packet::SenderReport(report) => {
@@ -453,6 +455,12 @@ fn read_rtcp(data: &[u8], at: Instant) -> Rtcp {
             }
             Packet::Feedback(feedback) => {
                 rtcp.feedback.push((feedback.packet_type, feedback.format));
+            }
+            Packet::ExtendedReport(report) => {
+                for block in report.blocks() {
+                    let XrBlock::DelaysSinceLastRr(delays) = block else { continue };
+                    rtcp.delays.extend(delays.iter());
+                }
             }
             _ => {}
         }

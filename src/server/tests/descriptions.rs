@@ -177,7 +177,7 @@ fn lines_of_an_application_stand_where_they_may() {
     let c = w.client();
     let sdp = described(&mut w, c, "/s");
     let kinds: String = sdp.lines().map(|line| line.chars().next().unwrap()).collect();
-    assert_eq!(kinds, "vosiuebtaaaaamicbaaa", "{sdp}");
+    assert_eq!(kinds, "vosiuebtaaaaamicbaaaa", "{sdp}");
     for bad in ["m=audio 0 RTP/AVP 0", "a=x\r\n\r\n", "a=control:x", "o=- 1 1 IN IP4 0.0.0.0", "k"]
     {
         let refused = ServerMediaSession::new("s", "", "").with_misc_sdp_lines(bad);

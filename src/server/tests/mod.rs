@@ -37,6 +37,7 @@ mod relayed;
 mod relayed_life;
 mod relayed_tap;
 mod requests;
+mod round_trip;
 mod secrets;
 mod sessions;
 mod setup;

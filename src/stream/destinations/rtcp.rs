@@ -4,11 +4,13 @@ use super::Destinations;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::net::Datagrams;
+use crate::rtp::rtcp::ReferenceTime;
 use crate::stream::destination::{Destination, DestinationTransport, Farewell};
 use crate::stream::send_context::SendContext;
 use crate::stream::sockets::send_to_each;
 use crate::wire::interleaved;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Which destinations an RTCP packet goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,47 @@ impl Destinations {
             (d.report_owed, d.has_heard) = (false, true);
             self.send_rtcp_to(id, report, env, context);
         }
+    }
+
+    // Round-trip times
+
+    /// Owes a destination an answer to the reference time of its receiver. One that has not been sent
+    /// a report, or is not sent the stream, gets none.
+    pub(crate) fn note_reference_time(
+        &mut self,
+        id: DestinationId,
+        reference: ReferenceTime,
+        now: Instant,
+    ) {
+        if let Some(d) = self.table.get_mut(id).filter(|d| d.playing && d.has_heard) {
+            self.owes_answers |= d.round_trip.note(reference, now);
+        }
+    }
+
+    /// Whether a destination is owed an answer to a reference time.
+    pub(crate) const fn owes_answers(&self) -> bool {
+        self.owes_answers
+    }
+
+    /// Returns the next destination that is owed an answer, from `slot` on, which is moved behind it:
+    /// what is answered, and how long ago it came.
+    pub(crate) fn take_reference_time(
+        &mut self,
+        slot: &mut usize,
+        now: Instant,
+    ) -> Option<(DestinationId, ReferenceTime, Duration)> {
+        while *slot < self.table.slot_count() {
+            let id = self.table.id_at(*slot);
+            *slot += 1;
+            let Some(id) = id else { continue };
+            let Some(d) = self.table.get_mut(id) else { continue };
+            let owed = d.round_trip.take(now).filter(|_| d.playing && d.has_heard);
+            if let Some((reference, delay)) = owed {
+                return Some((id, reference, delay));
+            }
+        }
+        self.owes_answers = false;
+        None
     }
 
     /// Owes a BYE to all destinations that the stream is sent to. Returns whether some of them are

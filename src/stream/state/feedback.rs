@@ -3,7 +3,7 @@
 use super::StreamState;
 use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
-use crate::rtp::rtcp::{RtcpEvent, RtcpOutcome};
+use crate::rtp::rtcp::{ReferenceTime, RtcpEvent, RtcpOutcome};
 use crate::wire::rtp::{PacketKind, RtpPacket};
 use std::time::Instant;
 
@@ -42,6 +42,17 @@ impl StreamState {
             }
         }
         outcome
+    }
+
+    /// Owes the receiver at a destination an answer to the reference time that it has stated. It goes
+    /// out with the next frame or report.
+    pub(crate) fn note_reference_time(
+        &mut self,
+        id: DestinationId,
+        reference: ReferenceTime,
+        now: Instant,
+    ) {
+        self.distribution.destinations_mut().note_reference_time(id, reference, now);
     }
 
     /// Asks the source for a key frame if a viewer cannot go on without one, unless it was asked a

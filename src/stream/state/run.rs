@@ -215,6 +215,7 @@ impl StreamState {
             self.reports.begin_round(Recipients::Playing);
         }
         let slots = self.reports.send_some(&mut self.distribution, env, context);
+        self.answer_reference_times(env, context);
         self.wake_for_rtcp(env);
         slots
     }
@@ -232,8 +233,8 @@ impl StreamState {
         }
     }
 
-    /// Sends a report to newcomers that have their first packets. `sent` tells whether packets have
-    /// gone out.
+    /// Sends a report to newcomers that have their first packets, and answers receivers that measure
+    /// the round-trip time. `sent` tells whether packets have gone out.
     pub(super) fn greet_newcomers(
         &mut self,
         env: &mut UsageEnvironment,
@@ -244,6 +245,18 @@ impl StreamState {
         if sent && !is_on_its_way && self.distribution.destinations().has_newcomers() {
             let sender = self.sender_state(env);
             self.reports.greet_newcomers(sender, &mut self.distribution, env, context);
+        }
+        self.answer_reference_times(env, context);
+    }
+
+    fn answer_reference_times(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+    ) {
+        if self.distribution.destinations().owes_answers() {
+            let sender = self.sender_state(env);
+            self.reports.answer_reference_times(sender, &mut self.distribution, env, context);
         }
     }
 

@@ -81,6 +81,9 @@ impl Streams {
             if outcome.is_receiver_report {
                 self.heard.push(session);
             }
+            if let Some(reference) = outcome.reference_time {
+                state.note_reference_time(destination, reference, at);
+            }
             note_key_frame_request(&mut self.events, (stream, state), at);
             if !outcome.valid {
                 return None;

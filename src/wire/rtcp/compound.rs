@@ -8,6 +8,7 @@ use super::header::{Header, packet_type, read_packet};
 use super::rr::ReceiverReport;
 use super::sdes::Sdes;
 use super::sr::SenderReport;
+use super::xr::ExtendedReport;
 use crate::wire::{ParseError, Reader};
 
 /// One packet of a compound packet.
@@ -26,6 +27,8 @@ pub enum Packet<'a> {
     App(App<'a>),
     /// Feedback message (RTPFB or PSFB).
     Feedback(Feedback<'a>),
+    /// Extended report.
+    ExtendedReport(ExtendedReport<'a>),
     /// A packet of another type.
     Unknown {
         /// Packet type.
@@ -127,6 +130,7 @@ fn parse_body(header: Header, body: &[u8]) -> Result<Packet<'_>, ParseError> {
         packet_type::RTPFB | packet_type::PSFB => {
             Packet::Feedback(Feedback::parse(packet_type, count, body)?)
         }
+        packet_type::XR => Packet::ExtendedReport(ExtendedReport::parse(body)?),
         _ => Packet::Unknown { packet_type, count, body },
     })
 }

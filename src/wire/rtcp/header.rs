@@ -18,6 +18,8 @@ pub mod packet_type {
     pub const RTPFB: u8 = 205;
     /// Payload-specific feedback (RFC 4585).
     pub const PSFB: u8 = 206;
+    /// Extended report (RFC 3611).
+    pub const XR: u8 = 207;
 }
 
 /// Most report blocks, chunks or sources in one packet: the count field has five bits.

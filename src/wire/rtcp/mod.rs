@@ -1,4 +1,4 @@
-//! RTCP packets (RFC 3550 section 6, RFC 4585 section 6, RFC 5104 section 4.3.1).
+//! RTCP packets (RFC 3550 section 6, RFC 3611, RFC 4585 section 6, RFC 5104 section 4.3.1).
 //!
 //! To read, start with [`Compound`], which iterates over the packets of a datagram. The `write_`
 //! functions append packets to a buffer.
@@ -14,6 +14,7 @@ pub mod sdes;
 mod sr;
 #[cfg(test)]
 mod tests;
+mod xr;
 
 pub use app::{App, write_app};
 pub use bye::{Bye, write_bye};
@@ -24,3 +25,4 @@ pub use ntp::NtpTime;
 pub use rr::{ReceiverReport, ReportBlock, ReportBlocks, write_rr};
 pub use sdes::{Sdes, SdesChunk, SdesItem, write_sdes, write_sdes_cname};
 pub use sr::{SenderInfo, SenderReport, write_sr};
+pub use xr::{Dlrr, ExtendedReport, ReportedDelays, XrBlock, write_xr_dlrr, write_xr_rrtr};

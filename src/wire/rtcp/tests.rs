@@ -40,6 +40,11 @@ fn random_compound(random: &mut Random) -> Vec<u8> {
         write_nack(&mut out, ssrc, 7, &[Nack { first: random.u16(), following: random.u16() }]);
     }
     if random.chance(2) {
+        write_xr_rrtr(&mut out, ssrc, NtpTime(random.u64()));
+        let delay = Dlrr { ssrc: 1, last_rr: random.u32(), delay_since_last_rr: random.u32() };
+        write_xr_dlrr(&mut out, ssrc, &[delay; 3]);
+    }
+    if random.chance(2) {
         write_bye(&mut out, &[ssrc], random.option(|r| r.word(9)).as_deref());
     }
     out
@@ -141,6 +146,67 @@ fn bye_app_and_feedback_are_read_as_written() {
     let Packet::Feedback(fb) = only(&out) else { panic!() };
     assert_eq!(fb.firs().collect::<Vec<_>>(), [Fir { ssrc: 2, sequence: 7 }]);
     assert!(!fb.is_pli());
+}
+
+#[test]
+fn extended_reports_are_read_as_written() {
+    let mut out = Vec::new();
+    write_xr_rrtr(&mut out, 9, NtpTime(0x0102_0304_0506_0708));
+    assert_eq!(
+        out,
+        [0x80, 207, 0, 4, 0, 0, 0, 9, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8],
+        "RFC 3611 sections 2 and 4.4"
+    );
+    let Packet::ExtendedReport(report) = only(&out) else { panic!() };
+    let time = XrBlock::ReceiverReferenceTime(NtpTime(0x0102_0304_0506_0708));
+    assert_eq!((report.ssrc, report.blocks().collect::<Vec<_>>()), (9, vec![time]));
+
+    let mut random = Random::new(41);
+    for count in [0, 1, 2, 70] {
+        let mut delay = |_| Dlrr {
+            ssrc: random.u32(),
+            last_rr: random.u32(),
+            delay_since_last_rr: random.u32(),
+        };
+        let delays: Vec<_> = (0..count).map(&mut delay).collect();
+        out.clear();
+        write_xr_dlrr(&mut out, 9, &delays);
+        let Packet::ExtendedReport(report) = only(&out) else { panic!() };
+        let [XrBlock::DelaysSinceLastRr(read)] = report.blocks().collect::<Vec<_>>()[..] else {
+            panic!("{report:?}")
+        };
+        assert_eq!(read.iter().collect::<Vec<_>>(), delays);
+    }
+    out.clear();
+    let delay = Dlrr { ssrc: 1, last_rr: 2, delay_since_last_rr: 3 };
+    write_xr_dlrr(&mut out, 9, &[delay; 21_845]);
+    assert!(out.is_empty(), "does not fit the length field");
+    write_xr_dlrr(&mut out, 9, &[delay; 21_844]);
+    assert!(matches!(only(&out), Packet::ExtendedReport(_)));
+}
+
+#[test]
+fn blocks_of_extended_reports_are_whole_and_others_are_passed_on() {
+    // Statistics of another kind, a reference time, a reference time and delays of a wrong length.
+    let blocks: [&[u8]; 4] = [
+        &[6, 0x80, 0, 1, 1, 2, 3, 4],
+        &[4, 7, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2],
+        &[4, 0, 0, 1, 0, 0, 0, 1],
+        &[5, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1],
+    ];
+    let blocks = blocks.concat();
+    let packet = [&[0x80, 207, 0, 11, 0, 0, 0, 9][..], &blocks].concat();
+    let Packet::ExtendedReport(report) = only(&packet) else { panic!() };
+    let read: Vec<_> = report.blocks().collect();
+    let first = XrBlock::Other { block_type: 6, type_specific: 0x80, contents: &[1, 2, 3, 4] };
+    assert_eq!(read[0], first);
+    assert_eq!(read[1], XrBlock::ReceiverReferenceTime(NtpTime(0x1_0000_0002)));
+    assert!(matches!(read[2], XrBlock::Other { block_type: 4, .. }));
+    assert!(matches!(read[3], XrBlock::Other { block_type: 5, .. }));
+    // A block that is longer than the packet spoils it.
+    let mut bad = packet;
+    bad[11] = 200;
+    assert!(Compound::parse_reduced_size(&bad).unwrap().packets().next().unwrap().is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Attributes with a syntax of their own: direction (RFC 4566 section 6), `a=rtcp` (RFC 3605),
-//! `a=rtcp-fb` (RFC 4585 section 4.2, RFC 5104 section 7.1) and `a=source-filter` (RFC 4570).
+//! `a=rtcp-fb` (RFC 4585 section 4.2, RFC 5104 section 7.1), `a=rtcp-xr` (RFC 3611 section 5) and
+//! `a=source-filter` (RFC 4570).
 
 use super::{Attribute, MediaDescription, SessionDescription};
 use crate::wire::text::digits;
@@ -124,6 +125,23 @@ impl SourceFilter {
     }
 }
 
+/// What `a=rtcp-xr` says of the round-trip time of receivers; `None` if there is no such attribute.
+fn round_trip_reports(attributes: &[Attribute]) -> Option<bool> {
+    let mut of_name = attributes.iter().filter(|a| a.name.eq_ignore_ascii_case("rtcp-xr"));
+    let allows = |a: &Attribute| {
+        let mut formats = a.value.as_deref().unwrap_or_default().split_ascii_whitespace();
+        formats.any(|format| {
+            // "rcvr-rtt=all", or "rcvr-rtt=all:1200" with a size that no answer reaches.
+            let mode =
+                format.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("rcvr-rtt"));
+            let mode = mode.and_then(|(_, mode)| mode.split(':').next());
+            mode.is_some_and(|mode| mode.eq_ignore_ascii_case("all"))
+        })
+    };
+    let first = allows(of_name.next()?);
+    Some(first || of_name.any(allows))
+}
+
 /// The values of the attributes of a name.
 fn values<'a>(attributes: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
     let of_name = attributes.iter().filter(move |a| a.name.eq_ignore_ascii_case(name));
@@ -134,6 +152,12 @@ impl SessionDescription {
     /// Returns the direction that the session states, if it does.
     pub fn direction(&self) -> Option<Direction> {
         direction(&self.attributes)
+    }
+
+    /// Returns whether a participant that only receives may measure the round-trip time (RFC 3611
+    /// section 5); `None` if the session states nothing about extended reports.
+    pub fn round_trip_reports(&self) -> Option<bool> {
+        round_trip_reports(&self.attributes)
     }
 
     /// Iterates over the source filters of the session.
@@ -165,6 +189,14 @@ impl MediaDescription {
             feedback.add(value, payload_type);
         }
         feedback
+    }
+
+    /// Returns whether a participant that only receives may measure the round-trip time, with
+    /// receiver reference times that the sender answers (`a=rtcp-xr:rcvr-rtt=all`, RFC 3611 section
+    /// 5); `None` if the media state nothing about extended reports, and what the session states
+    /// holds. In the mode `sender` only those may that send media.
+    pub fn round_trip_reports(&self) -> Option<bool> {
+        round_trip_reports(&self.attributes)
     }
 
     /// Iterates over the source filters of the media.
@@ -209,6 +241,22 @@ mod tests {
         let allowed = |nack, pli, fir| RtcpFeedback { nack, pli, fir };
         assert_eq!(media.rtcp_feedback(96), allowed(true, true, false));
         assert_eq!(media.rtcp_feedback(97), allowed(false, true, true));
+    }
+
+    #[test]
+    fn round_trips_may_be_measured_by_all_or_by_senders() {
+        for (lines, allowed) in [
+            ("a=rtpmap:96 H264/90000", None),
+            ("a=rtcp-xr", Some(false)),
+            ("a=rtcp-xr:pkt-loss-rle stat-summary=loss,jitt", Some(false)),
+            ("a=rtcp-xr:rcvr-rtt=sender", Some(false)),
+            ("a=rtcp-xr:rcvr-rtt", Some(false)),
+            ("a=rtcp-xr:rcvr-rtt=all", Some(true)),
+            ("a=rtcp-xr:voip-metrics RCVR-RTT=ALL:10 ", Some(true)),
+            ("a=rtcp-xr:voip-metrics\na=rtcp-xr:rcvr-rtt=all", Some(true)),
+        ] {
+            assert_eq!(media(lines).round_trip_reports(), allowed, "{lines}");
+        }
     }
 
     #[test]
