@@ -53,7 +53,9 @@ pub struct DepacketizedFrame {
     /// Whether something was lost before or in this frame.
     pub discontinuity: bool,
     /// Whether the frame is, or may be, incomplete: a packet was lost or malformed while the frame
-    /// was assembled, or just before its first packet. The data that are present are well-formed.
+    /// was assembled, or just before its first packet; or decoding would start with the frame and
+    /// lacks what the description and the stream should have told before. The data that are present
+    /// are well-formed.
     pub damaged: bool,
 }
 

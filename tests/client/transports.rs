@@ -413,6 +413,33 @@ fn feedback_is_sent_only_where_the_description_allows_it() {
 }
 
 #[test]
+fn key_frames_without_parameter_sets_are_damaged_and_a_better_one_is_asked_for() {
+    for (fmtp, damaged) in [
+        ("", true),
+        ("a=fmtp:96 packetization-mode=1\r\n", true),
+        ("a=fmtp:96 sprop-parameter-sets=Z0IACpZTBYmI,aMljiA==\r\n", false),
+    ] {
+        let attributes = format!("{fmtp}a=rtcp-fb:96 nack pli\r\n");
+        let mut case = case(over(TransportPolicy::Udp), move |request, reply| {
+            if request.method == Method::Describe {
+                let sdp = SDP.replace("X-TEST", "H264");
+                let at = "a=control:track1";
+                reply.body = sdp.replace(at, &format!("{attributes}{at}")).into_bytes();
+            }
+        });
+        case.waits_for_playing();
+        case.world.run_secs(2.0);
+        let frames = case.world.log.frames.iter().filter(|frame| frame.track == 1);
+        let (bad, all) = frames.fold((0, 0), |(bad, all), f| (bad + u32::from(f.damaged), all + 1));
+        assert!(all > 90 && bad == if damaged { all } else { 0 }, "{fmtp}: {bad} of {all}");
+        let wants = case.with(|player, _| {
+            player.tracks().next().map(|track| track.receiver.is_key_frame_wanted())
+        });
+        assert_eq!(wants, Some(damaged), "{fmtp}");
+    }
+}
+
+#[test]
 fn losses_and_first_frames_are_told() {
     let mut world = World::new(26);
     let camera = Camera::open(&mut world.env, SERVER, |_, _| {});

@@ -7,6 +7,10 @@ use crate::payload::nal::{NalDepacketizer, NalPacketizer, NalRules, Structure};
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
+/// Kinds of parameter sets.
+const SPS: u8 = 1;
+const PPS: u8 = 2;
+
 /// Cuts access units of H.264 into RTP payloads: single NAL units, STAP-A and FU-A.
 pub type H264Packetizer = NalPacketizer<H264Rules>;
 
@@ -22,6 +26,7 @@ impl NalRules for H264Rules {
     const HEADER_LEN: usize = 1;
     const PAYLOAD: &'static str = "H.264 payload";
     const FU_TYPE: u8 = 0x1f;
+    const PARAMETER_SETS: u8 = SPS | PPS;
 
     fn structure(header: &[u8]) -> Structure {
         match nal_unit_type(header) {
@@ -53,6 +58,14 @@ impl NalRules for H264Rules {
 
     fn is_slice(nal: &[u8]) -> bool {
         matches!(nal_unit_type(nal), nal_type::SLICE..=nal_type::IDR)
+    }
+
+    fn parameter_set(nal: &[u8]) -> u8 {
+        match nal_unit_type(nal) {
+            nal_type::SPS => SPS,
+            nal_type::PPS => PPS,
+            _ => 0,
+        }
     }
 
     /// Section 5.7: F is set if it is set in any NAL unit, NRI is the maximum.

@@ -112,8 +112,13 @@ impl FormatEntry for Entry {
         Box::new(H264Packetizer::new())
     }
 
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(H264Depacketizer::new()))
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        let depacketizer = H264Depacketizer::new();
+        let has_all = match self.parameters(format) {
+            Ok(CodecParameters::H264 { sps, pps }) => !sps.is_empty() && !pps.is_empty(),
+            _ => false,
+        };
+        Ok(Box::new(if has_all { depacketizer } else { depacketizer.expecting_parameter_sets() }))
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {

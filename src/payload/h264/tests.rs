@@ -2,6 +2,7 @@ use super::sdp::format;
 use super::*;
 use crate::payload::nal::testing;
 use crate::payload::testing::{Received, XorShift};
+use crate::payload::{DepacketizedFrames, Depacketizer, FormatRegistry, PayloadFormat, RtpPayload};
 use bytes::Bytes;
 
 fn nal(header: u8, len: usize) -> Vec<u8> {
@@ -220,6 +221,46 @@ fn a_frame_that_is_not_whole_is_marked() {
     // All of one was malformed: the next is whole, but something is missing before it.
     assert_eq!(given(&[(&[31], true, 9, false), (&[0x41, 1], true, 10, false)]), [(false, true)]);
     assert_eq!(given(&[(&[0x41, 1], true, 11, false)]), [(false, false)]);
+}
+
+#[test]
+fn a_key_frame_whose_parameter_sets_were_lost_is_damaged() {
+    const NALS: [&[u8]; 3] = [&[0x67, 0x42, 0xc0, 0x1e, 1], &[0x68, 2], &[0x65, 3]];
+    let damaged = |fmtp: &str, missing: usize| {
+        let format = PayloadFormat::new("video", "H264", 90_000, 96).with_fmtp(fmtp);
+        let mut d = FormatRegistry::standard().depacketizer(&format).unwrap();
+        let mut out = DepacketizedFrames::new();
+        // The first packets do not come, and no sequence number tells.
+        for (at, nal) in NALS.iter().enumerate().skip(missing) {
+            let payload = RtpPayload::new(nal, 1).with_marker(at == 2);
+            d.handle_payload(&payload, &mut out).unwrap();
+        }
+        let payload = RtpPayload::new(&[0x41, 4], 2).with_marker(true);
+        d.handle_payload(&payload, &mut out).unwrap();
+        // The next key frame, in an aggregate, has them in any case.
+        let all = [&[0x78, 0, 5][..], NALS[0], &[0, 2], NALS[1], &[0, 2], NALS[2]].concat();
+        let payload = RtpPayload::new(&all, 3).with_marker(true);
+        d.handle_payload(&payload, &mut out).unwrap();
+        let payload = RtpPayload::new(NALS[2], 4).with_marker(true);
+        d.handle_payload(&payload, &mut out).unwrap();
+        let frames = std::iter::from_fn(|| out.pop());
+        frames.map(|frame| (frame.key, frame.damaged)).collect::<Vec<_>>()
+    };
+    let whole = [(true, false), (false, false), (true, false), (true, false)];
+    let lost = [(true, true), (false, false), (true, false), (true, false)];
+    let mode = "packetization-mode=1";
+    assert_eq!(damaged(mode, 0), whole);
+    assert_eq!(damaged(mode, 1), lost, "no SPS");
+    assert_eq!(damaged(mode, 2), lost, "neither SPS nor PPS");
+    // The description has them, or one of them, or something that is none.
+    assert_eq!(damaged("sprop-parameter-sets=Z0IACpZTBYmI,aMljiA==", 2), whole);
+    assert_eq!(damaged("sprop-parameter-sets=Z0IACpZTBYmI", 2), lost);
+    assert_eq!(damaged("sprop-parameter-sets=????", 2), lost);
+    // Without a description nobody knows.
+    let mut d = H264Depacketizer::new();
+    let mut out = DepacketizedFrames::new();
+    d.handle_payload(&RtpPayload::new(NALS[2], 1).with_marker(true), &mut out).unwrap();
+    assert!(!out.pop().unwrap().damaged, "it is not said that there should be any");
 }
 
 #[test]

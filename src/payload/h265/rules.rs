@@ -1,12 +1,17 @@
 //! [`H265Rules`]: RFC 7798 section 4.4.
 
-use crate::codec::h265::{is_irap, is_vcl, nal_unit_type};
+use crate::codec::h265::{is_irap, is_vcl, nal_type, nal_unit_type};
 use crate::payload::nal::{NalDepacketizer, NalPacketizer, NalRules, Structure};
 
 /// Types of payload structures (RFC 7798 section 4.4).
 const AP: u8 = 48;
 const FU: u8 = 49;
 const PACI: u8 = 50;
+
+/// Kinds of parameter sets.
+const VPS: u8 = 1;
+const SPS: u8 = 2;
+const PPS: u8 = 4;
 
 /// Cuts access units of H.265 into RTP payloads: single NAL units, aggregation packets and
 /// fragmentation units.
@@ -24,6 +29,7 @@ impl NalRules for H265Rules {
     const HEADER_LEN: usize = 2;
     const PAYLOAD: &'static str = "H.265 payload";
     const FU_TYPE: u8 = 0x3f;
+    const PARAMETER_SETS: u8 = VPS | SPS | PPS;
 
     fn structure(header: &[u8]) -> Structure {
         match nal_unit_type(header) {
@@ -47,6 +53,15 @@ impl NalRules for H265Rules {
 
     fn is_slice(nal: &[u8]) -> bool {
         is_vcl(nal_unit_type(nal))
+    }
+
+    fn parameter_set(nal: &[u8]) -> u8 {
+        match nal_unit_type(nal) {
+            nal_type::VPS => VPS,
+            nal_type::SPS => SPS,
+            nal_type::PPS => PPS,
+            _ => 0,
+        }
     }
 
     /// Section 4.4.2: F is set if it is set in any NAL unit, LayerId and TID are the lowest.

@@ -108,8 +108,15 @@ impl FormatEntry for Entry {
         Box::new(H265Packetizer::new())
     }
 
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(H265Depacketizer::new()))
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        let depacketizer = H265Depacketizer::new();
+        let has_all = match self.parameters(format) {
+            Ok(CodecParameters::H265 { vps, sps, pps }) => {
+                !vps.is_empty() && !sps.is_empty() && !pps.is_empty()
+            }
+            _ => false,
+        };
+        Ok(Box::new(if has_all { depacketizer } else { depacketizer.expecting_parameter_sets() }))
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {

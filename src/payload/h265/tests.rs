@@ -2,6 +2,7 @@ use super::sdp::format;
 use super::*;
 use crate::payload::nal::testing;
 use crate::payload::testing::{Received, XorShift};
+use crate::payload::{DepacketizedFrames, Depacketizer, RtpPayload};
 use bytes::Bytes;
 
 fn nal(header: [u8; 2], len: usize) -> Vec<u8> {
@@ -125,4 +126,22 @@ fn what_devices_send_against_the_rfc_is_understood_and_counted() {
         (vec![vec![0x40, 1, 1].into()], vec![vec![0x42, 1, 2].into()])
     );
     assert_eq!(read.pps, [&[0x44, 1, 3][..]]);
+}
+
+#[test]
+fn a_key_frame_whose_parameter_sets_were_lost_is_damaged() {
+    const NALS: [&[u8]; 4] = [&[0x40, 1, 1], &[0x42, 1, 2], &[0x44, 1, 3], &[0x26, 1, 4]];
+    for missing in 0..=3 {
+        let mut d = H265Depacketizer::new().expecting_parameter_sets();
+        let mut out = DepacketizedFrames::new();
+        for timestamp in [1, 2] {
+            let first = if timestamp == 1 { missing } else { 0 };
+            for (at, nal) in NALS.iter().enumerate().skip(first) {
+                let payload = RtpPayload::new(nal, timestamp).with_marker(at == 3);
+                d.handle_payload(&payload, &mut out).unwrap();
+            }
+        }
+        let frames: Vec<_> = std::iter::from_fn(|| out.pop()).map(|f| (f.key, f.damaged)).collect();
+        assert_eq!(frames, [(true, missing > 0), (true, false)], "{missing}");
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct NalClass {
     pub(super) key: bool,
     /// Whether it is a slice of a picture.
     pub(super) is_slice: bool,
+    /// The bit of its kind, if it is a parameter set; else 0.
+    pub(super) parameter_set: u8,
 }
 
 /// Classifies a NAL unit: `None` if the codec has no such NAL unit in RTP.
@@ -41,12 +43,20 @@ pub(super) struct Assembler {
     lossy: bool,
     /// Whether a part of the present access unit is missing, or may be.
     damaged: bool,
+    /// The kinds of parameter sets that decoding cannot start without and that have not come.
+    missing_sets: u8,
     deviations: u64,
     /// Lengths of the last two access units.
     last_lens: [usize; 2],
 }
 
 impl Assembler {
+    /// Takes access units for damaged with which decoding cannot start, since parameter sets of these
+    /// kinds have not come.
+    pub(super) const fn expect_parameter_sets(&mut self, kinds: u8) {
+        self.missing_sets = kinds;
+    }
+
     /// Announces a packet with its `timestamp`; `lost` if packets before it are missing.
     pub(super) fn handle_packet(
         &mut self,
@@ -90,7 +100,12 @@ impl Assembler {
         }
         self.push_start_code();
         self.bytes.extend_from_slice(nal);
+        self.note_use(class);
+    }
+
+    const fn note_use(&mut self, class: NalClass) {
         self.key |= class.key;
+        self.missing_sets &= !class.parameter_set;
     }
 
     /// Appends bytes with start codes in them: no NAL unit contains one (section 7.4.1.1 of the
@@ -144,9 +159,8 @@ impl Assembler {
         let Some(start) = self.fragment.take() else { return };
         let nal = self.bytes.get(start + annexb::START_CODE.len()..).unwrap_or_default();
         let class = classify(nal);
-        if let Some(NalClass { key, .. }) = class.filter(|_| !has_start_code(nal, class)) {
-            self.key |= key;
-            return;
+        if let Some(used) = class.filter(|_| !has_start_code(nal, class)) {
+            return self.note_use(used);
         }
         let nal = nal.to_vec();
         self.bytes.truncate(start);
@@ -179,7 +193,8 @@ impl Assembler {
         self.drop_fragment();
         let timestamp = self.timestamp.take();
         let key = std::mem::take(&mut self.key);
-        let damaged = std::mem::take(&mut self.damaged);
+        let cannot_be_decoded = key && self.missing_sets != 0;
+        let damaged = std::mem::take(&mut self.damaged) || cannot_be_decoded;
         let Some(timestamp) = timestamp.filter(|_| !self.bytes.is_empty()) else {
             return;
         };

@@ -29,6 +29,15 @@ impl<R: NalRules> NalDepacketizer<R> {
         Self { assembler: Assembler::default(), rules: PhantomData }
     }
 
+    /// Expects parameter sets in the stream, because its description has none: until one of each kind
+    /// has come, a key frame is marked as damaged. Those of the first key frame may have been lost
+    /// before any packet arrived, which no gap in the sequence numbers tells.
+    #[must_use]
+    pub const fn expecting_parameter_sets(mut self) -> Self {
+        self.assembler.expect_parameter_sets(R::PARAMETER_SETS);
+        self
+    }
+
     fn handle_structure(&mut self, payload: &[u8]) -> Result<(), ParseError> {
         let mut r = Reader::new(payload);
         let payload_header = r.take(R::HEADER_LEN, R::PAYLOAD)?;
@@ -99,7 +108,11 @@ fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], Pars
 
 /// See [`Classify`](super::assembler::Classify).
 fn classify<R: NalRules>(nal: &[u8]) -> Option<NalClass> {
-    R::is_nal(nal).then(|| NalClass { key: R::starts_decoding(nal), is_slice: R::is_slice(nal) })
+    R::is_nal(nal).then(|| NalClass {
+        key: R::starts_decoding(nal),
+        is_slice: R::is_slice(nal),
+        parameter_set: R::parameter_set(nal),
+    })
 }
 
 /// Whether bytes are empty or all zero.

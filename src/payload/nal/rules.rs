@@ -24,6 +24,8 @@ pub trait NalRules: fmt::Debug + 'static {
     const PAYLOAD: &'static str;
     /// Mask of the NAL unit type in the FU header.
     const FU_TYPE: u8;
+    /// The kinds of parameter sets that decoding needs, each a bit.
+    const PARAMETER_SETS: u8;
 
     /// Returns the structure of a payload with this header.
     fn structure(header: &[u8]) -> Structure;
@@ -43,6 +45,9 @@ pub trait NalRules: fmt::Debug + 'static {
 
     /// Returns whether the NAL unit is a slice of a picture.
     fn is_slice(nal: &[u8]) -> bool;
+
+    /// Returns the bit of a parameter set's kind; 0 for another NAL unit.
+    fn parameter_set(nal: &[u8]) -> u8;
 
     /// Returns the header of an aggregation packet with these NAL units.
     fn aggregate_header<'a>(nals: impl Iterator<Item = &'a [u8]>) -> [u8; 2];
