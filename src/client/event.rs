@@ -40,8 +40,9 @@ pub enum ClientEvent {
         /// Why.
         why: RequestFailure,
     },
-    /// The server has sent a request, and has been answered: 200 to OPTIONS, GET_PARAMETER and
-    /// SET_PARAMETER, 501 to others.
+    /// The server has sent a request, and has been answered: 200 to OPTIONS and GET_PARAMETER, 501
+    /// to others. The client sets no parameter, ends no session and follows no redirection by
+    /// itself; the request is here so that its owner can.
     ServerRequest(Request<'static>),
     /// The connection has ended. The requests that were unanswered have failed.
     Disconnected(Disconnection),
@@ -55,6 +56,8 @@ pub enum RequestFailure {
     Timeout,
     /// The connection ended, or could not be made.
     Disconnected,
+    /// The response to another request has sent the client to another server.
+    Redirected,
     /// The server asks who the client is, and no user is configured.
     NoCredentials,
     /// The server does not accept the user name or the password.
@@ -73,6 +76,7 @@ impl fmt::Display for RequestFailure {
         match self {
             Self::Timeout => f.write_str("no response in time"),
             Self::Disconnected => f.write_str("the connection ended"),
+            Self::Redirected => f.write_str("the client was redirected to another server"),
             Self::NoCredentials => f.write_str("the server asks for a user name and a password"),
             Self::WrongCredentials => {
                 f.write_str("the server does not accept the user name or the password")

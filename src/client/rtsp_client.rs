@@ -223,6 +223,12 @@ impl RtspClient {
         self.events.pop_front()
     }
 
+    /// Whether there is an event to poll. What is done outside of an event of the environment may
+    /// cause one at once, such as a request over a connection that has failed.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Returns the addresses of both ends of the connection, the server's first; `None` without a
     /// connection.
     pub fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {

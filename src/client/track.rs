@@ -36,9 +36,10 @@ pub(crate) struct Track {
     way: Way,
     owner: MediumHandle,
     timer: Timer,
-    /// When a packet came first, and last.
+    /// When an RTP packet came first, when one came last, and when a packet of any kind did.
     first_heard_at: Option<Instant>,
     heard_at: Option<Instant>,
+    any_packet_at: Option<Instant>,
     frames: u64,
     /// The time of the last packet that was passed on, until it is asked for.
     passed: Option<Duration>,
@@ -164,6 +165,7 @@ impl Track {
             timer: Timer::new(),
             first_heard_at: None,
             heard_at: None,
+            any_packet_at: None,
             frames: 0,
             passed: None,
             counters: TrackCounters::default(),
@@ -276,6 +278,11 @@ impl Track {
         self.heard_at
     }
 
+    /// When a packet of any kind came last, RTCP too.
+    pub(crate) const fn any_packet_at(&self) -> Option<Instant> {
+        self.any_packet_at
+    }
+
     /// Sends something to the server's ports, so that a firewall or address translator on the way
     /// lets through what comes back.
     fn punch(&mut self, env: &mut UsageEnvironment) {
@@ -367,6 +374,7 @@ impl Track {
         taker: &mut PacketTaker<'_>,
     ) {
         let now = env.now();
+        self.any_packet_at = Some(now);
         if kind == PacketKind::Rtcp {
             self.receiver.handle_rtcp(packet, now, ntp_now(env));
             if let (Some(from), Way::Udp { rtcp_to: to @ None, .. }) = (from, &mut self.way) {

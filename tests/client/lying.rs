@@ -1,6 +1,7 @@
 //! Servers that lie: each lie ends in its event within its limit, and playing goes on when the
 //! server becomes honest.
 
+mod control;
 mod endless;
 mod limits;
 mod media;

@@ -281,7 +281,8 @@ fn what_the_server_asks_is_answered() {
     let mut asking = asking(client_config());
     let liar = asking.liar(SERVER, |_| {
         let ask = |method, cseq| format!("{method} * RTSP/1.0\r\nCSeq: {cseq}\r\n\r\n");
-        let asked = ask("OPTIONS", 1) + &ask("GET_PARAMETER", 2) + &ask("ANNOUNCE", 3);
+        let asked = ask("OPTIONS", 1) + &ask("GET_PARAMETER", 2) + &ask("SET_PARAMETER", 3);
+        let asked = asked + &ask("REDIRECT", 4) + &ask("ANNOUNCE", 5) + &ask("PLAY", 6);
         Act::Bytes(asked.into_bytes())
     });
     asking.server(URL);
@@ -294,9 +295,10 @@ fn what_the_server_asks_is_answered() {
             _ => None,
         })
         .collect();
-    assert_eq!(asked, ["OPTIONS", "GET_PARAMETER", "ANNOUNCE"]);
+    let all = ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "REDIRECT", "ANNOUNCE", "PLAY"];
+    assert_eq!(asked, all);
     let liar = asking.world.env.medium(liar).unwrap();
-    assert_eq!(liar.answers, [(1, 200), (2, 200), (3, 501)]);
+    assert_eq!(liar.answers, [(1, 200), (2, 200), (3, 501), (4, 501), (5, 501), (6, 501)]);
 }
 
 #[test]

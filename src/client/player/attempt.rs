@@ -157,7 +157,10 @@ impl Player {
         request: RequestId,
         why: RequestFailure,
     ) {
-        if self.keep_alive.take_answer(request) || why == RequestFailure::Disconnected {
+        if self.keep_alive.take_answer(request) {
+            return self.handle_silence(env, why);
+        }
+        if why == RequestFailure::Disconnected {
             // Of the end of the connection there is news of its own.
             return;
         }
@@ -192,6 +195,7 @@ impl Player {
         response: &Response<'_>,
     ) {
         self.server.note(response);
+        self.keep_alive.note_response();
         if let Some(session) = response.headers.value("Session") {
             if self.sessions.note_response(session) && self.has_begun() {
                 self.keep_alive.begin(env.now(), self.sessions.keep_alive_interval());

@@ -45,6 +45,10 @@ pub struct PlayerConfig {
     pub first_packet_timeout: Duration,
     /// Longest silence of a track that has been heard, or of any video track. The player then
     /// connects anew. Default: 10 s.
+    ///
+    /// Where silence is allowed (in a pause, of tracks that are neither audio nor video), the player
+    /// connects anew when the server has sent nothing since it left three keep-alive requests in
+    /// succession unanswered.
     pub stall_timeout: Duration,
     /// Longest time for the response to DESCRIBE when the
     /// [back channel](TrackChoice::back_channel) is asked for. The player then goes on without it.

@@ -212,7 +212,8 @@ impl Player {
     }
 
     /// Returns the time from the last request that was answered to its response: keep-alive requests
-    /// renew it. RTCP tells the round-trip time to the sender alone (RFC 3550 section 6.4.1).
+    /// renew it. The round-trip time of a track without what the server needs is among its
+    /// [reception statistics](crate::rtp::source::Reception::round_trip), if the server measures along.
     pub fn round_trip(&self) -> Option<Duration> {
         self.client.as_ref().and_then(RtspClient::round_trip)
     }
@@ -240,6 +241,7 @@ impl Player {
             track.receiver_mut().want_key_frame();
         }
         self.update_tracks(env);
+        self.arm(env);
     }
 
     /// Stops in order: with a BYE for each track and TEARDOWN. The player has ended when its
@@ -283,10 +285,12 @@ impl Player {
         kind: PacketKind,
         packet: &[u8],
     ) -> io::Result<()> {
-        match (&mut self.back_channel, &mut self.client) {
+        let result = match (&mut self.back_channel, &mut self.client) {
             (Some(back_channel), Some(client)) => back_channel.send(env, client, kind, packet),
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
+            _ => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        self.arm(env);
+        result
     }
 
     fn tell(&mut self, env: &mut UsageEnvironment, event: PlayerEvent<'_>) {

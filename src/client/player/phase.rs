@@ -104,12 +104,19 @@ impl Watch {
 pub(super) struct KeepAlive {
     pub(super) at: Option<Instant>,
     interval: Duration,
-    /// Those that were sent and not answered.
-    pub(super) pending: Vec<RequestId>,
+    /// Those that were sent and may be answered yet.
+    pending: Vec<RequestId>,
+    /// When the first was sent of those since the last response of the server, and how many of them
+    /// have failed.
+    unanswered_since: Option<Instant>,
+    failures: usize,
 }
 
 /// Keep-alive requests that may be unanswered at a time.
 const MAX_PENDING: usize = 4;
+/// Keep-alive requests in succession without an answer, after which a server that sends nothing is
+/// taken for dead.
+const MAX_FAILURES: usize = 3;
 
 impl KeepAlive {
     pub(super) fn begin(&mut self, now: Instant, interval: Duration) {
@@ -117,7 +124,27 @@ impl KeepAlive {
         self.at = now.checked_add(interval);
     }
 
-    /// Whether `request` was one of these; it is answered now.
+    pub(super) fn note_sent(&mut self, request: RequestId, now: Instant) {
+        self.pending.push(request);
+        self.unanswered_since.get_or_insert(now);
+    }
+
+    /// The server has answered something.
+    pub(super) const fn note_response(&mut self) {
+        (self.unanswered_since, self.failures) = (None, 0);
+    }
+
+    /// One was not answered; there are as many at a time as sessions. Returns since when none was, if
+    /// that were several.
+    pub(super) const fn note_failure(&mut self, sessions: usize) -> Option<Instant> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < MAX_FAILURES.saturating_mul(sessions) {
+            return None;
+        }
+        self.unanswered_since
+    }
+
+    /// Whether `request` was one of these; it is answered now, or will not be.
     pub(super) fn take_answer(&mut self, request: RequestId) -> bool {
         let before = self.pending.len();
         self.pending.retain(|pending| *pending != request);

@@ -271,6 +271,9 @@ impl Player {
             self.paused_at = Some(PausedAt { position, has_end });
         }
         let pending = self.command(env, requests::pause);
+        if pending.is_empty() {
+            return self.lose(env, PlayerError::NoTracks);
+        }
         self.phase = Phase::Pausing { pending, then };
     }
 

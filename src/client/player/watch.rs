@@ -1,11 +1,13 @@
 //! Deadlines of a player that plays: the first packet, silence, the end, keep-alive.
 
 use crate::arena::RawId;
+use crate::client::event::RequestFailure;
 use crate::client::keys::KEY_PLAYER;
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError};
 use crate::client::player::phase::{Phase, Watch};
 use crate::client::requests;
+use crate::client::rtsp_client::RtspClient;
 use crate::client::track::Track;
 use crate::client::transport::{MediaTransport, TransportPolicy};
 use crate::description::MediaKind;
@@ -126,7 +128,7 @@ impl Player {
 
     fn send_keep_alive(&mut self, env: &mut UsageEnvironment) {
         let Some(media) = &self.media else { return };
-        let gets = self.server.offers(&Method::GetParameter) && !self.refuses_get_parameter;
+        let gets = self.keep_alive_method() == Method::GetParameter;
         let sessions = self.sessions.sessions(media).into_iter();
         let made: Vec<_> = sessions
             .map(|(url, id)| match gets {
@@ -136,8 +138,25 @@ impl Player {
             .collect();
         for request in made {
             if let Some(id) = self.send(env, request) {
-                self.keep_alive.pending.push(id);
+                self.keep_alive.note_sent(id, env.now());
             }
+        }
+    }
+
+    fn keep_alive_method(&self) -> Method {
+        let gets = self.server.offers(&Method::GetParameter) && !self.refuses_get_parameter;
+        if gets { Method::GetParameter } else { Method::Options }
+    }
+
+    /// A request that keeps the session alive was not answered. That does not matter while the
+    /// server sends something. But where it may be silent (in a pause, without audio and video) it is
+    /// taken for dead when it has answered none of several.
+    pub(super) fn handle_silence(&mut self, env: &mut UsageEnvironment, why: RequestFailure) {
+        let sessions = self.media.as_ref().map_or(1, |media| self.sessions.sessions(media).len());
+        let Some(since) = self.keep_alive.note_failure(sessions) else { return };
+        let sends = self.tracks.iter().any(|t| t.any_packet_at().is_some_and(|at| at >= since));
+        if self.has_begun() && !sends {
+            self.lose(env, PlayerError::Request(self.keep_alive_method(), why));
         }
     }
 
@@ -150,6 +169,9 @@ impl Player {
             Phase::Paused { .. } => self.keep_alive.at,
             _ => None,
         };
+        // What a caller has begun may have failed at once: of that no further event comes.
+        let has_failed = self.client.as_ref().is_some_and(RtspClient::has_events);
+        let at = if has_failed { Some(env.now()) } else { at };
         let key = EventKey { kind: KEY_PLAYER, id: RawId::default() };
         match at {
             Some(at) => env.arm_timer(&mut self.timer, self.me, key, at),

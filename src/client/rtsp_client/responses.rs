@@ -111,7 +111,7 @@ impl RtspClient {
         if self.server.as_ref() != Some(&server) {
             // What else was asked of the old server has no answer any more.
             for other in std::mem::take(&mut self.outstanding) {
-                self.fail(other.id, RequestFailure::Disconnected);
+                self.fail(other.id, RequestFailure::Redirected);
             }
             self.drop_link(env);
             self.server = Some(server);
@@ -122,7 +122,7 @@ impl RtspClient {
 
     pub(super) fn handle_request(&mut self, env: &mut UsageEnvironment, request: Request<'_>) {
         let status = match request.method {
-            Method::Options | Method::GetParameter | Method::SetParameter => StatusCode::OK,
+            Method::Options | Method::GetParameter => StatusCode::OK,
             _ => StatusCode::NOT_IMPLEMENTED,
         };
         let mut response = Response::new(status);
@@ -132,7 +132,7 @@ impl RtspClient {
             }
         }
         if request.method == Method::Options {
-            response.headers.push("Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER");
+            response.headers.push("Public", "OPTIONS, GET_PARAMETER");
         }
         self.events.push_back(ClientEvent::ServerRequest(request.into_owned()));
         let Link::Up(connection) = &mut self.link else { return };
