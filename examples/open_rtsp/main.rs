@@ -23,6 +23,11 @@ use support::Failure;
 
 /// How often the progress line is written.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// With -c, time from the begin of a play to that of the next at the least. It doubles with each play
+/// that brings no frame.
+const SHORTEST_PLAY: Duration = Duration::from_millis(500);
+/// The longest time that is waited so.
+const LONGEST_REST: Duration = Duration::from_secs(8);
 
 fn main() -> std::process::ExitCode {
     support::run("open_rtsp", HELP, options::options, run)
@@ -38,16 +43,22 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     let mut recording = Recording::new(&options)?;
     let quality = options.quality.map(Quality::new);
-    let mut session = Session { env, options, stop, quality, deadline: None, is_over: false };
+    let mut session = Session::new(env, options, stop, quality);
     loop {
         let (outcome, given_back) = session.play(recording)?;
         recording = given_back;
+        if outcome.is_ok() && session.options.repeats && !session.is_over {
+            session.rest()?;
+        }
         if outcome.is_err() || !session.options.repeats || session.is_over {
             if let Some(quality) = &session.quality {
                 report::say(&quality.to_string().trim_end());
             }
             let finished = recording.finish();
             outcome?;
+            if !session.has_played {
+                return Err("it was ended before anything was played".into());
+            }
             return finished;
         }
         recording.begin_play();
@@ -74,9 +85,56 @@ struct Session {
     deadline: Option<Instant>,
     /// It ends with this play.
     is_over: bool,
+    /// The server has begun to play once.
+    has_played: bool,
+    /// When the present play began, and whether it has brought a frame.
+    begun: Instant,
+    has_frames: bool,
+    /// Plays in succession that have brought none.
+    empty_plays: u32,
 }
 
 impl Session {
+    fn new(
+        env: UsageEnvironment,
+        options: Options,
+        stop: Arc<AtomicBool>,
+        quality: Option<Quality>,
+    ) -> Self {
+        Self {
+            begun: env.now(),
+            env,
+            options,
+            stop,
+            quality,
+            deadline: None,
+            is_over: false,
+            has_played: false,
+            has_frames: false,
+            empty_plays: 0,
+        }
+    }
+
+    /// Waits between two plays, if the server ends them as soon as they have begun: it is not to be
+    /// asked all the time.
+    fn rest(&mut self) -> Result<(), Failure> {
+        self.empty_plays = if self.has_frames { 0 } else { self.empty_plays.saturating_add(1) };
+        let delay = SHORTEST_PLAY.saturating_mul(1 << self.empty_plays.min(20)).min(LONGEST_REST);
+        let until = self.begun + delay;
+        loop {
+            let now = self.env.now();
+            let is_at_end = self.deadline.is_some_and(|deadline| now >= deadline);
+            if is_at_end || self.stop.load(Ordering::Relaxed) {
+                self.is_over = true;
+            }
+            if now >= until || self.is_over {
+                return Ok(());
+            }
+            let next = self.deadline.map_or(until, |deadline| deadline.min(until));
+            self.env.turn(Some(next.saturating_duration_since(now)))?;
+        }
+    }
+
     /// Plays once; returns how it ended.
     fn play(&mut self, recording: Recording) -> Result<(Result<(), String>, Recording), Failure> {
         let (teller, news) = channel();
@@ -85,11 +143,13 @@ impl Session {
         let (mut begun, mut next_progress) = (None, None);
         let mut awaits_first = self.options.tells_first;
         let mut is_stopping = false;
+        (self.begun, self.has_frames) = (self.env.now(), false);
         loop {
             let now = self.env.now();
             for news in news.try_iter() {
                 match news {
                     News::Playing => {
+                        self.has_played = true;
                         let begun = *begun.get_or_insert(now);
                         next_progress = shows_progress.then_some(begun);
                         let duration = self.options.duration;
@@ -102,6 +162,7 @@ impl Session {
                         }
                     }
                     News::TrackEnded(number, counts) => {
+                        self.has_frames |= counts.has_frames();
                         if let Some(quality) = &mut self.quality {
                             quality.end_track(number, &counts, now);
                         }

@@ -40,7 +40,8 @@ What is played
   -z SCALE       at this scale
   -d SECONDS     for so long
   -D SECONDS     until a track has been silent for so long (default: 10)
-  -c             again at the end, and after a failure, until -d or a signal ends it
+  -c             again at the end, and after a failure, until -d or a signal ends it; after a
+                 while if the server ends it at once
 
 What is written
   -F PREFIX      files whose names begin so, with a folder for example

@@ -2,6 +2,7 @@
 
 use riverrun::client::{MediaSubsession, PlayedTrack, Player};
 use riverrun::env::{MediumId, UsageEnvironment};
+use riverrun::rtp::source::PacketGaps;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal, Write, stderr};
@@ -63,9 +64,16 @@ pub(crate) struct Counts {
     late: u64,
     foreign: u64,
     jitter: Duration,
+    round_trip: Option<Duration>,
+    gaps: PacketGaps,
 }
 
 impl Counts {
+    /// Whether something was received that can be used.
+    pub(crate) const fn has_frames(&self) -> bool {
+        self.frames > 0
+    }
+
     pub(crate) fn of(track: &PlayedTrack<'_>) -> Self {
         let source = track.receiver.source();
         let (counters, reception) = (source.counters(), source.reception());
@@ -77,6 +85,8 @@ impl Counts {
             late: counters.late,
             foreign: track.counters.foreign,
             jitter: reception.jitter,
+            round_trip: reception.round_trip,
+            gaps: reception.gaps,
         }
     }
 
@@ -94,6 +104,8 @@ impl Counts {
             late: self.late.saturating_sub(before.late),
             foreign: self.foreign.saturating_sub(before.foreign),
             jitter: self.jitter,
+            round_trip: self.round_trip,
+            gaps: self.gaps,
         }
     }
 
@@ -105,6 +117,7 @@ impl Counts {
         self.late += other.late;
         self.foreign += other.foreign;
         self.jitter = other.jitter;
+        self.round_trip = other.round_trip.or(self.round_trip);
     }
 
     fn lost(&self) -> u64 {
@@ -138,6 +151,8 @@ struct TrackQuality {
     /// What had come by then.
     before: Counts,
     total: Counts,
+    /// The gaps between packets before the present count of them.
+    gaps: PacketGaps,
     /// Octets that came in the intervals that count, and how long these were together.
     measured: (u64, Duration),
     kilobits: Extremes,
@@ -173,6 +188,7 @@ impl Quality {
             known.name = name_of(player, track.number);
             // Not for one that has only paused.
             if known.since.is_none() {
+                known.gaps = known.gaps.with(known.before.gaps);
                 (known.since, known.before) = (Some(now), Counts::default());
             }
         }
@@ -208,6 +224,9 @@ impl TrackQuality {
         let Some(since) = self.since else { return };
         let passed = now.saturating_duration_since(since);
         let came = counts.since(&self.before);
+        if counts.gaps.count < self.before.gaps.count {
+            self.gaps = self.gaps.with(self.before.gaps);
+        }
         (self.since, self.before) = (Some(now), *counts);
         self.total.add(&came);
         if is_interval && !passed.is_zero() {
@@ -235,6 +254,15 @@ impl fmt::Display for Quality {
             write_values(f, "kbits_per_second", values)?;
             let values = track.loss.0.map(|(least, most)| [least, total.loss_percent(), most]);
             write_values(f, "packet_loss_percentage", values)?;
+            let gaps = track.gaps.with(track.before.gaps);
+            let values = gaps.average().map(|average| {
+                [gaps.shortest, average, gaps.longest].map(|gap| gap.as_secs_f64() * 1000.0)
+            });
+            write_values(f, "inter_packet_gap_ms", values)?;
+            match total.round_trip {
+                Some(trip) => writeln!(f, "round_trip_ms\t{:.3}", trip.as_secs_f64() * 1000.0)?,
+                None => writeln!(f, "round_trip_ms\tunavailable")?,
+            }
             writeln!(f, "jitter_ms\t{:.3}", total.jitter.as_secs_f64() * 1000.0)?;
             writeln!(f, "num_packets_late\t{}", total.late)?;
             writeln!(f, "num_packets_from_strangers\t{}", total.foreign)?;

@@ -4,9 +4,12 @@ use super::{MEDIA_SERVER, OPEN_RTSP, PATIENCE, Running, kill};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A server of `testdata/media`, and the URL of a file there.
@@ -170,6 +173,11 @@ fn quality_is_measured_by_intervals() {
     assert_eq!(value("measurement_sampling_interval_ms"), 500.0);
     let rates = ["min", "ave", "max"].map(|which| value(&format!("kbits_per_second_{which}")));
     assert!(rates.is_sorted() && rates[1] > 55.0 && rates[1] < 75.0, "{rates:?}");
+    // A packet every 20 ms, and the first of a session at once.
+    let gaps = ["min", "ave", "max"].map(|which| value(&format!("inter_packet_gap_ms_{which}")));
+    assert!(gaps.is_sorted() && (10.0..100.0).contains(&gaps[1]), "{gaps:?}");
+    let round_trip = value("round_trip_ms");
+    assert!((0.0..200.0).contains(&round_trip), "{round_trip}");
     let elapsed = value("elapsed_measurement_time");
     assert!((4.5..7.0).contains(&elapsed), "{elapsed}");
 }
@@ -186,6 +194,94 @@ fn played_again_it_goes_on_in_the_same_file() {
     assert!((45_000..60_000).contains(&written.len()), "{} samples", written.len());
     assert_eq!(told, written.len());
     assert!(written == [&played[..], &played[..written.len() - played.len()]].concat());
+}
+
+/// A server whose every play is at its end as soon as it has begun. Returns its URL, and a counter of
+/// its plays.
+fn serve_ends() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("rtsp://{}/x", listener.local_addr().expect("an address"));
+    let plays = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&plays);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().expect("another handle")).lines();
+            let (mut method, mut cseq) = (String::new(), String::new());
+            for line in lines.map_while(Result::ok) {
+                if let Some(value) = line.strip_prefix("CSeq: ") {
+                    cseq = value.to_owned();
+                }
+                // The end of what was sent interleaved may stand in front.
+                if line.ends_with(" RTSP/1.0") {
+                    method = line.split(' ').next().unwrap_or_default().to_owned();
+                }
+                if !line.is_empty() {
+                    continue;
+                }
+                let (mut head, mut body) = (String::new(), "");
+                let mut last_words: &[u8] = &[];
+                if method.ends_with("DESCRIBE") {
+                    body = "v=0\r\na=range:npt=0-1\r\nm=audio 0 RTP/AVP 0\r\na=control:t\r\n";
+                    head = format!("Content-Length: {}\r\n", body.len());
+                } else if method.ends_with("SETUP") {
+                    let transport = "RTP/AVP/TCP;interleaved=0-1;ssrc=00000005";
+                    head = format!("Session: 1\r\nTransport: {transport}\r\n");
+                } else if method.ends_with("PLAY") {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    // A receiver report and a BYE.
+                    last_words =
+                        &[36, 1, 0, 16, 0x80, 201, 0, 1, 0, 0, 0, 5, 0x81, 203, 0, 1, 0, 0, 0, 5];
+                }
+                let answer = format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{head}\r\n{body}");
+                if stream.write_all(&[answer.as_bytes(), last_words].concat()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    (url, plays)
+}
+
+#[test]
+fn a_server_that_ends_each_play_at_once_is_not_asked_all_the_time() {
+    let (url, plays) = serve_ends();
+    let output = OPEN_RTSP.output(&["-t", "-r", "-c", "-d", "4", &url]);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    // After one second, two seconds, and so on.
+    let plays = plays.load(Ordering::Relaxed);
+    assert!((2..=4).contains(&plays), "{plays}: {said}");
+}
+
+#[test]
+fn what_was_not_played_is_told() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("rtsp://{}/x", silent.local_addr().expect("an address"));
+    let mut command = OPEN_RTSP.command(&["-t", "-r", &url]);
+    let child = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    let (_connection, _) = silent.accept().expect("it connects");
+    let id = i32::try_from(child.id()).expect("process ids are small");
+    kill(Pid::from_raw(id), Signal::SIGINT).expect("it runs");
+    let started = Instant::now();
+    let output = child.wait_with_output().expect("it ends");
+    assert!(started.elapsed() < PATIENCE / 10, "it waits for nobody");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.ends_with("open_rtsp: it was ended before anything was played\n"), "{said}");
+    let (_server, url) = serve("alaw.wav");
+    let nothing = url.replace("alaw.wav", "nothing.wav");
+    for (url, named) in [
+        (&*nothing, "DESCRIBE: the server says 404"),
+        ("rtsp://127.0.0.1:1/x", "cannot connect: Connection refused"),
+        ("rtsp://no-such-host.invalid/x", "the host name cannot be resolved"),
+        ("http://127.0.0.1/x", "the URL is no RTSP URL"),
+        ("x", "the URL is no RTSP URL"),
+    ] {
+        let output = OPEN_RTSP.output(&["-t", "-r", url]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{url}: {said}");
+        assert!(said.contains(named), "{url}: {said}");
+    }
 }
 
 /// A recorder whose files end at this many blocks of 512 bytes.
