@@ -8,6 +8,7 @@
 //! is started; names of files with commas between, these are played. Streams run in real time, so a few play at once.
 #![allow(clippy::print_stderr)]
 
+mod browser;
 mod client;
 mod digest;
 mod ffmpeg;
