@@ -56,7 +56,7 @@ fn play((config, urls): (PlayerConfig, Vec<String>)) -> Result<(), Failure> {
     for url in urls {
         // Without the password that may stand in it.
         let name = url.rsplit('@').next().unwrap_or_default().to_owned();
-        let (playing, stop) = (Rc::clone(&playing), Arc::clone(&stop));
+        let (playing, stop, wrong) = (Rc::clone(&playing), Arc::clone(&stop), name.clone());
         let handler = move |_: &mut UsageEnvironment, event: PlayerEvent<'_>| {
             let told = match event {
                 PlayerEvent::Frame { track, frame } => {
@@ -81,7 +81,8 @@ fn play((config, urls): (PlayerConfig, Vec<String>)) -> Result<(), Failure> {
                 stop.store(true, Ordering::Relaxed); // nobody reads any more
             }
         };
-        players.push(Player::open(&mut env, &url, config.clone(), handler)?);
+        let player = Player::open(&mut env, &url, config.clone(), handler);
+        players.push(player.map_err(|e| format!("{wrong}: {e}"))?);
     }
     env.do_event_loop(&stop)?;
     for player in players {
