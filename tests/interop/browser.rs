@@ -10,10 +10,14 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a file of five seconds and the start of the browser may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A browser is several programs.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Plays the file to its end, goes back to its middle and plays on; then it tells what it has seen.
 const PAGE: &str = "<!doctype html><title>MP4</title><video id=v muted src=/it.mp4></video><script>
@@ -179,6 +183,7 @@ fn seen(server: &Server, media: &Media) -> Result<Seen, String> {
     record(&["-t", "--mp4", "it.mp4"], &server.url(media.file), &folder)?;
     let file = std::fs::read(folder.join("it.mp4")).map_err(|e| e.to_string())?;
     let web = Web::serve(file);
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let begun = Instant::now();
     let _browser = Browser::show(&format!("http://{}/", web.address), &folder);
     let seen = web.seen.recv_timeout(PATIENCE).map_err(|_| "the page tells nothing".to_owned())?;
@@ -202,11 +207,10 @@ fn a_browser_plays_what_is_recorded_in_mp4() {
             && seen.ends.iter().all(|end| (end - seen.duration).abs() < 0.3);
         if fits { Ok(()) } else { Err(format!("{seen:?}")) }
     });
-    // Whether a browser decodes H.265 depends on the machine. One that does not says so, and does
-    // not find fault with the file.
+    // Whether a browser decodes H.265 depends on the machine. One that does not says so, and finds no
+    // other fault.
     let media = of_file("bframes.h265");
     assert_eq!(media.tracks, [Kind::H265]);
     let seen = seen(&server, &media).expect("the page tells something");
-    let is_unknown = seen.state == "error" && !seen.why.contains("parse");
-    assert!(is_unknown || seen.state == "played", "{seen:?}");
+    assert!(seen.state == "played" || seen.why.contains("supported"), "{seen:?}");
 }
