@@ -183,8 +183,9 @@ impl RtspServer {
                 }
             }
         }
-        for input in relayed.inputs() {
-            self.streams.begin_source_anew(env, &mut self.connections, input);
+        for (track, input) in &relayed.tracks {
+            let format = Some(track.format());
+            self.streams.begin_source_anew(env, &mut self.connections, *input, format);
         }
         self.follow_up(env);
     }
@@ -289,8 +290,8 @@ impl RtspServer {
                 media.has_source = false;
             }
         }
-        for input in relayed.inputs() {
-            self.streams.begin_source_anew(env, &mut self.connections, input);
+        for (_, input) in &relayed.tracks {
+            self.streams.begin_source_anew(env, &mut self.connections, *input, None);
         }
         self.expire_relayed(env, id);
     }

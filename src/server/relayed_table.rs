@@ -114,11 +114,6 @@ impl RelayedStream {
             && self.tracks.iter().zip(tracks).all(|((own, _), other)| own.has_codec_of(other))
     }
 
-    /// The live inputs of the tracks.
-    pub(super) fn inputs(&self) -> Vec<InputId> {
-        self.tracks.iter().map(|(_, input)| *input).collect()
-    }
-
     /// Notes that a client asks for the description.
     pub(super) fn note_wish(&mut self, now: Instant) {
         self.wish_until = now.checked_add(WISH_TIME);

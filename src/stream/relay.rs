@@ -1,5 +1,6 @@
 //! [`Relay`]: what a stream knows of the packets that it passes on.
 
+use crate::codec::CodecParameters;
 use crate::payload::{FormatRegistry, PacketBuffer, Packetizer, PayloadFormat};
 use crate::rtp::ReceivedPacket;
 use crate::rtp::rtcp::NtpTime;
@@ -7,6 +8,7 @@ use crate::stream::key_frames::FramePart;
 use crate::stream::packet_watch::PacketWatch;
 use crate::stream::repacketizer::Repacketizer;
 use crate::stream::source_clock::{Captured, SourceClock};
+use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 /// Sequence numbers that are left out at most. Receivers take a larger step for the beginning of
@@ -45,6 +47,9 @@ pub(crate) struct Relay {
     /// Packets that were lost since the last one that was sent.
     gap: u32,
     has_sent: bool,
+    /// Parameter sets of the source's new description, the last first, which go out before the next
+    /// key frame: viewers have those of an earlier one.
+    sets: Vec<Bytes>,
     /// The packets that go out next.
     pending: Option<(PacketBuffer, FramePart)>,
     /// Packets are too large for the viewers: frames are packetized anew.
@@ -68,6 +73,7 @@ impl Relay {
             awaits_key_frame: waits && watch.finds_key_frames(),
             gap: 0,
             has_sent: false,
+            sets: Vec::new(),
             pending: None,
             repacketizer: None,
             is_stuck: false,
@@ -83,6 +89,31 @@ impl Relay {
         (self.last, self.captured) = (None, None);
         self.awaits_key_frame = self.watch.finds_key_frames();
         self.repacketizer = None;
+    }
+
+    /// The source is described by another format of the same codec.
+    pub(crate) fn set_format(&mut self, format: PayloadFormat) {
+        if self.parts.format.fmtp != format.fmtp {
+            self.sets = match self.parts.formats.parameters(&format) {
+                Ok(CodecParameters::H264 { sps, pps }) => sps.into_iter().chain(pps).collect(),
+                Ok(CodecParameters::H265 { vps, sps, pps }) => {
+                    vps.into_iter().chain(sps).chain(pps).collect()
+                }
+                _ => Vec::new(),
+            };
+            self.sets.reverse();
+        }
+        self.parts.format = format;
+    }
+
+    /// Whether parameter sets go out before the next key frame.
+    pub(crate) const fn has_sets(&self) -> bool {
+        !self.sets.is_empty()
+    }
+
+    /// The next parameter set that goes out.
+    pub(crate) fn next_set(&mut self) -> Option<Bytes> {
+        self.sets.pop()
     }
 
     /// Returns the role of a packet in its access unit; `None` if it is not sent, because nothing is

@@ -259,6 +259,7 @@ fn reports_and_rtp_info_tell_when_the_source_has_captured() {
         let first = w.playing("/cam", 2, true);
         camera.run(&mut w, 200);
         // A newcomer is told the timestamps of the same moment.
+        let since = w.now();
         let c = w.client();
         w.setup_tcp(c, "/cam", 1);
         w.setup_tcp(c, "/cam", 2);
@@ -266,6 +267,11 @@ fn reports_and_rtp_info_tell_when_the_source_has_captured() {
         let range = answer.header("Range").to_owned();
         let at = range.strip_prefix("clock=").and_then(|r| r.strip_suffix('-')).unwrap();
         let at = crate::wire::rtsp::date::UtcTime::parse(at).unwrap().0.as_secs_f64();
+        // Its clock has gone on meanwhile.
+        let passed = (w.now() - since).as_secs_f64();
+        for (timestamp, rate) in camera.timestamps.iter_mut().zip([90_000.0, 8_000.0]) {
+            *timestamp = timestamp.wrapping_add((passed * rate) as u32);
+        }
         let info: Vec<_> = answer.rtp_info().entries.iter().map(|e| e.rtptime.unwrap()).collect();
         camera.run(&mut w, 200);
         for viewer in [first, c] {

@@ -3,7 +3,7 @@
 use super::{Phase, StreamState};
 use crate::env::UsageEnvironment;
 use crate::frame::Frame;
-use crate::payload::PacketBuffer;
+use crate::payload::{PacketBuffer, PayloadFormat};
 use crate::rtp::ReceivedPacket;
 use crate::rtp::rtcp::NtpTime;
 use crate::stream::key_frames::FramePart;
@@ -41,21 +41,25 @@ impl StreamState {
             self.key_frame_requests.want();
             return;
         };
-        if part.key {
-            self.key_frame_requests.handle_key_frame();
-        }
-        if relay.repacketizer().is_some() || !self.sink.fits(packet.payload.len()) {
-            return self.relay_anew(env, context, packet);
-        }
-        if relay.ends_batch(part) {
-            self.send_pending(env, context);
-        }
         let moment = Moment {
             timestamp: packet.timestamp,
             capture_time: packet.capture_time,
             arrived_at: packet.arrived_at,
             key: part.key,
         };
+        if part.key {
+            self.key_frame_requests.handle_key_frame();
+            if relay.has_sets() {
+                self.put_sets(env, context, moment);
+            }
+        }
+        let Some(relay) = &mut self.relay else { return };
+        if relay.repacketizer().is_some() || !self.sink.fits(packet.payload.len()) {
+            return self.relay_anew(env, context, packet);
+        }
+        if relay.ends_batch(part) {
+            self.send_pending(env, context);
+        }
         self.set_time(env, context, moment);
         let Some(relay) = &mut self.relay else { return };
         let gap = relay.take_gap();
@@ -71,6 +75,28 @@ impl StreamState {
         if batch.bytes().len() >= MAX_PENDING {
             self.send_pending(env, context);
         }
+    }
+
+    /// Puts the parameter sets of the source's new description before a key frame.
+    fn put_sets(
+        &mut self,
+        env: &mut UsageEnvironment,
+        context: &mut SendContext<'_>,
+        moment: Moment,
+    ) {
+        self.send_pending(env, context);
+        self.set_time(env, context, moment);
+        let Some(relay) = &mut self.relay else { return };
+        let gap = relay.take_gap();
+        self.sink.skip_numbers(gap);
+        let mut batch = context.memory.take();
+        self.sink.begin_relay(&mut batch);
+        while let Some(set) = relay.next_set() {
+            if self.sink.fits(set.len()) {
+                self.sink.relay(&set, false, &mut batch);
+            }
+        }
+        relay.set_pending(batch, FramePart { starts_unit: true, key: true });
     }
 
     /// Gives the sink the time of a packet or frame of the source, and returns it.
@@ -189,16 +215,20 @@ impl StreamState {
         }
     }
 
-    /// The source is away, begins anew, or is another one: viewers go on with its next key frame, and
-    /// newcomers get nothing of what was before.
+    /// The source is away, begins anew, or is another one, which is described by `format`: viewers go
+    /// on with its next key frame, and newcomers get nothing of what was before.
     pub(crate) fn begin_source_anew(
         &mut self,
         env: &mut UsageEnvironment,
         context: &mut SendContext<'_>,
+        format: Option<&PayloadFormat>,
     ) {
         self.send_pending(env, context);
         if let Some(relay) = &mut self.relay {
             relay.begin_anew();
+            if let Some(format) = format {
+                relay.set_format(format.clone());
+            }
             self.distribution.forget_cached();
         }
     }

@@ -3,6 +3,7 @@
 use super::Streams;
 use crate::env::UsageEnvironment;
 use crate::ids::InputId;
+use crate::payload::PayloadFormat;
 use crate::rtp::ReceivedPacket;
 use crate::rtsp::connections::Connections;
 use crate::stream::send_context::SendContext;
@@ -31,14 +32,17 @@ impl Streams {
         self.with_streams_of(env, connections, id, |s, env, cx| s.send_relayed(env, cx));
     }
 
-    /// The source of a track is away, begins anew, or is another one.
+    /// The source of a track is away, begins anew, or is another one, which is described by `format`.
     pub(crate) fn begin_source_anew(
         &mut self,
         env: &mut UsageEnvironment,
         connections: &mut Connections,
         id: InputId,
+        format: Option<&PayloadFormat>,
     ) {
-        self.with_streams_of(env, connections, id, |s, env, cx| s.begin_source_anew(env, cx));
+        self.with_streams_of(env, connections, id, |s, env, cx| {
+            s.begin_source_anew(env, cx, format);
+        });
     }
 
     fn with_streams_of(
