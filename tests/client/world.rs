@@ -140,7 +140,9 @@ impl World {
                 PlayerEvent::TrackFailed { track, .. } => Told::TrackFailed(track),
                 PlayerEvent::Playing { transport, .. } => Told::Playing(transport.to_string()),
                 PlayerEvent::Paused => Told::Paused,
-                PlayerEvent::FirstFrame { .. } | PlayerEvent::Source { .. } => return,
+                PlayerEvent::SetUp { .. }
+                | PlayerEvent::FirstFrame { .. }
+                | PlayerEvent::Source { .. } => return,
                 PlayerEvent::Lost(why) => Told::Lost(why.to_string()),
                 PlayerEvent::Reconnecting { delay, .. } => Told::Reconnecting(delay),
                 PlayerEvent::Ended(PlayerEnd::EndOfStream) => Told::EndOfStream,

@@ -31,6 +31,13 @@ pub enum PlayerEvent<'a> {
         /// Why.
         why: PlayerError,
     },
+    /// All tracks that can be had have been set up, and PLAY follows.
+    SetUp {
+        /// How media will come.
+        transport: MediaTransport,
+        /// The tracks that will be received.
+        tracks: &'a [usize],
+    },
     /// The server has begun to play.
     Playing {
         /// How media come.

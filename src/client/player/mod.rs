@@ -44,6 +44,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use time_line::TimeLine;
 
+const NO_URL: &str = "the URL is no RTSP URL";
 /// Longest wait for the response to TEARDOWN when the player is stopped.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -136,11 +137,8 @@ impl Player {
         config: PlayerConfig,
         handler: impl FnMut(&mut UsageEnvironment, PlayerEvent<'_>) + 'static,
     ) -> Result<MediumId<Self>, Error> {
-        config.check()?;
-        let parsed = RtspUrl::parse(url).map_err(|_| Error::Usage("the URL is no RTSP URL"))?;
-        ServerAddress::of(&parsed)
-            .check_scheme()
-            .map_err(|_| Error::Usage("rtsps is supported with the feature tls of this crate"))?;
+        Self::check(url, &config)?;
+        let parsed = RtspUrl::parse(url).map_err(|_| Error::Usage(NO_URL))?;
         let mut cname = [0; 12];
         env.fill_random(&mut cname);
         let now = env.now();
@@ -187,6 +185,18 @@ impl Player {
                 Err(e)
             }
         }
+    }
+
+    /// Checks that [`open`](Self::open) takes this URL and this configuration.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn check(url: &str, config: &PlayerConfig) -> Result<(), Error> {
+        config.check()?;
+        let url = RtspUrl::parse(url).map_err(|_| Error::Usage(NO_URL))?;
+        ServerAddress::of(&url)
+            .check_scheme()
+            .map_err(|_| Error::Usage("rtsps is supported with the feature tls of this crate"))
     }
 
     /// The presentation, as the server has described it; `None` before.

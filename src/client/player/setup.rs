@@ -10,8 +10,8 @@ use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
 use crate::client::track::Track;
 use crate::client::transport::{
-    Chosen, SetupTransport, TransportPolicy, multicast_request, protocol_of, tcp_request,
-    udp_request,
+    Chosen, MediaTransport, SetupTransport, TransportPolicy, multicast_request, protocol_of,
+    tcp_request, udp_request,
 };
 use crate::description::{MediaSubsession, RtpProfile};
 use crate::env::UsageEnvironment;
@@ -38,6 +38,9 @@ impl Player {
             return if self.tracks.is_empty() && self.back_channel.is_none() {
                 self.lose(env, failure.unwrap_or(PlayerError::NoTracks))
             } else {
+                let numbers: Vec<_> = self.tracks.iter().map(Track::number).collect();
+                let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
+                self.tell(env, PlayerEvent::SetUp { transport, tracks: &numbers });
                 self.start(env)
             };
         };
