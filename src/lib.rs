@@ -31,6 +31,7 @@
 //! [`UserAccess`](server::access::UserAccess) for passwords and rights,
 //! [`ServerHooks`](server::ServerHooks) for decisions and notifications,
 //! [`Player`](client::Player) for playing from another server,
+//! [`ProxyServerMediaSession`](relay::ProxyServerMediaSession) for serving what another server has,
 //! [`Mp4Recorder`](media::sinks::Mp4Recorder) and its neighbours for recordings,
 //! [`RtpReceiver`](receive::RtpReceiver) for streams without RTSP, and the programs in `examples/`.
 //! [`coming_from_live555`] lists live555's classes and calls with their counterparts here.
@@ -61,6 +62,7 @@
 //! * `server/method`: one file for each RTSP method.
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
 //!   public types of `stream`, `session` and `provide`.
+//! * [`relay`]: streams that are pulled from other servers: it joins a player and a server.
 //!
 //! A room uses only rooms that are listed before it; `env` and `net` know nothing of RTSP, RTP or
 //! SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of more
@@ -209,6 +211,7 @@ pub mod net;
 pub mod payload;
 mod provide;
 pub mod receive;
+pub mod relay;
 pub mod rtp;
 mod rtsp;
 pub mod server;

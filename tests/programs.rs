@@ -50,10 +50,11 @@ const RECEIVER: Program = program!("receiver", "--port");
 const RTSP_CLIENT: Program = program!("rtsp_client", "");
 const OPEN_RTSP: Program = program!("open_rtsp", "", "../examples/open_rtsp/options.rs");
 const RTSP_PROBE: Program = program!("rtsp_probe", "", "../examples/rtsp_probe/main.rs");
+const PROXY_SERVER: Program = program!("proxy_server", "-p");
 const RTSP_USERS: Program = program!("rtsp_users", "");
 const RTSP_LOAD: Program = program!("rtsp_load", "");
 const RECEIVE_LIMIT: Program = program!("receive_limit", "");
-const PROGRAMS: [Program; 15] = [
+const PROGRAMS: [Program; 16] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -66,6 +67,7 @@ const PROGRAMS: [Program; 15] = [
     RTSP_CLIENT,
     OPEN_RTSP,
     RTSP_PROBE,
+    PROXY_SERVER,
     RTSP_USERS,
     RTSP_LOAD,
     RECEIVE_LIMIT,
@@ -311,7 +313,15 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 43] = [
+    let wrong: [(&Program, &[&str], &str); 51] = [
+        (&PROXY_SERVER, &[], "no URL"),
+        (&PROXY_SERVER, &["-R", "rtsp://h/a"], "REGISTER"),
+        (&PROXY_SERVER, &["-t", "--udp", "rtsp://h/a"], "exclude"),
+        (&PROXY_SERVER, &["--always", "--keep-warm", "rtsp://h/a"], "exclude"),
+        (&PROXY_SERVER, &["rtsp://h/a", "--name", "b"], "no URL follows"),
+        (&PROXY_SERVER, &["-p", "x", "rtsp://h/a"], "-p"),
+        (&PROXY_SERVER, &["-D", "0", "rtsp://h/a"], "time-out"),
+        (&PROXY_SERVER, &["-p", "0", "http://h/secret"], "proxyStream"),
         (&RTSP_USERS, &[], "users file"),
         (&RTSP_USERS, &["users", "watch"], "watch"),
         (&MEDIA_SERVER, &["--users", "no/such/file"], "no/such/file"),
@@ -416,6 +426,33 @@ fn live_source_serves_two_viewers_from_key_frames() {
         // Picked up from the stream: the program was not told them.
         assert!(sdp.contains("sprop-parameter-sets="), "{sdp}");
     }
+}
+
+#[test]
+fn proxy_server_serves_what_another_server_has() {
+    let mut source = LIVE_SOURCE.start(&[]);
+    let url = source.url();
+    let sdp = serves_and_ends(&PROXY_SERVER, &["-v", "--name", "hall", &url], 2);
+    assert!(sdp.contains("H264/90000"), "{sdp}");
+    // Several, and one that nobody is behind.
+    let urls = ["-V", "-e", "cam", &url, "rtsp://admin:s3cret@127.0.0.1:9/gone"];
+    let mut proxy = PROXY_SERVER.start(&urls);
+    let served = [proxy.url(), proxy.url()];
+    assert!(served[0].ends_with("/cam-1") && served[1].ends_with("/cam-2"), "{served:?}");
+    let mut viewer = Client::connect(&served[0]);
+    viewer.describe();
+    viewer.play();
+    viewer.wait_for_rtp();
+    let mut waits = TcpStream::connect(&served[1][7..served[1].len() - 6]).expect("it listens");
+    let describe = format!("DESCRIBE {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", served[1]);
+    waits.write_all(describe.as_bytes()).expect("the server reads");
+    let deadline = Instant::now() + PATIENCE;
+    let mut log = BufReader::new(proxy.child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("cam-2: source cannot be opened") {
+        assert!(Instant::now() < deadline && log.read_line(&mut said).is_ok_and(|n| n > 0));
+    }
+    assert!(!said.contains("s3cret"), "{said}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod packets;
 mod player;
 mod plug;
 mod recording;
+mod relay;
 mod requests;
 mod round_trip;
 #[cfg(feature = "srtp")]

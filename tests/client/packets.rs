@@ -129,7 +129,7 @@ fn a_file_ends_as_it_does_for_frames() {
         let passed: Vec<_> = passed.try_iter().collect();
         for track in [1, 2] {
             let of_it: Vec<_> = passed.iter().filter(|p| p.track == track).collect();
-            assert!(of_it.len() > 100, "{}", of_it.len());
+            assert!(of_it.len() > 50, "{}", of_it.len());
             assert!(of_it.iter().all(|p| p.lost_before == 0 && !p.payload.is_empty()));
         }
     }
@@ -193,6 +193,7 @@ fn a_key_frame_is_asked_for_where_the_description_allows_it() {
             asked.unwrap();
         }
         world.run_secs(5.0);
-        assert_eq!(plis(&world), usize::from(asks));
+        // One at once, and one for those that came within a second of it.
+        assert_eq!(plis(&world), if asks { 2 } else { 0 });
     }
 }

@@ -141,6 +141,7 @@ impl World {
                 PlayerEvent::Playing { transport, .. } => Told::Playing(transport.to_string()),
                 PlayerEvent::Paused => Told::Paused,
                 PlayerEvent::SetUp { .. }
+                | PlayerEvent::PacketsEnd
                 | PlayerEvent::FirstFrame { .. }
                 | PlayerEvent::Source { .. } => return,
                 PlayerEvent::Lost(why) => Told::Lost(why.to_string()),

@@ -16,6 +16,7 @@ mod gstreamer;
 mod live555;
 mod media;
 mod mp4;
+mod proxy;
 mod publishing;
 mod recording;
 mod secure;

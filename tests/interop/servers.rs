@@ -15,7 +15,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// A server that runs; it ends when this is dropped.
-struct Running {
+pub(crate) struct Running {
     process: Child,
     lines: Receiver<String>,
 }
@@ -28,7 +28,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the server starts");
         let out: Box<dyn Read + Send> = Box::new(process.stdout.take().expect("piped"));
@@ -36,7 +36,7 @@ impl Running {
     }
 
     /// The first thing that `find` finds in a line that the server prints.
-    fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
+    pub(crate) fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
         let next = || self.lines.recv_timeout(Duration::from_secs(20));
         std::iter::from_fn(|| next().ok()).find_map(|line| find(&line)).expect("the server runs")
     }
@@ -68,7 +68,8 @@ const PIPELINES: [(&str, &str, &[&str]); 4] = [
     ("mulaw.wav", "wavparse", &["src ! queue ! rtppcmupay"]),
 ];
 
-fn gstreamer(digest: &str) -> (Running, String) {
+/// GStreamer's server of these files, and the URL of its root.
+pub(crate) fn gstreamer(digest: &str) -> (Running, String) {
     let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/serve.py")).arg(digest);
     for (file, demultiplexer, tracks) in PIPELINES {
@@ -83,7 +84,7 @@ fn gstreamer(digest: &str) -> (Running, String) {
     (server, format!("rtsp://127.0.0.1:{port}/"))
 }
 
-fn gstreamer_is_there() -> bool {
+pub(crate) fn gstreamer_is_there() -> bool {
     const IMPORT: &str = "import gi; gi.require_version('GstRtspServer', '1.0')";
     have("GStreamer's RTSP server for Python", &[PYTHON, "-c", IMPORT])
         && ["rtph264pay", "rtph265pay", "aacparse", "mpegaudioparse", "wavparse", "rtppcmupay"]
@@ -140,12 +141,13 @@ const FILES_OF_LIVE555: [&str; 8] = [
 ];
 
 /// Few systems have a package of it, so it is never required.
-#[test]
-fn open_rtsp_records_from_live555s_server() {
+pub(crate) fn live555_is_there() -> bool {
     let there = ["sh", "-c", "command -v live555MediaServer"];
-    if !have_optional("live555MediaServer", &there) || !ffmpeg::there() {
-        return;
-    }
+    have_optional("live555MediaServer", &there) && ffmpeg::there()
+}
+
+/// live555's server of the files of `testdata/media`, its port, and that of its HTTP tunnels.
+pub(crate) fn live555() -> (Running, u16, String) {
     // It takes port 554 or 8554, and 80, 8000 or 8080 for HTTP.
     let mut command = Command::new("sh");
     command.args(["-c", "exec live555MediaServer 2>&1"]).current_dir(testdata("media"));
@@ -158,6 +160,15 @@ fn open_rtsp_records_from_live555s_server() {
         let rest = line.split_once("We use port ")?.1;
         rest.split(' ').next().map(str::to_owned)
     });
+    (server, port, tunnel)
+}
+
+#[test]
+fn open_rtsp_records_from_live555s_server() {
+    if !live555_is_there() {
+        return;
+    }
+    let (_server, port, tunnel) = live555();
     let mut jobs: Vec<(String, (Media, Vec<&str>))> = Vec::new();
     for file in FILES_OF_LIVE555 {
         for (over, options) in

@@ -64,6 +64,22 @@ pub(crate) fn tail_of(kind: Kind, sent: &[u8], arrived: &[u8]) -> Result<usize, 
     Ok(at)
 }
 
+/// Says whether `arrived` is a part of `sent` without a gap, picture by picture, of `least` slices
+/// at least.
+pub(crate) fn part_of(kind: Kind, sent: &[u8], arrived: &[u8], least: usize) -> Result<(), String> {
+    let (sent, arrived) = (nals(sent), nals(arrived));
+    let (sent, arrived) = (pictures(kind, &sent), pictures(kind, &arrived));
+    let is_slice = |nal: &&&[u8]| !is_parameter_set(kind, nal);
+    let slices = |list: &[&[u8]]| list.iter().filter(is_slice).count();
+    if slices(&arrived) < least {
+        return Err(format!("{} slices arrived", slices(&arrived)));
+    }
+    let first = arrived.iter().find(is_slice).ok_or("no picture arrived")?;
+    let at = sent.iter().position(|n| n == first).ok_or("the first picture is not the file's")?;
+    let sent: Vec<_> = sent[at..].iter().filter(is_slice).take(slices(&arrived)).collect();
+    same_list("picture", &sent, &arrived.iter().filter(is_slice).collect::<Vec<_>>())
+}
+
 fn same_list<T: AsRef<[u8]>>(what: &str, sent: &[T], arrived: &[T]) -> Result<(), String> {
     let equal = |(a, b): &(&T, &T)| a.as_ref() == b.as_ref();
     let at = sent.iter().zip(arrived).take_while(equal).count();

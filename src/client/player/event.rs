@@ -80,6 +80,9 @@ pub enum PlayerEvent<'a> {
         /// begins anew when the player connects anew.
         packet: &'a ReceivedPacket<'a>,
     },
+    /// All [packets](Self::Packet) that had arrived have been passed on: more come after the loop has
+    /// waited for them. A relay sends them together now.
+    PacketsEnd,
     /// A track is at its end: that of the presentation, or of this attempt to play it. What was
     /// received of it can be read for the last time.
     TrackEnded(PlayedTrack<'a>),

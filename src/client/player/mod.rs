@@ -349,7 +349,7 @@ impl Player {
     }
 
     fn deliver_frames(&mut self, env: &mut UsageEnvironment) {
-        let now = env.now();
+        let (now, mut has_passed) = (env.now(), false);
         let Self { tracks, session_clock, time_line, handler, failures, over_tcp, .. } = self;
         for (index, track) in tracks.iter_mut().enumerate() {
             while let Some(mut frame) = track.poll_frame() {
@@ -367,10 +367,14 @@ impl Player {
                 *failures = 0;
                 *over_tcp = Some(track.transport() == MediaTransport::Tcp);
                 time_line.note_position(pts);
+                has_passed = true;
             }
             while let Some(event) = track.poll_event() {
                 handler(env, PlayerEvent::Source { track: track.number(), event });
             }
+        }
+        if has_passed {
+            handler(env, PlayerEvent::PacketsEnd);
         }
     }
 

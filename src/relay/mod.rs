@@ -1,0 +1,15 @@
+//! Streams that come from other servers: what joins the client and the server.
+//!
+//! A [`ProxyServerMediaSession`] pulls a URL with a [`Player`](crate::client::Player) and passes its
+//! packets to a stream of an [`RtspServer`](crate::server::RtspServer), which outlives the source.
+//! One connection to a camera serves any number of viewers.
+
+mod config;
+mod event;
+mod feed;
+mod proxy;
+mod url;
+
+pub use config::{ProxyConfig, Pull};
+pub use event::ProxyEvent;
+pub use proxy::ProxyServerMediaSession;
