@@ -54,7 +54,8 @@ const PROXY_SERVER: Program = program!("proxy_server", "-p");
 const RTSP_USERS: Program = program!("rtsp_users", "");
 const RTSP_LOAD: Program = program!("rtsp_load", "");
 const RECEIVE_LIMIT: Program = program!("receive_limit", "");
-const PROGRAMS: [Program; 16] = [
+const RELAY: Program = program!("relay", "", "../examples/relay/main.rs");
+const PROGRAMS: [Program; 17] = [
     MEDIA_SERVER,
     ON_DEMAND_SERVER,
     MULTICAST_STREAMER,
@@ -71,6 +72,7 @@ const PROGRAMS: [Program; 16] = [
     RTSP_USERS,
     RTSP_LOAD,
     RECEIVE_LIMIT,
+    RELAY,
 ];
 
 impl Program {
@@ -313,7 +315,7 @@ fn help_tells_every_option() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let wrong: [(&Program, &[&str], &str); 51] = [
+    let wrong: [(&Program, &[&str], &str); 53] = [
         (&PROXY_SERVER, &[], "no URL"),
         (&PROXY_SERVER, &["-R", "rtsp://h/a"], "REGISTER"),
         (&PROXY_SERVER, &["-t", "--udp", "rtsp://h/a"], "exclude"),
@@ -365,6 +367,8 @@ fn wrong_arguments_are_named() {
         (&RTSP_LOAD, &["--pid", "0", "rtsp://127.0.0.1/"], "--pid"),
         (&RTSP_LOAD, &["--warm-up", "0", "rtsp://127.0.0.1:9/"], "1 failures"),
         (&RECEIVE_LIMIT, &[], "URL"),
+        (&RELAY, &["--bogus"], "--bogus"),
+        (&RELAY, &["no/such/file"], "no/such/file"),
     ];
     for (program, arguments, named) in wrong {
         let output = program.output(arguments);

@@ -322,7 +322,7 @@ impl Listen {
 }
 
 /// Whether a socket cannot be had because the system has no IPv6, or has it switched off.
-fn has_no_ipv6(e: &io::Error) -> bool {
+pub(crate) fn has_no_ipv6(e: &io::Error) -> bool {
     // EAFNOSUPPORT has no kind of its own.
     e.kind() == io::ErrorKind::AddrNotAvailable
         || e.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)

@@ -1,0 +1,87 @@
+//! What has to be done when the configuration has changed, so that what did not change goes on.
+
+use crate::config::{Config, Stream};
+use std::fmt;
+
+/// What differs between two configurations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Streams that are no longer there.
+    pub(crate) removed: Vec<String>,
+    /// Streams that are new.
+    pub(crate) added: Vec<String>,
+    pub(crate) changed: Vec<Change>,
+    /// Sections that are looked at only when the program starts.
+    pub(crate) at_next_start: Vec<&'static str>,
+}
+
+/// What differs in a stream that stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) name: String,
+    pub(crate) what: Differs,
+}
+
+/// How far a change of a stream goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Differs {
+    /// Source and viewers go on; it is recorded otherwise.
+    Recording,
+    /// It has another source: it is made anew, and its viewers are ended.
+    Source,
+}
+
+impl Changes {
+    /// What to do for `new` where `old` is running.
+    pub(crate) fn between(old: &Config, new: &Config) -> Self {
+        let missing_in = |from: &Config, other: &Config| {
+            let names = from.streams.keys().filter(|name| !other.streams.contains_key(*name));
+            names.cloned().collect::<Vec<_>>()
+        };
+        let kept =
+            old.streams.iter().filter_map(|(name, a)| Some((name, a, new.streams.get(name)?)));
+        let changed = kept.filter_map(|(name, a, b)| {
+            let what = differs(a, b)?;
+            Some(Change { name: name.clone(), what })
+        });
+        let fixed = [
+            ("listen", old.listeners != new.listeners),
+            ("limits", old.limits != new.limits),
+            ("publishers", old.publishers != new.publishers),
+        ];
+        Self {
+            removed: missing_in(old, new),
+            added: missing_in(new, old),
+            changed: changed.collect(),
+            at_next_start: fixed.into_iter().filter_map(|(name, is)| is.then_some(name)).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { removed, added, changed, at_next_start: _ } = self;
+        let counts = [(removed.len(), "gone"), (added.len(), "new"), (changed.len(), "changed")];
+        let mut told = counts.into_iter().filter(|(count, _)| *count > 0).peekable();
+        if told.peek().is_none() {
+            return f.write_str("streams stay as they were");
+        }
+        f.write_str("streams:")?;
+        for (i, (count, what)) in told.enumerate() {
+            write!(f, "{}{count} {what}", if i > 0 { ", " } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Who may publish is looked at with each publisher, and changes nothing that runs.
+fn differs(a: &Stream, b: &Stream) -> Option<Differs> {
+    let Stream { pull, publishing: _, record } = a;
+    if *pull != b.pull {
+        Some(Differs::Source)
+    } else if *record != b.record {
+        Some(Differs::Recording)
+    } else {
+        None
+    }
+}
