@@ -415,15 +415,28 @@ impl Derived {
         let mut new = Self { key: [0; 32], auth: [0; AUTH_KEY_LEN], salt: [0; SALT_LEN] };
         let outs: [&mut [u8]; 3] = [&mut new.key, &mut new.auth, &mut new.salt];
         for (label, out) in (first_label..).zip(outs) {
-            let block = derivation_block(master.salt(), label);
-            if let Ok(cipher) = Aes256Enc::new_from_slice(master.key()) {
-                apply_keystream(&cipher, &block, out);
-            } else if let Ok(cipher) = Aes128Enc::new_from_slice(master.key()) {
-                apply_keystream(&cipher, &block, out);
-            }
+            derive_into(master, label, out);
         }
         new
     }
+}
+
+/// Fills `out`, which is zeros, with the key of a label.
+fn derive_into(master: &MasterKey, label: u8, out: &mut [u8]) {
+    let block = derivation_block(master.salt(), label);
+    if let Ok(cipher) = Aes256Enc::new_from_slice(master.key()) {
+        apply_keystream(&cipher, &block, out);
+    } else if let Ok(cipher) = Aes128Enc::new_from_slice(master.key()) {
+        apply_keystream(&cipher, &block, out);
+    }
+}
+
+/// The key of a label, as long as it is wanted.
+#[cfg(test)]
+pub(super) fn derive(master: &MasterKey, label: u8, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    derive_into(master, label, &mut out);
+    out
 }
 
 /// The counter block with which the pseudo-random function AES-CM derives the key of a label (RFC

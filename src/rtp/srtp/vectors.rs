@@ -1,6 +1,8 @@
-//! The test vectors of RFC 3711 appendix B, RFC 6188 section 7, and RFC 7714 sections 16 and 17.
+//! The test vectors of RFC 3711 sections B.2 and B.3, RFC 6188 sections 7.1 and 7.2, and RFC 7714
+//! sections 16 and 17. Those of section 7.3 and 7.4 of RFC 6188 are for AES-192, which no suite here
+//! has.
 
-use super::cipher::SessionKeys;
+use super::cipher::{SessionKeys, derive};
 use super::keys::MasterKey;
 use crate::wire::mikey::CryptoSuite;
 
@@ -45,9 +47,15 @@ fn rfc_6188_7_1_aes_256_cm() {
     );
 }
 
+/// Encryption key, authentication key and salt, of which RFC 3711 derives more than is used here.
 fn expect_derived(suite: CryptoSuite, master: &str, expected: [&str; 3]) {
-    let derived = SessionKeys::derived(&MasterKey::new(suite, &hex(master)).unwrap());
-    assert_eq!(derived, expected.map(hex));
+    let master = MasterKey::new(suite, &hex(master)).unwrap();
+    for (label, expected) in (0..).zip(expected.map(hex)) {
+        assert_eq!(derive(&master, label, expected.len()), expected, "label {label}");
+    }
+    let [key, auth, salt] = SessionKeys::derived(&master);
+    assert_eq!([key, salt], [hex(expected[0]), hex(expected[2])]);
+    assert_eq!(auth, hex(expected[1])[..20]);
 }
 
 #[test]
@@ -57,7 +65,9 @@ fn rfc_3711_b_3_key_derivation() {
         "E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6",
         [
             "C61E7A93744F39EE10734AFE3FF7A087",
-            "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4",
+            "CEBE321F6FF7716B6FD4AB49AF256A15 6D38BAA48F0A0ACF3C34E2359E6CDBCE
+             E049646C43D9327AD175578EF7227098 6371C10C9A369AC2F94A8C5FBCDDDC25
+             6D6E919A48B610EF17C2041E47403576 6B68642C59BBFC2F34DB60DBDFB2",
             "30CBBC08863D8C85D49DB34A9AE1",
         ],
     );
@@ -105,6 +115,19 @@ fn rfc_7714_16_srtp() {
         assert_eq!(memory[..len], [&header[..], &hex(protected)].concat());
         assert_eq!(keys.unprotect_rtp(&mut memory, 12, place, 0), Some(packet.len()));
         assert_eq!(memory[..packet.len()], packet);
+    }
+    // Sections 16.1.3 and 16.2.3: authenticated only, so that all of it counts as header.
+    for (suite, tag) in [
+        (CryptoSuite::AeadAes128Gcm, "22493f82 d2bce397 e9d79e3b 19aa4216"),
+        (CryptoSuite::AeadAes256Gcm, "a866d591 0f887463 067ceefe c45215d4"),
+    ] {
+        let (keys, place, len) = (gcm(suite), (0x5501_a0b2, 0xf17b), packet.len());
+        let mut memory = [&packet[..], &[0; 16]].concat();
+        assert_eq!(keys.protect_rtp(&mut memory, (len, len), place, &[]), Some(len + 16));
+        assert_eq!(memory, [&packet[..], &hex(tag)].concat());
+        assert_eq!(keys.unprotect_rtp(&mut memory, len, place, 0), Some(len));
+        memory[20] ^= 1;
+        assert_eq!(keys.unprotect_rtp(&mut memory, len, place, 0), None);
     }
 }
 
