@@ -9,6 +9,8 @@ const MAX_KEY: usize = 32;
 const MAX_SALT: usize = 14;
 /// Longest master key identifier (MKI) that is accepted, in octets.
 const MAX_MKI: usize = 16;
+/// The interval of a key that is good for all packets.
+const ALL: (u64, u64) = (0, u64::MAX);
 /// Most master keys of one stream.
 const MAX_KEYS: usize = 8;
 /// Octets of a master key and a salt, at most.
@@ -72,6 +74,8 @@ pub(crate) struct IdentifiedKey {
     pub(crate) master: MasterKey,
     /// Empty: the packets have none.
     pub(crate) mki: Box<[u8]>,
+    /// The first and the last index of packets that it is good for.
+    pub(crate) interval: (u64, u64),
 }
 
 /// The keys of one stream, and the roll-over counters of what is sent with them.
@@ -96,7 +100,7 @@ impl fmt::Display for UnusableKeys {
 impl SrtpKeys {
     pub(crate) fn new(master: MasterKey, mki: &[u8]) -> Self {
         let mki = mki.get(..MAX_MKI).unwrap_or(mki).into();
-        Self { keys: vec![IdentifiedKey { master, mki }], sessions: Vec::new() }
+        Self { keys: vec![IdentifiedKey { master, mki, interval: ALL }], sessions: Vec::new() }
     }
 
     /// Adds an SSRC with its roll-over counter; 0 stands for one that is not known yet.
@@ -129,7 +133,7 @@ impl SrtpKeys {
             return Err(UnusableKeys("there is no key, or there are too many"));
         }
         let mut keys: Vec<IdentifiedKey> = Vec::new();
-        for KeyData { material, mki, .. } in &message.keys {
+        for KeyData { material, mki, interval } in &message.keys {
             let master = MasterKey::new(suite, material);
             let master = master.ok_or(UnusableKeys("the key has not the length of its suite"))?;
             if mki.len() > MAX_MKI {
@@ -139,7 +143,8 @@ impl SrtpKeys {
             if !keys.iter().all(fits) {
                 return Err(UnusableKeys("the key identifiers do not tell the keys apart"));
             }
-            keys.push(IdentifiedKey { master, mki: mki[..].into() });
+            let interval = interval.unwrap_or(ALL);
+            keys.push(IdentifiedKey { master, mki: mki[..].into(), interval });
         }
         let sessions = message.sessions.iter().map(|s| (s.ssrc, s.roll_over)).collect();
         Ok(Self { keys, sessions })
@@ -153,7 +158,8 @@ impl SrtpKeys {
         let session = |&(ssrc, roll_over): &_| CryptoSession { policy: 0, ssrc, roll_over };
         let key = |key: &IdentifiedKey| {
             let material = [key.master.key(), key.master.salt()].concat();
-            KeyData::new(material, key.mki.to_vec())
+            let interval = Some(key.interval).filter(|interval| *interval != ALL);
+            KeyData { interval, ..KeyData::new(material, key.mki.to_vec()) }
         };
         MikeyMessage {
             bundle: u32::from_be_bytes(bundle.try_into().unwrap_or_default()),

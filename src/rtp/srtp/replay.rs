@@ -23,7 +23,7 @@ impl ReplayWindow {
         new
     }
 
-    #[cfg(test)]
+    /// The index of the newest packet.
     pub(super) const fn highest(&self) -> u64 {
         self.highest
     }

@@ -295,6 +295,44 @@ fn another_ssrc_begins_anew() {
         assert_eq!(unprotect(&mut receiver, &packet), Ok(with_ssrc(65_000, ssrc)));
         assert_eq!(unprotect(&mut receiver, &packet), Err(Refusal::Replayed));
     }
+    // What the first has sent is not accepted again, now that nothing is known of it.
+    assert_eq!(unprotect(&mut receiver, &first), Err(Refusal::Replayed));
+    let report = protect_rtcp(&mut sender);
+    assert!(unprotect_rtcp(&mut receiver, &report).is_ok());
+    // Members of a group come back, each with what is new.
+    let keys = DerivedKeys::new(keys(CryptoSuite::AeadAes128Gcm, 1, &[]));
+    let mut group = SrtpTransform::for_group(&keys);
+    for round in 0..2 {
+        for ssrc in 0..300 {
+            let mut member = SrtpTransform::new(&keys, &keys);
+            member.sender_mut().unwrap().age(1, round);
+            let mut report = rtcp();
+            report[4..8].copy_from_slice(&(ssrc as u32).to_be_bytes());
+            assert!(member.protect_rtcp(&mut report));
+            assert!(unprotect_rtcp(&mut group, &report).is_ok(), "{round} {ssrc}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_good_for_the_packets_that_it_was_told_for() {
+    let suite = CryptoSuite::AesCm128HmacSha1_80;
+    let mut message = keys(suite, 1, &[]).with_session(SSRC, 0).to_message(&[0; 20], 0);
+    message.keys[0].interval = Some((65_530, 65_540));
+    let told = SrtpKeys::of_message(&message).unwrap();
+    assert_eq!(told.to_message(&[0; 20], 0).keys, message.keys);
+    let mut receiver = SrtpTransform::incoming(&DerivedKeys::new(told));
+    let (mut sender, _) = pair(suite, &[]);
+    let early = protect(&mut sender, &rtp(65_529));
+    assert_eq!(unprotect(&mut receiver, &early), Err(Refusal::NotAuthentic));
+    for seq in (65_530..=u16::MAX).chain(0..=4) {
+        let packet = protect(&mut sender, &rtp(seq));
+        assert_eq!(unprotect(&mut receiver, &packet), Ok(rtp(seq)), "{seq}");
+        let report = protect_rtcp(&mut sender);
+        assert_eq!(unprotect_rtcp(&mut receiver, &report), Ok(rtcp()));
+    }
+    let late = protect(&mut sender, &rtp(5));
+    assert_eq!(unprotect(&mut receiver, &late), Err(Refusal::NotAuthentic));
 }
 
 #[test]

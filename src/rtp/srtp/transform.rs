@@ -2,15 +2,15 @@
 
 use super::cipher::SessionKeys;
 use super::keys::SrtpKeys;
-use super::receiver::SrtpReceiver;
+use super::receiver::{SourceLimits, SrtpReceiver};
 use super::sender::SrtpSender;
 use crate::rtp::transform::{PacketTransform, Refusal};
 use std::rc::Rc;
 
 /// SSRCs of which a transform knows what has come, where one peer sends.
-const SOURCES_OF_PEER: usize = 8;
-/// The same, where all members of a group send reports.
-const SOURCES_OF_GROUP: usize = 256;
+const SOURCES_OF_PEER: SourceLimits = SourceLimits { present: 8, ended: 256 };
+/// The same, where all members of a group send reports: of more, each comes back.
+const SOURCES_OF_GROUP: SourceLimits = SourceLimits { present: 256, ended: 0 };
 
 /// Protects what one stream sends, and unprotects what comes for it.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl DerivedKeys {
         Some(SrtpSender::new(Rc::clone(self.derived.first()?), self.keys.keys().first()?))
     }
 
-    fn receiver(&self, max_sources: usize) -> SrtpReceiver {
-        SrtpReceiver::new(&self.keys, &self.derived, max_sources)
+    fn receiver(&self, limits: SourceLimits) -> SrtpReceiver {
+        SrtpReceiver::new(&self.keys, &self.derived, limits)
     }
 }
 

@@ -72,12 +72,15 @@ pub struct KeyData {
     pub material: Vec<u8>,
     /// The master key identifier that is in each packet; empty if there is none.
     pub mki: Vec<u8>,
+    /// The first and the last index of SRTP packets that the key is good for (RFC 3711 section
+    /// 8.1.1); `None`: it is good for all. A key has this or an identifier.
+    pub interval: Option<(u64, u64)>,
 }
 
 impl KeyData {
     /// Creates a key from its parts: the master key, followed by its salt, and the identifier.
     pub const fn new(material: Vec<u8>, mki: Vec<u8>) -> Self {
-        Self { material, mki }
+        Self { material, mki, interval: None }
     }
 }
 

@@ -126,18 +126,23 @@ impl MikeyMessage {
                     let len = keys.u8("MIKEY SPI")?;
                     key.mki.extend_from_slice(keys.take(len.into(), "MIKEY SPI")?);
                 }
-                2 => {
-                    for _ in 0..2 {
-                        let len = keys.u8("MIKEY key interval")?;
-                        keys.take(len.into(), "MIKEY key interval")?;
-                    }
-                }
+                2 => key.interval = Some((read_index(&mut keys)?, read_index(&mut keys)?)),
                 _ => return Err(keys.invalid("MIKEY key validity")),
             }
             self.keys.push(key);
         }
         Ok(())
     }
+}
+
+/// An end of a key's interval: a number with its length.
+fn read_index(r: &mut Reader<'_>) -> Result<u64, ParseError> {
+    let len = r.u8("MIKEY key interval")?;
+    if len > 8 {
+        return Err(r.invalid("MIKEY key interval"));
+    }
+    let octets = r.take(len.into(), "MIKEY key interval")?;
+    Ok(octets.iter().fold(0, |n, octet| n << 8 | u64::from(*octet)))
 }
 
 /// The suite that the parameters of a policy make; `None` if there is no such suite.

@@ -97,7 +97,11 @@ fn what_is_written_is_read() {
                 })
                 .collect(),
             keys: (0..=number(&mut random))
-                .map(|_| KeyData::new(random.bytes(46), random.bytes(4)))
+                .map(|_| {
+                    let interval = random.chance(3).then(|| (random.u64(), random.u64()));
+                    let mki = if interval.is_some() { vec![] } else { random.bytes(4) };
+                    KeyData { interval, ..KeyData::new(random.bytes(46), mki) }
+                })
                 .collect(),
         };
         assert_eq!(MikeyMessage::parse(&message.to_bytes()), Ok(message.clone()));

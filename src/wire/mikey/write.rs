@@ -36,9 +36,16 @@ impl MikeyMessage {
         for (n, key) in self.keys.iter().enumerate() {
             let is_last = n + 1 == self.keys.len();
             let next = if is_last { payload::LAST } else { payload::KEY_DATA };
-            keys.extend([next, TRAFFIC_KEY << 4 | u8::from(!key.mki.is_empty())]);
+            let validity = match key.interval {
+                Some(_) => 2,
+                None => u8::from(!key.mki.is_empty()),
+            };
+            keys.extend([next, TRAFFIC_KEY << 4 | validity]);
             push_long(&mut keys, &key.material);
-            if !key.mki.is_empty() {
+            if let Some((first, last)) = key.interval {
+                push_short(&mut keys, &first.to_be_bytes());
+                push_short(&mut keys, &last.to_be_bytes());
+            } else if !key.mki.is_empty() {
                 push_short(&mut keys, &key.mki);
             }
         }
