@@ -19,6 +19,8 @@ pub(crate) enum Breach {
     NoPorts,
     /// The peer does not read the answers to its requests.
     TakesNoAnswers,
+    /// The peer would take the last descriptors.
+    TooManyDescriptors,
     /// The peer names a session of another client.
     ForeignSession,
 }

@@ -1,8 +1,10 @@
 //! The limit on open descriptors: raising it, and detecting that it is reached.
 
+use crate::env::UsageEnvironment;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Raises the process's soft limit on open descriptors to the hard limit, and returns it.
@@ -37,6 +39,26 @@ impl Descriptors {
         Some(Self { used: number + 1, limit: soft.into() })
     }
 
+    /// As one tells that is opened and closed again; `None` if that cannot be known. `local` is an
+    /// address of this host, which selects it in a simulated network.
+    #[cfg_attr(
+        not(any(test, feature = "simulation")),
+        allow(clippy::needless_pass_by_ref_mut, reason = "as in a simulated network")
+    )]
+    pub(crate) fn now(env: &mut UsageEnvironment, local: IpAddr) -> Option<Self> {
+        #[cfg(any(test, feature = "simulation"))]
+        if env.is_simulated() {
+            let (used, limit) = env.network().ok()?.descriptors_of(local)?;
+            return Some(Self { used: used as u64, limit: limit as u64 });
+        }
+        let _ = local;
+        match env.as_fd().ok()?.try_clone_to_owned() {
+            Ok(copy) => Self::after(copy).map(|of| Self { used: of.used.saturating_sub(1), ..of }),
+            Err(e) if is_out_of_descriptors(&e) => Some(Self { used: u64::MAX, limit: u64::MAX }),
+            Err(_) => None,
+        }
+    }
+
     /// Whether less than an eighth is left.
     pub(crate) const fn are_few(self) -> bool {
         self.limit.saturating_sub(self.used) < self.limit / 8
@@ -62,6 +84,11 @@ mod tests {
         assert!(descriptors.used > 3 && descriptors.used <= descriptors.limit);
         let of = |used, limit| Descriptors { used, limit }.are_few();
         assert!(!of(896, 1024) && of(897, 1024) && of(1024, 1024) && !of(6, 6));
+        assert!(of(u64::MAX, u64::MAX));
+        let mut env = UsageEnvironment::new().unwrap();
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let now = Descriptors::now(&mut env, local).unwrap();
+        assert!(now.used > 3 && now.limit == descriptors.limit);
     }
 
     #[test]

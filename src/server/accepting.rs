@@ -6,6 +6,7 @@ use crate::ids::{KEY_ACCEPT, KEY_CONNECTION, KEY_LISTENER};
 use crate::net::{Descriptors, is_out_of_descriptors};
 use crate::rtsp::connection::Connection;
 use crate::server::rtsp_server::{RtspServer, plain_key};
+use crate::session::holdings::MODEST;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -90,12 +91,15 @@ impl RtspServer {
     ) -> Option<&mut u64> {
         let of_peer = self.connections.count_of(peer.ip());
         let full = |limit: usize, n: usize| limit != 0 && n >= limit;
+        // Ports of its sessions stay when its connections end.
+        let takes_the_last = descriptors.is_some_and(Descriptors::are_few)
+            && (of_peer > 0 || self.session_tables().descriptors_of(peer.ip()) >= MODEST);
         let counters = &mut self.counters;
         if full(self.config.max_connections, self.connections.len()) {
             Some(&mut counters.connections_refused)
         } else if full(self.config.max_connections_per_peer, of_peer) {
             Some(&mut counters.connections_of_peer_refused)
-        } else if of_peer > 0 && descriptors.is_some_and(Descriptors::are_few) {
+        } else if takes_the_last {
             Some(&mut counters.connections_refused_for_descriptors)
         } else {
             None

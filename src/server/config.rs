@@ -41,7 +41,8 @@ pub struct ServerConfig {
     /// host may have to itself. 0: no limit. Default: 256.
     ///
     /// Whatever the limits, the last eighth of the process's descriptors is kept for addresses that
-    /// have no connection yet.
+    /// have no connection yet, and what they then set up: a SETUP or DESCRIBE that opens UDP ports
+    /// or a file is answered 503 there if its address has 6 descriptors already.
     pub max_connections_per_peer: usize,
     /// Streams at once: each track that is sent to a client of its own is one, and each that several
     /// clients share. A SETUP that needs a further one is answered 503. 0: no limit. Default: 2048.

@@ -209,6 +209,7 @@ impl RtspServer {
             has_queue: self.waiting.has_ready(),
             seeks: &mut self.seeks,
             warned: &mut self.warned,
+            refused_for_descriptors: &mut self.counters.requests_refused_for_descriptors,
             methods: Methods { table: &METHODS, publishing },
             #[cfg(feature = "srtp")]
             stream_keys: &self.stream_keys,

@@ -15,8 +15,11 @@ pub struct ServerStatistics {
     /// [`max_connections_per_peer`](super::ServerConfig::max_connections_per_peer).
     pub connections_of_peer_refused: u64,
     /// Connections that were refused because few descriptors were left, and others of the same
-    /// address were open.
+    /// address were open, or it had ports and files.
     pub connections_refused_for_descriptors: u64,
+    /// Requests that were refused because few descriptors were left, and their address had more than
+    /// one client needs.
+    pub requests_refused_for_descriptors: u64,
     /// Sessions that were refused because of a limit on all of them.
     pub sessions_refused: u64,
     /// Sessions that were refused because of the limit on those of an address.

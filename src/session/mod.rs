@@ -6,6 +6,7 @@
 //! [`release`] releases all of them when the session ends.
 
 pub(crate) mod client_media;
+pub(crate) mod holdings;
 pub(crate) mod media_session;
 pub(crate) mod media_sessions;
 pub(crate) mod names;

@@ -36,7 +36,7 @@ pub(crate) fn announce(
     if let Some(session) = session {
         return announce_again(cx, session, &name, description, answer);
     }
-    check_name(cx, &name)?;
+    check_name(cx, request, &name)?;
     let limit = cx.config.publish.max_publishers;
     if limit != 0 && cx.publications.len() >= limit {
         log::debug!("{}: too many publishers", request.peer);
@@ -106,7 +106,11 @@ fn read_description(
 
 /// Fails if something of this name exists that no publisher may replace: with 405 for what is not
 /// published, with 455 if another client publishes it.
-fn check_name(cx: &mut Context<'_>, name: &str) -> Result<(), NotServed> {
+fn check_name(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    name: &str,
+) -> Result<(), NotServed> {
     let other = cx.publications.by_name(name).and_then(|id| cx.publications.get(id));
     if let Some(other) = other {
         let takes_over = cx.config.publish.second == SecondPublisher::TakeOver;
@@ -119,7 +123,7 @@ fn check_name(cx: &mut Context<'_>, name: &str) -> Result<(), NotServed> {
     if cx.publications.stream_of(name).is_some() {
         return Ok(());
     }
-    match look_up(cx, name) {
+    match look_up(cx, request, name)? {
         Lookup::NotFound => Ok(()),
         Lookup::Found(id) if awaits_publisher(cx, id) => Ok(()),
         Lookup::Pending(until) => Err(wait_for(name, until)),

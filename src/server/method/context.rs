@@ -129,6 +129,8 @@ pub(crate) struct Context<'a> {
     pub(crate) methods: Methods,
     /// Peers whose violations have been logged.
     pub(crate) warned: &'a mut Warned<(IpAddr, Breach)>,
+    /// Counts requests that were refused because few descriptors were left.
+    pub(crate) refused_for_descriptors: &'a mut u64,
     /// Budget of this turn for PLAYs that read from files.
     pub(crate) seeks: &'a mut TurnBudget,
     /// The keys of protected streams.
@@ -285,7 +287,7 @@ impl Context<'_> {
         }
     }
 
-    fn tables(&mut self) -> (SessionTables<'_>, &mut UsageEnvironment) {
+    pub(crate) fn tables(&mut self) -> (SessionTables<'_>, &mut UsageEnvironment) {
         let tables = SessionTables {
             pool: self.pool,
             media_sessions: self.media_sessions,

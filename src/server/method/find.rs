@@ -6,6 +6,7 @@ use crate::server::method::address::{Address, Reading};
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::lookup::Lookup;
 use crate::server::method::outcome::{Awaited, NotServed, Until};
+use crate::server::method::refusal::Refusal;
 use crate::session::client_media::SessionMedia;
 use crate::wire::rtsp::StatusCode;
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ pub(crate) fn find_presentation(
 ) -> Result<MediaSessionId, NotServed> {
     let address = Address::parse(request.request.url.as_str())?;
     cx.check_permission(request, Action::Describe, &address.path)?;
-    match look_up(cx, &address.path) {
+    match look_up(cx, request, &address.path)? {
         Lookup::Found(media_session) => Ok(media_session),
         Lookup::Pending(until) => Err(wait_for(&address.path, until)),
         Lookup::Unusable => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into()),
@@ -66,7 +67,7 @@ pub(crate) fn find_track<'a>(
             .map(SessionMedia::media_session);
         let media_session = match of_session {
             Some(media_session) => Lookup::Found(media_session),
-            None => look_up(cx, name),
+            None => look_up(cx, request, name)?,
         };
         let media_session = match media_session {
             Lookup::Found(media_session) => media_session,
@@ -93,12 +94,20 @@ pub(crate) fn find_track<'a>(
 
 /// Looks a name up in the table and then with the application's provider, unless the provider has
 /// answered already while the request waited.
-pub(super) fn look_up(cx: &mut Context<'_>, name: &str) -> Lookup {
+pub(super) fn look_up(
+    cx: &mut Context<'_>,
+    request: &AdmittedRequest<'_>,
+    name: &str,
+) -> Result<Lookup, Refusal> {
     if let Some((_, known)) = cx.known.iter().find(|(known, _)| known == name) {
-        return *known;
+        return Ok(*known);
+    }
+    if cx.lookups.has_provider() && cx.media_sessions.by_name(name).is_none() {
+        // It may open a file.
+        cx.check_descriptors(request)?;
     }
     let share = if cx.has_queue { None } else { Some(cx.lookups.bytes_left(cx.env)) };
-    cx.lookups.look_up(cx.env, (cx.media_sessions, cx.streams), name, share)
+    Ok(cx.lookups.look_up(cx.env, (cx.media_sessions, cx.streams), name, share))
 }
 
 pub(super) fn wait_for(name: &str, until: Until) -> NotServed {

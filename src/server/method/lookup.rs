@@ -54,6 +54,11 @@ impl Lookups {
         self.provider = Some(provider);
     }
 
+    /// Whether there is a provider to ask.
+    pub(crate) const fn has_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
     /// Bytes that the provider may still read in this turn.
     pub(crate) fn bytes_left(&mut self, env: &UsageEnvironment) -> usize {
         self.read.left(env, self.bytes_per_turn)

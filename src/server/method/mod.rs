@@ -16,6 +16,7 @@ pub(crate) mod play;
 mod publisher;
 pub(crate) mod record;
 pub(crate) mod refusal;
+mod scarcity;
 #[cfg(feature = "srtp")]
 mod secure;
 mod seek;

@@ -71,6 +71,9 @@ pub(crate) fn set_up_published(
     let profiles = Profiles { plain: true, plain_udp, secure: false };
     let can_record = |spec: &_| recordable(spec, request.peer);
     let (mut spec, chosen) = choose(&header, profiles, can_record)?;
+    if matches!(chosen, ChosenTransport::Udp { .. }) {
+        cx.check_descriptors(request)?;
+    }
     let agreed = set_up_track(cx, request, (id, track), &chosen)?;
     spec.mode.get_or_insert_with(|| "RECORD".to_owned());
     let ends = (request.peer, request.local);

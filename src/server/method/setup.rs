@@ -12,7 +12,7 @@ use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::publisher::{publication_for, set_up_published};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::track::{TrackRequest, present_transport, set_up_track};
-use crate::server::method::transport::{Profiles, answer_spec, choose, playable};
+use crate::server::method::transport::{ChosenTransport, Profiles, answer_spec, choose, playable};
 use crate::session::client_media::{TrackSetup, media_of};
 use crate::session::names::split_url;
 use crate::session::subsession::Distribution;
@@ -59,6 +59,10 @@ pub(crate) fn setup(
             return Ok(AfterAnswer::Nothing);
         }
         check_renegotiation(cx, session, media_session)?;
+    }
+    let opens_file = cx.media_sessions.get(media_session).is_some_and(|m| m.provided.is_some());
+    if opens_file || matches!(chosen, ChosenTransport::Udp { .. }) {
+        cx.check_descriptors(request)?;
     }
     let session = match existing {
         Some(session) => session,

@@ -79,7 +79,6 @@ impl Publications {
         publications.find(|(_, publication)| publication.stream == Some(stream)).map(|(id, _)| id)
     }
 
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PublicationId, &Publication)> {
         self.table.iter()
     }

@@ -41,6 +41,42 @@ fn one_address_cannot_take_the_last_descriptors() {
 }
 
 #[test]
+fn one_address_cannot_take_the_last_descriptors_with_ports() {
+    let mut w = World::with_film_and_camera();
+    let host = "10.0.0.1".parse().unwrap();
+    w.network().set_host_descriptor_limit(host, Some(128));
+    let greedy = w.client();
+    let refused = (0..100).find(|_| {
+        w[greedy].session = None;
+        w.setup(greedy, "/film", 1, UDP).status() == 503
+    });
+    let open = w.network().open_sockets(host);
+    assert!(refused.is_some() && (112..=114).contains(&open), "{open} are open");
+    assert_eq!(statistics(&w).requests_refused_for_descriptors, 1);
+    // What takes none is served, and what it has is not lost.
+    w[greedy].session = None;
+    w.setup(greedy, "/film", 1, "RTP/AVP/TCP;unicast").expect(200);
+    let sessions = w.census().0;
+    // It is no way around to come again: the ports stay when the connection ends.
+    w.leave(greedy);
+    let again = w.beside(greedy);
+    w[again].refusable = true;
+    w.run_secs(0.1);
+    assert!(w[again].ended && w.census().0 == sessions - 1);
+    // Newcomers have a connection, and ports for two tracks.
+    for _ in 0..2 {
+        let c = w.client();
+        w.setup_udp(c, "/film", 1);
+        w.setup_udp(c, "/film", 2);
+        w.play(c, "/film");
+        w[c].session = None;
+        w.setup(c, "/film", 1, UDP).expect(200);
+        w[c].session = None;
+        w.setup(c, "/film", 1, UDP).expect(503);
+    }
+}
+
+#[test]
 fn what_is_refused_is_counted() {
     let mut config = ServerConfig::unlimited();
     config.max_connections_per_peer = 2;
