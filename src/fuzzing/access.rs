@@ -58,6 +58,7 @@ pub fn authorization(data: &[u8]) {
         session: None,
         user: None,
         is_encrypted: data.first().is_some_and(|b| b & 1 == 1),
+        client_certificate: None,
     };
     let (later, mut n) = (DecideLater { wake: None }, 0_u8);
     let random = &mut |bytes: &mut [u8]| {

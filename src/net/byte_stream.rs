@@ -116,6 +116,18 @@ impl ByteStream {
         }
     }
 
+    /// SHA-256 of the certificate, in DER, that the client at the other end has presented over TLS.
+    pub(crate) const fn client_certificate(&self) -> Option<[u8; 32]> {
+        match &self.kind {
+            Kind::Carrier(carrier) => carrier.client_certificate(),
+            Kind::HttpFront(front) => front.carrier().client_certificate(),
+            Kind::ServedTunnel(tunnel) => tunnel.client_certificate(),
+            Kind::HttpTunnel(_) | Kind::Empty => None,
+            #[cfg(test)]
+            Kind::Hostile(_) => None,
+        }
+    }
+
     /// Notifies `owner`, with `key`, when one of the wanted operations may be tried. All sockets of
     /// the stream share the key.
     ///

@@ -173,6 +173,11 @@ impl<O: Copy + PartialEq> Connection<O> {
         self.stream.is_encrypted()
     }
 
+    /// SHA-256 of the certificate that the client at the other end has presented over TLS.
+    pub(crate) const fn client_certificate(&self) -> Option<[u8; 32]> {
+        self.stream.client_certificate()
+    }
+
     // HTTP before RTSP
 
     /// Whether the peer has not begun to speak RTSP. To be asked before each input; the first that

@@ -59,6 +59,10 @@ pub struct RequestInfo<'a> {
     pub user: Option<&'a str>,
     /// Whether the connection is encrypted.
     pub is_encrypted: bool,
+    /// The certificate that the client has presented over TLS and has proven to be its own: the
+    /// SHA-256 of its DER form, as `openssl x509 -fingerprint -sha256` shows it. `None` unless the
+    /// listener demands one (`TlsFiles::client_authorities`, or an application's own configuration).
+    pub client_certificate: Option<[u8; 32]>,
 }
 
 /// The decision whether a request is served.

@@ -77,7 +77,9 @@ impl RtspServer {
     fn key_of(&self, id: ConnectionId, cookie: Box<str>) -> Option<TunnelKey> {
         let connection = self.connections.get(id)?;
         let host = connection.peer.ip().to_canonical();
-        Some(TunnelKey { host, is_encrypted: connection.is_encrypted(), cookie })
+        let (is_encrypted, client_certificate) =
+            (connection.is_encrypted(), connection.client_certificate());
+        Some(TunnelKey { host, is_encrypted, client_certificate, cookie })
     }
 
     /// A GET: its connection becomes the tunnel.

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 pub(crate) struct TunnelKey {
     pub(crate) host: IpAddr,
     pub(crate) is_encrypted: bool,
+    /// What the client has presented over TLS: a request in the tunnel is made by who has it.
+    pub(crate) client_certificate: Option<[u8; 32]>,
     pub(crate) cookie: Box<str>,
 }
 
@@ -77,5 +79,31 @@ impl Tunnels {
     pub(crate) fn len(&self) -> usize {
         assert_eq!(self.keys.len(), self.gets.len() + self.posts.len());
         self.keys.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena::RawId;
+
+    #[test]
+    fn halves_that_differ_in_anything_are_of_two_tunnels() {
+        let id = |index| ConnectionId::from_raw(RawId { index, generation: 0 });
+        let key = |host: [u8; 4], certificate, cookie: &str| TunnelKey {
+            host: host.into(),
+            is_encrypted: true,
+            client_certificate: Some([certificate; 32]),
+            cookie: cookie.into(),
+        };
+        let mut tunnels = Tunnels::default();
+        assert_eq!(tunnels.add_get(key([10, 0, 0, 7], 1, "a"), id(0)), Ok(None));
+        let others =
+            [key([10, 0, 0, 8], 1, "a"), key([10, 0, 0, 7], 2, "a"), key([10, 0, 0, 7], 1, "b")];
+        for (n, other) in (1..).zip(others) {
+            assert_eq!(tunnels.add_post(other, id(n)), Ok(None));
+        }
+        assert_eq!(tunnels.add_post(key([10, 0, 0, 7], 1, "a"), id(9)), Ok(Some(id(0))));
+        assert_eq!(tunnels.len(), 4);
     }
 }

@@ -52,6 +52,15 @@ impl Carrier {
         }
     }
 
+    /// SHA-256 of the certificate that the client at the other end has presented.
+    pub(super) const fn client_certificate(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Tcp { .. } => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.client_certificate(),
+        }
+    }
+
     /// Whether bytes of the owner may pass.
     pub(super) fn is_established(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ use crate::env::{EventKey, Interest, MediumHandle, Readiness, UsageEnvironment};
 use crate::net::tcp::TcpStream;
 use crate::net::wants::Wants;
 use rustls::{ClientConnection, Connection, ServerConnection};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
@@ -40,6 +41,8 @@ pub(crate) struct TlsStream {
     plaintext: usize,
     /// Bytes that the socket has taken, all in all.
     sent: u64,
+    /// SHA-256 of the certificate that a client has presented, once the handshake is over.
+    client_certificate: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for TlsStream {
@@ -84,12 +87,26 @@ impl TlsStream {
     fn new(tcp: TcpStream, mut tls: Connection, answer_to_plain: Option<&'static [u8]>) -> Self {
         tls.set_buffer_limit(Some(MAX_OUTPUT));
         let interest = Interest::NONE;
-        Self { tcp, interest, tls, answer_to_plain, is_at_end: false, plaintext: 0, sent: 0 }
+        Self {
+            tcp,
+            interest,
+            tls,
+            answer_to_plain,
+            is_at_end: false,
+            plaintext: 0,
+            sent: 0,
+            client_certificate: None,
+        }
     }
 
     /// Whether the handshake is over.
     pub(crate) fn is_established(&self) -> bool {
         !self.tls.is_handshaking()
+    }
+
+    /// SHA-256 of the certificate, in DER, that the client has presented to this server.
+    pub(crate) const fn client_certificate(&self) -> Option<[u8; 32]> {
+        self.client_certificate
     }
 
     /// The TCP connection.
@@ -148,6 +165,10 @@ impl TlsStream {
             }
             // Its own part of the handshake.
             self.flush(env)?;
+            if let (Connection::Server(tls), true) = (&self.tls, self.is_established()) {
+                let own = tls.peer_certificates().and_then(<[_]>::first);
+                self.client_certificate = own.map(|own| Sha256::digest(own).into());
+            }
         } else if ready.writable {
             self.flush(env)?;
         }

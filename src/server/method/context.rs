@@ -38,6 +38,8 @@ pub(crate) struct AdmittedRequest<'a> {
     pub(crate) local: SocketAddr,
     /// Whether the connection is TLS.
     pub(crate) is_encrypted: bool,
+    /// SHA-256 of the client's certificate, if it has presented one.
+    pub(crate) client_certificate: Option<[u8; 32]>,
     pub(crate) user: Option<&'a str>,
     /// A stream that the request may have, whatever the rights of the user are.
     pub(crate) granted: Option<&'a str>,
@@ -56,6 +58,7 @@ impl<'a> AdmittedRequest<'a> {
             peer: connection.peer,
             local: connection.local,
             is_encrypted: connection.is_encrypted(),
+            client_certificate: connection.client_certificate(),
             user: None,
             granted: None,
         }
@@ -171,6 +174,7 @@ pub(crate) fn request_info<'a>(
         session,
         user: request.user,
         is_encrypted: request.is_encrypted,
+        client_certificate: request.client_certificate,
     }
 }
 

@@ -9,7 +9,9 @@ use crate::net::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::net::tls::rustls::{ClientConfig, RootCertStore};
 use crate::net::tls::{TlsAcceptor, TlsFiles, TlsTrust};
 use crate::net::{ByteStream, TcpStream};
-use crate::server::ServerConfig;
+use crate::server::{Admission, DecideLater, Decision, RequestInfo, ServerConfig, ServerHooks};
+use crate::wire::rtsp::StatusCode;
+use sha2::{Digest as _, Sha256};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -357,8 +359,8 @@ fn clients_may_have_to_have_a_certificate() {
     assert!(w[unknown].failed || w[unknown].ended);
     assert_eq!(w.census().2, 0);
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(pem("ca.pem")).unwrap()).unwrap();
-    let certificate = CertificateDer::from_pem_file(pem("client.pem")).unwrap();
+    roots.add(certificate_of("ca")).unwrap();
+    let certificate = certificate_of("client");
     let key = PrivateKeyDer::from_pem_file(pem("client.key")).unwrap();
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -367,8 +369,32 @@ fn clients_may_have_to_have_a_certificate() {
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![certificate], key)
         .unwrap();
+    // The application is told which it is.
+    let certificate = Sha256::digest(certificate_of("client")).into();
+    w.serve(|server, _| server.set_hooks(Only(Some(certificate))));
     let c = w.client_over_tls(&TlsTrust::Config(Arc::new(config)));
     w.options(c).expect(200);
+    let plain = w.client();
+    w.options(plain).expect(403);
+    w.serve(|server, _| server.set_hooks(Only(None)));
+    w.options(plain).expect(200);
+    w.options(c).expect(403);
+}
+
+/// Admits requests of clients that have presented this.
+struct Only(Option<[u8; 32]>);
+
+impl ServerHooks for Only {
+    fn admit(&mut self, request: &RequestInfo<'_>, _: &DecideLater<'_>) -> Decision {
+        match request.client_certificate == self.0 {
+            true => Admission::Allow(None).into(),
+            false => Admission::refuse(StatusCode::FORBIDDEN).into(),
+        }
+    }
+}
+
+fn certificate_of(name: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(pem(&format!("{name}.pem"))).unwrap()
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl ServedTunnel {
         self.get.is_encrypted()
     }
 
+    /// That of the GET's connection; the POST's has the same.
+    pub(crate) const fn client_certificate(&self) -> Option<[u8; 32]> {
+        self.get.client_certificate()
+    }
+
     pub(crate) fn watch(
         &mut self,
         env: &mut UsageEnvironment,
