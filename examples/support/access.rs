@@ -39,23 +39,40 @@ impl Access {
         };
         let mut config = AccessConfig::default();
         config.realm = self.realm;
-        let access = UserAccess::new(config, read_users(&file)?)?;
+        let users = read_users(&file)?;
+        tell_of_slow_hashes(&users);
+        let access = UserAccess::new(config, users)?;
         program.with(|server, _| server.set_authenticator(access))?;
         let server = program.server;
         let on_hangup = program.env.create_event_pipe(move |env: &mut UsageEnvironment, _| {
             let read = read_users(&file).and_then(|users| {
-                let set = env.with(server, |server, _| {
-                    server.authenticator_mut::<UserAccess>().map(|access| access.set_users(users))
+                tell_of_slow_hashes(&users);
+                let ended = env.with(server, |server, env| {
+                    if let Some(access) = server.authenticator_mut::<UserAccess>() {
+                        access.set_users(users)?;
+                    }
+                    Ok::<_, riverrun::Error>(server.end_unpermitted_sessions(env))
                 })?;
-                Ok(set.transpose()?)
+                Ok(ended?)
             });
             match read {
-                Ok(_) => log::info!("the users are read again"),
+                Ok(0) => log::info!("the users are read again"),
+                Ok(n) => log::info!("the users are read again; sessions of theirs that end: {n}"),
                 Err(e) => log::error!("the users stay as they were: {e}"),
             }
         })?;
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, on_hangup)?;
         Ok(())
+    }
+}
+
+/// Warns of users who cannot log in over plain RTSP, where passwords are not sent.
+fn tell_of_slow_hashes(users: &UserTable) {
+    match (users.users_without_digest(), users.users().count()) {
+        (0, _) => {}
+        (n, all) => log::warn!(
+            "{n} of {all} users have no hash but pbkdf2-sha256: they are let in over rtsps only"
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::env::UsageEnvironment;
 use crate::ids::ClientSessionId;
+use crate::server::access::{Action, Permission};
 use crate::server::rtsp_server::RtspServer;
 use crate::session::client_media::SessionMedia;
 use crate::session::pool::{
@@ -162,6 +163,32 @@ impl RtspServer {
     /// false if the session has ended already.
     pub fn end_client_session(&mut self, env: &mut UsageEnvironment, id: ClientSessionId) -> bool {
         self.end_session(env, id, RemovalReason::Removed)
+    }
+
+    /// Ends the client sessions that the [`Authenticator`](super::access::Authenticator) no longer
+    /// permits, and returns their number: those of users who have left the table of a
+    /// [`UserAccess`](super::access::UserAccess) or have lost their right to play or publish what they
+    /// do. To be called after [`UserAccess::set_users`](super::access::UserAccess::set_users), where running
+    /// streams are not to go on. A large number of sessions ends over the next turns of the loop.
+    pub fn end_unpermitted_sessions(&mut self, env: &mut UsageEnvironment) -> usize {
+        let Some(authenticator) = &self.authenticator else { return 0 };
+        let mut ended = 0;
+        for (id, session) in self.pool.iter() {
+            let (user, peer) = (session.user(), session.peer());
+            let may = |action, stream: &str| {
+                authenticator.still_permits(&Permission { user, action, stream, peer })
+            };
+            let publication = self.publications.of_session(id);
+            let published = publication.and_then(|id| self.publications.get(id));
+            let is_permitted = session.media().all(|(stream, _)| may(Action::Play, stream))
+                && published.is_none_or(|published| may(Action::Publish, &published.name));
+            if !is_permitted {
+                self.endings.add_session(id, RemovalReason::NotPermitted);
+                ended += 1;
+            }
+        }
+        self.work_off_endings(env);
+        ended
     }
 
     /// Calls `decide` with each client session, ends those for which it returns

@@ -190,6 +190,8 @@ impl RtspServer {
 
     /// Sets the authenticator, which is asked on whose behalf each request is made and what each user
     /// may do. Sessions that exist go on: they belong to the users who made them.
+    /// [`end_unpermitted_sessions`](Self::end_unpermitted_sessions) ends those that it does not
+    /// permit.
     pub fn set_authenticator(&mut self, authenticator: impl Authenticator) {
         self.authenticator = Some(Box::new(authenticator));
     }

@@ -132,6 +132,14 @@ pub trait Authenticator: AsAny {
         true
     }
 
+    /// Returns whether a client session may go on with a stream that it has set up: `wanted` has the
+    /// user and the address that made the session. Called for each session by
+    /// [`RtspServer::end_unpermitted_sessions`](crate::server::RtspServer::end_unpermitted_sessions).
+    /// Default: whether [`permits`](Self::permits) would let it be set up again.
+    fn still_permits(&self, wanted: &Permission<'_>) -> bool {
+        self.permits(wanted)
+    }
+
     /// Returns the refusal that asks who the requester is. Default: 403.
     fn challenge(&mut self, request: &RequestInfo<'_>, cx: &mut AccessContext<'_>) -> Admission {
         let _ = (request, cx);

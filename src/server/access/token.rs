@@ -111,16 +111,29 @@ impl TokenKey {
         if self.hash(stream, actions, expires, address).verify_slice(&hash).is_err() {
             return Checked::Wrong;
         }
-        let mut name = keyed(&self.0);
-        name.update(b"bearer");
-        name.update(&hash);
-        let name = name.finalize().into_bytes();
-        let bearer = format!("{BEARER}{}", to_hex(name.get(..8).unwrap_or_default()));
+        let bearer = format!("{}{}", self.bearers(), self.short(&[b"bearer", &hash]));
         let expires = Duration::from_secs(expires);
         if wall_clock >= expires {
             return Checked::Expired { actions, bearer };
         }
         Checked::Good { actions, expires, bearer }
+    }
+
+    /// Whether a name is that of the bearer of a token of this key.
+    pub(super) fn is_bearer(&self, name: &str) -> bool {
+        name.starts_with(&self.bearers())
+    }
+
+    /// Beginning of the names of all bearers.
+    fn bearers(&self) -> String {
+        format!("{BEARER}{}-", self.short(&[b"key"]))
+    }
+
+    /// Sixteen digits that tell nothing of the key.
+    fn short(&self, of: &[&[u8]]) -> String {
+        let mut hash = keyed(&self.0);
+        of.iter().for_each(|part| hash.update(part));
+        to_hex(hash.finalize().into_bytes().get(..8).unwrap_or_default())
     }
 
     fn hash(
@@ -227,6 +240,7 @@ mod tests {
         assert_eq!(expired.admits(Some(Action::Play), Some(&bearer)), Some(bearer.clone()));
         assert_eq!(good.admits(Some(Action::Control), None), None);
         let other = TokenKey::new([8; 32]);
+        assert!(key().is_bearer(&bearer) && !other.is_bearer(&bearer) && !key().is_bearer("ann"));
         let address = "10.0.0.7".parse().unwrap();
         assert_eq!(other.check(&token, "lobby", address, NOON), Checked::Wrong);
     }

@@ -77,7 +77,8 @@ impl Default for AccessConfig {
 /// (RFC 7617) and [tokens](super::TokenKey).
 ///
 /// Requests without credentials are made on nobody's behalf. They are answered with a challenge if
-/// the rules permit only users what they ask for.
+/// the rules permit only users what they ask for; with 403 over plain RTSP where no user could log in
+/// ([`UserTable::users_without_digest`]).
 ///
 /// ```
 /// use riverrun::env::UsageEnvironment;
@@ -93,11 +94,14 @@ impl Default for AccessConfig {
 /// let server = RtspServer::new(&mut env, ServerConfig::default(), &["10.0.0.1:554".parse()?])?;
 /// env.with(server, |server, _| server.set_authenticator(access))?;
 ///
-/// // Later: other users, without an end to anybody's session.
+/// // Later: other users. The sessions of those who are there no more end.
 /// let users = UserTable::new();
-/// env.with(server, |server, _| match server.authenticator_mut::<UserAccess>() {
-///     Some(access) => access.set_users(users),
-///     None => Ok(()),
+/// env.with(server, |server, env| {
+///     if let Some(access) = server.authenticator_mut::<UserAccess>() {
+///         access.set_users(users)?;
+///     }
+///     server.end_unpermitted_sessions(env);
+///     Ok::<(), riverrun::Error>(())
 /// })??;
 /// # Ok(())
 /// # }
@@ -157,8 +161,10 @@ impl UserAccess {
         Ok(access)
     }
 
-    /// Replaces the users, rules and token key. Sessions go on; what their clients ask for from now
-    /// on is judged by the new table. On an error the old table stays.
+    /// Replaces the users, rules and token key. What clients ask for from now on is judged by the new
+    /// table. Sessions go on, until
+    /// [`RtspServer::end_unpermitted_sessions`](crate::server::RtspServer::end_unpermitted_sessions)
+    /// is called: it ends those that the new table does not permit. On an error the old table stays.
     ///
     /// # Errors
     /// As of [`new`](Self::new).
@@ -216,6 +222,11 @@ impl UserAccess {
         if request.is_encrypted || self.config.basic_in_the_clear {
             let challenge = Challenge::Basic { realm: self.realm.clone() };
             refusal = refusal.header("WWW-Authenticate", challenge);
+        } else if self.offered.is_empty() {
+            // All users have slow hashes only, which are good for Basic. There is nothing that a
+            // client could answer, so it is not asked (RFC 7235 section 3.1 wants a challenge).
+            log::debug!("{}: nobody can log in over plain RTSP", request.peer);
+            return Admission::refuse(StatusCode::FORBIDDEN);
         }
         refusal
     }
@@ -455,6 +466,14 @@ impl Authenticator for UserAccess {
 
     fn permits(&self, wanted: &Permission<'_>) -> bool {
         self.table.permits(wanted.user, wanted.action, wanted.stream, wanted.peer.ip())
+    }
+
+    /// The sessions of a token's bearers may go on for as long as the table has its key.
+    fn still_permits(&self, wanted: &Permission<'_>) -> bool {
+        let is_bearer = wanted
+            .user
+            .is_some_and(|user| self.table.token_key().is_some_and(|key| key.is_bearer(user)));
+        is_bearer || self.permits(wanted)
     }
 
     fn challenge(&mut self, request: &RequestInfo<'_>, cx: &mut AccessContext<'_>) -> Admission {

@@ -164,6 +164,14 @@ impl UserTable {
         self.users.values()
     }
 
+    /// Returns how many users have a [`SlowHash`] and no Digest hash. They log in by Basic: over
+    /// `rtsps`, or over plain RTSP only if
+    /// [`basic_in_the_clear`](super::AccessConfig::basic_in_the_clear) is set.
+    pub fn users_without_digest(&self) -> usize {
+        let has_none = |user: &&User| user.slow.is_some() && user.digest_algorithm().is_none();
+        self.users().filter(has_none).count()
+    }
+
     /// Returns the rules in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -192,6 +192,30 @@ fn what_is_offered_is_what_the_users_have_and_in_the_configured_order() {
 }
 
 #[test]
+fn where_nobody_can_log_in_nobody_is_asked_to() {
+    let mut table = UserTable::new();
+    let hash = SlowHash::new(&password(), 1, [0; 16]).unwrap();
+    table.add_user(User::new("ann").with_slow_hash(hash)).unwrap();
+    assert_eq!((table.users_without_digest(), users().users_without_digest()), (1, 0));
+    let mut w = guarded(AccessConfig::default(), table.clone());
+    let c = w.client();
+    for path in ["/film", "/nothing"] {
+        let answer = w.describe(c, path).expect(403);
+        assert!(answer.value("WWW-Authenticate").is_none());
+    }
+    let basic = ann().to_basic();
+    describe_with(&mut w, c, &basic).expect(403);
+    assert_eq!(statistics(&mut w).basic_in_the_clear, 1);
+    // One who has a Digest hash is asked, and with him everybody.
+    table.add_user(User::with_password("bob", "riverrun", &password())).unwrap();
+    assert_eq!(table.users_without_digest(), 1);
+    w.serve(|server, _| {
+        server.authenticator_mut::<UserAccess>().unwrap().set_users(table).unwrap();
+    });
+    assert_eq!(challenges(&w.describe(c, "/film").expect(401)).len(), 2);
+}
+
+#[test]
 fn a_wrong_password_is_refused_three_times_then_slowly_then_not_heard() {
     let mut w = guarded(AccessConfig::default(), users());
     let mut good = Login::new(&mut w, ann());

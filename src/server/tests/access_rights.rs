@@ -6,7 +6,7 @@ use super::media::film;
 use super::world::{UDP, World, secs};
 use crate::server::access::{
     AccessConfig, AccessContext, Action, Actions, Authenticator, Pattern, Permission, Rule,
-    TokenKey, TokenScope, UserAccess, UserTable, Who,
+    TokenKey, TokenScope, User, UserAccess, UserTable, Who,
 };
 use crate::server::{Admission, Decision, RequestInfo};
 use crate::wire::auth::UserCredentials;
@@ -187,6 +187,56 @@ fn rights_that_are_taken_away_are_gone_at_once() {
     assert!(refused.is_err());
     let mut login = Login::new(&mut w, super::access::ann());
     login.describe(&mut w, "/film").expect(200);
+}
+
+#[test]
+fn sessions_of_who_may_watch_no_more_are_ended_where_that_is_asked_for() {
+    let mut w = guarded(AccessConfig::default(), table());
+    w.add(film("lobby"));
+    let mut watching = Vec::new();
+    for (user, path) in [(ann(), "/film"), (bob(), "/camera")] {
+        let mut login = Login::new(&mut w, user);
+        login.setup(&mut w, path).expect(200);
+        login.ask(&mut w, "PLAY", path, &[]).expect(200);
+        watching.push(login);
+    }
+    let visitor = w.client();
+    w.setup(visitor, "/lobby", 1, UDP).expect(200);
+    let bearer = w.client();
+    let url = format!("/camera/track1?token={}", mint(&w, "camera", 60));
+    w.request(bearer, "SETUP", &url, &[("Transport", UDP)]).expect(200);
+    let replace = |w: &mut World, table: Option<UserTable>| {
+        let before = w.census().0;
+        let ended = w.serve(|server, env| {
+            if let Some(table) = table {
+                server.authenticator_mut::<UserAccess>().unwrap().set_users(table).unwrap();
+            }
+            server.end_unpermitted_sessions(env)
+        });
+        assert_eq!(before - w.census().0, ended);
+        ended
+    };
+    assert_eq!(replace(&mut w, None), 0);
+    // Other passwords are no reason, nor that a token's time is over.
+    w.run_secs(61.0);
+    let mut other = table();
+    other.set_realm("riverrun");
+    assert_eq!(replace(&mut w, Some(other)), 0);
+    // Bob loses the camera, and ann all.
+    let mut less = UserTable::new();
+    less.add_user(User::with_password("bob", "riverrun", &password())).unwrap();
+    less.add_rule(Rule::allow(Who::Anyone, Actions::VIEW, Pattern::new("lobby")));
+    less.add_rule(Rule::allow(Who::User("bob".into()), Actions::VIEW, Pattern::new("film")));
+    less.set_token_key(TokenKey::new([9; 32]));
+    assert_eq!(replace(&mut w, Some(less.clone())), 2);
+    assert_eq!(w.census().1, 2, "streams of the visitor and of the token's bearer");
+    watching[0].ask(&mut w, "PLAY", "/film", &[]).expect(401);
+    // Another key ends what tokens of the old one have opened.
+    less.set_token_key(TokenKey::new([10; 32]));
+    assert_eq!(replace(&mut w, Some(less)), 1);
+    // And without a rule there is nothing for those whom nobody knows.
+    assert_eq!(replace(&mut w, Some(users())), 1);
+    w.expect_nothing_left();
 }
 
 fn mint(w: &World, stream: &str, seconds: u64) -> String {

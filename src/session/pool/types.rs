@@ -69,6 +69,8 @@ pub enum RemovalReason {
     Expired,
     /// The application or a rule of the server ended the session.
     Removed,
+    /// The authenticator no longer permits what the session plays.
+    NotPermitted,
     /// The connection that the media were sent over has ended.
     ConnectionLost,
     /// Another client publishes the stream in the place of this one.
@@ -83,6 +85,7 @@ impl fmt::Display for RemovalReason {
             Self::TornDown => "torn down",
             Self::Expired => "expired",
             Self::Removed => "removed",
+            Self::NotPermitted => "no longer permitted",
             Self::ConnectionLost => "connection lost",
             Self::TakenOver => "taken over",
             Self::ServerClosing => "server closing",
