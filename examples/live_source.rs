@@ -15,7 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
-const HELP: &str = "\
+const HELP: &str = concat!(
+    "\
 Feeds a live stream from another thread, which stands in for an encoder: it reads a file at its
 frame rate, over and over.
 
@@ -32,29 +33,13 @@ Usage: live_source [OPTIONS] [FILE]
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
-  --max-sessions N      client sessions at once (default: 1024; 0: no limit)
-  --max-connections N   connections at once (default: 1024; 0: no limit)
-  --max-per-address N   sessions, and connections, of one address (default: 256; 0: no limit)
-  --max-streams N       streams at once: one for each track of a client, or of a shared file
-                        (default: 2048; 0: no limit)
-  --max-buffered BYTES  what may wait for all slow clients together, and of requests that are not
-                        whole yet (default: 16777216; 0: no limit)
-  --users FILE          let in only the users of this file, which rtsp_users makes entries of and
-                        which is read again on SIGHUP (default: everybody)
-  --realm NAME          what the passwords are for (default: that of the file)
-  --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
-                        on SIGHUP
-  --tls-key FILE        the private key of the certificate
-  --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
-  --srtp MODE           encrypt media (SRTP) for rtsps clients: offer (those that ask for it have
-                        it) or require (nothing else is served)
-  --srtp-mki N          octets of the key identifier in each packet (default: 0; ONVIF wants one)
-  --srtp-keys-in-the-clear
-                        tell the keys over plain rtsp, too, where everybody can read them: for tests
-  --help                this text
+",
+    support::server_help!(),
+    "  --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
-";
+"
+);
 
 struct Options {
     listen: Listen,

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
-const HELP: &str = "\
+const HELP: &str = concat!(
+    "\
 Serves one file of each format over RTSP, under the stream names of live555's
 testOnDemandRTSPServer.
 
@@ -23,29 +24,13 @@ Usage: on_demand_server [OPTIONS]
   --reuse-first-source  all clients of a stream share one source; a newcomer to video gets nothing
                         before the next key frame
   --loop                begin anew at the end
-  --max-sessions N      client sessions at once (default: 1024; 0: no limit)
-  --max-connections N   connections at once (default: 1024; 0: no limit)
-  --max-per-address N   sessions, and connections, of one address (default: 256; 0: no limit)
-  --max-streams N       streams at once: one for each track of a client, or of a shared file
-                        (default: 2048; 0: no limit)
-  --max-buffered BYTES  what may wait for all slow clients together, and of requests that are not
-                        whole yet (default: 16777216; 0: no limit)
-  --users FILE          let in only the users of this file, which rtsp_users makes entries of and
-                        which is read again on SIGHUP (default: everybody)
-  --realm NAME          what the passwords are for (default: that of the file)
-  --tls-cert FILE       serve rtsps too, with the certificate in this PEM file, which is read again
-                        on SIGHUP
-  --tls-key FILE        the private key of the certificate
-  --tls-port N          listen for rtsps on this port (default: 8322; 0: any)
-  --srtp MODE           encrypt media (SRTP) for rtsps clients: offer (those that ask for it have
-                        it) or require (nothing else is served)
-  --srtp-mki N          octets of the key identifier in each packet (default: 0; ONVIF wants one)
-  --srtp-keys-in-the-clear
-                        tell the keys over plain rtsp, too, where everybody can read them: for tests
-  --help                this text
+",
+    support::server_help!(),
+    "  --help                this text
 
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
-";
+"
+);
 
 /// Stream names, and the files that are looked for.
 const STREAMS: [(&str, [&str; 2]); 8] = [

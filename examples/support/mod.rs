@@ -3,11 +3,13 @@
 
 pub(crate) mod access;
 pub(crate) mod figures;
+mod help;
 pub(crate) mod process;
 mod srtp;
 mod tls;
 
 pub(crate) use access::Access;
+pub(crate) use help::server_help;
 pub(crate) use srtp::Srtp;
 pub(crate) use tls::{Tls, takes_trust};
 

@@ -9,6 +9,8 @@ pub(crate) struct Srtp {
     required: Option<bool>,
     in_the_clear: bool,
     mki_len: usize,
+    #[cfg(feature = "srtp")]
+    suite: riverrun::rtp::srtp::CryptoSuite,
 }
 
 impl Srtp {
@@ -23,6 +25,10 @@ impl Srtp {
                 };
             }
             "--srtp-mki" => self.mki_len = arguments.number(name)?,
+            #[cfg(feature = "srtp")]
+            "--srtp-suite" => self.suite = suite(arguments, name)?,
+            #[cfg(not(feature = "srtp"))]
+            "--srtp-suite" => {}
             "--srtp-keys-in-the-clear" => self.in_the_clear = true,
             _ => return Ok(false),
         }
@@ -39,7 +45,7 @@ impl Srtp {
         #[cfg(feature = "srtp")]
         if let Some(required) = self.required {
             let mut srtp = riverrun::server::SrtpConfig::default();
-            (srtp.required, srtp.mki_len) = (required, self.mki_len);
+            (srtp.required, srtp.mki_len, srtp.suite) = (required, self.mki_len, self.suite);
             srtp.allow_plain_connections = self.in_the_clear;
             let mut config = config;
             config.srtp = Some(srtp);
@@ -47,4 +53,19 @@ impl Srtp {
         }
         config
     }
+}
+
+/// The value of an option as a cipher suite.
+#[cfg(feature = "srtp")]
+fn suite(
+    arguments: &mut Arguments,
+    option: &str,
+) -> Result<riverrun::rtp::srtp::CryptoSuite, Stop> {
+    use riverrun::rtp::srtp::CryptoSuite;
+    let wanted: String = arguments.parsed(option, "text")?;
+    let suite = CryptoSuite::ALL.into_iter().find(|suite| suite.as_str() == wanted);
+    suite.ok_or_else(|| {
+        let names = CryptoSuite::ALL.map(CryptoSuite::as_str).join(", ");
+        wrong(format!("{option}: one of {names}"))
+    })
 }
