@@ -3,6 +3,8 @@
 
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/secrets.rs"]
+mod secrets;
 
 use process::{Server, example, testdata};
 use serde_json::Value;
@@ -13,15 +15,15 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 /// The password in these tests, which nobody is to tell.
-const SECRET: &str = "open5esame";
+const PASSWORD: &str = "s3cret-open";
 
 fn probe(arguments: &[&str]) -> Output {
     let output =
-        Command::new(example("rtsp_probe")).args(arguments).env_remove("RUST_LOG").output();
+        Command::new(example("rtsp_probe")).args(arguments).env("RUST_LOG", "trace").output();
     let output = output.expect("it runs");
     for told in [&output.stdout, &output.stderr] {
         let told = String::from_utf8_lossy(told);
-        assert!(!told.contains(SECRET), "{told}");
+        assert!(!secrets::has_secret(&told), "{told}");
     }
     output
 }
@@ -178,15 +180,20 @@ fn the_exit_status_tells_why_it_does_not_play() {
 #[test]
 fn who_is_not_let_in_is_told_and_no_password_is() {
     let mut camera = Command::new(example("camera"));
-    camera.args(["--bind", "127.0.0.1", "--port", "0", "--user", &format!("bob:{SECRET}")]);
-    camera.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("RUST_LOG");
-    let mut camera = camera.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    camera.args(["--bind", "127.0.0.1", "--port", "0", "--user", &format!("bob:{PASSWORD}")]);
+    camera.current_dir(env!("CARGO_MANIFEST_DIR")).env("RUST_LOG", "trace");
+    let mut camera = camera.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut log = camera.stderr.take().expect("piped");
+    let log = thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).map(|_| text)
+    });
     let mut line = String::new();
     let out = camera.stdout.take().expect("piped");
     BufReader::new(out).read_line(&mut line).expect("it prints its URL");
     let url = line.trim();
-    let wrong = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}X@"));
-    let right = url.replace("rtsp://", &format!("rtsp://bob:{SECRET}@"));
+    let wrong = url.replace("rtsp://", &format!("rtsp://bob:{PASSWORD}X@"));
+    let right = url.replace("rtsp://", &format!("rtsp://bob:{PASSWORD}@"));
     // The sensor of the camera sends once a second.
     let seconds = ["--tcp", "--seconds", "1.5"];
     let told = RefCell::new(Vec::new());
@@ -201,12 +208,14 @@ fn who_is_not_let_in_is_told_and_no_password_is() {
         status(&["--check", url]),
         status(&["--check", &wrong]),
         status(&["--json", "-u", "bob", "wrong", url]),
-        status(&["-u", "bob", SECRET, url]),
+        status(&["-u", "bob", PASSWORD, url]),
         status(&["--json", &right]),
         status(&["--check", &right]),
     ];
     let _ = camera.kill();
     let _ = camera.wait();
+    let log = log.join().expect("it is read").expect("text");
+    assert!(log.contains("DESCRIBE") && !secrets::has_secret(&log), "{log}");
     assert_eq!(statuses, [3, 3, 3, 3, 3, 0, 0, 0], "{}", told.borrow().join("\n"));
 }
 

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "support/secrets.rs"]
+mod secrets;
+
 const CLIENTS: usize = 64;
 /// What a connection may take, by issue and by README.
 const MOST: u64 = 40 << 10;
@@ -76,6 +79,7 @@ fn ask(
 
 /// Bytes that each connection takes at rest.
 fn at_rest(scheme: &str) -> u64 {
+    secrets::search_the_log();
     let mut env = UsageEnvironment::new().unwrap();
     let local = "127.0.0.1:0".parse().unwrap();
     let server = RtspServer::new(&mut env, ServerConfig::default(), &[local]).unwrap();

@@ -3,15 +3,17 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::process::{Server, example, testdata};
+use support::secrets::has_secret;
 
 mod support {
     pub(crate) mod process;
+    pub(crate) mod secrets;
 }
 
 const PASSWORD: &str = "s3cret-9";
@@ -49,11 +51,17 @@ fn plays(server: &Server, user: &str, path: &str) -> bool {
     let url = format!("rtsp://{user}{}/{path}", server.address);
     let mut client = Command::new(example("rtsp_client"))
         .args(["--tcp", &url])
+        .env("RUST_LOG", "trace")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("it runs");
+    let mut log = client.stderr.take().expect("piped");
+    let log = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).map(|_| text)
+    });
     let lines = BufReader::new(client.stdout.take().expect("piped")).lines();
     // Where it is not let in, it ends or says that it tries again.
     let first = lines
@@ -61,6 +69,8 @@ fn plays(server: &Server, user: &str, path: &str) -> bool {
         .find(|line| [" bytes", "again in"].iter().any(|what| line.contains(what)));
     let _ = client.kill();
     let _ = client.wait();
+    let log = log.join().expect("it is read").expect("text");
+    assert!(!has_secret(&log), "{log}");
     first.is_some_and(|line| line.contains(" bytes"))
 }
 
@@ -73,7 +83,7 @@ fn whom_the_file_names_may_watch() {
     succeeds(&users(&file, &["--realm", "cams", "set", "ann"], &line));
     let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it is secret");
-    succeeds(&users(&file, &["set", "b ob"], "other\n"));
+    succeeds(&users(&file, &["set", "b ob"], "s3cret-other\n"));
     succeeds(&users(&file, &["--slow", "--rounds", "1000", "set", "cleo"], &line));
     succeeds(&users(&file, &["key"], ""));
     fails(&users(&file, &["set", "dan"], ""), "no password");
@@ -87,17 +97,29 @@ fn whom_the_file_names_may_watch() {
     );
 
     let path = file.to_str().expect("text");
-    let server = Server::start(&testdata("media"), &["--users", path]);
+    let options = ["--loop", "--users", path];
+    let server = Server::start_watched(&testdata("media"), &options, has_secret);
+    assert!(server.has_logged("1 of 3 users have no hash but pbkdf2-sha256"));
     let (ann, wrong) = (format!("ann:{PASSWORD}@"), "ann:guess@");
     assert!(plays(&server, &ann, "alaw.wav") && !plays(&server, wrong, "alaw.wav"));
-    assert!(plays(&server, "b%20ob:other@", "alaw.wav") && !plays(&server, "", "alaw.wav"));
+    assert!(plays(&server, "b%20ob:s3cret-other@", "alaw.wav") && !plays(&server, "", "alaw.wav"));
     let token = succeeds(&users(&file, &["token", "alaw.wav"], ""));
     let token = token.trim();
     assert!(plays(&server, "", &format!("alaw.wav?token={token}")));
     assert!(!plays(&server, "", &format!("mulaw.wav?token={token}")));
 
-    // Other passwords and rules, for a server that runs.
-    succeeds(&users(&file, &["set", "ann"], "new\n"));
+    // Other passwords and rules, for a server that runs, and one who watches and soon may not.
+    let url = format!("rtsp://b%20ob:s3cret-other@{}/alaw.wav", server.address);
+    let mut watching = Command::new(example("rtsp_client"))
+        .args(["--tcp", &url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(watching.stdout.take().expect("piped")).lines();
+    assert!(lines.any(|line| line.expect("text").contains(" bytes")), "he watches");
+    succeeds(&users(&file, &["set", "ann"], "s3cret-new\n"));
     succeeds(&users(&file, &["remove", "b ob"], ""));
     let text = std::fs::read_to_string(&file).expect("it is there");
     std::fs::write(&file, text + "allow ann describe,play alaw.wav\n").expect("written");
@@ -108,15 +130,19 @@ fn whom_the_file_names_may_watch() {
         let end = Instant::now() + Duration::from_secs(10);
         while !expected() {
             assert!(Instant::now() < end, "it does not take the file over");
+            std::thread::sleep(Duration::from_millis(5));
         }
     };
-    hang_up(&|| plays(&server, "ann:new@", "alaw.wav"));
-    assert!(!plays(&server, "b%20ob:other@", "alaw.wav"));
-    assert!(!plays(&server, "ann:new@", "mulaw.wav"), "there is a rule now");
+    hang_up(&|| server.has_logged("ends: no longer permitted"));
+    let _ = watching.kill();
+    let _ = watching.wait();
+    assert!(plays(&server, "ann:s3cret-new@", "alaw.wav"));
+    assert!(!plays(&server, "b%20ob:s3cret-other@", "alaw.wav"));
+    assert!(!plays(&server, "ann:s3cret-new@", "mulaw.wav"), "there is a rule now");
     // A file with a fault changes nothing, and the log says where it is.
     std::fs::write(&file, "realm cams\nallow anyone * *\nuser x\n").expect("written");
     hang_up(&|| server.has_logged("line 3: a user without a hash"));
-    assert!(!plays(&server, "", "alaw.wav") && plays(&server, "ann:new@", "alaw.wav"));
+    assert!(!plays(&server, "", "alaw.wav") && plays(&server, "ann:s3cret-new@", "alaw.wav"));
     assert!(!server.has_logged(PASSWORD) && !server.has_logged(token));
 }
 

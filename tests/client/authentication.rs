@@ -7,7 +7,7 @@ use riverrun::wire::auth::{Challenge, Credentials, UserCredentials};
 use riverrun::wire::rtsp::{Method, Request};
 
 fn user() -> UserCredentials {
-    UserCredentials::new("admin", "secret")
+    UserCredentials::new("admin", "s3cret")
 }
 
 fn known(transport: TransportPolicy) -> PlayerConfig {

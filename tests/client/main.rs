@@ -18,6 +18,8 @@ mod recording;
 mod relay;
 mod requests;
 mod round_trip;
+#[path = "../support/secrets.rs"]
+mod secrets;
 #[cfg(feature = "srtp")]
 mod srtp;
 #[cfg(feature = "tls")]

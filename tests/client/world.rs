@@ -97,6 +97,7 @@ pub(crate) fn client_config() -> RtspClientConfig {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        crate::secrets::search_the_log();
         let env = UsageEnvironment::simulated(seed);
         let (teller, news) = channel();
         Self { env, log: Log::default(), teller, news }

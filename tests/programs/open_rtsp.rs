@@ -48,7 +48,7 @@ fn each_option_of_openrtsp_works_or_names_another() {
         &["-p", "6000"],
         &["-I", "127.0.0.1"],
         &["-B", "100000"],
-        &["-u", "bob", "secret"],
+        &["-u", "bob", "s3cret"],
         &["-g", "agent"],
         &["-O"],
         &["-o"],
@@ -85,10 +85,12 @@ fn each_option_of_openrtsp_works_or_names_another() {
     for options in works {
         // Nobody listens at port 9.
         let mut command = OPEN_RTSP.command(&[options, &["rtsp://127.0.0.1:9/"]].concat());
-        let output = command.current_dir(folder.path()).output().expect("it runs");
+        command.current_dir(folder.path()).env("RUST_LOG", "trace");
+        let output = command.output().expect("it runs");
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{options:?}: {said}");
         assert!(said.contains("cannot connect"), "{options:?}: {said}");
+        assert!(!said.contains("s3cret"), "{options:?}: {said}");
     }
     let wrong: [(&[&str], &str); 24] = [
         (&["-i"], "--mp4 FILE"),
@@ -99,7 +101,7 @@ fn each_option_of_openrtsp_works_or_names_another() {
         (&["-A", "0"], "--codec NAME"),
         (&["-M", "PCMU"], "--codec NAME"),
         (&["-R"], "give the URL"),
-        (&["-k", "bob", "secret"], "give the URL"),
+        (&["-k", "bob", "s3cret"], "give the URL"),
         (&["-a", "-v"], "-a and -v exclude each other"),
         (&["-t", "-T", "80"], "-t and -T exclude each other"),
         (&["-4", "--mp4", "it.mp4"], "-4 and --mp4 exclude each other"),

@@ -34,6 +34,8 @@ pub(crate) fn extent(variable: &str, default: usize) -> usize {
 struct Log {
     lines: usize,
     last: VecDeque<String>,
+    /// A line that no log may have.
+    forbidden: Option<String>,
 }
 
 /// What a test's clients need that all come from one host.
@@ -61,7 +63,17 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `folder` with further options.
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
-        Self::run(Command::new(example("media_server")), folder, options)
+        Self::run(Command::new(example("media_server")), folder, options, ("info", |_| false))
+    }
+
+    /// The same with a log of most detail, in which no line may be forbidden.
+    pub(crate) fn start_watched(
+        folder: &Path,
+        options: &[&str],
+        is_forbidden: fn(&str) -> bool,
+    ) -> Self {
+        let command = Command::new(example("media_server"));
+        Self::run(command, folder, options, ("trace", is_forbidden))
     }
 
     /// The same with at most so many descriptors.
@@ -69,16 +81,21 @@ impl Server {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\""));
         command.arg(example("media_server"));
-        Self::run(command, folder, options)
+        Self::run(command, folder, options, ("info", |_| false))
     }
 
-    fn run(mut command: Command, folder: &Path, options: &[&str]) -> Self {
+    fn run(
+        mut command: Command,
+        folder: &Path,
+        options: &[&str],
+        (level, is_forbidden): (&str, fn(&str) -> bool),
+    ) -> Self {
         let mut process = command
             .args(["--bind", "127.0.0.1", "--port", "0"])
             .args(NO_LIMITS)
             .args(options)
             .arg(folder)
-            .env("RUST_LOG", "info")
+            .env("RUST_LOG", level)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -89,6 +106,9 @@ impl Server {
         each_line(process.stderr.take().expect("stderr is a pipe"), move |line| {
             let mut log = kept.lock().unwrap_or_else(PoisonError::into_inner);
             log.lines += 1;
+            if is_forbidden(&line) {
+                log.forbidden = Some(line.clone());
+            }
             log.last.push_back(line);
             if log.last.len() > KEPT_LINES {
                 log.last.pop_front();
@@ -189,8 +209,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if std::thread::panicking() {
-            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::thread::panicking() {
+            assert_eq!(log.forbidden, None, "in the log");
+        } else {
             for line in &log.last {
                 eprintln!("media_server: {line}");
             }
