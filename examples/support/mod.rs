@@ -1,5 +1,5 @@
 //! What the programs share: arguments, logging, opening and running a server, its end on a signal.
-#![allow(dead_code, unused_imports)] // not every program uses all of it
+#![allow(dead_code, unused_imports, unused_macros)] // not every program uses all of it
 
 pub(crate) mod access;
 pub(crate) mod figures;
