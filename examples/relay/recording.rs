@@ -158,8 +158,8 @@ enum State {
     Idle,
     /// Frames are written; the numbers of the tracks in the recorder, if that takes them.
     Writing(Box<Mp4Recorder<SegmentFolder>>, Vec<Option<usize>>),
-    /// There is a source, and nothing can be written before then.
-    Failed(Instant),
+    /// There is a source. Recording begins with its next frame, from then on.
+    Waiting(Instant),
 }
 
 impl Writer {
@@ -175,7 +175,7 @@ impl Writer {
                 Ok(Message::Begin(tracks)) => {
                     self.finish();
                     self.tracks = tracks;
-                    self.begin();
+                    self.state = State::Waiting(Instant::now());
                 }
                 Ok(Message::Frame(track, frame)) => self.write(track, &frame),
                 Ok(Message::End) => self.finish(),
@@ -230,8 +230,8 @@ impl Writer {
     fn write(&mut self, track: usize, frame: &Frame) {
         match &self.state {
             State::Idle => return,
-            State::Failed(until) if Instant::now() < *until => return,
-            State::Failed(_) => self.begin(),
+            State::Waiting(until) if Instant::now() < *until => return,
+            State::Waiting(_) => self.begin(),
             State::Writing(..) => {}
         }
         let State::Writing(recorder, numbers) = &mut self.state else { return };
@@ -258,6 +258,6 @@ impl Writer {
             log::error!("{}: nothing is recorded: {e}", self.stream);
         }
         self.has_failed = true;
-        self.state = State::Failed(Instant::now() + AGAIN);
+        self.state = State::Waiting(Instant::now() + AGAIN);
     }
 }
