@@ -23,6 +23,8 @@ pub(crate) enum Breach {
     TooManyDescriptors,
     /// The peer names a session of another client.
     ForeignSession,
+    /// The peer publishes packets that are too long to be read whole.
+    LongPackets,
 }
 
 /// The subjects, of type `K`, about which a warning was logged.

@@ -6,6 +6,8 @@ use crate::ids::PacketOwner;
 use crate::rtsp::channels::Route;
 use crate::server::rtsp_server::RtspServer;
 use crate::stream::sockets::SocketsId;
+use crate::stream::streams::Streams;
+use crate::warned::Breach;
 use crate::wire::rtp::PacketKind;
 use std::net::SocketAddr;
 
@@ -23,6 +25,10 @@ impl RtspServer {
             // A client that was not asked to multiplex may do it all the same.
             let kind = PacketKind::of(data, rtcp.then_some(PacketKind::Rtcp));
             match self.streams.owner_of_datagram((sockets, rtcp), from) {
+                Some(PacketOwner::Published(..)) if Streams::is_cut_off(data) => {
+                    let level = self.warned.level_for(from.ip(), Breach::LongPackets);
+                    log::log!(level, "{from}: publishes packets of {} bytes or more", data.len());
+                }
                 Some(owner) => self.receive_packet(env, owner, from, (kind, data)),
                 None => self.streams.handle_datagram_of_group(env, sockets, from, (kind, data)),
             }

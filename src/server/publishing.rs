@@ -3,9 +3,11 @@
 
 use crate::env::UsageEnvironment;
 use crate::error::Error;
-use crate::ids::{KEY_PUBLISHED_STREAMS, PublicationId, RelayedStreamId};
+use crate::ids::{ClientSessionId, KEY_PUBLISHED_STREAMS, PublicationId, RelayedStreamId};
 use crate::provide::{RelayedStreamOptions, RelayedTrack};
+use crate::rtp::StreamReceiver;
 use crate::rtp::rtcp::NtpTime;
+use crate::server::config::PublishConfig;
 use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::refusal::Refusal;
 use crate::server::publish::Phase;
@@ -16,6 +18,33 @@ use crate::wire::rtsp::StatusCode;
 use std::sync::Arc;
 
 impl RtspServer {
+    /// Returns the policy and the limits of publishers for changes. A change applies to new requests;
+    /// present publishers go on.
+    pub const fn publish_config_mut(&mut self) -> &mut PublishConfig {
+        &mut self.config.publish
+    }
+
+    /// Returns the client session that publishes a stream; `None` if nobody does.
+    /// [`end_client_session`](Self::end_client_session) ends it.
+    pub fn publisher_of(&self, stream: RelayedStreamId) -> Option<ClientSessionId> {
+        let publication = self.publications.of_stream(stream)?;
+        Some(self.publications.get(publication)?.session)
+    }
+
+    /// Iterates over the tracks that a client session publishes: the number of each in the description
+    /// that was announced, from 0, and its receiver, which has counted what arrived and what was lost.
+    /// Empty if the session publishes nothing.
+    pub fn published_tracks(
+        &self,
+        session: ClientSessionId,
+    ) -> impl Iterator<Item = (usize, &StreamReceiver)> {
+        let publication = self.publications.of_session(session);
+        let publication = publication.and_then(|id| self.publications.get(id));
+        publication.into_iter().flat_map(|publication| {
+            publication.set_up().map(|(number, track)| (number, &track.receiver))
+        })
+    }
+
     /// Carries out a RECORD before it is answered.
     pub(crate) fn start_recording(&mut self, env: &mut UsageEnvironment, served: Served) -> Served {
         match served {

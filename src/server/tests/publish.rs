@@ -6,7 +6,6 @@ use crate::server::pool::{RemovalReason, SessionInfo};
 use crate::server::{PublishPolicy, ServerHooks, UdpPorts};
 use crate::wire::rtp::PacketKind;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// What the application was told.
 #[derive(Clone, Default)]
@@ -258,8 +257,23 @@ fn garbage_on_the_way_in_is_dropped() {
     }
     w.publish(c, 10..20);
     assert_eq!(w.pictures(viewer), (10..20).collect::<Vec<_>>());
-    let quiet = Duration::from_secs(1);
-    w.run(quiet);
+    w.expect_nothing_left();
+}
+
+#[test]
+fn a_datagram_that_is_not_read_whole_is_dropped() {
+    let mut w = open_world(|_| {});
+    let c = w.publisher("/cam", false);
+    w.publish(c, 0..1);
+    let viewer = w.viewer("/cam", true);
+    w.publish(c, 10..12);
+    let mut long = picture(12, false);
+    long.resize(3000, 0x55);
+    w.send_packet(c, 1, PacketKind::Rtp, &packet(96, 12, 3600, &long));
+    w.publish(c, 13..20);
+    w.run_secs(0.3);
+    let expected: Vec<_> = [10, 11].into_iter().chain(13..20).collect();
+    assert_eq!(w[viewer].track(1).frames(), expected);
     w.expect_nothing_left();
 }
 
@@ -313,4 +327,27 @@ fn a_publisher_whose_description_allows_it_is_asked_for_key_frames_and_lost_pack
         assert_eq!(asked.contains(&NACK), offered && !tcp, "{asked:?}");
         w.expect_nothing_left();
     }
+}
+
+#[test]
+fn the_application_sees_what_a_publisher_sends_and_may_end_it() {
+    let mut w = open_world(|_| {});
+    let c = w.publisher("/cam", false);
+    w.publish(c, 0..10);
+    let (session, _) = w.session_of(c);
+    let server = w.server();
+    let stream = server.relayed_stream_by_name("cam").expect("it is relayed");
+    assert_eq!(server.publisher_of(stream), Some(session));
+    let counted: Vec<_> = server
+        .published_tracks(session)
+        .map(|(number, receiver)| (number, receiver.source().counters().packets))
+        .collect();
+    assert_eq!(counted, [(0, 10), (1, 10)]);
+    w.serve(|server, env| {
+        server.publish_config_mut().policy = PublishPolicy::Nobody;
+        assert!(server.end_client_session(env, session));
+        assert_eq!(server.publisher_of(stream), None);
+    });
+    w.announce(c, "/cam", SDP).expect(405);
+    w.expect_nothing_left();
 }

@@ -3,7 +3,7 @@
 //! RTCP goes to the stream that it is about. What comes from a client's receiver is returned, too,
 //! packet by packet, for whoever has a use for it.
 
-use super::{Streams, note_key_frame_request};
+use super::{DATAGRAM_LEN, Streams, note_key_frame_request};
 use crate::env::UsageEnvironment;
 use crate::ids::{DestinationId, PacketOwner, StreamId};
 use crate::net::Inbox;
@@ -37,6 +37,11 @@ impl Streams {
 
     pub(crate) fn end_receive(&mut self, inbox: Inbox) {
         self.inbox = inbox;
+    }
+
+    /// Whether a datagram may have been cut off.
+    pub(crate) const fn is_cut_off(data: &[u8]) -> bool {
+        data.len() >= DATAGRAM_LEN
     }
 
     /// Returns the owner of a datagram that has come to the RTP or the RTCP socket of a pair. `None`
