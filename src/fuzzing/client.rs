@@ -58,20 +58,24 @@ fn is_absolute(url: &str) {
     assert!(parsed.user.is_none() && parsed.password.is_none());
 }
 
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 554);
+pub(super) const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 554);
 const SDP: &str = "v=0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
     a=control:t1\r\nm=audio 0 RTP/AVP 0\r\na=control:t2\r\n";
 
 /// A server that a player has connected to.
-struct Peer {
-    stream: TcpStream,
+pub(super) struct Peer {
+    pub(super) stream: TcpStream,
     input: Vec<u8>,
     /// `CSeq` and method of the requests that were not answered.
     asked: Vec<(String, String)>,
 }
 
 impl Peer {
-    fn read(&mut self, env: &mut UsageEnvironment) {
+    pub(super) const fn new(stream: TcpStream) -> Self {
+        Self { stream, input: Vec::new(), asked: Vec::new() }
+    }
+
+    pub(super) fn read(&mut self, env: &mut UsageEnvironment) {
         let mut buffer = [0; 2048];
         while let Ok(n @ 1..) = self.stream.read(env, &mut buffer) {
             self.input.extend_from_slice(buffer.get(..n).unwrap_or_default());
@@ -123,6 +127,35 @@ impl Peer {
         self.send(env, answer.as_bytes());
     }
 
+    /// Does what the input tells: one of seven things that servers do.
+    pub(super) fn act(
+        &mut self,
+        env: &mut UsageEnvironment,
+        (what, with): (u8, u8),
+        r: &mut Reader<'_>,
+    ) {
+        match what % 8 {
+            0..=2 => self.answer(env, with),
+            3 => {
+                let len = usize::from(with).min(r.remaining().len());
+                let bytes = r.take(len, "bytes").unwrap_or_default();
+                self.send(env, bytes);
+            }
+            4 | 5 => {
+                let mut packet = vec![0x80, if what % 8 == 4 { 96 } else { 0 }, 0, with];
+                packet.extend([0, 0, with, 0, 0, 0, 0, what & 8, 0x65, with]);
+                let mut framed = Vec::new();
+                assert!(crate::wire::interleaved::write(what & 48 >> 4, &packet, &mut framed));
+                self.send(env, &framed);
+            }
+            _ => {
+                let kind = if with & 1 == 0 { 203 } else { 200 };
+                let bye = [b'$', 1, 0, 8, 0x81, kind, 0, 1, 0, 0, 0, what & 8];
+                self.send(env, &bye);
+            }
+        }
+    }
+
     /// What the connection does not take is not sent.
     fn send(&mut self, env: &mut UsageEnvironment, bytes: &[u8]) {
         let _ = self.stream.write(env, bytes);
@@ -153,30 +186,13 @@ pub fn player(data: &[u8]) {
             Duration::from_millis(if what & 128 == 0 { 5 } else { 50 * u64::from(with) }),
         );
         if let Ok((stream, _)) = listener.accept(&mut env) {
-            let before = peer.replace(Peer { stream, input: Vec::new(), asked: Vec::new() });
+            let before = peer.replace(Peer::new(stream));
             before.into_iter().for_each(|before| before.stream.close(&mut env));
         }
         let Some(server) = &mut peer else { continue };
         server.read(&mut env);
         match what % 8 {
-            0..=2 => server.answer(&mut env, with),
-            3 => {
-                let len = usize::from(with).min(r.remaining().len());
-                let bytes = r.take(len, "bytes").unwrap_or_default();
-                server.send(&mut env, bytes);
-            }
-            4 | 5 => {
-                let mut packet = vec![0x80, if what % 8 == 4 { 96 } else { 0 }, 0, with];
-                packet.extend([0, 0, with, 0, 0, 0, 0, what & 8, 0x65, with]);
-                let mut framed = Vec::new();
-                assert!(crate::wire::interleaved::write(what & 48 >> 4, &packet, &mut framed));
-                server.send(&mut env, &framed);
-            }
-            6 => {
-                let kind = if with & 1 == 0 { 203 } else { 200 };
-                let bye = [b'$', 1, 0, 8, 0x81, kind, 0, 1, 0, 0, 0, what & 8];
-                server.send(&mut env, &bye);
-            }
+            0..=6 => server.act(&mut env, (what, with), &mut r),
             _ if with < 64 => {
                 if let Some(server) = peer.take() {
                     server.stream.close(&mut env);
@@ -216,7 +232,7 @@ pub fn player(data: &[u8]) {
 }
 
 /// Lets time pass; the loop does not spin.
-fn pass(env: &mut UsageEnvironment, time: Duration) {
+pub(super) fn pass(env: &mut UsageEnvironment, time: Duration) {
     let end = env.now() + time;
     for _ in 0..20_000 {
         let left = end.saturating_duration_since(env.now());

@@ -69,6 +69,7 @@ corpora! {
     media { matroska }
     sinks { mp4_writer }
     relayed { stream }
+    relay { proxy }
     rtp { source, reorder, receiver, rtcp_instance, sink }
     rtsp { machine }
     http { tunnel }

@@ -7,6 +7,7 @@ pub mod client;
 mod corpora;
 pub mod http;
 pub mod media;
+pub mod relay;
 pub mod relayed;
 pub mod rtp;
 pub mod rtsp;

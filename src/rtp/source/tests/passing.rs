@@ -32,8 +32,9 @@ impl Taken {
 fn packets_come_out_in_order_with_what_is_lost_before_them() {
     let now = some_instant();
     let (mut source, mut taken) = (passing(), Taken::default());
-    for sequence in [65_534, 0, 65_535, 3, 3, 6] {
-        let _ = source.handle_packet_with(&packet(sequence), now, |p| taken.take(p));
+    for number in [0, 2, 1, 5, 5, 8] {
+        let packet = packet_of(SSRC, 65_534u16.wrapping_add(number), u32::from(number) * 3600);
+        let _ = source.handle_packet_with(&packet, now, |p| taken.take(p));
     }
     assert_eq!(taken.told, [(254, 0, false), (255, 0, false), (0, 0, false)]);
     source.handle_timeout_with(now + ms(99), |_| panic!("two are awaited"));
