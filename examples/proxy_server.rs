@@ -163,7 +163,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
     }
     if transports.len() > 1 || pulls.len() > 1 {
         let which = if pulls.len() > 1 {
-            "--always, --close-after and --keep-warm"
+            "the options --always, --close-after and --keep-warm"
         } else {
             "-t, -T and --udp"
         };
