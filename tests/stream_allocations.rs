@@ -32,6 +32,7 @@ use riverrun::server::{
 };
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use support::dialogue::{port_of, port_pair};
 use support::process::testdata;
@@ -53,6 +54,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Time from one frame of the live input to the next.
 const LIVE_INTERVAL: Duration = Duration::from_millis(10);
+
+/// One test at a time: what takes the processor from the other makes it allocate.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A receiver's report and its name.
 const REPORT: [u8; 20] = [
@@ -463,6 +467,7 @@ fn run(worlds: &mut [World], time: Duration, counted: bool) {
 
 #[test]
 fn running_streams_allocate_nothing() {
+    let _alone = ALONE.lock();
     let files = [
         "slices.264",
         "bframes.h265",
@@ -560,6 +565,7 @@ fn relay(world: &mut World, id: RelayedStreamId, sent: &mut u32, time: Duration,
 
 #[test]
 fn relayed_packets_allocate_nothing() {
+    let _alone = ALONE.lock();
     let mut world = World::new("a relayed stream", ServerConfig::default());
     let added = world.env.with(world.server, |server, env| {
         let options = RelayedStreamOptions::new("s").with_fast_start(FastStart::KeyFrameCache);
