@@ -363,10 +363,13 @@ impl RtspServer {
         demand: Demand,
     ) {
         let has_viewers = self.relayed_viewers(id) > 0;
-        let now = env.now();
+        let (now, least) = (env.now(), self.config.describe_timeout);
         let Some(relayed) = self.relayed.table.get_mut(id) else { return };
         if demand == Demand::Described {
             relayed.note_wish(now);
+        }
+        if has_viewers {
+            relayed.keep_viewers(now, least);
         }
         let event = relayed.update_demand(has_viewers, now);
         self.arm_relayed_timer(env, id);

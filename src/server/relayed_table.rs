@@ -114,6 +114,14 @@ impl RelayedStream {
             && self.tracks.iter().zip(tracks).all(|((own, _), other)| own.has_codec_of(other))
     }
 
+    /// Limits how long viewers are kept who come while there is no source: `least` at least, within
+    /// which one may be opened for them.
+    pub(super) fn keep_viewers(&mut self, now: Instant, least: Duration) {
+        if self.source != RelayedSource::Present && self.kept_until.is_none() {
+            self.kept_until = now.checked_add(self.options.kept_for.max(least));
+        }
+    }
+
     /// Notes that a client asks for the description.
     pub(super) fn note_wish(&mut self, now: Instant) {
         self.wish_until = now.checked_add(WISH_TIME);

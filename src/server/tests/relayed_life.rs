@@ -96,6 +96,13 @@ fn viewers_stay_for_a_time_without_a_source_and_are_then_told() {
         }
         assert_eq!(w.census().0, 0, "the session is over");
         assert_eq!(w.server().relayed_stream(camera.id).unwrap().source(), RelayedSource::Absent);
+        // Who comes all the same waits no longer than others.
+        w[c].session = None;
+        let late = w.playing("/cam", 2, tcp);
+        w.run_secs(3.0);
+        assert_eq!((w.census().0, w[late].track(1).byes()), (1, 0));
+        w.run_secs(kept + 5.0);
+        assert_eq!((w.census().0, w[late].track(1).rtp.len()), (0, 0));
         // The stream is as it was for those who come after the source is back.
         assert_eq!(camera.describe(&mut w), SourceChange::SameCodecs);
         w[c].session = None;
