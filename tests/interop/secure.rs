@@ -10,6 +10,10 @@ use crate::tools::{all, have, run, run_now, scratch};
 use std::process::Command;
 use std::time::Duration;
 
+/// Those with which it decrypts what MIKEY announces.
+#[cfg(all(feature = "tls", feature = "srtp"))]
+const SUITES_OF_GSTREAMER: [&str; 2] = ["AES_CM_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80"];
+
 /// A few are enough: what is in the stream does not matter here.
 fn files() -> Vec<Media> {
     let files = ["bframes.h264", "h264_aac.mkv"];
@@ -102,27 +106,31 @@ fn curl_is_answered_in_http() {
 /// A server that has the test certificate, and its port for TLS.
 #[cfg(feature = "tls")]
 fn server_with_tls() -> (Server, u16) {
+    server_with_tls_and(&[])
+}
+
+#[cfg(feature = "tls")]
+fn server_with_tls_and(more: &[&str]) -> (Server, u16) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = free.local_addr().expect("it is bound").port();
     drop(free);
     let tls = testdata("tls");
     let pem = |name: &str| tls.join(name).to_string_lossy().into_owned();
     let (certificate, key) = (pem("server.pem"), pem("server.key"));
-    let options = ["--tls-cert", &certificate, "--tls-key", &key, "--tls-port", &port.to_string()];
-    (Server::start(&testdata("media"), &options), port)
+    let port_text = port.to_string();
+    let options = ["--tls-cert", &certificate, "--tls-key", &key, "--tls-port", &port_text];
+    (Server::start(&testdata("media"), &[&options, more].concat()), port)
 }
 
 #[cfg(feature = "tls")]
 #[test]
 fn players_receive_files_whole_over_tls() {
-    let backend = "from gi.repository import Gio\n\
-        assert Gio.TlsBackend.get_default().supports_tls()";
     if !there() {
         return;
     }
     let (_server, port) = server_with_tls();
     let mut players = vec!["FFmpeg", "FFmpeg through HTTPS"];
-    if gstreamer::there() && have("GIO's TLS", &[gstreamer::PYTHON, "-c", backend]) {
+    if gstreamer_has_tls() {
         players.push("GStreamer");
     }
     let mut jobs = Vec::new();
@@ -136,6 +144,45 @@ fn players_receive_files_whole_over_tls() {
             "FFmpeg through HTTPS" => ffmpeg_receives(&media, &["-rtsp_transport", "https"], &url),
             _ => gstreamer_receives(&media, "tcp", &url),
         }
+    });
+}
+
+#[cfg(feature = "tls")]
+fn gstreamer_has_tls() -> bool {
+    let backend = "from gi.repository import Gio\n\
+        assert Gio.TlsBackend.get_default().supports_tls()";
+    gstreamer::there() && have("GIO's TLS", &[gstreamer::PYTHON, "-c", backend])
+}
+
+#[cfg(all(feature = "tls", feature = "srtp"))]
+pub(crate) fn gstreamer_has_srtp() -> bool {
+    let has = |e| have(&format!("GStreamer's {e}"), &["gst-inspect-1.0", "--exists", e]);
+    gstreamer_has_tls() && has("srtpdec") && has("srtpenc")
+}
+
+/// Keys by MIKEY, in the description and in the answer to SETUP.
+#[cfg(all(feature = "tls", feature = "srtp"))]
+#[test]
+fn gstreamer_receives_files_whole_by_srtp() {
+    if !there() || !gstreamer_has_srtp() {
+        return;
+    }
+    let mut servers = Vec::new();
+    for suite in SUITES_OF_GSTREAMER {
+        let options = ["--srtp", "require", "--srtp-suite", suite];
+        servers.push((suite, server_with_tls_and(&options)));
+    }
+    let mut jobs = Vec::new();
+    for (suite, (_, port)) in &servers {
+        for over in ["udp", "tcp"] {
+            jobs.extend(files().into_iter().map(|media| {
+                (format!("{} over {over} with {suite}", media.file), (media, over, *port))
+            }));
+        }
+    }
+    all(jobs, |(media, over, port)| {
+        let url = format!("rtsps://127.0.0.1:{port}/{}", media.file);
+        gstreamer_receives(&media, over, &url)
     });
 }
 

@@ -1,8 +1,9 @@
 """Serves files with GStreamer's RTSP server on a free port of the loopback interface.
 
-serve.py DIGEST NAME=PIPELINE...
+serve.py DIGEST [--secure CERTIFICATE KEY] NAME=PIPELINE...
 
-DIGEST is "user:password", asked for by Digest authentication, or empty. Each PIPELINE is a
+DIGEST is "user:password", asked for by Digest authentication, or empty. With --secure it serves
+over TLS, and media by SRTP only (RTP/SAVP), whose keys it tells by MIKEY. Each PIPELINE is a
 gst-launch description with payloaders pay0, pay1 and so on. Prints the port, and serves until its
 standard input ends.
 """
@@ -14,7 +15,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 ROLE = "media.factory.role"
 
@@ -25,6 +26,15 @@ def authentication(user, password):
     token = GstRtspServer.RTSPToken()
     token.set_string(ROLE, user)
     auth.add_digest(user, password, token)
+    return auth
+
+
+def tls(certificate, key):
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(certificate, key))
+    token = GstRtspServer.RTSPToken()
+    token.set_string(ROLE, "anybody")
+    auth.set_default_token(token)
     return auth
 
 
@@ -43,10 +53,17 @@ def main(digest, *mounts):
     user, _, password = digest.partition(":")
     if user:
         server.set_auth(authentication(user, password))
+    is_secure = mounts[0] == "--secure"
+    if is_secure:
+        _, certificate, key, *mounts = mounts
+        server.set_auth(tls(certificate, key))
+        user = "anybody"
     for mount in mounts:
         name, pipeline = mount.split("=", 1)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {pipeline} )")
+        if is_secure:
+            factory.set_profiles(GstRtsp.RTSPProfile.SAVP)
         if user:
             factory.set_permissions(permissions(user))
         server.get_mount_points().add_factory(f"/{name}", factory)

@@ -70,8 +70,14 @@ const PIPELINES: [(&str, &str, &[&str]); 4] = [
 
 /// GStreamer's server of these files, and the URL of its root.
 pub(crate) fn gstreamer(digest: &str) -> (Running, String) {
+    let (server, port) = gstreamer_with(&[digest]);
+    (server, format!("rtsp://127.0.0.1:{port}/"))
+}
+
+/// GStreamer's server of all files, with these arguments before them; and its port.
+fn gstreamer_with(arguments: &[&str]) -> (Running, u16) {
     let mut command = Command::new(PYTHON);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/serve.py")).arg(digest);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/serve.py")).args(arguments);
     for (file, demultiplexer, tracks) in PIPELINES {
         let path = testdata("media").join(file);
         let source = format!("filesrc location=\"{}\" ! {demultiplexer} name=d", path.display());
@@ -81,7 +87,7 @@ pub(crate) fn gstreamer(digest: &str) -> (Running, String) {
     }
     let server = Running::start(&mut command);
     let port: u16 = server.find(|line| line.trim().parse().ok());
-    (server, format!("rtsp://127.0.0.1:{port}/"))
+    (server, port)
 }
 
 pub(crate) fn gstreamer_is_there() -> bool {
@@ -126,6 +132,30 @@ fn open_rtsp_records_from_gstreamers_server() {
         let refused = run_light(&mut command, &folder, Duration::from_secs(20));
         assert!(!refused.succeeded && refused.complaints.contains(why), "{}", refused.complaints);
     }
+}
+
+/// Over TLS, media by SRTP with keys that the server chooses.
+#[cfg(all(feature = "tls", feature = "srtp"))]
+#[test]
+fn open_rtsp_records_by_srtp_from_gstreamers_server() {
+    if !gstreamer_is_there() || !crate::secure::gstreamer_has_srtp() {
+        return;
+    }
+    let pem = |name: &str| testdata("tls").join(name).to_string_lossy().into_owned();
+    let (_server, port) = gstreamer_with(&["", "--secure", &pem("server.pem"), &pem("server.key")]);
+    let mut jobs = Vec::new();
+    for (file, ..) in PIPELINES {
+        for over in ["udp", "tcp"] {
+            jobs.push((format!("{file} over {over}"), (file, over)));
+        }
+    }
+    let authority = pem("ca.pem");
+    all(jobs, |(file, over)| {
+        let (_folder, folder) = scratch();
+        let options = [transport(over), "--ca", &authority];
+        record(&options, &format!("rtsps://127.0.0.1:{port}/{file}"), &folder)?;
+        compare_tracks(&of_file(file), &folder)
+    });
 }
 
 /// live555's server knows files by these endings. Of MPEG audio it leaves frames out.
