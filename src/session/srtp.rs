@@ -37,7 +37,7 @@ pub struct SrtpConfig {
     /// Cipher and authentication. Default: `AES_CM_128_HMAC_SHA1_80`, which all clients have.
     pub suite: CryptoSuite,
     /// Length of the master key identifier (MKI) in each packet, at most 16; 0: none. ONVIF demands
-    /// one, and GStreamer up to version 1.24 understands none. Default: 0.
+    /// one, and GStreamer (1.22 was tried) receives nothing then. Default: 0.
     pub mki_len: usize,
     /// Whether media are sent by SRTP only: other transports are refused with 461, and over a
     /// connection that is not secure a description with 403; multicast streams are encrypted. If
