@@ -1,7 +1,7 @@
 //! riverrun: media streaming on one thread, one event loop, no async and no unsafe code.
 //!
-//! An RTSP server with media session management, an RTSP client, RTP and RTCP, payload formats in
-//! both directions, file sources, recordings and live input. It is modelled on live555 and keeps
+//! An RTSP server with media session management, an RTSP client, relays, RTP and RTCP, payload formats
+//! in both directions, file sources, recordings and live input. It is modelled on live555 and keeps
 //! its nouns.
 //!
 //! # A server
@@ -25,6 +25,8 @@
 //!
 //! Every file of `films` is now available as `rtsp://host:8554/<file name>`. Where to look next:
 //! [`RtspServer::add_live_stream`](server::RtspServer::add_live_stream) for a camera,
+//! [`RtspServer::add_relayed_stream`](server::RtspServer::add_relayed_stream) for packets that come from
+//! elsewhere, [`PublishConfig`](server::PublishConfig) for clients that publish,
 //! [`ServerMediaSession`](server::ServerMediaSession) for streams under chosen names,
 //! [`StreamFactory`](server::StreamFactory) for an application's own sources,
 //! [`FormatRegistry`](payload::FormatRegistry) for an application's own codecs,
@@ -57,7 +59,7 @@
 //!   after every failure. It and the rooms of the server, which follow, do not use each other.
 //! * `stream`: a running stream that sends: source, sink, position, destinations, RTCP.
 //! * `session`: media sessions and their subsessions, client sessions and their pool.
-//! * `provide`: what makes media sessions: served folder, file tracks, live streams.
+//! * `provide`: what makes media sessions: served folder, file tracks, live and relayed streams.
 //! * [`server::access`]: who may use a server: users, rights, tokens.
 //! * `server/method`: one file for each RTSP method.
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
@@ -109,6 +111,20 @@
 //! [`Depacketizer`](payload::Depacketizer) make frames of them → `Player::deliver_frames`, which
 //! puts the frames of all tracks and connections on one time line and calls the handler.
 //!
+//! # The way of a packet through a relay
+//!
+//! A packet arrives at a player that is to pass packets on
+//! ([`PlayerOutput::Packets`](client::PlayerOutput)), or from a client that publishes
+//! (`server/incoming.rs` → `server/publishing.rs`) → [`StreamReceiver`](rtp::StreamReceiver), whose
+//! [`RtpSource`](rtp::RtpSource) puts packets in order and makes no frames of them →
+//! [`RtspServer::relay_packet`](server::RtspServer::relay_packet), by the id of the relayed stream →
+//! `StreamState::relay` (`stream/state/relay.rs`), which finds key frames, gives the packet a place on the
+//! stream's own line of sequence numbers and time, and copies its payload into the batch of the turn →
+//! at the end of the turn `Distribution::send_batch`, as for a frame.
+//!
+//! The stream (`server/relayed_streams.rs`) knows nothing of who feeds it: sources come and go, and what it
+//! wants of them (that it is watched, that a key frame is needed) goes up as an event.
+//!
 //! # Where things would be written
 //!
 //! | | |
@@ -116,7 +132,8 @@
 //! | WebSocket | another kind of `net::byte_stream` over a `Carrier` (TCP or TLS), as the HTTP tunnels are: it reports the readiness that it needs, and may buffer bytes in either direction |
 //! | another cipher suite of SRTP | `rtp/srtp`, a `PacketTransform`: `Streams::set_transform` has it protect RTP and RTCP once for all clients that share a stream, `set_destination_transform` for one client; packets that these clients send are unprotected in `StreamState::unprotect`. Keys are agreed on in `server/method/secure.rs` and `client/secure.rs` |
 //! | another way to tell who is there | an [`Authenticator`](server::access::Authenticator) of the application, or a part of `server/access` |
-//! | RECORD, a back channel | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
+//! | a back channel of the server | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
+//! | pushing a stream to another server | `relay`: [`RtspClient`](client::RtspClient) has the requests, a [`RelayTap`](server::RelayTap) the frames of a relayed stream; its connection would be a destination of the stream |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
 //! | a new kind of recording | a [`MediaSink`](media::sinks::MediaSink) or [`Recorder`](media::sinks::Recorder) in `media/sinks` |
