@@ -61,6 +61,7 @@
 //! * `session`: media sessions and their subsessions, client sessions and their pool.
 //! * `provide`: what makes media sessions: served folder, file tracks, live and relayed streams.
 //! * [`server::access`]: who may use a server: users, rights, tokens.
+//! * `server/publish`: what clients publish: publications and the receivers of their tracks.
 //! * `server/method`: one file for each RTSP method.
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
 //!   public types of `stream`, `session` and `provide`.
