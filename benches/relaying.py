@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""What it costs to relay a stream: riverrun's relay and proxy_server, beside a stream of media_server's
+own, and beside live555ProxyServer and mediamtx, if they are there.
+
+    cargo build --release --example media_server --example relay --example proxy_server \\
+        --example rtsp_load
+    benches/relaying.py MEDIA [--clients 50,200] [--transports udp,tcp] [--rounds R]
+        [--live555 PATH] [--mediamtx PATH]
+
+MEDIA is a folder with a file live.264 (BENCHMARKS.md tells how to make it). Each measurement has a
+fresh server on processor 0; its source and the clients are on processor 1. relay and mediamtx are
+published to by FFmpeg, the proxies pull from a media_server. Rounds alternate, and medians are
+printed: nanoseconds of processor time of the server a packet that viewers receive. Needs Linux' /proc.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+EXAMPLES = os.path.join(os.path.dirname(__file__), "..", "target", "release", "examples")
+ENVIRONMENT = {**os.environ, "RUST_LOG": "warn"}
+
+
+def pinned(processor, command):
+    several = (os.cpu_count() or 1) > 1 and shutil.which("taskset")
+    return (["taskset", "-c", str(processor)] if several else []) + command
+
+
+@contextlib.contextmanager
+def running(processor, command, **options):
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT,
+               "stdin": subprocess.DEVNULL, **options}
+    process = subprocess.Popen(pinned(processor, command), **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    sys.exit(f"nothing listens on port {port}")
+
+
+def media_server(options, port):
+    return [f"{options.examples}/media_server", "--bind", "127.0.0.1", "--port", str(port),
+            "--max-per-address", "0", "--reuse-first-source", "--loop", "--shared-ports",
+            options.media]
+
+
+def own(options, stack, port):
+    server = stack.enter_context(running(0, media_server(options, port)))
+    wait_for(port)
+    return server, f"rtsp://127.0.0.1:{port}/live.264"
+
+
+def publish(options, stack, url):
+    stack.enter_context(running(1, [
+        "ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i",
+        f"{options.media}/live.264", "-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", url]))
+    time.sleep(3)
+    return url
+
+
+def relay(options, stack, port):
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    with open(f"{folder}/relay.toml", "w", encoding="utf-8") as file:
+        file.write(f'[[listen]]\naddress = "127.0.0.1:{port}"\n[limits]\nper_address = 0\n')
+    server = stack.enter_context(
+        running(0, [f"{options.examples}/relay", f"{folder}/relay.toml"]))
+    wait_for(port)
+    return server, publish(options, stack, f"rtsp://127.0.0.1:{port}/live")
+
+
+def mediamtx(options, stack, port):
+    environment = {**ENVIRONMENT, "MTX_RTSPADDRESS": f"127.0.0.1:{port}", "MTX_RTMP": "no",
+                   "MTX_HLS": "no", "MTX_WEBRTC": "no", "MTX_SRT": "no",
+                   "MTX_RTPADDRESS": f":{free_port() // 2 * 2}", "MTX_LOGLEVEL": "error"}
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    command = [os.path.abspath(options.mediamtx)]
+    server = stack.enter_context(running(0, command, env=environment, cwd=folder))
+    wait_for(port)
+    return server, publish(options, stack, f"rtsp://127.0.0.1:{port}/live")
+
+
+def source(options, stack):
+    port = free_port()
+    stack.enter_context(running(1, media_server(options, port)))
+    wait_for(port)
+    return f"rtsp://127.0.0.1:{port}/live.264"
+
+
+def proxy(options, stack, port):
+    server = stack.enter_context(running(0, [
+        f"{options.examples}/proxy_server", "--bind", "127.0.0.1", "-p", str(port), "-t",
+        "--max-per-address", "0", "--always", source(options, stack)]))
+    wait_for(port)
+    return server, f"rtsp://127.0.0.1:{port}/proxyStream"
+
+
+def live555(options, stack, port):
+    server = stack.enter_context(running(
+        0, [options.live555, "-t", "-p", str(port), source(options, stack)],
+        stderr=subprocess.PIPE, text=True))
+    for line in server.stderr:
+        found = re.search(r"rtsp://[^:/]+:(\d+)/proxyStream", line)
+        if found:
+            return server, f"rtsp://127.0.0.1:{found.group(1)}/proxyStream"
+    sys.exit("live555ProxyServer tells no URL")
+
+
+def measure(start, clients, transport, options):
+    with contextlib.ExitStack() as stack:
+        server, url = start(options, stack, free_port())
+        load = [f"{options.examples}/rtsp_load", "--clients", str(clients), "--transport",
+                transport, "--seconds", str(options.seconds), "--json", "--pid", str(server.pid),
+                url]
+        result = subprocess.run(pinned(1, load), capture_output=True, text=True, env=ENVIRONMENT)
+        try:
+            figures = json.loads(result.stdout)
+        except ValueError:
+            sys.exit(f"{start.__name__}: {result.stdout}{result.stderr}")
+        if result.returncode != 0:
+            print(f"{start.__name__}: {result.stderr.strip()}", file=sys.stderr)
+        return figures.get("server_ns_per_packet"), figures.get("server_kib"), figures["lost"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("media")
+    parser.add_argument("--clients", default="50,200")
+    parser.add_argument("--transports", default="udp,tcp")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--examples", default=EXAMPLES)
+    parser.add_argument("--live555", default=shutil.which("live555ProxyServer"))
+    parser.add_argument("--mediamtx", default=shutil.which("mediamtx"))
+    options = parser.parse_args()
+
+    servers = {"own stream": own, "relay": relay, "proxy_server": proxy}
+    if options.live555:
+        servers["live555ProxyServer"] = live555
+    if options.mediamtx:
+        servers["mediamtx"] = mediamtx
+    for transport in options.transports.split(","):
+        for clients in options.clients.split(","):
+            results = {name: [] for name in servers}
+            for _ in range(options.rounds):
+                for name, start in servers.items():
+                    nanoseconds, kib, lost = measure(start, clients, transport, options)
+                    print(f"{transport} {clients} {name}: {nanoseconds} ns, {kib} KiB, "
+                          f"{lost} lost", file=sys.stderr)
+                    if nanoseconds:
+                        results[name].append(nanoseconds)
+            medians = {n: statistics.median(v) for n, v in results.items() if v}
+            of_own = medians.get("own stream", float("nan"))
+            print(f"{transport}, {clients} viewers:", ", ".join(
+                f"{name} {value:.0f} ns ({value / of_own:.2f})" for name, value in medians.items()))
+
+
+if __name__ == "__main__":
+    main()
