@@ -74,6 +74,16 @@ fn plays(server: &Server, user: &str, path: &str) -> bool {
     first.is_some_and(|line| line.contains(" bytes"))
 }
 
+/// Waits for what another process or thread does.
+#[track_caller]
+fn awaits(expected: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !expected() {
+        assert!(Instant::now() < end, "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn whom_the_file_names_may_watch() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -99,7 +109,7 @@ fn whom_the_file_names_may_watch() {
     let path = file.to_str().expect("text");
     let options = ["--loop", "--users", path];
     let server = Server::start_watched(&testdata("media"), &options, has_secret);
-    assert!(server.has_logged("1 of 3 users have no hash but pbkdf2-sha256"));
+    awaits(|| server.has_logged("1 of 3 users have no hash but pbkdf2-sha256"));
     let (ann, wrong) = (format!("ann:{PASSWORD}@"), "ann:guess@");
     assert!(plays(&server, &ann, "alaw.wav") && !plays(&server, wrong, "alaw.wav"));
     assert!(plays(&server, "b%20ob:s3cret-other@", "alaw.wav") && !plays(&server, "", "alaw.wav"));
@@ -127,11 +137,7 @@ fn whom_the_file_names_may_watch() {
     let pid = Pid::from_raw(i32::try_from(server.id()).expect("a process id"));
     let hang_up = |expected: &dyn Fn() -> bool| {
         kill(pid, Signal::SIGHUP).expect("it runs");
-        let end = Instant::now() + Duration::from_secs(10);
-        while !expected() {
-            assert!(Instant::now() < end, "it does not take the file over");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        awaits(expected);
     };
     hang_up(&|| server.has_logged("ends: no longer permitted"));
     let _ = watching.kill();
