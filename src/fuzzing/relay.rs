@@ -29,8 +29,8 @@ pub fn proxy(data: &[u8]) {
     let session = ProxyServerMediaSession::open(&mut env, server, "x", url, config, told);
     let session = session.expect("it is fit to use");
     let mut config = PlayerConfig::default();
-    config.transport = TransportPolicy::Tcp;
     config.client.local_address = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4)));
+    config.transport = TransportPolicy::Tcp;
     let viewer = Player::open(&mut env, "rtsp://10.0.0.3/x", config, |_, _| {});
     let viewer = viewer.expect("it is fit to use");
     let mut peer: Option<Peer> = None;

@@ -107,7 +107,7 @@ impl Relay {
     }
 
     /// Whether parameter sets go out before the next key frame.
-    pub(crate) const fn has_sets(&self) -> bool {
+    pub(crate) fn has_sets(&self) -> bool {
         !self.sets.is_empty()
     }
 

@@ -12,7 +12,7 @@ use riverrun::wire::rtsp::Method;
 use std::time::Duration;
 
 /// What each track of a player has measured.
-fn measured(world: &mut World, player: MediumId<Player>) -> Vec<Option<Duration>> {
+fn measured(world: &World, player: MediumId<Player>) -> Vec<Option<Duration>> {
     let player = world.env.medium(player).expect("the player is there");
     player.tracks().map(|track| track.receiver.source().reception().round_trip).collect()
 }
@@ -30,9 +30,9 @@ fn it_is_what_the_network_makes_it_however_long_the_answer_waits() {
             world.serve_track(LiveTrackOptions::new(sound), interval);
             let player = world.play(&format!("rtsp://{SERVER}/live"), over(transport));
             world.wait_for(secs(5.0), |told| matches!(told, Told::Playing(_)));
-            assert_eq!(measured(&mut world, player), [None], "nothing was asked");
+            assert_eq!(measured(&world, player), [None], "nothing was asked");
             world.run_secs(20.0);
-            let [Some(trip)] = measured(&mut world, player)[..] else { panic!("{transport:?}") };
+            let [Some(trip)] = measured(&world, player)[..] else { panic!("{transport:?}") };
             assert!(
                 trip.abs_diff(secs(0.1)) < secs(0.002),
                 "{transport:?}, {interval:?}: {trip:?}"
@@ -42,7 +42,7 @@ fn it_is_what_the_network_makes_it_however_long_the_answer_waits() {
                 (profile.latency_min, profile.latency_max) = (secs(0.15), secs(0.15));
             });
             world.run_secs(20.0);
-            let [Some(trip)] = measured(&mut world, player)[..] else { panic!("{transport:?}") };
+            let [Some(trip)] = measured(&world, player)[..] else { panic!("{transport:?}") };
             assert!(
                 trip.abs_diff(secs(0.3)) < secs(0.002),
                 "{transport:?}, {interval:?}: {trip:?}"
@@ -63,7 +63,7 @@ fn asked(lines: &str, is_of_session: bool) -> [usize; 2] {
     });
     case.waits_for_playing();
     case.world.run_secs(20.0);
-    assert_eq!(measured(&mut case.world, case.player), [None, None], "it does not answer");
+    assert_eq!(measured(&case.world, case.player), [None, None], "it does not answer");
     let camera = case.camera();
     [7003, 7005].map(|port| {
         let of_port = camera.datagrams.iter().filter(|(at, ..)| *at == port);

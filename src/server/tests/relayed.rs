@@ -66,7 +66,7 @@ pub(super) struct Camera {
 impl Camera {
     pub(super) fn new(w: &mut World, options: RelayedStreamOptions, sound: bool) -> Self {
         let id = w.serve(|server, env| server.add_relayed_stream(env, options)).unwrap();
-        let mut camera = Self {
+        let camera = Self {
             id,
             tracks: if sound { vec![h264(), pcmu()] } else { vec![h264()] },
             picture: 0,
@@ -80,12 +80,12 @@ impl Camera {
         camera
     }
 
-    pub(super) fn describe(&mut self, w: &mut World) -> SourceChange {
+    pub(super) fn describe(&self, w: &mut World) -> SourceChange {
         let (id, tracks) = (self.id, self.tracks.clone());
         w.serve(|server, env| server.relayed_source_described(env, id, tracks)).unwrap()
     }
 
-    pub(super) fn vanish(&mut self, w: &mut World) {
+    pub(super) fn vanish(&self, w: &mut World) {
         let id = self.id;
         w.serve(|server, env| server.relayed_source_lost(env, id));
     }

@@ -216,8 +216,8 @@ fn a_stem_is_a_part_of_a_name() {
 #[test]
 fn a_recording_keeps_its_last_segments() {
     let w = World::new();
-    let mut config = Mp4Config::default();
-    config.segment_duration = Some(Duration::from_secs(1));
+    let segment_duration = Some(Duration::from_secs(1));
+    let config = Mp4Config { segment_duration, ..Mp4Config::default() };
     let mut recorder = Mp4Recorder::new(w.segments(keeping(None, Some(1))), config).unwrap();
     recorder.add_track(&h264_parameters()).unwrap();
     for n in 0..100 {
