@@ -171,6 +171,10 @@ impl Relay {
         }
         let changes = self.follow(env, config);
         log::info!("{}: read again, {changes}", file.display());
+        let ended = env.with(self.server, |server, env| server.end_unpermitted_sessions(env))?;
+        if ended > 0 {
+            log::info!("sessions of who may watch or publish no more that end: {ended}");
+        }
         for section in changes.at_next_start {
             log::warn!("[{section}] has changed, which takes effect at the next start");
         }

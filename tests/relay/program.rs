@@ -276,3 +276,15 @@ fn users_of_the_configuration_are_let_in() {
     stranger.read_exact(&mut answer).expect("a response");
     assert_eq!(&answer, b"RTSP/1.0 401");
 }
+
+#[test]
+fn who_may_publish_no_more_is_ended() {
+    let place = Place::new("[stream.hall]\n");
+    let relay = place.start();
+    let _publisher = Publisher::start(&relay, "hall", 0);
+    relay.await_log("source up", 1);
+    place.write("[stream.hall]\npublished_by = []\n");
+    relay.signal(Signal::SIGHUP);
+    relay.await_log("source lost: no longer permitted", 1);
+    assert!(Publisher::refused(&relay, "hall").is_some());
+}
