@@ -77,7 +77,16 @@ pub(crate) fn receive(
     } else {
         command.arg("video=rtpmp2tdepay");
     }
-    let played = run(&mut command, folder, Duration::from_secs(40));
+    let patience = Duration::from_secs(40);
+    let mut played = run(&mut command, folder, patience);
+    if played.crashed {
+        // It does that at times, with SRTP above all.
+        println!(
+            "{url} over {over}: GStreamer crashed, and plays it once more{}",
+            played.complaints
+        );
+        played = run(&mut command, folder, patience);
+    }
     if !played.succeeded {
         return Err(format!("GStreamer: {}", played.complaints));
     }

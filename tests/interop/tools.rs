@@ -1,5 +1,6 @@
 //! Running players: whether they are there, a few at a time, none for ever.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -63,6 +64,8 @@ pub(crate) fn have_optional(what: &str, probe: &[&str]) -> bool {
 /// What a player left behind.
 pub(crate) struct Played {
     pub(crate) succeeded: bool,
+    /// A signal has ended it that nobody had sent.
+    pub(crate) crashed: bool,
     pub(crate) stdout: String,
     /// The end of what it wrote to standard error.
     pub(crate) complaints: String,
@@ -110,10 +113,14 @@ pub(crate) fn run_now(command: &mut Command, folder: &Path, patience: Duration) 
     let complaints = text(&err);
     let lines: Vec<&str> = complaints.lines().collect();
     let mut complaints = lines[lines.len().saturating_sub(12)..].join("\n");
-    if status.is_none() {
-        complaints.push_str("\n(killed: it did not end by itself)");
+    match status {
+        None => complaints.push_str("\n(killed: it did not end by itself)"),
+        Some(status) if !status.success() => complaints.push_str(&format!("\n({status})")),
+        Some(_) => {}
     }
-    Played { succeeded: status.is_some_and(|s| s.success()), stdout: text(&out), complaints }
+    let succeeded = status.is_some_and(|s| s.success());
+    let crashed = status.is_some_and(|s| s.signal().is_some());
+    Played { succeeded, crashed, stdout: text(&out), complaints }
 }
 
 static PLAYERS: Turns = Turns::new(AT_ONCE);
