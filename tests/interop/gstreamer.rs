@@ -81,7 +81,7 @@ pub(crate) fn receive(
     let mut played = run(&mut command, folder, patience);
     if played.crashed {
         // It does that at times, with SRTP above all.
-        println!(
+        eprintln!(
             "{url} over {over}: GStreamer crashed, and plays it once more{}",
             played.complaints
         );
