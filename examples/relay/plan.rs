@@ -74,7 +74,7 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Who may publish is looked at with each publisher, and changes nothing that runs.
+/// The rights to publish are not compared: the rules of the server have them.
 fn differs(a: &Stream, b: &Stream) -> Option<Differs> {
     let Stream { pull, publishing: _, record } = a;
     if *pull != b.pull {

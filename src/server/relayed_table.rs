@@ -42,7 +42,7 @@ pub struct RelayedStream {
     pub(super) is_wanted: bool,
     pub(super) packets: u64,
     pub(super) timer: Timer,
-    /// Who listens beside the viewers.
+    /// The listener beside the viewers, if the application has set one.
     pub(super) tap: Tap,
     /// Events that whoever feeds it has not polled yet.
     wanted_changed: bool,

@@ -31,7 +31,7 @@ pub enum UdpPorts {
 /// Names a pair of sockets in its server.
 pub(crate) type SocketsId = Id<UdpSockets>;
 
-/// Who uses a pair of sockets.
+/// The users of a pair of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketsOwner {
     /// All streams and publishers.

@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     pub(crate) limits: Limits,
     pub(crate) publishers: Publishers,
-    /// Who may publish under names that are not among the streams.
+    /// The rights to publish under names that are not among the streams.
     pub(crate) unlisted: Publishing,
     /// By their names.
     pub(crate) streams: BTreeMap<String, Stream>,
@@ -143,7 +143,7 @@ impl Default for Publishers {
 }
 
 impl Publishers {
-    /// Who may publish is a matter of rights.
+    /// The server lets anybody publish: the rules of the users decide.
     fn publish_config(&self) -> PublishConfig {
         let mut config = PublishConfig::default();
         config.policy = PublishPolicy::Anybody;

@@ -18,7 +18,7 @@ pub(crate) struct Stream {
     pub(crate) record: Option<Record>,
 }
 
-/// Who may publish.
+/// The publishers of a stream, and the addresses from which they may come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Publishing {
     /// `anyone`, `users`, or names of users.
