@@ -119,6 +119,8 @@ fn check_name(
         }
         let session = other.session;
         cx.end_session(session, RemovalReason::TakenOver);
+        // What was published may be again. A declared stream has its source until the end is told.
+        return Ok(());
     }
     if cx.publications.stream_of(name).is_some() {
         return Ok(());

@@ -107,6 +107,23 @@ fn a_second_publisher_takes_over_where_that_is_configured() {
 }
 
 #[test]
+fn a_stream_that_was_declared_is_taken_over_too() {
+    let mut w = open_world(|publish| publish.second = SecondPublisher::TakeOver);
+    let cam = RelayedStreamOptions::new("cam").with_publishers();
+    w.serve(|server, env| server.add_relayed_stream(env, cam)).unwrap();
+    let first = w.publisher("/cam", true);
+    w.publish(first, 0..1);
+    let viewer = w.viewer("/cam", true);
+    w.publish(first, 10..15);
+    let second = w.publisher("/cam", true);
+    w.publish(second, 10..20);
+    let pictures = more_pictures(&mut w, viewer);
+    assert_eq!(pictures, (10..15).chain(10..20).collect::<Vec<_>>());
+    w.request(first, "RECORD", "/cam", &[]).expect(454);
+    w.check();
+}
+
+#[test]
 fn a_publisher_over_udp_without_its_connection_gives_way() {
     let mut w = open_world(|_| {});
     let first = w.publisher("/cam", false);
