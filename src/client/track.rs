@@ -198,6 +198,11 @@ impl Track {
         self.number
     }
 
+    /// Whether it has this number, as in the key of an event.
+    pub(crate) fn is_numbered(&self, number: u32) -> bool {
+        u32::try_from(self.number) == Ok(number)
+    }
+
     pub(crate) const fn receiver(&self) -> &StreamReceiver {
         &self.receiver
     }
@@ -315,13 +320,19 @@ impl Track {
             // An ICMP message that a report has led to.
             Err(e) => return log::debug!("track {}: {e}", self.number),
         };
-        let now = env.now();
+        let (now, is_rtp) = (env.now(), kind == PacketKind::Rtp);
+        // What was put together on its way has one sender.
+        let mut admitted = None;
         for (packet, from) in inbox.iter() {
-            let is_silent = self.heard_at.is_none_or(|at| now >= at + PORT_SILENCE);
-            let is_rtp = kind == PacketKind::Rtp;
-            if senders.as_mut().is_some_and(|s| !s.admits(from, is_rtp, is_silent)) {
-                self.counters.foreign += 1;
-            } else if packet.len() > MAX_DATAGRAM {
+            if admitted != Some(from) {
+                let is_silent = self.heard_at.is_none_or(|at| now >= at + PORT_SILENCE);
+                if senders.as_mut().is_some_and(|s| !s.admits(from, is_rtp, is_silent)) {
+                    self.counters.foreign += 1;
+                    continue;
+                }
+                admitted = Some(from);
+            }
+            if packet.len() > MAX_DATAGRAM {
                 self.counters.oversized += 1;
             } else {
                 self.take(env, packet, agreed, Some(from), taker);
@@ -427,25 +438,13 @@ impl Track {
     /// Sends the RTCP that is due, and arms the timer. To be called after anything that happened to
     /// the track.
     pub(crate) fn update(&mut self, env: &mut UsageEnvironment, client: &mut RtspClient) {
-        let (now, ntp) = (env.now(), ntp_now(env));
+        let now = env.now();
         let can_send = match &self.way {
             Way::Udp { rtcp_to, .. } => rtcp_to.is_some(),
             Way::Tcp { .. } => true,
         };
-        if can_send {
-            if self.receiver.has_collision() {
-                let ssrc = env.random_u32().max(1);
-                self.report.clear();
-                self.receiver.change_ssrc(ssrc, ntp, &mut self.report);
-                self.send_report(env, Some(client));
-            }
-            loop {
-                self.report.clear();
-                if !self.receiver.poll_rtcp(now, ntp, &mut self.report) {
-                    break;
-                }
-                self.send_report(env, Some(client));
-            }
+        if can_send && self.receiver.has_rtcp(now) {
+            self.send_rtcp(env, client, now);
         }
         let at = if can_send {
             self.receiver.poll_timeout()
@@ -453,8 +452,27 @@ impl Track {
             self.receiver.source().poll_timeout()
         };
         match at {
+            // It is armed: had it expired, that would be over.
+            Some(at) if self.timer.armed_at() == Some(at) && at > now => {}
             Some(at) => env.arm_timer(&mut self.timer, self.owner, key(KEY_TRACK, self.number), at),
             None => env.disarm_timer(&mut self.timer),
+        }
+    }
+
+    fn send_rtcp(&mut self, env: &mut UsageEnvironment, client: &mut RtspClient, now: Instant) {
+        let ntp = ntp_now(env);
+        if self.receiver.has_collision() {
+            let ssrc = env.random_u32().max(1);
+            self.report.clear();
+            self.receiver.change_ssrc(ssrc, ntp, &mut self.report);
+            self.send_report(env, Some(&mut *client));
+        }
+        loop {
+            self.report.clear();
+            if !self.receiver.poll_rtcp(now, ntp, &mut self.report) {
+                break;
+            }
+            self.send_report(env, Some(&mut *client));
         }
     }
 

@@ -1,12 +1,12 @@
 //! [`Extensions`]: values that higher layers keep in an environment, one of each type.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 
 /// Values that the environment keeps for layers that it does not know. There are few of them, and
 /// none is looked up for each packet.
 #[derive(Default)]
-pub(super) struct Extensions(Vec<Box<dyn Any>>);
+pub(super) struct Extensions(Vec<(TypeId, Box<dyn Any>)>);
 
 impl fmt::Debug for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,12 +17,13 @@ impl fmt::Debug for Extensions {
 impl Extensions {
     /// Returns the value of a type, which the first call creates.
     pub(super) fn entry<T: Any + Default>(&mut self) -> &mut T {
-        let known = self.0.iter().position(|value| value.is::<T>());
+        let of = TypeId::of::<T>();
+        let known = self.0.iter().position(|(known, _)| *known == of);
         let index = known.unwrap_or_else(|| {
-            self.0.push(Box::<T>::default());
+            self.0.push((of, Box::<T>::default()));
             self.0.len() - 1
         });
-        self.0[index].downcast_mut().expect("found by its type")
+        self.0[index].1.downcast_mut().expect("found by its type")
     }
 }
 

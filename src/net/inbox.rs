@@ -6,6 +6,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use super::receive_offload::Headers;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::io::IoSliceMut;
@@ -24,7 +26,7 @@ pub(super) struct Received {
 /// Reusable memory for received datagrams. Nothing is allocated before the first datagram, and
 /// nothing after it, unless a later socket needs more memory.
 pub struct Inbox {
-    slot_len: usize,
+    pub(super) slot_len: usize,
     pub(super) bytes: Vec<u8>,
     pub(super) received: Vec<Received>,
     /// The system had no more datagrams.
@@ -33,6 +35,9 @@ pub struct Inbox {
     /// for the next.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     headers: [Option<MultiHeaders<SockaddrStorage>>; 2],
+    /// The same for sockets with receive offload.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) coalesced: [Headers; 2],
 }
 
 impl fmt::Debug for Inbox {
@@ -66,6 +71,8 @@ impl Inbox {
             drained: false,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             headers: [None, None],
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            coalesced: Default::default(),
         }
     }
 
@@ -94,16 +101,13 @@ impl Inbox {
         self.drained
     }
 
-    pub(super) const fn slot_len(&self) -> usize {
-        self.slot_len
-    }
-
     /// Empties the inbox and provides so many bytes of memory, and places for so many datagrams.
     pub(super) fn make_room(&mut self, bytes: usize, datagrams: usize) {
         self.received.clear();
         self.received.reserve_exact(datagrams);
         if self.bytes.len() < bytes {
-            self.bytes.resize(bytes, 0);
+            // Pages that nothing is received into take no memory.
+            self.bytes = vec![0; bytes];
         }
     }
 

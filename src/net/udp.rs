@@ -128,7 +128,9 @@ impl UdpSocket {
         self.flush(env);
         let result = match &self.endpoint.io {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Io::System(io) if self.receive_offload.is_on() => self.receive_offload.fill(inbox, io),
+            Io::System(io) if self.receive_offload.is_on() => {
+                self.receive_offload.fill(inbox, io, self.local.is_ipv6())
+            }
             Io::System(io) => uninterrupted(|| inbox.fill_from(io, self.local.is_ipv6())),
             #[cfg(any(test, feature = "simulation"))]
             Io::Simulated(socket) => {

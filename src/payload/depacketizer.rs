@@ -97,6 +97,11 @@ impl DepacketizedFrames {
         self.lossy = true;
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Removes and returns the oldest frame.
     pub fn pop(&mut self) -> Option<DepacketizedFrame> {
         self.frames.pop_front()

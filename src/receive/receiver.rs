@@ -214,10 +214,11 @@ impl RtpReceiver {
 
     /// Sends the RTCP packets that are due.
     fn send_rtcp(&mut self, env: &mut UsageEnvironment) {
-        if self.rtcp_destination.is_none() {
+        let now = env.now();
+        if self.rtcp_destination.is_none() || !self.stream.has_rtcp(now) {
             return;
         }
-        let (now, ntp) = (env.now(), ntp_now(env));
+        let ntp = ntp_now(env);
         if self.stream.has_collision() {
             let ssrc = env.random_u32().max(1);
             self.report.clear();
@@ -252,6 +253,8 @@ impl RtpReceiver {
             None => self.stream.source().poll_timeout(),
         };
         match at {
+            // It is armed: had it expired, that would be over.
+            Some(at) if self.timer.armed_at() == Some(at) && at > env.now() => {}
             Some(at) => env.arm_timer(&mut self.timer, me, EventKey::default(), at),
             None => env.disarm_timer(&mut self.timer),
         }

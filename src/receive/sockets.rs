@@ -15,7 +15,7 @@ const TRIES: u16 = 1000;
 /// The inbox that all receivers of a loop share: each uses it only while it processes what has
 /// arrived.
 #[derive(Debug, Default)]
-struct SharedInbox(Inbox);
+struct SharedInbox(Option<Box<Inbox>>);
 
 /// Where packets are received.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +98,9 @@ impl Sockets {
         env: &mut UsageEnvironment,
         kind: PacketKind,
         max_packet: usize,
-    ) -> io::Result<Inbox> {
-        let SharedInbox(mut inbox) = std::mem::take(env.extension());
+    ) -> io::Result<Box<Inbox>> {
+        let SharedInbox(inbox) = env.extension();
+        let mut inbox = inbox.take().unwrap_or_default();
         inbox.set_slot_len(max_packet.saturating_add(1));
         match self.of(kind).recv_batch(env, &mut inbox) {
             Ok(_) => Ok(inbox),
@@ -111,8 +112,8 @@ impl Sockets {
     }
 
     /// Returns the memory of [`receive`](Self::receive).
-    pub(crate) fn give_back(env: &mut UsageEnvironment, inbox: Inbox) {
-        *env.extension() = SharedInbox(inbox);
+    pub(crate) fn give_back(env: &mut UsageEnvironment, inbox: Box<Inbox>) {
+        *env.extension() = SharedInbox(Some(inbox));
     }
 
     /// Receives RTCP on another port of the same address, after all.

@@ -67,6 +67,13 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// Reads the next `N` bytes.
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], ParseError> {
+        let &taken = self.remaining().first_chunk().ok_or(ParseError::Incomplete { what })?;
+        self.position += N;
+        Ok(taken)
+    }
+
     /// Returns a reader over the next `n` bytes.
     pub fn sub(&mut self, n: usize, what: &'static str) -> Result<Self, ParseError> {
         self.take(n, what).map(Self::new)

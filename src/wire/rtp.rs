@@ -35,15 +35,15 @@ impl<'a> RtpPacket<'a> {
     /// The packet is shorter than its fields say, has another version than 2, or has more padding
     /// than payload.
     pub fn parse(packet: &'a [u8]) -> Result<Self, ParseError> {
-        let mut r = Reader::new(packet);
-        let first = r.u8("RTP header")?;
-        if first >> 6 != 2 {
+        if packet.first().is_some_and(|first| first >> 6 != 2) {
             return Err(ParseError::Invalid { what: "RTP version", at: 0 });
         }
-        let second = r.u8("RTP header")?;
-        let sequence_number = r.u16("RTP header")?;
-        let timestamp = r.u32("RTP header")?;
-        let ssrc = r.u32("RTP header")?;
+        let mut r = Reader::new(packet);
+        let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] =
+            r.array::<HEADER_LEN>("RTP header")?;
+        let sequence_number = u16::from_be_bytes([s0, s1]);
+        let timestamp = u32::from_be_bytes([t0, t1, t2, t3]);
+        let ssrc = u32::from_be_bytes([c0, c1, c2, c3]);
         let csrcs = r.take(usize::from(first & 0x0F) * 4, "RTP CSRCs")?;
         let extension = if first & 0x10 != 0 {
             let profile = r.u16("RTP header extension")?;

@@ -36,7 +36,7 @@ use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Method, Request, Skipped};
 use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
-use phase::{KeepAlive, Phase};
+use phase::{KeepAlive, Phase, Watch};
 use play::PausedAt;
 use session::ServerSessions;
 use std::fmt;
@@ -333,7 +333,7 @@ impl Player {
 
     /// Takes what the client and the tracks have, and does what is due.
     fn follow_up(&mut self, env: &mut UsageEnvironment) {
-        self.deliver_frames(env);
+        self.deliver_frames(env, None);
         self.handle_news(env);
         self.handle_deadlines(env);
         self.update_tracks(env);
@@ -342,16 +342,39 @@ impl Player {
         self.arm(env);
     }
 
+    /// Does the same where packets of one track have come and nothing else has happened, and returns
+    /// whether that was so. They put deadlines off: the timer, which stays as it is, finds out when it
+    /// expires. Only the end of a presentation comes nearer with them.
+    fn follow_up_packets(&mut self, env: &mut UsageEnvironment, track: u32) -> bool {
+        let is_early = |at: Instant| at > env.now();
+        let goes_on = matches!(self.phase, Phase::Playing(Watch { end: None, .. }))
+            && self.timer.armed_at().is_some_and(is_early);
+        if !goes_on || self.client.as_ref().is_none_or(RtspClient::has_events) {
+            return false;
+        }
+        self.deliver_frames(env, Some(track));
+        let Self { tracks, client: Some(client), .. } = self else { return false };
+        if let Some(track) = find(tracks, track) {
+            track.update(env, client);
+        }
+        // A report over a connection that has failed.
+        !client.has_events()
+    }
+
     fn handle_news(&mut self, env: &mut UsageEnvironment) {
         while let Some(event) = self.client.as_mut().and_then(RtspClient::poll_event) {
             self.handle_client_event(env, event);
         }
     }
 
-    fn deliver_frames(&mut self, env: &mut UsageEnvironment) {
+    /// Delivers what the tracks have, or one of them.
+    fn deliver_frames(&mut self, env: &mut UsageEnvironment, only: Option<u32>) {
         let (now, mut has_passed) = (env.now(), false);
         let Self { tracks, session_clock, time_line, handler, failures, over_tcp, .. } = self;
         for (index, track) in tracks.iter_mut().enumerate() {
+            if only.is_some_and(|only| !track.is_numbered(only)) {
+                continue;
+            }
             while let Some(mut frame) = track.poll_frame() {
                 *failures = 0;
                 *over_tcp = Some(track.transport() == MediaTransport::Tcp);
@@ -406,6 +429,9 @@ impl Medium for Player {
                 if let Some(track) = find(tracks, id.index) {
                     track.receive(env, PacketKind::Rtp, &mut pass_on);
                 }
+                if self.follow_up_packets(env, id.index) {
+                    return;
+                }
             }
             Event::Readiness { key: EventKey { kind: KEY_RTCP, id }, .. } => {
                 if let Some(track) = find(tracks, id.index) {
@@ -438,5 +464,5 @@ impl Medium for Player {
 }
 
 fn find(tracks: &mut [Track], number: u32) -> Option<&mut Track> {
-    tracks.iter_mut().find(|track| u32::try_from(track.number()) == Ok(number))
+    tracks.iter_mut().find(|track| track.is_numbered(number))
 }

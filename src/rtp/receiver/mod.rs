@@ -341,6 +341,16 @@ impl StreamReceiver {
             && (self.ask_for_packets(now, ntp, out) || self.ask_for_key_frame(now, ntp, out))
     }
 
+    /// Returns whether [`poll_rtcp`](Self::poll_rtcp) may have something to send at `now`, or the SSRC
+    /// is to be changed.
+    pub(crate) fn has_rtcp(&self, now: Instant) -> bool {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        self.collision
+            || self.rtcp.has_report()
+            || is_due(self.key_frames.due_at())
+            || is_due(self.packets.due_at(&self.source))
+    }
+
     /// Whether feedback may be sent at once: with two participants, no other one can be disturbed
     /// (RFC 4585 section 3.4 b: T_dither_max is 0).
     fn may_ask_at_once(&self) -> bool {

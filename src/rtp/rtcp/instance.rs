@@ -160,6 +160,11 @@ impl RtcpInstance {
         (!self.ended).then(|| self.timer.due_at())
     }
 
+    /// Whether a report is to be sent.
+    pub(crate) const fn has_report(&self) -> bool {
+        self.due && !self.ended
+    }
+
     /// Processes the passage of time. `others` is the number of other members known to the caller
     /// (destinations; 1 for a receiver).
     pub fn handle_timeout(&mut self, now: Instant, others: usize) {

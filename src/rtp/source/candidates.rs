@@ -36,6 +36,9 @@ impl Candidates {
 
     /// Forgets all.
     pub(super) fn clear(&mut self) {
-        (self.latest, self.other) = (None, None);
+        // With each packet of the SSRC in use: there are none, nearly always.
+        if self.latest.is_some() {
+            (self.latest, self.other) = (None, None);
+        }
     }
 }

@@ -120,6 +120,12 @@ impl PacketGaps {
         self.count += 1;
     }
 
+    /// Adds one between packets that have come at the same time.
+    pub(super) const fn add_zero(&mut self) {
+        self.shortest = Duration::ZERO;
+        self.count += 1;
+    }
+
     /// Returns the average; `None` if there is none.
     pub fn average(&self) -> Option<Duration> {
         let nanos = self.total.as_nanos().checked_div(u128::from(self.count))?;

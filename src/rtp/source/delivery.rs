@@ -54,7 +54,9 @@ impl RtpSource {
             log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
             self.counters.malformed_payloads += 1;
         }
-        self.take_frames(Some(packet.timestamp), arrived);
+        if !self.depacketized.is_empty() {
+            self.take_frames(Some(packet.timestamp), arrived);
+        }
     }
 
     /// The next packet in order, as it is passed on.

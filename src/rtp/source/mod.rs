@@ -413,6 +413,9 @@ impl RtpSource {
     }
 
     fn release(&mut self, now: Instant, take: &mut impl FnMut(&ReceivedPacket<'_>)) {
+        if self.reorder.is_empty() {
+            return;
+        }
         while let Some(released) = self.reorder.release(now) {
             self.deliver_released(&released, take);
         }

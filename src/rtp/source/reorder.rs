@@ -81,6 +81,11 @@ impl ReorderBuffer {
         Place::Kept
     }
 
+    /// Whether no packet is kept, as nearly always.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Releases the next packet in order, or the one behind a gap that has lasted long enough.
     pub(super) fn release(&mut self, now: Instant) -> Option<Released> {
         let (&first, _) = self.kept.first_key_value()?;

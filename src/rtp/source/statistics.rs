@@ -162,13 +162,16 @@ impl Statistics {
 
     /// Processes the arrival of a packet with a timestamp (A.8).
     pub(super) fn handle_arrival(&mut self, now: Instant, timestamp: u32) {
-        // Many packets come at a time.
-        if let Some((at, _)) = self.arrival {
-            self.gaps.add(now.saturating_duration_since(at));
-        }
         let arrival = match self.arrival {
-            Some((at, arrival)) if at == now => arrival,
-            _ => {
+            // Many packets come at a time.
+            Some((at, arrival)) if at == now => {
+                self.gaps.add_zero();
+                arrival
+            }
+            before => {
+                if let Some((at, _)) = before {
+                    self.gaps.add(now.saturating_duration_since(at));
+                }
                 let origin = *self.origin.get_or_insert(now);
                 ticks(now.saturating_duration_since(origin), self.clock_rate) as u32
             }
