@@ -146,6 +146,8 @@ pub struct UsageEnvironment {
     pub(super) graveyard: Arc<Graveyard>,
     pub(super) in_turn: bool,
     pub(super) timer_slack: Duration,
+    /// When the wait is to end to the microsecond, whatever the slack.
+    pub(super) wake_by: Option<Instant>,
     extensions: Extensions,
 }
 
@@ -223,6 +225,7 @@ impl UsageEnvironment {
             graveyard: Arc::default(),
             in_turn: false,
             timer_slack: DEFAULT_TIMER_SLACK,
+            wake_by: None,
             extensions: Extensions::default(),
         }
     }

@@ -60,6 +60,11 @@ impl UsageEnvironment {
         self.timer_slack
     }
 
+    /// Ends the next wait at `at` to the microsecond, for a timer that is too short for the slack.
+    pub(crate) fn wake_by(&mut self, at: Instant) {
+        self.wake_by = Some(self.wake_by.map_or(at, |earlier| earlier.min(at)));
+    }
+
     /// Returns the number of delayed tasks and armed timers.
     pub fn delayed_tasks(&self) -> usize {
         self.tasks.len()

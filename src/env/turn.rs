@@ -110,13 +110,15 @@ impl UsageEnvironment {
                 let sleep = if busy {
                     Some(Sleep::exactly(Duration::ZERO))
                 } else {
-                    let slack = self.timer_slack;
+                    let (slack, now) = (self.timer_slack, Instant::now());
                     let timer = next_timer.map(|at| {
-                        let least = at.saturating_duration_since(Instant::now());
+                        let least = at.saturating_duration_since(now);
                         // A timer that is late already waits no longer.
                         let slack = if least.is_zero() { Duration::ZERO } else { slack };
                         Sleep { least, most: least.saturating_add(slack) }
                     });
+                    let exact = self.wake_by.map(|at| at.saturating_duration_since(now));
+                    let max_wait = max_wait.into_iter().chain(exact).min();
                     match (timer, max_wait) {
                         (Some(timer), Some(wait)) => Some(timer.at_most(wait)),
                         (timer, wait) => timer.or_else(|| wait.map(Sleep::exactly)),
@@ -124,6 +126,7 @@ impl UsageEnvironment {
                 };
                 system.wait(sleep)?;
                 self.clock.read();
+                self.wake_by = self.wake_by.filter(|at| *at > self.clock.now());
                 let timer_due = next_timer.is_some_and(|at| at <= self.clock.now());
                 if !busy && (timer_due || system.any_event()) {
                     self.statistics.wakeups += 1;

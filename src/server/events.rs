@@ -46,7 +46,7 @@ impl Medium for RtspServer {
                 KEY_ACCEPT => self.resume_accepting(env),
                 KEY_RELAYED => self.expire_relayed(env, Id::from_raw(key.id)),
                 // What was passed on is sent at the end of every event.
-                KEY_RELAYED_PACKETS => {}
+                KEY_RELAYED_PACKETS => env.disarm_timer(&mut self.relayed.timer),
                 KEY_PUBLICATION => self.run_publication(env, Id::from_raw(key.id)),
                 KEY_PUBLISHED_STREAMS => self.end_published_streams(env),
                 // What is over is worked off at the end of every event.

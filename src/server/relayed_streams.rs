@@ -6,11 +6,15 @@ use crate::ids::{KEY_RELAYED, KEY_RELAYED_PACKETS, MediaSessionId, RelayedStream
 use crate::provide::{RelayedStreamOptions, RelayedTrack, relayed_session, relayed_subsession};
 use crate::rtp::ReceivedPacket;
 use crate::server::method::outcome::Until;
-use crate::server::relayed_table::{RelayedSource, RelayedStream};
+use crate::server::relayed_table::{RelayedSource, RelayedStream, Unsent};
 use crate::server::relayed_tap::{RelayTap, Tap};
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::session::RelayedEvent;
 use crate::session::relayed::Demand;
+use std::time::Duration;
+
+/// Time for which the first packets of a video frame wait for the last one.
+const FRAME_PATIENCE: Duration = Duration::from_micros(200);
 
 /// What the description of a source means for viewers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,8 +231,10 @@ impl RtspServer {
 
     /// Passes on the next packet of a track, in the order in which the source has sent them. It goes
     /// out with the next call of [`send_relayed_packets`](Self::send_relayed_packets), or in the next
-    /// turn of the loop. Packets of a source that has not been
-    /// [described](Self::relayed_source_described), or is lost, are dropped.
+    /// turn of the loop. The first packets of a video frame wait for its last one, the one with the
+    /// marker, for up to 200 µs: a frame that goes out whole costs a fraction of its packets one by
+    /// one. Packets of a source that has not been [described](Self::relayed_source_described), or is
+    /// lost, are dropped.
     ///
     /// The payload is copied once, whatever the number of viewers. Nothing is copied if there is
     /// none.
@@ -243,33 +249,56 @@ impl RtspServer {
         if relayed.source != RelayedSource::Present {
             return;
         }
-        let Some(&(_, input)) = relayed.tracks.get(track) else { return };
+        let Some((described, input)) = relayed.tracks.get(track) else { return };
+        let (is_video, input) = (described.format().media == "video", *input);
         relayed.packets += 1;
         relayed.tap.packet(track, packet);
-        let has_viewers = self.streams.relay(env, &mut self.connections, input, packet);
-        let is_noted = || self.relayed.unsent.iter().rev().any(|noted| *noted == input);
-        if !has_viewers || is_noted() {
+        if !self.streams.relay(env, &mut self.connections, input, packet) {
             return;
         }
-        self.relayed.unsent.push(input);
-        if let (1, Some(me)) = (self.relayed.unsent.len(), self.me) {
-            let (now, key) = (env.now(), plain_key(KEY_RELAYED_PACKETS));
-            env.arm_timer(&mut self.relayed.timer, me, key, now);
+        let ends_frame = packet.marker || !is_video;
+        let due = if ends_frame { env.now() } else { env.now() + FRAME_PATIENCE };
+        let unsent = &mut self.relayed.unsent;
+        match unsent.iter_mut().rev().find(|unsent| unsent.input == input) {
+            Some(unsent) => unsent.due = unsent.due.min(due),
+            None => unsent.push(Unsent { input, due }),
+        }
+        self.arm_relayed_packets(env);
+    }
+
+    /// Arms the timer for the packets that are due first.
+    fn arm_relayed_packets(&mut self, env: &mut UsageEnvironment) {
+        let first = self.relayed.unsent.iter().map(|unsent| unsent.due).min();
+        match (first, self.me) {
+            (Some(due), Some(me)) if self.relayed.timer.armed_at() != Some(due) => {
+                env.arm_timer(&mut self.relayed.timer, me, plain_key(KEY_RELAYED_PACKETS), due);
+                if due > env.now() {
+                    env.wake_by(due);
+                }
+            }
+            (Some(_), _) => {}
+            (None, _) => env.disarm_timer(&mut self.relayed.timer),
         }
     }
 
     /// Sends the packets of all relayed streams that have been [passed](Self::relay_packet) since the
-    /// last call, those of each track together. Call it when all packets of a turn have been passed.
+    /// last call, those of each track together, but for beginnings of video frames, which wait for
+    /// the rest. Call it when all packets of a turn have been passed.
     pub fn send_relayed_packets(&mut self, env: &mut UsageEnvironment) {
-        if self.relayed.unsent.is_empty() {
+        let now = env.now();
+        if !self.relayed.unsent.iter().any(|unsent| unsent.due <= now) {
             return;
         }
-        env.disarm_timer(&mut self.relayed.timer);
         let mut unsent = std::mem::take(&mut self.relayed.unsent);
-        for input in unsent.drain(..) {
-            self.streams.send_relayed(env, &mut self.connections, input);
-        }
+        unsent.retain(|unsent| {
+            let is_due = unsent.due <= now;
+            if is_due {
+                self.streams.send_relayed(env, &mut self.connections, unsent.input);
+            }
+            !is_due
+        });
         self.relayed.unsent = unsent;
+        self.arm_relayed_packets(env);
         self.follow_up(env);
     }
 
@@ -320,7 +349,8 @@ impl RtspServer {
     ) -> bool {
         let Some(mut relayed) = self.relayed.table.remove(id) else { return false };
         env.disarm_timer(&mut relayed.timer);
-        self.relayed.unsent.retain(|input| !relayed.tracks.iter().any(|(_, own)| own == input));
+        let is_own = |input| relayed.tracks.iter().any(|(_, own)| *own == input);
+        self.relayed.unsent.retain(|unsent| !is_own(unsent.input));
         self.delete_server_media_session(env, relayed.media_session);
         true
     }

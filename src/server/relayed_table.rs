@@ -174,13 +174,20 @@ impl RelayedStream {
     }
 }
 
+/// A track with packets that have not been sent yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsent {
+    pub(super) input: InputId,
+    pub(super) due: Instant,
+}
+
 /// The relayed streams of a server.
 #[derive(Debug, Default)]
 pub(crate) struct RelayedStreams {
     pub(super) table: Arena<RelayedStream, OfRelayedStream>,
     /// Tracks with packets that have not been sent yet.
-    pub(super) unsent: Vec<InputId>,
-    /// Expires when nobody has had these packets sent.
+    pub(super) unsent: Vec<Unsent>,
+    /// Expires when the first of them are due.
     pub(super) timer: Timer,
 }
 

@@ -99,15 +99,20 @@ impl Camera {
         assert_eq!(self.describe(w), SourceChange::SameCodecs);
     }
 
-    /// Sends the payloads of a track, all now.
+    /// Sends the payloads of a frame of a track, all now.
     pub(super) fn send(&mut self, w: &mut World, track: usize, payloads: &[Vec<u8>]) {
+        self.send_part(w, track, payloads, true);
+    }
+
+    /// Sends payloads of a frame, or of its end, all now.
+    fn send_part(&mut self, w: &mut World, track: usize, payloads: &[Vec<u8>], ends: bool) {
         let (id, timestamp) = (self.id, self.timestamps[track]);
         let now = w.now();
         let wall = w.env.wall_clock().as_secs_f64() + self.clock;
         let captured = self.delays.map(|delays| NtpTime::from_unix(secs(wall - delays[track])));
         for (n, payload) in payloads.iter().enumerate() {
             let mut packet = ReceivedPacket::new(payload, timestamp, now);
-            packet.marker = n + 1 == payloads.len();
+            packet.marker = ends && n + 1 == payloads.len();
             packet.lost_before = std::mem::take(&mut self.lost);
             packet.capture_time = captured;
             w.serve(|server, env| server.relay_packet(env, id, track, &packet));
@@ -150,6 +155,38 @@ fn options() -> RelayedStreamOptions {
 
 fn frames(w: &World, c: C) -> Vec<u32> {
     w[c].track(1).frames()
+}
+
+#[test]
+fn the_first_packets_of_a_picture_wait_a_moment_for_its_last() {
+    for tcp in [false, true] {
+        let mut w = World::new();
+        let mut camera = Camera::new(&mut w, options(), true);
+        let c = w.playing("/cam", 2, tcp);
+        let micros = Duration::from_micros;
+        w.tick = micros(20);
+        let [begin, end] = [&payloads(0)[..3], &payloads(0)[3..]];
+        for delay in [100, 100, 1000] {
+            let before = w[c].track(1).rtp.len();
+            let began = w.now();
+            camera.send_part(&mut w, 0, begin, false);
+            camera.send_sound(&mut w);
+            w.run(micros(delay));
+            camera.send_part(&mut w, 0, end, true);
+            camera.timestamps[0] = camera.timestamps[0].wrapping_add(3600);
+            w.run(PICTURE);
+            let times: Vec<_> =
+                w[c].track(1).rtp[before..].iter().map(|rtp| rtp.at - began).collect();
+            assert_eq!(times.len(), 5, "all come");
+            if delay < 200 {
+                assert!(times.iter().all(|at| *at == times[4]), "together: {times:?}");
+            } else {
+                assert!(times[2] + micros(500) < times[3], "not for ever: {times:?}");
+            }
+            let sound = w[c].track(2).rtp.last().expect("some came").at - began;
+            assert!(sound + micros(50) < times[0], "sound waits for nothing: {sound:?}");
+        }
+    }
 }
 
 #[test]
