@@ -70,7 +70,8 @@ impl RtspServer {
         if self.is_lost_with(session, id) {
             self.end_session(env, session, RemovalReason::ConnectionLost);
         } else if let Some(publication) = self.publications.of_session(session) {
-            self.publications.note_connection_lost(publication, id);
+            let config = &self.config.publish;
+            self.publications.note_connection_lost(env, publication, id, config);
         }
     }
 

@@ -93,11 +93,20 @@ impl Publication {
         self.connection.is_none()
     }
 
+    /// Notes that the connection has ended that announced it. A publisher that pauses is silent from
+    /// now on; before, the connection told that it was there.
+    pub(crate) fn note_connection_lost(&mut self, now: Instant) {
+        self.connection = None;
+        if self.phase == Phase::Paused {
+            self.heard_at = now;
+        }
+    }
+
     /// When the publication is over unless its publisher is heard before.
     pub(crate) fn silent_at(&self, timeout: Duration) -> Option<Instant> {
         match self.phase {
-            Phase::Paused => None,
-            Phase::Announced | Phase::Recording => self.heard_at.checked_add(timeout),
+            Phase::Paused if self.connection.is_some() => None,
+            _ => self.heard_at.checked_add(timeout),
         }
     }
 

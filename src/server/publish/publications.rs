@@ -162,10 +162,17 @@ impl Publications {
     }
 
     /// Notes that a connection has ended, without which the publication goes on.
-    pub(crate) fn note_connection_lost(&mut self, id: PublicationId, connection: ConnectionId) {
+    pub(crate) fn note_connection_lost(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: PublicationId,
+        connection: ConnectionId,
+        config: &PublishConfig,
+    ) {
         let publication = self.table.get_mut(id).filter(|p| p.connection == Some(connection));
         if let Some(publication) = publication {
-            publication.connection = None;
+            publication.note_connection_lost(env.now());
+            self.arm(env, id, config);
         }
     }
 

@@ -140,6 +140,22 @@ fn a_publisher_over_udp_without_its_connection_gives_way() {
 }
 
 #[test]
+fn a_publisher_that_pauses_and_leaves_ends_by_time() {
+    let mut w = open_world(|_| {});
+    let first = w.publisher("/cam", false);
+    w.publish(first, 0..2);
+    w.request(first, "PAUSE", "/cam", &[]).expect(200);
+    w.run_secs(30.0);
+    assert_eq!(w.census().0, 1, "a pause takes as long as it takes");
+    w.leave(first);
+    w.run_secs(9.0);
+    assert_eq!(w.census().0, 1, "it may come back with another connection");
+    w.run_secs(2.0);
+    assert_eq!(w.census().0, 0);
+    w.expect_nothing_left();
+}
+
+#[test]
 fn a_publisher_whose_host_is_gone_ends_by_time() {
     let mut w = open_world(|_| {});
     let first = w.publisher("/cam", true);
