@@ -3,14 +3,18 @@
 own, and beside live555ProxyServer and mediamtx, if they are there.
 
     cargo build --release --example media_server --example relay --example proxy_server \\
-        --example rtsp_load
+        --example rtsp_load --example receive_limit
     benches/relaying.py MEDIA [--clients 50,200] [--transports udp,tcp] [--rounds R]
         [--live555 PATH] [--mediamtx PATH]
+    benches/relaying.py MEDIA --cameras 100
 
 MEDIA is a folder with a file live.264 (BENCHMARKS.md tells how to make it). Each measurement has a
 fresh server on processor 0; its source and the clients are on processor 1. relay and mediamtx are
 published to by FFmpeg, the proxies pull from a media_server. Rounds alternate, and medians are
-printed: nanoseconds of processor time of the server a packet that viewers receive. Needs Linux' /proc.
+printed: nanoseconds of processor time of the server a packet that viewers receive. With --cameras,
+proxy_server pulls so many streams over UDP and has one viewer for each; beside it is what the kernel
+takes: for receiving, the time of receive_limit, which does nothing with what it receives, and for
+sending, the system time of the media_server that is the cameras. Needs Linux' /proc.
 """
 
 import argparse
@@ -144,6 +148,63 @@ def measure(start, clients, transport, options):
         return figures.get("server_ns_per_packet"), figures.get("server_kib"), figures["lost"]
 
 
+def system_seconds(pid):
+    """Processor time that a process has had in the kernel."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[12]) / os.sysconf("SC_CLK_TCK")
+
+
+def load(options, count, pid, urls):
+    return pinned(1, [f"{options.examples}/rtsp_load", "--clients", str(count), "--seconds",
+                      str(options.seconds), "--warm-up", "4", "--json", "--pid", str(pid), *urls])
+
+
+def start_cameras(options, stack):
+    """A media_server that has a stream of its own for each who pulls."""
+    port = free_port()
+    command = [part for part in media_server(options, port) if part != "--reuse-first-source"]
+    command += ["--max-sessions", "1000", "--max-connections", "1000"]
+    cameras = stack.enter_context(running(1, command))
+    wait_for(port)
+    return cameras, f"rtsp://127.0.0.1:{port}/live.264"
+
+
+def measure_cameras(options, count):
+    """Nanoseconds a packet: of proxy_server, of receiving alone, and of sending in the kernel."""
+    with contextlib.ExitStack() as stack:
+        cameras, url = start_cameras(options, stack)
+        port = free_port()
+        named = [part for number in range(count) for part in ("--name", f"cam{number}", url)]
+        proxy = stack.enter_context(running(0, [
+            f"{options.examples}/proxy_server", "--bind", "127.0.0.1", "-p", str(port), "--udp",
+            "--max-per-address", "0", "--max-sessions", "1000", "--max-connections", "1000",
+            "--always", *named]))
+        wait_for(port)
+        time.sleep(3)
+        urls = [f"rtsp://127.0.0.1:{port}/cam{number}" for number in range(count)]
+        viewers = subprocess.Popen(load(options, count, proxy.pid, urls), text=True,
+                                   stdout=subprocess.PIPE, env=ENVIRONMENT)
+        stack.callback(viewers.wait)
+        stack.callback(viewers.kill)
+        time.sleep(5)
+        before, began = system_seconds(cameras.pid), time.monotonic()
+        time.sleep(options.seconds)
+        sending, passed = system_seconds(cameras.pid) - before, time.monotonic() - began
+        figures = json.loads(viewers.communicate()[0])
+        rate = figures["packets"] / figures["seconds"]
+        print(f"proxy_server with {count} cameras: {rate:.0f} packets a second, "
+              f"{figures['lost']} lost, {figures.get('server_kib')} KiB", file=sys.stderr)
+    # With cameras that send to nobody else.
+    with contextlib.ExitStack() as stack:
+        _, url = start_cameras(options, stack)
+        limit = pinned(0, [f"{options.examples}/receive_limit", "--clients", str(count),
+                           "--seconds", str(options.seconds), "--json", url])
+        received = json.loads(subprocess.run(limit, capture_output=True, text=True, check=True,
+                                             env=ENVIRONMENT).stdout)
+        return (figures["server_ns_per_packet"], received["load_ns_per_packet"],
+                sending / passed / rate * 1e9)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("media")
@@ -154,8 +215,16 @@ def main():
     parser.add_argument("--examples", default=EXAMPLES)
     parser.add_argument("--live555", default=shutil.which("live555ProxyServer"))
     parser.add_argument("--mediamtx", default=shutil.which("mediamtx"))
+    parser.add_argument("--cameras", type=int, help="measure so many pulled streams, nothing else")
     options = parser.parse_args()
 
+    if options.cameras:
+        rounds = [measure_cameras(options, options.cameras) for _ in range(options.rounds)]
+        proxy_ns, receiving, sending = (statistics.median(values) for values in zip(*rounds))
+        print(f"{options.cameras} cameras with a viewer each: proxy_server {proxy_ns:.0f} ns, "
+              f"receiving alone {receiving:.0f} ns, sending in the kernel {sending:.0f} ns "
+              f"({proxy_ns / (receiving + sending):.2f} of their sum)")
+        return
     servers = {"own stream": own, "relay": relay, "proxy_server": proxy}
     if options.live555:
         servers["live555ProxyServer"] = live555
