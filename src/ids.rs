@@ -29,6 +29,9 @@ pub enum OfInput {}
 /// Marker type for ids of relayed streams.
 #[derive(Debug)]
 pub enum OfRelayedStream {}
+/// Marker type for ids of back channels.
+#[derive(Debug)]
+pub enum OfBackChannel {}
 /// Marker type for ids of publications.
 #[derive(Debug)]
 pub(crate) enum OfPublication {}
@@ -47,6 +50,8 @@ pub type MediaSessionId = Id<OfMediaSession>;
 pub type InputId = Id<OfInput>;
 /// The id of a relayed stream in its server.
 pub type RelayedStreamId = Id<OfRelayedStream>;
+/// The id of a back channel in its server.
+pub type BackChannelId = Id<OfBackChannel>;
 /// The id of a publication in its server.
 pub(crate) type PublicationId = Id<OfPublication>;
 
@@ -57,6 +62,8 @@ pub(crate) enum PacketOwner {
     Destination(StreamId, DestinationId),
     /// A track of a publication: its client sends media.
     Published(PublicationId, usize),
+    /// A back channel: its client talks.
+    Spoken(BackChannelId),
 }
 
 /// Kinds of the server's events ([`EventKey::kind`](crate::env::EventKey)).
@@ -76,3 +83,4 @@ pub(crate) const KEY_RELAYED: u32 = 13;
 pub(crate) const KEY_RELAYED_PACKETS: u32 = 14;
 pub(crate) const KEY_PUBLICATION: u32 = 15;
 pub(crate) const KEY_PUBLISHED_STREAMS: u32 = 16;
+pub(crate) const KEY_TALKER: u32 = 17;

@@ -7,12 +7,9 @@ use crate::env::UsageEnvironment;
 use crate::receive::Sockets;
 use crate::rtp::transform::PacketTransform;
 use crate::wire::rtp::PacketKind;
+pub(crate) use crate::wire::rtsp::accept::BACK_CHANNEL as BACK_CHANNEL_TAG;
 use std::io;
 use std::net::SocketAddr;
-
-/// The tag that names the feature in `Require` (ONVIF Streaming Specification, "RTSP Require
-/// tag").
-pub(crate) const BACK_CHANNEL_TAG: &str = "www.onvif.org/ver20/backchannel";
 
 /// A track to which the client sends.
 #[derive(Debug)]

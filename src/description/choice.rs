@@ -15,6 +15,8 @@ use super::{MediaKind, MediaSession, MediaSubsession};
 pub struct TrackChoice {
     conditions: Vec<Condition>,
     back_channel: bool,
+    /// The codec of the back channel, if not any.
+    spoken: Option<String>,
     most: Option<usize>,
 }
 
@@ -28,7 +30,7 @@ enum Condition {
 impl TrackChoice {
     /// Chooses all subsessions but back channels.
     pub const fn all() -> Self {
-        Self { conditions: Vec::new(), back_channel: false, most: None }
+        Self { conditions: Vec::new(), back_channel: false, spoken: None, most: None }
     }
 
     /// Chooses the subsessions of a kind of media, besides those of other conditions.
@@ -63,6 +65,19 @@ impl TrackChoice {
         self
     }
 
+    /// Chooses ONVIF back channels and nothing else: for a client that only talks.
+    pub fn back_channel_alone() -> Self {
+        // Numbers begin with 1.
+        Self::all().number(0).back_channel()
+    }
+
+    /// Chooses only those of the back channels that have a codec, by its encoding name in SDP. A
+    /// server that takes several codecs describes each as a back channel of its own.
+    pub fn back_channel_codec(mut self, encoding_name: impl Into<String>) -> Self {
+        self.spoken = Some(encoding_name.into());
+        self
+    }
+
     /// Returns whether back channels are chosen.
     pub const fn wants_back_channel(&self) -> bool {
         self.back_channel
@@ -71,7 +86,9 @@ impl TrackChoice {
     /// Returns whether a subsession is chosen, if [`at_most`](Self::at_most) admits as many.
     pub fn chooses(&self, subsession: &MediaSubsession) -> bool {
         if subsession.is_back_channel {
-            return self.back_channel;
+            let name = &subsession.format.encoding_name;
+            let is_spoken = self.spoken.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(name));
+            return self.back_channel && is_spoken;
         }
         self.conditions.is_empty()
             || self.conditions.iter().any(|condition| match condition {

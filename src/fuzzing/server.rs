@@ -5,11 +5,14 @@ use crate::codec::{CodecParameters, PcmEncoding};
 use crate::env::{LinkProfile, MediumId, UsageEnvironment};
 use crate::error::Error;
 use crate::frame::{Frame, FrameFlags};
+use crate::ids::BackChannelId;
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
 use crate::net::{TcpStream, UdpSocket};
+use crate::rtp::ReceivedFrame;
 use crate::server::{
-    IncomingPacket, OnDemandServerMediaSubsession, PublishPolicy, RtspServer, SecondPublisher,
-    ServerConfig, ServerHooks, ServerMediaSession, StreamFactory, StreamRequest,
+    BackChannelOptions, BackChannelSink, IncomingPacket, OnDemandServerMediaSubsession,
+    PublishPolicy, RtspServer, SecondPublisher, ServerConfig, ServerHooks, ServerMediaSession,
+    StreamFactory, StreamRequest,
 };
 use crate::wire::Reader;
 use crate::wire::rtcp::Compound;
@@ -43,10 +46,16 @@ struct Noise {
     frames: Option<u32>,
 }
 
+impl Noise {
+    const fn parameters_of_all() -> CodecParameters {
+        let encoding = PcmEncoding::Pcmu;
+        CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 }
+    }
+}
+
 impl StreamFactory for Noise {
     fn parameters(&self) -> Option<CodecParameters> {
-        let encoding = PcmEncoding::Pcmu;
-        Some(CodecParameters::Pcm { encoding, sampling_rate: 8000, channels: 1 })
+        Some(Self::parameters_of_all())
     }
 
     fn create_new_stream_source(
@@ -128,6 +137,20 @@ struct Client {
     stalled: bool,
 }
 
+/// Where one client at a time may talk to.
+fn back_channel(server: &mut RtspServer) -> Option<BackChannelId> {
+    let options = BackChannelOptions::for_codecs(&[Noise::parameters_of_all()]);
+    server.add_back_channel(options.ok()?, Hearer).ok()
+}
+
+struct Hearer;
+
+impl BackChannelSink for Hearer {
+    fn frame(&mut self, frame: ReceivedFrame) {
+        assert!(frame.data.len() <= usize::from(u16::MAX), "a packet is a frame");
+    }
+}
+
 struct World {
     env: UsageEnvironment,
     server: MediumId<RtspServer>,
@@ -169,8 +192,12 @@ impl World {
         let server = RtspServer::new(&mut env, config, &[SERVER]).ok()?;
         env.with(server, |server, env| {
             server.set_hooks(Listener { now: env.now() });
+            let channel = back_channel(server);
             for name in NAMES {
-                let added = server.add_server_media_session(env, media(name));
+                let session = channel
+                    .iter()
+                    .fold(media(name), |session, channel| session.with_back_channel(*channel));
+                let added = server.add_server_media_session(env, session);
                 assert!(added.is_ok());
             }
         })
@@ -344,7 +371,8 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
     let i = usize::from(with) % CLIENTS;
     let pick = |from: [&'static str; 4], by: u8| from[usize::from(by) % 4];
     let path = pick(NAMES, with >> 2);
-    let track = format!("{path}/track{}", 1 + (with >> 4 & 1));
+    let track = if what & 64 == 0 { 1 + (with >> 4 & 1) } else { 3 };
+    let track = format!("{path}/track{track}");
     let aggregate = if with & 32 == 0 { path } else { &track };
     let mut bytes = |most: u8| {
         let len = usize::from(r.u8("length").unwrap_or(0) % most).min(r.remaining().len());
@@ -371,7 +399,9 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
         7 => world.request(i, "TEARDOWN", aggregate, ""),
         8 => {
             let methods = ["OPTIONS", "DESCRIBE", "GET_PARAMETER", "FROB"];
-            world.request(i, pick(methods, with >> 6), aggregate, "");
+            let tag = "Require: www.onvif.org/ver20/backchannel\r\n";
+            let headers = if what & 64 == 0 { "" } else { tag };
+            world.request(i, pick(methods, with >> 6), aggregate, headers);
         }
         9 => world.send(i, bytes(64)),
         10 => {

@@ -1,7 +1,7 @@
 //! Makes the parts of a live stream: its media session, and the sender of each track.
 
 use crate::codec::CodecParameters;
-use crate::ids::InputId;
+use crate::ids::{BackChannelId, InputId};
 use crate::media::Wake;
 use crate::media::live::{LiveSender, live_stream, share_clock};
 use crate::media::queue::QueueLimits;
@@ -28,6 +28,7 @@ pub struct LiveStreamOptions {
     fast_start: Option<FastStart>,
     is_shared: bool,
     has_one_clock: bool,
+    back_channel: Option<BackChannelId>,
 }
 
 impl LiveStreamOptions {
@@ -42,6 +43,7 @@ impl LiveStreamOptions {
             fast_start: None,
             is_shared: true,
             has_one_clock: true,
+            back_channel: None,
         }
     }
 
@@ -76,6 +78,13 @@ impl LiveStreamOptions {
     /// Otherwise each sender sets the clock of its own track.
     pub const fn with_one_clock(mut self, one_clock: bool) -> Self {
         self.has_one_clock = one_clock;
+        self
+    }
+
+    /// Lets viewers talk to a [back channel](crate::server::RtspServer::add_back_channel) of the
+    /// server.
+    pub const fn with_back_channel(mut self, channel: BackChannelId) -> Self {
+        self.back_channel = Some(channel);
         self
     }
 }
@@ -157,6 +166,7 @@ pub(crate) fn live_session(
         FastStart::WaitForKeyFrame
     });
     let mut session = ServerMediaSession::new(name, info, description);
+    session.back_channel = options.back_channel;
     let mut senders = Vec::with_capacity(tracks.len());
     for (LiveTrackOptions { parameters, bandwidth_kbps, formats }, (input, wake)) in tracks {
         let (sender, stream) = live_stream(parameters, *limits, wake);

@@ -1,6 +1,6 @@
 //! Makes the media session of a relayed stream.
 
-use crate::ids::{InputId, RelayedStreamId};
+use crate::ids::{BackChannelId, InputId, RelayedStreamId};
 use crate::media::Wake;
 use crate::payload::FormatRegistry;
 use crate::provide::relayed_track::{RelayedFactory, RelayedTrack};
@@ -28,6 +28,7 @@ pub struct RelayedStreamOptions {
     formats: FormatRegistry,
     pub(crate) wake: Option<Wake>,
     pub(crate) takes_publishers: bool,
+    back_channel: Option<BackChannelId>,
 }
 
 impl fmt::Debug for RelayedStreamOptions {
@@ -56,6 +57,7 @@ impl RelayedStreamOptions {
             formats: FormatRegistry::new(),
             wake: None,
             takes_publishers: false,
+            back_channel: None,
         }
     }
 
@@ -112,6 +114,13 @@ impl RelayedStreamOptions {
         self.takes_publishers = true;
         self
     }
+
+    /// Lets viewers talk to a [back channel](crate::server::RtspServer::add_back_channel) of the
+    /// server.
+    pub const fn with_back_channel(mut self, channel: BackChannelId) -> Self {
+        self.back_channel = Some(channel);
+        self
+    }
 }
 
 impl From<&str> for RelayedStreamOptions {
@@ -136,6 +145,7 @@ pub(crate) fn relayed_session(
 ) -> ServerMediaSession {
     let RelayedStreamOptions { name, info, description, .. } = options;
     let mut session = ServerMediaSession::new(name, info, description).with_origin_id(origin_id);
+    session.back_channel = options.back_channel;
     session.relayed = Some(RelayedMedia {
         id,
         has_source: !tracks.is_empty(),

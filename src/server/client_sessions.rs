@@ -167,8 +167,8 @@ impl RtspServer {
 
     /// Ends the client sessions that the [`Authenticator`](super::access::Authenticator) no longer
     /// permits, and returns their number: those of users who have left the table of a
-    /// [`UserAccess`](super::access::UserAccess) or have lost their right to play or publish what they
-    /// do. To be called after [`UserAccess::set_users`](super::access::UserAccess::set_users), where running
+    /// [`UserAccess`](super::access::UserAccess) or have lost their right to play, publish or talk
+    /// as they do. To be called after [`UserAccess::set_users`](super::access::UserAccess::set_users), where running
     /// streams are not to go on. A large number of sessions ends over the next turns of the loop.
     pub fn end_unpermitted_sessions(&mut self, env: &mut UsageEnvironment) -> usize {
         let Some(authenticator) = &self.authenticator else { return 0 };
@@ -180,8 +180,11 @@ impl RtspServer {
             };
             let publication = self.publications.of_session(id);
             let published = publication.and_then(|id| self.publications.get(id));
-            let is_permitted = session.media().all(|(stream, _)| may(Action::Play, stream))
-                && published.is_none_or(|published| may(Action::Publish, &published.name));
+            let is_permitted = session.media().all(|(stream, media)| {
+                (media.tracks().next().is_none() || may(Action::Play, stream))
+                    && (media.talk.is_none() || may(Action::Talk, stream))
+            }) && published
+                .is_none_or(|published| may(Action::Publish, &published.name));
             if !is_permitted {
                 self.endings.add_session(id, RemovalReason::NotPermitted);
                 ended += 1;

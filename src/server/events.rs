@@ -5,7 +5,7 @@ use crate::env::{Event, Interest, Medium, MediumHandle, UsageEnvironment};
 use crate::ids::{
     KEY_ACCEPT, KEY_CATCH_UP, KEY_CONNECTION, KEY_ENDINGS, KEY_INPUT, KEY_LISTENER, KEY_POOL,
     KEY_PUBLICATION, KEY_PUBLISHED_STREAMS, KEY_RELAYED, KEY_RELAYED_PACKETS, KEY_RTCP_SOCKET,
-    KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_WORK,
+    KEY_RTP_SOCKET, KEY_STREAM, KEY_STREAM_RTCP, KEY_TALKER, KEY_WORK,
 };
 use crate::server::method::outcome::Until;
 use crate::server::rtsp_server::{RtspServer, plain_key};
@@ -20,6 +20,7 @@ impl Medium for RtspServer {
         self.me = Some(me);
         self.streams.set_owner(me);
         self.publications.set_owner(me);
+        self.back_channels.set_owner(me);
         self.waiting.trigger = Some(env.create_medium_trigger(me, plain_key(KEY_WORK)));
         self.pool_watch = Some(self.pool.create_watch(env, me, plain_key(KEY_POOL)));
         self.watch_listeners(env, Interest::READABLE);
@@ -48,6 +49,7 @@ impl Medium for RtspServer {
                 // What was passed on is sent at the end of every event.
                 KEY_RELAYED_PACKETS => env.disarm_timer(&mut self.relayed.timer),
                 KEY_PUBLICATION => self.run_publication(env, Id::from_raw(key.id)),
+                KEY_TALKER => self.run_talker(env, Id::from_raw(key.id)),
                 KEY_PUBLISHED_STREAMS => self.end_published_streams(env),
                 // What is over is worked off at the end of every event.
                 KEY_ENDINGS => {}

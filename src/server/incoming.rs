@@ -25,9 +25,11 @@ impl RtspServer {
             // A client that was not asked to multiplex may do it all the same.
             let kind = PacketKind::of(data, rtcp.then_some(PacketKind::Rtcp));
             match self.streams.owner_of_datagram((sockets, rtcp), from) {
-                Some(PacketOwner::Published(..)) if Streams::is_cut_off(data) => {
+                Some(PacketOwner::Published(..) | PacketOwner::Spoken(_))
+                    if Streams::is_cut_off(data) =>
+                {
                     let level = self.warned.level_for(from.ip(), Breach::LongPackets);
-                    log::log!(level, "{from}: publishes packets of {} bytes or more", data.len());
+                    log::log!(level, "{from}: sends packets of {} bytes or more", data.len());
                 }
                 Some(owner) => self.receive_packet(env, owner, from, (kind, data)),
                 None => self.streams.handle_datagram_of_group(env, sockets, from, (kind, data)),
@@ -68,6 +70,7 @@ impl RtspServer {
             PacketOwner::Published(publication, track) => {
                 self.receive_published(env, (publication, track), (kind, data));
             }
+            PacketOwner::Spoken(channel) => self.receive_talk(env, channel, (kind, data)),
         }
     }
 }

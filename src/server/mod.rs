@@ -36,6 +36,8 @@ mod resuming;
 mod rtsp_server;
 mod statistics;
 pub(crate) mod streams;
+pub(crate) mod talk;
+mod talking;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -44,7 +46,8 @@ mod tunnels;
 pub(crate) mod waiting;
 
 pub use crate::ids::{
-    ClientSessionId, ConnectionId, InputId, MediaSessionId, RelayedStreamId, StreamId,
+    BackChannelId, ClientSessionId, ConnectionId, InputId, MediaSessionId, RelayedStreamId,
+    StreamId,
 };
 pub use crate::provide::served_folder;
 pub use crate::provide::{
@@ -73,3 +76,5 @@ pub use relayed_tap::RelayTap;
 pub use rtsp_server::RtspServer;
 pub use statistics::ServerStatistics;
 pub use streams::TrackStatistics;
+pub use talk::options::BackChannelOptions;
+pub use talk::sink::BackChannelSink;

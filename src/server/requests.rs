@@ -19,7 +19,7 @@ use crate::server::method::setup::setup;
 use crate::server::method::teardown::teardown;
 use crate::server::rtsp_server::RtspServer;
 use crate::server::waiting::Progress;
-use crate::wire::rtsp::accept::unsupported;
+use crate::wire::rtsp::accept::{BACK_CHANNEL, unsupported};
 use crate::wire::rtsp::{HeadError, Method, Request, StatusCode};
 use crate::wire::text::is_number;
 use crate::wire::url::Redacted;
@@ -200,6 +200,7 @@ impl RtspServer {
             media_sessions: &mut self.media_sessions,
             pool: &mut self.pool,
             publications: &mut self.publications,
+            back_channels: &mut self.back_channels,
             hooks: &mut *self.hooks,
             authenticator: self.authenticator.as_deref_mut(),
             later: DecideLater { wake: self.waiting.trigger.as_ref() },
@@ -306,7 +307,9 @@ fn serve(cx: &mut Context<'_>, request: &AdmittedRequest<'_>, answer: &mut Answe
         return Err(StatusCode::BAD_REQUEST.into());
     }
     let required = headers.values("Require").chain(headers.values("Proxy-Require"));
-    let unknown: Vec<_> = required.flat_map(|value| unsupported(value, &[])).collect();
+    // Where no stream has a back channel, the server does not know what that is.
+    let known: &[&str] = if cx.back_channels.is_empty() { &[] } else { &[BACK_CHANNEL] };
+    let unknown: Vec<_> = required.flat_map(|value| unsupported(value, known)).collect();
     if !unknown.is_empty() {
         let refused = Refused::new(StatusCode::OPTION_NOT_SUPPORTED);
         return Err(Refusal::from(refused.field("Unsupported", unknown.join(", "))).into());

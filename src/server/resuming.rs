@@ -28,7 +28,7 @@ impl RtspServer {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let since = *progress.since.get_or_insert_with(|| env.now());
         let patience = match awaited {
-            Awaited::Description => self.config.describe_timeout,
+            Awaited::Description | Awaited::BackChannel => self.config.describe_timeout,
             Awaited::Delay { delay, .. } => delay,
             Awaited::Decision(..) | Awaited::Session { .. } | Awaited::Room => {
                 self.config.lookup_timeout

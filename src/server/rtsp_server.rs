@@ -19,6 +19,7 @@ use crate::server::method::lookup::Lookups;
 use crate::server::publish::Publications;
 use crate::server::relayed_table::RelayedStreams;
 use crate::server::statistics::ServerStatistics;
+use crate::server::talk::BackChannels;
 use crate::server::tunnels::Tunnels;
 use crate::server::waiting::Waiting;
 use crate::session::client_media::SessionMedia;
@@ -90,6 +91,7 @@ pub struct RtspServer {
     /// Timer for the next expiry of a client session.
     pub(crate) pool_watch: Option<PoolWatch>,
     pub(crate) publications: Publications,
+    pub(crate) back_channels: BackChannels,
     pub(crate) lookups: Lookups,
     pub(crate) hooks: Box<dyn ServerHooks>,
     pub(crate) authenticator: Option<Box<dyn Authenticator>>,
@@ -164,6 +166,7 @@ impl RtspServer {
             relayed: RelayedStreams::default(),
             pool_watch: None,
             publications: Publications::default(),
+            back_channels: BackChannels::default(),
             hooks: Box::new(NoHooks),
             authenticator: None,
             waiting: Waiting::default(),
@@ -274,7 +277,7 @@ impl RtspServer {
         self.follow_ends(env, ended);
     }
 
-    /// Releases what ended sessions published, and notifies the application.
+    /// Releases what ended sessions published and talked to, and notifies the application.
     fn follow_ends(
         &mut self,
         env: &mut UsageEnvironment,
@@ -282,6 +285,8 @@ impl RtspServer {
     ) {
         let mut told = Vec::new();
         for ended in ended {
+            let tables = (&mut self.streams, &mut self.connections);
+            self.back_channels.release_session(env, tables, ended.info.session);
             let tables = (&mut self.streams, &mut self.connections);
             let published = self.publications.release(env, tables, ended.info.session);
             told.push((ended, published));

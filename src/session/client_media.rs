@@ -1,6 +1,8 @@
 //! [`SessionMedia`]: the tracks of one media session that a client session has set up.
 
-use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
+use crate::ids::{
+    BackChannelId, ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId,
+};
 use crate::session::names::{split_query, split_url};
 use crate::session::pool::Session;
 use std::fmt;
@@ -11,8 +13,18 @@ use std::net::IpAddr;
 pub struct SessionMedia {
     pub(crate) media_session: MediaSessionId,
     pub(crate) tracks: Vec<Option<Track>>,
+    /// The back channel, if it is set up.
+    pub(crate) talk: Option<TalkSetup>,
     /// Whether PLAY has been answered at least once.
     pub(crate) was_played: bool,
+}
+
+/// A back channel that a client has set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TalkSetup {
+    pub(crate) channel: BackChannelId,
+    /// The RTSP connection over which the client talks, if it does not over UDP.
+    pub(crate) connection: Option<ConnectionId>,
 }
 
 pub(crate) struct Track {
@@ -45,7 +57,7 @@ pub(crate) struct TrackSetup {
 impl SessionMedia {
     pub(crate) fn new(media_session: MediaSessionId, tracks: usize) -> Self {
         let tracks = std::iter::repeat_with(|| None).take(tracks).collect();
-        Self { media_session, tracks, was_played: false }
+        Self { media_session, tracks, talk: None, was_played: false }
     }
 
     /// Returns the media session that the tracks belong to.
@@ -88,9 +100,15 @@ impl SessionMedia {
         Some(self.tracks.get_mut(track)?.take()?.setup)
     }
 
-    /// The RTSP connections that the tracks are sent over.
+    /// Number of what is set up: the tracks and the back channel.
+    pub(crate) fn set_up_count(&self) -> usize {
+        self.tracks().count() + usize::from(self.talk.is_some())
+    }
+
+    /// The RTSP connections that the tracks are sent over, and the client talks over.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
-        self.tracks().filter_map(|track| track.connection)
+        let talk = self.talk.and_then(|talk| talk.connection);
+        self.tracks().filter_map(|track| track.connection).chain(talk)
     }
 }
 

@@ -5,7 +5,7 @@
 //! counts the references.
 
 use crate::error::Error;
-use crate::ids::InputId;
+use crate::ids::{BackChannelId, InputId};
 use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
 use crate::session::relayed::RelayedMedia;
@@ -102,6 +102,8 @@ pub struct ServerMediaSession {
     pub(crate) inputs: Vec<InputId>,
     /// The source whose packets it passes on, if it is relayed.
     pub(crate) relayed: Option<RelayedMedia>,
+    /// Where clients may talk to, behind the last track.
+    pub(crate) back_channel: Option<BackChannelId>,
     /// How many protected streams that clients share were made of each track.
     #[cfg(feature = "srtp")]
     secure_streams: Vec<u64>,
@@ -137,6 +139,7 @@ impl ServerMediaSession {
             live_clock: None,
             inputs: Vec::new(),
             relayed: None,
+            back_channel: None,
             #[cfg(feature = "srtp")]
             secure_streams: Vec::new(),
             last_used: 0,
@@ -176,6 +179,14 @@ impl ServerMediaSession {
     /// increases when the description changes (RFC 4566 section 5.2).
     pub fn with_origin_id(mut self, id: u64) -> Self {
         self.origin_id = id;
+        self
+    }
+
+    /// Lets clients talk to a [back channel](crate::server::RtspServer::add_back_channel) of the
+    /// server. It is described, behind the tracks, to clients that ask for it and may talk. Several
+    /// sessions may have the same back channel; one client at a time talks to it.
+    pub fn with_back_channel(mut self, channel: BackChannelId) -> Self {
+        self.back_channel = Some(channel);
         self
     }
 
@@ -267,6 +278,11 @@ impl ServerMediaSession {
     /// Returns the index of the subsession with a control such as `track1`.
     pub fn track_index(&self, control: &str) -> Option<usize> {
         control_index(control).filter(|index| *index < self.subsessions.len())
+    }
+
+    /// The back channel, if it is what a control such as `track3` names.
+    pub(crate) fn back_channel_at(&self, control: &str) -> Option<BackChannelId> {
+        self.back_channel.filter(|_| control_index(control) == Some(self.subsessions.len()))
     }
 
     /// Returns the duration that all subsessions have; `None` if one has no duration or they

@@ -22,6 +22,7 @@ mod round_trip;
 mod secrets;
 #[cfg(feature = "srtp")]
 mod srtp;
+mod talk;
 #[cfg(feature = "tls")]
 mod tls;
 mod transports;

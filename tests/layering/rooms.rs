@@ -35,7 +35,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("server/hooks", &["session"]),
     ("server/access", &["server/hooks"]),
     ("server/publish", &["provide", "server/config", "description"]),
-    ("server/method", &["server/publish", "server/access"]),
+    ("server/talk", &["session"]),
+    ("server/method", &["server/publish", "server/talk", "server/access"]),
     ("server", &["server/method"]),
     ("relay", &["server", "client"]),
     // Bodies of fuzz targets use everything, and nothing uses them.

@@ -137,7 +137,9 @@ impl Player {
             }
             Phase::Playing(_) | Phase::Paused { .. } => {
                 let needs = |track: &Track| track.transport() == MediaTransport::Tcp;
-                let talks = self.back_channel.as_ref().is_some_and(BackChannel::is_tcp);
+                // Who only talks has no other sign that nobody listens any more.
+                let is_needed = |back: &BackChannel| back.is_tcp() || self.tracks.is_empty();
+                let talks = self.back_channel.as_ref().is_some_and(is_needed);
                 if !talks && !self.tracks.iter().any(needs) {
                     // Media go on without; the next request makes a connection.
                     log::debug!("{}: {why}", Redacted(&self.described_url));

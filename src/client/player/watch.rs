@@ -180,7 +180,9 @@ impl Player {
     }
 
     fn next_deadline(&self, watch: Watch) -> Option<Instant> {
-        let is_silent = self.tracks.iter().all(|track| track.heard_at().is_none());
+        // Of a back channel alone nothing is heard.
+        let is_heard = |track: &Track| track.heard_at().is_some();
+        let is_silent = !self.tracks.is_empty() && !self.tracks.iter().any(is_heard);
         let first = is_silent.then(|| watch.since.checked_add(self.first_packet_limit()));
         let silent = self.tracks.iter().filter_map(|track| self.silent_since(track, watch)).min();
         let stall = silent.and_then(|since| since.checked_add(self.config.stall_timeout));

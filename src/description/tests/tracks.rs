@@ -43,6 +43,9 @@ fn tracks_are_chosen_by_kind_codec_and_number() {
     // The back channel is set up on request only.
     assert_eq!(of(TrackChoice::all().number(4)), [0; 0]);
     assert_eq!(of(TrackChoice::all().kind(MediaKind::Video).back_channel()), [1, 4]);
+    assert_eq!(of(TrackChoice::back_channel_alone()), [4]);
+    assert_eq!(of(TrackChoice::back_channel_alone().back_channel_codec("pcmu")), [4]);
+    assert_eq!(of(TrackChoice::back_channel_alone().back_channel_codec("PCMA")), [0; 0]);
     assert!(!TrackChoice::all().wants_back_channel());
 }
 

@@ -58,6 +58,14 @@ impl Bearers {
         Some((found.stream.clone(), found.bearer.clone()))
     }
 
+    /// Whether a bearer has shown a token for the back channel of a stream.
+    pub(super) fn may_talk(&self, bearer: Option<&str>, stream: &str) -> bool {
+        let Some(bearer) = bearer else { return false };
+        self.0.values().flatten().any(|shown| {
+            shown.bearer == bearer && shown.stream == stream && shown.actions.contains(Action::Talk)
+        })
+    }
+
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.0.remove(&connection);
     }

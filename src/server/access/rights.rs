@@ -16,14 +16,17 @@ pub enum Action {
     Publish,
     /// SET_PARAMETER.
     Control,
+    /// Audio to the back channel (ONVIF Streaming Specification section 5.3).
+    Talk,
 }
 
 impl Action {
-    const ALL: [(Self, &'static str, char); 4] = [
+    const ALL: [(Self, &'static str, char); 5] = [
         (Self::Describe, "describe", 'd'),
         (Self::Play, "play", 'p'),
         (Self::Publish, "publish", 'r'),
         (Self::Control, "control", 'c'),
+        (Self::Talk, "talk", 't'),
     ];
 
     const fn bit(self) -> u8 {
@@ -32,6 +35,7 @@ impl Action {
             Self::Play => 2,
             Self::Publish => 4,
             Self::Control => 8,
+            Self::Talk => 16,
         }
     }
 }
@@ -50,7 +54,7 @@ pub struct Actions(u8);
 
 impl Actions {
     /// All actions.
-    pub const ALL: Self = Self(15);
+    pub const ALL: Self = Self(31);
     /// What a viewer needs: describe and play.
     pub const VIEW: Self = Self(3);
 
@@ -323,7 +327,7 @@ mod tests {
 
     #[test]
     fn actions_are_read_as_they_are_written() {
-        for text in ["describe,play", "*", "control", "publish"] {
+        for text in ["describe,play", "*", "control", "publish", "describe,talk"] {
             assert_eq!(text.parse::<Actions>().unwrap().to_string(), text);
         }
         assert!("".parse::<Actions>().is_err() && "play,".parse::<Actions>().is_err());

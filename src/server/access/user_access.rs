@@ -465,7 +465,11 @@ impl Authenticator for UserAccess {
     }
 
     fn permits(&self, wanted: &Permission<'_>) -> bool {
-        self.table.permits(wanted.user, wanted.action, wanted.stream, wanted.peer.ip())
+        let by_rule =
+            self.table.permits(wanted.user, wanted.action, wanted.stream, wanted.peer.ip());
+        // What else a token is for was looked at when it was shown.
+        by_rule
+            || wanted.action == Action::Talk && self.bearers.may_talk(wanted.user, wanted.stream)
     }
 
     /// The sessions of a token's bearers may go on for as long as the table has its key.

@@ -21,7 +21,7 @@
 //! | `deny WHO ACTIONS STREAMS [from RANGES]` | a rule that forbids |
 //!
 //! `WHO` is the name of a user, `users` for all of them, or `anyone`. `ACTIONS` are `describe`,
-//! `play`, `publish` and `control` with commas between them, or `*` for all. `STREAMS` is the name of
+//! `play`, `publish`, `control` and `talk` with commas between them, or `*` for all. `STREAMS` is the name of
 //! a stream, in which `*` stands for any characters. `RANGES` are addresses with or without a prefix
 //! length, with commas between them. The first rule that fits a request decides; what no rule fits
 //! is forbidden. Without any rule, users may do everything and others nothing.

@@ -13,6 +13,7 @@ use crate::server::method::lookup::{Lookup, Lookups};
 use crate::server::method::outcome::Served;
 use crate::server::method::refusal::{Refusal, Refused};
 use crate::server::publish::Publications;
+use crate::server::talk::BackChannels;
 use crate::session::client_media::{SessionMedia, TrackSetup};
 use crate::session::media_sessions::MediaSessions;
 use crate::session::pool::{RemovalReason, Requester, SessionPool};
@@ -119,6 +120,7 @@ pub(crate) struct Context<'a> {
     pub(crate) media_sessions: &'a mut MediaSessions,
     pub(crate) pool: &'a mut SessionPool<SessionMedia>,
     pub(crate) publications: &'a mut Publications,
+    pub(crate) back_channels: &'a mut BackChannels,
     pub(crate) hooks: &'a mut dyn ServerHooks,
     pub(crate) authenticator: Option<&'a mut dyn Authenticator>,
     pub(crate) later: DecideLater<'a>,
@@ -206,7 +208,8 @@ impl Context<'_> {
         stream: &str,
     ) -> bool {
         let (user, peer) = (request.user, request.peer);
-        request.granted == Some(stream)
+        // What opens a stream to viewers does not let them talk.
+        action != Action::Talk && request.granted == Some(stream)
             || self.authenticator.as_ref().is_none_or(|authenticator| {
                 authenticator.permits(&Permission { user, action, stream, peer })
             })
@@ -283,6 +286,8 @@ impl Context<'_> {
 
     fn tell_ended(&mut self, ended: impl IntoIterator<Item = EndedSession>) {
         for EndedSession { info, reason } in ended {
+            let tables = (&mut *self.streams, &mut *self.connections);
+            self.back_channels.release_session(self.env, tables, info.session);
             let tables = (&mut *self.streams, &mut *self.connections);
             if self.publications.release(self.env, tables, info.session) {
                 self.hooks.publisher_lost(&info, reason);

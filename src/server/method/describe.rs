@@ -5,6 +5,7 @@ use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::find::find_presentation;
 use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::server::method::talk::{asks_to_talk, describe_for_talker};
 use crate::session::relayed::Demand;
 use crate::wire::rtsp::StatusCode;
 use crate::wire::rtsp::accept::accepts;
@@ -35,6 +36,12 @@ pub(crate) fn describe(
     let sdp = if cx.config.srtp.is_some() {
         let plain = sdp.into_owned();
         cx.secure_description(request, media_session, &plain)?.into()
+    } else {
+        sdp
+    };
+    let sdp = if asks_to_talk(request) {
+        let plain = sdp.into_owned();
+        describe_for_talker(cx, request, media_session, &plain)?.unwrap_or(plain).into()
     } else {
         sdp
     };

@@ -22,6 +22,7 @@ mod secure;
 mod seek;
 mod selection;
 pub(crate) mod setup;
+pub(crate) mod talk;
 pub(crate) mod teardown;
 mod track;
 mod transport;

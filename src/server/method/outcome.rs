@@ -45,6 +45,8 @@ pub(crate) enum Awaited {
     Room,
     /// The format of a live track, which its input will supply.
     Description,
+    /// A back channel, which is being opened.
+    BackChannel,
 }
 
 /// The decisions that are made about a request before it is answered, in this order.
@@ -73,6 +75,8 @@ pub(crate) enum Until {
     ProviderWakes,
     /// A frame of a live input.
     InputWakes,
+    /// A back channel that has been opened, or cannot be.
+    BackChannelOpens,
     /// The end of the time for which the request waits.
     TimeIsOver,
 }
@@ -85,6 +89,7 @@ impl Awaited {
             Self::Delay { .. } => Until::TimeIsOver,
             Self::Room => Until::NextTurn,
             Self::Description => Until::InputWakes,
+            Self::BackChannel => Until::BackChannelOpens,
         }
     }
 }

@@ -35,6 +35,9 @@ pub(crate) fn pause(
         }
         cx.streams.pause(cx.env, cx.connections, (track.stream, track.destination), point);
     }
+    if let Some(channel) = selection.talk.filter(|_| !is_to_come) {
+        cx.back_channels.set_playing(channel, selection.session, false);
+    }
     let npt = point.unwrap_or_else(|| selection.position(cx.streams));
     let (range, _) = Range::in_unit_of(range.as_ref(), npt, None);
     answer.field("Range", RangeHeader::from(range));

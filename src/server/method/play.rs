@@ -69,6 +69,9 @@ pub(crate) fn play(
             media.was_played = true;
         }
     }
+    if let Some(channel) = selection.talk {
+        cx.back_channels.set_playing(channel, selection.session, true);
+    }
     answer.field("Range", RangeHeader::from(range));
     if let Some(scale) = scale {
         answer.field("Scale", Scale(scale));
@@ -92,11 +95,15 @@ fn check_right(
     let session = cx.pool.session(selection.session);
     let media = session.and_then(|session| session.media().find(|(_, media)| of(media)));
     let name = media.map_or("", |(name, _)| name);
-    if cx.permits(request, Action::Play, name) {
-        return Ok(());
+    let plays = !selection.tracks.is_empty();
+    let actions = [(Action::Play, plays), (Action::Talk, selection.talk.is_some())];
+    for (action, _) in actions.into_iter().filter(|(_, is_meant)| *is_meant) {
+        if !cx.permits(request, action, name) {
+            let name = name.to_owned();
+            return cx.check_permission(request, action, &name);
+        }
     }
-    let name = name.to_owned();
-    cx.check_permission(request, Action::Play, &name)
+    Ok(())
 }
 
 /// Whether this turn has room for a PLAY that reads from a file of its own to find the position and
@@ -114,6 +121,10 @@ fn wanted(
     selection: &Selection,
     range: Option<&Range>,
 ) -> Result<(SeekTo, Option<Duration>), Refusal> {
+    if selection.tracks.is_empty() {
+        // Whoever only talks is nowhere in the presentation.
+        return Ok((SeekTo { start: None, all_over: false }, None));
+    }
     let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
     let streams = || selection.tracks.iter().filter_map(|(_, t)| cx.streams.get(t.stream));
     let all_over = streams().all(|s| s.has_ended());
@@ -164,6 +175,10 @@ fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
 
 /// The end of the range being played: the end of the last track. `None` if it is unknown.
 fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) -> Option<Duration> {
+    if selection.tracks.is_empty() {
+        // Whoever only talks ends it when it has said all.
+        return None;
+    }
     let tables = (&*cx.streams, &*cx.media_sessions);
     let mut end = Duration::ZERO;
     for &(index, ref track) in &selection.tracks {

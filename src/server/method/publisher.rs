@@ -121,9 +121,9 @@ fn set_up_track(
     Ok(agreed)
 }
 
-/// Completes the transport that the client has chosen with the server's part: its ports, or free
-/// channels.
-fn prepare_transport(
+/// Completes the transport that a client that sends has chosen with the server's part: its ports, or
+/// free channels, or its `own` of before.
+pub(super) fn prepare_transport(
     cx: &mut Context<'_>,
     request: &AdmittedRequest<'_>,
     own: Option<DestinationTransport>,

@@ -1,7 +1,7 @@
 //! SRTP in the answers to DESCRIBE and SETUP: which transports a client may choose, and the keys
 //! (RFC 4567).
 
-use crate::ids::{ConnectionId, DestinationId, MediaSessionId, StreamId};
+use crate::ids::{BackChannelId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::rtp::srtp::transform::DerivedKeys;
 use crate::rtp::srtp::{SrtpKeys, SrtpTransform};
 use crate::server::method::context::{AdmittedRequest, Context};
@@ -182,6 +182,47 @@ impl Context<'_> {
             let transform = Box::new(SrtpTransform::incoming(keys));
             stream.set_incoming_transform(destination, transform);
         }
+    }
+
+    /// Whether a requester may talk to a back channel without SRTP, and with it.
+    pub(crate) fn plain_and_secure_talk(&self, request: &AdmittedRequest<'_>) -> (bool, bool) {
+        let config = self.config.srtp.as_ref();
+        let plain = config.is_none_or(|config| !config.required);
+        (plain, config.is_some() && self.may_tell(request))
+    }
+
+    /// The keys with which reports to a talker are protected, and its packets if it states none.
+    fn talk_keys(&self, connection: ConnectionId, track: TrackOf) -> Option<SrtpKeys> {
+        let (config, stream_keys) = self.srtp()?;
+        Some(stream_keys.of(config, KeyOf::Client(connection, track)).with_session(0, 0))
+    }
+
+    /// The value of the attribute that states the keys of a back channel.
+    pub(crate) fn talk_keys_attribute(
+        &mut self,
+        request: &AdmittedRequest<'_>,
+        track: TrackOf,
+    ) -> Option<String> {
+        let keys = self.talk_keys(request.connection, track)?;
+        Some(to_attribute(&self.message(&keys)))
+    }
+
+    /// Has what a talker sends unprotected, with its own keys if it has stated some. Returns the header
+    /// field with the server's keys.
+    pub(crate) fn protect_talk(
+        &mut self,
+        request: &AdmittedRequest<'_>,
+        channel: BackChannelId,
+        track: TrackOf,
+        client_keys: Option<&DerivedKeys>,
+    ) -> Option<KeyMgmt> {
+        let keys = self.talk_keys(request.connection, track)?;
+        let message = self.message(&keys);
+        let own = DerivedKeys::new(keys);
+        let transform = SrtpTransform::new(&own, client_keys.unwrap_or(&own));
+        let talker = self.back_channels.get_mut(channel)?.talker.as_mut()?;
+        talker.set_transform(Box::new(transform));
+        Some(KeyMgmt { url: Some(request.request.url.as_str().to_owned()), message })
     }
 
     /// The header field with the keys of a track that is set up.

@@ -33,7 +33,8 @@ pub(crate) fn check_moves(
     selection: &Selection,
     to: SeekTo,
 ) -> Result<(), Refusal> {
-    let mut has_something = false;
+    // Of a back channel alone there is nothing to move.
+    let mut has_something = selection.tracks.is_empty();
     for &(index, ref track) in &selection.tracks {
         let there = track_move(cx, selection, (index, track), to).map_err(|e| refusal_of(&e))?;
         has_something |= !matches!(there, Move::BehindEnd(_));

@@ -1,6 +1,6 @@
 //! [`Selection`]: the tracks of one media session that a request refers to.
 
-use crate::ids::{ClientSessionId, MediaSessionId};
+use crate::ids::{BackChannelId, ClientSessionId, MediaSessionId};
 use crate::server::method::address::Address;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::Refusal;
@@ -11,7 +11,8 @@ use crate::stream::streams::Streams;
 use crate::wire::rtsp::StatusCode;
 use std::time::Duration;
 
-/// The tracks of one media session that a request refers to: all that are set up, or one of them.
+/// What a request refers to of one media session: all that is set up, or one track, or the back
+/// channel.
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) session: ClientSessionId,
@@ -20,6 +21,8 @@ pub(crate) struct Selection {
     pub(crate) track: Option<usize>,
     /// The tracks with their numbers in the media session.
     pub(crate) tracks: Vec<(usize, TrackSetup)>,
+    /// The back channel.
+    pub(crate) talk: Option<BackChannelId>,
     pub(crate) was_played: bool,
 }
 
@@ -40,10 +43,15 @@ impl Selection {
         };
         let media_state =
             cx.media_sessions.get(media.media_session).ok_or(StatusCode::NOT_FOUND)?;
+        let set_up = media.talk.map(|talk| talk.channel);
+        let is_talk =
+            control.is_some_and(|c| set_up.is_some() && media_state.back_channel_at(c) == set_up);
         let index = |control| media_state.track_index(control).ok_or(StatusCode::NOT_FOUND);
-        let track = control.map(index).transpose()?;
-        let tracks: Vec<_> = media.selected(track).map(|(i, t)| (i, *t)).collect();
-        if tracks.is_empty() {
+        let track = control.filter(|_| !is_talk).map(index).transpose()?;
+        let tracks: Vec<_> =
+            media.selected(track).filter(|_| !is_talk).map(|(i, t)| (i, *t)).collect();
+        let talk = set_up.filter(|_| track.is_none());
+        if tracks.is_empty() && talk.is_none() {
             // The track was not set up.
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }
@@ -52,6 +60,7 @@ impl Selection {
             media_session: media.media_session,
             track,
             tracks,
+            talk,
             was_played: media.was_played,
         })
     }

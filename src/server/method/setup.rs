@@ -11,6 +11,7 @@ use crate::server::method::new_session::{abandon_session, announce_session, crea
 use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::publisher::{publication_for, set_up_published};
 use crate::server::method::refusal::Refusal;
+use crate::server::method::talk::{find_back_channel, set_up_back_channel};
 use crate::server::method::track::{TrackRequest, present_transport, set_up_track};
 use crate::server::method::transport::{ChosenTransport, Profiles, answer_spec, choose, playable};
 use crate::session::client_media::{TrackSetup, media_of};
@@ -27,6 +28,9 @@ pub(crate) fn setup(
     let existing = cx.session_of(request)?;
     if let Some(publication) = publication_for(cx, request, existing) {
         return set_up_published(cx, request, publication, answer);
+    }
+    if let Some(found) = find_back_channel(cx, request, existing)? {
+        return set_up_back_channel(cx, request, existing, &found, answer);
     }
     let url = request.request.url.as_str();
     let found = find_track(cx, request, existing)?;

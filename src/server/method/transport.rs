@@ -112,6 +112,11 @@ pub(crate) fn recordable(spec: &TransportSpec, peer: SocketAddr) -> Option<Chose
     if is_record && spec.delivery() == Delivery::Unicast { unicast(spec, true, peer) } else { None }
 }
 
+/// The transport for one alternative, if a client can talk over it, whatever it says of the mode.
+pub(crate) fn talkable(spec: &TransportSpec, peer: SocketAddr) -> Option<ChosenTransport> {
+    if spec.delivery() == Delivery::Unicast { unicast(spec, true, peer) } else { None }
+}
+
 /// The transport for one unicast alternative.
 fn unicast(
     spec: &TransportSpec,

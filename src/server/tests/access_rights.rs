@@ -2,13 +2,13 @@
 
 use super::access::{Login, ann, challenges, guarded, password, statistics, users};
 use super::client::Answer;
-use super::media::film;
+use super::media::{PCMU, film};
 use super::world::{UDP, World, secs};
 use crate::server::access::{
     AccessConfig, AccessContext, Action, Actions, Authenticator, Pattern, Permission, Rule,
     TokenKey, TokenScope, User, UserAccess, UserTable, Who,
 };
-use crate::server::{Admission, Decision, RequestInfo};
+use crate::server::{Admission, BackChannelOptions, BackChannelSink, Decision, RequestInfo};
 use crate::wire::auth::UserCredentials;
 use crate::wire::rtsp::StatusCode;
 use std::time::Duration;
@@ -283,6 +283,33 @@ fn a_token_opens_its_stream_and_no_other() {
             w = guarded(AccessConfig::default(), table());
         }
     }
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl BackChannelSink for Deaf {}
+
+#[test]
+fn a_token_lets_its_bearer_talk_only_if_it_says_so() {
+    let mut w = guarded(AccessConfig::default(), table());
+    let options = BackChannelOptions::for_codecs(&[PCMU]).unwrap();
+    let channel = w.serve(|server, _| server.add_back_channel(options, Deaf)).unwrap();
+    w.add(film("door").with_back_channel(channel));
+    let expires = w.env.wall_clock() + secs(60.0);
+    let tag = ("Require", "www.onvif.org/ver20/backchannel");
+    for (actions, talks) in [(Actions::VIEW, false), (Actions::VIEW.with(Action::Talk), true)] {
+        let scope = TokenScope::new("door", expires).with_actions(actions);
+        let token = TokenKey::new([9; 32]).mint(&scope);
+        let c = w.client();
+        let url = format!("/door?token={token}");
+        let body = w.request(c, "DESCRIBE", &url, &[tag]).expect(200).body();
+        assert_eq!(body.contains("sendonly"), talks, "{body}");
+        let track = format!("/door/track3?token={token}");
+        let answer = w.request(c, "SETUP", &track, &[("Transport", UDP), tag]);
+        assert_eq!(answer.status(), if talks { 200 } else { 404 });
+    }
+    w.expect_nothing_left();
 }
 
 #[test]

@@ -57,6 +57,12 @@ impl World {
             assert_eq!(server.publications.by_name(&publication.name), Some(id));
             assert_eq!(session.media_len(), 0, "it publishes or plays");
         }
+        for (id, talker) in server.back_channels.talkers() {
+            let session = server.pool().session(talker.session).expect("a session");
+            let mut talks = session.media().filter_map(|(_, media)| media.talk);
+            let talk = talks.find(|talk| talk.channel == id).expect("it is noted in the session");
+            assert_eq!(talk.connection, talker.connection());
+        }
         let mut users = 0;
         for (id, stream) in server.streams.iter() {
             users += stream.users();
@@ -86,6 +92,12 @@ impl World {
                         let mut tracks = publication.expect("a publication").set_up();
                         let (_, track) = tracks.find(|(n, _)| *n == track).expect("a track");
                         assert_eq!(track.connection(), Some(id));
+                        continue;
+                    }
+                    PacketOwner::Spoken(channel) => {
+                        let talker = server.back_channels.get(channel).expect("a channel");
+                        let talker = talker.talker.as_ref().expect("a talker");
+                        assert_eq!(talker.connection(), Some(id));
                         continue;
                     }
                 };

@@ -6,6 +6,7 @@
 mod abuse;
 mod access;
 mod access_rights;
+mod back_channel;
 mod client;
 mod client_requests;
 mod client_sessions;

@@ -2,6 +2,10 @@
 
 use crate::wire::text::{parameter, split_unquoted};
 
+/// The option tag of the back channel, by which a client sends audio to the server (ONVIF Streaming
+/// Specification section 5.3.1).
+pub const BACK_CHANNEL: &str = "www.onvif.org/ver20/backchannel";
+
 /// Iterates over the elements of a comma-separated list, such as the option tags of `Require`;
 /// empty elements are skipped.
 pub fn words(value: &str) -> impl Iterator<Item = &str> {
