@@ -2,6 +2,7 @@
 
 use crate::client::PlayerConfig;
 use crate::error::Error;
+use crate::payload::PayloadFormat;
 use std::time::Duration;
 
 /// Configuration of a [`ProxyServerMediaSession`](super::ProxyServerMediaSession). [`Default`] gives
@@ -14,6 +15,36 @@ pub struct ProxyConfig {
     pub player: PlayerConfig,
     /// When the source is pulled. Default: while there are viewers.
     pub pull: Pull,
+    /// The back channel of the source, which viewers may talk to if they may
+    /// [talk](crate::server::access::Action::Talk). Default: there is none.
+    pub back_channel: Option<ProxyBackChannel>,
+}
+
+/// The back channel of a pulled source (ONVIF Streaming Specification section 5.3).
+///
+/// It is described to viewers before the source has been asked for it, so its format is configured.
+/// When a viewer sets it up, a connection to the source is made for it, beside the one for the
+/// pictures, which is left alone; the response to SETUP waits. If the source has no back channel the
+/// viewer is answered 551, if it takes other audio 415, and 502 if it cannot be reached.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProxyBackChannel {
+    /// What viewers send, and the source takes. Default: PCMU at 8 kHz, which ONVIF devices have.
+    pub format: PayloadFormat,
+    /// Time after the last viewer has talked until the connection is closed. Default: 10 s.
+    pub close_after: Duration,
+    /// Time after a failure in which the source is not asked again. Default: 10 s.
+    pub retry_after: Duration,
+}
+
+impl Default for ProxyBackChannel {
+    fn default() -> Self {
+        Self {
+            format: PayloadFormat::new("audio", "PCMU", 8000, 0),
+            close_after: Duration::from_secs(10),
+            retry_after: Duration::from_secs(10),
+        }
+    }
 }
 
 /// When a source is pulled.

@@ -3,6 +3,7 @@
 use crate::client::{MediaSession, MediaTransport, PlayerEnd, PlayerError};
 use crate::error::Error;
 use crate::server::SourceChange;
+use crate::wire::rtsp::StatusCode;
 use std::fmt;
 use std::time::Duration;
 
@@ -51,6 +52,12 @@ pub enum ProxyEvent<'a> {
     Watched,
     /// The last viewer has gone.
     Unwatched,
+    /// The back channel of the source was opened, because a viewer wants to talk.
+    TalkOpened,
+    /// A viewer wants to talk and cannot: it was answered with this status.
+    TalkRefused(StatusCode),
+    /// The back channel was closed, because nobody talks.
+    TalkClosed,
 }
 
 impl fmt::Display for ProxyEvent<'_> {
@@ -101,6 +108,9 @@ impl fmt::Display for ProxyEvent<'_> {
             Self::Closed => f.write_str("source closed: nobody watches"),
             Self::Watched => f.write_str("somebody watches"),
             Self::Unwatched => f.write_str("nobody watches any more"),
+            Self::TalkOpened => f.write_str("back channel opened: somebody talks"),
+            Self::TalkRefused(status) => write!(f, "back channel cannot be opened: {status}"),
+            Self::TalkClosed => f.write_str("back channel closed: nobody talks"),
         }
     }
 }

@@ -8,8 +8,10 @@ mod config;
 mod event;
 mod feed;
 mod proxy;
+mod said;
+mod speaker;
 mod url;
 
-pub use config::{ProxyConfig, Pull};
+pub use config::{ProxyBackChannel, ProxyConfig, Pull};
 pub use event::ProxyEvent;
 pub use proxy::ProxyServerMediaSession;

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::relay::config::{ProxyConfig, Pull};
 use crate::relay::event::ProxyEvent;
 use crate::relay::feed::Feed;
+use crate::relay::speaker::Speaker;
 use crate::relay::url::source_url;
 use crate::server::{
     RelayedEvent, RelayedStreamId, RelayedStreamOptions, RelayedTrack, RtspServer,
@@ -58,6 +59,8 @@ pub struct ProxyServerMediaSession {
     server: MediumId<RtspServer>,
     stream: Option<RelayedStreamId>,
     me: Option<MediumId<Self>>,
+    /// What takes viewers' audio to the source.
+    speaker: Option<MediumId<Speaker>>,
     source: Source,
     timer: Timer,
     /// There are viewers, or one who waits for the description.
@@ -129,6 +132,7 @@ impl ProxyServerMediaSession {
             server,
             stream: None,
             me: None,
+            speaker: None,
             source: Source::Closed,
             timer: Timer::new(),
             is_watched: false,
@@ -156,7 +160,18 @@ impl ProxyServerMediaSession {
         let trigger = env.create_medium_trigger(me.handle(), key);
         // In a turn of its own, so that the caller has the id before the first event.
         trigger.trigger();
-        let options = options.with_wake(Arc::new(move || trigger.trigger()));
+        let mut options = options.with_wake(Arc::new(move || trigger.trigger()));
+        if let Some(config) = self.config.back_channel.clone() {
+            let source = (&*self.url, &self.config.player);
+            let tell = move |env: &mut UsageEnvironment, event: ProxyEvent<'_>| {
+                let _ = env.with(me, |proxy, env| proxy.tell(env, event));
+            };
+            let speaker = Speaker::open(env, self.server, source, config, tell)?;
+            self.speaker = Some(speaker);
+            if let Some(channel) = env.medium(speaker).and_then(Speaker::channel) {
+                options = options.with_back_channel(channel);
+            }
+        }
         let added = env.with(self.server, |server, env| server.add_relayed_stream(env, options))?;
         (self.me, self.stream) = (Some(me), Some(added?));
         Ok(())
@@ -429,6 +444,9 @@ impl Medium for ProxyServerMediaSession {
         // Who closes it knows, and is not called in the middle of that.
         self.handler = Box::new(|_, _| {});
         self.close_source(env);
+        if let Some(speaker) = self.speaker {
+            env.close(speaker);
+        }
         if let Some(stream) = self.stream {
             // It may have been closed before.
             let _ = env.with(self.server, |server, env| server.remove_relayed_stream(env, stream));

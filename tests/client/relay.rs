@@ -2,6 +2,7 @@
 
 mod hours;
 mod sources;
+mod talk;
 mod viewers;
 
 use crate::world::{SERVER, World, client_config, secs};

@@ -261,7 +261,12 @@ impl World {
 }
 
 /// Sends the frames that follow, until the server is closed.
-fn feed(env: &mut UsageEnvironment, sender: LiveSender, interval: Duration, number: u32) {
+pub(crate) fn feed(
+    env: &mut UsageEnvironment,
+    sender: LiveSender,
+    interval: Duration,
+    number: u32,
+) {
     let mut frame = vec![0xFF; FRAME_BYTES];
     frame[..4].copy_from_slice(&number.to_be_bytes());
     if sender.send_access_unit(frame, interval * number) != Sent::Closed {
