@@ -9,10 +9,13 @@ use encoder::{Next, encode};
 use riverrun::codec::CodecParameters;
 use riverrun::media::live::LiveSender;
 use riverrun::media::queue::QueueLimits;
-use riverrun::server::{FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig};
+use riverrun::server::{
+    BackChannelOptions, FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig,
+};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::talk::FileOfTalk;
 use support::{Access, Arguments, Failure, Listen, Program, Srtp, Stop, Tls};
 
 const HELP: &str = concat!(
@@ -33,6 +36,11 @@ Usage: live_source [OPTIONS] [FILE]
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
+  --back-channel FILE   let one viewer at a time talk (ONVIF back channel), and write what is said
+                        into this file: WAV, or ADTS for AAC
+  --back-channel-codec NAME
+                        what a viewer may say: pcmu, pcma, l16 (16 kHz) or aac (16 kHz), of one
+                        channel (default: pcmu)
 ",
     support::server_help!(),
     "  --help                this text
@@ -53,6 +61,8 @@ struct Options {
     queue: usize,
     report: Duration,
     name: String,
+    back_channel: Option<PathBuf>,
+    talk: Option<CodecParameters>,
 }
 
 fn main() -> std::process::ExitCode {
@@ -73,6 +83,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         queue: 60,
         report: Duration::from_secs(5),
         name: "live".into(),
+        back_channel: None,
+        talk: None,
     };
     while let Some(argument) = arguments.next(&mut options.listen)? {
         match argument.name() {
@@ -89,11 +101,18 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 options.report = Duration::from_secs(arguments.number(name)?);
             }
             Some(name @ "--name") => options.name = arguments.parsed(name, "text")?,
+            Some("--back-channel") => options.back_channel = Some(arguments.value()?.into()),
+            Some(name @ "--back-channel-codec") => {
+                options.talk = Some(support::talk::codec(arguments, name)?);
+            }
             None if file.is_none() => file = Some(PathBuf::from(argument.into_value())),
             _ => return Err(argument.unexpected()),
         }
     }
     options.file = file.unwrap_or(options.file);
+    if options.talk.is_some() && options.back_channel.is_none() {
+        return Err(support::wrong("--back-channel-codec wants --back-channel"));
+    }
     Ok(options)
 }
 
@@ -110,7 +129,7 @@ fn serve(options: Options) -> Result<(), Failure> {
         live = live.with_bandwidth_kbps(bits.div_ceil(1000));
     }
     let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
-    let stream = LiveStreamOptions::new(&options.name)
+    let mut stream = LiveStreamOptions::new(&options.name)
         .with_queue_limits(limits)
         .with_shared_streams(options.reuse_first_source)
         .with_fast_start(options.fast_start);
@@ -118,6 +137,16 @@ fn serve(options: Options) -> Result<(), Failure> {
     let mut program = Program::new(config, options.listen)?;
     options.access.guard(&mut program)?;
     options.tls.listen(&mut program, options.listen)?;
+    let mut writer = None;
+    if let Some(file) = &options.back_channel {
+        let codec = options.talk.or_else(|| support::talk::codec_of("pcmu"));
+        let codec = codec.ok_or("no codec of this name")?;
+        let channel = BackChannelOptions::for_codecs(std::slice::from_ref(&codec))?;
+        let (talk, thread) = FileOfTalk::create(file, &codec)?;
+        let channel = program.with(|server, _| server.add_back_channel(channel, talk))??;
+        stream = stream.with_back_channel(channel);
+        writer = Some(thread);
+    }
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
     let (period, mut reported_at) = (options.report, Instant::now());
     let report = move |sender: &LiveSender| {
@@ -138,6 +167,10 @@ fn serve(options: Options) -> Result<(), Failure> {
     let encoder = encoder.spawn(move || encode(file, &sender, report))?;
     program.print_url(&options.name, "")?;
     program.serve()?;
+    // With the server the sink of the back channel has gone.
+    if let Some(writer) = writer {
+        writer.join().map_err(|_| "the thread of the back channel has panicked")?;
+    }
     // With the server the receiving end has gone, and the encoder has seen that.
     encoder.join().map_err(|_| "the encoder's thread has panicked".into())
 }

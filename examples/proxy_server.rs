@@ -35,6 +35,10 @@ How sources are pulled (default: over UDP, and over TCP where that does not work
   --close-after SECONDS
                  until the last viewer has been gone for so long (default: 10)
   --keep-warm    from the first viewer on without end
+  --back-channel CODEC
+                 let viewers talk to sources (ONVIF back channel), one at a time to each: pcmu, pcma,
+                 l16 (16 kHz) or aac (16 kHz), which the source must take. It is asked, over another
+                 connection, when somebody talks (default: viewers cannot talk)
 
 How they are served
   -p PORT        listen on this port (default: 8554; 0: any)
@@ -128,6 +132,9 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some("--keep-warm") => pulls.push(Pull::OnDemand { close_after: None }),
             Some(name @ "--kept-for") => {
                 options.kept_for = Some(arguments.seconds(name)?);
+            }
+            Some(name @ "--back-channel") => {
+                options.proxy.back_channel = Some(support::talk::of_source(arguments, name)?);
             }
             Some("-C") => options.viewer = Some(user_and_secret(arguments, "-C")?),
             Some("-e") => options.prefix = arguments.parsed("-e", "text")?,

@@ -29,8 +29,8 @@ Usage: rtsp_users [OPTIONS] FILE COMMAND [NAME]
   --slow                keep a slow hash, which serves Basic over TLS only, and none for Digest
   --rounds N            rounds of a slow hash (default: 600000)
   --seconds N           time for which a token opens its stream (default: 3600)
-  --actions LIST        what a token is for: describe, play, publish, control (default:
-                        describe,play)
+  --actions LIST        what a token is for: describe, play, publish, control,
+                        talk (default: describe,play)
   --address ADDR        the only address that may use a token (default: any)
   --help                this text
 

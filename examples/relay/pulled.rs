@@ -1,6 +1,7 @@
 //! [`Pulled`]: a stream that is pulled from a camera or another server.
 
 use crate::config::{Pull, PullWhen};
+use crate::support::talk;
 use riverrun::Error;
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::relay::{self, ProxyConfig, ProxyEvent, ProxyServerMediaSession};
@@ -26,7 +27,7 @@ impl Pulled {
         if let Some(fast_start) = pull.fast_start {
             options = options.with_fast_start(fast_start);
         }
-        let (config, label) = (proxy_config(pull, is_recorded), name.to_owned());
+        let (config, label) = (proxy_config(pull, is_recorded)?, name.to_owned());
         let tell = move |_: &mut UsageEnvironment, event: ProxyEvent<'_>| tell(&label, &event);
         ProxyServerMediaSession::open(env, server, options, &pull.url, config, tell).map(Self)
     }
@@ -37,7 +38,7 @@ impl Pulled {
     }
 }
 
-fn proxy_config(pull: &Pull, is_recorded: bool) -> ProxyConfig {
+fn proxy_config(pull: &Pull, is_recorded: bool) -> Result<ProxyConfig, Error> {
     let mut config = ProxyConfig::default();
     config.player.transport = pull.transport;
     config.player.client.http_tunnel_port = pull.http_tunnel_port;
@@ -48,7 +49,10 @@ fn proxy_config(pull: &Pull, is_recorded: bool) -> ProxyConfig {
         }
         PullWhen::Demand | PullWhen::Always => relay::Pull::Always,
     };
-    config
+    if let Some(codec) = pull.back_channel.and_then(talk::codec_of) {
+        config.back_channel = Some(talk::back_channel(&codec)?);
+    }
+    Ok(config)
 }
 
 /// A line of the log for what a source does. Viewers are told of by the server.

@@ -31,7 +31,11 @@ pub(crate) fn table(config: &Config, mut table: UserTable) -> Result<UserTable, 
     if table.rules().is_empty() {
         let watch = Actions::VIEW.with(Action::Control);
         let who = if has_users { Who::Users } else { Who::Anyone };
-        table.add_rule(Rule::allow(who, watch, Pattern::new("*")));
+        table.add_rule(Rule::allow(who.clone(), watch, Pattern::new("*")));
+        // Where anyone may watch, only who is at this host talks.
+        let talk = Rule::allow(who, Action::Talk.into(), Pattern::new("*"));
+        let own = if has_users { Vec::new() } else { Publishing::default().from };
+        table.add_rule(own.into_iter().fold(talk, Rule::from_range));
     }
     for (name, stream) in &config.streams {
         if stream.pull.is_none() {

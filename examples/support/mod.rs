@@ -6,6 +6,7 @@ pub(crate) mod figures;
 mod help;
 pub(crate) mod process;
 mod srtp;
+pub(crate) mod talk;
 mod tls;
 
 pub(crate) use access::Access;

@@ -24,5 +24,6 @@ mod server;
 mod servers;
 mod sessions;
 mod streams;
+mod talk;
 mod tools;
 mod vlc;

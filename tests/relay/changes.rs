@@ -42,6 +42,7 @@ fn a_change_goes_no_further_than_it_has_to() {
         ("pull.transport = \"tcp\"", "a", Differs::Source),
         ("pull.url = \"rtsp://10.0.0.8/\"", "c", Differs::Source),
         ("pull.fast_start = \"off\"", "a", Differs::Source),
+        ("pull.back_channel = \"pcma\"", "a", Differs::Source),
         ("pull.kept_for = 5", "a", Differs::Source),
     ] {
         let section = format!("[stream.{name}]\n");

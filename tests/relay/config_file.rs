@@ -224,6 +224,7 @@ fn by_default_this_host_publishes_and_everybody_watches() {
         let may_publish = may(&table, None, Action::Publish, stream, from);
         assert_eq!(may_publish, publishes, "{stream} {from}");
         assert!(may(&table, None, Action::Play, stream, from));
+        assert_eq!(may(&table, None, Action::Talk, stream, from), from != "10.0.0.1");
     }
 }
 
@@ -248,6 +249,7 @@ fn users_watch_and_those_who_are_named_publish() {
         (None, "hall", "127.0.0.1", false, false),
     ] {
         assert_eq!(may(&table, user, Action::Play, stream, from), watches, "{user:?} {stream}");
+        assert_eq!(may(&table, user, Action::Talk, stream, from), watches, "{user:?} {stream}");
         assert_eq!(
             may(&table, user, Action::Publish, stream, from),
             publishes,

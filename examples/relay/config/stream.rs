@@ -40,6 +40,8 @@ pub(crate) struct Pull {
     pub(crate) http_tunnel_port: Option<u16>,
     /// `None`: what suits the tracks.
     pub(crate) fast_start: Option<FastStart>,
+    /// The name of the codec in which viewers talk to the source, if they may.
+    pub(crate) back_channel: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,7 @@ impl Default for Pull {
             transport: TransportPolicy::Auto,
             http_tunnel_port: None,
             fast_start: None,
+            back_channel: None,
         }
     }
 }
@@ -172,6 +175,12 @@ impl Pull {
                     ("wait", Some(FastStart::WaitForKeyFrame)),
                     ("off", Some(FastStart::Off)),
                 ];
+                values::word(value, &words)
+            }),
+            back_channel: s.value(reader, "back_channel", None, |value| {
+                let codec = |name| (name, Some(name));
+                let words =
+                    [("off", None), codec("pcmu"), codec("pcma"), codec("l16"), codec("aac")];
                 values::word(value, &words)
             }),
         };
