@@ -25,7 +25,8 @@ pub struct ProxyConfig {
 /// It is described to viewers before the source has been asked for it, so its format is configured.
 /// When a viewer sets it up, a connection to the source is made for it, beside the one for the
 /// pictures, which is left alone; the response to SETUP waits. If the source has no back channel the
-/// viewer is answered 551, if it takes other audio 415, and 502 if it cannot be reached.
+/// viewer is answered 551, if it takes other audio 415, and 502 if it cannot be reached. A viewer who
+/// talks is a viewer: the source is pulled meanwhile, whether or not anybody sets up its tracks.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProxyBackChannel {

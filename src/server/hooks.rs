@@ -83,7 +83,8 @@ pub enum Admission {
     /// Serve the request, on behalf of the user if one is given.
     Allow(Option<String>),
     /// Serve the request, on behalf of the user if one is given, if it is for this stream, whatever
-    /// [`Authenticator::permits`](super::access::Authenticator::permits) says of it.
+    /// [`Authenticator::permits`](super::access::Authenticator::permits) says of it. Only about the
+    /// right to [talk](super::access::Action::Talk) it is asked nevertheless.
     AllowStream {
         /// The user to whom a session that the request makes will belong.
         user: Option<String>,

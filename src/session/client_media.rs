@@ -25,6 +25,8 @@ pub(crate) struct TalkSetup {
     pub(crate) channel: BackChannelId,
     /// The RTSP connection over which the client talks, if it does not over UDP.
     pub(crate) connection: Option<ConnectionId>,
+    /// Whether the talk comes to ports of its own.
+    pub(crate) has_ports: bool,
 }
 
 pub(crate) struct Track {

@@ -23,7 +23,8 @@ impl SessionTables<'_> {
             let of = self.media_sessions.get(media.media_session());
             let is_file = of.is_some_and(|media_session| media_session.provided.is_some());
             let pairs = media.tracks().filter(|track| self.has_ports(track)).count();
-            usize::from(is_file) + 2 * pairs
+            let talks = usize::from(media.talk.is_some_and(|talk| talk.has_ports));
+            usize::from(is_file) + 2 * (pairs + talks)
         });
         self.connections.count_of(peer) + of_media.sum::<usize>()
     }

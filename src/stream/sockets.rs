@@ -38,7 +38,7 @@ pub(crate) enum SocketsOwner {
     Everybody,
     /// One stream.
     Stream(StreamId),
-    /// One track that is published.
+    /// One track that is published, or one back channel.
     Published,
 }
 

@@ -19,6 +19,7 @@ use crate::server::talk::talker::Talker;
 use crate::session::client_media::{SessionMedia, TalkSetup, media_of, media_of_mut};
 use crate::session::new_stream::cname;
 use crate::stream::destination::DestinationTransport;
+use crate::stream::sockets::SocketsOwner;
 use crate::wire::rtsp::StatusCode;
 use crate::wire::rtsp::accept::BACK_CHANNEL;
 use std::borrow::Cow;
@@ -258,6 +259,13 @@ fn note_setup(
     transport: DestinationTransport,
 ) -> Result<(), Refusal> {
     let id = found.media_session;
+    let (connection, has_ports) = match transport {
+        DestinationTransport::Tcp { connection, .. } => (Some(connection), false),
+        DestinationTransport::Udp { sockets, .. } => {
+            let owner = cx.streams.sockets(sockets).map(|sockets| sockets.owner);
+            (None, owner == Some(SocketsOwner::Published))
+        }
+    };
     let state = cx.pool.session_mut(session).ok_or(StatusCode::SESSION_NOT_FOUND)?;
     if media_of(state, id).is_none() {
         state
@@ -266,11 +274,7 @@ fn note_setup(
         cx.media_sessions.reference(id);
     }
     if let Some(media) = media_of_mut(state, id) {
-        let connection = match transport {
-            DestinationTransport::Tcp { connection, .. } => Some(connection),
-            DestinationTransport::Udp { .. } => None,
-        };
-        media.talk = Some(TalkSetup { channel: found.channel, connection });
+        media.talk = Some(TalkSetup { channel: found.channel, connection, has_ports });
     }
     Ok(())
 }

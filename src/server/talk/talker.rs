@@ -34,6 +34,8 @@ pub(crate) struct Talker {
     cname: String,
     /// The receiver of the format that the client has chosen, once it sends.
     pub(super) hearing: Option<Hearing>,
+    /// Memory for a packet without its protection.
+    plain: Vec<u8>,
     allowance: Allowance,
     touched_at: Option<Instant>,
     pub(super) timer: Timer,
@@ -63,6 +65,7 @@ impl Talker {
             transform: None,
             cname,
             hearing: None,
+            plain: Vec::new(),
             allowance: Allowance::new(options.max_bitrate / 8, now),
             touched_at: None,
             timer: Timer::default(),
@@ -91,22 +94,33 @@ impl Talker {
     /// Takes a packet. Returns whether it is a valid one of the client's.
     pub(super) fn handle_packet(
         &mut self,
+        with: (&BackChannelOptions, &mut dyn BackChannelSink),
+        (kind, data): (PacketKind, &[u8]),
+        times: (Instant, NtpTime),
+        random: impl FnOnce() -> [u8; 12],
+    ) -> bool {
+        if !self.allowance.spend(data.len(), times.0) {
+            return false;
+        }
+        let Some(transform) = &mut self.transform else {
+            return self.handle_plain(with, (kind, data), times, random);
+        };
+        let mut memory = std::mem::take(&mut self.plain);
+        let is_taken = match transform.unprotect(kind, data, &mut memory) {
+            Ok(plain) => self.handle_plain(with, (kind, plain), times, random),
+            Err(_) => false,
+        };
+        self.plain = memory;
+        is_taken
+    }
+
+    fn handle_plain(
+        &mut self,
         (options, sink): (&BackChannelOptions, &mut dyn BackChannelSink),
         (kind, data): (PacketKind, &[u8]),
         (now, ntp): (Instant, NtpTime),
         random: impl FnOnce() -> [u8; 12],
     ) -> bool {
-        if !self.allowance.spend(data.len(), now) {
-            return false;
-        }
-        let mut memory = Vec::new();
-        let data = match &mut self.transform {
-            None => data,
-            Some(transform) => match transform.unprotect(kind, data, &mut memory) {
-                Ok(plain) => plain,
-                Err(_) => return false,
-            },
-        };
         if kind == PacketKind::Rtcp {
             let hearing = self.hearing.as_mut();
             return hearing
