@@ -68,10 +68,29 @@ ff -f lavfi -i "$(video 3)" -f lavfi -i "$(mono 48000 3)" -map 0:v -map 1:a \
 ff -f lavfi -i "$(video 2)" -f lavfi -i "$(mono 44100 2)" -map 0:v -map 1:a \
     "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f matroska "media/a file.mkv"
 
+# MP4 and QuickTime, each a different twist, from the same streams as the Matroska files so that the
+# tests can compare the frames.
+copy=(-c copy "${exact[@]}")
+# The movie behind the media.
+ff -i media/h264_aac.mkv "${copy[@]}" -f mp4 media/h264_aac.mp4
+ff -i media/h265_mp3.mkv "${copy[@]}" -tag:v hvc1 -movflags +faststart -f mp4 media/h265_mp3.m4v
+ff -i media/h264_pcm.mkv "${copy[@]}" -f mov media/h264_pcm.mov
+ff -i media/stereo.aac "${copy[@]}" -bsf:a aac_adtstoasc -f ipod media/tones.m4a
+ff -i media/no_cues.mkv "${copy[@]}" -f 3gp media/phone.3gp
+# Fragments with an index at the end; the first of them in the movie box, offsets from the start of
+# the file.
+ff -i media/h264_aac.mkv "${copy[@]}" -movflags frag_keyframe -f mp4 media/fragments.mp4
+# Fragments with an index in front, and negative composition offsets.
+ff -i media/h265_mp3.mkv -i media/h264_aac.mkv -map 0:v -map 1:a "${copy[@]}" -tag:v hev1 \
+    -movflags dash+global_sidx+negative_cts_offsets -f mp4 media/index.mp4
+# Written to a pipe: no index.
+ff -i media/h264_pcm.mkv -map 0:v "${copy[@]}" -movflags frag_keyframe+empty_moov+default_base_moof \
+    -f mp4 - | cat > media/pipe.mp4
+
 # Bad files: empty, garbage (from a fixed seed), cut off in the middle of the first kilobytes.
 garbage() { awk -v seed="$1" 'BEGIN { s = seed + 1; for (i = 0; i < 600; i++) { s = (s * 1103515245 + 12345) % 2147483648; printf "%02x", int(s / 65536) % 256 } }' | xxd -r -p; }
 seed=0
-for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm; do
+for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm mp4 m4v m4a mov 3gp; do
     : > "bad/empty.$ext"
     seed=$((seed + 1))
     garbage "$seed" > "bad/garbage.$ext"
@@ -80,12 +99,14 @@ cut() { head -c "$2" "media/$1" > "bad/cut.${1##*.}"; }
 cut bframes.h264 1500; cut slices.264 20; cut bframes.h265 2600; cut slices.265 60
 cut stereo.aac 500; cut vbr.mp3 700; cut layer2.mp2 400; cut pcm16.wav 41
 cut program.ts 1000; cut program.m2ts 500; cut h264_aac.mkv 900
+cut h265_mp3.m4v 3000; cut fragments.mp4 1200
 # Nothing in it that can be served.
 ff -f lavfi -i "testsrc2=size=64x36:rate=5:duration=1" -c:v libvpx -b:v 20k "${exact[@]}" -f webm bad/vp8.webm
 # A length field that says 4 GiB, and a RIFF chunk that claims more than there is.
 printf 'RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff\x01\x00\x02\x00' > bad/huge_fmt.wav
 printf 'RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00data\x10\x00\x00\x00' > bad/zero_fmt.wav
 printf '\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff\x42\x86' > bad/huge_header.mkv
+printf '\0\0\0\x01moov\x7f\xff\xff\xff\xff\xff\xff\xff' > bad/huge_movie.mp4
 printf 'ID3\x03\x00\x00\x7f\x7f\x7f\x7f' > bad/huge_id3.mp3
 
 du -sh media bad

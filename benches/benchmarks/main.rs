@@ -3,9 +3,11 @@
 
 mod fan_out;
 mod h264;
+mod mp4;
 mod pool;
 mod receive;
 mod timers;
+mod two_hours;
 mod wire;
 
 use criterion::Criterion;
@@ -19,6 +21,7 @@ fn main() {
         .configure_from_args();
     wire::run(&mut criterion);
     h264::run(&mut criterion);
+    mp4::run(&mut criterion);
     timers::run(&mut criterion);
     pool::run(&mut criterion);
     fan_out::run(&mut criterion);

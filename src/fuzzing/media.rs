@@ -2,7 +2,7 @@
 
 use crate::env::UsageEnvironment;
 use crate::media::demux::DemuxTable;
-use crate::media::file::{Probe, ProbePoll, matroska};
+use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,12 @@ use std::time::Duration;
 /// A Matroska file: probe, play, seek, play, and play each track alone.
 pub fn matroska(data: &[u8]) {
     let Ok(probe) = matroska::probe_matroska_bytes(data.to_vec().into()) else { return };
+    file(probe, data.len());
+}
+
+/// An MP4 file, in the same way.
+pub fn mp4(data: &[u8]) {
+    let Ok(probe) = mp4::probe_mp4_bytes(data.to_vec().into()) else { return };
     file(probe, data.len());
 }
 
@@ -24,7 +30,7 @@ fn file(mut probe: Box<dyn Probe>, len: usize) {
             ProbePoll::Ready(media) => break media,
             ProbePoll::Failed(_) => return,
         }
-        assert!(calls < 100 + len, "the probe does not come to an end");
+        assert!(calls < 1000 + 4 * len, "the probe does not come to an end");
     };
     let mut demuxers = DemuxTable::default();
     let now = UsageEnvironment::simulated(0).now();
@@ -60,7 +66,7 @@ fn play(sources: &mut [Box<dyn FramedSource>], len: usize, cx: &mut SourceContex
     let mut polls = 0;
     while !running.is_empty() {
         polls += 1;
-        assert!(polls < 10_000 + len * 4, "playing does not come to an end");
+        assert!(polls < (10_000 + len * 4) * sources.len(), "playing does not come to an end");
         running.retain(|&i| {
             let (Some(source), Some(due)) = (sources.get_mut(i), due.get_mut(i)) else {
                 return false;
@@ -89,7 +95,7 @@ mod tests {
 
     /// Real files, bad ones, and real ones with damage.
     #[test]
-    fn matroska_files() {
+    fn files_of_containers() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
         let mut random = move || {
@@ -111,6 +117,22 @@ mod tests {
                 matroska(&bytes);
                 matroska(&bytes[random() % bytes.len()..]);
             }
+        }
+        for name in ["media/h265_mp3.m4v", "media/fragments.mp4", "media/pipe.mp4"] {
+            let sound = std::fs::read(folder.join(name)).unwrap();
+            mp4(&sound);
+            for _ in 0..10 {
+                let mut bytes = sound.clone();
+                for area in [4000, bytes.len()] {
+                    let at = random() % area.min(bytes.len());
+                    bytes[at] = random() as u8;
+                }
+                mp4(&bytes);
+                mp4(&bytes[..random() % bytes.len()]);
+            }
+        }
+        for name in ["garbage.mp4", "huge_movie.mp4", "cut.m4v", "cut.mp4"] {
+            mp4(&std::fs::read(folder.join("bad").join(name)).unwrap());
         }
         for name in ["garbage.mkv", "garbage.webm", "huge_header.mkv", "empty.mkv"] {
             matroska(&std::fs::read(folder.join("bad").join(name)).unwrap());

@@ -71,7 +71,7 @@ const fn few(media: Media) -> Media {
     Media { few: true, ..media }
 }
 
-const MEDIA: [Media; 22] = [
+const MEDIA: [Media; 30] = [
     few(tracks("bframes.h264", &[Kind::H264])),
     tracks("slices.264", &[Kind::H264]),
     few(tracks("bframes.h265", &[Kind::H265])),
@@ -100,6 +100,14 @@ const MEDIA: [Media; 22] = [
     tracks("no_cues.mkv", &[Kind::H264, Kind::Aac]),
     tracks("video.webm", &[Kind::H264]),
     tracks("a file.mkv", &[Kind::H264, Kind::Aac]),
+    few(tracks("h264_aac.mp4", &[Kind::H264, Kind::Aac])),
+    tracks("h265_mp3.m4v", &[Kind::H265, Kind::Mp3]),
+    tracks("h264_pcm.mov", &[Kind::H264, Kind::Pcm(16)]),
+    tracks("tones.m4a", &[Kind::Aac]),
+    tracks("phone.3gp", &[Kind::H264, Kind::Aac]),
+    few(tracks("fragments.mp4", &[Kind::H264, Kind::Aac])),
+    tracks("index.mp4", &[Kind::H265, Kind::Aac]),
+    tracks("pipe.mp4", &[Kind::H264]),
 ];
 
 /// A file by its name.

@@ -20,19 +20,17 @@ mod foreign;
 mod headers;
 mod index;
 mod media;
-mod nal_units;
 mod probe;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod track;
 mod walker;
-mod window;
 
+use super::container::window::Input;
 use demuxer::Demuxer;
 use media::MatroskaMedia;
 use probe::MatroskaProbe;
-use window::Input;
 
 /// Starts a probe of a Matroska file.
 pub fn probe_matroska(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {

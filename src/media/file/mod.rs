@@ -6,10 +6,12 @@
 use std::path::Path;
 
 pub mod adts;
+mod container;
 mod elementary;
 pub mod h26x;
 pub mod matroska;
 mod media_file;
+pub mod mp4;
 pub mod mpeg_audio;
 pub mod mpeg_ts;
 mod shared;
@@ -21,8 +23,10 @@ pub(crate) use media_file::open_regular;
 pub use media_file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 
 /// The endings of names of files that can be served, in lower case.
-const KNOWN: [&str; 13] =
-    ["264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm"];
+const KNOWN: [&str; 18] = [
+    "264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm",
+    "mp4", "m4v", "m4a", "mov", "3gp",
+];
 
 /// The ending of the file's name in lower case; empty if it has none.
 fn extension(path: &Path) -> String {
@@ -56,6 +60,7 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "wav" => wav::probe_wav(path),
         "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
+        "mp4" | "m4v" | "m4a" | "mov" | "3gp" => mp4::probe_mp4(path),
         _ => Err(ProbeError::UnknownType),
     }
 }
@@ -69,7 +74,7 @@ mod tests {
         for name in ["a.mkv", "b.WebM", "c.d.H264", "e.M2ts", "/f/g h.aac"] {
             assert!(is_known(Path::new(name)), "{name}");
         }
-        for name in ["mkv", ".mkv", "a.mp4", "b.", "c.mkv/d", "e.h264x"] {
+        for name in ["mkv", ".mkv", "a.avi", "b.", "c.mkv/d", "e.h264x"] {
             assert!(!is_known(Path::new(name)), "{name}");
         }
     }

@@ -3,7 +3,7 @@
 use super::{MediaFile, Probe, ProbeError, ProbePoll};
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
-use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
+use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,4 +163,87 @@ pub(super) fn check_shrinking(probe: ProbeFn, whole: &[u8]) {
     let (mut demuxers, now) = (DemuxTable::default(), Instant::now());
     let mut cx = SourceContext { now, demuxers: &mut demuxers };
     assert!(found.open_track(0, 1, &mut cx).is_err());
+}
+
+/// Goes on with a probe to its end, which must come within so many calls.
+pub(super) fn finish(
+    mut probe: Box<dyn Probe>,
+    budget: usize,
+    calls: usize,
+) -> Result<Arc<dyn MediaFile>, String> {
+    for _ in 0..calls {
+        match probe.poll_probe(budget) {
+            ProbePoll::Pending => {}
+            ProbePoll::Ready(media) => return Ok(media),
+            ProbePoll::Failed(e) => return Err(e.to_string()),
+        }
+    }
+    panic!("the probe does not come to an end");
+}
+
+/// Plays all tracks of a file.
+pub(super) struct TracksPlayer {
+    pub(super) demuxers: DemuxTable,
+    pub(super) now: Instant,
+    pub(super) sources: Vec<Box<dyn FramedSource>>,
+}
+
+impl TracksPlayer {
+    /// Opens all tracks.
+    pub(super) fn new(media: &Arc<dyn MediaFile>) -> Self {
+        let mut demuxers = DemuxTable::default();
+        let now = Instant::now();
+        let cx = &mut SourceContext { now, demuxers: &mut demuxers };
+        let sources =
+            (0..media.tracks().len()).map(|i| Arc::clone(media).open_track(i, 1, cx).unwrap());
+        let sources = sources.collect();
+        Self { demuxers, now, sources }
+    }
+
+    /// Seeks with all tracks.
+    pub(super) fn seek(&mut self, npt: Duration) -> Result<Duration, SeekError> {
+        let cx = &mut SourceContext { now: self.now, demuxers: &mut self.demuxers };
+        let landed: Vec<_> = self.sources.iter_mut().map(|s| s.seek(npt, cx)).collect();
+        assert!(landed.iter().all(|l| *l == landed[0]), "{landed:?}");
+        landed[0].clone()
+    }
+
+    /// The next frame of a track; `None` at the end.
+    pub(super) fn next(&mut self, track: usize) -> Option<Frame> {
+        for _ in 0..100_000 {
+            let cx = &mut SourceContext { now: self.now, demuxers: &mut self.demuxers };
+            match self.sources[track].poll_frame(cx) {
+                FramePoll::Ready(frame) => return Some(frame),
+                FramePoll::Pending(Wait::Until(at)) => self.now = at,
+                FramePoll::Pending(_) => {}
+                FramePoll::Ended(Ending::EndOfStream) => return None,
+                FramePoll::Ended(Ending::Failed(why)) => panic!("{why}"),
+            }
+        }
+        panic!("the source does not come to an end");
+    }
+
+    /// What is left of a track.
+    pub(super) fn all(&mut self, track: usize) -> Vec<Frame> {
+        std::iter::from_fn(|| self.next(track)).collect()
+    }
+
+    /// All frames of all tracks, each track a bit at a time.
+    pub(super) fn interleaved(&mut self) -> Vec<Vec<Frame>> {
+        let mut frames = vec![Vec::new(); self.sources.len()];
+        let mut running: Vec<usize> = (0..self.sources.len()).collect();
+        while !running.is_empty() {
+            running.retain(|&track| match self.next(track) {
+                Some(frame) => {
+                    frames[track].push(frame);
+                    true
+                }
+                None => false,
+            });
+        }
+        for track in &frames {
+            assert!(track.is_sorted_by_key(|f| f.dts), "decoding times decrease");
+        }
+        frames
+    }
 }

@@ -26,6 +26,7 @@ mod live;
 mod live_streams;
 mod live_time;
 mod media;
+mod mp4_files;
 mod outgoing;
 mod play;
 mod play_again;

@@ -6,7 +6,7 @@
 
 use super::media::MatroskaMedia;
 use super::walker::{Step, Walker};
-use super::window::{Input, PLAY_CHUNK, Window};
+use crate::media::file::container::window::{Input, PLAY_CHUNK, Window};
 use std::io;
 
 /// A place in the file.

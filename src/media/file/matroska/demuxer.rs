@@ -2,13 +2,16 @@
 
 use super::cursors::Cursors;
 use super::ebml::{Lacing, laced_frames};
-use super::headers::{Coding, TrackInfo, without_adts};
-use super::media::{MAX_BLOCK, MatroskaMedia};
+use super::headers::TrackInfo;
+use super::media::MatroskaMedia;
 use super::track::{LookBack, TrackState};
 use super::walker::{Block, Step, Walker};
 use crate::codec::mpeg_audio;
 use crate::media::access_unit::SetsInForce;
 use crate::media::demux::{Outlets, Produced, Producer};
+use crate::media::file::container::MAX_FRAME;
+use crate::media::file::container::coding::{Coding, without_adts};
+use crate::media::file::container::frame_maker::put;
 use crate::media::{Ending, FrameMemory, SeekError, SourceContext};
 use bytes::BytesMut;
 use std::io;
@@ -178,7 +181,7 @@ impl Demuxer {
             (Lacing::None, _) => (1, len),
             _ => (MAX_LACES, len),
         };
-        let more = frames * info.stripped.len() + state.sets_len();
+        let more = frames * info.stripped.len() + state.maker.sets_len();
         (state.pcm.is_empty() || !outlets.is_read(track, now))
             && outlets.has_room(track, frames, bytes.saturating_add(more), now)
     }
@@ -227,23 +230,23 @@ impl Demuxer {
         let Some(info) = media.infos.get(track) else { return Ok(()) };
         let Some(state) = self.tracks.get_mut(track) else { return Ok(()) };
         if state.idle {
-            state.restart(info);
+            state.restart();
         }
-        if block.len > MAX_BLOCK {
+        if block.len > MAX_FRAME {
             log::warn!("matroska: a block of {} bytes is left out", block.len);
-            state.gap = true;
+            state.maker.gap = true;
             return Ok(());
         }
-        let len = block.len as usize; // Not above MAX_BLOCK.
+        let len = block.len as usize; // Not above MAX_FRAME.
         let npt = media.time_line.npt(block.time, info.codec_delay);
         if media.duration.is_some_and(|end| npt > end.saturating_add(BEYOND_THE_END)) {
             log::debug!("matroska: a block at {npt:?} lies beyond the end");
-            state.gap = true;
+            state.maker.gap = true;
             return Ok(());
         }
         let duration = block.duration.map(|d| media.time_line.span(d));
         // Room in front for the parameter sets, so that putting them there copies nothing.
-        let sets = state.sets.as_ref().map(SetsInForce::annexb).filter(|_| block.key);
+        let sets = state.maker.sets.as_ref().map(SetsInForce::annexb).filter(|_| block.key);
         let sets = sets.cloned().unwrap_or_default();
         let room = sets.len();
         if block.lacing == Lacing::None {
@@ -274,7 +277,7 @@ impl Demuxer {
             }
         } else {
             log::debug!("matroska: broken lacing");
-            state.gap = true;
+            state.maker.gap = true;
         }
         self.laces = laces;
         memory.give_back(data.freeze());
@@ -314,17 +317,17 @@ impl Demuxer {
                 let sampled = (u64::from(samples), rate);
                 let mut unit = data.freeze();
                 without_adts(&mut unit);
-                if let Some(frame) = state.sound(unit, npt_if_first, sampled) {
+                if let Some(frame) = state.maker.sound(unit, npt_if_first, sampled) {
                     outlets.push(track, frame);
                 }
             }
             Coding::MpegAudio => {
                 let Ok(header) = mpeg_audio::FrameHeader::parse(&data) else {
-                    state.gap = true;
+                    state.maker.gap = true;
                     return;
                 };
                 let sampled = (u64::from(header.samples()), header.sampling_rate);
-                if let Some(frame) = state.sound(data.freeze(), npt_if_first, sampled) {
+                if let Some(frame) = state.maker.sound(data.freeze(), npt_if_first, sampled) {
                     outlets.push(track, frame);
                 }
             }
@@ -339,7 +342,7 @@ impl Demuxer {
                 while self.cut_pcm(track, outlets) {}
                 let Some(state) = self.tracks.get_mut(track) else { return };
                 // Sets the clock right; the cut-up frames then follow by counting.
-                state.audio.synchronize(npt_if_first, rate, &mut state.gap);
+                state.maker.synchronize(npt_if_first, rate);
                 state.pcm = data.freeze();
                 self.cut_pcm(track, outlets);
             }
@@ -368,7 +371,7 @@ impl Demuxer {
             // The rest of a block goes along with its last frame rather than as a tiny one.
             let take = if left < samples + samples / 2 { left } else { samples };
             let bytes = data.split_to((take * block_align).min(data.len()));
-            if let Some(frame) = state.sound(bytes, None, (take as u64, rate)) {
+            if let Some(frame) = state.maker.sound(bytes, None, (take as u64, rate)) {
                 outlets.push(track, frame);
             }
         }
@@ -398,18 +401,11 @@ impl Producer for Demuxer {
         let back = LookBack { npt: rounded, cluster, places: 0 };
         let back = (cluster != self.media.first_cluster).then_some(back);
         for (state, info) in self.tracks.iter_mut().zip(&self.media.infos) {
-            state.restart(info);
-            state.restore_sets(cluster);
+            state.restart();
+            state.maker.restore_sets(cluster);
             state.look_back = back.filter(|_| !info.is_video());
-            state.from = if info.is_video() { rounded } else { landed };
+            state.maker.from = if info.is_video() { rounded } else { landed };
         }
         Ok(landed)
-    }
-}
-
-/// Writes `bytes` at `at`, where there is room for them.
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
-    if let Some(place) = out.get_mut(at..at + bytes.len()) {
-        place.copy_from_slice(bytes);
     }
 }

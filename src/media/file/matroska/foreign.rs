@@ -2,9 +2,9 @@
 //! `V_MS/VFW/FOURCC` with a BITMAPINFOHEADER as CodecPrivate (Matroska codec mappings, sections
 //! "A_MS/ACM" and "V_MS/VFW/FOURCC"). Both are little-endian.
 
-use super::headers::{Codec, Coding, aac, nal, pcm};
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::media::access_unit::NalCodec;
+use crate::media::file::container::coding::{Codec, Coding, aac, nal, pcm};
 use crate::wire::{ParseError, Reader};
 
 /// Bytes of a WAVEFORMATEX that all formats have, without the count of the extra bytes.

@@ -2,13 +2,10 @@
 
 use super::headers::TrackInfo;
 use super::index::Index;
-use super::window::Input;
+use crate::media::file::container::window::Input;
 use crate::media::file::media_file::Track;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Blocks that are larger are left out.
-pub(super) const MAX_BLOCK: u64 = 32 << 20;
 
 /// The time line of a segment.
 #[derive(Clone, Copy, Debug)]

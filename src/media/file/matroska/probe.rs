@@ -5,8 +5,8 @@ use super::headers::{self, TrackInfo};
 use super::index::Index;
 use super::media::{MatroskaMedia, TimeLine};
 use super::walker::Walker;
-use super::window::{Input, SEARCH_CHUNK, Window};
-use crate::codec::CodecParameters;
+use crate::media::file::container::coding::bitrate;
+use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
 use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
 use blocks::{Peeked, Scan, start};
 use bytes::BytesMut;
@@ -336,14 +336,6 @@ fn looks_like_an_element(bytes: &[u8]) -> bool {
             | (id::TRACKS, id::TRACK_ENTRY)
             | (id::CLUSTER, id::TIMESTAMP | id::SIMPLE_BLOCK | id::BLOCK_GROUP)
     )
-}
-
-fn bitrate(parameters: &CodecParameters) -> Option<u32> {
-    let CodecParameters::Pcm { encoding, sampling_rate, channels } = parameters else {
-        return None;
-    };
-    let sample = u32::try_from(encoding.bytes_per_sample()).ok()?.checked_mul(8)?;
-    sampling_rate.checked_mul(u32::from(*channels))?.checked_mul(sample)
 }
 
 impl Probe for MatroskaProbe {

@@ -12,96 +12,15 @@ use super::ebml::id;
 use super::*;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
+use crate::media::SeekError;
 use crate::media::access_unit;
-use crate::media::demux::DemuxTable;
-use crate::media::file::ProbePoll;
-use crate::media::{Ending, FramePoll, SeekError, Wait};
+use crate::media::file::testing::{TracksPlayer as Player, finish};
 use std::time::Duration;
-use std::time::Instant;
 
 /// Probes with small bites; panics if that takes unreasonably many.
 fn probe(bytes: Vec<u8>) -> Result<Arc<dyn MediaFile>, String> {
     let calls = bytes.len() + 1000;
     finish(probe_matroska_bytes(bytes.into()).unwrap(), 100, calls)
-}
-
-fn finish(
-    mut probe: Box<dyn Probe>,
-    budget: usize,
-    calls: usize,
-) -> Result<Arc<dyn MediaFile>, String> {
-    for _ in 0..calls {
-        match probe.poll_probe(budget) {
-            ProbePoll::Pending => {}
-            ProbePoll::Ready(media) => return Ok(media),
-            ProbePoll::Failed(e) => return Err(e.to_string()),
-        }
-    }
-    panic!("the probe does not come to an end");
-}
-
-struct Player {
-    demuxers: DemuxTable,
-    now: Instant,
-    sources: Vec<Box<dyn FramedSource>>,
-}
-
-impl Player {
-    /// Opens all tracks.
-    fn new(media: &Arc<dyn MediaFile>) -> Self {
-        let mut demuxers = DemuxTable::default();
-        let now = Instant::now();
-        let cx = &mut SourceContext { now, demuxers: &mut demuxers };
-        let sources =
-            (0..media.tracks().len()).map(|i| Arc::clone(media).open_track(i, 1, cx).unwrap());
-        let sources = sources.collect();
-        Self { demuxers, now, sources }
-    }
-
-    fn seek(&mut self, npt: Duration) -> Result<Duration, SeekError> {
-        let cx = &mut SourceContext { now: self.now, demuxers: &mut self.demuxers };
-        let landed: Vec<_> = self.sources.iter_mut().map(|s| s.seek(npt, cx)).collect();
-        assert!(landed.iter().all(|l| *l == landed[0]), "{landed:?}");
-        landed[0].clone()
-    }
-
-    /// The next frame of a track; `None` at the end.
-    fn next(&mut self, track: usize) -> Option<Frame> {
-        for _ in 0..100_000 {
-            let cx = &mut SourceContext { now: self.now, demuxers: &mut self.demuxers };
-            match self.sources[track].poll_frame(cx) {
-                FramePoll::Ready(frame) => return Some(frame),
-                FramePoll::Pending(Wait::Until(at)) => self.now = at,
-                FramePoll::Pending(_) => {}
-                FramePoll::Ended(Ending::EndOfStream) => return None,
-                FramePoll::Ended(Ending::Failed(why)) => panic!("{why}"),
-            }
-        }
-        panic!("the source does not come to an end");
-    }
-
-    fn all(&mut self, track: usize) -> Vec<Frame> {
-        std::iter::from_fn(|| self.next(track)).collect()
-    }
-
-    /// All frames of all tracks, each track a bit at a time.
-    fn interleaved(&mut self) -> Vec<Vec<Frame>> {
-        let mut frames = vec![Vec::new(); self.sources.len()];
-        let mut running: Vec<usize> = (0..self.sources.len()).collect();
-        while !running.is_empty() {
-            running.retain(|&track| match self.next(track) {
-                Some(frame) => {
-                    frames[track].push(frame);
-                    true
-                }
-                None => false,
-            });
-        }
-        for track in &frames {
-            assert!(track.is_sorted_by_key(|f| f.dts), "decoding times decrease");
-        }
-        frames
-    }
 }
 
 fn play(bytes: Vec<u8>) -> Vec<Vec<Frame>> {

@@ -9,72 +9,6 @@ use std::time::Duration;
 /// Most frames by which pictures are reordered (the decoded picture buffer of H.264 and H.265
 /// holds 16).
 pub(super) const MAX_REORDER: usize = 16;
-/// A timestamp that is off by less than this is rounding, more is a gap.
-const AUDIO_TOLERANCE: Duration = Duration::from_millis(3);
-
-/// Presentation times of audio: counts samples as long as the container agrees.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AudioClock {
-    anchor: Option<Duration>,
-    /// Since the anchor, in samples of `rate`.
-    samples: u64,
-    rate: u32,
-}
-
-/// When a frame is presented, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) pts: Duration,
-    pub(super) duration: Duration,
-    /// The time line jumps before it.
-    pub(super) jump: bool,
-}
-
-impl AudioClock {
-    /// Stamps a frame of `samples` at `rate`. `block` is the block's timestamp; frames after the
-    /// first of a laced block have none.
-    pub(super) fn stamp(&mut self, block: Option<Duration>, samples: u64, rate: u32) -> Stamp {
-        let rate = rate.max(1);
-        let was_running = self.anchor.is_some();
-        if rate != self.rate {
-            self.anchor = self.expected();
-            self.samples = 0;
-            self.rate = rate;
-        }
-        let expected = self.expected();
-        let pts = match (block, expected) {
-            (Some(block), Some(expected)) if block.abs_diff(expected) <= AUDIO_TOLERANCE => {
-                expected
-            }
-            (Some(block), _) => block,
-            (None, expected) => expected.unwrap_or_default(),
-        };
-        let jump = expected != Some(pts);
-        if jump {
-            self.anchor = Some(pts);
-            self.samples = 0;
-        }
-        self.samples = self.samples.saturating_add(samples);
-        let end = self.expected().unwrap_or(pts);
-        Stamp { pts, duration: end.saturating_sub(pts), jump: jump && was_running }
-    }
-
-    /// As a stamp for no samples: what follows is counted from `block`.
-    pub(super) fn synchronize(&mut self, block: Option<Duration>, rate: u32, gap: &mut bool) {
-        *gap |= self.stamp(block, 0, rate).jump;
-    }
-
-    fn expected(&self) -> Option<Duration> {
-        Some(self.anchor?.saturating_add(samples_to_time(self.samples, self.rate)))
-    }
-}
-
-/// How long `samples` last.
-pub(super) fn samples_to_time(samples: u64, rate: u32) -> Duration {
-    let rate = u64::from(rate.max(1));
-    let nanos = (samples % rate) * 1_000_000_000 / rate;
-    Duration::from_secs(samples / rate).saturating_add(Duration::from_nanos(nanos))
-}
 
 /// Presentation times of video with a constant frame rate: takes the rounding off.
 #[derive(Clone, Copy, Debug)]
@@ -162,25 +96,6 @@ mod tests {
 
     const fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
-    }
-
-    #[test]
-    fn rounded_audio_times_become_even() {
-        let mut clock = AudioClock::default();
-        let mut before = None;
-        for i in 0..10_000_u64 {
-            let rounded = ms((i * 1024 * 1000 + 22_050) / 44_100);
-            let stamp = clock.stamp(Some(rounded), 1024, 44_100);
-            assert!(!stamp.jump);
-            assert_eq!(stamp.pts, samples_to_time(i * 1024, 44_100));
-            assert_eq!(stamp.pts, before.unwrap_or_default());
-            before = Some(stamp.pts + stamp.duration);
-        }
-        let gap = clock.stamp(Some(ms(500_000)), 1024, 44_100);
-        assert!(gap.jump);
-        assert_eq!(gap.pts, ms(500_000));
-        let laced = clock.stamp(None, 1024, 44_100);
-        assert_eq!(laced.pts, gap.pts + gap.duration);
     }
 
     #[test]

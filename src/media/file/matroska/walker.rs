@@ -5,7 +5,7 @@
 //! cluster.
 
 use super::ebml::{BlockHeader, ElementHeader, Lacing, id, unsigned};
-use super::window::Window;
+use crate::media::file::container::window::Window;
 use crate::wire::ParseError;
 use memchr::memmem;
 use std::io;

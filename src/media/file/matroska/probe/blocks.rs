@@ -2,15 +2,17 @@
 //! where the end is.
 
 use super::super::ebml::{Lacing, children, id, number, number_or_zero};
-use super::super::headers::{Coding, TrackInfo};
+use super::super::headers::TrackInfo;
 use super::super::index::{Entry, Index};
-use super::super::media::{MAX_BLOCK, TimeLine, TrackStart};
-use super::super::nal_units::annexb_in_place;
+use super::super::media::{TimeLine, TrackStart};
 use super::super::timing::reorder_depth;
 use super::super::walker::{Block, Step, Walker};
 use super::{MatroskaProbe, Phase, no_track};
 use crate::media::access_unit::{self, SetsInForce};
 use crate::media::file::ProbeError;
+use crate::media::file::container::MAX_FRAME;
+use crate::media::file::container::coding::Coding;
+use crate::media::file::container::nal_units::annexb_in_place;
 use bytes::BytesMut;
 use std::time::Duration;
 
@@ -106,7 +108,7 @@ impl MatroskaProbe {
         }
         // Some files have their parameter sets only in the stream.
         if block.lacing == Lacing::None
-            && block.len <= MAX_BLOCK
+            && block.len <= MAX_FRAME
             && !access_unit::is_complete(&track.parameters)
         {
             let mut data = BytesMut::from(&track.stripped[..]);

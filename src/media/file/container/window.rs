@@ -7,22 +7,22 @@ use std::io;
 use std::sync::Arc;
 
 /// Bytes read at once while positions follow each other, where all of them are looked at.
-pub(super) const SEARCH_CHUNK: usize = 32 << 10;
+pub(crate) const SEARCH_CHUNK: usize = 32 << 10;
 /// The same for playing, where it is what each player holds. Most of a large picture is read past
 /// the buffer.
-pub(super) const PLAY_CHUNK: usize = 8 << 10;
+pub(crate) const PLAY_CHUNK: usize = 8 << 10;
 /// Bytes read at once where a walk jumps from element to element.
 const SMALL_CHUNK: usize = 4 << 10;
 
 /// Where the bytes come from; one open file serves all who read it.
 #[derive(Clone, Debug)]
-pub(super) enum Input {
+pub(crate) enum Input {
     File(Arc<File>),
     Memory(Bytes),
 }
 
 impl Input {
-    pub(super) fn len(&self) -> io::Result<u64> {
+    pub(crate) fn len(&self) -> io::Result<u64> {
         match self {
             Self::File(file) => file.metadata().map(|m| m.len()),
             Self::Memory(bytes) => Ok(bytes.len() as u64),
@@ -30,7 +30,7 @@ impl Input {
     }
 
     /// Fills `out` from `at` on; returns how much there was.
-    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => read_file_at(file, at, out),
             Self::Memory(bytes) => {
@@ -70,7 +70,7 @@ fn read_file_at(mut file: &File, at: u64, out: &mut [u8]) -> io::Result<usize> {
 
 /// A buffer over part of an input.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     input: Input,
     chunk: usize,
     len: u64,
@@ -82,27 +82,37 @@ pub(super) struct Window {
 
 impl Window {
     /// `chunk`: bytes read at once while positions follow each other.
-    pub(super) fn new(input: Input, chunk: usize) -> io::Result<Self> {
+    pub(crate) fn new(input: Input, chunk: usize) -> io::Result<Self> {
         let len = input.len()?;
         Ok(Self { input, chunk, len, buffer: Vec::new(), start: 0, bytes_read: 0 })
     }
 
     /// Length of the input when it was opened.
-    pub(super) const fn len(&self) -> u64 {
+    pub(crate) const fn len(&self) -> u64 {
         self.len
     }
 
-    pub(super) const fn input(&self) -> &Input {
+    /// Takes note of how long the input has become. Returns whether it has grown.
+    pub(crate) fn look_for_more(&mut self) -> io::Result<bool> {
+        let len = self.input.len()?;
+        let has_grown = len > self.len;
+        self.len = len;
+        // What is held may have been written over.
+        self.buffer.clear();
+        Ok(has_grown)
+    }
+
+    pub(crate) const fn input(&self) -> &Input {
         &self.input
     }
 
     /// All bytes read so far: the measure of work done.
-    pub(super) const fn bytes_read(&self) -> u64 {
+    pub(crate) const fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
     /// `want` bytes from `at` on, fewer only where the input ends.
-    pub(super) fn peek(&mut self, at: u64, want: usize) -> io::Result<&[u8]> {
+    pub(crate) fn peek(&mut self, at: u64, want: usize) -> io::Result<&[u8]> {
         if self.buffered(at).len() < want {
             self.fill(at, want)?;
         }
@@ -112,7 +122,7 @@ impl Window {
 
     /// Fills `out` from `at` on. The caller has checked its length against the length of the
     /// input and a limit of its own.
-    pub(super) fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
         let ready = self.buffered(at);
         let ready = ready.get(..out.len()).unwrap_or(ready);
         let done = ready.len();

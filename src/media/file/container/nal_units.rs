@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 /// Brings the NAL units of a picture behind the first `room` bytes of `data` into Annex B form,
 /// if they are not in it already. Also tells whether all was sound; `None` if nothing was.
-pub(super) fn annexb_in_place(
+pub(crate) fn annexb_in_place(
     mut data: BytesMut,
     room: usize,
     length_size: usize,
