@@ -54,6 +54,7 @@ mod back_channel;
 mod config;
 mod dialer;
 mod event;
+pub(crate) mod keep_alive;
 mod keys;
 mod player;
 pub mod requests;
@@ -63,7 +64,7 @@ mod secure;
 mod sender_check;
 mod server_address;
 mod track;
-mod transport;
+pub(crate) mod transport;
 
 pub use crate::description::{
     ContentFacts, KeyAttributes, MediaKind, MediaSession, MediaSessionError, MediaSubsession,

@@ -175,11 +175,14 @@ impl RtspClient {
         let user = credentials_in(url)
             .map_err(|_| Error::Usage("the user or password in the URL is not percent-encoded"))?;
         let server = ServerAddress::of(url);
-        if self.server.as_ref() != Some(&server) {
+        let is_other = self.server.as_ref() != Some(&server);
+        if is_other {
             self.drop_link(env);
             self.server = Some(server);
         }
-        if let Some(user) = user {
+        // After a redirection to another host those of the configuration are to be used again.
+        let configured = || self.config.credentials.clone().filter(|_| is_other);
+        if let Some(user) = user.or_else(configured) {
             self.authenticator = Authenticator::new(Some(user), self.config.auth_schemes);
         }
         Ok(())
@@ -295,6 +298,20 @@ impl RtspClient {
         if let Err(e) = connection.send_media(env, &self.framed, false) {
             self.disconnect(env, Disconnection::Io(e));
         }
+    }
+
+    /// Sends interleaved packets, any number of whole ones with their prefixes. What the connection
+    /// does not take at once is queued; while it [has output](Self::has_output) too much is dropped.
+    pub(crate) fn send_interleaved(&mut self, env: &mut UsageEnvironment, packets: &[u8]) {
+        let Link::Up(connection) = &mut self.link else { return };
+        if let Err(e) = connection.send_media(env, packets, true) {
+            self.disconnect(env, Disconnection::Io(e));
+        }
+    }
+
+    /// Whether the connection has not taken all that was sent.
+    pub(crate) fn has_output(&self) -> bool {
+        matches!(&self.link, Link::Up(connection) if connection.has_output())
     }
 
     /// Ends the connection. Requests that are unanswered fail without an event.

@@ -1,7 +1,7 @@
 //! [`ByteStream`]: the byte transport of a connection.
 //!
 //! A stream goes over a [`Carrier`], TCP or TLS, or through an HTTP tunnel, which reads from one
-//! carrier and writes to another. TLS at times must write before it can read and read before it can
+//! carrier and writes to another, or to an object of this process through a [`Pipe`]. TLS at times must write before it can read and read before it can
 //! write, and holds decrypted input and accepted output. The owner therefore states what it
 //! [wants](Wants), and the stream derives the readiness that it needs of its sockets.
 //!
@@ -20,6 +20,7 @@ mod carrier;
 mod hostile;
 mod http_tunnel;
 mod opener;
+mod pipe;
 
 pub(crate) use carrier::Carrier;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) use http_tunnel::Base64Input;
 use http_tunnel::{HttpFront, ServedTunnel};
 pub(crate) use http_tunnel::{HttpHead, HttpMethod, HttpRequest, HttpTunnel, Post};
 pub(crate) use opener::Opener;
+pub(crate) use pipe::Pipe;
 
 use super::tcp::TcpStream;
 #[cfg(feature = "tls")]
@@ -50,6 +52,8 @@ enum Kind {
     HttpTunnel(Box<HttpTunnel>),
     HttpFront(Box<HttpFront>),
     ServedTunnel(Box<ServedTunnel>),
+    /// To an object of this process.
+    Pipe(Box<Pipe>),
     /// The carrier has become part of another stream.
     Empty,
     #[cfg(test)]
@@ -81,6 +85,12 @@ impl From<HttpTunnel> for ByteStream {
     }
 }
 
+impl From<Pipe> for ByteStream {
+    fn from(pipe: Pipe) -> Self {
+        Self { kind: Kind::Pipe(Box::new(pipe)) }
+    }
+}
+
 #[cfg(test)]
 impl From<Hostile> for ByteStream {
     fn from(hostile: Hostile) -> Self {
@@ -97,7 +107,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.is_established(),
             Kind::HttpFront(_) => false,
             Kind::ServedTunnel(tunnel) => tunnel.is_established(),
-            Kind::Empty => true,
+            Kind::Empty | Kind::Pipe(_) => true,
             #[cfg(test)]
             Kind::Hostile(_) => true,
         }
@@ -110,6 +120,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.is_encrypted(),
             Kind::HttpFront(front) => front.carrier().is_encrypted(),
             Kind::ServedTunnel(tunnel) => tunnel.is_encrypted(),
+            Kind::Pipe(_) => true,
             Kind::Empty => false,
             #[cfg(test)]
             Kind::Hostile(_) => false,
@@ -122,7 +133,7 @@ impl ByteStream {
             Kind::Carrier(carrier) => carrier.client_certificate(),
             Kind::HttpFront(front) => front.carrier().client_certificate(),
             Kind::ServedTunnel(tunnel) => tunnel.client_certificate(),
-            Kind::HttpTunnel(_) | Kind::Empty => None,
+            Kind::HttpTunnel(_) | Kind::Pipe(_) | Kind::Empty => None,
             #[cfg(test)]
             Kind::Hostile(_) => None,
         }
@@ -145,7 +156,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
             Kind::HttpFront(front) => front.watch(env, owner, key, wants),
             Kind::ServedTunnel(tunnel) => tunnel.watch(env, owner, key, wants),
-            Kind::Empty => Ok(()),
+            Kind::Pipe(_) | Kind::Empty => Ok(()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.watch(env, owner, key, wants),
         }
@@ -166,7 +177,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.handle_readiness(env, ready),
             Kind::HttpFront(front) => front.handle_readiness(env, ready),
             Kind::ServedTunnel(tunnel) => tunnel.handle_readiness(env, ready),
-            Kind::Empty => Ok(Readiness::NONE),
+            Kind::Pipe(_) | Kind::Empty => Ok(Readiness::NONE),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.handle_readiness(env, ready),
         }
@@ -182,7 +193,9 @@ impl ByteStream {
             Kind::Carrier(carrier) => carrier.read(env, buf),
             Kind::HttpTunnel(tunnel) => tunnel.read(env, buf),
             Kind::ServedTunnel(tunnel) => tunnel.read(env, buf),
-            Kind::HttpFront(_) | Kind::Empty => Err(io::ErrorKind::WouldBlock.into()),
+            Kind::HttpFront(_) | Kind::Pipe(_) | Kind::Empty => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.read(env, buf),
         }
@@ -206,6 +219,7 @@ impl ByteStream {
             }
             Kind::HttpFront(front) => front.carrier_mut().write_vectored(env, bufs),
             Kind::ServedTunnel(tunnel) => tunnel.write_vectored(env, bufs),
+            Kind::Pipe(pipe) => pipe.write_vectored(env, bufs),
             Kind::Empty => Err(io::ErrorKind::NotConnected.into()),
             #[cfg(test)]
             Kind::Hostile(hostile) => {
@@ -225,6 +239,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.write(env, buf),
             Kind::HttpFront(front) => front.carrier_mut().write(env, buf),
             Kind::ServedTunnel(tunnel) => tunnel.write_vectored(env, &[IoSlice::new(buf)]),
+            Kind::Pipe(pipe) => pipe.write_vectored(env, &[IoSlice::new(buf)]),
             Kind::Empty => Err(io::ErrorKind::NotConnected.into()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.write(env, buf),
@@ -237,7 +252,7 @@ impl ByteStream {
             Kind::Carrier(carrier) => carrier.has_buffered_input(),
             Kind::HttpTunnel(tunnel) => tunnel.has_buffered_input(),
             Kind::ServedTunnel(tunnel) => tunnel.has_buffered_input(),
-            Kind::HttpFront(_) | Kind::Empty => false,
+            Kind::HttpFront(_) | Kind::Pipe(_) | Kind::Empty => false,
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.has_buffered_input(),
         }
@@ -251,9 +266,22 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.is_flushed(),
             Kind::HttpFront(front) => front.carrier().is_flushed(),
             Kind::ServedTunnel(tunnel) => tunnel.is_flushed(),
-            Kind::Empty => true,
+            Kind::Pipe(_) | Kind::Empty => true,
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.is_flushed(),
+        }
+    }
+
+    // A connection to an object of this process
+
+    pub(crate) const fn is_inside(&self) -> bool {
+        matches!(self.kind, Kind::Pipe(_))
+    }
+
+    pub(crate) const fn pipe_mut(&mut self) -> Option<&mut Pipe> {
+        match &mut self.kind {
+            Kind::Pipe(pipe) => Some(pipe),
+            _ => None,
         }
     }
 
@@ -366,7 +394,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.unwatch(env, owner, key),
             Kind::HttpFront(front) => front.carrier_mut().unwatch(env, owner, key),
             Kind::ServedTunnel(tunnel) => tunnel.unwatch(env, owner, key),
-            Kind::Empty => Ok(()),
+            Kind::Pipe(_) | Kind::Empty => Ok(()),
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.unwatch(env, owner, key),
         }
@@ -379,6 +407,7 @@ impl ByteStream {
             Kind::HttpTunnel(tunnel) => tunnel.close(env),
             Kind::HttpFront(front) => front.into_parts().0.close(env),
             Kind::ServedTunnel(tunnel) => tunnel.close(env),
+            Kind::Pipe(pipe) => pipe.close(env),
             Kind::Empty => {}
             #[cfg(test)]
             Kind::Hostile(hostile) => hostile.close(env),

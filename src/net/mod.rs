@@ -35,7 +35,7 @@ pub use batch::Datagrams;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use byte_stream::Base64Input;
 pub(crate) use byte_stream::{
-    ByteStream, HttpHead, HttpMethod, HttpRequest, HttpTunnel, Opener, Post,
+    ByteStream, HttpHead, HttpMethod, HttpRequest, HttpTunnel, Opener, Pipe, Post,
 };
 #[cfg(test)]
 pub(crate) use byte_stream::{Hostile, Hostility};

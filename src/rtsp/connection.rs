@@ -393,6 +393,32 @@ impl<O: Copy + PartialEq> Connection<O> {
         due
     }
 
+    // A connection to an object of this process
+
+    /// Whether the peer is an object of this process, which takes what is sent by
+    /// [`take_sent`](Self::take_sent).
+    pub(crate) const fn is_inside(&self) -> bool {
+        self.stream.is_inside()
+    }
+
+    /// Hands over what was sent to an object of this process, in exchange for memory, and sends what
+    /// is queued.
+    pub(crate) fn take_sent(&mut self, env: &mut UsageEnvironment, into: &mut Vec<u8>) {
+        let Some(pipe) = self.stream.pipe_mut() else { return into.clear() };
+        pipe.take(into);
+        if let Err(e) = self.flush(env) {
+            log::debug!("{}: {e}", self.peer);
+        }
+    }
+
+    /// Has the object of this process that is the peer look at the connection. No effect on a
+    /// connection to another process.
+    pub(crate) fn wake_reader(&mut self, env: &mut UsageEnvironment) {
+        if let Some(pipe) = self.stream.pipe_mut() {
+            pipe.wake(env);
+        }
+    }
+
     // The end
 
     /// Removes a client session from the connection; once no session is left, the idle time-out

@@ -84,6 +84,7 @@ impl Connections {
         if let Some(connection) = self.table.get_mut(id) {
             connection.unbind(session, env.now());
             connection.update(env);
+            connection.wake_reader(env);
         }
     }
 

@@ -26,6 +26,7 @@ mod live_streams;
 mod media_sessions;
 pub(crate) mod method;
 mod multicast;
+mod outlets;
 pub(crate) mod publish;
 mod publishing;
 mod relayed_streams;
@@ -70,6 +71,7 @@ pub use hooks::{
     Admission, DecideLater, Decision, DecisionSender, NoHooks, RequestInfo, ServerHooks,
 };
 pub use multicast::MulticastTrack;
+pub(crate) use outlets::OutletState;
 pub use relayed_streams::SourceChange;
 pub use relayed_table::{RelayedSource, RelayedStream};
 pub use relayed_tap::RelayTap;

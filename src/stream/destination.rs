@@ -33,6 +33,10 @@ pub(super) enum Farewell {
 /// often is not answered each time, so that nobody can multiply what it sends.
 const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a destination that has lost frames waits for a key frame until the source is asked for one
+/// again.
+const KEY_FRAME_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The reference times of a destination's receiver, and our answers (RFC 3611 sections 4.4 and 4.5).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
@@ -84,6 +88,8 @@ pub(crate) struct Destination {
     pub(super) skipping: bool,
     /// Frames are dropped because its connection does not keep up, not because it has just joined.
     pub(super) behind: bool,
+    /// Since when its connection has room again for the key frame that it waits for.
+    pub(super) room_since: Option<Instant>,
     /// Number of the next packet that it gets from the cache, while it catches up.
     pub(super) catching_up: Option<u64>,
     /// Its index among the UDP addresses of its sockets, as they were listed last.
@@ -119,6 +125,7 @@ impl Destination {
             playing: false,
             skipping: false,
             behind: false,
+            room_since: None,
             catching_up: None,
             place: None,
             joined_late: false,
@@ -173,6 +180,17 @@ impl Destination {
         // What a newcomer waits for has not been dropped.
         self.totals.dropped_frames += u64::from(self.behind);
         is_first
+    }
+
+    /// Notes that its connection has room for a key frame. Returns whether it has had for long: the
+    /// key frame that was asked for came when there was none, and was dropped, too.
+    pub(crate) fn has_waited(&mut self, now: Instant) -> bool {
+        let since = *self.room_since.get_or_insert(now);
+        let has_waited = now.saturating_duration_since(since) >= KEY_FRAME_PATIENCE;
+        if has_waited {
+            self.room_since = None;
+        }
+        has_waited
     }
 
     /// Returns what was sent to it since the last call.

@@ -322,6 +322,7 @@ impl Destinations {
             };
             let Some(c) = context.connections.get_mut(connection) else { continue };
             let outcome = if d.skipping && !key_frame {
+                self.wants_key_frame |= d.behind && !c.has_output() && d.has_waited(env.now());
                 Ok(WriteOutcome::Dropped)
             } else {
                 RtpSink::set_channel(batch, rtp_channel);
@@ -340,7 +341,7 @@ impl Destinations {
                     }
                 }
                 Ok(outcome) => {
-                    (d.skipping, d.behind) = (false, false);
+                    (d.skipping, d.behind, d.room_since) = (false, false, None);
                     d.totals.packets += batch.spans().len() as u64;
                     d.totals.octets += octets(batch);
                     let now = env.now();

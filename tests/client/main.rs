@@ -14,6 +14,7 @@ mod oddities;
 mod packets;
 mod player;
 mod plug;
+mod push;
 mod recording;
 mod relay;
 mod requests;

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-const PROXY: &str = "10.0.0.9:554";
+pub(crate) const PROXY: &str = "10.0.0.9:554";
 const PROXY_HOST: &str = "10.0.0.9";
 
 /// A world with a proxy in it.
@@ -29,28 +29,28 @@ struct Relay {
 }
 
 /// A player of what the proxy serves.
-struct Viewer {
-    player: MediumId<Player>,
+pub(crate) struct Viewer {
+    pub(crate) player: MediumId<Player>,
     frames: Receiver<Seen>,
     news: Receiver<String>,
     seen: Vec<Seen>,
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
 }
 
 /// A frame that a viewer has got.
 #[derive(Clone, Debug)]
-struct Seen {
-    at: Instant,
-    track: usize,
+pub(crate) struct Seen {
+    pub(crate) at: Instant,
+    pub(crate) track: usize,
     timestamp: u32,
     pts: Duration,
-    captured: Option<Duration>,
-    data: Vec<u8>,
+    pub(crate) captured: Option<Duration>,
+    pub(crate) data: Vec<u8>,
 }
 
 impl Seen {
     /// The number of a live frame.
-    fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         u32::from_be_bytes(self.data[..4].try_into().unwrap())
     }
 }
@@ -63,7 +63,7 @@ fn proxy_config() -> ProxyConfig {
     config
 }
 
-fn over(transport: TransportPolicy) -> PlayerConfig {
+pub(crate) fn over(transport: TransportPolicy) -> PlayerConfig {
     let mut config = PlayerConfig::default();
     config.client = client_config();
     config.transport = transport;
@@ -120,7 +120,7 @@ impl Relay {
     }
 }
 
-fn add(
+pub(crate) fn add(
     world: &mut World,
     server: MediumId<RtspServer>,
     name: &str,
@@ -139,10 +139,13 @@ fn add(
     (opened.unwrap(), events)
 }
 
-fn watch(world: &mut World, name: &str, config: PlayerConfig) -> Viewer {
+pub(crate) fn watch(world: &mut World, name: &str, config: PlayerConfig) -> Viewer {
+    watch_at(world, &format!("rtsp://{PROXY}/{name}"), config)
+}
+
+pub(crate) fn watch_at(world: &mut World, url: &str, config: PlayerConfig) -> Viewer {
     let ((sender, frames), (teller, news)) = (channel(), channel());
-    let url = format!("rtsp://{PROXY}/{name}");
-    let player = Player::open(&mut world.env, &url, config, move |env, event| match event {
+    let player = Player::open(&mut world.env, url, config, move |env, event| match event {
         PlayerEvent::Frame { track, frame } => {
             let seen = Seen {
                 at: env.now(),
@@ -163,7 +166,7 @@ fn watch(world: &mut World, name: &str, config: PlayerConfig) -> Viewer {
 
 impl Viewer {
     /// The frames that have come since the last call.
-    fn new_frames(&mut self) -> Vec<Seen> {
+    pub(crate) fn new_frames(&mut self) -> Vec<Seen> {
         self.told.extend(self.news.try_iter());
         let new: Vec<_> = self.frames.try_iter().collect();
         self.seen.extend(new.iter().cloned());
@@ -172,7 +175,7 @@ impl Viewer {
 
     /// Timestamps and times never go back, and no frame comes twice.
     #[track_caller]
-    fn goes_on(&mut self) {
+    pub(crate) fn goes_on(&mut self) {
         self.new_frames();
         for pair in self.seen.windows(2) {
             let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp) as i32;

@@ -2,9 +2,10 @@
 
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
+use crate::client::keep_alive::KeepAlive;
 use crate::client::player::Player;
 use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
-use crate::client::player::phase::{KeepAlive, Phase};
+use crate::client::player::phase::Phase;
 use crate::client::player::server_facts::ServerFacts;
 use crate::client::player::session::ServerSessions;
 use crate::client::requests;

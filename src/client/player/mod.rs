@@ -22,6 +22,7 @@ pub use server_facts::ServerFacts;
 
 use crate::client::back_channel::BackChannel;
 use crate::client::event::RequestId;
+use crate::client::keep_alive::KeepAlive;
 use crate::client::keys::{KEY_PLAYER, KEY_RTCP, KEY_RTP, KEY_TRACK};
 use crate::client::rtsp_client::RtspClient;
 use crate::client::server_address::ServerAddress;
@@ -36,7 +37,7 @@ use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::{Method, Request, Skipped};
 use crate::wire::text::to_hex;
 use crate::wire::url::RtspUrl;
-use phase::{KeepAlive, Phase, Watch};
+use phase::{Phase, Watch};
 use play::PausedAt;
 use session::ServerSessions;
 use std::fmt;

@@ -1,14 +1,10 @@
 //! [`ServerSessions`]: the server's side of an attempt to play (RFC 2326 section 12.37).
 
+use crate::client::keep_alive::keep_alive_interval;
 use crate::description::MediaSession;
 use crate::wire::Oddities;
 use crate::wire::rtsp::{SessionHeader, StatusCode};
 use std::time::Duration;
-
-/// The time-out of a session whose server names none (RFC 2326 section 12.37).
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The shortest interval of keep-alive requests.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The sessions of an attempt: one for all tracks, or one for each where the server has no
 /// aggregate control (RFC 2326 section 1.3).
@@ -83,7 +79,7 @@ impl ServerSessions {
 
     /// When the session has to be kept alive, after something was heard of the server.
     pub(super) fn keep_alive_interval(&self) -> Duration {
-        (self.timeout.unwrap_or(DEFAULT_TIMEOUT) * 2 / 3).max(SHORTEST_INTERVAL)
+        keep_alive_interval(self.timeout)
     }
 
     /// What a request for everything is sent for: URL and session id.

@@ -39,6 +39,9 @@ pub(crate) struct AdmittedRequest<'a> {
     pub(crate) local: SocketAddr,
     /// Whether the connection is TLS.
     pub(crate) is_encrypted: bool,
+    /// Whether the requester is an object of this process.
+    #[cfg(feature = "srtp")]
+    pub(crate) is_inside: bool,
     /// SHA-256 of the client's certificate, if it has presented one.
     pub(crate) client_certificate: Option<[u8; 32]>,
     pub(crate) user: Option<&'a str>,
@@ -59,6 +62,8 @@ impl<'a> AdmittedRequest<'a> {
             peer: connection.peer,
             local: connection.local,
             is_encrypted: connection.is_encrypted(),
+            #[cfg(feature = "srtp")]
+            is_inside: connection.is_inside(),
             client_certificate: connection.client_certificate(),
             user: None,
             granted: None,

@@ -42,6 +42,8 @@ impl Context<'_> {
                 let is_secure = self.streams.get(group.stream).is_some_and(|s| s.is_secure());
                 (is_secure, !is_secure)
             }
+            // What leaves this process is protected by whoever sends it on.
+            Distribution::OnDemand { .. } if request.is_inside => (false, true),
             Distribution::OnDemand { .. } => {
                 let config = self.config.srtp.as_ref();
                 (config.is_some(), config.is_none_or(|config| !config.required))

@@ -1,0 +1,76 @@
+//! [`KeepAlive`]: when a session is to be kept alive, and whether the server still answers.
+
+use crate::client::event::RequestId;
+use std::time::{Duration, Instant};
+
+/// The time-out of a session whose server names none (RFC 2326 section 12.37).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The shortest interval of keep-alive requests.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a session with this time-out has to be kept alive, after something was heard of the server.
+pub(crate) fn keep_alive_interval(timeout: Option<Duration>) -> Duration {
+    (timeout.unwrap_or(DEFAULT_TIMEOUT) * 2 / 3).max(SHORTEST_INTERVAL)
+}
+
+/// The requests that keep a session alive.
+#[derive(Debug, Default)]
+pub(crate) struct KeepAlive {
+    pub(crate) at: Option<Instant>,
+    interval: Duration,
+    /// Those that were sent and may be answered yet.
+    pending: Vec<RequestId>,
+    /// When the first was sent of those since the last response of the server, and how many of them
+    /// have failed.
+    unanswered_since: Option<Instant>,
+    failures: usize,
+}
+
+/// Keep-alive requests that may be unanswered at a time.
+const MAX_PENDING: usize = 4;
+/// Keep-alive requests in succession without an answer, after which a server that sends nothing is
+/// taken for dead.
+const MAX_FAILURES: usize = 3;
+
+impl KeepAlive {
+    pub(crate) fn begin(&mut self, now: Instant, interval: Duration) {
+        self.interval = interval;
+        self.at = now.checked_add(interval);
+    }
+
+    pub(crate) fn note_sent(&mut self, request: RequestId, now: Instant) {
+        self.pending.push(request);
+        self.unanswered_since.get_or_insert(now);
+    }
+
+    /// The server has answered something.
+    pub(crate) const fn note_response(&mut self) {
+        (self.unanswered_since, self.failures) = (None, 0);
+    }
+
+    /// One was not answered; there are as many at a time as sessions. Returns since when none was, if
+    /// that were several.
+    pub(crate) const fn note_failure(&mut self, sessions: usize) -> Option<Instant> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < MAX_FAILURES.saturating_mul(sessions) {
+            return None;
+        }
+        self.unanswered_since
+    }
+
+    /// Whether `request` was one of these; it is answered now, or will not be.
+    pub(crate) fn take_answer(&mut self, request: RequestId) -> bool {
+        let before = self.pending.len();
+        self.pending.retain(|pending| *pending != request);
+        self.pending.len() < before
+    }
+
+    /// Whether one is to be sent.
+    pub(crate) fn poll(&mut self, now: Instant) -> bool {
+        if self.at.is_none_or(|at| now < at) {
+            return false;
+        }
+        self.at = now.checked_add(self.interval);
+        self.pending.len() < MAX_PENDING
+    }
+}
