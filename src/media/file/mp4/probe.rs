@@ -7,7 +7,7 @@ use super::sample_entry::name_of;
 use crate::media::file::container::coding::bitrate;
 use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
 use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
-use movie::{Movie, RawTrack};
+use movie::{MAX_SMALL, MAX_TRACKS, Movie, RawTrack};
 use scan::Scan;
 use std::sync::Arc;
 use tables::TableScan;
@@ -16,11 +16,6 @@ mod movie;
 mod random_access;
 mod scan;
 mod tables;
-
-/// Tracks that are looked at.
-const MAX_TRACKS: usize = 64;
-/// Most bytes of the boxes that are read whole.
-const MAX_SMALL: usize = 4 << 10;
 
 /// A probe under way.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use super::super::sample_entry;
 use super::super::sample_table::{Runs, SampleTable, Sizes};
 use super::super::table::{Table, word};
 use super::super::track_time::{Edits, TrackTime};
-use super::{MAX_SMALL, MAX_TRACKS};
 use crate::codec::CodecParameters;
 use crate::media::access_unit::{self, SetsInForce};
 use crate::media::file::ProbeError;
@@ -17,6 +16,10 @@ use crate::media::file::container::window::{Input, Window};
 use std::io;
 use std::time::Duration;
 
+/// Tracks that are looked at.
+pub(super) const MAX_TRACKS: usize = 64;
+/// Most bytes of the small boxes that are read whole.
+pub(super) const MAX_SMALL: usize = 4 << 10;
 /// Most bytes of an `stsd` box, and of an edit list.
 const MAX_DESCRIPTIONS: usize = 1 << 20;
 const MAX_EDITS: usize = 64 << 10;

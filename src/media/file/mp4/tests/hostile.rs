@@ -82,7 +82,7 @@ fn each_field_of_each_box_may_lie() {
         for at in boxes {
             let len = u32::from_be_bytes(sound[at..at + 4].try_into().unwrap()) as usize;
             // The length, and each word of the content's beginning: versions, counts, entries.
-            let words = std::iter::once(at).chain((at + 8..at + len).step_by(4).take(6));
+            let words = std::iter::once(at).chain((at + 8..at + len).step_by(4).take(4));
             for word in words.filter(|word| word + 4 <= sound.len()) {
                 for lie in LIES {
                     let mut bytes = sound.clone();
@@ -104,7 +104,7 @@ fn damaged_and_cut_files_come_to_an_end() {
         seed as usize
     };
     let files = sound_files();
-    for round in 0..150 {
+    for round in 0..100 {
         let mut bytes = files[round % files.len()].clone();
         for _ in 0..1 + random() % 8 {
             let at = random() % bytes.len();
