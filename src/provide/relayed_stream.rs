@@ -45,7 +45,9 @@ impl RelayedStreamOptions {
     /// percent-encoded. Viewers are kept for a minute without a source. A newcomer to a stream with
     /// one track receives the packets since the last key frame ([`FastStart::KeyFrameCache`]); with
     /// several tracks, which are to begin together, it starts with the next key frame
-    /// ([`FastStart::WaitForKeyFrame`]).
+    /// ([`FastStart::WaitForKeyFrame`]). The first viewer is a newcomer, too: packets since the last key
+    /// frame are kept for as long as the source is there, up to
+    /// [`ServerConfig::max_cached`](crate::server::ServerConfig::max_cached) for each track of video.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -153,6 +155,7 @@ pub(crate) fn relayed_session(
         tracks: tracks.iter().map(|(track, _)| track.format().clone()).collect(),
         formats: options.formats.clone(),
         max_packet: options.max_packet,
+        cname: format!("riverrun@{origin_id:016x}"),
     });
     session.inputs = tracks.iter().map(|(_, input)| *input).collect();
     if tracks.is_empty() {

@@ -90,7 +90,8 @@ pub struct ServerConfig {
     pub destinations_per_turn: usize,
     /// Bytes of a shared stream that are cached since its last key frame
     /// ([`FastStart::KeyFrameCache`](super::FastStart)), up to twice as many while newcomers are
-    /// being sent the cache. A longer group of pictures is not cached. Default: 4 MiB.
+    /// being sent the cache. A longer group of pictures is not cached. Relayed streams whose source is
+    /// there are cached without viewers, too. Default: 4 MiB.
     pub max_cached: usize,
     /// Unsent bytes that the operating system may buffer for a connection (`TCP_NOTSENT_LOWAT`).
     /// The lower the value, the fresher are the frames that a slow client receives. `None`: the

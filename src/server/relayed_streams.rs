@@ -10,6 +10,7 @@ use crate::server::relayed_table::{RelayedSource, RelayedStream, Unsent};
 use crate::server::relayed_tap::{RelayTap, Tap};
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::session::RelayedEvent;
+use crate::session::new_stream::stream_before_viewers;
 use crate::session::relayed::Demand;
 use std::time::Duration;
 
@@ -160,6 +161,7 @@ impl RtspServer {
             log::info!("{:?}: its source is there ({change:?})", relayed.name());
             relayed.tell_tap();
         }
+        self.keep_for_newcomers(env, id);
         self.arm_relayed_timer(env, id);
         self.wake_requests(env, Until::InputWakes);
         Ok(change)
@@ -192,6 +194,27 @@ impl RtspServer {
             self.streams.begin_source_anew(env, &mut self.connections, *input, format);
         }
         self.follow_up(env);
+    }
+
+    /// Has the streams of the tracks keep, while the source is there, what newcomers begin with, whether
+    /// or not anybody watches.
+    fn keep_for_newcomers(&mut self, env: &mut UsageEnvironment, id: RelayedStreamId) {
+        let Some(relayed) = self.relayed.table.get(id) else { return };
+        let (connections, media_sessions) = (&mut self.connections, &mut self.media_sessions);
+        for (n, (_, input)) in relayed.tracks.iter().enumerate() {
+            self.streams.set_source(env, *input, true);
+            let made = stream_before_viewers(
+                env,
+                &mut self.streams,
+                connections,
+                media_sessions,
+                (relayed.media_session, n),
+                self.config.max_packet,
+            );
+            if let Err(e) = made {
+                log::debug!("{:?}: track {} has no stream yet: {e}", relayed.name(), n + 1);
+            }
+        }
     }
 
     /// Makes another media session, and ends the viewers of the one before.
@@ -236,8 +259,8 @@ impl RtspServer {
     /// one. Packets of a source that has not been [described](Self::relayed_source_described), or is
     /// lost, are dropped.
     ///
-    /// The payload is copied once, whatever the number of viewers. Nothing is copied if there is
-    /// none.
+    /// The payload is copied once, whatever the number of viewers. If there is none, it is copied only
+    /// where packets are kept for the first ([`FastStart::KeyFrameCache`](super::FastStart)).
     pub fn relay_packet(
         &mut self,
         env: &mut UsageEnvironment,
@@ -321,6 +344,7 @@ impl RtspServer {
         }
         for (_, input) in &relayed.tracks {
             self.streams.begin_source_anew(env, &mut self.connections, *input, None);
+            self.streams.set_source(env, *input, false);
         }
         self.expire_relayed(env, id);
     }

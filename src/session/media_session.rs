@@ -227,6 +227,12 @@ impl ServerMediaSession {
         self.relayed.as_ref().is_some_and(|relayed| !relayed.has_source)
     }
 
+    /// The live input of a track, if the session is relayed.
+    pub(crate) fn relayed_input(&self, track: usize) -> Option<InputId> {
+        self.relayed.as_ref()?;
+        self.inputs.get(track).copied()
+    }
+
     /// Returns the name under which clients find the session.
     pub fn stream_name(&self) -> &str {
         &self.stream_name

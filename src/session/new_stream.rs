@@ -6,13 +6,15 @@ use crate::ids::{MediaSessionId, StreamId};
 use crate::media::SourceContext;
 use crate::media::demux::DemuxTable;
 use crate::rtp::rtcp::RtcpConfig;
+use crate::rtsp::connections::Connections;
+use crate::session::media_session::ServerMediaSession;
 use crate::session::media_sessions::MediaSessions;
 use crate::session::subsession::{Distribution, StreamFactory, StreamRequest, check_factory};
 use crate::stream::fast_start::FastStart;
 use crate::stream::key_frames::KeyFrameWatch;
 use crate::stream::parts::StreamParts;
 use crate::stream::streams::Streams;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Bandwidth assumed for a track that states none, in kbit/s.
 const DEFAULT_BANDWIDTH_KBPS: u32 = 1000;
@@ -30,10 +32,11 @@ pub(crate) fn stream_for(
     env: &mut UsageEnvironment,
     streams: &mut Streams,
     media_sessions: &mut MediaSessions,
-    (media_session, index): (MediaSessionId, usize),
+    of_track: (MediaSessionId, usize),
     request: &StreamRequest,
     (max_packet, is_secure): (usize, bool),
 ) -> Result<StreamId, Error> {
+    let (media_session, index) = of_track;
     let no_such = Error::Usage("no such subsession");
     let Some(session) = media_sessions.get_mut(media_session) else { return Err(no_such) };
     let Some(subsession) = session.subsession(index) else { return Err(no_such) };
@@ -43,17 +46,72 @@ pub(crate) fn stream_for(
             (reuse_first_source, fast_start)
         }
     };
+    let shared_by = shared.then_some(fast_start);
     if shared {
         if let Some(stream) = streams.shared_stream((media_session, index), is_secure) {
             return Ok(stream);
         }
     }
     streams.check_room()?;
-    let kbps = subsession.bandwidth_kbps();
+    if let Some(input) = session.relayed_input(index).filter(|_| shared && !is_secure) {
+        if let Some(stream) = streams.wake_resting(input) {
+            return Ok(stream);
+        }
+    }
+    add_stream(env, streams, session, of_track, request, (shared_by, max_packet, is_secure))
+}
+
+/// Makes the stream of a relayed track that keeps packets for newcomers, before there is a viewer. Does
+/// nothing if there is one already, or nothing is kept.
+///
+/// # Errors
+/// As for [`stream_for`].
+pub(crate) fn stream_before_viewers(
+    env: &mut UsageEnvironment,
+    streams: &mut Streams,
+    connections: &mut Connections,
+    media_sessions: &mut MediaSessions,
+    of_track: (MediaSessionId, usize),
+    max_packet: usize,
+) -> Result<(), Error> {
+    let Some(session) = media_sessions.get_mut(of_track.0) else { return Ok(()) };
+    let Some(subsession) = session.subsession(of_track.1) else { return Ok(()) };
+    let Distribution::OnDemand { fast_start: FastStart::KeyFrameCache, .. } =
+        subsession.distribution()
+    else {
+        return Ok(());
+    };
+    let input = session.relayed_input(of_track.1);
+    let is_kept = input.is_some_and(|input| streams.has_resting(input));
+    if is_kept || streams.shared_stream(of_track, false).is_some() {
+        return Ok(());
+    }
+    // Nobody in particular asks.
+    let nobody = SocketAddr::from(([0; 4], 0));
+    let request = StreamRequest { client_session: 0, peer: nobody, local: nobody };
+    let kind = (Some(FastStart::KeyFrameCache), max_packet, false);
+    let stream = add_stream(env, streams, session, of_track, &request, kind)?;
+    streams.remove_if_unused(env, connections, stream);
+    Ok(())
+}
+
+/// Makes the stream of a track. With a `fast_start`, it is one that all clients share.
+fn add_stream(
+    env: &mut UsageEnvironment,
+    streams: &mut Streams,
+    session: &mut ServerMediaSession,
+    (media_session, index): (MediaSessionId, usize),
+    request: &StreamRequest,
+    (fast_start, max_packet, is_secure): (Option<FastStart>, usize, bool),
+) -> Result<StreamId, Error> {
+    let no_such = Error::Usage("no such subsession");
+    let shared = fast_start.is_some();
+    let kbps = session.subsession(index).ok_or(no_such)?.bandwidth_kbps();
     let payload_type = session.payload_type(index);
     let relayed = session.relayed.as_ref();
     let relay = relayed.and_then(|relayed| relayed.parts(index));
     let max_packet = relayed.map_or(max_packet, |relayed| relayed.max_packet.max(max_packet));
+    let cname = relayed.map_or_else(|| cname(request.local.ip()), |relayed| relayed.cname.clone());
     let factory = session
         .subsession_mut(index)
         .and_then(|subsession| subsession.factory())
@@ -67,15 +125,13 @@ pub(crate) fn stream_for(
         },
         ..*request
     };
-    let rtcp = RtcpConfig {
-        cname: cname(request.local.ip()),
-        session_bandwidth_bps: bandwidth_bps(kbps),
-        ..RtcpConfig::default()
-    };
+    let rtcp =
+        RtcpConfig { cname, session_bandwidth_bps: bandwidth_bps(kbps), ..RtcpConfig::default() };
     let config = StreamConfig { payload_type, max_packet, rtcp };
     let mut parts = new_stream(env, factory, &request, streams.demuxers(), config)?;
     (parts.origin, parts.relay) = (Some((media_session, index)), relay);
-    (parts.shared, parts.fast_start, parts.is_secure) = (shared, fast_start, is_secure);
+    (parts.shared, parts.is_secure) = (shared, is_secure);
+    parts.fast_start = fast_start.unwrap_or_default();
     let id = streams.add(env, parts, &mut session.live_clock)?;
     log::debug!("stream {id} of media session {media_session} track {}", index + 1);
     Ok(id)

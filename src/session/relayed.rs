@@ -17,6 +17,9 @@ pub(crate) struct RelayedMedia {
     pub(crate) formats: FormatRegistry,
     /// Size of the largest packet that is passed on, if it is larger than those that are made.
     pub(crate) max_packet: usize,
+    /// The canonical name (RFC 3550 section 6.5.1) of all its streams, which are made for viewers at
+    /// different addresses of the server, or before there are any.
+    pub(crate) cname: String,
 }
 
 impl RelayedMedia {

@@ -200,6 +200,31 @@ impl Distribution {
         self.forget_cached();
     }
 
+    /// Whether packets are kept for newcomers.
+    pub(crate) const fn keeps_packets(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// Keeps a packet for newcomers which is sent to nobody, as there are no destinations: `write`
+    /// appends it, and `len` is its length with header and interleaving prefix.
+    pub(crate) fn keep(
+        &mut self,
+        len: usize,
+        part: FramePart,
+        write: impl FnOnce(&mut PacketBuffer),
+    ) {
+        if let Some(cache) = &mut self.cache {
+            cache.push_with(len, part, write);
+        }
+    }
+
+    /// Forgets what was for destinations, of which there are none any more, and keeps the packets
+    /// for newcomers.
+    pub(crate) fn rest(&mut self, context: &mut SendContext<'_>) {
+        self.drop_batch(context);
+        self.destinations = Destinations::default();
+    }
+
     /// Forgets the packets that are kept for newcomers, who wait for the next key frame.
     pub(crate) fn forget_cached(&mut self) {
         if let Some(cache) = &mut self.cache {

@@ -5,6 +5,7 @@ use crate::env::turn_budget::TurnBudget;
 use crate::env::{EventKey, EventTrigger, MediumHandle, Timer, UsageEnvironment};
 use crate::ids::{InputId, KEY_INPUT, OfInput, StreamId};
 use crate::media::Wake;
+use crate::stream::state::StreamState;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -80,6 +81,48 @@ impl Inputs {
         self.table.get(id)?.streams.range((behind, Bound::Unbounded)).next().copied()
     }
 
+    // Relayed tracks
+
+    /// Notes whether a relayed track has a source.
+    pub(crate) fn set_source(&mut self, id: InputId, is_there: bool) {
+        if let Some(input) = self.table.get_mut(id) {
+            input.has_source = is_there;
+        }
+    }
+
+    /// Whether the input is a relayed track that has a source.
+    pub(crate) fn has_source(&self, id: InputId) -> bool {
+        self.table.get(id).is_some_and(|input| input.has_source)
+    }
+
+    /// Keeps the stream of a relayed track, which goes on without viewers.
+    pub(crate) fn put_resting(&mut self, id: InputId, stream: StreamState) {
+        if let Some(input) = self.table.get_mut(id) {
+            debug_assert!(input.resting.is_none(), "all viewers share one stream");
+            input.resting = Some(Box::new(stream));
+        }
+    }
+
+    /// Gives back the stream of a track that goes on without viewers.
+    pub(crate) fn take_resting(&mut self, id: InputId) -> Option<StreamState> {
+        Some(*self.table.get_mut(id)?.resting.take()?)
+    }
+
+    pub(crate) fn has_resting(&self, id: InputId) -> bool {
+        self.table.get(id).is_some_and(|input| input.resting.is_some())
+    }
+
+    pub(crate) fn resting_mut(&mut self, id: InputId) -> Option<&mut StreamState> {
+        self.table.get_mut(id)?.resting.as_deref_mut()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn resting(&self) -> impl Iterator<Item = &StreamState> {
+        self.table.iter().filter_map(|(_, input)| input.resting.as_deref())
+    }
+
+    // Running
+
     /// Notes that an input has a frame, or has ended: all its streams are to be run.
     pub(crate) fn handle_wake(&mut self, id: InputId) {
         if let Some(input) = self.table.get_mut(id) {
@@ -121,6 +164,10 @@ struct Input {
     /// been triggered.
     left: usize,
     timer: Timer,
+    /// Whether the source of a relayed track is there.
+    has_source: bool,
+    /// The stream of a relayed track that nobody watches.
+    resting: Option<Box<StreamState>>,
 }
 
 impl Input {

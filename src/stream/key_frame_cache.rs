@@ -32,13 +32,39 @@ impl KeyFrameCache {
     /// Keeps the packets of a frame that is sent. `reader` is the number of the packet that the
     /// slowest reader reads next, if there is a reader.
     pub(crate) fn push(&mut self, batch: &PacketBuffer, part: FramePart, reader: Option<u64>) {
+        let (packets, len) = (batch.spans().len(), batch.bytes().len());
+        if self.make_room((packets, len), part, reader) {
+            self.packets.append(batch, 0..packets);
+        }
+    }
+
+    /// Keeps a packet that is sent to nobody: `write` appends it, and `len` is its length with header
+    /// and interleaving prefix. It is not called if the packet is not kept. There must be no reader.
+    pub(crate) fn push_with(
+        &mut self,
+        len: usize,
+        part: FramePart,
+        write: impl FnOnce(&mut PacketBuffer),
+    ) {
+        if self.make_room((1, len), part, None) {
+            write(&mut self.packets);
+        }
+    }
+
+    /// Forgets what nobody needs when packets of a number and length come. Returns whether they are to
+    /// be appended; otherwise they are only counted.
+    fn make_room(
+        &mut self,
+        (packets, len): (usize, usize),
+        part: FramePart,
+        reader: Option<u64>,
+    ) -> bool {
         if part.starts_unit {
             self.unit = Some(self.end());
         }
         if part.key && self.unit.is_some() {
             self.start = self.unit;
         }
-        let len = batch.bytes().len();
         if self.start.is_some_and(|start| self.bytes_since(start) + len > self.max_bytes) {
             self.start = None;
         }
@@ -48,11 +74,11 @@ impl KeyFrameCache {
         self.forget_before([self.start, self.unit, reader].into_iter().flatten().min());
         let is_wanted = self.start.is_some() || self.unit.is_some() || reader.is_some();
         if is_wanted && self.packets.bytes().len() + len <= self.max_bytes.saturating_mul(2) {
-            self.packets.append(batch, 0..batch.spans().len());
-        } else {
-            self.clear();
-            self.first += batch.spans().len() as u64;
+            return true;
         }
+        self.clear();
+        self.first += packets as u64;
+        false
     }
 
     /// Drops the packets before the one of number `needed`; all packets without a number.
@@ -172,6 +198,19 @@ mod tests {
         assert!(kept(&cache) <= 1000);
         push(&mut cache, 5000, KEY, None);
         assert_eq!((cache.start(), cache.end(), kept(&cache)), (None, 7, 0));
+    }
+
+    #[test]
+    fn packets_that_are_written_into_it_are_kept_as_those_that_are_copied() {
+        let (mut copied, mut written) = (KeyFrameCache::new(1000), KeyFrameCache::new(1000));
+        let parts = [OTHER, KEY, SLICE, OTHER, OTHER, KEY_SLICE, OTHER, OTHER, OTHER, KEY];
+        for (n, part) in parts.into_iter().cycle().take(50).enumerate() {
+            let packet = PacketBuffer::of_one_packet(40 * (n % 9));
+            copied.push(&packet, part, None);
+            written.push_with(packet.bytes().len(), part, |kept| kept.append(&packet, 0..1));
+            let state = |c: &KeyFrameCache| (c.start(), c.end(), c.packets.bytes().to_vec());
+            assert_eq!(state(&copied), state(&written), "{n}");
+        }
     }
 
     #[test]

@@ -149,6 +149,11 @@ impl Reports {
         self.awaits_frame
     }
 
+    /// Forgets the report that is on its way: there are no destinations any more.
+    pub(crate) const fn rest(&mut self) {
+        (self.round.done, self.awaits_frame) = (None, false);
+    }
+
     // Reports
 
     /// Writes the report whose time has come, and returns it as all destinations get it; it is empty

@@ -5,11 +5,13 @@
 //! [`Playback`] says which frame is sent next and when, [`Distribution`] sends packets to
 //! destinations, and [`Reports`] says when RTCP is due and what is in it. This file has the
 //! questions and commands of other rooms; `play` has what PLAY and PAUSE do, `run` what happens when
-//! a timer expires, and `feedback` what happens when a receiver sends something.
+//! a timer expires, `feedback` what happens when a receiver sends something, `relay` the passing on of
+//! packets, and `rest` what a relayed stream does without viewers.
 
 mod feedback;
 mod play;
 mod relay;
+mod rest;
 mod run;
 
 use crate::env::UsageEnvironment;
@@ -233,6 +235,11 @@ impl StreamState {
     #[cfg(all(test, feature = "srtp"))]
     pub(crate) const fn set_sequence_number(&mut self, number: u16) {
         self.sink.set_sequence(number);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_armed_timers(&self) -> bool {
+        self.timers.is_any_armed()
     }
 
     /// RTP packets that were sent.

@@ -11,6 +11,7 @@ mod playing;
 mod published;
 mod receiving;
 mod relaying;
+mod resting;
 
 use crate::arena::Arena;
 use crate::env::{MediumHandle, UsageEnvironment};
@@ -212,7 +213,14 @@ impl Streams {
 
     /// Closes a stream, and the sockets that are its own.
     pub(crate) fn remove(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        let Some(stream) = self.table.remove(id) else { return };
+        if let Some(stream) = self.take_out(env, id) {
+            self.close_stream(env, stream);
+        }
+    }
+
+    /// Takes a stream out of the table, and closes the sockets that are its own.
+    fn take_out(&mut self, env: &mut UsageEnvironment, id: StreamId) -> Option<StreamState> {
+        let stream = self.table.remove(id)?;
         if let Some(origin) = stream.origin() {
             let of = (origin, stream.is_secure());
             if self.shared.get(&of) == Some(&id) {
@@ -225,16 +233,29 @@ impl Streams {
                 self.sockets.remove(env, sockets);
             }
         }
-        if let Some((input, clock)) = stream.live_input() {
+        if let Some((input, _)) = stream.live_input() {
             self.inputs.remove_stream(input, id);
+        }
+        Some(stream)
+    }
+
+    /// Releases what a stream holds that is not in the table any more.
+    fn close_stream(&mut self, env: &mut UsageEnvironment, stream: StreamState) {
+        if let Some((_, clock)) = stream.live_input() {
             self.live_clocks.leave(clock);
         }
         stream.close(env, &mut self.demuxers);
     }
 
-    /// Closes a stream that was made for clients and has none.
-    pub(crate) fn remove_if_unused(&mut self, env: &mut UsageEnvironment, id: StreamId) {
-        if self.table.get(id).is_some_and(|s| s.users() == 0 && !s.is_multicast()) {
+    /// Closes a stream that was made for clients and has none, unless it goes on without them.
+    pub(crate) fn remove_if_unused(
+        &mut self,
+        env: &mut UsageEnvironment,
+        connections: &mut Connections,
+        id: StreamId,
+    ) {
+        let is_unused = |s: &StreamState| s.users() == 0 && !s.is_multicast();
+        if self.table.get(id).is_some_and(is_unused) && !self.let_rest(env, connections, id) {
             self.remove(env, id);
         }
     }
@@ -367,6 +388,11 @@ impl Streams {
                 }
                 SocketsOwner::Published => {}
             }
+        }
+        for stream in self.inputs.resting() {
+            assert!(stream.users() == 0 && stream.is_playing() && !stream.has_armed_timers());
+            let origin = stream.origin().expect("it is of a media session");
+            assert_eq!(self.shared_stream(origin, false), None);
         }
     }
 
@@ -506,7 +532,7 @@ impl Streams {
             .flatten();
         let to = PacketOwner::Destination(stream, destination);
         let Some(ReleasedDestination { destination, last_words }) = released else {
-            self.remove_if_unused(env, stream);
+            self.remove_if_unused(env, connections, stream);
             return None;
         };
         match destination.transport() {
@@ -525,7 +551,7 @@ impl Streams {
                 }
             }
         }
-        self.remove_if_unused(env, stream);
+        self.remove_if_unused(env, connections, stream);
         Some(destination)
     }
 

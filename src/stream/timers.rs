@@ -45,6 +45,12 @@ impl StreamTimers {
         env.disarm_timer(&mut self.catch_up);
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_any_armed(&self) -> bool {
+        let all = [&self.frame, &self.report, &self.catch_up];
+        all.iter().any(|timer| timer.armed_at().is_some())
+    }
+
     pub(crate) fn disarm(&mut self, env: &mut UsageEnvironment) {
         self.halt(env);
         env.disarm_timer(&mut self.report);

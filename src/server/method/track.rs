@@ -103,12 +103,12 @@ pub(crate) fn set_up_track(
     if wanted.is_secure {
         let track = (wanted.media_session, wanted.track);
         cx.protect_stream(wanted.by.connection, track, stream).inspect_err(|_| {
-            cx.streams.remove_if_unused(cx.env, stream);
+            cx.streams.remove_if_unused(cx.env, cx.connections, stream);
         })?;
     }
     let prepared = prepare_transport(cx, wanted, stream, &chosen);
     let (transport, agreed) = prepared.inspect_err(|_| {
-        cx.streams.remove_if_unused(cx.env, stream);
+        cx.streams.remove_if_unused(cx.env, cx.connections, stream);
     })?;
     let destination = cx
         .streams

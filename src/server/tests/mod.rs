@@ -38,6 +38,7 @@ mod publisher;
 mod relayed;
 mod relayed_life;
 mod relayed_tap;
+mod relayed_unwatched;
 mod requests;
 mod round_trip;
 mod secrets;

@@ -41,6 +41,7 @@ impl StreamState {
             self.key_frame_requests.want();
             return;
         };
+        let has_nobody = self.distribution.destinations().len() == 0;
         let moment = Moment {
             timestamp: packet.timestamp,
             capture_time: packet.capture_time,
@@ -57,13 +58,16 @@ impl StreamState {
         if relay.repacketizer().is_some() || !self.sink.fits(packet.payload.len()) {
             return self.relay_anew(env, context, packet);
         }
-        if relay.ends_batch(part) {
+        if relay.ends_batch(part) || has_nobody {
             self.send_pending(env, context);
         }
         self.set_time(env, context, moment);
         let Some(relay) = &mut self.relay else { return };
         let gap = relay.take_gap();
         self.sink.skip_numbers(gap);
+        if has_nobody {
+            return self.keep_packet(packet, part);
+        }
         if !relay.has_pending() {
             let mut batch = context.memory.take();
             self.sink.begin_relay(&mut batch);
@@ -231,6 +235,11 @@ impl StreamState {
             }
             self.distribution.forget_cached();
         }
+    }
+
+    /// Whether packets of the source wait for the end of the turn.
+    pub(crate) fn has_pending_packets(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.has_pending())
     }
 
     /// Whether it passes packets on whose source tells when they were captured.

@@ -14,6 +14,7 @@ impl Streams {
 
     /// Forgets a live input that is not used any more.
     pub(crate) fn delete_input(&mut self, env: &mut UsageEnvironment, id: InputId) {
+        self.end_resting(env, id);
         self.inputs.remove(env, id);
     }
 

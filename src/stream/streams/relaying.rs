@@ -10,8 +10,8 @@ use crate::stream::send_context::SendContext;
 use crate::stream::state::StreamState;
 
 impl Streams {
-    /// Hands the next packet of a track to the streams that pass it on. Returns whether there are
-    /// any; their packets go out when [`send_relayed`](Self::send_relayed) is called.
+    /// Hands the next packet of a track to the streams that pass it on. Returns whether packets wait
+    /// to go out when [`send_relayed`](Self::send_relayed) is called.
     pub(crate) fn relay(
         &mut self,
         env: &mut UsageEnvironment,
@@ -19,7 +19,12 @@ impl Streams {
         id: InputId,
         packet: &ReceivedPacket<'_>,
     ) -> bool {
-        self.with_streams_of(env, connections, id, |s, env, cx| s.relay(env, cx, packet))
+        let mut waits = false;
+        self.with_streams_of(env, connections, id, |s, env, cx| {
+            s.relay(env, cx, packet);
+            waits |= s.has_pending_packets();
+        });
+        waits
     }
 
     /// Sends the packets of a track that were handed over in this turn.
@@ -45,18 +50,28 @@ impl Streams {
         });
     }
 
+    /// Calls `f` with the streams of a track, watched or not.
     fn with_streams_of(
         &mut self,
         env: &mut UsageEnvironment,
         connections: &mut Connections,
         id: InputId,
         mut f: impl FnMut(&mut StreamState, &mut UsageEnvironment, &mut SendContext<'_>),
-    ) -> bool {
+    ) {
         let mut last = None;
         while let Some(stream) = self.inputs.stream_behind(id, last) {
             last = Some(stream);
             self.with_stream(env, connections, stream, &mut f);
         }
-        last.is_some()
+        let Some(resting) = self.inputs.resting_mut(id) else { return };
+        let mut context = SendContext {
+            connections,
+            sockets: &mut self.sockets,
+            demuxers: &mut self.demuxers,
+            live_clocks: &mut self.live_clocks,
+            memory: &mut self.memory,
+            heard: &mut self.heard,
+        };
+        f(resting, env, &mut context);
     }
 }

@@ -1,155 +1,328 @@
-//! Hours of a camera that is cut off again and again, with viewers who stay.
+//! Hours of a camera and a publisher that are cut off again and again, with viewers who stay.
+//!
+//! `RIVERRUN_SOAK_HOURS` and `RIVERRUN_SOAK_VIEWERS` say how long and how many.
 
-use super::{PROXY_HOST, Relay, Viewer, over, proxy_config};
-use crate::world::{SERVER, World, secs};
+mod camera;
+mod picture;
+mod publisher;
+mod viewer;
+
+use super::{PROXY, PROXY_HOST, proxy_config};
+use crate::world::{PLAYER_HOST, SERVER, World, secs};
 use allocation_counter::measure;
+use camera::{Camera, Codec};
+use picture::{CameraClock, GROUP_TIME};
+use publisher::{PUBLISHER_HOST, Publisher};
 use riverrun::client::TransportPolicy;
-use riverrun::codec::OtherCodec;
-use riverrun::env::MediumId;
-use riverrun::payload::FormatRegistry;
-use riverrun::server::{LiveTrackOptions, RtspServer};
+use riverrun::env::{LinkProfile, MediumId};
+use riverrun::relay::ProxyServerMediaSession;
+use riverrun::server::{PublishPolicy, RelayedStreamOptions, RtspServer, ServerConfig};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use viewer::Viewer;
 
-/// Hours of simulated time for each transport; `RIVERRUN_SOAK_HOURS` says another number.
+/// Hours of simulated time.
 const HOURS: u64 = 1;
-/// One frame, so that hours take seconds.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// Longest delay between two attempts.
+const VIEWERS: usize = 6;
+/// Longest delay between two attempts of the relay, and of a viewer.
 const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST_OF_VIEWERS: Duration = Duration::from_secs(4);
+/// What of a delay comes at random.
+const JITTER: f64 = 1.125;
+/// Requests and responses of one attempt.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// What was under way when a host vanished is still to be given up: a request after 10 s, or a
+/// silent stream after 20 s.
+const GIVING_UP: Duration = Duration::from_secs(30);
+/// Longer than any source is away.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+/// The streams of the relay: one camera pulled in two ways, and what is published.
+const STREAMS: [&str; 3] = ["udp", "tcp", "push"];
 
-fn serve(world: &mut World) -> MediumId<RtspServer> {
-    let codec = OtherCodec::new("audio", "X-TEST", 8000);
-    let track = LiveTrackOptions::new(codec.into()).with_formats(FormatRegistry::opaque());
-    world.serve_track(track, INTERVAL)
+/// What happens to the sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Restart,
+    Vanish,
+    Reset,
+    OtherCodec,
+    ClockStep,
+    PublisherEnds,
+    PublisherVanishes,
 }
 
+const FAULTS: [Fault; 7] = [
+    Fault::Restart,
+    Fault::Vanish,
+    Fault::Reset,
+    Fault::OtherCodec,
+    Fault::ClockStep,
+    Fault::PublisherEnds,
+    Fault::PublisherVanishes,
+];
+
 struct Hours {
-    relay: Relay,
-    camera: MediumId<RtspServer>,
-    viewers: Vec<Viewer>,
-    /// Timers before there were viewers.
-    timers: usize,
-    cuts: [u32; 3],
-    longest: Duration,
+    world: World,
+    relay: MediumId<RtspServer>,
+    proxies: Vec<MediumId<ProxyServerMediaSession>>,
+    clock: CameraClock,
+    camera: Camera,
+    publisher: MediumId<Publisher>,
+    /// With the number of the stream that each watches.
+    viewers: Vec<(usize, Viewer)>,
+    faults: [u32; FAULTS.len()],
+    /// Longest time from the return of a source to a key frame, for each fault.
+    longest: [Duration; FAULTS.len()],
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+fn host(host: &str) -> IpAddr {
+    host.split(':').next().and_then(|host| host.parse().ok()).expect("an address")
 }
 
 #[test]
 fn viewers_stay_through_hours_of_cuts() {
-    let hours = std::env::var("RIVERRUN_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok());
-    let time = Duration::from_secs(3600 * hours.unwrap_or(HOURS));
-    for (seed, transport) in [(1, TransportPolicy::Udp), (2, TransportPolicy::Tcp)] {
-        let begun = Instant::now();
-        let mut hours = Hours::new(seed, transport);
-        // Some cuts of each kind, after which all that is kept is there.
-        hours.pass(time.min(secs(7200.0)));
-        let before = hours.open();
-        let memory = measure(|| hours.pass(time));
-        assert!(memory.bytes_current.abs() < 128 * 1024, "{memory:?}");
-        assert!(memory.bytes_max < 4 << 20, "{memory:?}");
-        println!(
-            "{transport:?}: cuts {:?}, {:?} away; {:?}",
-            hours.cuts,
-            hours.longest,
-            begun.elapsed()
-        );
-        assert_eq!(hours.open(), before, "descriptors");
-        let Hours { mut relay, viewers, timers, .. } = hours;
-        for viewer in viewers {
-            assert_eq!(viewer.told, ["playing"], "none had to begin again");
-            relay.world.env.close(viewer.player);
+    let hours = number("RIVERRUN_SOAK_HOURS", HOURS);
+    let viewers = number("RIVERRUN_SOAK_VIEWERS", VIEWERS as u64) as usize;
+    let begun = Instant::now();
+    let mut soak = Hours::new(1);
+    soak.world.run_secs(30.0);
+    let timers = soak.world.env.delayed_tasks();
+    soak.open_viewers(viewers);
+    // Some faults of each kind, after which all that is kept is there.
+    soak.pass(Duration::from_secs(3600 * hours.min(2)));
+    let before = soak.census();
+    let memory = measure(|| {
+        for hour in 1..=hours {
+            soak.pass(Duration::from_secs(3600));
+            if hour % 50 == 0 {
+                println!("{hour} hours in {:?}: {:?}", begun.elapsed(), soak.faults);
+            }
         }
-        // Longer than the relay would keep viewers without the source.
-        relay.run(700.0);
-        assert!(relay.with(|proxy| proxy.player().is_none()), "nobody watches");
-        assert_eq!(relay.sockets_of(PROXY_HOST), 1, "the listener");
-        assert_eq!(relay.world.env.delayed_tasks(), timers, "timers");
+    });
+    println!("{hours} hours, {viewers} viewers: {:?}, {memory:?}", begun.elapsed());
+    for ((fault, count), longest) in FAULTS.iter().zip(soak.faults).zip(soak.longest) {
+        println!("{fault:?}: {count}, a key frame after {longest:?} at most");
     }
+    let frames = soak.viewers.iter().map(|(_, viewer)| viewer.seen().frames());
+    println!("frames: {}", frames.sum::<u64>());
+    let timed: u64 = soak.viewers.iter().map(|(_, viewer)| viewer.seen().timed()).sum();
+    println!("of these with a capture time that is right within a millisecond: {timed}");
+    assert_eq!(soak.census(), before, "descriptors and sessions");
+    let allowed = 128 * 1024 + 8 * 1024 * viewers as i64;
+    assert!(memory.bytes_current.abs() < allowed, "{memory:?}");
+    assert!(memory.bytes_max < 8 << 20, "{memory:?}");
+    soak.end(timers);
 }
 
 impl Hours {
-    fn new(seed: u64, transport: TransportPolicy) -> Self {
+    fn new(seed: u64) -> Self {
         let mut world = World::new(seed);
-        world.set_profile(|profile| {
-            (profile.latency_min, profile.latency_max) = (secs(0.02), secs(0.06));
+        let clock = CameraClock::default();
+        let camera = Camera::open(&mut world, Codec::H264, &clock);
+        let mut config = ServerConfig::unlimited();
+        config.publish.policy = PublishPolicy::Anybody;
+        config.publish.kept_for = KEPT_FOR;
+        let address = [PROXY.parse().expect("an address")];
+        let relay = RtspServer::new(&mut world.env, config, &address).expect("a server");
+        let policies = [TransportPolicy::Udp, TransportPolicy::Tcp];
+        let proxies = policies.iter().zip(STREAMS).map(|(transport, name)| {
+            let mut config = proxy_config();
+            let player = &mut config.player;
+            player.transport = *transport;
+            player.first_packet_timeout = secs(15.0);
+            player.stall_timeout = secs(20.0);
+            player.reconnect.longest_delay = LONGEST;
+            let options = RelayedStreamOptions::new(name).with_kept_for(KEPT_FOR);
+            let url = format!("rtsp://{SERVER}/live");
+            let env = &mut world.env;
+            ProxyServerMediaSession::open(env, relay, options, &url, config, |_, _| {}).unwrap()
         });
-        let camera = serve(&mut world);
-        let mut config = proxy_config();
-        let player = &mut config.player;
-        player.transport = transport;
-        player.first_packet_timeout = secs(15.0);
-        player.stall_timeout = secs(20.0);
-        player.reconnect.longest_delay = LONGEST;
-        let mut relay = Relay::in_world(world, &format!("rtsp://{SERVER}/live"), config);
-        relay.run(60.0);
-        let timers = relay.world.env.delayed_tasks();
-        let viewers = [TransportPolicy::Udp, TransportPolicy::Tcp].map(|transport| {
-            let mut config = over(transport);
-            (config.stall_timeout, config.first_packet_timeout) = (Duration::MAX, Duration::MAX);
-            relay.watch_with(config)
-        });
-        let viewers = viewers.into();
-        let (cuts, longest) = ([0; 3], Duration::ZERO);
-        let mut hours = Self { relay, camera, viewers, timers, cuts, longest };
-        hours.relay.run(60.0);
-        hours
+        let proxies = proxies.collect();
+        let publisher = Publisher::open(&mut world.env, &clock);
+        let mut soak = Self {
+            world,
+            relay,
+            proxies,
+            clock,
+            camera,
+            publisher,
+            viewers: Vec::new(),
+            faults: [0; FAULTS.len()],
+            longest: [Duration::ZERO; FAULTS.len()],
+        };
+        soak.lose(0.0);
+        soak
     }
 
-    /// Number of sockets of the proxy.
-    fn open(&mut self) -> usize {
-        self.relay.sockets_of(PROXY_HOST)
+    fn open_viewers(&mut self, count: usize) {
+        for n in 0..count {
+            // The camera has more viewers than the publisher.
+            let stream = [0, 1, 0, 1, 2][n % 5];
+            let transport = [TransportPolicy::Udp, TransportPolicy::Tcp][n / 2 % 2];
+            let viewer = self.watch(stream, transport);
+            self.viewers.push((stream, viewer));
+        }
+        self.world.run_secs(60.0);
+    }
+
+    fn watch(&mut self, stream: usize, transport: TransportPolicy) -> Viewer {
+        let url = format!("rtsp://{PROXY}/{}", STREAMS[stream]);
+        Viewer::open(&mut self.world.env, &url, transport, &self.clock)
+    }
+
+    /// Sets how many packets are lost, on the way from the sources and to the viewers.
+    fn lose(&mut self, loss: f64) {
+        let mut profile = LinkProfile::default();
+        (profile.latency_min, profile.latency_max) = (secs(0.02), secs(0.06));
+        (profile.loss, profile.reordering, profile.duplication) = (loss, loss / 2.0, loss / 4.0);
+        for name in [SERVER, PUBLISHER_HOST, PLAYER_HOST] {
+            self.world.network().set_host_profile(host(name), profile);
+        }
+        self.world.network().set_profile(profile);
+    }
+
+    /// Sockets of all hosts, and client sessions of both servers.
+    fn census(&mut self) -> [usize; 6] {
+        let sockets = [SERVER, PROXY_HOST, PLAYER_HOST, PUBLISHER_HOST]
+            .map(|name| self.world.network().open_sockets(host(name)));
+        let sessions = [self.camera.server, self.relay]
+            .map(|server| self.world.env.medium(server).expect("a server").pool().len());
+        let [camera, relay, players, publisher] = sockets;
+        [camera, relay, players, publisher, sessions[0], sessions[1]]
     }
 
     /// From 0 to 1.
     fn chance(&mut self) -> f64 {
-        f64::from(self.relay.world.env.random_u32()) / f64::from(u32::MAX)
+        f64::from(self.world.env.random_u32()) / f64::from(u32::MAX)
     }
 
     fn pass(&mut self, time: Duration) {
-        let end = self.relay.world.env.now() + time;
-        while self.relay.world.env.now() < end {
+        let end = self.world.env.now() + time;
+        while self.world.env.now() < end {
+            let loss = 0.05 * self.chance().powi(2);
+            self.lose(loss);
             let quiet = 600.0 * self.chance();
-            self.relay.run(quiet);
-            self.cut();
-            self.comes_back();
+            // Somebody looks in.
+            let stream = (self.chance() * 2.999) as usize;
+            let visitor = self.watch(stream, TransportPolicy::Tcp);
+            self.world.run_secs(quiet);
+            self.world.env.close(visitor.player);
+            let which = (self.chance() * 6.999) as usize;
+            self.faults[which] += 1;
+            self.cause(FAULTS[which]);
+            self.lose(0.0);
+            self.comes_back(which);
         }
     }
 
-    fn cut(&mut self) {
-        let host: IpAddr = SERVER.split(':').next().unwrap().parse().unwrap();
+    fn cause(&mut self, fault: Fault) {
         let off = 300.0 * self.chance().powi(3);
-        let which = (self.chance() * 2.999) as usize;
-        self.cuts[which] += 1;
-        match which {
-            0 => {
-                self.relay.world.env.close(self.camera);
-                self.relay.run(off);
-                self.camera = serve(&mut self.relay.world);
+        let (camera, publisher) = (host(SERVER), host(PUBLISHER_HOST));
+        // What is told of the clock is wrong for as long as reports take.
+        match fault {
+            Fault::Restart | Fault::OtherCodec => {
+                let codec = match (fault, self.camera.codec) {
+                    (Fault::OtherCodec, Codec::H264) => Codec::Unknown,
+                    (Fault::OtherCodec, Codec::Unknown) => Codec::H264,
+                    (_, codec) => codec,
+                };
+                self.camera.close(&mut self.world);
+                self.world.run_secs(off);
+                self.camera = Camera::open(&mut self.world, codec, &self.clock);
             }
-            1 => {
-                self.relay.world.network().vanish(host);
-                self.relay.run(off);
-                self.relay.world.network().come_back(host);
+            Fault::Vanish => {
+                self.world.network().vanish(camera);
+                self.world.run_secs(off);
+                self.world.network().come_back(camera);
             }
-            _ => self.relay.world.network().reset_connections(host),
+            Fault::Reset => self.world.network().reset_connections(camera),
+            Fault::ClockStep => {
+                let seconds = (self.chance() - 0.5) * [2.0, 7200.0][(off as usize) % 2];
+                self.clock.step(seconds);
+            }
+            Fault::PublisherEnds => {
+                self.world.env.close(self.publisher);
+                self.world.run_secs(off);
+                self.publisher = Publisher::open(&mut self.world.env, &self.clock);
+            }
+            Fault::PublisherVanishes => {
+                self.world.network().vanish(publisher);
+                self.world.run_secs(off);
+                self.world.network().come_back(publisher);
+            }
+        }
+        self.clock.disturb(self.world.env.now());
+    }
+
+    /// The sources are back: each viewer sees a key frame soon.
+    fn comes_back(&mut self, which: usize) {
+        let fault = FAULTS[which];
+        let back = self.world.env.now();
+        for (_, viewer) in &self.viewers {
+            viewer.seen().await_key_frame(back);
+        }
+        self.world.run(allowed(Fault::Vanish, 0).max(allowed(Fault::PublisherVanishes, 2)));
+        for (stream, viewer) in &self.viewers {
+            let allowed = allowed(fault, *stream);
+            let seen = viewer.seen();
+            let first = seen.key_frame().unwrap_or_else(|| {
+                panic!("nothing of {:?} after {fault:?}: {:?}", STREAMS[*stream], seen.told())
+            });
+            let after = first - back;
+            assert!(after <= allowed, "{after:?} after {fault:?}: {:?}", seen.told());
+            if affects(fault, *stream) {
+                self.longest[which] = self.longest[which].max(after);
+            }
+            let began = seen.take_sessions();
+            let may_begin = fault == Fault::OtherCodec && *stream < 2;
+            assert!(began == 0 || may_begin, "{began} sessions after {fault:?}: {:?}", seen.told());
         }
     }
 
-    /// The camera is back. What was under way may still be lost by its time limits: 10 s for a
-    /// request, 20 s for silence.
-    fn comes_back(&mut self) {
-        let back = self.relay.world.env.now();
-        let within = LONGEST + secs(35.0) + INTERVAL;
-        self.relay.run(within.as_secs_f64());
-        for viewer in &mut self.viewers {
-            viewer.goes_on();
-            let frames = std::mem::take(&mut viewer.seen);
-            let first = frames.iter().find(|frame| frame.at > back + secs(0.2));
-            let first = first.unwrap_or_else(|| panic!("nothing: {:?}", self.relay.told));
-            self.longest = self.longest.max(first.at - back);
-            // The last one is that from which the next go on.
-            viewer.seen.extend(frames.last().cloned());
+    /// All viewers go, and the relay closes what it has opened for them.
+    fn end(mut self, timers: usize) {
+        for (_, viewer) in std::mem::take(&mut self.viewers) {
+            self.world.env.close(viewer.player);
         }
-        self.relay.told.clear();
+        // Longer than the relay would keep viewers without the source.
+        self.world.run_secs(KEPT_FOR.as_secs_f64() + 100.0);
+        for proxy in &self.proxies {
+            let proxy = self.world.env.medium(*proxy).expect("the proxy is there");
+            assert!(proxy.player().is_none(), "nobody watches");
+        }
+        assert_eq!(self.world.env.delayed_tasks(), timers, "timers");
+        self.world.env.close(self.publisher);
+        self.world.run_secs(KEPT_FOR.as_secs_f64() + 100.0);
+        assert_eq!(self.world.network().open_sockets(host(PROXY_HOST)), 1, "the listener");
     }
+}
+
+/// Whether a fault is one of a stream's source.
+fn affects(fault: Fault, stream: usize) -> bool {
+    match fault {
+        Fault::ClockStep => true,
+        Fault::PublisherEnds | Fault::PublisherVanishes => stream == 2,
+        _ => stream != 2,
+    }
+}
+
+/// Time from the return of the sources within which a viewer sees a key frame: the longest delay
+/// between two attempts, and one group of pictures.
+fn allowed(fault: Fault, stream: usize) -> Duration {
+    let retry = LONGEST.mul_f64(JITTER) + ATTEMPT;
+    let away = match fault {
+        _ if !affects(fault, stream) => Duration::ZERO,
+        Fault::ClockStep => Duration::ZERO,
+        Fault::Restart | Fault::Reset => retry,
+        Fault::OtherCodec => retry + LONGEST_OF_VIEWERS.mul_f64(JITTER) + ATTEMPT,
+        Fault::Vanish => retry + GIVING_UP,
+        Fault::PublisherEnds => publisher::RETRY + ATTEMPT,
+        Fault::PublisherVanishes => publisher::GIVING_UP + publisher::RETRY + ATTEMPT,
+    };
+    // What was lost last may be a key frame, and packets are waited for.
+    away + GROUP_TIME + secs(1.0)
 }
