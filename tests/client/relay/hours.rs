@@ -159,6 +159,8 @@ impl Hours {
     }
 
     fn open_viewers(&mut self, count: usize) {
+        // Until the sources have told their clocks.
+        self.clock.disturb(self.world.env.now());
         for n in 0..count {
             // The camera has more viewers than the publisher.
             let stream = [0, 1, 0, 1, 2][n % 5];
@@ -167,6 +169,9 @@ impl Hours {
             self.viewers.push((stream, viewer));
         }
         self.world.run_secs(60.0);
+        for (_, viewer) in &self.viewers {
+            assert_eq!(viewer.seen().take_sessions(), 1, "{:?}", viewer.seen().told());
+        }
     }
 
     fn watch(&mut self, stream: usize, transport: TransportPolicy) -> Viewer {

@@ -5,11 +5,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// From picture to picture.
-pub(super) const INTERVAL: Duration = Duration::from_millis(200);
+/// From picture to picture: few, so that many hours take little time.
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 /// Pictures from one key frame to the next.
-pub(super) const KEY_EVERY: u32 = 10;
-pub(super) const GROUP_TIME: Duration = Duration::from_secs(2);
+pub(super) const KEY_EVERY: u32 = 5;
+pub(super) const GROUP_TIME: Duration = Duration::from_secs(5);
 /// After this time all reports tell the clock as it is now.
 const SETTLES: Duration = Duration::from_secs(40);
 /// Bytes that tell when a picture was captured; they are its last.

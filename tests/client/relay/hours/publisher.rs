@@ -142,7 +142,7 @@ impl Publisher {
         let unit = picture.unit();
         let units: &[&[u8]] = if key { &[&SPS, &PPS, &unit] } else { &[&unit] };
         let mut report = Vec::new();
-        if self.number % 20 == 0 {
+        if self.number % 5 == 0 {
             let info = SenderInfo {
                 ntp: NtpTime::from_unix(Duration::from_micros(captured)),
                 rtp_timestamp: timestamp,

@@ -63,7 +63,7 @@ impl Seen {
 struct Last {
     pts: Duration,
     timestamp: u32,
-    /// The player has begun anew since.
+    /// The player has lost the stream since.
     is_old: bool,
 }
 
@@ -84,11 +84,13 @@ impl Viewer {
             PlayerEvent::Frame { frame, .. } => look(&notes, &clock, &mut last, env, &frame),
             PlayerEvent::Playing { .. } => {
                 notes.sessions.set(notes.sessions.get() + 1);
+            }
+            PlayerEvent::Lost(why) => {
+                notes.told.set(Some(why.to_string()));
                 if let Some(last) = &mut last {
                     last.is_old = true;
                 }
             }
-            PlayerEvent::Lost(why) => notes.told.set(Some(why.to_string())),
             _ => {}
         });
         let player = player.expect("a player");
