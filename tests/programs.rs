@@ -2,9 +2,12 @@
 //! the end on SIGINT. `cargo test` builds them; before `cargo test --test programs` alone run
 //! `cargo build --examples`.
 
+#[path = "programs/client.rs"]
+mod client;
 #[path = "programs/open_rtsp.rs"]
 mod open_rtsp;
 
+use client::{Client, has_bye, header};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -17,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// A program that takes longer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// RTCP packet type of a BYE (RFC 3550 section 6.6).
-const BYE: u8 = 203;
 
 /// A program, its source, and the option for its port; that is empty if the program does not
 /// listen.
@@ -180,93 +181,6 @@ impl Running {
         err.read_to_string(&mut log).expect("the log is text");
         (status, log)
     }
-}
-
-/// A client that streams over its connection.
-struct Client {
-    stream: BufReader<TcpStream>,
-    url: String,
-    cseq: u32,
-}
-
-impl Client {
-    fn connect(url: &str) -> Self {
-        let host = url.strip_prefix("rtsp://").and_then(|rest| rest.split('/').next());
-        let address: SocketAddr = host.and_then(|host| host.parse().ok()).expect("an address");
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        Self { stream: BufReader::new(stream), url: url.to_owned(), cseq: 0 }
-    }
-
-    /// Sends a request and waits for its answer, which must be 200: head and body.
-    fn request(&mut self, method: &str, control: &str, headers: &str) -> (String, String) {
-        self.cseq += 1;
-        let Self { url, cseq, .. } = self;
-        let request = format!("{method} {url}{control} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n");
-        self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            let n = self.stream.read_line(&mut head).expect("an answer");
-            assert_ne!(n, 0, "closed after {head:?}");
-        }
-        assert!(head.starts_with("RTSP/1.0 200 "), "{request}{head}");
-        let length = header(&head, "Content-Length").map_or(0, |n| n.parse().expect("a number"));
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("a whole body");
-        (head, String::from_utf8(body).expect("SDP is text"))
-    }
-
-    fn describe(&mut self) -> String {
-        self.request("DESCRIBE", "", "Accept: application/sdp\r\n").1
-    }
-
-    /// Plays the first track.
-    fn play(&mut self) {
-        let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
-        let (head, _) = self.request("SETUP", "/track1", transport);
-        let session = header(&head, "Session").expect("a session");
-        let session = session.split(';').next().unwrap_or_default();
-        self.request("PLAY", "", &format!("Session: {session}\r\n"));
-    }
-
-    /// The next interleaved packet and its channel; `None` at the end.
-    fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
-        let mut prefix = [0; 4];
-        match self.stream.read_exact(&mut prefix) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return None,
-            Err(e) => panic!("{e}"),
-        }
-        assert_eq!(prefix[0], b'$');
-        let mut packet = vec![0; usize::from(u16::from_be_bytes([prefix[2], prefix[3]]))];
-        self.stream.read_exact(&mut packet).expect("a whole packet");
-        Some((prefix[1], packet))
-    }
-
-    fn wait_for_rtp(&mut self) {
-        while let Some((channel, _)) = self.packet() {
-            if channel == 0 {
-                return;
-            }
-        }
-        panic!("closed before the first RTP packet");
-    }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().filter_map(|l| l.split_once(':')).find(|(n, _)| *n == name).map(|(_, v)| v.trim())
-}
-
-/// Whether a compound RTCP packet has a BYE.
-fn has_bye(mut packet: &[u8]) -> bool {
-    while let [_, kind, high, low, ..] = *packet {
-        if kind == BYE {
-            return true;
-        }
-        let words = usize::from(u16::from_be_bytes([high, low]));
-        packet = packet.get((words + 1) * 4..).unwrap_or_default();
-    }
-    false
 }
 
 /// Describes and plays what the program serves first, with as many viewers; then interrupts it:
