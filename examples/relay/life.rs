@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long it is remembered when a publisher was lost.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// What the server tells of sessions, as lines of the log.
+/// The hooks that write a line of the log when publishers and viewers come and go.
 pub(crate) struct Life {
     /// The names of streams that somebody has begun to publish go here.
     published: Sender<Arc<str>>,

@@ -3,7 +3,7 @@
 use crate::config::{Config, Stream};
 use std::fmt;
 
-/// What differs between two configurations.
+/// The differences between two configurations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     /// Streams that are no longer there.
@@ -15,7 +15,7 @@ pub(crate) struct Changes {
     pub(crate) at_next_start: Vec<&'static str>,
 }
 
-/// What differs in a stream that stays.
+/// A stream that stays and differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ pub(crate) enum Differs {
 }
 
 impl Changes {
-    /// What to do for `new` where `old` is running.
+    /// Finds the changes that lead from `old`, which is running, to `new`.
     pub(crate) fn between(old: &Config, new: &Config) -> Self {
         let missing_in = |from: &Config, other: &Config| {
             let names = from.streams.keys().filter(|name| !other.streams.contains_key(*name));
@@ -74,9 +74,9 @@ impl fmt::Display for Changes {
     }
 }
 
-/// The rights to publish are not compared: the rules of the server have them.
+/// The rights to publish, and who takes over, are not compared: the server has them anew at once.
 fn differs(a: &Stream, b: &Stream) -> Option<Differs> {
-    let Stream { pull, publishing: _, record } = a;
+    let Stream { pull, publishing: _, takeover: _, record } = a;
     if *pull != b.pull {
         Some(Differs::Source)
     } else if *record != b.record {

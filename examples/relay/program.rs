@@ -138,7 +138,7 @@ fn warn_if_open(program: &mut Program, table: &UserTable) -> Result<(), Failure>
 /// The streams of the configuration, in the environment of the server.
 struct Relay {
     server: MediumId<RtspServer>,
-    /// What runs.
+    /// The configuration that is running.
     config: Config,
     /// Names of streams that somebody has begun to publish.
     published: Receiver<Arc<str>>,
@@ -205,6 +205,10 @@ impl Relay {
     fn follow(&mut self, env: &mut UsageEnvironment, config: Config) -> Changes {
         let changes = Changes::between(&self.config, &config);
         self.config = config;
+        let second_of = self.config.second_publishers();
+        let _ = env.with(self.server, |server, _| {
+            server.publish_config_mut().second_of = second_of;
+        });
         for name in &changes.removed {
             self.remove(env, name);
         }

@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// How long the end of the program waits for what is still to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a recording is told.
+/// A message to the thread of a recording.
 enum Message {
     /// The source is there, with these tracks; `None`: of a format that is not known.
     Begin(Vec<Option<CodecParameters>>),
@@ -75,7 +75,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// What feeds the recording.
+    /// Returns the end that feeds the recording.
     pub(crate) fn feed(&self) -> Feed {
         Feed {
             stream: self.stream.clone(),
@@ -90,7 +90,7 @@ impl Recording {
 pub(crate) struct Feed {
     stream: String,
     messages: SyncSender<Message>,
-    /// What the thread has to be told once there is room.
+    /// A message for which there was no room yet.
     untold: Option<Message>,
     /// Frames that were dropped since the disk has fallen behind.
     dropped: u64,
@@ -143,7 +143,7 @@ impl Drop for Feed {
     }
 }
 
-/// What writes, on the thread.
+/// The writer of a recording, on its thread.
 struct Writer {
     stream: String,
     record: Record,

@@ -6,7 +6,7 @@ use crate::rtp::srtp::keys::{MAX_MATERIAL, MasterKey};
 use crate::rtp::srtp::transform::DerivedKeys;
 use crate::rtp::srtp::{CryptoSuite, SrtpKeys, SrtpTransform};
 use crate::rtp::transform::PacketTransform;
-use crate::wire::mikey::{KeyMgmt, from_attribute};
+use crate::wire::mikey::KeyMgmt;
 use crate::wire::rtcp::NtpTime;
 
 /// SRTP of a [`Player`](crate::client::Player), for tracks whose description says `RTP/SAVP` or
@@ -57,7 +57,8 @@ impl TrackKeys {
         if !is_secure && !config.allow_plain_connections {
             return Err("SRTP over a connection that is not secure".to_owned());
         }
-        let described = if config.client_keys { None } else { described_keys(track)? };
+        let described =
+            if config.client_keys { None } else { SrtpKeys::described(track.keys.iter())? };
         let first = described.as_ref().and_then(|keys| keys.keys().first());
         let suite = first.map_or(config.suite, |key| key.master.suite());
         let mki = first.map(|key| key.mki.clone()).unwrap_or_default();
@@ -102,19 +103,4 @@ impl TrackKeys {
         };
         Ok(Box::new(SrtpTransform::new(&own, &received)))
     }
-}
-
-/// The keys that the description states; of several the first that can be used.
-fn described_keys(track: &MediaSubsession) -> Result<Option<SrtpKeys>, String> {
-    let mut refused = None;
-    for attribute in track.keys.iter().filter(|a| a.name.eq_ignore_ascii_case("key-mgmt")) {
-        let message = from_attribute(attribute.value.as_deref().unwrap_or_default());
-        let message = message.map_err(|e| e.to_string());
-        let keys = message.and_then(|m| SrtpKeys::of_message(&m).map_err(|e| e.to_string()));
-        match keys {
-            Ok(keys) => return Ok(Some(keys)),
-            Err(why) => refused = Some(why),
-        }
-    }
-    refused.map_or(Ok(None), Err)
 }

@@ -4,13 +4,14 @@
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::ids::{ClientSessionId, KEY_PUBLISHED_STREAMS, PublicationId, RelayedStreamId};
-use crate::provide::{RelayedStreamOptions, RelayedTrack};
+use crate::provide::RelayedStreamOptions;
 use crate::rtp::StreamReceiver;
 use crate::rtp::rtcp::NtpTime;
 use crate::server::config::PublishConfig;
 use crate::server::method::outcome::{AfterAnswer, Served};
 use crate::server::method::refusal::Refusal;
 use crate::server::publish::Phase;
+use crate::server::publish::track::relayed_track;
 use crate::server::rtsp_server::{RtspServer, plain_key};
 use crate::session::pool::RemovalReason;
 use crate::wire::rtp::PacketKind;
@@ -66,7 +67,7 @@ impl RtspServer {
         let set_up: Vec<usize> = publication.set_up().map(|(n, _)| n).collect();
         let described = &publication.description.subsessions;
         let tracks = set_up.iter().filter_map(|n| described.get(*n));
-        let tracks = tracks.map(|track| RelayedTrack::new(track.format.clone())).collect();
+        let tracks = tracks.map(relayed_track).collect();
         let own = self.publications.stream_of(&name);
         let own = own.filter(|stream| self.relayed_stream(*stream).is_some());
         let of_application = self.stream_of_application(&name);
@@ -126,28 +127,34 @@ impl RtspServer {
         let (phase, stream) = (publication.phase, publication.stream);
         let Some(mut track) = publication.tracks.get_mut(n).and_then(Option::take) else { return };
         let now = env.now();
-        let place = track.place;
-        let is_taken = match (kind, stream) {
-            (PacketKind::Rtcp, _) => {
+        let (place, session) = (track.place, publication.session);
+        let mut memory = std::mem::take(&mut self.publications.unprotected);
+        let plain = track.unprotect(kind, data, &mut memory);
+        let is_taken = match (plain, kind, stream) {
+            (None, ..) => false,
+            (Some(data), PacketKind::Rtcp, _) => {
                 let ntp = NtpTime::from_unix(env.wall_clock());
                 track.receiver.handle_rtcp(data, now, ntp).valid
             }
-            (PacketKind::Rtp, Some(stream)) if phase == Phase::Recording => {
+            (Some(data), PacketKind::Rtp, Some(stream)) if phase == Phase::Recording => {
                 let taken = track.receiver.handle_rtp_with(data, now, |packet| {
                     self.relay_packet(env, stream, place, packet);
                 });
                 taken.is_ok()
             }
             // Before RECORD it opens a path through an address translator; in a pause it is late.
-            (PacketKind::Rtp, _) => false,
+            (Some(_), PacketKind::Rtp, _) => false,
         };
+        self.publications.unprotected = memory;
         let is_due = track.receiver.poll_timeout().is_some_and(|at| at <= now);
         let Some(publication) = self.publications.get_mut(id) else { return };
         if let Some(slot) = publication.tracks.get_mut(n) {
             *slot = Some(track);
         }
+        if let Some(session) = self.pool.session_mut(session).filter(|_| is_taken) {
+            session.count_packet(data.len());
+        }
         if is_taken && publication.note_packet(now) {
-            let session = publication.session;
             self.pool.touch(session, now);
         }
         if is_due {

@@ -18,10 +18,10 @@ fn changes(new: &str) -> Changes {
 #[test]
 fn the_same_changes_nothing() {
     assert_eq!(changes(RUNNING), Changes::default());
-    // In another order, with what is the default, and with another right to publish.
+    // In another order, with what is the default, and with other rules for publishers.
     let same = "[unlisted]\npublished_by = []\n[stream.c]\npull.kept_for = \"1 min\"\n\
                 [stream.b.record]\nfolder = \"/etc/records\"\n\
-                [stream.a]\npull = { url = \"rtsp://10.0.0.7/\" }\npublished_by = []\n";
+                [stream.a]\npull = { url = \"rtsp://10.0.0.7/\" }\npublished_by = []\ntakeover = \"yes\"\n";
     assert_eq!(changes(same), Changes::default());
 }
 

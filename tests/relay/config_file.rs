@@ -109,6 +109,7 @@ keep_size = "20 GB"
 [stream.stage]
 published_by = ["ann"]
 published_from = ["10.0.0.0/8"]
+takeover = "no"
 "#,
     );
     let listener = |addresses: &[&str]| Listener {
@@ -123,6 +124,8 @@ published_from = ["10.0.0.0/8"]
     let server = config.server_config();
     assert_eq!((server.max_buffered, server.pool.timeout), (1 << 20, Duration::from_secs(120)));
     assert_eq!(server.publish.second, SecondPublisher::TakeOver);
+    let others = [("stage".to_owned(), SecondPublisher::Refuse)];
+    assert_eq!(server.publish.second_of, others.into());
     let camera = &config.streams["cam/1"];
     let pull = camera.pull.as_ref().unwrap();
     assert_eq!((pull.when, pull.transport), (PullWhen::Always, TransportPolicy::Tcp));
@@ -161,6 +164,8 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[unlisted]\npublished_from = [\"10.0.0.1/8\"]", 2, "\"10.0.0.1/8\": an address range"),
         ("[publishers]\ntakeover = 1", 2, "publishers.takeover: is true or false"),
         ("[unlisted]\npull.url = \"\"", 2, "unlisted.pull: unknown key"),
+        ("[unlisted]\ntakeover = \"yes\"", 2, "unlisted.takeover: unknown key"),
+        ("[stream.a]\ntakeover = true", 2, "stream.a.takeover: is one of \"as publishers\""),
         ("stream.a = 5", 1, "stream.a: is a section of its own"),
         ("[stream.\"a//b\"]", 1, "no empty part"),
         ("[stream.\"a*\"]", 1, "no asterisk"),

@@ -108,15 +108,17 @@ fn a_second_publisher_is_refused_or_takes_over() {
     let relay = Relay::start(&["--port", "0"]);
     let _first = Publisher::start(&relay, "cam", 0);
     assert!(Publisher::refused(&relay, "cam").is_some());
-    let place = Place::new("[publishers]\ntakeover = true\n");
+    let place = Place::new("[publishers]\ntakeover = true\n[stream.own]\ntakeover = \"no\"\n");
     let relay = place.start();
+    let _own = Publisher::start(&relay, "own", 0);
+    assert!(Publisher::refused(&relay, "own").is_some(), "the stream says otherwise");
     let _first = Publisher::start(&relay, "cam", 0);
     let mut viewer = Viewer::play(&relay, "cam");
     let ssrc = viewer.rtp().expect("it is published").ssrc;
     let _second = Publisher::start(&relay, "cam", 0);
-    relay.await_log("source up", 1);
-    relay.await_log("source lost", 1);
-    relay.await_log("source back after", 1);
+    relay.await_log("cam: source up", 1);
+    relay.await_log("cam: source lost", 1);
+    relay.await_log("cam: source back after", 1);
     for _ in 0..50 {
         assert_eq!(viewer.rtp().expect("the viewer stays").ssrc, ssrc);
     }

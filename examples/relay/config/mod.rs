@@ -49,7 +49,7 @@ pub(crate) struct Access {
     pub(crate) entries: Vec<(usize, String)>,
 }
 
-/// What the server takes at most.
+/// The limits of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) connections: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Limits {
     pub(crate) session_timeout: Duration,
 }
 
-/// What is common to all publishers.
+/// The rules for all publishers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Publishers {
     pub(crate) at_once: usize,
@@ -71,7 +71,7 @@ pub(crate) struct Publishers {
     pub(crate) kept_for: Duration,
 }
 
-/// What is wrong with a configuration: the lines, from 1, and why.
+/// The faults of a configuration, each with its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Faults(pub(crate) Vec<Fault>);
 
@@ -96,7 +96,7 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl Default for Config {
-    /// What an empty file says: any publisher on this host is taken, and served to this host.
+    /// The configuration of an empty file: any publisher on this host is taken, and served to this host.
     fn default() -> Self {
         Self {
             listeners: vec![Listener::default()],
@@ -176,7 +176,20 @@ impl Config {
     pub(crate) fn server_config(&self) -> ServerConfig {
         let mut config = self.limits.server_config();
         config.publish = self.publishers.publish_config();
+        config.publish.second_of = self.second_publishers();
         config
+    }
+
+    /// Whether a second publisher takes over, for the streams that say so.
+    pub(crate) fn second_publishers(&self) -> BTreeMap<String, SecondPublisher> {
+        let said = self.streams.iter().filter_map(|(name, stream)| {
+            let second = match stream.takeover? {
+                true => SecondPublisher::TakeOver,
+                false => SecondPublisher::Refuse,
+            };
+            Some((name.clone(), second))
+        });
+        said.collect()
     }
 
     /// Reads the text of a file. Paths in it are relative to `folder`.

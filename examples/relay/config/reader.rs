@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault { line, what: what.into() });
     }
 
-    /// What was wrong, if anything, in the order of lines.
+    /// Returns all keys that were asked for, or the faults in the order of their lines.
     pub(crate) fn end(mut self) -> Result<BTreeSet<String>, Faults> {
         self.faults.sort_by_key(|fault| fault.line);
         if self.faults.is_empty() { Ok(self.asked) } else { Err(Faults(self.faults)) }

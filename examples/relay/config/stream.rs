@@ -15,6 +15,8 @@ pub(crate) struct Stream {
     /// Where it is pulled from; `None`: it is published.
     pub(crate) pull: Option<Pull>,
     pub(crate) publishing: Publishing,
+    /// Whether a second publisher takes over; `None`: as for all.
+    pub(crate) takeover: Option<bool>,
     pub(crate) record: Option<Record>,
 }
 
@@ -119,6 +121,10 @@ impl Stream {
         let stream = Self {
             pull: Pull::read(pull, reader),
             publishing: Publishing::read(&mut s, reader),
+            takeover: s.value(reader, "takeover", None, |value| {
+                let words = [("as publishers", None), ("yes", Some(true)), ("no", Some(false))];
+                values::word(value, &words)
+            }),
             record: Record::read(record, reader, folder),
         };
         s.end(reader);

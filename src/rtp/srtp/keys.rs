@@ -1,6 +1,9 @@
 //! [`MasterKey`], and [`SrtpKeys`]: what MIKEY tells of keys, and what is told of ours.
 
-use crate::wire::mikey::{CryptoSession, CryptoSuite, KeyData, MikeyMessage, SecurityPolicy};
+use crate::wire::mikey::{
+    CryptoSession, CryptoSuite, KeyData, MikeyMessage, SecurityPolicy, from_attribute,
+};
+use crate::wire::sdp::Attribute;
 use std::fmt;
 
 /// Longest master key, in octets.
@@ -148,6 +151,28 @@ impl SrtpKeys {
         }
         let sessions = message.sessions.iter().map(|s| (s.ssrc, s.roll_over)).collect();
         Ok(Self { keys, sessions })
+    }
+
+    /// The keys that a description states; of several the first that can be used. `None`: it states
+    /// none in this way.
+    ///
+    /// # Errors
+    /// None of them can be used; says why.
+    pub(crate) fn described<'a>(
+        attributes: impl IntoIterator<Item = &'a Attribute>,
+    ) -> Result<Option<Self>, String> {
+        let mut refused = None;
+        let attributes = attributes.into_iter();
+        for attribute in attributes.filter(|a| a.name.eq_ignore_ascii_case("key-mgmt")) {
+            let message = from_attribute(attribute.value.as_deref().unwrap_or_default());
+            let message = message.map_err(|e| e.to_string());
+            let keys = message.and_then(|m| Self::of_message(&m).map_err(|e| e.to_string()));
+            match keys {
+                Ok(keys) => return Ok(Some(keys)),
+                Err(why) => refused = Some(why),
+            }
+        }
+        refused.map_or(Ok(None), Err)
     }
 
     /// The message that tells the keys. `random` makes its bundle and its random octets, `timestamp`

@@ -1,5 +1,6 @@
 //! [`PublishConfig`]: whether clients may publish streams, and within which limits.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct PublishConfig {
     pub policy: PublishPolicy,
     /// What becomes of a second publisher of a stream. Default: it is refused.
     pub second: SecondPublisher,
+    /// The same for single streams, by their names, where it is not as `second` says. Default: for none.
+    pub second_of: BTreeMap<String, SecondPublisher>,
     /// Streams that are announced or published at once; an ANNOUNCE of a further one is answered 503.
     /// 0: no limit. Default: 64.
     pub max_publishers: usize,
@@ -81,6 +84,7 @@ impl Default for PublishConfig {
         Self {
             policy: PublishPolicy::Nobody,
             second: SecondPublisher::Refuse,
+            second_of: BTreeMap::new(),
             max_publishers: 64,
             max_tracks: 8,
             max_description: 32 << 10,
@@ -92,6 +96,11 @@ impl Default for PublishConfig {
 }
 
 impl PublishConfig {
+    /// Returns what becomes of a second publisher of the stream of a name.
+    pub fn second_publisher_of(&self, name: &str) -> SecondPublisher {
+        self.second_of.get(name).copied().unwrap_or(self.second)
+    }
+
     /// Returns what a server could not work with, if there is such a thing.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let rules = [

@@ -33,6 +33,8 @@ pub(crate) fn announce(
     }
     cx.check_permission(request, Action::Publish, &name)?;
     let description = read_description(cx, request)?;
+    #[cfg(feature = "srtp")]
+    cx.check_announced_keys(request, &description)?;
     if let Some(session) = session {
         return announce_again(cx, session, &name, description, answer);
     }
@@ -113,7 +115,8 @@ fn check_name(
 ) -> Result<(), NotServed> {
     let other = cx.publications.by_name(name).and_then(|id| cx.publications.get(id));
     if let Some(other) = other {
-        let takes_over = cx.config.publish.second == SecondPublisher::TakeOver;
+        let second = cx.config.publish.second_publisher_of(name);
+        let takes_over = second == SecondPublisher::TakeOver;
         if !takes_over && !other.gives_way() {
             return Err(StatusCode::METHOD_NOT_VALID_IN_THIS_STATE.into());
         }

@@ -21,6 +21,7 @@ mod scarcity;
 mod secure;
 mod seek;
 mod selection;
+mod server_part;
 pub(crate) mod setup;
 pub(crate) mod talk;
 pub(crate) mod teardown;

@@ -2,11 +2,13 @@
 
 use crate::ids::{ClientSessionId, PacketOwner, PublicationId};
 use crate::net::with_port;
+use crate::rtp::transform::PacketTransform;
 use crate::server::access::Action;
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Served};
-use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::refusal::Refusal;
+use crate::server::method::server_part::complete_transport;
 use crate::server::method::transport::{
     AgreedTransport, ChosenTransport, Profiles, answer_spec, choose, recordable,
 };
@@ -15,7 +17,6 @@ use crate::server::publish::control::Named;
 use crate::server::publish::track::{PublishedTrack, receiver, receiver_config};
 use crate::session::new_stream::cname;
 use crate::stream::destination::DestinationTransport;
-use crate::warned::Breach;
 use crate::wire::rtsp::StatusCode;
 use crate::wire::rtsp::transport::alternatives;
 use std::sync::Arc;
@@ -68,13 +69,21 @@ pub(crate) fn set_up_published(
     }
     let header = request.request.headers.joined("Transport").ok_or(StatusCode::BAD_REQUEST)?;
     let plain_udp = !request.is_encrypted || cx.config.allow_plain_udp_over_tls;
-    let profiles = Profiles { plain: true, plain_udp, secure: false };
+    let publication = cx.publications.get(id).ok_or(StatusCode::SESSION_NOT_FOUND)?;
+    let described = publication.description.subsessions.get(track).ok_or(StatusCode::NOT_FOUND)?;
+    #[cfg(feature = "srtp")]
+    let protection = cx.publisher_protection(request, described)?;
+    #[cfg(not(feature = "srtp"))]
+    let protection = None;
+    let secure = protection.is_some();
+    let profiles = Profiles { plain: !described.profile.is_secure(), plain_udp, secure };
     let can_record = |spec: &_| recordable(spec, request.peer);
     let (mut spec, chosen) = choose(&header, profiles, can_record)?;
     if matches!(chosen, ChosenTransport::Udp { .. }) {
         cx.check_descriptors(request)?;
     }
-    let agreed = set_up_track(cx, request, (id, track), &chosen)?;
+    let protection = protection.filter(|_| spec.protocol.is_secure());
+    let agreed = set_up_track(cx, request, (id, track), &chosen, protection)?;
     spec.mode.get_or_insert_with(|| "RECORD".to_owned());
     let ends = (request.peer, request.local);
     answer.field("Transport", answer_spec(spec, (&agreed, None), ends));
@@ -88,6 +97,7 @@ fn set_up_track(
     request: &AdmittedRequest<'_>,
     (id, track): (PublicationId, usize),
     chosen: &ChosenTransport,
+    protection: Option<Box<dyn PacketTransform>>,
 ) -> Result<AgreedTransport, Refusal> {
     let gone = || Refusal::from(StatusCode::SESSION_NOT_FOUND);
     let mut random = [0; 12];
@@ -114,7 +124,9 @@ fn set_up_track(
     if let Some(publication) = cx.publications.get_mut(id) {
         publication.heard_at = now;
         if let Some(slot) = publication.tracks.get_mut(track) {
-            *slot = Some(Box::new(PublishedTrack { transport, receiver, place: track }));
+            let place = track;
+            let track = PublishedTrack { transport, receiver, protection, refused: 0, place };
+            *slot = Some(Box::new(track));
         }
     }
     cx.publications.arm(cx.env, id, &cx.config.publish);
@@ -129,36 +141,10 @@ pub(super) fn prepare_transport(
     own: Option<DestinationTransport>,
     chosen: &ChosenTransport,
 ) -> Result<(DestinationTransport, AgreedTransport), Refusal> {
-    match *chosen {
-        ChosenTransport::Udp { rtp, rtcp } => {
-            let local = with_port(request.local, 0);
-            let sockets = cx.streams.sockets_for_publisher(cx.env, local).map_err(|e| {
-                let level = cx.warned.level_for(rtp.ip(), Breach::NoPorts);
-                log::log!(level, "no UDP ports for {rtp}: {e}");
-                let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
-                Refusal::from(refused.field("Retry-After", 1))
-            })?;
-            let pair = cx.streams.sockets(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-            let agreed = AgreedTransport::over_udp(pair, rtp, rtcp);
-            Ok((DestinationTransport::Udp { sockets, rtp, rtcp }, agreed))
-        }
-        ChosenTransport::Tcp { channels } => {
-            let id = request.connection;
-            let connection = cx.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
-            let own = own.and_then(|own| match own {
-                DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
-                    (connection == id).then_some((rtp_channel, rtcp_channel))
-                }
-                DestinationTransport::Udp { .. } => None,
-            });
-            let channels = connection.channels.allot(channels, own);
-            let channels = channels.ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
-            let (rtp_channel, rtcp_channel) = channels;
-            let transport = DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };
-            Ok((transport, AgreedTransport::Tcp { channels }))
-        }
-        ChosenTransport::Multicast(_) => Err(StatusCode::UNSUPPORTED_TRANSPORT.into()),
-    }
+    let local = with_port(request.local, 0);
+    complete_transport(cx, request, own, chosen, |cx| {
+        cx.streams.sockets_for_publisher(cx.env, local)
+    })
 }
 
 /// Takes a track out of a publication, with its sockets or channels. Returns whether it was set up.

@@ -1,9 +1,11 @@
-//! SRTP in the answers to DESCRIBE and SETUP: which transports a client may choose, and the keys
-//! (RFC 4567).
+//! SRTP in ANNOUNCE, and in the answers to DESCRIBE and SETUP: which transports a client may choose,
+//! and the keys (RFC 4567).
 
+use crate::description::{MediaSession, MediaSubsession};
 use crate::ids::{BackChannelId, ConnectionId, DestinationId, MediaSessionId, StreamId};
 use crate::rtp::srtp::transform::DerivedKeys;
 use crate::rtp::srtp::{SrtpKeys, SrtpTransform};
+use crate::rtp::transform::PacketTransform;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::Refusal;
 use crate::session::srtp::{KeyOf, SrtpConfig, StreamKeys};
@@ -162,16 +164,60 @@ impl Context<'_> {
         request: &AdmittedRequest<'_>,
     ) -> Result<Option<DerivedKeys>, Refusal> {
         let Some(value) = request.request.headers.joined("KeyMgmt") else { return Ok(None) };
-        let failure = || Refusal::from(StatusCode::KEY_MANAGEMENT_FAILURE);
-        let header = KeyMgmt::parse(&value, request.request.url.as_str()).map_err(|e| {
-            log::debug!("{}: KeyMgmt: {e}", request.peer);
-            failure()
-        })?;
-        let keys = SrtpKeys::of_message(&header.message).map_err(|e| {
-            log::debug!("{}: KeyMgmt: {e}", request.peer);
-            failure()
-        })?;
+        let header = KeyMgmt::parse(&value, request.request.url.as_str());
+        let header = header.map_err(|e| key_failure(request, &e.to_string()))?;
+        let keys = SrtpKeys::of_message(&header.message);
+        let keys = keys.map_err(|e| key_failure(request, &e.to_string()))?;
         Ok(Some(DerivedKeys::new(keys)))
+    }
+
+    /// Fails with 403 if a description that is announced has keys, or demands some, over a connection
+    /// where everybody on the way can read them; with 463 if they cannot be used.
+    pub(crate) fn check_announced_keys(
+        &self,
+        request: &AdmittedRequest<'_>,
+        description: &MediaSession,
+    ) -> Result<(), Refusal> {
+        let secure = || description.subsessions.iter().filter(|track| track.profile.is_secure());
+        if self.config.srtp.is_none() || secure().next().is_none() {
+            return Ok(());
+        }
+        if !self.may_tell(request) {
+            log::debug!("{}: SRTP is published over TLS only", request.peer);
+            return Err(StatusCode::FORBIDDEN.into());
+        }
+        for track in secure() {
+            SrtpKeys::described(track.keys.iter()).map_err(|e| key_failure(request, &e))?;
+        }
+        Ok(())
+    }
+
+    /// What takes the protection off the packets of a track that is published, and protects the
+    /// reports to its publisher. The publisher's keys are those of its description, or of the request
+    /// to set the track up; where both have some, the latter are for the reports. `None`: the track
+    /// cannot be protected.
+    ///
+    /// # Errors
+    /// 463: the track is described as a protected one and there are no keys, or they cannot be used.
+    pub(crate) fn publisher_protection(
+        &self,
+        request: &AdmittedRequest<'_>,
+        track: &MediaSubsession,
+    ) -> Result<Option<Box<dyn PacketTransform>>, Refusal> {
+        if !self.may_tell(request) {
+            return Ok(None);
+        }
+        let asked = self.client_keys(request)?;
+        let described =
+            SrtpKeys::described(track.keys.iter()).map_err(|e| key_failure(request, &e))?;
+        let described = described.map(DerivedKeys::new);
+        let keys = (asked.as_ref().or(described.as_ref()), described.as_ref().or(asked.as_ref()));
+        let (Some(sent), Some(received)) = keys else {
+            let is_demanded = track.profile.is_secure();
+            let failure = || key_failure(request, "no keys are stated");
+            return if is_demanded { Err(failure()) } else { Ok(None) };
+        };
+        Ok(Some(Box::new(SrtpTransform::new(sent, received))))
     }
 
     /// Lets what a client's receiver sends be unprotected with its keys.
@@ -240,6 +286,12 @@ impl Context<'_> {
         let message = self.message(&keys);
         Some(KeyMgmt { url: Some(request.request.url.as_str().to_owned()), message })
     }
+}
+
+/// The refusal of keys that cannot be used.
+fn key_failure(request: &AdmittedRequest<'_>, why: &str) -> Refusal {
+    log::debug!("{}: keys: {why}", request.peer);
+    StatusCode::KEY_MANAGEMENT_FAILURE.into()
 }
 
 /// Adds the keys to the description of a track.

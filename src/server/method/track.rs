@@ -2,10 +2,11 @@
 //! client session.
 
 use crate::error::Error;
-use crate::ids::{ClientSessionId, ConnectionId, DestinationId, MediaSessionId, StreamId};
+use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, StreamId};
 use crate::net::{PortPair, is_out_of_descriptors, with_port};
 use crate::server::method::context::{AdmittedRequest, Context};
-use crate::server::method::refusal::{Refusal, Refused};
+use crate::server::method::refusal::Refusal;
+use crate::server::method::server_part::{channels_over, complete_transport};
 use crate::server::method::transport::{AgreedTransport, ChosenTransport};
 use crate::session::client_media::{SessionMedia, Track, TrackSetup, media_of, media_of_mut};
 use crate::session::new_stream::stream_for;
@@ -106,7 +107,11 @@ pub(crate) fn set_up_track(
             cx.streams.remove_if_unused(cx.env, cx.connections, stream);
         })?;
     }
-    let prepared = prepare_transport(cx, wanted, stream, &chosen);
+    let present = wanted
+        .current
+        .and_then(|current| cx.streams.transport_of(current.stream, current.destination));
+    let prepared =
+        complete_transport(cx, wanted.by, present, &chosen, |cx| sockets_for(cx, wanted, stream));
     let (transport, agreed) = prepared.inspect_err(|_| {
         cx.streams.remove_if_unused(cx.env, cx.connections, stream);
     })?;
@@ -156,44 +161,6 @@ fn stream_of_track(cx: &mut Context<'_>, wanted: &TrackRequest<'_>) -> Result<St
     })
 }
 
-/// Completes the transport that the client has chosen with the server's part: its ports, or free
-/// channels.
-fn prepare_transport(
-    cx: &mut Context<'_>,
-    wanted: &TrackRequest<'_>,
-    stream: StreamId,
-    chosen: &ChosenTransport,
-) -> Result<(DestinationTransport, AgreedTransport), Refusal> {
-    match *chosen {
-        ChosenTransport::Udp { rtp, rtcp } => {
-            let sockets = sockets_for(cx, wanted, stream);
-            let sockets = sockets.map_err(|e| {
-                let level = cx.warned.level_for(rtp.ip(), Breach::NoPorts);
-                log::log!(level, "no UDP ports for {rtp}: {e}");
-                let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE);
-                Refusal::from(refused.field("Retry-After", 1))
-            })?;
-            let state = cx.streams.sockets(sockets).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-            let agreed = AgreedTransport::over_udp(state, rtp, rtcp);
-            Ok((DestinationTransport::Udp { sockets, rtp, rtcp }, agreed))
-        }
-        ChosenTransport::Tcp { channels } => {
-            let id = wanted.by.connection;
-            let connection = cx.connections.get(id).ok_or(StatusCode::BAD_REQUEST)?;
-            let own = wanted.current.and_then(|current| {
-                let transport = cx.streams.transport_of(current.stream, current.destination)?;
-                channels_over(id, &transport)
-            });
-            let channels = connection.channels.allot(channels, own);
-            let channels = channels.ok_or(StatusCode::NOT_ENOUGH_BANDWIDTH)?;
-            let (rtp_channel, rtcp_channel) = channels;
-            let transport = DestinationTransport::Tcp { connection: id, rtp_channel, rtcp_channel };
-            Ok((transport, AgreedTransport::Tcp { channels }))
-        }
-        ChosenTransport::Multicast(_) => Err(StatusCode::INTERNAL_SERVER_ERROR.into()),
-    }
-}
-
 /// The sockets from which a stream is sent, on the local address that the client uses.
 fn sockets_for(
     cx: &mut Context<'_>,
@@ -232,16 +199,6 @@ fn put_track(
         cx.release_track(&old.setup, Goodbye::None);
     }
     Ok(())
-}
-
-/// The channels of a destination, if it is reached over `connection`.
-fn channels_over(connection: ConnectionId, to: &DestinationTransport) -> Option<(u8, u8)> {
-    match *to {
-        DestinationTransport::Tcp { connection: over, rtp_channel, rtcp_channel } => {
-            (over == connection).then_some((rtp_channel, rtcp_channel))
-        }
-        DestinationTransport::Udp { .. } => None,
-    }
 }
 
 /// The status code for an error in making a stream.

@@ -34,6 +34,8 @@ pub(crate) struct Publications {
     pub(crate) streams_timer: Timer,
     /// Memory for a report.
     report: Vec<u8>,
+    /// Memory for a packet without its protection.
+    pub(crate) unprotected: Vec<u8>,
 }
 
 impl Publications {
@@ -117,6 +119,7 @@ impl Publications {
             track.receiver.change_ssrc(ssrc, ntp, &mut self.report);
         }
         loop {
+            track.protect_report(&mut self.report);
             if !self.report.is_empty() {
                 streams.send_rtcp_to_publisher(env, connections, transport, &self.report);
             }
@@ -148,6 +151,7 @@ impl Publications {
             self.report.clear();
             // Over the connection nothing may follow the answer to TEARDOWN.
             if connection.is_none() && track.receiver.bye(ntp, &mut self.report) {
+                track.protect_report(&mut self.report);
                 let report = &self.report;
                 streams.send_rtcp_to_publisher(env, connections, track.transport, report);
             }

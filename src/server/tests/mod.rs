@@ -34,6 +34,8 @@ mod play_ranges;
 mod publish;
 mod publish_again;
 mod publish_refusals;
+#[cfg(feature = "srtp")]
+mod publish_secure;
 mod publisher;
 mod relayed;
 mod relayed_life;

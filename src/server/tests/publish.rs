@@ -144,6 +144,50 @@ fn packets_keep_the_session_of_a_publisher_alive() {
 }
 
 #[test]
+fn what_a_publisher_sends_is_counted_for_its_session() {
+    for tcp in [false, true] {
+        let mut w = open_world(|_| {});
+        let c = w.publisher("/cam", tcp);
+        w.publish(c, 0..50);
+        w.run_secs(0.1);
+        let counters = w.session_of(c).1.counters();
+        assert_eq!(counters.packets, 100);
+        assert_eq!(counters.bytes, 50 * (12 + 200) + 50 * (12 + 320));
+        // What is not its own is not counted.
+        w.send_packet(c, 1, PacketKind::Rtp, &[0x80, 0]);
+        w.request(c, "PAUSE", "/cam", &[]).expect(200);
+        w.publish(c, 50..60);
+        assert_eq!(w.session_of(c).1.counters(), counters);
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
+fn what_a_publisher_says_of_its_tracks_is_told_to_viewers() {
+    let mut w = open_world(|_| {});
+    let c = w.client();
+    let video = "a=framerate:25\r\na=framesize:96 640-480\r\na=x-onvif-track:VIDEO001\r\n\
+                 a=range:npt=0-7\r\na=rtcp:9\r\na=extmap:1 x\r\nb=AS:4000\r\n";
+    let sound = "a=ptime:40\r\na=label:\x01\r\na=key-mgmt:mikey AAAA\r\n";
+    let sdp = SDP.replace("a=control:streamid=0\r\n", &format!("{video}a=control:streamid=0\r\n"));
+    w.announce(c, "/cam", &format!("{sdp}{sound}")).expect(200);
+    for number in [1, 2] {
+        w.setup_record(c, &format!("/cam/streamid={}", number - 1), number, true);
+    }
+    w.request(c, "RECORD", "/cam", &[]).expect(200);
+    let viewer = w.client();
+    let told = w.describe(viewer, "/cam").expect(200).body();
+    for line in ["framerate:25", "framesize:96 640-480", "x-onvif-track:VIDEO001", "ptime:40"] {
+        assert!(told.contains(&format!("a={line}\r\n")), "{line}: {told}");
+    }
+    assert!(told.contains("b=AS:4000\r\n"), "{told}");
+    for name in ["npt=0-7", "a=rtcp:", "extmap", "label", "key-mgmt"] {
+        assert!(!told.contains(name), "{name}: {told}");
+    }
+    w.expect_nothing_left();
+}
+
+#[test]
 fn a_publisher_is_sent_receiver_reports() {
     for tcp in [false, true] {
         let mut w = open_world(|_| {});

@@ -107,6 +107,33 @@ fn a_second_publisher_takes_over_where_that_is_configured() {
 }
 
 #[test]
+fn who_takes_over_may_be_said_for_each_stream() {
+    for second in [SecondPublisher::Refuse, SecondPublisher::TakeOver] {
+        let mut w = open_world(|publish| {
+            let other = match second {
+                SecondPublisher::Refuse => SecondPublisher::TakeOver,
+                SecondPublisher::TakeOver => SecondPublisher::Refuse,
+            };
+            publish.second = second;
+            publish.second_of.insert("cam/2".to_owned(), other);
+        });
+        let takes_over = second == SecondPublisher::TakeOver;
+        for (path, taken) in [("/cam", takes_over), ("/cam/2", !takes_over)] {
+            let first = w.publisher(path, true);
+            let second = w.client();
+            w.announce(second, path, SDP).expect(if taken { 200 } else { 455 });
+            let status = if taken { 454 } else { 200 };
+            w.request(first, "PAUSE", path, &[]).expect(status);
+        }
+        // At run time, too.
+        w.serve(|server, _| server.publish_config_mut().second_of.clear());
+        let third = w.client();
+        w.announce(third, "/cam/2", SDP).expect(if takes_over { 200 } else { 455 });
+        w.expect_nothing_left();
+    }
+}
+
+#[test]
 fn a_stream_that_was_declared_is_taken_over_too() {
     let mut w = open_world(|publish| publish.second = SecondPublisher::TakeOver);
     let cam = RelayedStreamOptions::new("cam").with_publishers();

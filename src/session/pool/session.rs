@@ -36,7 +36,8 @@ impl ExpireGuard {
     }
 }
 
-/// Counters of what the server has sent to the client of a session.
+/// Counters of what the server has sent to the client of a session or, if the client publishes, of
+/// what it has sent to the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -334,6 +335,11 @@ impl<M> Session<M> {
     pub const fn count_sent(&mut self, packets: u64, bytes: u64) {
         self.counters.packets = self.counters.packets.wrapping_add(packets);
         self.counters.bytes = self.counters.bytes.wrapping_add(bytes);
+    }
+
+    /// Adds a packet that the client has published.
+    pub(crate) const fn count_packet(&mut self, len: usize) {
+        self.count_sent(1, len as u64);
     }
 
     /// Adds dropped frames to the counters.
