@@ -17,6 +17,8 @@ use std::net::IpAddr;
 
 /// Most key attributes of a track that are kept.
 const MAX_KEYS: usize = 16;
+/// Most attributes of a track that are kept.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// One track of a [`MediaSession`](super::MediaSession): an `m=` line of the description and what
 /// follows it.
@@ -74,6 +76,8 @@ pub struct MediaSubsession {
     pub range: Option<Range>,
     /// Keys for SRTP.
     pub keys: KeyAttributes,
+    /// All attributes of the `m=` line but keys, as received; at most 64.
+    pub attributes: Vec<Attribute>,
 }
 
 /// A multicast group to which a track is sent.
@@ -144,6 +148,13 @@ impl MediaSubsession {
                 .to_owned(),
             protocol: media.protocol.clone(),
             profile,
+            attributes: media
+                .attributes
+                .iter()
+                .filter(|attribute| !is_key(&attribute.name))
+                .take(MAX_ATTRIBUTES)
+                .cloned()
+                .collect(),
             port: media.port,
             multicast: connection.as_ref().and_then(|c| multicast(c, media, session)),
             connection,

@@ -7,6 +7,7 @@ use crate::media::live::{LiveSender, live_stream, share_clock};
 use crate::media::queue::QueueLimits;
 use crate::payload::FormatRegistry;
 use crate::provide::live_track::LiveTrack;
+use crate::provide::presentation::Presentation;
 use crate::session::media_session::ServerMediaSession;
 use crate::session::subsession::OnDemandServerMediaSubsession;
 use crate::stream::fast_start::FastStart;
@@ -21,11 +22,8 @@ use crate::stream::fast_start::FastStart;
 /// ([`FastStart::WaitForKeyFrame`]).
 #[derive(Clone, Debug)]
 pub struct LiveStreamOptions {
-    name: String,
-    info: String,
-    description: String,
+    presentation: Presentation,
     limits: QueueLimits,
-    fast_start: Option<FastStart>,
     is_shared: bool,
     has_one_clock: bool,
     back_channel: Option<BackChannelId>,
@@ -36,11 +34,8 @@ impl LiveStreamOptions {
     /// percent-encoded.
     pub fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
-            info: name.to_owned(),
-            description: "Live stream".to_owned(),
+            presentation: Presentation::new(name, "Live stream"),
             limits: QueueLimits::default(),
-            fast_start: None,
             is_shared: true,
             has_one_clock: true,
             back_channel: None,
@@ -49,8 +44,7 @@ impl LiveStreamOptions {
 
     /// Sets the information (SDP `i=`) and the title (SDP `s=`), one line each.
     pub fn with_description(mut self, info: &str, description: &str) -> Self {
-        self.info = info.to_owned();
-        self.description = description.to_owned();
+        self.presentation.describe(info, description);
         self
     }
 
@@ -63,7 +57,7 @@ impl LiveStreamOptions {
 
     /// Sets how a newcomer to the running stream begins.
     pub const fn with_fast_start(mut self, fast_start: FastStart) -> Self {
-        self.fast_start = Some(fast_start);
+        self.presentation.fast_start = Some(fast_start);
         self
     }
 
@@ -159,13 +153,9 @@ pub(crate) fn live_session(
     options: &LiveStreamOptions,
     tracks: Vec<(LiveTrackOptions, (InputId, Wake))>,
 ) -> (ServerMediaSession, Vec<LiveSender>) {
-    let LiveStreamOptions { name, info, description, limits, .. } = options;
-    let fast_start = options.fast_start.unwrap_or(if tracks.len() == 1 {
-        FastStart::KeyFrameCache
-    } else {
-        FastStart::WaitForKeyFrame
-    });
-    let mut session = ServerMediaSession::new(name, info, description);
+    let LiveStreamOptions { presentation, limits, .. } = options;
+    let fast_start = presentation.fast_start_of(tracks.len());
+    let mut session = presentation.session();
     session.back_channel = options.back_channel;
     let mut senders = Vec::with_capacity(tracks.len());
     for (LiveTrackOptions { parameters, bandwidth_kbps, formats }, (input, wake)) in tracks {

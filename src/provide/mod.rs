@@ -8,6 +8,7 @@ mod file_track;
 mod folder_provider;
 mod live_stream;
 mod live_track;
+mod presentation;
 mod relayed_stream;
 mod relayed_track;
 pub mod served_folder;

@@ -3,6 +3,7 @@
 use crate::ids::{BackChannelId, InputId, RelayedStreamId};
 use crate::media::Wake;
 use crate::payload::FormatRegistry;
+use crate::provide::presentation::Presentation;
 use crate::provide::relayed_track::{RelayedFactory, RelayedTrack};
 use crate::session::media_session::ServerMediaSession;
 use crate::session::relayed::RelayedMedia;
@@ -19,11 +20,8 @@ const MAX_PACKET: usize = 1472;
 /// [`RtspServer::add_relayed_stream`](crate::server::RtspServer::add_relayed_stream).
 #[derive(Clone)]
 pub struct RelayedStreamOptions {
-    pub(crate) name: String,
-    info: String,
-    description: String,
+    pub(crate) presentation: Presentation,
     pub(crate) kept_for: Duration,
-    fast_start: Option<FastStart>,
     max_packet: usize,
     formats: FormatRegistry,
     pub(crate) wake: Option<Wake>,
@@ -34,7 +32,7 @@ pub struct RelayedStreamOptions {
 impl fmt::Debug for RelayedStreamOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RelayedStreamOptions")
-            .field("name", &self.name)
+            .field("name", &self.presentation.name)
             .field("kept_for", &self.kept_for)
             .finish_non_exhaustive()
     }
@@ -50,11 +48,8 @@ impl RelayedStreamOptions {
     /// [`ServerConfig::max_cached`](crate::server::ServerConfig::max_cached) for each track of video.
     pub fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
-            info: name.to_owned(),
-            description: "Relayed stream".to_owned(),
+            presentation: Presentation::new(name, "Relayed stream"),
             kept_for: Duration::from_secs(60),
-            fast_start: None,
             max_packet: MAX_PACKET,
             formats: FormatRegistry::new(),
             wake: None,
@@ -65,8 +60,7 @@ impl RelayedStreamOptions {
 
     /// Sets the information (SDP `i=`) and the title (SDP `s=`), one line each.
     pub fn with_description(mut self, info: &str, description: &str) -> Self {
-        self.info = info.to_owned();
-        self.description = description.to_owned();
+        self.presentation.describe(info, description);
         self
     }
 
@@ -79,7 +73,7 @@ impl RelayedStreamOptions {
 
     /// Sets how a newcomer to the running stream begins.
     pub const fn with_fast_start(mut self, fast_start: FastStart) -> Self {
-        self.fast_start = Some(fast_start);
+        self.presentation.fast_start = Some(fast_start);
         self
     }
 
@@ -145,8 +139,7 @@ pub(crate) fn relayed_session(
     origin_id: u64,
     tracks: &[(RelayedTrack, InputId)],
 ) -> ServerMediaSession {
-    let RelayedStreamOptions { name, info, description, .. } = options;
-    let mut session = ServerMediaSession::new(name, info, description).with_origin_id(origin_id);
+    let mut session = options.presentation.session().with_origin_id(origin_id);
     session.back_channel = options.back_channel;
     session.relayed = Some(RelayedMedia {
         id,
@@ -175,11 +168,7 @@ pub(crate) fn relayed_subsession(
     tracks: usize,
     track: Option<&(RelayedTrack, InputId)>,
 ) -> OnDemandServerMediaSubsession {
-    let fast_start = options.fast_start.unwrap_or(if tracks == 1 {
-        FastStart::KeyFrameCache
-    } else {
-        FastStart::WaitForKeyFrame
-    });
+    let fast_start = options.presentation.fast_start_of(tracks);
     let payload_type = u8::try_from(96 + index).map_or(127, |number| number.min(127));
     let factory = RelayedFactory { track: track.cloned(), payload_type };
     OnDemandServerMediaSubsession::new(factory)

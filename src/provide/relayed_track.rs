@@ -6,7 +6,7 @@ use crate::ids::InputId;
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::payload::{FormatError, FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
-use crate::wire::sdp::{MediaDescription, fmtp_parameters};
+use crate::wire::sdp::{Attribute, MediaDescription, fmtp_parameters};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
@@ -15,17 +15,27 @@ static FORMATS: FormatRegistry = FormatRegistry::opaque();
 
 /// Attributes of the source's description that are passed on to viewers. All others concern the
 /// source's own transport, or are written by the server.
-const PASSED_ON: [&str; 9] = [
+const PASSED_ON: [&str; 15] = [
     "cliprect",
+    "content",
     "framerate",
     "framesize",
     "imageattr",
+    "label",
     "lang",
     "maxptime",
+    "orient",
     "ptime",
+    "quality",
+    "sdplang",
     "x-dimensions",
     "x-framerate",
+    "x-onvif-track",
 ];
+/// Most attributes of a track that are passed on.
+const MAX_PASSED_ON: usize = 16;
+/// Longest value of an attribute that is passed on, in bytes.
+const MAX_VALUE: usize = 256;
 
 /// Format parameters of video that may change while viewers watch: they describe the parameter sets,
 /// which the stream brings with its next key frame.
@@ -67,7 +77,7 @@ impl RelayedTrack {
     }
 
     /// Creates a track from its description by the source: its first payload type with a format,
-    /// its bandwidth, and those attributes that concern viewers too, such as `framerate`.
+    /// its bandwidth, and [those attributes](Self::with_attributes) that concern viewers too.
     ///
     /// # Errors
     /// None of the payload types is described.
@@ -75,14 +85,27 @@ impl RelayedTrack {
         let mut track = Self::new(FORMATS.format_in(media)?);
         let bandwidth = media.bandwidths.iter().find(|b| b.kind.eq_ignore_ascii_case("AS"));
         track.bandwidth_kbps = bandwidth.and_then(|b| u32::try_from(b.value).ok());
-        for attribute in &media.attributes {
-            let is_passed_on =
-                PASSED_ON.iter().any(|name| attribute.name.eq_ignore_ascii_case(name));
-            if is_passed_on && attribute.value.as_ref().is_some_and(|value| !value.is_empty()) {
-                track.lines.push_str(&attribute.to_string());
-            }
-        }
-        Ok(track)
+        Ok(track.with_attributes(&media.attributes))
+    }
+
+    /// Sets the attributes of the source's description that viewers are told: those that concern
+    /// them, such as `framerate`, `ptime`, `label` and `x-onvif-track`. Others are left out, as are
+    /// values of more than 256 bytes or with control characters, and what follows the 16th.
+    pub fn with_attributes<'a>(
+        mut self,
+        attributes: impl IntoIterator<Item = &'a Attribute>,
+    ) -> Self {
+        let is_named =
+            |name: &str| PASSED_ON.iter().any(|passed_on| name.eq_ignore_ascii_case(passed_on));
+        let is_passed_on = |attribute: &&Attribute| {
+            is_named(&attribute.name)
+                && attribute.value.as_deref().is_some_and(|value| {
+                    (1..=MAX_VALUE).contains(&value.len()) && !value.contains(char::is_control)
+                })
+        };
+        let passed_on = attributes.into_iter().filter(is_passed_on).take(MAX_PASSED_ON);
+        self.lines = passed_on.map(ToString::to_string).collect();
+        self
     }
 
     /// Sets the bandwidth in kbit/s that viewers are told (SDP `b=AS`); RTCP intervals depend on it.
@@ -216,7 +239,7 @@ impl FramedSource for NoFrames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::sdp::SessionDescription;
+    use crate::wire::sdp::{ExtraLines, SdpLevel, SessionDescription};
 
     fn track(media: &str) -> RelayedTrack {
         let sdp = SessionDescription::parse(format!("v=0\r\n{media}").as_bytes()).unwrap();
@@ -244,6 +267,34 @@ mod tests {
         assert_eq!(factory.aux_sdp_line().as_deref(), Some("a=framesize:99 640-480\r\n"));
         let format = factory.payload_format().unwrap();
         assert_eq!((format.payload_type, format.fmtp.as_deref()), (99, Some("profile-id=2")));
+    }
+
+    #[test]
+    fn what_a_source_says_reaches_viewers_only_where_it_is_harmless() {
+        let video = || RelayedTrack::new(PayloadFormat::new("video", "H264", 90_000, 96));
+        let lines = |attributes: &[Attribute]| video().with_attributes(attributes).lines;
+        let long = "9".repeat(MAX_VALUE + 1);
+        let attributes = [
+            Attribute::new("FrameRate", "25"),
+            Attribute::new("framerate", "25\r\nm=audio 0 RTP/AVP 0"),
+            Attribute::new("label", "a\rb"),
+            Attribute::new("label", "a\0"),
+            Attribute::new("label", long.as_str()),
+            Attribute::new("framerate:1\r\na=x", "1"),
+            Attribute::flag("framerate"),
+            Attribute::new("range", "npt=0-"),
+            Attribute::new("control", "x"),
+            Attribute::new("key-mgmt", "mikey x"),
+            Attribute::new("x-onvif-track", "VIDEO001"),
+        ];
+        assert_eq!(lines(&attributes), "a=FrameRate:25\r\na=x-onvif-track:VIDEO001\r\n");
+        let many = vec![Attribute::new("label", "x"); 1000];
+        assert_eq!(lines(&many).lines().count(), MAX_PASSED_ON);
+        let track = video().with_attributes(&many);
+        let (id, payload_type) = (InputId::from_raw(crate::arena::RawId::default()), 96);
+        let factory = RelayedFactory { track: Some((track, id)), payload_type };
+        let text = factory.aux_sdp_line().unwrap();
+        assert_eq!(ExtraLines::new(SdpLevel::Media).add(&text), Ok(()));
     }
 
     #[test]

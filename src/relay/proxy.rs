@@ -15,9 +15,8 @@ use crate::relay::event::ProxyEvent;
 use crate::relay::feed::Feed;
 use crate::relay::speaker::Speaker;
 use crate::relay::url::source_url;
-use crate::server::{
-    RelayedEvent, RelayedStreamId, RelayedStreamOptions, RelayedTrack, RtspServer,
-};
+use crate::server::publish::track::relayed_track;
+use crate::server::{RelayedEvent, RelayedStreamId, RelayedStreamOptions, RtspServer};
 use crate::wire::url::Redacted;
 use std::fmt;
 use std::sync::Arc;
@@ -125,7 +124,7 @@ impl ProxyServerMediaSession {
         Player::check(&url, &config.player)?;
         let options = stream.into();
         let session = env.add(Self {
-            name: options.name.clone(),
+            name: options.presentation.name.clone(),
             url: url.into_owned(),
             config,
             handler: Box::new(handler),
@@ -368,7 +367,7 @@ impl ProxyServerMediaSession {
         self.transport = Some(transport);
         let Some(stream) = self.stream else { return };
         self.tracks = tracks.iter().map(|track| track.number).collect();
-        let described = tracks.iter().map(|track| relayed(track)).collect();
+        let described = tracks.iter().map(|track| relayed_track(track)).collect();
         let told = env.with(self.server, |server, env| {
             server.relayed_source_described(env, stream, described)
         });
@@ -451,15 +450,5 @@ impl Medium for ProxyServerMediaSession {
             // It may have been closed before.
             let _ = env.with(self.server, |server, env| server.remove_relayed_stream(env, stream));
         }
-    }
-}
-
-/// A track as viewers see it.
-fn relayed(subsession: &MediaSubsession) -> RelayedTrack {
-    let track = RelayedTrack::new(subsession.format.clone());
-    let kbps = subsession.bandwidth.and_then(|bits| u32::try_from(bits / 1000).ok());
-    match kbps.filter(|kbps| *kbps > 0) {
-        Some(kbps) => track.with_bandwidth_kbps(kbps),
-        None => track,
     }
 }

@@ -43,6 +43,11 @@ impl RtspServer {
     /// server are missing in the sequence numbers. Sender reports state the source's capture time as
     /// far as the packets tell it.
     ///
+    /// Payload, marker and time of a packet are passed on, and nothing else of it. Header extensions
+    /// (RFC 8285) are not: their numbers mean what the description of the source says, and what
+    /// viewers need of the extensions of ONVIF, the capture time, is in the sender reports. Nor are
+    /// contributing sources (CSRCs), which name streams that viewers do not know.
+    ///
     /// # Errors
     /// [`Error::Usage`]: a media session of this name exists, or no URL can have this name.
     ///
@@ -88,9 +93,9 @@ impl RtspServer {
         let mut added = Ok(());
         let id = relayed.table.insert_with(|id| {
             let session = relayed_session(&options, id, origin_id, &[]);
-            session.stream_name().clone_into(&mut options.name);
+            session.stream_name().clone_into(&mut options.presentation.name);
             let mut media_session = MediaSessionId::from_raw(crate::arena::RawId::default());
-            added = match media_sessions.by_name(&options.name) {
+            added = match media_sessions.by_name(&options.presentation.name) {
                 Some(_) => Err(Error::Usage("a media session has this name already")),
                 None => media_sessions.add(env, streams, session).map(|id| media_session = id),
             };
@@ -386,7 +391,8 @@ impl RtspServer {
         let Some(relayed) = self.relayed.table.get_mut(id) else { return };
         if relayed.kept_until.is_some_and(|until| until <= now) {
             (relayed.source, relayed.kept_until) = (RelayedSource::Absent, None);
-            let (name, media_session) = (relayed.options.name.clone(), relayed.media_session);
+            let (name, media_session) =
+                (relayed.options.presentation.name.clone(), relayed.media_session);
             let ended = self.close_all_client_sessions(env, media_session);
             if ended > 0 {
                 log::info!("{name:?}: its source stays away, {ended} viewers are ended");

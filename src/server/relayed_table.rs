@@ -74,7 +74,7 @@ impl RelayedStream {
 
     /// Returns the name under which clients find the stream.
     pub fn name(&self) -> &str {
-        &self.options.name
+        &self.options.presentation.name
     }
 
     /// Returns the media session that clients receive. It is another one after the source has come

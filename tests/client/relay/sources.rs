@@ -188,3 +188,21 @@ fn a_tunnel_is_asked_for_by_the_url_and_no_credentials_are_told() {
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(relay.told.iter().all(|told| !told.contains("s3cret")));
 }
+
+#[test]
+fn viewers_are_told_what_the_camera_says_of_its_tracks() {
+    let mut world = World::new(34);
+    let camera = Camera::open(&mut world.env, SERVER, |_, _| {});
+    let lines = "a=framerate:25\r\na=x-onvif-track:AUDIO001\r\na=range:npt=0-9\r\na=extmap:1 x\r\n";
+    world.env.medium_mut(camera).unwrap().sdp = format!("{SOUND}{lines}");
+    let mut relay = Relay::in_world(world, &camera_url(), proxy_config());
+    let mut viewer = relay.watch(TransportPolicy::Tcp);
+    relay.run(3.0);
+    assert!(!viewer.new_frames().is_empty());
+    let server = relay.world.env.medium(relay.server).unwrap();
+    let stream = server.relayed_stream_by_name("door").and_then(|id| server.relayed_stream(id));
+    let session = server.media_session(stream.unwrap().media_session()).unwrap();
+    let sdp = session.sdp(PROXY_HOST.parse().unwrap()).unwrap();
+    assert!(sdp.contains("a=framerate:25\r\na=x-onvif-track:AUDIO001\r\n"), "{sdp}");
+    assert!(!sdp.contains("npt=0-9") && !sdp.contains("extmap"), "{sdp}");
+}
