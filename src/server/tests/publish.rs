@@ -158,6 +158,7 @@ fn what_a_publisher_sends_is_counted_for_its_session() {
         w.request(c, "PAUSE", "/cam", &[]).expect(200);
         w.publish(c, 50..60);
         assert_eq!(w.session_of(c).1.counters(), counters);
+        w.teardown(c, "/cam");
         w.expect_nothing_left();
     }
 }

@@ -123,6 +123,8 @@ fn a_publisher_that_sends_nothing_authentic_is_silent() {
     let c = w.client();
     w.announce(c, "/cam", &sdp(&line(&keys(1)))).expect(200);
     set_up(&mut w, c, false, "").expect(200);
+    let reports = SrtpTransform::incoming(&DerivedKeys::new(keys(1)));
+    w[c].tracks.last_mut().unwrap().security.transform = Some(Box::new(reports));
     w.request(c, "RECORD", "/cam", &[]).expect(200);
     let other = DerivedKeys::new(keys(3));
     send(&mut w, c, 0..300, &mut SrtpTransform::new(&other, &other), 1);
