@@ -1,11 +1,12 @@
-//! Takes streams from publishers and cameras, serves them to viewers, and records them, as one file
-//! says.
+//! Takes streams from publishers and cameras, serves them to viewers, records them, and pushes them
+//! elsewhere, as one file says.
 
 mod config;
 mod life;
 mod plan;
 mod program;
 mod pulled;
+mod pushed;
 mod recording;
 mod rights;
 #[path = "../support/mod.rs"]
@@ -21,7 +22,8 @@ use support::{Arguments, Failure, Stop, wrong};
 
 const HELP: &str = "\
 Takes streams from publishers (ANNOUNCE and RECORD, as of ffmpeg -f rtsp) and from cameras, serves
-them over RTSP to any number of viewers, and records them. Viewers stay while a source is away.
+them over RTSP to any number of viewers, records them, and pushes them to other servers. Viewers
+stay while a source is away.
 
 Usage: relay [OPTIONS] [CONFIG]
 

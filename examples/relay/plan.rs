@@ -20,11 +20,15 @@ pub(crate) struct Changes {
 pub(crate) struct Change {
     pub(crate) name: String,
     pub(crate) what: Differs,
+    /// It is pushed elsewhere, or otherwise.
+    pub(crate) push: bool,
 }
 
 /// How far a change of a stream goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Differs {
+    /// Source, viewers and recording go on.
+    Nothing,
     /// Source and viewers go on; it is recorded otherwise.
     Recording,
     /// It has another source: it is made anew, and its viewers are ended.
@@ -41,8 +45,9 @@ impl Changes {
         let kept =
             old.streams.iter().filter_map(|(name, a)| Some((name, a, new.streams.get(name)?)));
         let changed = kept.filter_map(|(name, a, b)| {
-            let what = differs(a, b)?;
-            Some(Change { name: name.clone(), what })
+            let (what, push) = (differs(a, b), a.push != b.push);
+            let is_any = push || what != Differs::Nothing;
+            is_any.then(|| Change { name: name.clone(), what, push })
         });
         let fixed = [
             ("listen", old.listeners != new.listeners),
@@ -75,13 +80,13 @@ impl fmt::Display for Changes {
 }
 
 /// The rights to publish, and who takes over, are not compared: the server has them anew at once.
-fn differs(a: &Stream, b: &Stream) -> Option<Differs> {
-    let Stream { pull, publishing: _, takeover: _, record } = a;
+fn differs(a: &Stream, b: &Stream) -> Differs {
+    let Stream { pull, publishing: _, takeover: _, record, push: _ } = a;
     if *pull != b.pull {
-        Some(Differs::Source)
+        Differs::Source
     } else if *record != b.record {
-        Some(Differs::Recording)
+        Differs::Recording
     } else {
-        None
+        Differs::Nothing
     }
 }

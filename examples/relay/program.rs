@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::life::Life;
 use crate::plan::{Changes, Differs};
 use crate::pulled::Pulled;
+use crate::pushed::Pushed;
 use crate::recording::{Recording, Recordings};
 use crate::support::{self, Failure, Program};
 use crate::tap::RecordingTap;
@@ -36,6 +37,7 @@ pub(crate) fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Failure
         config: Config { streams: BTreeMap::new(), ..config.clone() },
         published,
         pulled: BTreeMap::new(),
+        pushed: BTreeMap::new(),
         recorded: BTreeMap::new(),
         tapped: BTreeMap::new(),
         recordings: Recordings::new(),
@@ -143,6 +145,7 @@ struct Relay {
     /// Names of streams that somebody has begun to publish.
     published: Receiver<Arc<str>>,
     pulled: BTreeMap<String, Pulled>,
+    pushed: BTreeMap<String, Vec<Pushed>>,
     recorded: BTreeMap<String, Recording>,
     /// The streams that feed the recordings.
     tapped: BTreeMap<String, RelayedStreamId>,
@@ -211,18 +214,25 @@ impl Relay {
         });
         for name in &changes.removed {
             self.remove(env, name);
+            self.push(env, name);
         }
         for change in &changes.changed {
             match change.what {
+                Differs::Nothing => {}
                 Differs::Recording => self.record(env, &change.name),
+                // Those who push wait for the stream, and go on with it.
                 Differs::Source => {
                     self.remove(env, &change.name);
                     self.add(env, &change.name);
                 }
             }
+            if change.push {
+                self.push(env, &change.name);
+            }
         }
         for name in &changes.added {
             self.add(env, name);
+            self.push(env, name);
         }
         changes
     }
@@ -243,6 +253,31 @@ impl Relay {
             }
         }
         self.record(env, name);
+    }
+
+    /// Pushes a stream as the configuration says now. Servers that it said before, in the same way,
+    /// are not touched.
+    fn push(&mut self, env: &mut UsageEnvironment, name: &str) {
+        let push = self.config.streams.get(name).and_then(|stream| stream.push.clone());
+        let before = self.pushed.remove(name).unwrap_or_default();
+        let mut now = Vec::new();
+        let (mut kept, ended): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|pushed| push.as_ref().is_some_and(|p| pushed.is_of(p)));
+        for pushed in ended {
+            pushed.close(env);
+        }
+        let Some(push) = push else { return };
+        for url in &push.to {
+            if let Some(at) = kept.iter().position(|pushed| pushed.url() == url) {
+                now.push(kept.swap_remove(at));
+                continue;
+            }
+            match Pushed::open(env, self.server, name, url, &push) {
+                Ok(pushed) => now.push(pushed),
+                Err(e) => log::error!("{name}: cannot be pushed: {e}"),
+            }
+        }
+        self.pushed.insert(name.to_owned(), now);
     }
 
     // Recordings
@@ -281,12 +316,16 @@ impl Relay {
     fn tap_published(&mut self, env: &mut UsageEnvironment) {
         while let Ok(name) = self.published.try_recv() {
             self.tap(env, &name);
+            for pushed in self.pushed.get(&*name).into_iter().flatten() {
+                pushed.hurry(env);
+            }
         }
     }
 
     /// Ends all streams; what is recorded is still to be written.
     fn end(&mut self, env: &mut UsageEnvironment) -> Recordings {
-        for name in self.config.streams.clone().into_keys() {
+        for name in std::mem::take(&mut self.config.streams).into_keys() {
+            self.push(env, &name);
             self.remove(env, &name);
         }
         std::mem::replace(&mut self.recordings, Recordings::new())

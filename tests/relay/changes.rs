@@ -47,9 +47,22 @@ fn a_change_goes_no_further_than_it_has_to() {
     ] {
         let section = format!("[stream.{name}]\n");
         let new = RUNNING.replace(&section, &format!("{section}{key}\n"));
-        let expected = vec![Change { name: name.into(), what }];
+        let expected = vec![Change { name: name.into(), what, push: false }];
         assert_eq!(changes(&new).changed, expected, "{key}");
     }
+}
+
+#[test]
+fn what_is_pushed_changes_nothing_else() {
+    let new = RUNNING.replace("[stream.b]\n", "[stream.b]\npush.to = \"rtsp://h/b\"\n");
+    let changed = changes(&new).changed;
+    assert_eq!(changed, [Change { name: "b".into(), what: Differs::Nothing, push: true }]);
+    let elsewhere = new.replace("rtsp://h/b", "rtsp://h/c");
+    let between = Changes::between(&parse(&new), &parse(&elsewhere));
+    assert_eq!(between.changed, changed);
+    let both = new.replace("records", "others");
+    let what = Differs::Recording;
+    assert_eq!(changes(&both).changed, [Change { name: "b".into(), what, push: true }]);
 }
 
 #[test]

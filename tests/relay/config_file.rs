@@ -48,7 +48,9 @@ fn the_defaults_of_what_is_absent_stand_in_the_sample() {
     assert_eq!(parse(&pulled), parse("[stream.front]\npull.url = \"rtsp://a/b\""));
     let recorded = sample.replace("record.folder = \"\"", "record.folder = \"r\"");
     assert_eq!(parse(&recorded), parse("[stream.front]\nrecord.folder = \"r\""));
-    assert!(pulled != sample && recorded != sample);
+    let pushed = sample.replace("push.to = \"\"", "push.to = \"rtsp://a/b\"");
+    assert_eq!(parse(&pushed), parse("[stream.front]\npush.to = [\"rtsp://a/b\"]"));
+    assert!(pulled != sample && recorded != sample && pushed != sample);
 }
 
 #[test]
@@ -110,6 +112,8 @@ keep_size = "20 GB"
 published_by = ["ann"]
 published_from = ["10.0.0.0/8"]
 takeover = "no"
+push.to = ["rtsp://ann:secret@far.example/stage", "rtsph://near.example:8080/stage"]
+push.transport = "auto"
 "#,
     );
     let listener = |addresses: &[&str]| Listener {
@@ -136,6 +140,8 @@ takeover = "no"
     assert_eq!(record.keep_size, Some(20_000_000_000));
     let stage = &config.streams["stage"];
     assert!(stage.pull.is_none() && stage.record.is_none());
+    let push = stage.push.as_ref().unwrap();
+    assert_eq!((push.to.len(), push.transport), (2, TransportPolicy::Auto));
 }
 
 #[test]
@@ -170,7 +176,12 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[stream.\"a//b\"]", 1, "no empty part"),
         ("[stream.\"a*\"]", 1, "no asterisk"),
         ("[stream.\"../a\"]", 1, "the name of a stream"),
-        ("[stream.a]\npush = [\"rtsp://b/c\"]", 2, "not supported yet"),
+        ("[stream.a]\npush = [\"rtsp://b/c\"]", 2, "stream.a.push: is a section"),
+        ("[stream.a]\npush.to = \"http://b/c\"", 2, "stream.a.push.to: is not the URL"),
+        ("[stream.a]\npush.to = [\"rtsp://b/c\", \"rtsp://b\"]", 2, "names no stream"),
+        ("[stream.a]\npush.to = 5", 2, "stream.a.push.to: is an array of texts"),
+        ("[stream.a]\npush.transport = \"multicast\"", 2, "is one of \"tcp\", \"udp\""),
+        ("[stream.a]\npush.ca = \"c\"\npush.fingerprint = \"f\"", 3, "stream.a.push.fingerprint: "),
         ("[stream.a]\npull.url = \"http://b/c\"", 2, "stream.a.pull.url: is not the URL"),
         ("[stream.a]\npull.when = \"later\"", 2, "is one of \"demand\", \"always\""),
         ("[stream.a]\npull.http_tunnel_port = 70000", 2, "is the number of a port"),

@@ -20,3 +20,4 @@ mod config_file;
 mod ffmpeg;
 mod peers;
 mod program;
+mod pushed;

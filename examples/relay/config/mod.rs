@@ -4,7 +4,7 @@ pub(crate) mod reader;
 mod stream;
 mod values;
 
-pub(crate) use stream::{Publishing, Pull, PullWhen, Record, Stream};
+pub(crate) use stream::{Publishing, Pull, PullWhen, Push, Record, Stream};
 
 use reader::{Reader, Section};
 use riverrun::server::{PublishConfig, PublishPolicy, SecondPublisher, ServerConfig};

@@ -1,13 +1,16 @@
 //! What the configuration says of a stream.
 
-use super::reader::{Reader, Section};
+use super::reader::{Reader, Section, Value};
 use super::values;
 use riverrun::client::TransportPolicy;
+use riverrun::relay::{PushConfig, Pusher};
 use riverrun::server::FastStart;
 use riverrun::server::access::AddressRange;
 use riverrun::wire::url::RtspUrl;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const WITHOUT_TLS: &str = "this program was built without TLS (cargo --features tls)";
 
 /// A stream that the configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(crate) struct Stream {
     /// Whether a second publisher takes over; `None`: as for all.
     pub(crate) takeover: Option<bool>,
     pub(crate) record: Option<Record>,
+    /// Where it is pushed to; `None`: nowhere.
+    pub(crate) push: Option<Push>,
 }
 
 /// The publishers of a stream, and the addresses from which they may come.
@@ -52,6 +57,17 @@ pub(crate) enum PullWhen {
     Always,
 }
 
+/// Servers that a stream is pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Push {
+    pub(crate) to: Vec<String>,
+    pub(crate) transport: TransportPolicy,
+    pub(crate) http_tunnel_port: Option<u16>,
+    /// Which servers of `rtsps` URLs are trusted; neither: those that the system trusts.
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) fingerprint: Option<String>,
+}
+
 /// A recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -84,6 +100,18 @@ impl Default for Pull {
     }
 }
 
+impl Default for Push {
+    fn default() -> Self {
+        Self {
+            to: Vec::new(),
+            transport: TransportPolicy::Tcp,
+            http_tunnel_port: None,
+            ca: None,
+            fingerprint: None,
+        }
+    }
+}
+
 impl Default for Record {
     fn default() -> Self {
         Self {
@@ -112,12 +140,7 @@ impl Stream {
     pub(super) fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>, folder: &Path) -> Self {
         let pull = s.section(reader, "pull");
         let record = s.section(reader, "record");
-        let push: Vec<String> = s.value(reader, "push", Vec::new(), values::texts);
-        if !push.is_empty() {
-            let line = s.line_of(reader, "push");
-            let push = s.full("push");
-            reader.fault(line, format!("{push}: pushing to other servers is not supported yet"));
-        }
+        let push = s.section(reader, "push");
         let stream = Self {
             pull: Pull::read(pull, reader),
             publishing: Publishing::read(&mut s, reader),
@@ -126,6 +149,7 @@ impl Stream {
                 values::word(value, &words)
             }),
             record: Record::read(record, reader, folder),
+            push: Push::read(push, reader, folder),
         };
         s.end(reader);
         stream
@@ -169,11 +193,7 @@ impl Pull {
                 ];
                 values::word(value, &words)
             }),
-            http_tunnel_port: s.value(reader, "http_tunnel_port", None, |value| {
-                let port = u16::try_from(values::number(value)?);
-                port.map(|port| Some(port).filter(|port| *port > 0))
-                    .map_err(|_| "is the number of a port, or 0".to_owned())
-            }),
+            http_tunnel_port: s.value(reader, "http_tunnel_port", None, values::port_if_any),
             fast_start: s.value(reader, "fast_start", default.fast_start, |value| {
                 let words = [
                     ("auto", None),
@@ -193,6 +213,56 @@ impl Pull {
         s.end(reader);
         Some(pull).filter(|pull| !pull.url.is_empty())
     }
+}
+
+impl Push {
+    fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>, base: &Path) -> Option<Self> {
+        let default = Self::default();
+        let to = s.value(reader, "to", default.to, |value| {
+            let urls = values::text_or_texts(value)?;
+            match urls.iter().find_map(|url| Pusher::check(url, &PushConfig::default()).err()) {
+                Some(e) => Err(format!("is not the URL of a stream: {e}")),
+                None => Ok(urls),
+            }
+        });
+        let push = Self {
+            to,
+            transport: s.value(reader, "transport", default.transport, |value| {
+                let words = [
+                    ("tcp", TransportPolicy::Tcp),
+                    ("udp", TransportPolicy::Udp),
+                    ("auto", TransportPolicy::Auto),
+                ];
+                values::word(value, &words)
+            }),
+            http_tunnel_port: s.value(reader, "http_tunnel_port", None, values::port_if_any),
+            ca: s.value(reader, "ca", None, values::path_if_any).map(|ca| base.join(ca)),
+            fingerprint: s.value(reader, "fingerprint", None, fingerprint),
+        };
+        let trust = match (push.ca.is_some(), push.fingerprint.is_some()) {
+            (false, false) => None,
+            (true, true) => Some(("fingerprint", "either ca or fingerprint")),
+            _ if cfg!(feature = "tls") => None,
+            (true, false) => Some(("ca", WITHOUT_TLS)),
+            (false, true) => Some(("fingerprint", WITHOUT_TLS)),
+        };
+        if let Some((key, why)) = trust {
+            let line = s.line_of(reader, key);
+            reader.fault(line, format!("{}: {why}", s.full(key)));
+        }
+        s.end(reader);
+        Some(push).filter(|push| !push.to.is_empty())
+    }
+}
+
+/// The SHA-256 of a certificate; `None` if it is empty.
+fn fingerprint(value: &Value<'_>) -> Result<Option<String>, String> {
+    let text = values::text_if_any(value)?;
+    #[cfg(feature = "tls")]
+    if let Some(text) = &text {
+        riverrun::net::tls::TlsTrust::fingerprint(text).map_err(|e| e.to_string())?;
+    }
+    Ok(text)
 }
 
 impl Record {

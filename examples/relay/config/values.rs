@@ -45,6 +45,22 @@ pub(crate) fn texts(value: &Value<'_>) -> Result<Vec<String>, String> {
     array.iter().map(|item| text(item.get_ref()).map_err(|_| wrong())).collect()
 }
 
+/// One text, or an array of texts.
+pub(crate) fn text_or_texts(value: &Value<'_>) -> Result<Vec<String>, String> {
+    match value.as_str() {
+        Some("") => Ok(Vec::new()),
+        Some(text) => Ok(vec![text.to_owned()]),
+        None => texts(value),
+    }
+}
+
+/// The number of a port; `None` if it is 0.
+pub(crate) fn port_if_any(value: &Value<'_>) -> Result<Option<u16>, String> {
+    let port = u16::try_from(number(value)?);
+    port.map(|port| Some(port).filter(|port| *port > 0))
+        .map_err(|_| "is the number of a port, or 0".to_owned())
+}
+
 /// A whole number that is not negative.
 pub(crate) fn number(value: &Value<'_>) -> Result<u64, String> {
     let integer = value.as_integer().and_then(|integer| {
