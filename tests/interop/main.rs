@@ -18,6 +18,7 @@ mod media;
 mod mp4;
 mod proxy;
 mod publishing;
+mod pushing;
 mod recording;
 mod secure;
 mod server;

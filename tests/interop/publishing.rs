@@ -16,11 +16,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const FILE: &str = "h264_aac.mkv";
-const TRACKS: [Kind; 2] = [Kind::H264, Kind::Aac];
+pub(crate) const FILE: &str = "h264_aac.mkv";
+pub(crate) const TRACKS: [Kind; 2] = [Kind::H264, Kind::Aac];
 /// How often a publisher repeats the file.
 const TIMES: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the server tells of a publisher.
 #[derive(Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn is_piece(file: &[&[u8]], arrived: &[&[u8]], least: usize) -> Result<(), Strin
     if found { Ok(()) } else { Err(format!("the {} units are not the file's", arrived.len())) }
 }
 
-fn compare(folder: &Path, arrived: &[Vec<u8>], share: f64) -> Result<(), String> {
+pub(crate) fn compare(folder: &Path, arrived: &[Vec<u8>], share: f64) -> Result<(), String> {
     let file = extract(&testdata("media").join(FILE), &TRACKS, "sent", folder)?;
     for ((kind, sent), arrived) in TRACKS.into_iter().zip(&file).zip(arrived) {
         let (sent, arrived) = (units(kind, sent)?, units(kind, arrived)?);

@@ -1,11 +1,12 @@
 """Serves files with GStreamer's RTSP server on a free port of the loopback interface.
 
-serve.py DIGEST [--secure CERTIFICATE KEY] NAME=PIPELINE...
+serve.py DIGEST [--secure CERTIFICATE KEY] [--record] NAME=PIPELINE...
 
 DIGEST is "user:password", asked for by Digest authentication, or empty. With --secure it serves
 over TLS, and media by SRTP only (RTP/SAVP), whose keys it tells by MIKEY. Each PIPELINE is a
-gst-launch description with payloaders pay0, pay1 and so on. Prints the port, and serves until its
-standard input ends.
+gst-launch description with payloaders pay0, pay1 and so on. With --record clients publish (ANNOUNCE,
+RECORD), and a PIPELINE has depayloaders depay0, depay1 and so on. Prints the port, and serves until
+its standard input ends.
 """
 
 import sys
@@ -58,10 +59,15 @@ def main(digest, *mounts):
         _, certificate, key, *mounts = mounts
         server.set_auth(tls(certificate, key))
         user = "anybody"
+    records = mounts[0] == "--record"
+    if records:
+        _, *mounts = mounts
     for mount in mounts:
         name, pipeline = mount.split("=", 1)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {pipeline} )")
+        if records:
+            factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
         if is_secure:
             factory.set_profiles(GstRtsp.RTSPProfile.SAVP)
         if user:
