@@ -9,6 +9,7 @@ use encoder::{Next, encode};
 use riverrun::codec::CodecParameters;
 use riverrun::media::live::LiveSender;
 use riverrun::media::queue::QueueLimits;
+use riverrun::relay::{PushConfig, Pusher};
 use riverrun::server::{
     BackChannelOptions, FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig,
 };
@@ -36,6 +37,8 @@ Usage: live_source [OPTIONS] [FILE]
   --queue N             frames that wait for a client before frames are dropped (default: 60)
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
+  --push URL            push the stream to this server too (ANNOUNCE and RECORD), again after every
+                        failure: for a camera that nobody can connect to; may be repeated
   --back-channel FILE   let one viewer at a time talk (ONVIF back channel), and write what is said
                         into this file: WAV, or ADTS for AAC
   --back-channel-codec NAME
@@ -61,6 +64,7 @@ struct Options {
     queue: usize,
     report: Duration,
     name: String,
+    push: Vec<String>,
     back_channel: Option<PathBuf>,
     talk: Option<CodecParameters>,
 }
@@ -83,6 +87,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         queue: 60,
         report: Duration::from_secs(5),
         name: "live".into(),
+        push: Vec::new(),
         back_channel: None,
         talk: None,
     };
@@ -101,6 +106,12 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 options.report = Duration::from_secs(arguments.number(name)?);
             }
             Some(name @ "--name") => options.name = arguments.parsed(name, "text")?,
+            Some(name @ "--push") => {
+                let url: String = arguments.parsed(name, "a URL")?;
+                Pusher::check(&url, &PushConfig::default())
+                    .map_err(|e| support::wrong(format!("{name}: {e}")))?;
+                options.push.push(url);
+            }
             Some("--back-channel") => options.back_channel = Some(arguments.value()?.into()),
             Some(name @ "--back-channel-codec") => {
                 options.talk = Some(support::talk::codec(arguments, name)?);
@@ -148,6 +159,12 @@ fn serve(options: Options) -> Result<(), Failure> {
         writer = Some(thread);
     }
     let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
+    for url in &options.push {
+        let config = PushConfig::default();
+        Pusher::open(&mut program.env, program.server, &options.name, url, config, |_, event| {
+            log::info!("the stream is pushed: {event}");
+        })?;
+    }
     let (period, mut reported_at) = (options.report, Instant::now());
     let report = move |sender: &LiveSender| {
         if !period.is_zero() && reported_at.elapsed() >= period {
