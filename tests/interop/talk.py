@@ -1,5 +1,6 @@
 # Talks over the ONVIF back channel with GStreamer's rtspsrc: talk.py URL udp|tcp FILE
 # Writes what it says, mu-law, into FILE.
+import os
 import sys
 
 import gi
@@ -10,7 +11,7 @@ from gi.repository import GLib, Gst
 Gst.init(None)
 url, over, said = sys.argv[1:4]
 loop = GLib.MainLoop()
-result = {"stream": None, "sent": 0, "failed": None}
+result = {"stream": None, "heard": False, "sent": 0, "failed": None}
 
 # Two seconds of sound, packets of 20 ms, as fast as they are spoken.
 voice = Gst.parse_launch(
@@ -28,6 +29,9 @@ newer = Gst.version() >= (1, 21, 0, 0)
 signal = "push-backchannel-sample" if newer else "push-backchannel-buffer"
 
 
+samples = []
+
+
 def select(source, index, caps):
     if caps.get_structure(0).has_field("a-sendonly"):
         result["stream"] = index
@@ -35,7 +39,11 @@ def select(source, index, caps):
 
 
 def speak(sink):
-    sample = sink.emit("pull-sample")
+    pulled = sink.emit("pull-sample")
+    # Versions of rtspsrc take a reference that is not theirs: of a sample that nobody uses again,
+    # and that is not released before the end.
+    sample = Gst.Sample.new(pulled.get_buffer(), pulled.get_caps(), None, None)
+    samples.append(sample)
     flow = source.emit(signal, result["stream"], sample)
     result["sent"] += 1
     if flow not in (None, Gst.FlowReturn.OK):
@@ -54,6 +62,10 @@ def added(source, pad):
     pipeline.add(drain)
     drain.sync_state_with_parent()
     pad.link(drain.get_static_pad("sink"))
+    # Media come: PLAY was answered.
+    if not result["heard"]:
+        result["heard"] = True
+        GLib.timeout_add(200, begin)
 
 
 def begin(*_):
@@ -76,8 +88,6 @@ if listener is source:
     pipeline.add(source)
 source.connect("select-stream", select)
 source.connect("pad-added", added)
-# When all has been set up and PLAY was answered.
-source.connect("no-more-pads", lambda *_: GLib.timeout_add(500, begin))
 voice.get_by_name("out").connect("new-sample", speak)
 for element in (pipeline, voice):
     bus = element.get_bus()
@@ -88,6 +98,7 @@ GLib.timeout_add_seconds(20, lambda: fail("it takes too long"))
 loop.run()
 for element in (voice, pipeline):
     element.set_state(Gst.State.NULL)
-if result["failed"]:
-    sys.exit(result["failed"])
-print(result["sent"])
+print(result["failed"] or result["sent"], file=sys.stderr if result["failed"] else sys.stdout)
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(1 if result["failed"] else 0)

@@ -1,4 +1,5 @@
-//! GStreamer's rtspsrc talks to `live_source` over the ONVIF back channel.
+//! GStreamer's rtspsrc talks to `live_source` over the ONVIF back channel, and to `proxy_server` in
+//! front of it.
 
 use crate::gstreamer::PYTHON;
 use crate::server::{example, read_lines};
@@ -13,33 +14,43 @@ fn samples(wav: &[u8]) -> Option<&[u8]> {
     wav.get(at + 8..)
 }
 
-struct Source(Child);
+struct Program(Child);
 
-impl Drop for Source {
+impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn talk(over: &str) -> Result<(), String> {
-    let (_folder, folder) = scratch();
-    let (heard, said) = (folder.join("heard.wav"), folder.join("said.ul"));
-    let source = Command::new(example("live_source"))
-        .args(["--bind", "127.0.0.1", "--port", "0", "--back-channel"])
-        .arg(&heard)
+/// Starts an example that listens on the loopback interface, and returns the URL that it prints.
+fn start(name: &str, arguments: &[&str]) -> Result<(Program, String), String> {
+    let program = Command::new(example(name))
+        .args(["--bind", "127.0.0.1"])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|e| e.to_string())?;
-    let mut source = Source(source);
-    let lines = read_lines(source.0.stdout.take().expect("stdout is a pipe"));
-    let url = lines.recv_timeout(Duration::from_secs(20)).map_err(|e| e.to_string())?;
+        .map_err(|e| format!("{name}: {e}"))?;
+    let mut program = Program(program);
+    let lines = read_lines(program.0.stdout.take().expect("stdout is a pipe"));
+    let url = lines.recv_timeout(Duration::from_secs(20)).map_err(|e| format!("{name}: {e}"))?;
+    Ok((program, url.trim().to_owned()))
+}
+
+fn talk((over, has_proxy): (&str, bool)) -> Result<(), String> {
+    let (_folder, folder) = scratch();
+    let (heard, said) = (folder.join("heard.wav"), folder.join("said.ul"));
+    let file = heard.to_string_lossy();
+    let (mut source, url) = start("live_source", &["--port", "0", "--back-channel", &file])?;
+    let arguments = ["-p", "0", "--back-channel", "pcmu", &url];
+    let proxy = if has_proxy { Some(start("proxy_server", &arguments)?) } else { None };
+    let url = proxy.as_ref().map_or(&url, |(_, url)| url);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/talk.py");
     let mut command = Command::new(PYTHON);
-    command.arg(script).args([url.trim(), over]).arg(&said);
+    command.arg(script).args([url, over]).arg(&said);
     let played = run(&mut command, &folder, Duration::from_secs(40));
     if !played.succeeded {
         return Err(format!("GStreamer: {}", played.complaints));
@@ -77,5 +88,9 @@ fn gstreamer_talks() {
     {
         return;
     }
-    all(["udp", "tcp"].map(|over| (over.to_owned(), over)).to_vec(), talk);
+    let jobs = [("udp", false), ("tcp", false), ("tcp", true)];
+    let name = |(over, has_proxy): (&str, bool)| {
+        format!("{over}{}", if has_proxy { " through a proxy" } else { "" })
+    };
+    all(jobs.map(|job| (name(job), job)).to_vec(), talk);
 }
