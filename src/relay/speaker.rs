@@ -42,6 +42,8 @@ pub(super) struct Speaker {
     channel: Option<BackChannelId>,
     said: Option<Receiver<Said>>,
     camera: Option<Camera>,
+    /// Until when the camera is left alone after it has failed.
+    rests_until: Option<Instant>,
     voice: Option<Voice>,
     timer: Timer,
 }
@@ -93,6 +95,7 @@ impl Speaker {
             channel: None,
             said: None,
             camera: None,
+            rests_until: None,
             voice: None,
             timer: Timer::new(),
         });
@@ -142,7 +145,9 @@ impl Speaker {
             Err(MediumError::Ended) => return self.close(env),
             Err(_) => return,
         };
-        if is_wanted && self.camera.is_none() {
+        // Who talks already, when the camera has failed for good, is not forgotten.
+        let rests = self.rests_until.is_some_and(|until| env.now() < until);
+        if self.camera.is_none() && (is_wanted || is_talked_to && !rests) {
             self.open_camera(env);
         }
         self.pass_on(env);
@@ -180,7 +185,10 @@ impl Speaker {
     }
 
     fn arm(&mut self, env: &mut UsageEnvironment) {
-        let at = self.camera.as_ref().and_then(|camera| camera.close_at);
+        let at = match &self.camera {
+            Some(camera) => camera.close_at,
+            None => self.rests_until,
+        };
         let key = EventKey { kind: KEY_TIMER, id: RawId::default() };
         match (at, self.me) {
             (Some(at), Some(me)) => env.arm_timer(&mut self.timer, me.handle(), key, at),
@@ -310,6 +318,8 @@ impl Speaker {
 
     fn refuse(&mut self, env: &mut UsageEnvironment, status: StatusCode) {
         let (channel, time) = (self.channel, self.config.retry_after);
+        self.rests_until = env.now().checked_add(time);
+        self.arm(env);
         if let Some(channel) = channel {
             let _ = env.with(self.server, |server, env| {
                 server.back_channel_refused(env, channel, status, time)
@@ -335,7 +345,8 @@ impl Speaker {
             }
             self.tell(env, ProxyEvent::TalkClosed);
         }
-        self.arm(env);
+        self.rests_until = self.rests_until.filter(|until| now < *until);
+        self.follow(env);
     }
 }
 

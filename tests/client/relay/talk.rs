@@ -2,7 +2,7 @@
 
 use super::{PROXY, Relay, over, proxy_config};
 use crate::camera::{Camera, rtp};
-use crate::world::{FRAME, SERVER, World, client_config, feed};
+use crate::world::{FRAME, SERVER, World, client_config, feed, secs};
 use riverrun::client::{Player, PlayerConfig, PlayerEvent, TrackChoice, TransportPolicy};
 use riverrun::codec::{CodecParameters, PcmEncoding};
 use riverrun::env::MediumId;
@@ -260,19 +260,26 @@ fn a_camera_that_is_silent_hangs_up_or_is_away_keeps_nobody_waiting() {
 
 #[test]
 fn a_camera_that_comes_back_hears_who_still_talks() {
-    let mut relay = Relay::new(11, URL, talkative());
-    let door = Door::new(&mut relay.world, Some(PcmEncoding::Pcmu));
-    let (player, news) = talker(&mut relay, TransportPolicy::Tcp);
-    relay.run(3.0);
-    talk(&mut relay, player, 0..50);
-    relay.world.env.close(door.server);
-    talk(&mut relay, player, 50..100);
-    relay.run(5.0);
-    let door = Door::new(&mut relay.world, Some(PcmEncoding::Pcmu));
-    relay.run(20.0);
-    talk(&mut relay, player, 100..150);
-    relay.run(0.5);
-    let heard: Vec<_> = door.heard.try_iter().collect();
-    assert!(heard == (100..150).map(sound).collect::<Vec<_>>(), "{} {:?}", heard.len(), relay.told);
-    assert!(news.try_iter().all(|told| told == "playing"));
+    // With a limit to the failures, too, after which players end.
+    for (seed, max_failures) in [(11, None), (12, Some(1))] {
+        let mut config = talkative();
+        config.player.reconnect.max_failures = max_failures;
+        config.player.reconnect.longest_delay = secs(3.0);
+        let mut relay = Relay::new(seed, URL, config);
+        let door = Door::new(&mut relay.world, Some(PcmEncoding::Pcmu));
+        let (player, news) = talker(&mut relay, TransportPolicy::Tcp);
+        relay.run(3.0);
+        talk(&mut relay, player, 0..50);
+        relay.world.env.close(door.server);
+        talk(&mut relay, player, 50..100);
+        relay.run(5.0);
+        let door = Door::new(&mut relay.world, Some(PcmEncoding::Pcmu));
+        relay.run(20.0);
+        talk(&mut relay, player, 100..150);
+        relay.run(0.5);
+        let heard: Vec<_> = door.heard.try_iter().collect();
+        let all = (100..150).map(sound).collect::<Vec<_>>();
+        assert!(heard == all, "{} {:?}", heard.len(), relay.told);
+        assert!(news.try_iter().all(|told| told == "playing"));
+    }
 }
