@@ -54,7 +54,7 @@ fn packets_are_those_of_matroska() {
             for (a, b) in found.iter().zip(expected) {
                 assert_eq!((a.0, a.1), (b.0, b.1), "{name} {track}");
                 // Times in Matroska are rounded to a millisecond.
-                let apart = a.2.wrapping_sub(b.2).cast_signed().unsigned_abs();
+                let apart = (a.2.wrapping_sub(b.2) as i32).unsigned_abs();
                 assert!(apart <= 90, "{name} {track}: {a:?} {b:?}");
             }
         }
@@ -76,7 +76,7 @@ fn ranges_and_pauses_are_kept_to() {
         for (track, entry) in answer.rtp_info().entries.iter().enumerate() {
             let first = &w[c].track(track + 1).rtp[0];
             // The range begins with the frame of sound that is being heard then.
-            let apart = entry.rtptime.unwrap().wrapping_sub(first.timestamp).cast_signed();
+            let apart = entry.rtptime.unwrap().wrapping_sub(first.timestamp) as i32;
             assert!(apart.abs() < 2500, "{name} {track}: {apart}");
             assert_eq!(entry.seq, Some(first.sequence), "{name}");
         }

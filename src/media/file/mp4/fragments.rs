@@ -339,7 +339,7 @@ impl Run {
         let count = u64::from(r.u32("sample_count")?);
         let mut start = traf.data;
         if flags & 1 != 0 {
-            let offset = r.u32("data_offset")?.cast_signed();
+            let offset = r.u32("data_offset")? as i32;
             start = traf.base.saturating_add_signed(offset.into());
         }
         let first_flags = if flags & 4 != 0 { Some(r.u32("first_sample_flags")?) } else { None };

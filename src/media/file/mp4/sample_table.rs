@@ -163,7 +163,7 @@ fn times(samples: u64, value: u32) -> i64 {
 
 /// A composition offset; some writers have negative ones in version 0 too.
 pub(super) const fn offset_of(value: u32) -> i64 {
-    value.cast_signed() as i64
+    value as i32 as i64
 }
 
 impl SampleTable {

@@ -6,6 +6,7 @@ mod edits;
 mod fragmented;
 mod hostile;
 mod real;
+mod recorded;
 mod samples;
 
 use self::builder::*;

@@ -38,8 +38,8 @@ impl Edits {
         let mut has_begun = false;
         for _ in 0..count {
             let (len, start) = match version {
-                0 => (r.u32("edit")?.into(), i64::from(r.u32("edit")?.cast_signed())),
-                _ => (r.u64("edit")?, r.u64("edit")?.cast_signed()),
+                0 => (r.u32("edit")?.into(), i64::from(r.u32("edit")? as i32)),
+                _ => (r.u64("edit")?, r.u64("edit")? as i64),
             };
             r.u32("rate of an edit")?;
             match (has_begun, start < 0) {

@@ -71,7 +71,7 @@ impl Movie {
 
     pub(super) fn defaults_of(&self, track_id: u32) -> Defaults {
         let known = self.defaults.iter().find(|d| d.track_id == track_id).copied();
-        known.unwrap_or(Defaults { track_id, description: 1, ..Defaults::default() })
+        known.unwrap_or_else(|| Defaults { track_id, description: 1, ..Defaults::default() })
     }
 
     /// Gives the tracks their times, now that the movie's are known.
