@@ -1,5 +1,6 @@
 //! The application's access to the client sessions.
 
+use crate::arena::Id;
 use crate::env::UsageEnvironment;
 use crate::ids::ClientSessionId;
 use crate::server::access::{Action, Permission};
@@ -170,6 +171,7 @@ impl RtspServer {
     /// [`UserAccess`](super::access::UserAccess) or have lost their right to play, publish or talk
     /// as they do. To be called after [`UserAccess::set_users`](super::access::UserAccess::set_users), where running
     /// streams are not to go on. A large number of sessions ends over the next turns of the loop.
+    /// What is watched within the process, to be pushed elsewhere, goes on: no authenticator was asked.
     pub fn end_unpermitted_sessions(&mut self, env: &mut UsageEnvironment) -> usize {
         let Some(authenticator) = &self.authenticator else { return 0 };
         let mut ended = 0;
@@ -185,7 +187,10 @@ impl RtspServer {
                     && (media.talk.is_none() || may(Action::Talk, stream))
             }) && published
                 .is_none_or(|published| may(Action::Publish, &published.name));
-            if !is_permitted {
+            let connection = session.connection().map(Id::from_raw);
+            let connection = connection.and_then(|id| self.connections.get(id));
+            let is_outlet = connection.is_some_and(|connection| connection.is_inside());
+            if !is_permitted && !is_outlet {
                 self.endings.add_session(id, RemovalReason::NotPermitted);
                 ended += 1;
             }

@@ -228,3 +228,20 @@ fn what_cannot_be_pushed_to_is_refused() {
     assert!(!error("rtsp://u:p@h/x") && !error("rtsph://h/x"));
     assert!(Pusher::check("rtsp://h/x", &push_config(TransportPolicy::Multicast)).is_err());
 }
+
+#[test]
+fn what_only_users_may_watch_is_pushed_all_the_same() {
+    use riverrun::server::access::{AccessConfig, UserAccess, UserTable};
+    let mut push = Push::new(71, "live", TransportPolicy::Tcp);
+    let text = format!("user ann sha-256={}\n", "0a".repeat(32));
+    let table: UserTable = riverrun::server::access::users_file::parse(&text).unwrap();
+    let access = UserAccess::new(AccessConfig::default(), table).unwrap();
+    let device = push.device;
+    push.world.env.with(device, |server, _| server.set_authenticator(access)).unwrap();
+    push.waits_for(2.0, "pushing 1 track");
+    let end = RtspServer::end_unpermitted_sessions;
+    assert_eq!(push.world.env.with(device, end), Ok(0));
+    let before = push.taken();
+    push.run(3.0);
+    assert!(push.taken() > before + 100 && push.told_of("pushing") == 1, "{:?}", push.told);
+}
