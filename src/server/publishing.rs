@@ -74,8 +74,11 @@ impl RtspServer {
         let stream = match own.or(of_application) {
             Some(stream) => stream,
             None => {
-                let kept_for = self.config.publish.kept_for;
-                let options = RelayedStreamOptions::new(&name).with_kept_for(kept_for);
+                let PublishConfig { kept_for, fast_start, .. } = self.config.publish;
+                let mut options = RelayedStreamOptions::new(&name).with_kept_for(kept_for);
+                if let Some(fast_start) = fast_start {
+                    options = options.with_fast_start(fast_start);
+                }
                 self.add_relayed_stream(env, options).map_err(|e| refusal(&name, &e))?
             }
         };

@@ -7,7 +7,7 @@ mod values;
 pub(crate) use stream::{Publishing, Pull, PullWhen, Push, Record, Stream};
 
 use reader::{Reader, Section};
-use riverrun::server::{PublishConfig, PublishPolicy, SecondPublisher, ServerConfig};
+use riverrun::server::{FastStart, PublishConfig, PublishPolicy, SecondPublisher, ServerConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -69,6 +69,8 @@ pub(crate) struct Publishers {
     pub(crate) timeout: Duration,
     /// How long viewers stay when a publisher has gone.
     pub(crate) kept_for: Duration,
+    /// `None`: what suits the tracks.
+    pub(crate) fast_start: Option<FastStart>,
 }
 
 /// The faults of a configuration, each with its line.
@@ -138,6 +140,7 @@ impl Default for Publishers {
             takeover: config.second == SecondPublisher::TakeOver,
             timeout: config.timeout,
             kept_for: config.kept_for,
+            fast_start: config.fast_start,
         }
     }
 }
@@ -152,6 +155,7 @@ impl Publishers {
             config.second = SecondPublisher::TakeOver;
         }
         (config.timeout, config.kept_for) = (self.timeout, self.kept_for);
+        config.fast_start = self.fast_start;
         config
     }
 }
@@ -293,12 +297,13 @@ fn limits<'a>(mut s: Section<'a>, reader: &mut Reader<'a>) -> Limits {
 }
 
 fn publishers<'a>(mut s: Section<'a>, reader: &mut Reader<'a>) -> Publishers {
-    let Publishers { at_once, takeover, timeout, kept_for } = Publishers::default();
+    let Publishers { at_once, takeover, timeout, kept_for, fast_start } = Publishers::default();
     let publishers = Publishers {
         at_once: s.value(reader, "at_once", at_once, values::count),
         takeover: s.value(reader, "takeover", takeover, values::flag),
         timeout: s.value(reader, "timeout", timeout, values::some_time),
         kept_for: s.value(reader, "kept_for", kept_for, values::time),
+        fast_start: s.value(reader, "fast_start", fast_start, values::fast_start),
     };
     s.end(reader);
     publishers

@@ -194,15 +194,7 @@ impl Pull {
                 values::word(value, &words)
             }),
             http_tunnel_port: s.value(reader, "http_tunnel_port", None, values::port_if_any),
-            fast_start: s.value(reader, "fast_start", default.fast_start, |value| {
-                let words = [
-                    ("auto", None),
-                    ("cache", Some(FastStart::KeyFrameCache)),
-                    ("wait", Some(FastStart::WaitForKeyFrame)),
-                    ("off", Some(FastStart::Off)),
-                ];
-                values::word(value, &words)
-            }),
+            fast_start: s.value(reader, "fast_start", default.fast_start, values::fast_start),
             back_channel: s.value(reader, "back_channel", None, |value| {
                 let codec = |name| (name, Some(name));
                 let words =

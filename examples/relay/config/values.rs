@@ -1,6 +1,7 @@
 //! Values of the configuration: times, sizes, addresses, and words.
 
 use super::reader::Value;
+use riverrun::server::FastStart;
 use riverrun::server::access::AddressRange;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -146,4 +147,15 @@ pub(crate) fn word<T: Clone>(value: &Value<'_>, words: &[(&str, T)]) -> Result<T
     let found = value.as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
     let all: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
     found.map(|(_, value)| value.clone()).ok_or_else(|| format!("is one of {}", all.join(", ")))
+}
+
+/// How a newcomer begins; `None`: as suits the tracks.
+pub(super) fn fast_start(value: &Value<'_>) -> Result<Option<FastStart>, String> {
+    let words = [
+        ("auto", None),
+        ("cache", Some(FastStart::KeyFrameCache)),
+        ("wait", Some(FastStart::WaitForKeyFrame)),
+        ("off", Some(FastStart::Off)),
+    ];
+    word(value, &words)
 }

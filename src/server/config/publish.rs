@@ -1,5 +1,6 @@
 //! [`PublishConfig`]: whether clients may publish streams, and within which limits.
 
+use crate::stream::fast_start::FastStart;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -77,6 +78,10 @@ pub struct PublishConfig {
     /// Time for which viewers stay when a publisher is gone. A publisher that returns in this time
     /// with the same codecs goes on with the stream; afterwards the stream ends. Default: 30 s.
     pub kept_for: Duration,
+    /// How a newcomer to a published stream begins, unless the application has
+    /// [added](super::RtspServer::add_relayed_stream) the stream. Default: as for any
+    /// [relayed stream](super::RelayedStreamOptions::new).
+    pub fast_start: Option<FastStart>,
 }
 
 impl Default for PublishConfig {
@@ -91,6 +96,7 @@ impl Default for PublishConfig {
             timeout: Duration::from_secs(10),
             max_delay: Duration::from_millis(100),
             kept_for: Duration::from_secs(30),
+            fast_start: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::publisher::{FRAME, GROUP, SDP, open_world, packet, picture};
 use super::world::{C, World, secs};
 use crate::server::pool::{RemovalReason, SessionInfo};
-use crate::server::{PublishPolicy, ServerHooks, UdpPorts};
+use crate::server::{FastStart, PublishPolicy, ServerHooks, UdpPorts};
 use crate::wire::rtp::PacketKind;
 use std::sync::{Arc, Mutex};
 
@@ -186,6 +186,21 @@ fn what_a_publisher_says_of_its_tracks_is_told_to_viewers() {
         assert!(!told.contains(name), "{name}: {told}");
     }
     w.expect_nothing_left();
+}
+
+#[test]
+fn the_first_viewer_of_what_is_published_may_begin_at_once() {
+    for (fast_start, begins) in [(None, None), (Some(FastStart::KeyFrameCache), Some(GROUP))] {
+        let mut w = open_world(|publish| publish.fast_start = fast_start);
+        let c = w.publisher("/cam", true);
+        w.publish(c, 0..GROUP + 3);
+        let viewer = w.viewer("/cam", true);
+        w.run_secs(0.03);
+        assert_eq!(w.pictures(viewer).first().copied(), begins, "{fast_start:?}");
+        w.publish(c, GROUP + 3..3 * GROUP);
+        assert!(w.pictures(viewer).contains(&(3 * GROUP - 1)));
+        w.expect_nothing_left();
+    }
 }
 
 #[test]
