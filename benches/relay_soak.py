@@ -93,8 +93,12 @@ class Viewer:
         return None
 
 
-def usage(pid):
-    """Resident KiB and open descriptors."""
+def usage(pid, sources):
+    """Resident KiB and open descriptors, with all sources there: those of one that is away are closed."""
+    for source in sources:
+        if not source.process:
+            source.start()
+    time.sleep(20)
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         resident = int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
     return resident, len(os.listdir(f"/proc/{pid}/fd"))
@@ -144,14 +148,9 @@ def main():
                 source.run()
             faults.extend(filter(None, (viewer.look() for viewer in viewers)))
             if first is None and time.monotonic() > began + options.minutes * 6:
-                first = usage(relay.pid)
-        # The descriptors of a source that is away just now are not open.
-        for source in sources:
-            if not source.process:
-                source.start()
-        time.sleep(10)
+                first = usage(relay.pid, sources)
         if not faults:
-            last = usage(relay.pid)
+            last = usage(relay.pid, sources)
             print(f"KiB and descriptors: {first} after a tenth of the time, {last} at the end")
             if abs(last[0] - first[0]) > first[0] / 10 or abs(last[1] - first[1]) > 2:
                 faults.append("the relay's memory or descriptors have changed")

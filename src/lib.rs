@@ -34,6 +34,8 @@
 //! [`ServerHooks`](server::ServerHooks) for decisions and notifications,
 //! [`Player`](client::Player) for playing from another server,
 //! [`ProxyServerMediaSession`](relay::ProxyServerMediaSession) for serving what another server has,
+//! [`Pusher`](relay::Pusher) for sending a stream to another server,
+//! [`RtspServer::add_back_channel`](server::RtspServer::add_back_channel) for audio that viewers send,
 //! [`Mp4Recorder`](media::sinks::Mp4Recorder) and its neighbours for recordings,
 //! [`RtpReceiver`](receive::RtpReceiver) for streams without RTSP, and the programs in `examples/`.
 //! [`coming_from_live555`] lists live555's classes and calls with their counterparts here.
@@ -62,10 +64,12 @@
 //! * `provide`: what makes media sessions: served folder, file tracks, live and relayed streams.
 //! * [`server::access`]: who may use a server: users, rights, tokens.
 //! * `server/publish`: what clients publish: publications and the receivers of their tracks.
+//! * `server/talk`: back channels: who talks, and the receiver of the audio.
 //! * `server/method`: one file for each RTSP method.
 //! * [`server`]: the server's tables, routing of events, hooks, configuration. It re-exports the
 //!   public types of `stream`, `session` and `provide`.
-//! * [`relay`]: streams that are pulled from other servers: it joins a player and a server.
+//! * [`relay`]: streams that are pulled from other servers or pushed there: it joins the client and the
+//!   server.
 //!
 //! A room uses only rooms that are listed before it; `env` and `net` know nothing of RTSP, RTP or
 //! SDP, and up to `media` no room knows `env` or `net`. Files of one room form no circle of more
@@ -133,8 +137,6 @@
 //! | WebSocket | another kind of `net::byte_stream` over a `Carrier` (TCP or TLS), as the HTTP tunnels are: it reports the readiness that it needs, and may buffer bytes in either direction |
 //! | another cipher suite of SRTP | `rtp/srtp`, a `PacketTransform`: `Streams::set_transform` has it protect RTP and RTCP once for all clients that share a stream, `set_destination_transform` for one client; packets that these clients send are unprotected in `StreamState::unprotect`. Keys are agreed on in `server/method/secure.rs` and `client/secure.rs` |
 //! | another way to tell who is there | an [`Authenticator`](server::access::Authenticator) of the application, or a part of `server/access` |
-//! | a back channel of the server | each packet that a client sends comes up by session and track: `Streams::handle_packet` (`stream/streams/receiving.rs`) returns it as an [`IncomingPacket`](server::IncomingPacket), which `server/incoming.rs` hands to [`ServerHooks::packet_received`](server::ServerHooks::packet_received); [`rtp::StreamReceiver`] makes frames of them |
-//! | pushing a stream to another server | `relay`: [`RtspClient`](client::RtspClient) has the requests, a [`RelayTap`](server::RelayTap) the frames of a relayed stream; its connection would be a destination of the stream |
 //! | a new RTSP method | a file in `server/method` and a line in the table `METHODS` of `server/requests.rs` |
 //! | a new payload format | a file in `payload` with its [`FormatEntry`](payload::FormatEntry), and a line in `payload/registry.rs`; an application hands its own to [`FormatRegistry::with`](payload::FormatRegistry::with) |
 //! | a new kind of recording | a [`MediaSink`](media::sinks::MediaSink) or [`Recorder`](media::sinks::Recorder) in `media/sinks` |
