@@ -10,6 +10,7 @@ mod depacketizer;
 mod entry;
 mod error;
 mod format;
+mod frame_buffers;
 mod gather;
 pub mod h264;
 pub mod h265;

@@ -3,6 +3,7 @@
 use super::sdp::byte_stream_units;
 use crate::framer::annexb;
 use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
+use crate::payload::frame_buffers;
 
 /// Size of the largest access unit that a depacketizer assembles, in bytes.
 const MAX_ACCESS_UNIT: usize = 16 << 20;
@@ -32,7 +33,7 @@ pub(super) type Classify = fn(&[u8]) -> Option<NalClass>;
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     /// Whole NAL units of the access unit, followed by the fragmented one. Without memory between
-    /// access units: one whose packets come together is given out at once, and what is freed then
+    /// access units: one whose packets come together is given out at once, and what it leaves behind
     /// is used for that of the next stream, while it is in the processor's cache.
     bytes: Vec<u8>,
     /// Start of the NAL unit that is being assembled from fragments (its start code).
@@ -140,7 +141,7 @@ impl Assembler {
             // comes after a key frame would take as much memory as that.
             let [last, before] = self.last_lens;
             let len = last.min(before).min(MAX_AHEAD);
-            self.bytes.reserve_exact(len + len / 4);
+            self.bytes = frame_buffers::take(len + len / 4);
         }
         self.bytes.extend_from_slice(&annexb::START_CODE);
     }
@@ -199,7 +200,7 @@ impl Assembler {
             return;
         };
         self.last_lens = [self.bytes.len(), self.last_lens[0]];
-        let data = std::mem::take(&mut self.bytes);
+        let data = frame_buffers::share(std::mem::take(&mut self.bytes));
         let discontinuity = std::mem::take(&mut self.lossy);
         out.push(DepacketizedFrame {
             key,
