@@ -30,6 +30,16 @@ pub(crate) trait PacketTransform: fmt::Debug {
     /// As [`unprotect_rtp`](Self::unprotect_rtp), for an RTCP compound packet.
     fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal>;
 
+    /// Whether it can protect few more packets: what is sent with it is to end now, while that can be
+    /// told.
+    fn is_nearly_used_up(&self) -> bool {
+        false
+    }
+
+    /// Lets it be able to protect that many more RTP packets, and have protected so many RTCP packets.
+    #[cfg(all(test, feature = "srtp"))]
+    fn age(&mut self, _rtp_left: u64, _rtcp_index: u32) {}
+
     /// How often the sequence number has begun anew in what was sent with an SSRC, for a receiver
     /// that joins (RFC 3711 section 3.3.1).
     #[cfg(feature = "srtp")]

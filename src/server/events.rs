@@ -108,10 +108,20 @@ impl RtspServer {
         while let Some(stream) = self.publications.poll_lost() {
             self.note_publisher_lost(env, stream);
         }
-        while let Some(StreamEvent::KeyFrameWanted { stream }) = self.streams.poll_event() {
-            self.hooks.key_frame_wanted(stream);
-            if let Some(origin) = self.streams.get(stream).and_then(|s| s.origin()) {
-                self.ask_relayed_source(origin);
+        while let Some(event) = self.streams.poll_event() {
+            match event {
+                StreamEvent::KeyFrameWanted { stream } => {
+                    self.hooks.key_frame_wanted(stream);
+                    if let Some(origin) = self.streams.get(stream).and_then(|s| s.origin()) {
+                        self.ask_relayed_source(origin);
+                    }
+                }
+                #[cfg(feature = "srtp")]
+                StreamEvent::KeyUsedUp { track: (session, track) } => {
+                    if let Some(session) = self.media_sessions.get_mut(session) {
+                        session.retire_key(track);
+                    }
+                }
             }
         }
         while let Some((stream, track)) = self.publications.poll_key_frame_wanted() {

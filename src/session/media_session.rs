@@ -10,6 +10,8 @@ use crate::session::names::{control_index, is_plain_segment};
 use crate::session::payload_types::{self, Declared};
 use crate::session::relayed::RelayedMedia;
 use crate::session::sdp_cache::SdpCache;
+#[cfg(feature = "srtp")]
+use crate::session::srtp::STREAMS_PER_KEY;
 use crate::session::subsession::{Distribution, ServerMediaSubsession};
 use crate::stream::live_clocks::LiveClockId;
 use crate::wire::sdp::{ExtraLines, SdpLevel, has_breaks};
@@ -367,6 +369,14 @@ impl ServerMediaSession {
         }
         if let Some(count) = self.secure_streams.get_mut(track) {
             *count += 1;
+        }
+    }
+
+    /// The key of the protected streams that clients share of a track is used up: the next has another.
+    #[cfg(feature = "srtp")]
+    pub(crate) fn retire_key(&mut self, track: usize) {
+        if let Some(count) = self.secure_streams.get_mut(track) {
+            *count = count.next_multiple_of(STREAMS_PER_KEY);
         }
     }
 

@@ -11,6 +11,10 @@ use std::fmt;
 /// Longest identifier of a master key, in octets.
 pub(crate) const MAX_MKI: usize = 16;
 
+/// Shared streams of a track, one after the other, that have the same key. Each has an SSRC of its
+/// own, so that the key encrypts nothing twice; with so few they do not have the same by chance.
+pub(crate) const STREAMS_PER_KEY: u64 = 64;
+
 /// SRTP for the streams of a server: encrypted and authenticated RTP and RTCP (RFC 3711), with keys
 /// that the description and the answers to SETUP state (MIKEY, RFC 3830 and RFC 4567).
 ///
@@ -18,7 +22,10 @@ pub(crate) const MAX_MKI: usize = 16;
 /// over secure connections (`rtsps://`) only.
 ///
 /// A stream that several clients share is encrypted once for all of them, with one key. A stream of
-/// one client has a key of its own. Clients that send RTCP with keys of their own choice state them
+/// one client has a key of its own. RTSP has no message with which to tell a client that plays
+/// another key: a stream ends, with a BYE, shortly before its key has protected 2^48 RTP packets or
+/// 2^31 RTCP packets (RFC 3711 section 9.2), and a client that connects again gets another stream,
+/// with another key. Clients that send RTCP with keys of their own choice state them
 /// in the request (header field `KeyMgmt`); others use the key of the stream.
 ///
 /// ```

@@ -66,6 +66,18 @@ impl Distribution {
         self.transform.as_ref().map_or(0, |transform| transform.roll_over(ssrc))
     }
 
+    /// Whether the key with which all packets are protected is good for few more.
+    pub(crate) fn is_key_nearly_used_up(&self) -> bool {
+        self.transform.as_ref().is_some_and(|transform| transform.is_nearly_used_up())
+    }
+
+    #[cfg(all(test, feature = "srtp"))]
+    pub(crate) fn age_key(&mut self, rtp_left: u64, rtcp_index: u32) {
+        if let Some(transform) = &mut self.transform {
+            transform.age(rtp_left, rtcp_index);
+        }
+    }
+
     /// Turns the packets of a batch into what all destinations are sent.
     pub(crate) fn protect(
         &mut self,

@@ -65,6 +65,8 @@ pub struct StreamState {
     shared: bool,
     /// Whether its packets are protected, for clients that have asked for that (`RTP/SAVP`).
     is_secure: bool,
+    /// Its key is nearly used up, and no further client joins it.
+    is_retired: bool,
     playback: Playback,
     sink: RtpSink,
     key_frames: KeyFrameWatch,
@@ -108,6 +110,7 @@ impl StreamState {
             input: parts.input,
             shared: parts.shared,
             is_secure: parts.is_secure,
+            is_retired: false,
             playback: Playback::new(source, live_clock, is_video, repeat_period, now),
             sink: parts.sink,
             key_frames: parts.key_frames,
@@ -177,6 +180,19 @@ impl StreamState {
     /// Whether all clients of the subsession share the stream, so that none of them may move it.
     pub(crate) const fn is_shared(&self) -> bool {
         self.shared
+    }
+
+    /// Whether its key is nearly used up, so that it ends, and no further client may join it.
+    #[cfg(test)]
+    pub(crate) const fn is_retired(&self) -> bool {
+        self.is_retired
+    }
+
+    /// Lets the key of the stream be good for that many more RTP packets, and have protected so many
+    /// RTCP packets.
+    #[cfg(all(test, feature = "srtp"))]
+    pub(crate) fn age_key(&mut self, rtp_left: u64, rtcp_index: u32) {
+        self.distribution.age_key(rtp_left, rtcp_index);
     }
 
     /// Whether frames come from an encoder and are sent as they come.

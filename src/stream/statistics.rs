@@ -1,5 +1,7 @@
 //! Statistics of one destination of a stream, and the events of streams.
 
+#[cfg(feature = "srtp")]
+use crate::ids::MediaSessionId;
 use crate::ids::StreamId;
 use crate::rtp::rtcp::ReceptionStatistics;
 
@@ -23,4 +25,7 @@ pub struct DeliveryStatistics {
 pub(crate) enum StreamEvent {
     /// A viewer of live video cannot go on without a key frame, and the encoder is asked for one.
     KeyFrameWanted { stream: StreamId },
+    /// The key of the protected stream that clients of a track share must not be used again.
+    #[cfg(feature = "srtp")]
+    KeyUsedUp { track: (MediaSessionId, usize) },
 }

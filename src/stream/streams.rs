@@ -6,6 +6,7 @@
 //! [`Connections`](crate::rtsp::connections::Connections).
 
 mod feedback;
+mod keys;
 mod live_inputs;
 mod playing;
 mod published;
@@ -19,7 +20,6 @@ use crate::error::Error;
 use crate::ids::{ClientSessionId, DestinationId, MediaSessionId, OfStream, PacketOwner, StreamId};
 use crate::media::demux::DemuxTable;
 use crate::net::{Inbox, PortPair, with_port};
-use crate::rtp::transform::PacketTransform;
 use crate::rtsp::connections::Connections;
 use crate::stream::destination::{
     Destination, DestinationTransport, Goodbye, ReleasedDestination, Totals,
@@ -303,8 +303,10 @@ impl Streams {
     ) {
         let budget = self.config.frames_per_turn;
         let outcome = self.with_stream(env, connections, id, |s, env, cx| s.run(env, cx, budget));
-        if outcome == Some(RunOutcome::Ended) {
-            log::debug!("stream {id} has ended");
+        match outcome {
+            Some(RunOutcome::Retired) => self.retire(id),
+            Some(RunOutcome::Ended) => log::debug!("stream {id} has ended"),
+            Some(RunOutcome::Running) | None => {}
         }
     }
 
@@ -553,35 +555,6 @@ impl Streams {
         }
         self.remove_if_unused(env, connections, stream);
         Some(destination)
-    }
-
-    /// Lets a transform protect all packets of a stream. Before the first packet.
-    ///
-    /// # Errors
-    /// [`Error::Usage`]: there is no such stream, or its packets are too small.
-    #[cfg_attr(not(any(test, feature = "srtp")), expect(dead_code, reason = "of SRTP"))]
-    pub(crate) fn set_transform(
-        &mut self,
-        id: StreamId,
-        transform: Box<dyn PacketTransform>,
-    ) -> Result<(), Error> {
-        let stream = self.table.get_mut(id).ok_or(Error::Usage("there is no such stream"))?;
-        stream.set_transform(transform)
-    }
-
-    /// Lets a transform protect what one destination of a stream is sent.
-    ///
-    /// # Errors
-    /// [`Error::Usage`]: there is no such stream, or as for
-    /// [`StreamState::set_destination_transform`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "a key for each receiver of a shared stream"))]
-    pub(crate) fn set_destination_transform(
-        &mut self,
-        (stream, destination): (StreamId, DestinationId),
-        transform: Box<dyn PacketTransform>,
-    ) -> Result<(), Error> {
-        let stream = self.table.get_mut(stream).ok_or(Error::Usage("there is no such stream"))?;
-        stream.set_destination_transform(destination, transform)
     }
 
     /// Whether a stream is sent to a destination.

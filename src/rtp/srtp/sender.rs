@@ -11,6 +11,10 @@ const MAX_RTP: u64 = 1 << 48;
 /// Most SRTCP packets of a master key, and the end of SRTCP indices.
 const MAX_RTCP: u32 = 1 << 31;
 
+/// Packets of either kind for which a key is good after it is said to be nearly used up: the rest of a
+/// frame, reports, and a BYE.
+const RESERVE: u32 = 1 << 16;
+
 /// The sending side: one master key, one SSRC at a time.
 #[derive(Debug)]
 pub(super) struct SrtpSender {
@@ -72,6 +76,16 @@ impl SrtpSender {
         let protected = self.keys.protect_rtcp(packet, len, (ssrc, index), &self.mki, true);
         packet.truncate(protected.unwrap_or(0));
         protected.is_some()
+    }
+
+    /// Whether the key is to be replaced or the session ended (RFC 3711 section 9.2), while there is
+    /// something left to tell the end with.
+    pub(super) fn is_nearly_used_up(&self) -> bool {
+        let index = self.last.map_or(0, |(_, index)| index);
+        let reserve = u64::from(RESERVE);
+        self.rtp_left <= reserve
+            || index >= MAX_RTP - reserve
+            || self.rtcp_index >= MAX_RTCP - RESERVE
     }
 
     /// Lets the key be nearly used up.

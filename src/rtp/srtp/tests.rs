@@ -279,6 +279,25 @@ fn a_key_that_is_used_up_protects_nothing_more() {
 }
 
 #[test]
+fn the_end_of_a_key_is_seen_while_it_can_be_told() {
+    let aged = |rtp_left, rtcp_index, index| {
+        let (mut sender, _) = pair(CryptoSuite::AeadAes128Gcm, &[]);
+        sender.age(rtp_left, rtcp_index);
+        sender.sender_mut().unwrap().forward(SSRC, index);
+        sender
+    };
+    let (all, border) = (1 << 48, 1 << 16);
+    assert!(!aged(border + 1, (1 << 31) - border as u32 - 1, all - border - 1).is_nearly_used_up());
+    for mut sender in
+        [aged(border, 0, 0), aged(all, (1 << 31) - border as u32, 0), aged(all, 0, all - border)]
+    {
+        assert!(sender.is_nearly_used_up());
+        assert!(sender.protect_rtcp(&mut rtcp()), "a BYE");
+    }
+    assert!(!pair(CryptoSuite::AeadAes128Gcm, &[]).0.is_nearly_used_up());
+}
+
+#[test]
 fn another_ssrc_begins_anew() {
     let (mut sender, mut receiver) = pair(CryptoSuite::AeadAes128Gcm, &[]);
     let with_ssrc = |seq: u16, ssrc: u32| {

@@ -84,6 +84,17 @@ impl PacketTransform for SrtpTransform {
         self.receiver.unprotect_rtcp(packet)
     }
 
+    fn is_nearly_used_up(&self) -> bool {
+        self.sender.as_ref().is_some_and(SrtpSender::is_nearly_used_up)
+    }
+
+    #[cfg(test)]
+    fn age(&mut self, rtp_left: u64, rtcp_index: u32) {
+        if let Some(sender) = &mut self.sender {
+            sender.age(rtp_left, rtcp_index);
+        }
+    }
+
     fn roll_over(&self, ssrc: u32) -> u32 {
         self.sender.as_ref().map_or(0, |sender| sender.roll_over(ssrc))
     }

@@ -8,16 +8,12 @@ use crate::rtp::srtp::{SrtpKeys, SrtpTransform};
 use crate::rtp::transform::PacketTransform;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::refusal::Refusal;
-use crate::session::srtp::{KeyOf, SrtpConfig, StreamKeys};
+use crate::session::srtp::{KeyOf, STREAMS_PER_KEY, SrtpConfig, StreamKeys};
 use crate::session::subsession::Distribution;
 use crate::wire::mikey::{KeyMgmt, MikeyMessage, to_attribute};
 use crate::wire::rtcp::NtpTime;
 use crate::wire::rtsp::StatusCode;
 use std::fmt::Write as _;
-
-/// Shared streams of a track, one after the other, that have the same key. Each has an SSRC of its
-/// own, so that the key encrypts nothing twice; with so few they do not have the same by chance.
-const STREAMS_PER_KEY: u64 = 64;
 
 /// A track of a media session.
 type TrackOf = (MediaSessionId, usize);
@@ -138,6 +134,10 @@ impl Context<'_> {
             return Ok(());
         };
         let is_shared = state.is_shared();
+        // Before its key is looked up: that goes by the streams before this one, which runs already.
+        if let Some(session) = self.media_sessions.get_mut(track.0).filter(|_| is_shared) {
+            session.note_secure_stream(track.1);
+        }
         let keys = self.keys_of(connection, track).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
         let derived = DerivedKeys::new(keys);
         let transform = if is_shared {
@@ -148,9 +148,6 @@ impl Context<'_> {
         if let Err(e) = self.streams.set_transform(stream, Box::new(transform)) {
             log::warn!("stream {stream} cannot be protected: {e}");
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into());
-        }
-        if let Some(session) = self.media_sessions.get_mut(track.0).filter(|_| is_shared) {
-            session.note_secure_stream(track.1);
         }
         Ok(())
     }

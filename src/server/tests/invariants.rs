@@ -69,7 +69,8 @@ impl World {
             if let Some(origin) = stream.origin() {
                 assert!(stream.users() > 0, "stream {id} has no users");
                 let known = server.streams.shared_stream(origin, stream.is_secure()) == Some(id);
-                assert_eq!(known, stream.is_shared(), "stream {id} is shared");
+                let is_joined = stream.is_shared() && !stream.is_retired();
+                assert_eq!(known, is_joined, "stream {id} is shared");
             }
         }
         assert_eq!(users, destinations, "every destination is some session's");

@@ -262,12 +262,53 @@ fn keys_of_shared_streams_change_with_time() {
         assert_eq!(answered(&answer).keys(), described.keys(), "as the description said");
         let again = set_up(&mut w, other, "/shared", true);
         assert_eq!(answered(&again).keys(), described.keys());
+        // What comes is protected with them.
+        w.play(c, "/shared");
+        w.run_secs(0.1);
+        assert!(!w[c].track(1).rtp.is_empty());
         keys.push(described);
         w.teardown(c, "/shared");
         w.teardown(other, "/shared");
     }
     keys.dedup_by(|a, b| a.keys() == b.keys());
     assert_eq!(keys.len(), 3);
+}
+
+#[test]
+fn a_stream_ends_before_its_key_is_used_up_and_the_next_has_another() {
+    // By the packets that it may yet protect, and by the reports that it has protected.
+    for (rtp_left, rtcp_index) in [(1 << 16 | 500, 1000), (1 << 48, (1 << 31) - (1 << 16) - 2)] {
+        let mut w = world(|_| {});
+        let old = [false, true].map(|tcp| {
+            let c = w.client();
+            let answer = set_up(&mut w, c, "/shared", tcp);
+            w.play(c, "/shared");
+            (c, answered(&answer))
+        });
+        w.run_secs(2.0);
+        w.serve(|server, _| {
+            let stream = server.streams.iter().next().expect("a stream").0;
+            server.streams.get_mut(stream).unwrap().age_key(rtp_left, rtcp_index);
+        });
+        w.run_secs(60.0);
+        let received = old.each_ref().map(|(c, _)| w[*c].track(1).rtp.len());
+        for (c, _) in &old {
+            assert_eq!(w[*c].track(1).byes(), 1, "the end is told");
+            assert!(w[*c].track(1).rtp.len() > 50);
+        }
+        // Who comes now has nothing to do with that.
+        let new = w.client();
+        let described = described(&mut w, new, "/shared").remove(0);
+        assert_ne!(described.keys(), old[0].1.keys());
+        let answer = set_up(&mut w, new, "/shared", false);
+        assert_eq!(answered(&answer).keys(), described.keys());
+        w.play(new, "/shared");
+        w.run_secs(3.0);
+        assert!(w[new].track(1).frames().len() > 60);
+        assert_eq!(received, old.each_ref().map(|(c, _)| w[*c].track(1).rtp.len()));
+        w.teardown(new, "/shared");
+        w.expect_nothing_left();
+    }
 }
 
 /// A report of a client about its track, protected with `keys`.

@@ -22,6 +22,8 @@ const CATCH_UP_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunOutcome {
     Running,
+    /// The key of its packets is nearly used up: it ends in a moment.
+    Retired,
     Ended,
 }
 
@@ -65,6 +67,9 @@ impl StreamState {
             let at = if now < at { at } else { now + END_DELAY };
             self.timers.run_at(env, at);
             return RunOutcome::Running;
+        }
+        if self.distribution.is_key_nearly_used_up() {
+            return self.retire(env, context);
         }
         if self.relay.is_some() {
             // There is nothing to ask for: packets come by themselves.
@@ -203,6 +208,9 @@ impl StreamState {
         context: &mut SendContext<'_>,
     ) -> Range<usize> {
         let now = env.now();
+        if self.phase == Phase::Playing && self.distribution.is_key_nearly_used_up() {
+            self.timers.run_at(env, now);
+        }
         if self.reports.is_due(now) {
             let destinations = self.distribution.destinations();
             let has_company = self.is_playing() && destinations.is_anyone_playing_over_tcp();
@@ -275,6 +283,20 @@ impl StreamState {
         let at = over.max(now + END_DELAY);
         self.phase = Phase::Ending(at);
         at
+    }
+
+    /// Begins the end, as RFC 3711 section 9.2 demands where there is no other key: RTSP has no message
+    /// that tells one to clients that play.
+    fn retire(&mut self, env: &mut UsageEnvironment, context: &mut SendContext<'_>) -> RunOutcome {
+        self.send_pending(env, context);
+        self.flush_to_all(env, context);
+        let at = env.now() + END_DELAY;
+        self.phase = Phase::Ending(at);
+        self.timers.run_at(env, at);
+        if std::mem::replace(&mut self.is_retired, true) {
+            return RunOutcome::Running;
+        }
+        RunOutcome::Retired
     }
 
     /// Whether the end is put off for newcomers who have not had all yet; not for long.
