@@ -37,7 +37,7 @@ impl RtspServer {
     /// logs, hooks and limits know the reader, the peer's first.
     pub(crate) fn open_outlet(
         &mut self,
-        env: &mut UsageEnvironment,
+        env: &UsageEnvironment,
         reader: (MediumHandle, EventKey),
         ends: (SocketAddr, SocketAddr),
     ) -> Option<ConnectionId> {

@@ -4,7 +4,7 @@ use crate::ffmpeg::{compare, tracks_of_file};
 use crate::media::{Carriage, Kind, Media, jobs};
 use crate::server::{Server, testdata};
 use crate::streams::{adts_frames, same_bytes};
-use crate::tools::{all, have, run, scratch};
+use crate::tools::{Played, all, have, run, scratch};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -60,6 +60,17 @@ pub(crate) fn ts_packets(file: &str, gap: usize) -> Result<Vec<u8>, String> {
 
 /// What arrived of each track, and what GStreamer complained of meanwhile.
 pub(crate) fn receive(
+    media: &Media,
+    url: &str,
+    over: &str,
+    folder: &Path,
+) -> Result<(Vec<Vec<u8>>, String), String> {
+    receive_by(run, media, url, over, folder)
+}
+
+/// The same, by a function that says when GStreamer is started.
+pub(crate) fn receive_by(
+    run: fn(&mut Command, &Path, Duration) -> Played,
     media: &Media,
     url: &str,
     over: &str,

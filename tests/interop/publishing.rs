@@ -2,10 +2,11 @@
 //! watches: what arrives is what was published, bit by bit.
 
 use crate::ffmpeg::{extract, ffmpeg, outputs, read_all};
-use crate::media::Kind;
+use crate::gstreamer::receive_by;
+use crate::media::{Kind, of_file};
 use crate::server::testdata;
 use crate::streams::{adts_frames, nals};
-use crate::tools::{all, have, run_light, scratch};
+use crate::tools::{all, have, have_optional, run_light, scratch};
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::server::pool::{RemovalReason, SessionInfo};
 use riverrun::server::{PublishPolicy, RtspServer, ServerConfig, ServerHooks};
@@ -182,8 +183,44 @@ pub(crate) fn compare(folder: &Path, arrived: &[Vec<u8>], share: f64) -> Result<
     Ok(())
 }
 
+/// Says whether `arrived` is a piece of the bytes of a file that is repeated; at least as long as it.
+fn are_bytes_of(file: &[u8], arrived: &[u8]) -> Result<(), String> {
+    let repeated = file.repeat(TIMES);
+    let found = repeated.windows(arrived.len().max(1)).any(|piece| piece == arrived);
+    match arrived.len() < file.len() {
+        true => Err(format!("{} bytes arrived of {}", arrived.len(), file.len())),
+        false if found => Ok(()),
+        false => Err(format!("the {} bytes are not the file's", arrived.len())),
+    }
+}
+
 fn there() -> bool {
     crate::ffmpeg::there()
+}
+
+/// FFmpeg publishes, and another player watches until the end, over UDP and TCP.
+fn watch_ffmpeg(player: impl Fn(&str, &str, &Path) -> Result<Vec<Vec<u8>>, String> + Sync) {
+    let jobs = ["tcp", "udp"].map(|over| (over.to_owned(), over)).into();
+    all(jobs, |over| {
+        let (_folder, folder) = scratch();
+        let relay = Relay::start(Duration::from_secs(1));
+        let publisher = Publisher::start(&mut ffmpeg_publishes(&relay.url, "tcp"), &folder)?;
+        relay.expect(&Told::Recorded)?;
+        let arrived = player(&relay.url, over, &folder)?;
+        drop(publisher);
+        let sent = extract(&testdata("media").join(FILE), &TRACKS, "sent", &folder)?;
+        let [pictures, sound] = arrived.as_slice() else {
+            return Err(format!("{} tracks arrived", arrived.len()));
+        };
+        let (expected, pictures) = (units(Kind::H264, &sent[0])?, units(Kind::H264, pictures)?);
+        is_piece(&expected, &pictures, expected.len()).map_err(|e| format!("H264: {e}"))?;
+        // What comes without headers is compared without them.
+        let raw = adts_frames(&sent[1])?.concat();
+        are_bytes_of(&raw, sound).or_else(|e| {
+            let sound = adts_frames(sound).map_err(|_| format!("AAC: {e}"))?.concat();
+            are_bytes_of(&raw, &sound).map_err(|e| format!("AAC: {e}"))
+        })
+    });
 }
 
 #[test]
@@ -263,5 +300,32 @@ fn what_gstreamer_publishes_arrives_bit_by_bit() {
         let arrived = watch(&relay.url, "tcp", &folder)?;
         drop(publisher);
         compare(&folder, &arrived, 1.0)
+    });
+}
+
+#[test]
+fn gstreamer_watches_what_ffmpeg_publishes() {
+    if !there() || !crate::gstreamer::there() {
+        return;
+    }
+    watch_ffmpeg(|url, over, folder| {
+        let (arrived, _) = receive_by(run_light, &of_file(FILE), url, over, folder)?;
+        Ok(arrived)
+    });
+}
+
+#[test]
+fn openrtsp_watches_what_ffmpeg_publishes() {
+    if !there() || !have_optional("openRTSP", &["sh", "-c", "command -v openRTSP"]) {
+        return;
+    }
+    watch_ffmpeg(|url, over, folder| {
+        let mut command = Command::new("openRTSP");
+        command.args((over == "tcp").then_some("-t")).arg(url);
+        let played = run_light(&mut command, folder, PATIENCE);
+        if !played.succeeded {
+            return Err(format!("openRTSP: {}", played.complaints));
+        }
+        Ok(crate::live555::arrived(folder))
     });
 }

@@ -6,7 +6,7 @@ use crate::client::requests;
 use crate::client::{ClientEvent, RequestFailure, RequestId, RtspClient};
 use crate::env::UsageEnvironment;
 use crate::relay::pusher::event::{PushError, PushEvent};
-use crate::relay::pusher::phase::{Phase, Setup, Step, Way};
+use crate::relay::pusher::phase::{Phase, Step, Way};
 use crate::wire::Oddities;
 use crate::wire::rtsp::{Method, Range, Response, SessionHeader, StatusCode};
 use crate::wire::url::RtspUrl;
@@ -155,8 +155,10 @@ impl Pusher {
             }
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        if let Phase::SettingUp(Setup { sockets: Some(sockets), .. }) = phase {
-            sockets.close(env);
+        if let Phase::SettingUp(setup) = phase {
+            if let Some(sockets) = setup.sockets {
+                sockets.close(env);
+            }
         }
         (self.has_asked, self.takes_get_parameter) = (false, false);
         (self.described, self.announced) = (Vec::new(), String::new());

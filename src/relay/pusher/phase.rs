@@ -18,7 +18,7 @@ pub(super) enum Phase {
     Preparing(Step),
     /// ANNOUNCE.
     Announcing(RequestId),
-    SettingUp(Setup),
+    SettingUp(Box<Setup>),
     /// RECORD.
     Starting(RequestId),
     Recording {

@@ -52,7 +52,8 @@ impl Pusher {
         setup.headers.push("Transport", format_args!("{asked};mode=record"));
         match self.send(env, setup) {
             Some(request) => {
-                self.phase = Phase::SettingUp(Setup { request, track, asked, sockets });
+                let setup = Setup { request, track, asked, sockets };
+                self.phase = Phase::SettingUp(Box::new(setup));
             }
             None => close(env, sockets),
         }
@@ -92,10 +93,11 @@ impl Pusher {
             return false;
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        let Phase::SettingUp(Setup { track, sockets, .. }) = phase else {
+        let Phase::SettingUp(setup) = phase else {
             self.phase = phase;
             return false;
         };
+        let Setup { track, sockets, .. } = *setup;
         close(env, sockets);
         self.over_tcp = Some(true);
         if track == 0 {

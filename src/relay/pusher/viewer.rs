@@ -126,7 +126,7 @@ impl LocalViewer {
 
     /// Takes what the server has sent. Returns `None` if nothing was asked for.
     pub(super) fn read(
-        &mut self,
+        &self,
         env: &mut UsageEnvironment,
         into: &mut Vec<u8>,
     ) -> Result<Option<OutletState>, MediumError> {

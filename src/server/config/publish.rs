@@ -79,8 +79,8 @@ pub struct PublishConfig {
     /// with the same codecs goes on with the stream; afterwards the stream ends. Default: 30 s.
     pub kept_for: Duration,
     /// How a newcomer to a published stream begins, unless the application has
-    /// [added](super::RtspServer::add_relayed_stream) the stream. Default: as for any
-    /// [relayed stream](super::RelayedStreamOptions::new).
+    /// [added](crate::server::RtspServer::add_relayed_stream) the stream. Default: as for any
+    /// [relayed stream](crate::server::RelayedStreamOptions::new).
     pub fast_start: Option<FastStart>,
 }
 
