@@ -13,7 +13,7 @@ pub(crate) struct BackChannel {
     pub(crate) options: BackChannelOptions,
     pub(super) sink: Box<dyn BackChannelSink>,
     pub(super) gate: Gate,
-    /// Who talks.
+    /// The client that talks, if one does.
     pub(crate) talker: Option<Talker>,
 }
 
