@@ -1,7 +1,7 @@
 //! [`CodecParameters::check`]: plausibility of codec parameters.
 
 use super::aac::AudioSpecificConfig;
-use super::parameters::{CodecParameters, OtherCodec};
+use super::parameters::{CodecParameters, OpusMapping, OtherCodec};
 use crate::error::Error;
 use crate::wire::sdp::format_fault;
 use bytes::Bytes;
@@ -62,10 +62,50 @@ impl CodecParameters {
                 Ok(())
             }
             Self::Pcm { sampling_rate, channels, .. } => check_audio(*sampling_rate, *channels),
-            Self::MpegAudio | Self::Mp2t => Ok(()),
+            Self::Opus { channels, mapping } => check_opus(*channels, mapping.as_ref()),
+            Self::Vorbis { sampling_rate, channels, .. }
+            | Self::Ac3 { sampling_rate, channels }
+            | Self::Eac3 { sampling_rate, channels } => check_audio(*sampling_rate, *channels),
+            Self::Speex { sampling_rate } => check_audio(*sampling_rate, 1),
+            Self::Amr { channels, .. } | Self::G722 { channels } => check_audio(8_000, *channels),
+            Self::G726 { bits: 2..=5, .. } | Self::Ilbc { mode: 20 | 30 } => Ok(()),
+            Self::G726 { .. } => Err(Error::Usage("a sample of G.726 has 2 to 5 bits")),
+            Self::Ilbc { .. } => Err(Error::Usage("a frame of iLBC lasts 20 or 30 ms")),
+            Self::Vp9 { profile: Some(4..) } => Err(Error::Usage("the profiles of VP9 are 0 to 3")),
+            Self::Klv { clock_rate: 0 } => Err(Error::Usage("a clock rate is not zero")),
+            Self::MpegAudio
+            | Self::Mp2t
+            | Self::Vp8
+            | Self::Vp9 { .. }
+            | Self::Av1 { .. }
+            | Self::Jpeg
+            | Self::MpegVideo
+            | Self::Mpeg4Video { .. }
+            | Self::Gsm
+            | Self::Klv { .. }
+            | Self::OnvifMetadata
+            | Self::Text => Ok(()),
             Self::Other(codec) => check_other(codec),
         }
     }
+}
+
+/// RFC 7845 section 5.1.1.
+fn check_opus(channels: u8, mapping: Option<&OpusMapping>) -> Result<(), Error> {
+    let Some(OpusMapping { streams, coupled, channels: map }) = mapping else {
+        return match channels {
+            1 | 2 => Ok(()),
+            _ => Err(Error::Usage("Opus of other than one or two channels has a mapping")),
+        };
+    };
+    let decoded = streams.checked_add(*coupled);
+    if *streams == 0 || coupled > streams || channels == 0 || map.len() != usize::from(channels) {
+        return Err(Error::Usage("a mapping of Opus has a stream, and an entry for each channel"));
+    }
+    if !map.iter().all(|index| *index == 255 || decoded.is_some_and(|decoded| *index < decoded)) {
+        return Err(Error::Usage("a mapping of Opus names channels that the streams have"));
+    }
+    Ok(())
 }
 
 fn check_audio(sampling_rate: u32, channels: u8) -> Result<(), Error> {
@@ -169,6 +209,23 @@ mod tests {
         refused(pcm(0, 1), "between 1,000");
         refused(pcm(u32::MAX, 1), "between 1,000");
         refused(pcm(48_000, 0), "channel");
+    }
+
+    #[test]
+    fn opus_of_several_channels_has_a_fitting_mapping() {
+        let opus = |channels, mapping: Option<(u8, u8, &'static [u8])>| CodecParameters::Opus {
+            channels,
+            mapping: mapping.map(|(streams, coupled, map)| OpusMapping::new(streams, coupled, map)),
+        };
+        let surround: &[u8] = &[0, 4, 1, 2, 3, 5];
+        assert!(opus(2, None).check().is_ok());
+        assert!(opus(6, Some((4, 2, surround))).check().is_ok());
+        assert!(opus(1, Some((1, 0, &[255]))).check().is_ok());
+        refused(opus(6, None), "has a mapping");
+        refused(opus(5, Some((4, 2, surround))), "each channel");
+        refused(opus(6, Some((2, 4, surround))), "a stream");
+        refused(opus(6, Some((3, 2, surround))), "streams have");
+        refused(opus(2, Some((255, 1, &[0, 1]))), "streams have");
     }
 
     #[test]

@@ -15,6 +15,6 @@ mod parameters;
 mod set_table;
 mod video_facts;
 
-pub use parameters::{CodecParameters, OtherCodec, PcmEncoding};
+pub use parameters::{CodecParameters, OpusMapping, OtherCodec, PcmEncoding};
 pub(crate) use set_table::MAX_PARAMETER_SET;
 pub use video_facts::VideoFacts;

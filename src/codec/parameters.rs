@@ -47,9 +47,122 @@ pub enum CodecParameters {
     },
     /// An MPEG-2 transport stream of 188-byte packets.
     Mp2t,
+    /// VP8 (RFC 6386).
+    Vp8,
+    /// VP9.
+    Vp9 {
+        /// Bitstream profile, 0 to 3, if it is known.
+        profile: Option<u8>,
+    },
+    /// AV1. A frame is a temporal unit in the low-overhead format (AV1 specification section 5.2):
+    /// each OBU has its length, and there is no temporal delimiter.
+    Av1 {
+        /// Sequence header OBU with its header and length; empty while it is unknown.
+        sequence_header: Bytes,
+    },
+    /// Baseline JPEG. A frame is a JPEG file.
+    Jpeg,
+    /// MPEG-1 or MPEG-2 video. A frame is a picture with the headers before it.
+    MpegVideo,
+    /// MPEG-4 part 2 video. A frame is a VOP with the headers before it.
+    Mpeg4Video {
+        /// Configuration: the headers up to the video object layer (ISO/IEC 14496-2 section 6.2.1);
+        /// empty while they are unknown.
+        config: Bytes,
+    },
+    /// Opus packets (RFC 6716 section 3).
+    Opus {
+        /// Number of channels of the decoded audio.
+        channels: u8,
+        /// The streams of which a packet of more than two channels consists.
+        mapping: Option<OpusMapping>,
+    },
+    /// Vorbis audio packets.
+    Vorbis {
+        /// Sampling rate in Hz.
+        sampling_rate: u32,
+        /// Number of channels.
+        channels: u8,
+        /// Identification, comment and setup header (Vorbis I specification section 4.2).
+        headers: [Bytes; 3],
+    },
+    /// AC-3 in synchronization frames (ATSC A/52).
+    Ac3 {
+        /// Sampling rate in Hz.
+        sampling_rate: u32,
+        /// Number of channels, with the low-frequency one.
+        channels: u8,
+    },
+    /// Enhanced AC-3 in synchronization frames (ATSC A/52 annex E).
+    Eac3 {
+        /// Sampling rate in Hz.
+        sampling_rate: u32,
+        /// Number of channels, with the low-frequency one.
+        channels: u8,
+    },
+    /// AMR frames in the storage format (RFC 4867 section 5.3): a header byte and whole bytes of
+    /// speech.
+    Amr {
+        /// Whether it is AMR-WB (16 kHz) instead of AMR (8 kHz).
+        wideband: bool,
+        /// Number of channels.
+        channels: u8,
+    },
+    /// G.722 at 64 kbit/s, sampled at 16 kHz (RFC 3551 section 4.5.2).
+    G722 {
+        /// Number of channels.
+        channels: u8,
+    },
+    /// G.726 at 8 kHz, mono (RFC 3551 section 4.5.4).
+    G726 {
+        /// Bits per sample, 2 to 5.
+        bits: u8,
+        /// Whether code words are packed from the most significant bit, as for AAL2.
+        aal2: bool,
+    },
+    /// GSM full rate, frames of 33 bytes (RFC 3551 section 4.5.8).
+    Gsm,
+    /// iLBC (RFC 3951), frames of 38 or 50 bytes.
+    Ilbc {
+        /// Duration of a frame in milliseconds, 20 or 30.
+        mode: u8,
+    },
+    /// Speex packets.
+    Speex {
+        /// Sampling rate in Hz: 8,000, 16,000 or 32,000.
+        sampling_rate: u32,
+    },
+    /// SMPTE ST 336 metadata: a frame is a KLV unit.
+    Klv {
+        /// RTP clock rate in Hz.
+        clock_rate: u32,
+    },
+    /// ONVIF metadata: a frame is an XML document.
+    OnvifMetadata,
+    /// Text of conversations, in UTF-8 (ITU-T T.140).
+    Text,
     /// A codec that this crate does not implement: an application's own, or one that is forwarded
     /// unchanged.
     Other(OtherCodec),
+}
+
+/// The streams in an Opus packet of several channels (RFC 7845 section 5.1.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct OpusMapping {
+    /// Number of streams.
+    pub streams: u8,
+    /// Number of streams that are stereo; they come first.
+    pub coupled: u8,
+    /// For each output channel the decoded channel that it is, or 255 for silence.
+    pub channels: Bytes,
+}
+
+impl OpusMapping {
+    /// Creates a mapping.
+    pub fn new(streams: u8, coupled: u8, channels: impl Into<Bytes>) -> Self {
+        Self { streams, coupled, channels: channels.into() }
+    }
 }
 
 /// A codec that this crate does not implement, as SDP describes it.

@@ -13,8 +13,17 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The formats of this crate.
-const STANDARD: [&dyn FormatEntry; 6] =
-    [&h264::Entry, &h265::Entry, &aac::Entry, &mpa::Entry, &pcm::Entry, &mp2t::Entry];
+const STANDARD: &[&dyn FormatEntry] = &[
+    &h264::Entry,
+    &h265::Entry,
+    &aac::Entry,
+    &mpa::Entry,
+    &pcm::Entry,
+    &mp2t::Entry,
+    // Lines for the feature `video-formats`.
+    // Lines for the feature `audio-formats`.
+    // Lines for the feature `data-formats`.
+];
 
 /// Most payload types of a media description that are examined.
 const MAX_PAYLOAD_TYPES: usize = 32;

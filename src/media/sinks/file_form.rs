@@ -33,9 +33,7 @@ impl FileForm {
             CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => Self::AnnexB,
             CodecParameters::Aac { .. } => Self::Adts,
             CodecParameters::Pcm { .. } => Self::Wav,
-            CodecParameters::MpegAudio | CodecParameters::Mp2t | CodecParameters::Other(_) => {
-                Self::Raw
-            }
+            _ => Self::Raw,
         }
     }
 
