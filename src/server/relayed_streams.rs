@@ -14,8 +14,10 @@ use crate::session::new_stream::stream_before_viewers;
 use crate::session::relayed::Demand;
 use std::time::Duration;
 
-/// Time for which the first packets of a video frame wait for the last one.
-const FRAME_PATIENCE: Duration = Duration::from_micros(200);
+/// Time after a packet of a video frame for which the packets so far wait for the next.
+const PACKET_PATIENCE: Duration = Duration::from_micros(200);
+/// Longest time for which the first packets of a video frame wait for the last one.
+const FRAME_PATIENCE: Duration = Duration::from_millis(1);
 
 /// What the description of a source means for viewers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,8 +262,8 @@ impl RtspServer {
     /// Passes on the next packet of a track, in the order in which the source has sent them. It goes
     /// out with the next call of [`send_relayed_packets`](Self::send_relayed_packets), or in the next
     /// turn of the loop. The first packets of a video frame wait for its last one, the one with the
-    /// marker, for up to 200 µs: a frame that goes out whole costs a fraction of its packets one by
-    /// one. Packets of a source that has not been [described](Self::relayed_source_described), or is
+    /// marker, as long as a further packet comes within 200 µs, and for 1 ms at most: a frame that
+    /// goes out whole costs a fraction of its packets one by one. Packets of a source that has not been [described](Self::relayed_source_described), or is
     /// lost, are dropped.
     ///
     /// The payload is copied once, whatever the number of viewers. If there is none, it is copied only
@@ -285,11 +287,14 @@ impl RtspServer {
             return;
         }
         let ends_frame = packet.marker || !is_video;
-        let due = if ends_frame { env.now() } else { env.now() + FRAME_PATIENCE };
+        let now = env.now();
+        let patience = if ends_frame { Duration::ZERO } else { PACKET_PATIENCE };
         let unsent = &mut self.relayed.unsent;
         match unsent.iter_mut().rev().find(|unsent| unsent.input == input) {
-            Some(unsent) => unsent.due = unsent.due.min(due),
-            None => unsent.push(Unsent { input, due }),
+            // A frame that is complete, or has waited long enough, does not wait for the next one.
+            Some(unsent) if unsent.due <= now => {}
+            Some(unsent) => unsent.due = (now + patience).min(unsent.since + FRAME_PATIENCE),
+            None => unsent.push(Unsent { input, since: now, due: now + patience }),
         }
         self.arm_relayed_packets(env);
     }

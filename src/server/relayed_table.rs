@@ -178,6 +178,8 @@ impl RelayedStream {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unsent {
     pub(super) input: InputId,
+    /// When the first of them came.
+    pub(super) since: Instant,
     pub(super) due: Instant,
 }
 

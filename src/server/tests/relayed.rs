@@ -190,6 +190,41 @@ fn the_first_packets_of_a_picture_wait_a_moment_for_its_last() {
 }
 
 #[test]
+fn a_picture_that_comes_packet_by_packet_waits_for_a_millisecond() {
+    let mut w = World::new();
+    let mut camera = Camera::new(&mut w, options(), true);
+    let c = w.playing("/cam", 2, true);
+    let micros = Duration::from_micros;
+    w.tick = micros(20);
+    for (delay, is_slow) in [(150, false), (190, false), (350, true)] {
+        let before = w[c].track(1).rtp.len();
+        let parts: Vec<_> = payloads(0).chunks(1).map(<[_]>::to_vec).collect();
+        for (i, part) in parts.iter().enumerate() {
+            camera.send_part(&mut w, 0, part, i + 1 == parts.len());
+            w.run(micros(delay));
+        }
+        camera.timestamps[0] = camera.timestamps[0].wrapping_add(3600);
+        w.run(PICTURE);
+        let times: Vec<_> = w[c].track(1).rtp[before..].iter().map(|rtp| rtp.at).collect();
+        assert_eq!(times.len(), 5, "all come");
+        assert_eq!(times[0] < times[4], is_slow, "{delay} µs: {times:?}");
+    }
+    // Longer than a millisecond no packet waits, however fast the others come.
+    let before = w[c].track(1).rtp.len();
+    let payloads = payloads(0);
+    for i in 0..20 {
+        let payload = &payloads[i.min(payloads.len() - 1)];
+        camera.send_part(&mut w, 0, std::slice::from_ref(payload), false);
+        w.run(micros(100));
+    }
+    w.run(PICTURE);
+    let times: Vec<_> = w[c].track(1).rtp[before..].iter().map(|rtp| rtp.at).collect();
+    let together = times.iter().take_while(|at| **at == times[0]).count();
+    assert_eq!(times.len(), 20, "all come");
+    assert!((9..=11).contains(&together), "those of a millisecond go together: {times:?}");
+}
+
+#[test]
 fn packets_are_passed_on_as_they_are_as_one_stream_of_our_own() {
     for tcp in [false, true] {
         let mut w = World::new();
