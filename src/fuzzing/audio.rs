@@ -75,8 +75,13 @@ pub fn audio_specific_config(data: &[u8]) {
     }
 }
 
-/// Packets: a byte of flags, a byte of length, a payload.
-fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
+/// Never more comes out than went in; see [`given`].
+pub(super) fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
+    assert!(given(data, depacketizer) <= data.len());
+}
+
+/// Number of bytes that come out of packets: a byte of flags, a byte of length, a payload.
+pub(super) fn given(data: &[u8], depacketizer: &mut dyn Depacketizer) -> usize {
     let mut r = Reader::new(data);
     let mut timestamp = 0u32;
     let (mut given, mut frames) = (0, DepacketizedFrames::new());
@@ -88,6 +93,7 @@ fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
         }
         let payload = RtpPayload::new(payload, timestamp)
             .with_marker(flags & 1 != 0)
+            .after_missing(u64::from(flags >> 4 & 3))
             .after_loss(flags & 2 != 0);
         let _ = depacketizer.handle_payload(&payload, &mut frames);
         if flags & 8 != 0 {
@@ -95,8 +101,7 @@ fn depacketizer(data: &[u8], depacketizer: &mut dyn Depacketizer) {
         }
     }
     depacketizer.handle_end(&mut frames);
-    given += take(&mut frames);
-    assert!(given <= data.len());
+    given + take(&mut frames)
 }
 
 fn take(frames: &mut DepacketizedFrames) -> usize {

@@ -5,6 +5,8 @@ pub mod audio;
 pub mod client;
 #[cfg(test)]
 mod corpora;
+#[cfg(feature = "data-formats")]
+pub mod data;
 pub mod http;
 pub mod media;
 pub mod relay;

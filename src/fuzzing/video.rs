@@ -9,7 +9,7 @@ use crate::framer::video::{Syntax, VideoFramer};
 use crate::framer::{h264::H264Syntax, h265::H265Syntax};
 use crate::media::access_unit::{NalCodec, SetsInForce, leading_units, with_parameter_sets};
 use crate::payload::h264::{H264Depacketizer, H264Packetizer};
-use crate::payload::h265::{H265Depacketizer, H265Packetizer};
+use crate::payload::h265::{H265Depacketizer, H265DonDepacketizer, H265Packetizer};
 use crate::payload::{DepacketizedFrames, Depacketizer, PacketBuffer, Packetizer, RtpPayload};
 use std::time::Duration;
 
@@ -160,6 +160,16 @@ pub fn h264_depacketizer(data: &[u8]) {
 /// RTP payloads of H.265, as rows of length, flags and payload.
 pub fn h265_depacketizer(data: &[u8]) {
     depacketizer(data, &mut H265Depacketizer::new(), || {
+        (Box::new(H265Packetizer::new()), Box::new(H265Depacketizer::new()))
+    });
+}
+
+/// The same with decoding order numbers. The first two bytes say how far they may differ, and how many
+/// NAL units may wait.
+pub fn h265_don_depacketizer(data: &[u8]) {
+    let Some((&[diff, waiting], data)) = data.split_first_chunk() else { return };
+    let mut first = H265DonDepacketizer::new(diff.into(), Some(waiting.into()));
+    depacketizer(data, &mut first, || {
         (Box::new(H265Packetizer::new()), Box::new(H265Depacketizer::new()))
     });
 }

@@ -16,12 +16,14 @@ pub struct RtpPayload<'a> {
     pub timestamp: u32,
     /// Whether packets before this one are missing.
     pub lost: bool,
+    /// Number of those, if it is known; else 0.
+    pub missing: u64,
 }
 
 impl<'a> RtpPayload<'a> {
     /// Creates a payload without marker bit that follows the previous one.
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
-        Self { data, marker: false, timestamp, lost: false }
+        Self { data, marker: false, timestamp, lost: false, missing: 0 }
     }
 
     /// Sets the marker bit.
@@ -30,9 +32,16 @@ impl<'a> RtpPayload<'a> {
         self
     }
 
-    /// Sets whether packets before this one are missing.
+    /// Sets whether packets before this one are missing; how many is not known.
     pub const fn after_loss(mut self, lost: bool) -> Self {
         self.lost = lost;
+        self
+    }
+
+    /// Sets how many packets before this one are missing.
+    pub const fn after_missing(mut self, missing: u64) -> Self {
+        self.missing = missing;
+        self.lost = missing > 0;
         self
     }
 }

@@ -15,9 +15,13 @@ mod gather;
 pub mod h264;
 pub mod h265;
 mod key_frames;
+#[cfg(feature = "data-formats")]
+pub mod klv;
 pub mod mp2t;
 pub mod mpa;
 mod nal;
+#[cfg(feature = "data-formats")]
+pub mod onvif_metadata;
 pub mod opaque;
 mod packet_buffer;
 mod packetizer;
@@ -26,13 +30,19 @@ mod registry;
 mod static_types;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(feature = "data-formats")]
+pub mod text;
+#[cfg(feature = "data-formats")]
+mod units;
 
 pub use depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 pub use entry::FormatEntry;
 pub use error::FormatError;
 pub use format::PayloadFormat;
 pub use key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
-pub use nal::{NalDepacketizer, NalPacketizer};
+pub use nal::{DonDepacketizer, NalDepacketizer, NalPacketizer};
 pub use packet_buffer::{PacketBuffer, PacketSpan, RTP_HEADER_LEN, TCP_PREFIX_LEN};
-pub use packetizer::Packetizer;
+pub use packetizer::{Packetizer, UnsentData};
 pub use registry::FormatRegistry;
+#[cfg(feature = "data-formats")]
+pub use units::{UnitDepacketizer, UnitPacketizer};

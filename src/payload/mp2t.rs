@@ -73,7 +73,7 @@ impl Depacketizer for Mp2tDepacketizer {
         payload: &RtpPayload<'_>,
         out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        let RtpPayload { data, marker, timestamp, lost } = *payload;
+        let RtpPayload { data, marker, timestamp, lost, .. } = *payload;
         if marker || lost {
             out.note_loss();
         }

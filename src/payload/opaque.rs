@@ -8,7 +8,7 @@ use super::entry::{FormatEntry, described};
 use super::error::FormatError;
 use super::format::PayloadFormat;
 use super::packet_buffer::PacketBuffer;
-use super::packetizer::Packetizer;
+use super::packetizer::{Packetizer, UnsentData};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use crate::wire::ParseError;
@@ -16,16 +16,16 @@ use bytes::Bytes;
 
 /// Sends each frame as one payload. The last frame of an access unit has the marker bit.
 ///
-/// Frames that do not fit into a packet are dropped.
+/// Frames that do not fit into a packet are dropped and [counted](Packetizer::unsent).
 #[derive(Debug, Default)]
 pub struct OpaquePacketizer {
-    _private: (),
+    unsent: UnsentData,
 }
 
 impl OpaquePacketizer {
     /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
-        Self { _private: () }
+        Self { unsent: UnsentData { too_large: 0 } }
     }
 }
 
@@ -34,11 +34,16 @@ impl Packetizer for OpaquePacketizer {
         let len = frame.data.len();
         if len > out.max_payload() {
             log::debug!("a payload of {len} bytes does not fit in {}", out.max_payload());
+            self.unsent.too_large += 1;
             return;
         }
         out.begin_packet();
         out.put(&frame.data);
         out.finish_packet(frame.flags.ends_access_unit, 0);
+    }
+
+    fn unsent(&self) -> UnsentData {
+        self.unsent
     }
 }
 
@@ -121,6 +126,7 @@ mod tests {
             packetizer.packetize(&frame, &mut packets);
             if len > 20 {
                 assert!(packets.is_empty());
+                assert_eq!(packetizer.unsent().too_large, 1);
                 continue;
             }
             let data = packets.payload(0).unwrap();

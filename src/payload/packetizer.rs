@@ -3,6 +3,15 @@
 use super::packet_buffer::PacketBuffer;
 use crate::frame::Frame;
 
+/// Data of a stream that a packetizer has dropped because they cannot be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnsentData {
+    /// Frames, or NAL units, that do not fit into a packet although the format, or its mode, has no
+    /// fragments.
+    pub too_large: u64,
+}
+
 /// Cuts the frames of one stream into RTP payloads.
 pub trait Packetizer {
     /// Appends the packets of `frame` to `out`. A packet has at most `out.max_payload()` bytes of
@@ -23,5 +32,10 @@ pub trait Packetizer {
     /// [`packetize`](Self::packetize) that appends packets holds back at most its own frame.
     fn holds_back(&self) -> bool {
         false
+    }
+
+    /// Returns what has been dropped because it cannot be sent.
+    fn unsent(&self) -> UnsentData {
+        UnsentData::default()
     }
 }

@@ -7,6 +7,8 @@ use super::format::PayloadFormat;
 use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
+#[cfg(feature = "data-formats")]
+use super::{klv, onvif_metadata, text};
 use crate::codec::CodecParameters;
 use crate::wire::sdp::MediaDescription;
 use std::fmt;
@@ -22,7 +24,14 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &mp2t::Entry,
     // Lines for the feature `video-formats`.
     // Lines for the feature `audio-formats`.
-    // Lines for the feature `data-formats`.
+    #[cfg(feature = "data-formats")]
+    &klv::Entry,
+    #[cfg(feature = "data-formats")]
+    &onvif_metadata::Entry,
+    #[cfg(feature = "data-formats")]
+    &text::Entry,
+    #[cfg(feature = "data-formats")]
+    &text::RedundantEntry,
 ];
 
 /// Most payload types of a media description that are examined.

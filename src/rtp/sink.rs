@@ -6,7 +6,7 @@ mod relay;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::payload::{
-    PacketBuffer, PacketSpan, Packetizer, PayloadFormat, RTP_HEADER_LEN, TCP_PREFIX_LEN,
+    PacketBuffer, PacketSpan, Packetizer, PayloadFormat, RTP_HEADER_LEN, TCP_PREFIX_LEN, UnsentData,
 };
 use crate::wire::rtp::write_header;
 use byteorder::{BigEndian, ByteOrder};
@@ -223,6 +223,11 @@ impl RtpSink {
     /// 10.12), which would corrupt the rest of the connection.
     pub const fn dropped_batches(&self) -> u64 {
         self.dropped_batches
+    }
+
+    /// Returns what the packetizer has dropped because it cannot be sent.
+    pub fn unsent(&self) -> UnsentData {
+        self.packetizer.unsent()
     }
 
     /// Returns whether the packetizer holds frames back, to share a packet with later ones.

@@ -69,7 +69,11 @@ fn static_payload_types_without_rtpmap() {
         ("m=audio 0 RTP/AVP 14", is("MPA", 90_000, 14, false)),
         ("m=video 0 RTP/AVP 33", is("MP2T", 90_000, 33, false)),
         ("m=video 0 RTP/AVP 26", is("JPEG", 90_000, 26, true)),
+        ("m=audio 0 RTP/AVP 4", is("G723", 8_000, 4, true)),
+        ("m=audio 0 RTP/AVP 16", is("DVI4", 11_025, 16, true)),
         ("m=audio 0 RTP/AVP 18", is("G729", 8_000, 18, true)),
+        ("m=video 0 RTP/AVP 31", is("H261", 90_000, 31, true)),
+        ("m=video 0 RTP/AVP 34", is("H263", 90_000, 34, true)),
         // The word is wrong, and the number tells.
         ("m=sound 0 RTP/AVP 8", is("PCMA", 8_000, 8, false)),
         ("m=application 0 RTP/AVP 33", is("MP2T", 90_000, 33, false)),
@@ -92,9 +96,9 @@ fn two_media_with_the_same_payload_type() {
 #[test]
 fn an_unknown_codec_is_received_as_raw_payloads() {
     let session = session(media(
-        "m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=fmtp:107 x",
+        "m=application 0 RTP/AVP 107\r\na=rtpmap:107 X-WEATHER/90000\r\na=fmtp:107 x",
     ));
-    assert_eq!(format(&session), is("vnd.onvif.metadata", 90_000, 107, true));
+    assert_eq!(format(&session), is("X-WEATHER", 90_000, 107, true));
     let track = &session.subsessions[0];
     let CodecParameters::Other(codec) = &track.parameters else { panic!("{track:?}") };
     assert_eq!(codec.fmtp.as_deref(), Some("x"));

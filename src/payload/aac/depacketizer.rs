@@ -88,7 +88,7 @@ impl AacDepacketizer {
         unit: &RtpPayload<'_>,
         out: &mut DepacketizedFrames,
     ) {
-        let RtpPayload { data, marker, timestamp, lost } = *unit;
+        let RtpPayload { data, marker, timestamp, lost, .. } = *unit;
         let total = size.filter(|size| *size > data.len());
         let goes_on = self.partial.as_ref().is_some_and(|p| {
             p.timestamp == timestamp && p.size.is_none_or(|of_whole| size == Some(of_whole))

@@ -1,4 +1,5 @@
-//! RTP payload format for H.264: RFC 6184, packetization mode 1 (single NAL units, STAP-A, FU-A).
+//! RTP payload format for H.264: RFC 6184, packetization modes 1 (single NAL units, STAP-A, FU-A) and 0
+//! (single NAL units).
 
 mod rules;
 mod sdp;
@@ -7,4 +8,4 @@ mod tests;
 
 pub use rules::{H264Depacketizer, H264Packetizer, H264Rules};
 pub(super) use sdp::Entry;
-pub use sdp::{H264Parameters, parameters_from_fmtp};
+pub use sdp::{H264Parameters, SingleNalUnitMode, parameters_from_fmtp};

@@ -14,6 +14,14 @@ const PPS: u8 = 2;
 /// Cuts access units of H.264 into RTP payloads: single NAL units, STAP-A and FU-A.
 pub type H264Packetizer = NalPacketizer<H264Rules>;
 
+impl H264Packetizer {
+    /// Creates a packetizer for packetization mode 0, which sends single NAL units only. Those that do
+    /// not fit into a packet are dropped and [counted](crate::payload::Packetizer::unsent).
+    pub const fn single_nal_units() -> Self {
+        Self::of_single_units()
+    }
+}
+
 /// Assembles access units of H.264 from RTP payloads of packetization modes 0 and 1.
 pub type H264Depacketizer = NalDepacketizer<H264Rules>;
 

@@ -33,8 +33,8 @@ pub struct H264Parameters {
 
 /// Returns the payload format of a stream with these parameter sets; the fmtp omits those that are
 /// unknown.
-pub(super) fn format(sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
-    let mut fmtp = String::from("packetization-mode=1");
+pub(super) fn format(mode: u8, sps: &[Bytes], pps: &[Bytes], dynamic: u8) -> PayloadFormat {
+    let mut fmtp = format!("packetization-mode={mode}");
     if let Some([profile, constraints, level]) = sps.first().and_then(|nal| nal.get(1..4)) {
         fmtp += &format!(";profile-level-id={profile:02X}{constraints:02X}{level:02X}");
     }
@@ -92,7 +92,7 @@ impl FormatEntry for Entry {
 
     fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
         let CodecParameters::H264 { sps, pps } = parameters else { return None };
-        Some(format(sps, pps, payload_type))
+        Some(format(1, sps, pps, payload_type))
     }
 
     /// Malformed parameter sets are skipped, since the stream usually contains them.
@@ -127,5 +127,72 @@ impl FormatEntry for Entry {
 
     fn payload_test(&self) -> Option<PayloadTest> {
         Some(|payload| payload_facts::<H264Rules>(NalCodec::H264, payload))
+    }
+}
+
+/// An entry for a [`FormatRegistry`](crate::payload::FormatRegistry) that sends H.264 in packetization
+/// mode 0, for receivers that know no other (RFC 6184 section 6.2): each NAL unit has a packet of its
+/// own, and one that does not fit is dropped and [counted](Packetizer::unsent). The encoder has to
+/// make slices that fit. Streams of either mode are received.
+///
+/// ```
+/// use riverrun::codec::CodecParameters;
+/// use riverrun::payload::FormatRegistry;
+/// use riverrun::payload::h264::SingleNalUnitMode;
+///
+/// let formats = FormatRegistry::new().with(SingleNalUnitMode::new());
+/// let track = CodecParameters::H264 { sps: vec![], pps: vec![] };
+/// let format = formats.format(&track, 96)?;
+/// assert_eq!(format.fmtp.as_deref(), Some("packetization-mode=0"));
+/// # Ok::<(), riverrun::payload::FormatError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SingleNalUnitMode {
+    _private: (),
+}
+
+impl SingleNalUnitMode {
+    /// Creates the entry.
+    pub const fn new() -> Self {
+        Self { _private: () }
+    }
+}
+
+impl FormatEntry for SingleNalUnitMode {
+    fn media(&self) -> &str {
+        Entry.media()
+    }
+
+    fn encoding_names(&self) -> &[&str] {
+        &[NAME]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Entry.clock_rate()
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let CodecParameters::H264 { sps, pps } = parameters else { return None };
+        Some(format(0, sps, pps, payload_type))
+    }
+
+    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        Entry.parameters(format)
+    }
+
+    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
+        Box::new(H264Packetizer::single_nal_units())
+    }
+
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Entry.depacketizer(format)
+    }
+
+    fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        Entry.key_frame_test()
+    }
+
+    fn payload_test(&self) -> Option<PayloadTest> {
+        Entry.payload_test()
     }
 }

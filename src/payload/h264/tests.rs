@@ -2,7 +2,9 @@ use super::sdp::format;
 use super::*;
 use crate::payload::nal::testing;
 use crate::payload::testing::{Received, XorShift};
-use crate::payload::{DepacketizedFrames, Depacketizer, FormatRegistry, PayloadFormat, RtpPayload};
+use crate::payload::{
+    DepacketizedFrames, Depacketizer, FormatRegistry, Packetizer as _, PayloadFormat, RtpPayload,
+};
 use bytes::Bytes;
 
 fn nal(header: u8, len: usize) -> Vec<u8> {
@@ -123,7 +125,7 @@ fn interleaved_mode_and_malformed_packets_are_refused() {
 fn fmtp_names_profile_and_parameter_sets() {
     let sps = [Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e, 1])];
     let pps = [Bytes::from_static(&[0x68, 2]), Bytes::from_static(&[0x68, 3, 4])];
-    let described = format(&sps, &pps, 96);
+    let described = format(1, &sps, &pps, 96);
     let fmtp = described.fmtp.unwrap();
     assert_eq!(
         fmtp,
@@ -133,7 +135,7 @@ fn fmtp_names_profile_and_parameter_sets() {
     assert_eq!(read.profile_level_id, Some([0x42, 0xc0, 0x1e]));
     assert_eq!(read.packetization_mode, 1);
     assert_eq!((read.sps.as_slice(), read.pps.as_slice()), (&sps[..], &pps[..]));
-    assert_eq!(format(&[], &[], 97).fmtp.unwrap(), "packetization-mode=1");
+    assert_eq!(format(1, &[], &[], 97).fmtp.unwrap(), "packetization-mode=1");
 }
 
 #[test]
@@ -270,5 +272,35 @@ fn parameter_sets_with_start_codes_are_read_without() {
         let read = parameters_from_fmtp(&format!("sprop-parameter-sets={list}"));
         assert_eq!(read.sps, [&[0x67, 0x42, 0xc0, 0x1e, 1][..]], "{list}");
         assert_eq!(read.pps, [&[0x68, 2][..]], "{list}");
+    }
+}
+
+#[test]
+fn single_nal_unit_mode_sends_what_fits_and_counts_the_rest() {
+    let nals = [nal(0x67, 10), nal(0x68, 3), nal(0x65, 99), nal(0x41, 100), nal(0x41, 20)];
+    let frame = testing::frame(&nals, &mut XorShift::new(1));
+    let mut packetizer = H264Packetizer::single_nal_units();
+    let packets = testing::packets(&mut packetizer, &frame, 100);
+    let payloads: Vec<_> = packets.iter().map(|(payload, _)| payload.clone()).collect();
+    assert_eq!(payloads, [&nals[..3], &nals[4..]].concat());
+    let markers: Vec<_> = packets.iter().map(|(_, marker)| *marker).collect();
+    assert_eq!(markers, [false, false, false, true]);
+    assert_eq!(packetizer.unsent().too_large, 1);
+    // With the mode absent, which means 0, and stated, it is received as ever.
+    for fmtp in [None, Some("packetization-mode=0")] {
+        let mut format = PayloadFormat::new("video", "H264", 90_000, 96);
+        format.fmtp = fmtp.map(str::to_owned);
+        let formats = FormatRegistry::new().with(SingleNalUnitMode::new());
+        for formats in [FormatRegistry::standard(), &formats] {
+            let mut d = formats.depacketizer(&format).unwrap();
+            let mut out = DepacketizedFrames::new();
+            for (payload, marker) in &packets {
+                let payload = RtpPayload::new(payload, 7).with_marker(*marker);
+                d.handle_payload(&payload, &mut out).unwrap();
+            }
+            let frame = out.pop().unwrap();
+            assert!(frame.key && !frame.damaged);
+            assert_eq!(crate::framer::annexb::nal_units(&frame.data).count(), 4);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! [`H265Rules`]: RFC 7798 section 4.4.
 
 use crate::codec::h265::{is_irap, is_vcl, nal_type, nal_unit_type};
-use crate::payload::nal::{NalDepacketizer, NalPacketizer, NalRules, Structure};
+use crate::payload::nal::{DonDepacketizer, NalDepacketizer, NalPacketizer, NalRules, Structure};
 
 /// Types of payload structures (RFC 7798 section 4.4).
 const AP: u8 = 48;
@@ -19,6 +19,9 @@ pub type H265Packetizer = NalPacketizer<H265Rules>;
 
 /// Assembles access units of H.265 from RTP payloads without decoding order numbers.
 pub type H265Depacketizer = NalDepacketizer<H265Rules>;
+
+/// Assembles access units of H.265 from RTP payloads with decoding order numbers.
+pub type H265DonDepacketizer = DonDepacketizer<H265Rules>;
 
 /// The rules of RFC 7798.
 #[derive(Debug)]

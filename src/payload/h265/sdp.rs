@@ -1,6 +1,6 @@
 //! SDP parameters of H.265 (RFC 7798 section 7.1).
 
-use super::rules::{H265Depacketizer, H265Packetizer, H265Rules};
+use super::rules::{H265Depacketizer, H265DonDepacketizer, H265Packetizer, H265Rules};
 use crate::codec::CodecParameters;
 use crate::codec::h265::Sps;
 use crate::framer::leading::NalCodec;
@@ -16,6 +16,8 @@ use crate::wire::sdp::fmtp_parameters;
 use bytes::Bytes;
 
 const NAME: &str = "H265";
+/// Greatest value of `sprop-max-don-diff`.
+const MAX_DON_DIFF: u32 = 32_767;
 
 /// The format parameters of an H.265 stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,9 +29,12 @@ pub struct H265Parameters {
     pub sps: Vec<Bytes>,
     /// `sprop-pps`.
     pub pps: Vec<Bytes>,
-    /// `sprop-max-don-diff`; a value other than 0 means that packets contain decoding order
-    /// numbers, which [`H265Depacketizer`](super::H265Depacketizer) does not support.
+    /// `sprop-max-don-diff`; a value other than 0 means that packets contain decoding order numbers,
+    /// for which [`H265DonDepacketizer`](super::H265DonDepacketizer) is there.
     pub max_don_diff: u32,
+    /// `sprop-depack-buf-nalus`: the most NAL units that wait for others before them in decoding
+    /// order.
+    pub depack_buf_nalus: Option<u16>,
 }
 
 /// Returns the payload format of a stream with these parameter sets; the fmtp omits those that are
@@ -63,6 +68,7 @@ pub fn parameters_from_fmtp(fmtp: &str) -> H265Parameters {
             "sprop-sps" => parameters.sps.extend(from_base64_list(value)),
             "sprop-pps" => parameters.pps.extend(from_base64_list(value)),
             "sprop-max-don-diff" => parameters.max_don_diff = value.parse().unwrap_or(0),
+            "sprop-depack-buf-nalus" => parameters.depack_buf_nalus = value.parse().ok(),
             _ => {}
         }
     }
@@ -92,10 +98,11 @@ impl FormatEntry for Entry {
 
     /// Malformed parameter sets are skipped, since the stream usually contains them.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        let H265Parameters { max_don_diff, mut vps, mut sps, mut pps } =
+        let H265Parameters { max_don_diff, mut vps, mut sps, mut pps, .. } =
             parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());
-        if max_don_diff > 0 {
-            return Err(FormatError::unsupported(NAME, "sprop-max-don-diff above 0"));
+        if max_don_diff > MAX_DON_DIFF {
+            let value = max_don_diff.to_string();
+            return Err(FormatError::parameter(NAME, "sprop-max-don-diff", &value));
         }
         let alone = |vps, sps, pps| CodecParameters::H265 { vps, sps, pps }.check().is_ok();
         vps.retain(|nal| alone(vec![nal.clone()], Vec::new(), Vec::new()));
@@ -109,14 +116,21 @@ impl FormatEntry for Entry {
     }
 
     fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        let depacketizer = H265Depacketizer::new();
+        let H265Parameters { max_don_diff, depack_buf_nalus, .. } =
+            parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());
         let has_all = match self.parameters(format) {
             Ok(CodecParameters::H265 { vps, sps, pps }) => {
                 !vps.is_empty() && !sps.is_empty() && !pps.is_empty()
             }
             _ => false,
         };
-        Ok(Box::new(if has_all { depacketizer } else { depacketizer.expecting_parameter_sets() }))
+        if max_don_diff == 0 {
+            let d = H265Depacketizer::new();
+            return Ok(Box::new(if has_all { d } else { d.expecting_parameter_sets() }));
+        }
+        let max_don_diff = u16::try_from(max_don_diff).unwrap_or(u16::MAX);
+        let d = H265DonDepacketizer::new(max_don_diff, depack_buf_nalus);
+        Ok(Box::new(if has_all { d } else { d.expecting_parameter_sets() }))
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {

@@ -6,7 +6,7 @@ use crate::payload::depacketizer::{DepacketizedFrame, DepacketizedFrames};
 use crate::payload::frame_buffers;
 
 /// Size of the largest access unit that a depacketizer assembles, in bytes.
-const MAX_ACCESS_UNIT: usize = 16 << 20;
+pub(super) const MAX_ACCESS_UNIT: usize = 16 << 20;
 
 /// Most bytes that are allocated for a frame before they have come.
 const MAX_AHEAD: usize = 32 << 10;

@@ -92,12 +92,12 @@ impl<R: NalRules> NalDepacketizer<R> {
 }
 
 /// Whether a NAL unit is allowed in RTP, with a valid header or after a start code.
-fn is_known<R: NalRules>(header: &[u8], body: &[u8]) -> bool {
+pub(super) fn is_known<R: NalRules>(header: &[u8], body: &[u8]) -> bool {
     R::is_nal(header) || R::is_behind_start_code(header, body)
 }
 
 /// Reads the next NAL unit of an aggregation packet.
-fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], ParseError> {
+pub(super) fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], ParseError> {
     let len = r.u16("size of an aggregated NAL unit")?;
     let nal = r.take(usize::from(len), "aggregated NAL unit")?;
     let known = nal
@@ -107,7 +107,7 @@ fn next_aggregated<'a, R: NalRules>(r: &mut Reader<'a>) -> Result<&'a [u8], Pars
 }
 
 /// See [`Classify`](super::assembler::Classify).
-fn classify<R: NalRules>(nal: &[u8]) -> Option<NalClass> {
+pub(super) fn classify<R: NalRules>(nal: &[u8]) -> Option<NalClass> {
     R::is_nal(nal).then(|| NalClass {
         key: R::starts_decoding(nal),
         is_slice: R::is_slice(nal),
@@ -116,7 +116,7 @@ fn classify<R: NalRules>(nal: &[u8]) -> Option<NalClass> {
 }
 
 /// Whether bytes are empty or all zero.
-fn is_padding(bytes: &[u8]) -> bool {
+pub(super) fn is_padding(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
 }
 

@@ -2,6 +2,7 @@
 //! small ones share a packet, large ones are fragmented.
 
 mod assembler;
+mod decoding_order;
 mod depacketizer;
 mod facts;
 mod packetizer;
@@ -10,6 +11,7 @@ pub(super) mod sdp;
 #[cfg(test)]
 pub(super) mod testing;
 
+pub use decoding_order::DonDepacketizer;
 pub use depacketizer::NalDepacketizer;
 pub(super) use facts::payload_facts;
 pub use packetizer::NalPacketizer;

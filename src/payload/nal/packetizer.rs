@@ -4,7 +4,7 @@ use super::rules::NalRules;
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::payload::packet_buffer::PacketBuffer;
-use crate::payload::packetizer::Packetizer;
+use crate::payload::packetizer::{Packetizer, UnsentData};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -40,6 +40,9 @@ pub(super) const FU_END: u8 = 0x40;
 #[derive(Debug)]
 pub struct NalPacketizer<R> {
     nals: NalTable,
+    /// Each NAL unit has a packet of its own; those that do not fit are dropped.
+    is_single: bool,
+    unsent: UnsentData,
     rules: PhantomData<R>,
 }
 
@@ -52,7 +55,45 @@ impl<R: NalRules> Default for NalPacketizer<R> {
 impl<R: NalRules> NalPacketizer<R> {
     /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
-        Self { nals: NalTable { ranges: Vec::new() }, rules: PhantomData }
+        Self::with_mode(false)
+    }
+
+    /// Creates a packetizer that sends each NAL unit in a packet of its own.
+    pub(in crate::payload) const fn of_single_units() -> Self {
+        Self::with_mode(true)
+    }
+
+    const fn with_mode(is_single: bool) -> Self {
+        let nals = NalTable { ranges: Vec::new() };
+        Self { nals, is_single, unsent: UnsentData { too_large: 0 }, rules: PhantomData }
+    }
+
+    /// Puts each NAL unit into a packet of its own, and drops those that do not fit.
+    fn put_single_units(&mut self, data: &[u8], out: &mut PacketBuffer) {
+        for range in &self.nals.ranges {
+            let (len, most) = (range.len(), out.max_payload());
+            if len <= most {
+                put_single(data.get(range.clone()).unwrap_or_default(), out);
+                continue;
+            }
+            if self.unsent.too_large == 0 {
+                log::warn!(
+                    "a NAL unit of {len} bytes does not fit into a packet of {most}, and there are no \
+                     fragments in single NAL unit mode: it is dropped, as all like it will be"
+                );
+            }
+            self.unsent.too_large += 1;
+        }
+    }
+
+    fn put_groups(&self, data: &[u8], out: &mut PacketBuffer) {
+        for group in self.nals.groups(out.max_payload(), R::HEADER_LEN) {
+            match group {
+                Group::Single(index) => put_single(self.nals.nal(data, index), out),
+                Group::Aggregated(range) => self.put_aggregate(data, range, out),
+                Group::Fragmented(index) => Self::put_fragments(self.nals.nal(data, index), out),
+            }
+        }
     }
 
     fn put_aggregate(&self, data: &[u8], range: Range<usize>, out: &mut PacketBuffer) {
@@ -84,6 +125,12 @@ impl<R: NalRules> NalPacketizer<R> {
     }
 }
 
+fn put_single(nal: &[u8], out: &mut PacketBuffer) {
+    out.begin_packet();
+    out.put(nal);
+    out.finish_packet(false, 0);
+}
+
 /// The bytes of a header, which has one or two.
 pub(super) fn header<R: NalRules>(bytes: &[u8; 2]) -> &[u8] {
     bytes.get(..R::HEADER_LEN).unwrap_or_default()
@@ -94,20 +141,18 @@ impl<R: NalRules> Packetizer for NalPacketizer<R> {
         let data = &frame.data;
         self.nals.scan(data, R::is_nal);
         let before = out.spans().len();
-        for group in self.nals.groups(out.max_payload(), R::HEADER_LEN) {
-            match group {
-                Group::Single(index) => {
-                    out.begin_packet();
-                    out.put(self.nals.nal(data, index));
-                    out.finish_packet(false, 0);
-                }
-                Group::Aggregated(range) => self.put_aggregate(data, range, out),
-                Group::Fragmented(index) => Self::put_fragments(self.nals.nal(data, index), out),
-            }
+        if self.is_single {
+            self.put_single_units(data, out);
+        } else {
+            self.put_groups(data, out);
         }
         if frame.flags.ends_access_unit && out.spans().len() > before {
             out.mark_last();
         }
+    }
+
+    fn unsent(&self) -> UnsentData {
+        self.unsent
     }
 }
 

@@ -66,6 +66,10 @@ fn every_codec() -> Vec<CodecParameters> {
         pcm(PcmEncoding::L24, 96_000, 6),
         pcm(PcmEncoding::Pcmu, 8_000, 1),
         pcm(PcmEncoding::Pcma, 16_000, 2),
+        CodecParameters::Klv { clock_rate: 90_000 },
+        CodecParameters::Klv { clock_rate: 1000 },
+        CodecParameters::OnvifMetadata,
+        CodecParameters::Text,
     ]
 }
 
@@ -99,7 +103,7 @@ fn static_payload_types_need_no_rtpmap_and_are_given_out() {
     assert_eq!(read("video 0 RTP/AVP 33", &[]), Ok(CodecParameters::Mp2t));
     let given =
         |parameters| FormatRegistry::standard().format(parameters, 99).unwrap().payload_type;
-    let expected = [99, 99, 99, 99, 99, 99, 14, 33, 99, 11, 10, 99, 0, 99];
+    let expected = [99, 99, 99, 99, 99, 99, 14, 33, 99, 11, 10, 99, 0, 99, 99, 99, 99, 99];
     assert_eq!(every_codec().iter().map(given).collect::<Vec<_>>(), expected);
     refused("audio 0 RTP/AVP 33", &[], "no rtpmap");
     refused("audio 0 RTP/AVP 96", &[], "payload type 96 has no rtpmap");
@@ -116,6 +120,21 @@ fn the_first_payload_type_that_is_known_is_taken() {
     // The clock is a part of the name.
     refused("video 0 RTP/AVP 96", &["rtpmap:96 H264/48000"], "video H264/48000");
     refused("audio 0 RTP/AVP 96", &["rtpmap:96 H264/90000"], "audio H264/90000");
+}
+
+#[test]
+fn text_with_redundancy_is_received_as_text() {
+    let both = ["rtpmap:98 t140/1000", "rtpmap:100 red/1000", "fmtp:100 98/98/98"];
+    assert_eq!(read("text 0 RTP/AVP 100 98", &both), Ok(CodecParameters::Text));
+    let formats = FormatRegistry::standard();
+    let format = formats.format_in(&media("text 0 RTP/AVP 100 98", &both)).unwrap();
+    assert_eq!((format.payload_type, &*format.encoding_name), (100, "red"));
+    let mut d = formats.depacketizer(&format).unwrap();
+    let mut frames = DepacketizedFrames::new();
+    d.handle_payload(&RtpPayload::new(&[98, b'x'], 0), &mut frames).unwrap();
+    assert_eq!(&frames.pop().unwrap().data[..], b"x");
+    // Redundancy of audio is another matter.
+    refused("audio 0 RTP/AVP 100", &["rtpmap:100 red/8000"], "no payload format for audio red");
 }
 
 #[test]
@@ -137,7 +156,7 @@ fn what_cannot_be_received_is_named() {
         refused("video 0 RTP/AVP 96", &[&map, &fmtp], why);
     };
     video("H264", "packetization-mode=2", "interleaved");
-    video("H265", "sprop-max-don-diff=3", "sprop-max-don-diff");
+    video("H265", "sprop-max-don-diff=32768", "sprop-max-don-diff=32768");
     let aac = |fmtp: &str, why: &str| {
         let fmtp = format!("fmtp:96 {fmtp}");
         refused("audio 0 RTP/AVP 96", &["rtpmap:96 mpeg4-generic/44100/2", &fmtp], why);
@@ -226,6 +245,10 @@ fn a_relay_passes_every_format_on_word_for_word() {
     for (line, attributes) in [
         ("video 0 RTP/AVP 96", &["rtpmap:96 VP9/90000", "fmtp:96 profile-id=2"][..]),
         ("video 0 RTP/AVP 26", &[]),
+        ("audio 0 RTP/AVP 4", &[]),
+        ("audio 0 RTP/AVP 16", &[]),
+        ("video 0 RTP/AVP 31", &[]),
+        ("video 0 RTP/AVP 34", &[]),
         ("audio 0 RTP/AVP 0", &[]),
         ("video 0 RTP/AVP 96", &["rtpmap:96 H264/90000", "fmtp:96 packetization-mode=2"]),
     ] {
