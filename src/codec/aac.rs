@@ -3,8 +3,11 @@
 //! References: ISO/IEC 14496-3, sections 1.6.2.1 (AudioSpecificConfig), 4.4.1 (GASpecificConfig and
 //! program_config_element) and 1.A.3.2 (ADTS).
 
+use super::bits::{BitWriter, PlainBits};
 use crate::wire::ParseError;
 use bytes::Bytes;
+
+const WHAT: &str = "AudioSpecificConfig";
 
 /// Sampling rates in Hz by `samplingFrequencyIndex` (ISO/IEC 14496-3 table 1.18).
 const SAMPLING_RATES: [u32; 13] = [
@@ -55,39 +58,52 @@ impl AudioSpecificConfig {
 
     /// Parses a configuration. Trailing bytes that are not an extension are ignored.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut b = Bits::new(bytes);
-        let mut object_type = b.object_type()?;
-        let sampling_rate = b.sampling_rate()?;
+        let mut b = PlainBits::new(bytes, WHAT);
+        let mut config = Self::parse_core(&mut b)?;
+        config.parse_extension(&mut b)?;
+        if config.sampling_rate == 0 || config.sbr == Some(0) || config.object_type == 0 {
+            return Err(b.invalid());
+        }
+        Ok(config)
+    }
+
+    /// Reads a configuration without the extension behind it. Of object types that this crate does
+    /// not know more of, only the beginning is read.
+    fn parse_core(b: &mut PlainBits<'_>) -> Result<Self, ParseError> {
+        let start = b.position();
+        let mut object_type = object_type(b)?;
+        let sampling_rate = sampling_rate(b)?;
         let channel_configuration = b.take(4)? as u8;
         let mut sbr = None;
         let mut ps = false;
         if object_type == SBR || object_type == PARAMETRIC_STEREO {
             ps = object_type == PARAMETRIC_STEREO;
-            sbr = Some(b.sampling_rate()?);
-            object_type = b.object_type()?;
+            sbr = Some(self::sampling_rate(b)?);
+            object_type = self::object_type(b)?;
         }
         let mut channels = channels_of(channel_configuration);
         let mut frame_length = 1024;
-        if matches!(object_type, 1..=4 | 6 | 7 | 17 | 19..=23) {
-            let short = b.take(1)? == 1;
+        if is_general_audio(object_type) {
+            let short = b.flag()?;
             frame_length = match (object_type == 23, short) {
                 (false, false) => 1024,
                 (false, true) => 960,
                 (true, false) => 512,
                 (true, true) => 480,
             };
-            if b.take(1)? == 1 {
+            if b.flag()? {
                 b.take(14)?; // coreCoderDelay
             }
-            let extension = b.take(1)?;
+            let extension = b.flag()?;
             if channel_configuration == 0 {
-                channels = b.program_config_element()?;
-                b.comment()?;
+                channels = program_config_element(b)?;
+                let comment = comment(b, start)?;
+                b.skip(comment * 8)?;
             }
             if matches!(object_type, 6 | 20) {
                 b.take(3)?; // layerNr
             }
-            if extension == 1 {
+            if extension {
                 match object_type {
                     22 => drop(b.take(16)?),               // numOfSubFrame, layer_length
                     17 | 19 | 20 | 23 => drop(b.take(3)?), // resilience flags
@@ -95,21 +111,6 @@ impl AudioSpecificConfig {
                 }
                 b.take(1)?; // extensionFlag3
             }
-            // The error resilient types have their protection configuration here. It is read only
-            // to reach the extension, so a failure to read it is no failure of the whole.
-            if object_type < 17 && sbr.is_none() && b.peek(11) == Some(0x2b7) {
-                b.take(11)?;
-                if b.object_type()? == SBR && b.take(1)? == 1 {
-                    sbr = Some(b.sampling_rate()?);
-                    if b.peek(11) == Some(0x548) {
-                        b.take(11)?;
-                        ps = b.take(1)? == 1;
-                    }
-                }
-            }
-        }
-        if sampling_rate == 0 || sbr == Some(0) || object_type == 0 {
-            return Err(b.invalid());
         }
         Ok(Self {
             object_type,
@@ -122,22 +123,40 @@ impl AudioSpecificConfig {
         })
     }
 
+    /// Reads the extension behind a configuration, if there is one. The error resilient types have
+    /// their protection configuration before it, and are left as they are.
+    fn parse_extension(&mut self, b: &mut PlainBits<'_>) -> Result<(), ParseError> {
+        let can_have = is_general_audio(self.object_type) && self.object_type < 17;
+        if !can_have || self.sbr.is_some() || b.peek(11) != Some(0x2b7) {
+            return Ok(());
+        }
+        b.take(11)?;
+        if object_type(b)? == SBR && b.flag()? {
+            self.sbr = Some(sampling_rate(b)?);
+            if b.peek(11) == Some(0x548) {
+                b.take(11)?;
+                self.ps = b.flag()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Serializes the configuration; SBR and PS in the form that decoders without them can read
     /// ("backward compatible explicit signalling", section 1.6.5). A configuration whose channels
     /// are listed in a program_config_element cannot be serialized from these fields: keep its
     /// bytes.
     pub fn to_bytes(&self) -> Bytes {
         let mut w = BitWriter::default();
-        w.object_type(self.object_type);
-        w.sampling_rate(self.sampling_rate);
+        put_object_type(&mut w, self.object_type);
+        put_sampling_rate(&mut w, self.sampling_rate);
         w.put(u32::from(self.channel_configuration), 4);
         w.put(u32::from(matches!(self.frame_length, 960 | 480)), 1);
         w.put(0, 2); // dependsOnCoreCoder, extensionFlag
         if let Some(rate) = self.sbr {
             w.put(0x2b7, 11);
-            w.object_type(SBR);
+            put_object_type(&mut w, SBR);
             w.put(1, 1);
-            w.sampling_rate(rate);
+            put_sampling_rate(&mut w, rate);
             if self.ps {
                 w.put(0x548, 11);
                 w.put(1, 1);
@@ -164,6 +183,11 @@ pub const fn channels_of(configuration: u8) -> u8 {
         11 => 7,
         _ => 0,
     }
+}
+
+/// Whether the configuration of an object type is a GASpecificConfig (section 1.6.2.1).
+const fn is_general_audio(object_type: u8) -> bool {
+    matches!(object_type, 1..=4 | 6 | 7 | 17 | 19..=23)
 }
 
 /// Fixed and variable header of an ADTS frame (ISO/IEC 14496-3 section 1.A.3.2).
@@ -280,156 +304,90 @@ pub fn config_from_unit(header: &AdtsHeader, unit: &[u8]) -> Option<(Bytes, u8)>
     if header.channel_configuration != 0 {
         return Some((header.config().to_bytes(), channels_of(header.channel_configuration)));
     }
-    let mut b = Bits::new(unit);
+    let mut b = PlainBits::new(unit, WHAT);
     if b.take(3).ok()? != ID_PCE {
         return None;
     }
-    let start = b.position;
-    let channels = b.program_config_element().ok().filter(|&n| n > 0)?;
-    let end = b.position;
-    let comment = b.comment().ok()?;
+    let mut element = b.clone();
+    let start = b.position();
+    let channels = program_config_element(&mut b).ok().filter(|&n| n > 0)?;
+    let len = b.position() - start;
+    // In an access unit, bytes are aligned to its beginning.
+    let comment = comment(&mut b, 0).ok()?;
     let mut w = BitWriter::default();
-    w.object_type(header.object_type);
-    w.sampling_rate(header.sampling_rate);
+    put_object_type(&mut w, header.object_type);
+    put_sampling_rate(&mut w, header.sampling_rate);
     w.put(0, 4 + 3);
-    b.position = start;
-    while b.position < end {
-        w.put(b.take(1).ok()?, 1);
-    }
-    while w.bits % 8 != 0 {
-        w.put(0, 1);
-    }
-    w.put(comment.len() as u32, 8);
-    for &byte in comment {
-        w.put(u32::from(byte), 8);
-    }
+    w.copy(&mut element, len).ok()?;
+    w.align();
+    w.copy(&mut b, comment * 8).ok()?;
     Some((w.finish(), channels))
 }
 
-/// A bit reader, most significant bit first.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
+fn object_type(b: &mut PlainBits<'_>) -> Result<u8, ParseError> {
+    let short = b.take(5)? as u8;
+    if short == ESCAPE { Ok(32 + b.take(6)? as u8) } else { Ok(short) }
 }
 
-impl<'a> Bits<'a> {
-    const WHAT: &'static str = "AudioSpecificConfig";
-
-    const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
-    }
-
-    fn peek(&self, n: usize) -> Option<u32> {
-        let mut value = 0;
-        for i in self.position..self.position.checked_add(n)? {
-            let byte = self.bytes.get(i / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - i % 8) & 1);
-        }
-        Some(value)
-    }
-
-    /// Reads at most 32 bits.
-    fn take(&mut self, n: usize) -> Result<u32, ParseError> {
-        let value = self.peek(n).ok_or(ParseError::Incomplete { what: Self::WHAT })?;
-        self.position += n;
-        Ok(value)
-    }
-
-    const fn invalid(&self) -> ParseError {
-        ParseError::Invalid { what: Self::WHAT, at: self.position / 8 }
-    }
-
-    fn object_type(&mut self) -> Result<u8, ParseError> {
-        let short = self.take(5)? as u8;
-        if short == ESCAPE { Ok(32 + self.take(6)? as u8) } else { Ok(short) }
-    }
-
-    fn sampling_rate(&mut self) -> Result<u32, ParseError> {
-        match self.take(4)? {
-            15 => self.take(24),
-            index => SAMPLING_RATES.get(index as usize).copied().ok_or_else(|| self.invalid()),
-        }
-    }
-
-    /// Reads a program_config_element up to its byte alignment, and returns its number of channels
-    /// (table 4.2).
-    fn program_config_element(&mut self) -> Result<u8, ParseError> {
-        self.take(4 + 2 + 4)?;
-        let front = self.take(4)?;
-        let side = self.take(4)?;
-        let back = self.take(4)?;
-        let lfe = self.take(2)?;
-        let data = self.take(3)?;
-        let coupling = self.take(4)?;
-        for bits in [4, 4, 3] {
-            if self.take(1)? == 1 {
-                self.take(bits)?; // mixdowns
-            }
-        }
-        let mut channels = lfe;
-        for _ in 0..front + side + back {
-            channels += 1 + self.take(1)?;
-            self.take(4)?;
-        }
-        for _ in 0..lfe + data {
-            self.take(4)?;
-        }
-        for _ in 0..coupling {
-            self.take(5)?;
-        }
-        u8::try_from(channels).map_err(|_| self.invalid())
-    }
-
-    /// Reads the comment at the end of a program_config_element.
-    fn comment(&mut self) -> Result<&'a [u8], ParseError> {
-        self.position = self.position.next_multiple_of(8);
-        let len = self.take(8)? as usize;
-        let at = self.position / 8;
-        self.position += len * 8;
-        self.bytes.get(at..at + len).ok_or(ParseError::Incomplete { what: Self::WHAT })
+fn sampling_rate(b: &mut PlainBits<'_>) -> Result<u32, ParseError> {
+    match b.take(4)? {
+        15 => b.take(24),
+        index => SAMPLING_RATES.get(index as usize).copied().ok_or_else(|| b.invalid()),
     }
 }
 
-#[derive(Default)]
-struct BitWriter {
-    bytes: Vec<u8>,
-    bits: usize,
+/// Reads a program_config_element up to its byte alignment, and returns its number of channels
+/// (table 4.2).
+fn program_config_element(b: &mut PlainBits<'_>) -> Result<u8, ParseError> {
+    b.take(4 + 2 + 4)?;
+    let front = b.take(4)?;
+    let side = b.take(4)?;
+    let back = b.take(4)?;
+    let lfe = b.take(2)?;
+    let data = b.take(3)?;
+    let coupling = b.take(4)?;
+    for bits in [4, 4, 3] {
+        if b.flag()? {
+            b.take(bits)?; // mixdowns
+        }
+    }
+    let mut channels = lfe;
+    for _ in 0..front + side + back {
+        channels += 1 + b.take(1)?;
+        b.take(4)?;
+    }
+    for _ in 0..lfe + data {
+        b.take(4)?;
+    }
+    for _ in 0..coupling {
+        b.take(5)?;
+    }
+    u8::try_from(channels).map_err(|_| b.invalid())
 }
 
-impl BitWriter {
-    fn put(&mut self, value: u32, n: usize) {
-        for i in (0..n).rev() {
-            if self.bits % 8 == 0 {
-                self.bytes.push(0);
-            }
-            if let Some(last) = self.bytes.last_mut() {
-                *last |= ((value >> i & 1) as u8) << (7 - self.bits % 8);
-            }
-            self.bits += 1;
-        }
-    }
+/// Moves to the comment at the end of a program_config_element, whose bytes are aligned to bit
+/// `start`, and returns its length with the byte that states it.
+fn comment(b: &mut PlainBits<'_>, start: usize) -> Result<usize, ParseError> {
+    b.align_to(start);
+    b.peek(8).map(|len| 1 + len as usize).ok_or_else(|| b.invalid())
+}
 
-    fn object_type(&mut self, object_type: u8) {
-        if object_type < ESCAPE {
-            self.put(u32::from(object_type), 5);
-        } else {
-            self.put(u32::from(ESCAPE), 5);
-            self.put(u32::from(object_type) - 32, 6);
-        }
+fn put_object_type(w: &mut BitWriter, object_type: u8) {
+    if object_type < ESCAPE {
+        w.put(u32::from(object_type), 5);
+    } else {
+        w.put(u32::from(ESCAPE), 5);
+        w.put(u32::from(object_type) - 32, 6);
     }
+}
 
-    fn sampling_rate(&mut self, rate: u32) {
-        match SAMPLING_RATES.iter().position(|&r| r == rate) {
-            Some(index) => self.put(index as u32, 4),
-            None => {
-                self.put(15, 4);
-                self.put(rate, 24);
-            }
+fn put_sampling_rate(w: &mut BitWriter, rate: u32) {
+    match SAMPLING_RATES.iter().position(|&r| r == rate) {
+        Some(index) => w.put(index as u32, 4),
+        None => {
+            w.put(15, 4);
+            w.put(rate, 24);
         }
-    }
-
-    fn finish(self) -> Bytes {
-        self.bytes.into()
     }
 }
 
@@ -478,8 +436,8 @@ mod tests {
     #[test]
     fn channels_from_a_program_config_element() {
         let mut w = BitWriter::default();
-        w.object_type(AAC_LC);
-        w.sampling_rate(48_000);
+        put_object_type(&mut w, AAC_LC);
+        put_sampling_rate(&mut w, 48_000);
         w.put(0, 4 + 3);
         w.put(0, 4 + 2 + 4);
         w.put(2, 4); // front: one single, one pair
@@ -491,27 +449,19 @@ mod tests {
         w.put(0b1_0000, 5); // front: a pair
         w.put(0b1_0000, 5); // back: a pair
         w.put(0, 4); // LFE
-        while w.bits % 8 != 0 {
-            w.put(0, 1);
-        }
+        w.align();
         w.put(1, 8);
         w.put(0x41, 8);
         let bytes = w.finish();
         assert_eq!(AudioSpecificConfig::parse(&bytes).unwrap().channels, 6);
         // The same element at the start of an access unit, at another bit.
-        let mut b = Bits::new(&bytes);
+        let mut b = PlainBits::new(&bytes, WHAT);
         b.take(16).unwrap();
         let mut unit = BitWriter::default();
         unit.put(5, 3);
-        while let Ok(bit) = b.take(1) {
-            unit.put(bit, 1);
-            if b.position == bytes.len() * 8 - 21 {
-                break; // what follows are the comment and the bits that align it
-            }
-        }
-        while unit.bits % 8 != 0 {
-            unit.put(0, 1);
-        }
+        // What follows are the comment and the bits that align it.
+        unit.copy(&mut b, bytes.len() * 8 - 21 - 16).unwrap();
+        unit.align();
         unit.put(0x0141, 16);
         let header = AdtsHeader {
             object_type: 2,

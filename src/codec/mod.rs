@@ -5,16 +5,20 @@
 //! and depacketizers are derived.
 
 pub mod aac;
+pub mod ac3;
 pub mod bits;
 mod check;
 pub mod g711;
 pub mod h264;
 pub mod h265;
 pub mod klv;
+pub mod mpeg4_video;
 pub mod mpeg_audio;
+pub mod mpeg_video;
 pub mod onvif_metadata;
 mod parameters;
 mod set_table;
+pub mod start_codes;
 mod video_facts;
 
 pub use parameters::{CodecParameters, OpusMapping, OtherCodec, PcmEncoding};

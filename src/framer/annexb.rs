@@ -1,20 +1,13 @@
 //! The byte stream format of H.264 and H.265 (annex B of both standards): start codes, NAL units,
 //! and conversion from the length-prefixed form of MP4 and Matroska (ISO/IEC 14496-15).
 
+pub(crate) use crate::codec::start_codes::find_start_code;
 use crate::wire::{ParseError, Reader};
 use bytes::Bytes;
-use memchr::memmem::Finder;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 /// The start code that this crate writes before a NAL unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
-/// Returns the offset of the first `00 00 01` at or after `from`.
-pub(crate) fn find_start_code(data: &[u8], from: usize) -> Option<usize> {
-    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&[0, 0, 1]));
-    FINDER.find(data.get(from..)?).map(|at| from + at)
-}
 
 /// Iterates over the NAL units of an Annex B byte stream, without start codes, leading and trailing
 /// zero bytes. Bytes before the first start code and empty NAL units are skipped.

@@ -9,6 +9,7 @@ pub mod aac;
 mod depacketizer;
 mod entry;
 mod error;
+mod fmtp;
 mod format;
 mod frame_buffers;
 mod gather;

@@ -1,6 +1,7 @@
 //! The AU header section and the auxiliary section of a payload (RFC 3640 sections 3.2.1 and
 //! 3.2.2), in the layout that SDP states (section 4.1).
 
+use crate::codec::bits::PlainBits;
 use crate::wire::{ParseError, Reader};
 
 const WHAT: &str = "AU header section";
@@ -74,12 +75,12 @@ impl AuHeaderLayout {
         }
         if self.auxiliary_size_length > 0 {
             let rest = r.remaining();
-            let mut auxiliary = Bits::new(rest, rest.len().saturating_mul(8));
-            let size = auxiliary.take(self.auxiliary_size_length)? as usize;
+            let mut auxiliary = PlainBits::new(rest, "auxiliary section");
+            let size = auxiliary.take(self.auxiliary_size_length.into())? as usize;
             let end = usize::from(self.auxiliary_size_length).saturating_add(size);
             r.take(end.div_ceil(8), "auxiliary section")?;
         }
-        let bits = Bits::new(section, bits);
+        let bits = PlainBits::new(section, WHAT).limited_to(bits);
         Ok((AuHeaders { bits, layout: *self, is_first: true }, r.rest()))
     }
 }
@@ -97,7 +98,7 @@ pub(super) struct AuHeader {
 
 /// Reads AU headers one by one.
 pub(super) struct AuHeaders<'a> {
-    bits: Bits<'a>,
+    bits: PlainBits<'a>,
     layout: AuHeaderLayout,
     is_first: bool,
 }
@@ -112,15 +113,15 @@ impl AuHeaders<'_> {
         let layout = self.layout;
         let size = match layout.size_length {
             0 => layout.constant_size,
-            length => Some(self.bits.take(length)?),
+            length => Some(self.bits.take(length.into())?),
         };
         let is_first = std::mem::replace(&mut self.is_first, false);
         let index = if is_first { layout.index_length } else { layout.index_delta_length };
-        let index = self.bits.take(index)?;
+        let index = self.bits.take(index.into())?;
         let cts_delta = self.delta(layout.cts_delta_length)?;
         self.delta(layout.dts_delta_length)?;
-        self.bits.take(u8::from(layout.random_access_indication))?;
-        self.bits.take(layout.stream_state_length)?;
+        self.bits.take(layout.random_access_indication.into())?;
+        self.bits.take(layout.stream_state_length.into())?;
         Ok(AuHeader { size: size.map(|size| size as usize), index, cts_delta })
     }
 
@@ -129,41 +130,8 @@ impl AuHeaders<'_> {
         if length == 0 || self.bits.take(1)? == 0 {
             return Ok(None);
         }
-        let value = self.bits.take(length)?;
-        let unused = 32 - u32::from(length);
+        let value = self.bits.take(length.into())?;
+        let unused = 32 - u32::from(length.min(32));
         Ok(Some(((value << unused) as i32 >> unused) as u32))
-    }
-}
-
-/// A bit reader, most significant bit first.
-#[derive(Clone, Debug)]
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    end: usize,
-}
-
-impl<'a> Bits<'a> {
-    const fn new(bytes: &'a [u8], end: usize) -> Self {
-        Self { bytes, position: 0, end }
-    }
-
-    const fn left(&self) -> usize {
-        self.end.saturating_sub(self.position)
-    }
-
-    /// Reads at most 32 bits.
-    fn take(&mut self, n: u8) -> Result<u32, ParseError> {
-        let incomplete = ParseError::Incomplete { what: WHAT };
-        if usize::from(n) > self.left() {
-            return Err(incomplete);
-        }
-        let mut value = 0u32;
-        for _ in 0..n {
-            let byte = self.bytes.get(self.position / 8).ok_or(incomplete)?;
-            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
-            self.position += 1;
-        }
-        Ok(value)
     }
 }

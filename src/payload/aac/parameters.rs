@@ -3,7 +3,7 @@
 use super::headers::AuHeaderLayout;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::payload::error::FormatError;
-use crate::wire::sdp::fmtp_parameters;
+use crate::payload::fmtp::{self, from_hex};
 use bytes::Bytes;
 
 /// The encoding name.
@@ -40,6 +40,7 @@ impl AacParameters {
     /// Like [`parameters_from_fmtp`], but fails if a parameter is missing or malformed without
     /// which access units cannot be found.
     pub(super) fn checked(fmtp: &str) -> Result<Self, FormatError> {
+        let find = fmtp::find;
         let mode = find(fmtp, "mode").unwrap_or("generic");
         if !["generic", "AAC-hbr", "AAC-lbr"].iter().any(|known| known.eq_ignore_ascii_case(mode)) {
             return Err(FormatError::parameter(NAME, "mode", mode));
@@ -65,12 +66,6 @@ pub fn samples_per_unit(config: &[u8], clock_rate: u32) -> u32 {
     u32::try_from(units).unwrap_or(1024)
 }
 
-/// Returns the value of a parameter. Names are compared without regard to case.
-pub(super) fn find<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
-    let mut all = fmtp_parameters(fmtp);
-    all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
 /// Parses the length of a field in bits.
 fn field_length(value: &str) -> Option<u8> {
     value.parse().ok().filter(|bits| *bits <= 32)
@@ -80,7 +75,7 @@ fn field_length(value: &str) -> Option<u8> {
 /// Missing lengths are those of the `mode`; if it is missing too, those of AAC-hbr, which nearly
 /// all streams use.
 pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
-    let find = |name| find(fmtp, name);
+    let find = |name| fmtp::find(fmtp, name);
     let number = |name| find(name)?.parse::<u32>().ok();
     let length = |name| find(name).and_then(field_length);
     let told = ["sizeLength", "indexLength", "indexDeltaLength", "constantSize"];
@@ -106,12 +101,4 @@ pub fn parameters_from_fmtp(fmtp: &str) -> AacParameters {
         layout,
         constant_duration: number("constantDuration").filter(|duration| *duration > 0),
     }
-}
-
-fn from_hex(text: &str) -> Option<Bytes> {
-    let text = text.trim_matches('"');
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect())
 }

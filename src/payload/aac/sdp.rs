@@ -2,14 +2,16 @@
 
 use super::depacketizer::AacDepacketizer;
 use super::packetizer::AacPacketizer;
-use super::parameters::{AacParameters, NAME, find, samples_per_unit};
+use super::parameters::{AacParameters, NAME, samples_per_unit};
 use crate::codec::CodecParameters;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::payload::depacketizer::Depacketizer;
 use crate::payload::entry::FormatEntry;
 use crate::payload::error::FormatError;
+use crate::payload::fmtp::{find, push_hex};
 use crate::payload::format::PayloadFormat;
 use crate::payload::packetizer::Packetizer;
+use bytes::Bytes;
 use std::fmt::Write;
 
 /// Returns the SDP format; `sampling_rate` becomes the RTP clock rate, `config` is the
@@ -26,11 +28,27 @@ pub(super) fn format(
     );
     let _ = write!(fmtp, ";constantDuration={}", samples_per_unit(config, sampling_rate));
     fmtp.push_str(";config=");
-    for byte in config {
-        let _ = write!(fmtp, "{byte:02X}");
-    }
+    push_hex(&mut fmtp, config);
     let format = PayloadFormat::new("audio", NAME, sampling_rate, dynamic);
     format.with_channels(channels).with_fmtp(fmtp)
+}
+
+/// The codec parameters of a stream with this AudioSpecificConfig, as the format describes it. If the
+/// clock rate is not the configuration's sampling rate, the latter is returned. `None` if there is no
+/// such stream.
+fn described(config: &Bytes, format: &PayloadFormat) -> Option<CodecParameters> {
+    let audio = AudioSpecificConfig::parse(config).ok()?;
+    // Parametric stereo makes two channels of one.
+    let of_config = audio.channels.saturating_mul(1 + u8::from(audio.ps)).max(1);
+    let channels = format.channels.unwrap_or(of_config);
+    let of_rate = |sampling_rate| {
+        let config = config.clone();
+        CodecParameters::Aac { config, sampling_rate, channels }
+    };
+    [format.clock_rate, audio.sampling_rate]
+        .map(of_rate)
+        .into_iter()
+        .find(|parameters| parameters.check().is_ok())
 }
 
 /// The registry entry of AAC.
@@ -52,25 +70,12 @@ impl FormatEntry for Entry {
         Some(format(config, *sampling_rate, *channels, payload_type))
     }
 
-    /// If the clock rate is not the configuration's sampling rate, the latter is returned.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         let fmtp = format.fmtp.as_deref().unwrap_or_default();
         let AacParameters { config, .. } = AacParameters::checked(fmtp)?;
         let bad_config =
             || FormatError::parameter(NAME, "config", find(fmtp, "config").unwrap_or_default());
-        let audio = AudioSpecificConfig::parse(&config).map_err(|_| bad_config())?;
-        // Parametric stereo makes two channels of one.
-        let of_config = audio.channels.saturating_mul(1 + u8::from(audio.ps)).max(1);
-        let channels = format.channels.unwrap_or(of_config);
-        let of_rate = |sampling_rate| {
-            let config = config.clone();
-            CodecParameters::Aac { config, sampling_rate, channels }
-        };
-        [format.clock_rate, audio.sampling_rate]
-            .map(of_rate)
-            .into_iter()
-            .find(|parameters| parameters.check().is_ok())
-            .ok_or_else(bad_config)
+        described(&config, format).ok_or_else(bad_config)
     }
 
     fn packetizer(&self, parameters: &CodecParameters) -> Box<dyn Packetizer> {
