@@ -6,6 +6,7 @@
 
 pub mod aac;
 pub mod ac3;
+pub mod amr;
 pub mod bits;
 mod check;
 pub mod g711;
@@ -16,10 +17,12 @@ pub mod mpeg4_video;
 pub mod mpeg_audio;
 pub mod mpeg_video;
 pub mod onvif_metadata;
+pub mod opus;
 mod parameters;
 mod set_table;
 pub mod start_codes;
 mod video_facts;
+pub mod vorbis;
 
 pub use parameters::{CodecParameters, OpusMapping, OtherCodec, PcmEncoding};
 pub(crate) use set_table::MAX_PARAMETER_SET;
