@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod audio;
+#[cfg(feature = "audio-formats")]
+pub mod audio_formats;
 pub mod client;
 #[cfg(test)]
 mod corpora;

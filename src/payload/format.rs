@@ -1,7 +1,7 @@
 //! [`PayloadFormat`]: the SDP description of a stream's payload.
 
 use crate::error::Error;
-use crate::wire::sdp::{MediaDescription, format_fault};
+use crate::wire::sdp::{MediaDescription, fmtp_parameters, format_fault};
 use std::borrow::Cow;
 
 /// A payload format as SDP states it: media type and payload type of the `m=` line, `a=rtpmap` and
@@ -63,6 +63,14 @@ impl PayloadFormat {
         self
     }
 
+    /// Returns the value of a format parameter (`name=value` between semicolons), without quotation
+    /// marks; it is empty if the parameter has none. Names are compared without regard to case.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let mut all = fmtp_parameters(self.fmtp.as_deref()?);
+        let (_, value) = all.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        Some(value.trim_matches('"'))
+    }
+
     /// Checks that RTP packets and session descriptions can express this format.
     ///
     /// # Errors
@@ -98,6 +106,16 @@ impl PayloadFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_found_by_name() {
+        let format = PayloadFormat::new("audio", "X-TONE", 8_000, 96);
+        assert_eq!(format.parameter("mode"), None);
+        let format = format.with_fmtp("a=1; Mode = \"x=y\";flag;");
+        assert_eq!(format.parameter("mode"), Some("x=y"));
+        assert_eq!(format.parameter("flag"), Some(""));
+        assert_eq!(format.parameter("b"), None);
+    }
 
     #[test]
     fn formats_that_no_description_can_state_are_refused() {

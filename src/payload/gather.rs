@@ -32,11 +32,17 @@ pub(super) struct Gather {
     /// packet's lag.
     now: Duration,
     clock_rate: u32,
+    /// Longest span of audio in one packet.
+    span: Duration,
 }
 
 impl Gather {
     pub(super) const fn new(clock_rate: u32) -> Self {
-        Self { frames: Vec::new(), bytes: Vec::new(), now: Duration::ZERO, clock_rate }
+        Self::with_span(clock_rate, MAX_SPAN)
+    }
+
+    pub(super) const fn with_span(clock_rate: u32, span: Duration) -> Self {
+        Self { frames: Vec::new(), bytes: Vec::new(), now: Duration::ZERO, clock_rate, span }
     }
 
     /// Sets the frame that is being packetized.
@@ -46,9 +52,14 @@ impl Gather {
 
     /// Appends a frame; the caller has checked that all waiting frames fit into a packet.
     pub(super) fn push(&mut self, frame: &Frame) {
+        self.push_part(frame, &frame.data);
+    }
+
+    /// Appends the bytes of a frame that are to be sent.
+    pub(super) fn push_part(&mut self, frame: &Frame, data: &[u8]) {
         let Frame { pts, duration, .. } = *frame;
-        self.bytes.extend_from_slice(&frame.data);
-        self.frames.push(Waiting { len: frame.data.len(), pts, duration });
+        self.bytes.extend_from_slice(data);
+        self.frames.push(Waiting { len: data.len(), pts, duration });
     }
 
     /// Number of frames.
@@ -79,14 +90,14 @@ impl Gather {
         let due = last.pts + last.duration;
         !frame.flags.discontinuity
             && frame.pts.abs_diff(due) <= SLACK
-            && frame.pts.saturating_sub(first.pts) + frame.duration <= MAX_SPAN
+            && frame.pts.saturating_sub(first.pts) + frame.duration <= self.span
     }
 
     /// Whether one more frame like the last would exceed the longest span.
     pub(super) fn is_full(&self) -> bool {
         self.frames.first().zip(self.frames.last()).is_some_and(|(first, last)| {
             last.duration.is_zero()
-                || last.pts.saturating_sub(first.pts) + 2 * last.duration > MAX_SPAN
+                || last.pts.saturating_sub(first.pts) + 2 * last.duration > self.span
         })
     }
 

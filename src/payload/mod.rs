@@ -6,6 +6,9 @@
 //! stream.
 
 pub mod aac;
+#[cfg(feature = "audio-formats")]
+pub mod amr;
+pub mod blocks;
 mod depacketizer;
 mod entry;
 mod error;
@@ -24,17 +27,28 @@ mod nal;
 #[cfg(feature = "data-formats")]
 pub mod onvif_metadata;
 pub mod opaque;
+#[cfg(feature = "audio-formats")]
+mod opus;
 mod packet_buffer;
 mod packetizer;
 pub mod pcm;
 mod registry;
+#[cfg(feature = "audio-formats")]
+mod speex;
 mod static_types;
+mod talk_spurt;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "data-formats")]
 pub mod text;
 #[cfg(feature = "data-formats")]
 mod units;
+#[cfg(feature = "audio-formats")]
+pub mod voice;
+#[cfg(feature = "audio-formats")]
+pub mod vorbis;
+#[cfg(feature = "audio-formats")]
+mod whole;
 
 pub use depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
 pub use entry::FormatEntry;

@@ -3,7 +3,8 @@
 //! References: RFC 3551, sections 4.1, 4.2, 4.5.10, 4.5.11 and 4.5.14, and RFC 3190 section 4
 //! (L24).
 
-use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
+use super::blocks::{BlockDepacketizer, BlockPacketizer, Blocks};
+use super::depacketizer::{DepacketizedFrames, Depacketizer, RtpPayload};
 use super::entry::FormatEntry;
 use super::error::FormatError;
 use super::format::PayloadFormat;
@@ -12,7 +13,6 @@ use super::packetizer::Packetizer;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::frame::Frame;
 use crate::wire::ParseError;
-use bytes::Bytes;
 
 /// The encodings and their names.
 const ENCODINGS: [(PcmEncoding, &str); 5] = [
@@ -26,51 +26,30 @@ const ENCODINGS: [(PcmEncoding, &str); 5] = [
 /// Cuts frames of samples into RTP payloads. The samples of all channels at one instant stay
 /// together.
 #[derive(Debug)]
-pub struct PcmPacketizer {
-    /// Size in bytes of the samples of all channels at one instant.
-    block: usize,
-}
+pub struct PcmPacketizer(BlockPacketizer);
 
 impl PcmPacketizer {
     /// Creates a packetizer for one stream of `channels` interleaved channels. The RTP clock rate
     /// is the sampling rate, so offsets in samples are offsets in RTP units.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
-        Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
+        Self(BlockPacketizer::of_samples(blocks(encoding, channels)))
     }
 }
 
 impl Packetizer for PcmPacketizer {
     fn packetize(&mut self, frame: &Frame, out: &mut PacketBuffer) {
-        let blocks = frame.data.len() / self.block;
-        let most = out.max_payload() / self.block;
-        if blocks == 0 || most == 0 {
-            log::debug!("no sample of {} bytes fits in a packet", self.block);
-            return;
-        }
-        // Packets of one size, but for the last: 20 ms become 3 × 6.7, not 2 × 8 and a rest.
-        let each = blocks.div_ceil(blocks.div_ceil(most));
-        let whole = frame.data.get(..blocks * self.block).unwrap_or_default();
-        let mut offset: u32 = 0;
-        for payload in whole.chunks(each * self.block) {
-            out.begin_packet();
-            out.put(payload);
-            // Without silence suppression the marker stays zero (RFC 3551 section 4.1).
-            out.finish_packet(false, offset.wrapping_neg());
-            offset = offset.wrapping_add(each as u32);
-        }
+        self.0.packetize(frame, out);
     }
 }
 
 /// Returns the samples of each RTP payload as a frame.
 #[derive(Debug)]
-pub struct PcmDepacketizer {
-    block: usize,
-}
+pub struct PcmDepacketizer(BlockDepacketizer);
 
 impl PcmDepacketizer {
     /// Creates a depacketizer for one stream of `channels` interleaved channels.
     pub fn new(encoding: PcmEncoding, channels: u8) -> Self {
-        Self { block: encoding.bytes_per_sample() * usize::from(channels.max(1)) }
+        Self(BlockDepacketizer::new(blocks(encoding, channels)))
     }
 }
 
@@ -80,17 +59,14 @@ impl Depacketizer for PcmDepacketizer {
         payload: &RtpPayload<'_>,
         out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
-        let data = payload.data;
-        if payload.lost {
-            out.note_loss();
-        }
-        if data.is_empty() || data.len() % self.block != 0 {
-            out.note_loss();
-            return Err(ParseError::Invalid { what: "PCM payload", at: data.len() });
-        }
-        out.push(DepacketizedFrame::new(Bytes::copy_from_slice(data), payload.timestamp));
-        Ok(())
+        self.0.handle_payload(payload, out)
     }
+}
+
+/// The samples of all channels at one instant. Their clock rate, which is that of the stream, matters
+/// to nothing here.
+fn blocks(encoding: PcmEncoding, channels: u8) -> Blocks {
+    Blocks::new(encoding.bytes_per_sample() * usize::from(channels.max(1)), 1, 1)
 }
 
 /// The registry entry of PCM.

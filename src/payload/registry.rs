@@ -7,6 +7,8 @@ use super::format::PayloadFormat;
 use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
+#[cfg(feature = "audio-formats")]
+use super::{amr, opus, speex, voice, vorbis};
 #[cfg(feature = "data-formats")]
 use super::{klv, onvif_metadata, text};
 use crate::codec::CodecParameters;
@@ -23,7 +25,6 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &pcm::Entry,
     &mp2t::Entry,
     // Lines for the feature `video-formats`.
-    // Lines for the feature `audio-formats`.
     #[cfg(feature = "data-formats")]
     &klv::Entry,
     #[cfg(feature = "data-formats")]
@@ -32,6 +33,16 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &text::Entry,
     #[cfg(feature = "data-formats")]
     &text::RedundantEntry,
+    #[cfg(feature = "audio-formats")]
+    &opus::Entry,
+    #[cfg(feature = "audio-formats")]
+    &vorbis::Entry,
+    #[cfg(feature = "audio-formats")]
+    &voice::Entry,
+    #[cfg(feature = "audio-formats")]
+    &amr::Entry,
+    #[cfg(feature = "audio-formats")]
+    &speex::Entry,
 ];
 
 /// Most payload types of a media description that are examined.

@@ -102,6 +102,76 @@ pub(crate) fn audio_frames(
         .collect()
 }
 
+/// The packets of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) marker: bool,
+    pub(crate) timestamp: u32,
+}
+
+/// The RTP timestamp at the start of a source's time line.
+const BASE: u32 = 0xffff_f000;
+
+/// The RTP timestamp of a frame.
+pub(crate) fn timestamp_of(frame: &Frame, clock_rate: u32) -> u32 {
+    BASE.wrapping_add(rtp_units(frame.pts, clock_rate))
+}
+
+/// The packets that a packetizer makes of frames, none of them too long.
+pub(crate) fn packets_of(
+    packetizer: &mut dyn Packetizer,
+    frames: &[Frame],
+    clock_rate: u32,
+    max_payload: usize,
+) -> Vec<Packet> {
+    let mut out = PacketBuffer::new(max_payload);
+    let mut packets = Vec::new();
+    let mut take = |out: &mut PacketBuffer, at: u32| {
+        assert!(out.is_well_formed() || out.is_empty());
+        packets.extend(out.spans().iter().enumerate().map(|(i, span)| Packet {
+            payload: out.payload(i).unwrap().to_vec(),
+            marker: span.marker,
+            timestamp: at.wrapping_sub(span.timestamp_lag),
+        }));
+        out.clear();
+    };
+    let mut at = BASE;
+    for frame in frames {
+        at = timestamp_of(frame, clock_rate);
+        packetizer.packetize(frame, &mut out);
+        take(&mut out, at);
+    }
+    packetizer.flush(&mut out);
+    take(&mut out, at);
+    packets
+}
+
+/// The frames that a depacketizer makes of packets. If one is lost, what is malformed without it is
+/// left out.
+pub(crate) fn frames_of(
+    depacketizer: impl Depacketizer,
+    packets: &[Packet],
+    lost: Option<usize>,
+) -> Vec<DepacketizedFrame> {
+    let mut depacketizer = Received::new(depacketizer);
+    let mut back = Vec::new();
+    let mut gap = false;
+    for (i, Packet { payload, marker, timestamp }) in packets.iter().enumerate() {
+        if lost == Some(i) {
+            gap = true;
+            continue;
+        }
+        let handled = depacketizer.handle_payload(payload, *marker, *timestamp, gap);
+        assert!(handled.is_ok() || lost.is_some(), "{handled:?}");
+        gap = false;
+        back.extend(std::iter::from_fn(|| depacketizer.poll_frame()));
+    }
+    depacketizer.handle_end();
+    back.extend(std::iter::from_fn(|| depacketizer.poll_frame()));
+    back
+}
+
 /// Checks that what comes out is what went in, bytes and timestamps.
 pub(crate) fn round_trip(
     packetizer: &mut dyn Packetizer,
@@ -110,37 +180,72 @@ pub(crate) fn round_trip(
     clock_rate: u32,
     max_payload: usize,
 ) {
-    let mut depacketizer = Received::new(depacketizer);
-    let base = 0xffff_f000u32;
-    let mut out = PacketBuffer::new(max_payload);
-    let mut back = Vec::new();
-    let mut feed = |out: &mut PacketBuffer, at: u32| {
-        for (i, span) in out.spans().iter().enumerate() {
-            let payload = out.payload(i).unwrap();
-            assert!(payload.len() <= max_payload);
-            let timestamp = at.wrapping_sub(span.timestamp_lag);
-            depacketizer.handle_payload(payload, span.marker, timestamp, false).unwrap();
-            back.extend(std::iter::from_fn(|| depacketizer.poll_frame()));
-        }
-        out.clear();
-    };
-    let mut at = base;
-    for frame in frames {
-        at = base.wrapping_add(rtp_units(frame.pts, clock_rate));
-        packetizer.packetize(frame, &mut out);
-        feed(&mut out, at);
-    }
-    packetizer.flush(&mut out);
-    feed(&mut out, at);
-    depacketizer.handle_end();
-    back.extend(std::iter::from_fn(|| depacketizer.poll_frame()));
+    let packets = packets_of(packetizer, frames, clock_rate, max_payload);
+    let back = frames_of(depacketizer, &packets, None);
     assert_eq!(back.len(), frames.len());
     for (back, frame) in back.iter().zip(frames) {
         assert_eq!(back.data, frame.data);
-        let expected = base.wrapping_add(rtp_units(frame.pts, clock_rate));
-        // Rounding of each frame's own time may differ by a unit where the rate is no divisor.
-        let off = back.timestamp.wrapping_sub(expected).wrapping_add(1);
-        assert!(off <= 2, "{} is not {expected}", back.timestamp);
-        assert!(!back.discontinuity);
+        assert!(is_near(back.timestamp, timestamp_of(frame, clock_rate), 1));
+        assert!(!back.discontinuity && !back.damaged);
+    }
+}
+
+/// Whether a timestamp is right. Rounding of each frame's own time may differ by a unit where the rate
+/// is no divisor.
+fn is_near(timestamp: u32, expected: u32, slack: u32) -> bool {
+    timestamp.wrapping_sub(expected).wrapping_add(slack) <= 2 * slack
+}
+
+/// Checks that what is described by SDP is understood again and that frames of a codec that the
+/// standard registry knows come out as they went in. Then each packet is lost in turn: what comes out
+/// is a frame that was sent, or is marked as damaged, and the gap is marked. Timestamps may be off by
+/// `slack` after a loss.
+pub(crate) fn transmits(
+    parameters: &CodecParameters,
+    frames: &[Frame],
+    max_payload: usize,
+    slack: u32,
+) {
+    let formats = FormatRegistry::standard();
+    let (format, mut packetizer) = outgoing(parameters);
+    assert_eq!(formats.parameters(&format).as_ref(), Ok(parameters));
+    let receiver = || formats.depacketizer(&format).unwrap();
+    let clock_rate = format.clock_rate;
+    round_trip(&mut *packetizer, receiver(), frames, clock_rate, max_payload);
+    packetizer.reset();
+    let packets = packets_of(&mut *packetizer, frames, clock_rate, max_payload);
+    for lost in 0..packets.len() {
+        let mut next = 0;
+        for back in frames_of(receiver(), &packets, Some(lost)) {
+            if back.damaged {
+                continue;
+            }
+            let is_it = |frame: &Frame| {
+                let expected = timestamp_of(frame, clock_rate);
+                back.data == frame.data && is_near(back.timestamp, expected, slack.max(1))
+            };
+            let at = frames.iter().skip(next).position(is_it);
+            let skipped = at.unwrap_or_else(|| panic!("without packet {lost}: {back:?}"));
+            assert!(skipped == 0 || back.discontinuity, "without packet {lost}");
+            next += skipped + 1;
+        }
+    }
+}
+
+impl Depacketizer for Box<dyn Depacketizer> {
+    fn handle_payload(
+        &mut self,
+        payload: &RtpPayload<'_>,
+        out: &mut DepacketizedFrames,
+    ) -> Result<(), ParseError> {
+        (**self).handle_payload(payload, out)
+    }
+
+    fn handle_end(&mut self, out: &mut DepacketizedFrames) {
+        (**self).handle_end(out);
+    }
+
+    fn deviations(&self) -> u64 {
+        (**self).deviations()
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::payload) fn from_base64_list(list: &str) -> impl Iterator<Item = B
 }
 
 /// The standard alphabet with optional padding, which some cameras omit.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(in crate::payload) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -73,10 +73,40 @@ fn every_codec() -> Vec<CodecParameters> {
     ]
 }
 
+/// Codecs of the feature `audio-formats`.
+#[cfg(feature = "audio-formats")]
+fn further_audio() -> Vec<CodecParameters> {
+    let mapping = crate::codec::OpusMapping::new(4, 2, vec![0, 4, 1, 2, 3, 5]);
+    let headers = crate::codec::vorbis::tests::headers(48_000, 6);
+    let amr = |wideband, channels| CodecParameters::Amr { wideband, channels };
+    vec![
+        CodecParameters::Opus { channels: 1, mapping: None },
+        CodecParameters::Opus { channels: 2, mapping: None },
+        CodecParameters::Opus { channels: 6, mapping: Some(mapping) },
+        CodecParameters::Vorbis { sampling_rate: 48_000, channels: 6, headers },
+        CodecParameters::Speex { sampling_rate: 32_000 },
+        CodecParameters::G722 { channels: 1 },
+        CodecParameters::G722 { channels: 2 },
+        CodecParameters::G726 { bits: 3, aal2: false },
+        CodecParameters::G726 { bits: 3, aal2: true },
+        CodecParameters::Gsm,
+        CodecParameters::Ilbc { mode: 20 },
+        CodecParameters::Ilbc { mode: 30 },
+        amr(false, 1),
+        amr(true, 1),
+        amr(true, 2),
+    ]
+}
+
+#[cfg(not(feature = "audio-formats"))]
+fn further_audio() -> Vec<CodecParameters> {
+    Vec::new()
+}
+
 #[test]
 fn what_is_described_is_understood_again() {
     for formats in [FormatRegistry::new(), FormatRegistry::new().pass_unknown()] {
-        for parameters in every_codec() {
+        for parameters in every_codec().into_iter().chain(further_audio()) {
             let format = formats.format(&parameters, 97).unwrap();
             let mut described =
                 MediaDescription::new(&*format.media, 0, "RTP/AVP", format.payload_type);
@@ -277,6 +307,7 @@ fn a_relay_passes_every_format_on_word_for_word() {
 fn damaged_descriptions_give_errors() {
     let texts: Vec<String> = every_codec()
         .iter()
+        .chain(&further_audio())
         .map(|parameters| {
             let format = FormatRegistry::standard().format(parameters, 97).unwrap();
             let mut media =
