@@ -7,11 +7,13 @@
 pub mod aac;
 pub mod ac3;
 pub mod amr;
+pub mod av1;
 pub mod bits;
 mod check;
 pub mod g711;
 pub mod h264;
 pub mod h265;
+pub mod jpeg;
 pub mod klv;
 pub mod mpeg4_video;
 pub mod mpeg_audio;
@@ -23,6 +25,8 @@ mod set_table;
 pub mod start_codes;
 mod video_facts;
 pub mod vorbis;
+pub mod vp8;
+pub mod vp9;
 
 pub use parameters::{CodecParameters, OpusMapping, OtherCodec, PcmEncoding};
 pub(crate) use set_table::MAX_PARAMETER_SET;
