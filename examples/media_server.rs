@@ -23,6 +23,8 @@ Usage: media_server [OPTIONS] [DIR]
   --fast-start MODE     what a newcomer to such a stream of video gets first: wait (nothing before
                         the next key frame, default), cache (all since the last key frame), off
                         (the next packet, whatever it is)
+  --ts-tracks           offer the pictures and the sounds of transport streams, each as a track,
+                        instead of the transport streams
   --session-timeout N   seconds after which a silent client's session ends, and a grace of as
                         many, 5 at most (default: 60)
   --no-gso              send UDP without the system's segmentation offload
@@ -63,6 +65,7 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 options.files.fast_start = support::fast_start(arguments, name)?;
             }
             Some("--loop") => options.files.repeat = true,
+            Some("--ts-tracks") => options.files.ts_tracks = true,
             Some(name @ "--session-timeout") => {
                 let timeout = Duration::from_secs(arguments.number::<u32>(name)?.into());
                 let pool = &mut options.config.pool;

@@ -27,6 +27,9 @@ pub mod start_code {
     pub const GROUP: u8 = 0xb8;
 }
 
+/// Identifiers of extensions (ISO/IEC 13818-2 table 6-2).
+pub(crate) const SEQUENCE_EXTENSION: u32 = 1;
+pub(crate) const PICTURE_CODING_EXTENSION: u32 = 8;
 /// Bytes in which the headers of a picture are looked for. The largest of the standards have 140
 /// bytes; user data may be among them.
 const MAX_HEADERS: usize = 16 << 10;
@@ -119,7 +122,7 @@ pub struct PictureCoding {
 
 impl SequenceHeader {
     /// Parses what follows the start code.
-    fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut b = PlainBits::new(bytes, "MPEG sequence header");
         let (width, height) = (b.take(12)? as u16, b.take(12)? as u16);
         let aspect_ratio = b.take(4)? as u8;
@@ -147,7 +150,7 @@ impl SequenceHeader {
     }
 
     /// Adds what a sequence extension tells; `b` is behind its identifier.
-    fn extend(&mut self, b: &mut PlainBits<'_>) -> Result<(), ParseError> {
+    pub(crate) fn extend(&mut self, b: &mut PlainBits<'_>) -> Result<(), ParseError> {
         b.take(8)?; // profile and level
         let progressive = b.flag()?;
         b.take(2)?; // chroma
@@ -175,7 +178,8 @@ impl GroupHeader {
 }
 
 impl PictureHeader {
-    fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+    /// Parses what follows the start code.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut b = PlainBits::new(bytes, "MPEG picture header");
         let temporal_reference = b.take(10)? as u16;
         let picture_type = match b.take(3)? {
@@ -199,7 +203,7 @@ impl PictureHeader {
 
 impl PictureCoding {
     /// `b` is behind the identifier.
-    fn parse(b: &mut PlainBits<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(b: &mut PlainBits<'_>) -> Result<Self, ParseError> {
         b.take(4 * 4 + 2)?; // f_codes, precision
         let structure = b.take(2)? as u8;
         let top_field_first = b.flag()?;
@@ -233,8 +237,6 @@ pub struct Headers {
 impl Headers {
     /// Reads the headers at the beginning of `data`, up to the first slice or the second picture.
     pub fn read(data: &[u8]) -> Self {
-        const SEQUENCE_EXTENSION: u32 = 1;
-        const PICTURE_CODING_EXTENSION: u32 = 8;
         let data = data.get(..MAX_HEADERS).unwrap_or(data);
         let mut headers = Self::default();
         for (at, code) in start_codes(data) {

@@ -16,6 +16,11 @@ pub enum NalRole {
         /// Whether it may refer to other pictures; see [`Picture::intra`].
         inter: bool,
     },
+    /// The NAL unit continues the picture and states how long it is shown.
+    Lasts {
+        /// See [`PictureTime::repeated`].
+        repeated: (u32, u32),
+    },
     /// The NAL unit begins an access unit if it follows the slices of the previous one.
     Leads,
     /// The NAL unit belongs to the access unit before it.
@@ -251,6 +256,11 @@ impl<S: Syntax> Splitter<S> {
                 self.lead = None;
                 if let Some(picture) = self.picture.as_mut().filter(|_| inter) {
                     picture.intra = false;
+                }
+            }
+            NalRole::Lasts { repeated } => {
+                if let Some(picture) = self.picture.as_mut() {
+                    picture.time.repeated = repeated;
                 }
             }
             NalRole::Leads if self.picture.is_some() => {

@@ -2,10 +2,22 @@
 //!
 //! Reference: ISO/IEC 14496-3 section 1.A.3.2.
 
-use super::sync::{FrameClock, SyncFramer, SyncHeader};
+use super::sync::{FrameClock, SyncFramer, SyncHeader, UnitFramer, UnitHeader};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::frame::Frame;
 use bytes::Bytes;
+
+impl UnitHeader for AdtsHeader {
+    fn same_stream(&self, other: &Self) -> bool {
+        self.same_stream(other)
+    }
+    fn sampling_rate(&self) -> u32 {
+        self.sampling_rate
+    }
+    fn samples(&self) -> u32 {
+        Self::SAMPLES
+    }
+}
 
 impl SyncHeader for AdtsHeader {
     const LEN: usize = Self::LEN;
@@ -15,15 +27,6 @@ impl SyncHeader for AdtsHeader {
     }
     fn frame_len(&self) -> usize {
         self.frame_len
-    }
-    fn same_stream(&self, other: &Self) -> bool {
-        self.same_stream(other)
-    }
-    fn sampling_rate(&self) -> u32 {
-        self.sampling_rate
-    }
-    fn samples(&self) -> u32 {
-        Self::SAMPLES
     }
 }
 

@@ -5,6 +5,8 @@
 //! [`adts::AdtsFramer`] for AAC, [`mpeg_audio::MpegAudioFramer`], [`mpeg_ts::TsFramer`] or
 //! [`wav::WavFramer`].
 
+#[cfg(feature = "more-files")]
+mod ac3;
 mod access_unit;
 pub mod adts;
 mod ahead;
@@ -15,9 +17,17 @@ pub mod h264;
 pub mod h265;
 mod input;
 pub(crate) mod leading;
+#[cfg(feature = "more-files")]
+pub(crate) mod mjpeg;
 pub mod mpeg_audio;
+#[cfg(feature = "more-files")]
+pub(crate) mod mpeg_ps;
 pub mod mpeg_ts;
+#[cfg(feature = "more-files")]
+pub mod mpeg_video;
 mod order;
+#[cfg(feature = "more-files")]
+pub(crate) mod pes;
 pub(crate) mod sync;
 #[cfg(test)]
 pub(crate) mod testing;

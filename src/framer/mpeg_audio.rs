@@ -2,9 +2,21 @@
 //!
 //! References: ISO/IEC 11172-3 section 2.4; for ID3 and APE tags the documents of their authors.
 
-use super::sync::{FrameClock, SyncFramer, SyncHeader, Unit};
+use super::sync::{FrameClock, SyncFramer, SyncHeader, Unit, UnitFramer, UnitHeader};
 use crate::codec::mpeg_audio::{FrameHeader, InfoHeader};
 use crate::frame::Frame;
+
+impl UnitHeader for FrameHeader {
+    fn same_stream(&self, other: &Self) -> bool {
+        self.same_stream(other)
+    }
+    fn sampling_rate(&self) -> u32 {
+        self.sampling_rate
+    }
+    fn samples(&self) -> u32 {
+        self.samples()
+    }
+}
 
 impl SyncHeader for FrameHeader {
     const LEN: usize = Self::LEN;
@@ -14,15 +26,6 @@ impl SyncHeader for FrameHeader {
     }
     fn frame_len(&self) -> usize {
         self.frame_len
-    }
-    fn same_stream(&self, other: &Self) -> bool {
-        self.same_stream(other)
-    }
-    fn sampling_rate(&self) -> u32 {
-        self.sampling_rate
-    }
-    fn samples(&self) -> u32 {
-        self.samples()
     }
 }
 

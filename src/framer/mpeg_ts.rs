@@ -21,6 +21,8 @@ pub(crate) use clock::{Clock, MAX_PCR_STEP};
 use packet::SYNC;
 pub use packet::{M2TS_STRIDE, PACKET_LEN, Pcr, REED_SOLOMON_STRIDE};
 pub(crate) use packet::{PCR_MODULUS, STRIDES, duration_to_ticks, ticks_to_duration};
+#[cfg(feature = "more-files")]
+pub(crate) use stamps::stamp;
 pub(crate) use stamps::{PesStart, Stamps, TICKS, payload_of};
 pub(crate) use sync::{find_sync, packets};
 

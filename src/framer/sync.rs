@@ -1,5 +1,5 @@
-//! [`SyncFramer`]: the common part of the ADTS and MPEG audio framers. Frames begin with a header
-//! that has a sync word and states the length of the frame; tags and garbage may lie between them.
+//! [`SyncFramer`]: the common part of the framers of audio whose frames begin with a header that
+//! states their length; tags and garbage may lie between them. As a rule the header has a sync word.
 //!
 //! A header is accepted without confirmation only directly after a frame with which it agrees.
 //! Elsewhere (at the start, after garbage, where the parameters change), the headers that must
@@ -10,17 +10,61 @@ use bytes::{Buf, Bytes, BytesMut};
 use std::fmt::Debug;
 use std::io;
 
-/// A frame header of a self-framing audio format whose sync word begins with 0xFF.
-pub(crate) trait SyncHeader: Copy + Debug {
-    /// Length of a header in bytes.
-    const LEN: usize;
-    fn parse(bytes: &[u8]) -> Option<Self>;
-    /// Length of the frame in bytes, header included; at least [`Self::LEN`].
-    fn frame_len(&self) -> usize;
+/// What the header of a frame says of its stream and its time.
+pub(crate) trait UnitHeader: Copy + Debug {
     fn same_stream(&self, other: &Self) -> bool;
     fn sampling_rate(&self) -> u32;
     fn samples(&self) -> u32;
 }
+
+/// A frame header of a self-framing audio format.
+pub(crate) trait SyncHeader: UnitHeader {
+    /// Length of a header in bytes.
+    const LEN: usize;
+    /// Whether further frames may belong to one, which [`joins`](Self::joins) tells.
+    const JOINS: bool = false;
+    fn parse(bytes: &[u8]) -> Option<Self>;
+    /// Length of the frame in bytes, header included; at least [`Self::LEN`].
+    fn frame_len(&self) -> usize;
+    /// Whether the frame is of the same time as the one before and belongs to it.
+    fn joins(&self) -> bool {
+        false
+    }
+    /// The first byte with which a header may begin.
+    fn find(bytes: &[u8]) -> Option<usize> {
+        memchr::memchr(0xff, bytes)
+    }
+    /// What stands where a frame or a tag has ended, or at the beginning.
+    fn tag(bytes: &[u8]) -> Tag {
+        tag(bytes)
+    }
+}
+
+/// Cuts a byte stream into frames; see [`SyncFramer`].
+pub(crate) trait UnitFramer {
+    type Header;
+    fn new() -> Self;
+    /// Continues at `offset`, where a frame of the same stream begins.
+    fn resume(&mut self, offset: u64, stream: Self::Header);
+    /// Lets `read` write up to `len` bytes directly behind the buffered input, and returns their
+    /// number.
+    fn handle_read(
+        &mut self,
+        len: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize>;
+    /// Number of buffered bytes that were not returned.
+    fn buffered(&self) -> usize;
+    fn handle_end(&mut self);
+    /// Returns the number of bytes that come next and need not be read (the rest of a tag); the
+    /// caller must skip them.
+    fn take_skip(&mut self) -> u64;
+    /// Returns the next frame; `None` until more bytes arrive.
+    fn poll_unit(&mut self) -> Option<Unit<Self::Header>>;
+}
+
+/// Most bytes of frames that belong together.
+const MAX_JOINED: usize = 64 * 1024;
 
 /// A frame and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +125,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         }
     }
 
-    /// Continues at `offset`, where a frame of the same stream begins.
-    pub(crate) fn resume(&mut self, offset: u64, stream: H) {
+    fn go_to(&mut self, offset: u64, stream: H) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         *self = Self { buffer, offset, stream: Some(stream), synced: true, ..Self::new() };
@@ -92,38 +135,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Lets `read` write up to `len` bytes directly behind the buffered input, and returns their
-    /// number.
-    pub(crate) fn handle_read(
-        &mut self,
-        len: usize,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        read_behind(&mut self.buffer, len, read)
-    }
-
-    /// Number of buffered bytes that were not returned.
-    pub(crate) fn buffered(&self) -> usize {
-        self.buffer.len()
-    }
-
-    pub(crate) fn handle_end(&mut self) {
-        self.ended = true;
-    }
-
-    /// Returns the number of bytes that come next and need not be read (the rest of a tag); the
-    /// caller must skip them.
-    pub(crate) fn take_skip(&mut self) -> u64 {
-        if !self.buffer.is_empty() {
-            return 0;
-        }
-        let skip = std::mem::take(&mut self.skip);
-        self.offset += skip;
-        skip
-    }
-
-    /// Returns the next frame; `None` until more bytes arrive.
-    pub(crate) fn poll_unit(&mut self) -> Option<Unit<H>> {
+    fn next_unit(&mut self) -> Option<Unit<H>> {
         loop {
             if self.skip > 0 {
                 let n = self.skip.min(self.buffer.len() as u64);
@@ -134,7 +146,7 @@ impl<H: SyncHeader> SyncFramer<H> {
                 return None;
             }
             if self.boundary {
-                match tag(&self.buffer) {
+                match H::tag(&self.buffer) {
                     Tag::Skip(n) => {
                         self.skip = n;
                         self.synced = false;
@@ -146,13 +158,16 @@ impl<H: SyncHeader> SyncFramer<H> {
             }
             match self.candidate() {
                 Candidate::NeedMore if !self.ended => return None,
-                Candidate::Frame(header) => return Some(self.cut(header)),
+                Candidate::Frame(header) => {
+                    let len = self.len_with_joined(header)?;
+                    return Some(self.cut(header, len));
+                }
                 Candidate::NeedMore | Candidate::No => {
                     self.boundary = false;
                     self.synced = false;
                     self.gap = true;
                     let rest = self.buffer.get(1..).unwrap_or_default();
-                    let next = memchr::memchr(0xff, rest).map_or(self.buffer.len(), |i| i + 1);
+                    let next = H::find(rest).map_or(self.buffer.len(), |i| i + 1);
                     self.advance(next);
                 }
             }
@@ -164,9 +179,32 @@ impl<H: SyncHeader> SyncFramer<H> {
         self.offset += n as u64;
     }
 
-    fn cut(&mut self, header: H) -> Unit<H> {
+    /// Length of the frame at the start of the buffer with those that belong to it; `None` until
+    /// that is known.
+    fn len_with_joined(&self, header: H) -> Option<usize> {
+        let mut len = header.frame_len();
+        if !H::JOINS {
+            return Some(len);
+        }
+        while len < MAX_JOINED {
+            let rest = self.buffer.get(len..).unwrap_or_default();
+            if rest.len() < H::LEN {
+                return self.ended.then_some(len);
+            }
+            let Some(next) = H::parse(rest).filter(|n| n.joins() && n.same_stream(&header)) else {
+                break;
+            };
+            if rest.len() < next.frame_len() {
+                return self.ended.then_some(len);
+            }
+            len += next.frame_len();
+        }
+        Some(len)
+    }
+
+    fn cut(&mut self, header: H, len: usize) -> Unit<H> {
         let offset = self.offset;
-        let len = header.frame_len().min(self.buffer.len());
+        let len = len.min(self.buffer.len());
         let data = self.buffer.split_to(len).freeze();
         self.offset += data.len() as u64;
         if self.stream.is_none_or(|stream| !stream.same_stream(&header)) {
@@ -180,7 +218,7 @@ impl<H: SyncHeader> SyncFramer<H> {
     /// Whether a frame begins at the start of the buffer.
     fn candidate(&self) -> Candidate<H> {
         let bytes = &self.buffer[..];
-        if bytes.first() != Some(&0xff) {
+        if H::find(bytes.get(..1).unwrap_or_default()).is_none() {
             return Candidate::No;
         }
         if bytes.len() < H::LEN {
@@ -205,7 +243,7 @@ impl<H: SyncHeader> SyncFramer<H> {
                     (true, false) => Candidate::No,
                 };
             }
-            match tag(next) {
+            match H::tag(next) {
                 Tag::Skip(_) => break,
                 Tag::NeedMore if !self.ended => return Candidate::NeedMore,
                 Tag::NeedMore | Tag::No => {}
@@ -221,6 +259,41 @@ impl<H: SyncHeader> SyncFramer<H> {
             }
         }
         Candidate::Frame(header)
+    }
+}
+
+impl<H: SyncHeader> UnitFramer for SyncFramer<H> {
+    type Header = H;
+
+    fn new() -> Self {
+        Self::new()
+    }
+    fn resume(&mut self, offset: u64, stream: H) {
+        self.go_to(offset, stream);
+    }
+    fn handle_read(
+        &mut self,
+        len: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        read_behind(&mut self.buffer, len, read)
+    }
+    fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+    fn handle_end(&mut self) {
+        self.ended = true;
+    }
+    fn take_skip(&mut self) -> u64 {
+        if !self.buffer.is_empty() {
+            return 0;
+        }
+        let skip = std::mem::take(&mut self.skip);
+        self.offset += skip;
+        skip
+    }
+    fn poll_unit(&mut self) -> Option<Unit<H>> {
+        self.next_unit()
     }
 }
 

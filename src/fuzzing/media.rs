@@ -2,9 +2,17 @@
 
 use crate::env::UsageEnvironment;
 use crate::media::demux::DemuxTable;
+#[cfg(feature = "more-files")]
+use crate::media::file::{
+    MediaFile, ProbeError, adts, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
+};
 use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
+#[cfg(feature = "more-files")]
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(feature = "more-files")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A Matroska file: probe, play, seek, play, and play each track alone.
@@ -17,6 +25,75 @@ pub fn matroska(data: &[u8]) {
 pub fn mp4(data: &[u8]) {
     let Ok(probe) = mp4::probe_mp4_bytes(data.to_vec().into()) else { return };
     file(probe, data.len());
+}
+
+/// A program stream, or what else a file of that name may hold.
+#[cfg(feature = "more-files")]
+pub fn ps(data: &[u8]) {
+    on_disk(data, mpeg_ps::probe_mpeg_ps);
+}
+
+/// The elementary streams of a transport stream.
+#[cfg(feature = "more-files")]
+pub fn ts_tracks(data: &[u8]) {
+    on_disk(data, |path| {
+        let mut probe = mpeg_ts::probe_mpeg_ts(path)?;
+        let file = loop {
+            match probe.poll_probe(usize::MAX) {
+                ProbePoll::Pending => {}
+                ProbePoll::Ready(file) => break file,
+                ProbePoll::Failed(e) => return Err(e),
+            }
+        };
+        let streams = file.elementary_streams().ok_or(ProbeError::UnknownType)?;
+        Ok(Box::new(Probed(streams)))
+    });
+}
+
+/// A file of one kind of frames: the first byte chooses it.
+#[cfg(feature = "more-files")]
+pub fn elementary(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else { return };
+    let probe = match kind % 4 {
+        0 => adts::probe_adts,
+        1 => mpeg_audio::probe_mpeg_audio,
+        2 => mpeg_video::probe_mpeg_video,
+        _ => mjpeg::probe_mjpeg,
+    };
+    on_disk(data, probe);
+}
+
+/// A probe that has ended.
+#[cfg(feature = "more-files")]
+#[derive(Debug)]
+struct Probed(Arc<dyn MediaFile>);
+
+#[cfg(feature = "more-files")]
+impl Probe for Probed {
+    fn poll_probe(&mut self, _budget: usize) -> ProbePoll {
+        ProbePoll::Ready(Arc::clone(&self.0))
+    }
+}
+
+/// Runs a probe on a file with this content.
+#[cfg(feature = "more-files")]
+fn on_disk(data: &[u8], probe: impl FnOnce(&Path) -> Result<Box<dyn Probe>, ProbeError>) {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    struct Removed(PathBuf);
+    impl Drop for Removed {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("riverrun-fuzz-{}-{number}", std::process::id());
+    let path = Removed(std::env::temp_dir().join(name));
+    if std::fs::write(&path.0, data).is_err() {
+        return;
+    }
+    if let Ok(probe) = probe(&path.0) {
+        file(probe, data.len());
+    }
 }
 
 /// Probes a file of `len` bytes and plays all its tracks.

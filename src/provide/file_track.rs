@@ -95,6 +95,10 @@ pub struct FileSessionOptions {
     pub repeat: bool,
     /// How a newcomer to a shared video stream begins.
     pub fast_start: FastStart,
+    /// Whether the elementary streams of transport streams are offered, each as a track, instead of
+    /// the transport stream itself. Of several programs the first is taken; files without a
+    /// stream of a known codec are sent as transport streams.
+    pub ts_tracks: bool,
 }
 
 impl FileSessionOptions {
@@ -115,6 +119,12 @@ impl FileSessionOptions {
         self.fast_start = fast_start;
         self
     }
+
+    /// Sets whether the elementary streams of transport streams are offered instead of these.
+    pub const fn with_ts_tracks(mut self, ts_tracks: bool) -> Self {
+        self.ts_tracks = ts_tracks;
+        self
+    }
 }
 
 /// Creates the media session of a file, with all its tracks.
@@ -125,6 +135,8 @@ pub fn file_media_session(
 ) -> ServerMediaSession {
     let mut session =
         ServerMediaSession::new(stream_name, stream_name, "Session streamed by riverrun");
+    let streams = file.elementary_streams().filter(|_| options.ts_tracks);
+    let file = streams.as_ref().unwrap_or(file);
     let tracks = file.tracks().len();
     if tracks > 1 {
         session = session.with_aggregate_control_only();

@@ -163,7 +163,7 @@ fn payload_at(packet: &[u8]) -> Option<usize> {
 }
 
 /// Reads a time stamp of a PES header: 33 bits in five bytes.
-fn stamp(field: &[u8]) -> Option<u64> {
+pub(crate) fn stamp(field: &[u8]) -> Option<u64> {
     let &[b0, b1, b2, b3, b4] = field.first_chunk::<5>()?;
     let [b0, b1, b2, b3, b4] = [b0, b1, b2, b3, b4].map(u64::from);
     Some((b0 >> 1 & 7) << 30 | b1 << 22 | (b2 >> 1) << 15 | b3 << 7 | b4 >> 1)

@@ -5,12 +5,13 @@ use super::{Probe, ProbeError};
 use crate::codec::CodecParameters;
 use crate::codec::aac::{AdtsHeader, config_from_unit};
 use crate::framer::adts::access_unit;
-use crate::framer::sync::Unit;
+use crate::framer::sync::{SyncFramer, Unit};
 use bytes::Bytes;
 use std::path::Path;
 
 impl Elementary for AdtsHeader {
     const NAME: &'static str = "ADTS";
+    type Framer = SyncFramer<Self>;
 
     fn parameters(first: &Unit<Self>) -> Result<CodecParameters, String> {
         if first.header.raw_data_blocks > 1 {

@@ -1,4 +1,4 @@
-//! Files of self-framing audio (ADTS, MPEG audio). The probe reads all frames once, the only way to
+//! Files of self-framing audio (ADTS, MPEG audio and others) and of pictures. The probe reads all frames once, the only way to
 //! an exact duration and exact positions, whatever the headers of the file claim. It keeps a sparse
 //! index of bounded size.
 
@@ -6,7 +6,7 @@ use super::shared::{CUT_SHORT, SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use crate::framer::sync::{SyncFramer, SyncHeader, Unit, frame_time};
+use crate::framer::sync::{Unit, UnitFramer, UnitHeader, frame_time};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
 use std::fmt;
@@ -30,10 +30,13 @@ const MAX_GARBAGE: u64 = 4 * 1024 * 1024;
 /// Descriptions among which the one of a file is chosen.
 const MAX_DESCRIPTIONS: usize = 16;
 
-/// An audio format whose frames bring their own headers.
-pub(super) trait Elementary: SyncHeader + Send + Sync + 'static {
+/// A format whose frames bring their own headers.
+pub(super) trait Elementary: UnitHeader + Send + Sync + 'static {
     /// For messages.
     const NAME: &'static str;
+    /// Bytes a source reads at once.
+    const READ_LEN: usize = READ_LEN;
+    type Framer: UnitFramer<Header = Self> + Send + Sync;
     /// What a receiver must know, from a frame; or why it cannot be served.
     fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String>;
     /// Whether what a receiver knows of a stream with the header `other` is true of one with this.
@@ -57,11 +60,11 @@ struct Description<H> {
 }
 
 /// Looks at a file of `H`'s format.
-pub(super) struct ElementaryProbe<H> {
+pub(super) struct ElementaryProbe<H: Elementary> {
     file: Arc<File>,
     shared: Option<SharedFile>,
     len: u64,
-    sync: SyncFramer<H>,
+    sync: H::Framer,
     offset: u64,
     descriptions: Vec<Description<H>>,
     index: Index<H>,
@@ -78,7 +81,7 @@ pub(super) struct ElementaryProbe<H> {
     start: Vec<u8>,
 }
 
-impl<H> fmt::Debug for ElementaryProbe<H> {
+impl<H: Elementary> fmt::Debug for ElementaryProbe<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ElementaryProbe")
             .field("shared", &self.shared)
@@ -95,7 +98,7 @@ impl<H: Elementary> ElementaryProbe<H> {
             file,
             len: shared.len(),
             shared: Some(shared),
-            sync: SyncFramer::new(),
+            sync: H::Framer::new(),
             offset: 0,
             descriptions: Vec::new(),
             index: Index::new(),
@@ -280,7 +283,7 @@ impl<H: Elementary> MediaFile for ElementaryFile<H> {
         let mut source = ElementarySource {
             of: self,
             file,
-            sync: SyncFramer::new(),
+            sync: H::Framer::new(),
             offset: 0,
             next: 0,
             target: 0,
@@ -294,10 +297,10 @@ impl<H: Elementary> MediaFile for ElementaryFile<H> {
 }
 
 /// Reads the frames of a file.
-struct ElementarySource<H> {
+struct ElementarySource<H: Elementary> {
     of: Arc<ElementaryFile<H>>,
     file: Arc<File>,
-    sync: SyncFramer<H>,
+    sync: H::Framer,
     /// Where the next read begins.
     offset: u64,
     /// Number of the next frame that comes out of `sync`.
@@ -354,7 +357,7 @@ impl<H: Elementary> ElementarySource<H> {
         let left = self.of.end.saturating_sub(self.offset);
         // With what is there no more than that, so that its memory does not grow; but for frames
         // that are larger.
-        let most = READ_LEN.saturating_sub(self.sync.buffered()).max(READ_LEN / 4);
+        let most = H::READ_LEN.saturating_sub(self.sync.buffered()).max(H::READ_LEN / 4);
         let want = usize::try_from(left).unwrap_or(most).min(most);
         if want == 0 {
             self.sync.handle_end();

@@ -1,4 +1,5 @@
-//! H.264 and H.265 byte stream files (`.264`, `.h264`, `.265`, `.h265`, `.hevc`).
+//! H.264 and H.265 byte stream files (`.264`, `.h264`, `.265`, `.h265`, `.hevc`), and what files of
+//! other video whose structures begin with start codes have in common with them.
 //!
 //! The probe reads the whole file once, to find its duration, the pictures with which decoding can
 //! start, and a table of all access units; sources then read it through one shared descriptor.
@@ -16,7 +17,8 @@ use crate::framer::h264::H264Syntax;
 use crate::framer::h265::H265Syntax;
 use crate::framer::video::{PictureDuration, PicturePosition, VideoFramer};
 use crate::media::{FramedSource, SourceContext};
-use file::{CHUNK, Codec, H26xFile};
+pub(super) use file::Codec;
+use file::{CHUNK, H26xFile};
 use index::{Index, Point};
 use indexed::IndexedSource;
 use source::ParsingSource;
@@ -47,7 +49,7 @@ pub fn probe_h265(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
 
 /// Looks at a byte stream file.
 #[derive(Debug)]
-struct H26xProbe<S: Codec> {
+pub(super) struct H26xProbe<S: Codec> {
     file: Arc<File>,
     shared: Option<SharedFile>,
     /// Size when the probe began; what is written behind it later is not served.
@@ -91,7 +93,7 @@ impl Sparse {
 }
 
 impl<S: Codec> H26xProbe<S> {
-    fn open(path: &Path) -> Result<Self, ProbeError> {
+    pub(super) fn open(path: &Path) -> Result<Self, ProbeError> {
         let (shared, file) = SharedFile::open_first(path)?;
         let mut framer = VideoFramer::new();
         framer.record_parameter_sets();

@@ -5,15 +5,27 @@
 
 use std::path::Path;
 
+#[cfg(feature = "more-files")]
+pub mod ac3;
 pub mod adts;
 mod container;
 mod elementary;
+#[cfg(feature = "more-files")]
+pub mod g722;
 pub mod h26x;
 pub mod matroska;
 mod media_file;
+#[cfg(feature = "more-files")]
+pub mod mjpeg;
 pub mod mp4;
 pub mod mpeg_audio;
+#[cfg(feature = "more-files")]
+pub mod mpeg_ps;
 pub mod mpeg_ts;
+#[cfg(feature = "more-files")]
+pub mod mpeg_video;
+#[cfg(feature = "more-files")]
+mod program;
 mod shared;
 #[cfg(test)]
 mod testing;

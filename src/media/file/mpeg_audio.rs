@@ -5,12 +5,13 @@ use super::{Probe, ProbeError};
 use crate::codec::CodecParameters;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::framer::mpeg_audio::info;
-use crate::framer::sync::Unit;
+use crate::framer::sync::{SyncFramer, Unit};
 use bytes::Bytes;
 use std::path::Path;
 
 impl Elementary for FrameHeader {
     const NAME: &'static str = "MPEG audio";
+    type Framer = SyncFramer<Self>;
 
     fn parameters(_first: &Unit<Self>) -> Result<CodecParameters, String> {
         Ok(CodecParameters::MpegAudio)

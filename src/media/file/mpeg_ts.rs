@@ -4,12 +4,13 @@
 //! References: ISO/IEC 13818-1 sections 2.4.4.3 (program association), 2.4.4.8 (program map) and
 //! 2.4.3.4 (adaptation field).
 
+#[cfg(feature = "more-files")]
+use super::program::ProgramFile;
 use super::shared::{CUT_SHORT, SharedFile, read_at, read_window};
 use super::{MediaFile, Probe, ProbeError, Track};
 use crate::frame::Frame;
 use crate::framer::mpeg_ts::{
-    PACKET_LEN, PCR_MODULUS, Pcr, REED_SOLOMON_STRIDE, TICKS, TsFramer, duration_to_ticks, packets,
-    ticks_to_duration,
+    PACKET_LEN, PCR_MODULUS, TICKS, TsFramer, duration_to_ticks, ticks_to_duration,
 };
 use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::{Bytes, BytesMut};
@@ -20,22 +21,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod extent;
+pub(super) mod layout;
 mod probe;
 mod tables;
-mod timeline;
+pub(super) mod timeline;
 
-use probe::TsProbe;
+use layout::{Layout, OVERLAP, WINDOW};
+pub(super) use probe::TsProbe;
 use tables::Tables;
 use timeline::{Anchor, Timeline};
 
 /// Bytes that a source reads at once, and what it holds unless more waits for the next PCR.
 const READ_LEN: usize = 16_000;
-/// Bytes looked at at once, in search of a place.
-const WINDOW: usize = 64 * 1024;
-/// What a window has in common with the next: the packet that lies across its end.
-const OVERLAP: usize = REED_SOLOMON_STRIDE;
-/// Windows in which a position must have a PCR behind it.
-const WINDOWS_PER_POSITION: u64 = 8;
 /// Windows before a position in which a point of random access is looked for.
 const WINDOWS_BACK: u64 = 32;
 /// Windows before a position in which the tables that are valid there are looked for: so many at
@@ -50,44 +47,17 @@ pub fn probe_mpeg_ts(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(TsProbe::new(path)?))
 }
 
-/// The first PCR of `pid` in a range of the file, if it comes soon.
-fn first_pcr(
-    file: &File,
-    stride: usize,
-    pid: u16,
-    range: std::ops::Range<u64>,
-    read: &mut usize,
-) -> io::Result<Option<(u64, Pcr)>> {
-    for window in 0..WINDOWS_PER_POSITION {
-        let offset = range.start.saturating_add(window * WINDOW as u64);
-        if offset >= range.end {
-            break;
-        }
-        let bytes = read_window(file, WINDOW + OVERLAP, offset)?;
-        *read += bytes.len();
-        let found = packets(&bytes, stride)
-            .filter_map(|(at, packet)| Some((at, Pcr::parse(packet)?)))
-            .find(|(_, pcr)| pcr.pid == pid);
-        if let Some((at, pcr)) = found {
-            let offset = offset + at as u64;
-            return Ok((offset < range.end).then_some((offset, pcr)));
-        }
-        if bytes.len() < WINDOW {
-            break;
-        }
-    }
-    Ok(None)
-}
-
 #[derive(Debug)]
 struct TsFile {
-    file: SharedFile,
+    file: Arc<SharedFile>,
     tracks: [Track; 1],
-    stride: usize,
+    layout: Layout,
     first: Anchor,
-    timeline: Timeline,
+    timeline: Arc<Timeline>,
     /// Packets of program association and program maps at the start.
     tables: Bytes,
+    #[cfg(feature = "more-files")]
+    elementary: Option<Arc<ProgramFile>>,
 }
 
 impl TsFile {
@@ -95,19 +65,7 @@ impl TsFile {
     /// that says that decoding can start there if there is one not far before. Bounded: a
     /// bisection between two places of the timeline, and some windows before what it finds.
     fn find(&self, file: &File, target: u64) -> io::Result<(u64, u64)> {
-        let Some((anchor, next)) = self.timeline.around(target) else { return Ok((0, 0)) };
-        let mut low = (anchor.offset, anchor.ticks);
-        let mut high = next.unwrap_or(self.file.len());
-        let mut read = 0;
-        while high.saturating_sub(low.0) > WINDOW as u64 {
-            let middle = low.0 + (high - low.0) / 2;
-            match first_pcr(file, self.stride, anchor.pcr.pid, middle..high, &mut read)? {
-                Some((offset, pcr)) if anchor.ticks_of(pcr) <= target => {
-                    low = (offset, anchor.ticks_of(pcr));
-                }
-                _ => high = middle,
-            }
-        }
+        let low = self.layout.clock_before(file, &self.timeline, self.file.len(), target)?;
         let earliest = target.saturating_sub(MAX_BACK);
         let mut best = low;
         for window in 0..WINDOWS_BACK {
@@ -118,8 +76,7 @@ impl TsFile {
             let bytes = read_window(file, WINDOW + OVERLAP, offset)?;
             let mut random_access = None;
             let mut too_early = false;
-            for (at, packet) in packets(&bytes, self.stride) {
-                let Some(pcr) = Pcr::parse(packet) else { continue };
+            for (at, pcr) in self.layout.clocks(&bytes) {
                 let offset = offset + at as u64;
                 let Some(ticks) = self.timeline.ticks(offset, pcr) else { continue };
                 let here = (offset, ticks);
@@ -149,7 +106,8 @@ impl TsFile {
             let mut at = offset.saturating_sub(windows * WINDOW as u64);
             while at < offset {
                 let bytes = read_window(file, WINDOW + OVERLAP, at)?;
-                packets(&bytes, self.stride)
+                self.layout
+                    .packets(&bytes)
                     .take_while(|&(i, _)| i < WINDOW && at + (i as u64) < offset)
                     .for_each(|(_, packet)| tables.handle_packet(packet));
                 at += WINDOW as u64;
@@ -171,6 +129,12 @@ impl TsFile {
 impl MediaFile for TsFile {
     fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    #[cfg(feature = "more-files")]
+    fn elementary_streams(&self) -> Option<Arc<dyn MediaFile>> {
+        let streams = Arc::clone(self.elementary.as_ref()?);
+        Some(streams)
     }
 
     fn open_track(

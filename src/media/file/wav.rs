@@ -3,6 +3,8 @@
 use super::shared::{CUT_SHORT, SharedFile, fill_at, read_window};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
+#[cfg(feature = "more-files")]
+use crate::codec::PcmEncoding;
 use crate::frame::Frame;
 use crate::framer::sync::{frame_at, frame_time};
 use crate::framer::wav::{WavHeader, WavParser};
@@ -60,26 +62,54 @@ impl WavProbe {
         let Some(file) = self.shared.take() else {
             return Err(ProbeError::Content("the probe has ended".into()));
         };
+        let parameters = CodecParameters::Pcm {
+            encoding: header.encoding,
+            sampling_rate: header.sampling_rate,
+            channels: header.channels,
+        };
+        WavFile::new(file, header, parameters)
+            .ok_or_else(|| ProbeError::Content("no samples in the WAV file".into()))
+    }
+}
+
+impl WavFile {
+    /// `None` if it has no samples.
+    fn new(file: SharedFile, header: WavHeader, parameters: CodecParameters) -> Option<Arc<Self>> {
         let there = file.len().saturating_sub(header.data_offset);
         let len = header.data_len.map_or(there, |len| len.min(there));
         let samples = len / header.block_len() as u64;
         if samples == 0 {
-            return Err(ProbeError::Content("no samples in the WAV file".into()));
+            return None;
         }
         let duration = frame_time(samples, 1, header.sampling_rate);
         let track = Track {
-            parameters: CodecParameters::Pcm {
-                encoding: header.encoding,
-                sampling_rate: header.sampling_rate,
-                channels: header.channels,
-            },
+            parameters,
             duration: Some(duration),
             seekable: true,
             bitrate: u32::try_from(header.block_len() as u64 * 8 * u64::from(header.sampling_rate))
                 .ok(),
         };
-        Ok(Arc::new(WavFile { file, tracks: [track], header, samples, duration }))
+        Some(Arc::new(Self { file, tracks: [track], header, samples, duration }))
     }
+}
+
+/// A file of octets at a constant rate, from its start to its end.
+#[cfg(feature = "more-files")]
+pub(super) fn constant_rate(
+    path: &Path,
+    parameters: CodecParameters,
+    octets_per_second: u32,
+) -> Result<Arc<WavFile>, ProbeError> {
+    let (file, _) = SharedFile::open_first(path)?;
+    let header = WavHeader {
+        encoding: PcmEncoding::Pcmu,
+        sampling_rate: octets_per_second,
+        channels: 1,
+        data_offset: 0,
+        data_len: None,
+    };
+    WavFile::new(file, header, parameters)
+        .ok_or_else(|| ProbeError::Content("the file is empty".into()))
 }
 
 impl Probe for WavProbe {
@@ -89,7 +119,7 @@ impl Probe for WavProbe {
 }
 
 #[derive(Debug)]
-struct WavFile {
+pub(super) struct WavFile {
     file: SharedFile,
     tracks: [Track; 1],
     header: WavHeader,

@@ -1,7 +1,7 @@
 //! Where the frames of a file of self-framing audio stand: [`Index`] (in the file), [`Stretches`] (in
 //! time).
 
-use crate::framer::sync::{SyncHeader, frame_at, frame_time};
+use crate::framer::sync::{UnitHeader, frame_at, frame_time};
 use std::time::Duration;
 
 /// Where some of the frames begin.
@@ -61,7 +61,7 @@ pub(super) struct Stretches<H> {
     stretches: Vec<Stretch<H>>,
 }
 
-impl<H: SyncHeader> Stretches<H> {
+impl<H: UnitHeader> Stretches<H> {
     /// A file that changes more often than any editor would: the times of what follows are those
     /// of the last parameters.
     const MAX: usize = 2048;

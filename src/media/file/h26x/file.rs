@@ -4,13 +4,14 @@ use super::index::{Index, Point};
 use super::times::Times;
 use super::units::Units;
 use crate::codec::{CodecParameters, h264, h265};
+use crate::framer::annexb;
 use crate::framer::h264::H264Syntax;
 use crate::framer::h265::H265Syntax;
 use crate::framer::video::{PictureDuration, Syntax};
-use crate::media::SeekError;
-use crate::media::access_unit::NalCodec;
+use crate::media::access_unit::{NalCodec, after_break, leading_units, put_in_front};
 use crate::media::file::media_file::Track;
 use crate::media::file::shared::SharedFile;
+use crate::media::{FrameMemory, SeekError};
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -19,29 +20,36 @@ use std::time::Duration;
 /// How much is read at once.
 pub(super) const CHUNK: usize = 64 << 10;
 
-/// What differs between the two codecs here.
-pub(super) trait Codec: Syntax + Send + Sync + 'static {
+/// What differs between the codecs here.
+pub(in crate::media::file) trait Codec:
+    Syntax + Send + Sync + 'static
+{
     const NAME: &'static str;
-    const NAL_CODEC: NalCodec;
 
     /// The parameters of a track with these parameter sets.
     fn parameters(sets: Vec<Bytes>) -> CodecParameters;
+
+    /// `data`, which is played after a seek, with `sets` in front unless it brings all of them, and
+    /// with what else a decoder must be told.
+    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes;
 }
 
 impl Codec for H264Syntax {
     const NAME: &'static str = "H.264";
-    const NAL_CODEC: NalCodec = NalCodec::H264;
 
     fn parameters(sets: Vec<Bytes>) -> CodecParameters {
         let (sps, pps) =
             sets.into_iter().partition(|nal| h264::nal_unit_type(nal) == h264::nal_type::SPS);
         CodecParameters::H264 { sps, pps }
     }
+
+    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
+        after_seek(NalCodec::H264, data, sets, memory)
+    }
 }
 
 impl Codec for H265Syntax {
     const NAME: &'static str = "H.265";
-    const NAL_CODEC: NalCodec = NalCodec::H265;
 
     fn parameters(sets: Vec<Bytes>) -> CodecParameters {
         let of = |wanted| -> Vec<Bytes> {
@@ -51,6 +59,30 @@ impl Codec for H265Syntax {
         let pps = of(h265::nal_type::PPS);
         CodecParameters::H265 { vps, sps, pps }
     }
+
+    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
+        after_seek(NalCodec::H265, data, sets, memory)
+    }
+}
+
+fn after_seek(codec: NalCodec, data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
+    let found = leading_units(codec, &data);
+    let own = |set: &[u8]| {
+        let ranges = found.vps.iter().chain(found.sps.iter()).chain(found.pps.iter());
+        ranges.filter_map(|range| data.get(range)).any(|nal| nal == set)
+    };
+    // All or none: a PPS is read by the SPS before it.
+    let complete = sets.iter().all(|set| own(set));
+    let sets = if complete { &[] } else { sets };
+    let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
+    let first = after_break(&found);
+    if sets.is_empty() && first.is_empty() {
+        return data;
+    }
+    let whole = memory.take(first.len() + data.len() + sets.len());
+    let whole = put_in_front(whole, first, &data, &found, &sets);
+    memory.give_back(data);
+    whole
 }
 
 /// A byte stream file that was looked at.

@@ -2,7 +2,7 @@
 //! one read of just its bytes; between two frames the source holds none.
 
 use super::file::{Codec, H26xFile};
-use super::source::{self, BECAME_SHORTER, cannot_be_read};
+use super::source::{BECAME_SHORTER, cannot_be_read};
 use super::units::{Unit, Units};
 use crate::frame::{Frame, FrameFlags};
 use crate::media::file::shared::fill_at;
@@ -75,7 +75,7 @@ impl<S: Codec> IndexedSource<S> {
         let after_seek = self.after_seek.take();
         if let Some(after) = after_seek {
             let sets = self.of.index.version(after.version);
-            data = source::after_seek::<S>(data, sets, memory);
+            data = S::after_seek(data, sets, memory);
             // Leading pictures precede all trailing ones in decoding order.
             while let Some(unit) = self.units.get(self.next).filter(|u| u.output_index < after.from)
             {

@@ -3,9 +3,7 @@
 
 use super::file::{CHUNK, Codec, H26xFile};
 use crate::frame::Frame;
-use crate::framer::annexb;
 use crate::framer::video::VideoFramer;
-use crate::media::access_unit::{after_break, leading_units, put_in_front};
 use crate::media::file::shared::read_at;
 use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
@@ -78,7 +76,7 @@ impl<S: Codec> ParsingSource<S> {
     fn admit(&mut self, mut frame: Frame, memory: &mut FrameMemory) -> Option<Frame> {
         let Some(after) = &mut self.after_seek else { return Some(frame) };
         if let Some(sets) = after.parameter_sets.take() {
-            frame.data = after_seek::<S>(frame.data, &sets, memory);
+            frame.data = S::after_seek(frame.data, &sets, memory);
             return Some(frame);
         }
         if frame.pts < after.from {
@@ -89,28 +87,6 @@ impl<S: Codec> ParsingSource<S> {
         self.after_seek = None;
         Some(frame)
     }
-}
-
-/// `data`, which is played after a seek, with `sets` in front unless it brings all of them, and
-/// with what else a decoder must be told.
-pub(super) fn after_seek<S: Codec>(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
-    let found = leading_units(S::NAL_CODEC, &data);
-    let own = |set: &[u8]| {
-        let ranges = found.vps.iter().chain(found.sps.iter()).chain(found.pps.iter());
-        ranges.filter_map(|range| data.get(range)).any(|nal| nal == set)
-    };
-    // All or none: a PPS is read by the SPS before it.
-    let complete = sets.iter().all(|set| own(set));
-    let sets = if complete { &[] } else { sets };
-    let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
-    let first = after_break(&found);
-    if sets.is_empty() && first.is_empty() {
-        return data;
-    }
-    let whole = memory.take(first.len() + data.len() + sets.len());
-    let whole = put_in_front(whole, first, &data, &found, &sets);
-    memory.give_back(data);
-    whole
 }
 
 fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {

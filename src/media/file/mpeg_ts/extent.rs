@@ -5,7 +5,7 @@
 use crate::codec::aac::AdtsHeader;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::framer::mpeg_ts::{PesStart, TICKS, payload_of};
-use crate::framer::sync::{SyncFramer, SyncHeader, frame_time};
+use crate::framer::sync::{SyncFramer, SyncHeader, UnitFramer, frame_time};
 
 /// Elementary streams that are looked at.
 const MAX_STREAMS: usize = 16;

@@ -1,14 +1,16 @@
 //! The probe: where the clock of a transport stream file is, from its start to its end.
 
+use super::TsFile;
 use super::extent::Extent;
+use super::layout::{Layout, OVERLAP, WINDOW};
 use super::tables::Tables;
 use super::timeline::{Anchor, Timeline};
-use super::{OVERLAP, TsFile, WINDOW, first_pcr};
 use crate::codec::CodecParameters;
 use crate::framer::mpeg_ts::{
-    Clock, MAX_PCR_STEP, PACKET_LEN, PCR_MODULUS, Pcr, STRIDES, TICKS, find_sync, packets,
-    ticks_to_duration,
+    Clock, MAX_PCR_STEP, PACKET_LEN, PCR_MODULUS, Pcr, STRIDES, TICKS, find_sync, ticks_to_duration,
 };
+#[cfg(feature = "more-files")]
+use crate::media::file::program::TracksProbe;
 use crate::media::file::shared::{SharedFile, read_window};
 use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use std::fs::File;
@@ -30,17 +32,18 @@ const MAX_PIDS: usize = 32;
 const BACKWARDS: u64 = PCR_MODULUS / 4;
 
 #[derive(Debug)]
-pub(super) struct TsProbe {
+pub(in crate::media::file) struct TsProbe {
     file: Arc<File>,
     shared: Option<SharedFile>,
     len: u64,
     step: Step,
-    /// Bytes from packet to packet; 0 until known.
-    stride: usize,
+    layout: Layout,
     tables: Tables,
     timeline: Timeline,
     seams: u32,
     extent: Extent,
+    #[cfg(feature = "more-files")]
+    tracks: Option<TracksProbe>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +74,8 @@ enum Step {
     Extent {
         window: u64,
     },
+    /// Looks at what they are.
+    Tracks,
     Done,
 }
 
@@ -84,19 +89,27 @@ enum Then {
 type Found = Option<Arc<dyn MediaFile>>;
 
 impl TsProbe {
-    pub(super) fn new(path: &Path) -> Result<Self, ProbeError> {
+    pub(in crate::media::file) fn new(path: &Path) -> Result<Self, ProbeError> {
         let (shared, file) = SharedFile::open_first(path)?;
         Ok(Self {
             file,
             len: shared.len(),
             shared: Some(shared),
             step: Step::Head { window: 0, fallback: None },
-            stride: 0,
+            layout: Layout::Transport { stride: 0 },
             tables: Tables::default(),
             timeline: Timeline::default(),
             seams: 0,
             extent: Extent::default(),
+            #[cfg(feature = "more-files")]
+            tracks: None,
         })
+    }
+
+    /// Looks at a program stream.
+    #[cfg(feature = "more-files")]
+    pub(in crate::media::file) fn of_program_stream(path: &Path) -> Result<Self, ProbeError> {
+        Ok(Self { layout: Layout::Program, ..Self::new(path)? })
     }
 
     /// One step, reading some windows at the most. Returns the bytes read.
@@ -109,6 +122,7 @@ impl TsProbe {
                 self.seam(low, high, seen, then).map(|n| (n, None))
             }
             Step::Extent { window } => self.extent(window),
+            Step::Tracks => self.tracks(),
             Step::Done => Err(ProbeError::Content("the probe has ended".into())),
         }
     }
@@ -128,24 +142,28 @@ impl TsProbe {
                     self.step = Step::Between { sample: 1 };
                     Ok(0)
                 }
-                None if self.stride == 0 => {
+                None if self.layout == (Layout::Transport { stride: 0 }) => {
                     Err(ProbeError::Content("no transport stream packets found".into()))
                 }
-                None => Err(ProbeError::Content("no PCR found in the transport stream".into())),
+                None if self.layout.is_transport() => {
+                    Err(ProbeError::Content("no PCR found in the transport stream".into()))
+                }
+                None => Err(ProbeError::Content("no pack of a program stream found".into())),
             };
         }
-        if self.stride == 0 {
+        if self.layout == (Layout::Transport { stride: 0 }) {
             let ended = offset + bytes.len() as u64 >= self.len;
             if let Ok((_, stride)) = find_sync(&bytes, &STRIDES, ended) {
-                self.stride = stride;
+                self.layout = Layout::Transport { stride };
             }
         }
         let mut first = fallback;
         let mut named = false;
-        for (at, packet) in packets(&bytes, self.stride) {
-            self.tables.handle_packet(packet);
-            let Some(pcr) = Pcr::parse(packet) else { continue };
-            let is_named = |pid| self.tables.pcr_pids().any(|named| named == pid);
+        self.layout.packets(&bytes).for_each(|(_, packet)| self.tables.handle_packet(packet));
+        for (at, pcr) in self.layout.clocks(&bytes) {
+            let is_named = |pid| {
+                !self.layout.is_transport() || self.tables.pcr_pids().any(|named| named == pid)
+            };
             if first.is_none_or(|first| is_named(pcr.pid) && !is_named(first.pcr.pid)) {
                 first = Some(Anchor { offset: offset + at as u64, pcr, ticks: 0 });
             }
@@ -178,7 +196,7 @@ impl TsProbe {
         range: std::ops::Range<u64>,
         read: &mut usize,
     ) -> io::Result<Option<Anchor>> {
-        let found = first_pcr(&self.file, self.stride, from.pcr.pid, range, read)?;
+        let found = self.layout.first_clock(&self.file, from.pcr.pid, range, read)?;
         Ok(found.map(|(offset, pcr)| Anchor { offset, pcr, ticks: from.ticks_of(pcr) }))
     }
 
@@ -215,11 +233,13 @@ impl TsProbe {
         let back = (window + 1) * WINDOW as u64;
         let offset = self.len.saturating_sub(back).max(last.offset);
         let bytes = self.window(offset)?;
-        let found = packets(&bytes, self.stride)
-            .filter_map(|(at, packet)| {
-                let pcr = Pcr::parse(packet).filter(|pcr| pcr.pid == last.pcr.pid)?;
+        let found = self
+            .layout
+            .clocks(&bytes)
+            .filter(|(_, pcr)| pcr.pid == last.pcr.pid)
+            .map(|(at, pcr)| {
                 let (offset, ticks) = (offset + at as u64, last.ticks_of(pcr));
-                Some(Anchor { offset, pcr, ticks })
+                Anchor { offset, pcr, ticks }
             })
             .filter(|found| found.offset > last.offset)
             .last();
@@ -304,16 +324,19 @@ impl TsProbe {
         // The first PCR of each other PID since the last of this one.
         let mut others: Vec<(u64, Pcr)> = Vec::new();
         let mut heard = low.offset;
-        let number = |offset: u64| (offset - low.offset) / self.stride.max(1) as u64;
+        let number = |offset: u64| (offset - low.offset) / self.layout.unit();
         let end = high.saturating_add(SILENCE * WINDOW as u64).min(self.len);
         let mut offset = low.offset;
         while offset < end {
             let bytes = self.window(offset)?;
             *read += bytes.len();
-            for (at, packet) in packets(&bytes, self.stride).take_while(|&(at, _)| at < WINDOW) {
-                tables.handle_packet(packet);
+            let whole = self.layout.packets(&bytes).take_while(|&(at, _)| at < WINDOW);
+            whole.for_each(|(_, packet)| tables.handle_packet(packet));
+            for (at, pcr) in self.layout.clocks(&bytes).take_while(|&(at, _)| at < WINDOW) {
                 let at = offset + at as u64;
-                let Some(pcr) = Pcr::parse(packet).filter(|_| at > low.offset) else { continue };
+                if at <= low.offset {
+                    continue;
+                }
                 if pcr.pid == low.pcr.pid {
                     heard = at;
                     others.clear();
@@ -347,7 +370,7 @@ impl TsProbe {
 
     /// A window at the start, and then those at the end.
     fn extent(&mut self, window: u64) -> Result<(usize, Found), ProbeError> {
-        let Some(first) = self.timeline.first() else { return self.finish().map(|f| (0, Some(f))) };
+        let Some(first) = self.timeline.first() else { return self.tracks() };
         let window_at = |n: u64| n * WINDOW as u64;
         let tail = self.len.saturating_sub(window_at(Extent::WINDOWS)).max(first.offset);
         // Over a seam the time stamps tell nothing.
@@ -355,15 +378,15 @@ impl TsProbe {
             None => first.offset + window_at(window),
             Some(n) => tail + window_at(n),
         };
-        if self.seams > 0 || window >= 2 * Extent::WINDOWS {
-            return self.finish().map(|file| (0, Some(file)));
+        if self.seams > 0 || window >= 2 * Extent::WINDOWS || !self.layout.is_transport() {
+            return self.tracks();
         }
         self.step = Step::Extent { window: window + 1 };
         if offset >= self.len {
             return Ok((0, None));
         }
         let bytes = self.window(offset)?;
-        for (at, packet) in packets(&bytes, self.stride).take_while(|&(at, _)| at < WINDOW) {
+        for (at, packet) in self.layout.packets(&bytes).take_while(|&(at, _)| at < WINDOW) {
             match window < Extent::WINDOWS {
                 true => self.extent.handle_first(packet),
                 false => self.extent.handle_last(offset + at as u64, packet),
@@ -372,10 +395,32 @@ impl TsProbe {
         Ok((bytes.len(), None))
     }
 
+    #[cfg(feature = "more-files")]
+    fn tracks(&mut self) -> Result<(usize, Found), ProbeError> {
+        let tracks = self.tracks.get_or_insert_with(|| {
+            let first = self.timeline.first().map_or(0, |first| first.offset);
+            TracksProbe::new(self.layout, self.tables.streams(), first)
+        });
+        let read = tracks.step(&self.file, self.len, &self.timeline)?;
+        match read {
+            Some(read) => {
+                self.step = Step::Tracks;
+                Ok((read, None))
+            }
+            None => self.finish().map(|file| (0, Some(file))),
+        }
+    }
+
+    #[cfg(not(feature = "more-files"))]
+    fn tracks(&mut self) -> Result<(usize, Found), ProbeError> {
+        self.finish().map(|file| (0, Some(file)))
+    }
+
     fn finish(&mut self) -> Result<Arc<dyn MediaFile>, ProbeError> {
         let (Some(file), Some(first)) = (self.shared.take(), self.timeline.first()) else {
             return Err(ProbeError::Content("the probe has ended".into()));
         };
+        let file = Arc::new(file);
         let (bytes, ticks) = self.timeline.span();
         // What follows the last PCR takes as long as it does on average.
         let rest = self.len.saturating_sub(first.offset + bytes);
@@ -386,11 +431,21 @@ impl TsProbe {
         let whole = whole.div_ceil(TICKS) * TICKS;
         let duration = (ticks > 0).then(|| ticks_to_duration(whole));
         let bitrate = duration.and_then(|duration| {
-            let packets =
-                u128::from(self.len.saturating_sub(first.offset)) / self.stride.max(1) as u128;
-            let bits = packets * PACKET_LEN as u128 * 8;
+            let packets = self.len.saturating_sub(first.offset) / self.layout.unit();
+            let bits = u128::from(packets) * PACKET_LEN as u128 * 8;
             u32::try_from(bits * 1_000_000_000 / duration.as_nanos().max(1)).ok()
         });
+        let timeline = Arc::new(std::mem::take(&mut self.timeline));
+        #[cfg(feature = "more-files")]
+        let elementary =
+            self.tracks.take().and_then(|tracks| tracks.finish(&file, &timeline, duration));
+        #[cfg(feature = "more-files")]
+        if !self.layout.is_transport() {
+            let found = elementary.map(|file| -> Arc<dyn MediaFile> { file });
+            return found.ok_or_else(|| {
+                ProbeError::Content("no stream that is known in the program stream".into())
+            });
+        }
         let track = Track {
             parameters: CodecParameters::Mp2t,
             duration,
@@ -400,10 +455,12 @@ impl TsProbe {
         Ok(Arc::new(TsFile {
             file,
             tracks: [track],
-            stride: self.stride,
+            layout: self.layout,
             first,
-            timeline: std::mem::take(&mut self.timeline),
+            timeline,
             tables: self.tables.packets(),
+            #[cfg(feature = "more-files")]
+            elementary,
         }))
     }
 }

@@ -2,6 +2,8 @@
 //! be sent again where playing starts in the middle.
 
 use crate::framer::mpeg_ts::PACKET_LEN;
+#[cfg(feature = "more-files")]
+use crate::media::file::program::{Kind, StreamId, streams_of};
 use crate::wire::Reader;
 use bytes::Bytes;
 
@@ -28,6 +30,20 @@ struct Map {
     pid: u16,
     section: Section,
     pcr_pid: Option<u16>,
+    #[cfg(feature = "more-files")]
+    streams: Vec<(StreamId, Kind)>,
+}
+
+impl Map {
+    const fn new(pid: u16) -> Self {
+        Self {
+            pid,
+            section: Section::new(MAP),
+            pcr_pid: None,
+            #[cfg(feature = "more-files")]
+            streams: Vec::new(),
+        }
+    }
 }
 
 /// Packets of one PID from the start of a section to its end.
@@ -93,7 +109,7 @@ impl Tables {
                 for pid in map_pids(section) {
                     let map = match old.iter().position(|map| map.pid == pid) {
                         Some(i) => old.swap_remove(i),
-                        None => Map { pid, section: Section::new(MAP), pcr_pid: None },
+                        None => Map::new(pid),
                     };
                     self.maps.push(map);
                 }
@@ -101,6 +117,8 @@ impl Tables {
         } else if let Some(map) = self.maps.iter_mut().find(|map| map.pid == pid) {
             if let Some(section) = map.section.handle_packet(packet, unit_start, payload) {
                 map.pcr_pid = pcr_pid(section);
+                #[cfg(feature = "more-files")]
+                (map.streams = streams_of(section));
             }
         }
     }
@@ -115,6 +133,13 @@ impl Tables {
     /// PIDs of the PCRs, as the program maps say, in the order of the association.
     pub(super) fn pcr_pids(&self) -> impl Iterator<Item = u16> {
         self.maps.iter().filter_map(|map| map.pcr_pid)
+    }
+
+    /// The elementary streams of the first program that has any that are known.
+    #[cfg(feature = "more-files")]
+    pub(super) fn streams(&self) -> Vec<(StreamId, Kind)> {
+        let mut of_programs = self.maps.iter().map(|map| &map.streams);
+        of_programs.find(|streams| !streams.is_empty()).cloned().unwrap_or_default()
     }
 
     /// Whether the association and all the maps that it names are here.

@@ -3,7 +3,7 @@
 use super::probe::MAX_WINDOWS;
 use super::*;
 use crate::framer::mpeg_ts::tests::{packet, stream};
-use crate::framer::mpeg_ts::{M2TS_STRIDE, PesStart};
+use crate::framer::mpeg_ts::{M2TS_STRIDE, Pcr, PesStart};
 use crate::media::file::ProbePoll;
 use crate::media::file::testing::*;
 

@@ -1,0 +1,44 @@
+//! Concatenated JPEG images (`.mjpeg`, `.mjpg`), 25 a second.
+
+use super::elementary::{Elementary, ElementaryProbe};
+use super::{Probe, ProbeError};
+use crate::codec::CodecParameters;
+use crate::framer::mjpeg::{JpegPicture, MjpegFramer};
+use crate::framer::sync::Unit;
+use bytes::Bytes;
+use std::path::Path;
+
+impl Elementary for JpegPicture {
+    const NAME: &'static str = "JPEG";
+    const READ_LEN: usize = 32 * 1024;
+    type Framer = MjpegFramer;
+
+    fn parameters(_unit: &Unit<Self>) -> Result<CodecParameters, String> {
+        Ok(CodecParameters::Jpeg)
+    }
+
+    fn same_parameters(&self, _other: &Self) -> bool {
+        true
+    }
+
+    fn is_info(_first: &Unit<Self>) -> bool {
+        false
+    }
+
+    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
+        Some(unit.data.clone())
+    }
+
+    fn blocks(&self) -> u64 {
+        1
+    }
+
+    fn complaint(_start: &[u8]) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Starts a probe of a file of concatenated JPEG images.
+pub fn probe_mjpeg(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    Ok(Box::new(ElementaryProbe::<JpegPicture>::new(path)?))
+}

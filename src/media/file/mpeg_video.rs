@@ -1,0 +1,43 @@
+//! MPEG-1 and MPEG-2 video streams (`.m1v`, `.m2v`, `.mpv`). Their sequence headers are to them what
+//! parameter sets are to H.264.
+
+use super::h26x::{Codec, H26xProbe};
+use super::{Probe, ProbeError};
+use crate::codec::CodecParameters;
+use crate::codec::mpeg_video::start_code;
+use crate::codec::start_codes::start_codes;
+use crate::framer::annexb;
+use crate::framer::mpeg_video::MpegVideoSyntax;
+use crate::media::FrameMemory;
+use bytes::{BufMut, Bytes};
+use std::path::Path;
+
+/// Starts a probe of an MPEG-1 or MPEG-2 video file.
+pub fn probe_mpeg_video(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    Ok(Box::new(H26xProbe::<MpegVideoSyntax>::open(path)?))
+}
+
+impl Codec for MpegVideoSyntax {
+    const NAME: &'static str = "MPEG video";
+
+    fn parameters(_sets: Vec<Bytes>) -> CodecParameters {
+        CodecParameters::MpegVideo
+    }
+
+    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
+        let headers = start_codes(&data).map(|(_, code)| code);
+        let has_sequence = headers
+            .take_while(|&code| code != start_code::PICTURE)
+            .any(|code| code == start_code::SEQUENCE);
+        if has_sequence {
+            return data;
+        }
+        let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
+        let mut whole = memory.take(sets.len() + data.len());
+        whole.clear();
+        whole.put_slice(&sets);
+        whole.put_slice(&data);
+        memory.give_back(data);
+        whole.freeze()
+    }
+}
