@@ -12,6 +12,8 @@ mod browser;
 mod client;
 mod digest;
 mod ffmpeg;
+#[cfg(any(feature = "audio-formats", feature = "video-formats", feature = "data-formats"))]
+mod formats;
 mod gstreamer;
 mod live555;
 mod media;
