@@ -6,7 +6,6 @@ mod support;
 use riverrun::client::{Player, PlayerConfig, TransportPolicy};
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::relay::{ProxyConfig, ProxyEvent, ProxyServerMediaSession, Pull};
-use riverrun::server::access::{AccessConfig, User, UserAccess, UserTable};
 use riverrun::server::{RelayedStreamOptions, ServerConfig};
 use riverrun::wire::auth::UserCredentials;
 use std::time::Duration;
@@ -136,7 +135,10 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some(name @ "--back-channel") => {
                 options.proxy.back_channel = Some(support::talk::of_source(arguments, name)?);
             }
-            Some("-C") => options.viewer = Some(user_and_secret(arguments, "-C")?),
+            Some(option @ "-C") => {
+                options.viewer = Some(user_and_secret(arguments, option)?);
+                support::access::is_built_in(option)?;
+            }
             Some("-e") => options.prefix = arguments.parsed("-e", "text")?,
             Some("--name") => {
                 let value: String = arguments.parsed("--name", "text")?;
@@ -199,8 +201,7 @@ fn serve(options: Options) -> Result<(), Failure> {
     match options.viewer {
         None => options.access.guard(&mut program)?,
         Some((name, secret)) => {
-            let access = only_viewer(&name, &secret)?;
-            program.with(|server, _| server.set_authenticator(access))?;
+            support::users::let_in_one(&mut program, &name, &secret)?;
         }
     }
     options.tls.listen(&mut program, listen)?;
@@ -235,14 +236,6 @@ fn serve(options: Options) -> Result<(), Failure> {
 /// Finds out what is wrong before anything is opened.
 fn check(config: &PlayerConfig) -> Result<(), Failure> {
     Ok(config.check()?)
-}
-
-fn only_viewer(name: &str, secret: &str) -> Result<UserAccess, Failure> {
-    const REALM: &str = "riverrun";
-    let mut table = UserTable::new();
-    table.set_realm(REALM);
-    table.add_user(User::with_password(name, REALM, secret))?;
-    Ok(UserAccess::new(AccessConfig::default(), table)?)
 }
 
 fn tell(name: &str, event: &ProxyEvent<'_>, verbosity: Verbosity) {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use support::access::{read_text, read_users};
+use support::users::{read_text, read_users};
 use support::{Arguments, Failure, Stop, wrong};
 
 const HELP: &str = "\

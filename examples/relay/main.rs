@@ -17,7 +17,7 @@ use config::Config;
 use riverrun::server::access::UserTable;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use support::access::read_users;
+use support::users::read_users;
 use support::{Arguments, Failure, Stop, wrong};
 
 const HELP: &str = "\

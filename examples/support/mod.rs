@@ -8,6 +8,8 @@ pub(crate) mod process;
 mod srtp;
 pub(crate) mod talk;
 mod tls;
+#[cfg_attr(not(feature = "access"), path = "no_users.rs")]
+pub(crate) mod users;
 
 pub(crate) use access::Access;
 pub(crate) use help::server_help;

@@ -62,7 +62,7 @@ macro_rules! corpora {
 }
 
 corpora! {
-    access { users_file, authorization }
+    #[cfg(feature = "access")] access { users_file, authorization }
     wire { request_head, transport, range, session, auth, rtp_info, small_headers, url, sdp, resync, rtp, rtcp, interleaved }
     video { parameter_sets, parameter_sets_in_force, h264_framer, h265_framer, h264_depacketizer, h265_depacketizer, h265_don_depacketizer }
     audio { adts_framer, mpeg_audio_framer, wav_header, mpeg_ts_framer, audio_specific_config, aac_depacketizer, mpa_depacketizer, mp2t_depacketizer, pcm_depacketizer }

@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets, also run over the corpora by the unit tests. Not part of the API.
 
+#[cfg(feature = "access")]
 pub mod access;
 pub mod audio;
 #[cfg(feature = "audio-formats")]

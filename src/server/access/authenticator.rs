@@ -1,6 +1,6 @@
 //! [`Authenticator`]: finds out who makes a request, and what the requester may do.
 
-use super::rights::Action;
+use super::action::Action;
 use crate::env::AsAny;
 use crate::ids::ConnectionId;
 use crate::server::hooks::{Admission, DecideLater, Decision, DecisionSender, RequestInfo};

@@ -1,29 +1,24 @@
 //! Who may use a server: authentication, and the rights of users.
 //!
 //! An [`Authenticator`] is asked about each request before anything is done about it, and about
-//! each stream before the stream is looked up. [`UserAccess`] is the one that comes with the crate:
-//! users and their rights are those of a [`UserTable`], which may come from a [file](users_file).
+//! each stream before the stream is looked up. [`UserAccess`] is the one that comes with the crate,
+//! with the feature `access`: users and their rights are those of a [`UserTable`], which may come
+//! from a [file](users_file). An application that has no use for it leaves the feature out, and with
+//! it the hashes of passwords, nonces and tokens; an [`Authenticator`] of its own needs none of it.
 //!
 //! Nothing here reads a clock, draws randomness or opens a file: the time and random bytes come
 //! with each request in an [`AccessContext`]. Slow password hashes are computed on a thread of
-//! their own (`passwords.rs`).
+//! their own (`users/passwords.rs`).
 
-mod attempts;
+mod action;
 mod authenticator;
-mod bearers;
-mod nonces;
-mod passwords;
-mod rights;
-mod target;
-mod token;
-mod user_access;
+#[cfg(feature = "access")]
 mod users;
-pub mod users_file;
 
-pub use attempts::AttemptLimits;
+pub use action::Action;
 pub use authenticator::{AccessContext, AccessStatistics, Authenticator, Permission};
-pub use passwords::SlowHash;
-pub use rights::{Action, Actions, AddressRange, Pattern, Rule, Who};
-pub use token::{TokenKey, TokenScope};
-pub use user_access::{AccessConfig, UserAccess};
-pub use users::{User, UserTable};
+#[cfg(feature = "access")]
+pub use users::{
+    AccessConfig, Actions, AddressRange, AttemptLimits, Pattern, Rule, SlowHash, TokenKey,
+    TokenScope, User, UserAccess, UserTable, Who, users_file,
+};

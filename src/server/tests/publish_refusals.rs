@@ -3,9 +3,6 @@
 use super::media::film;
 use super::publisher::{SDP, open_world};
 use super::world::{C, World, secs};
-use crate::server::access::{
-    AccessConfig, Action, Actions, Pattern, Rule, TokenKey, TokenScope, UserAccess, UserTable, Who,
-};
 use crate::server::{PublishPolicy, ServerConfig};
 use crate::wire::testing::Random;
 
@@ -149,57 +146,6 @@ fn there_are_so_many_publishers_and_no_more() {
     w.announce(c, "/c", SDP).expect(200);
     w.leave(b);
     w.leave(c);
-    w.expect_nothing_left();
-}
-
-#[test]
-fn users_publish_what_they_have_the_right_to() {
-    let mut w = open_world(|_| {});
-    let mut users = UserTable::new();
-    let publish = Actions::VIEW.with(Action::Publish);
-    users.add_rule(Rule::allow(Who::Anyone, Actions::VIEW, Pattern::new("*")));
-    users.add_rule(Rule::allow(Who::Anyone, publish, Pattern::new("open/*")));
-    let access = UserAccess::new(AccessConfig::default(), users).unwrap();
-    w.serve(|server, _| server.set_authenticator(access));
-    let c = w.client();
-    let refused = w.announce(c, "/cam", SDP).expect(401);
-    assert!(refused.value("WWW-Authenticate").is_some());
-    assert_eq!(w.census().0, 0);
-    w.record(c, "/open/cam", true);
-    w.publish(c, 0..3);
-    w.leave(c);
-    w.expect_nothing_left();
-}
-
-#[test]
-fn a_token_lets_its_bearer_publish() {
-    let mut w = open_world(|_| {});
-    let mut users = UserTable::new();
-    users.set_token_key(TokenKey::new([9; 32]));
-    let access = UserAccess::new(AccessConfig::default(), users).unwrap();
-    w.serve(|server, _| server.set_authenticator(access));
-    let expires = w.env.wall_clock() + secs(60.0);
-    let token = |actions: Actions| {
-        TokenKey::new([9; 32]).mint(&TokenScope::new("cam", expires).with_actions(actions))
-    };
-    let c = w.client();
-    w.announce(c, &format!("/cam?token={}", token(Actions::VIEW)), SDP).expect(401);
-    w.leave(c);
-    for keeps_query in [true, false] {
-        let c = w.client();
-        let url = format!("/cam?token={}", token(Action::Publish.into()));
-        w.announce(c, &url, SDP).expect(200);
-        let base = if keeps_query { &url } else { "/cam" };
-        w.setup_record(c, &format!("{base}/streamid=0"), 1, true);
-        w.setup_record(c, &format!("{base}/streamid=1"), 2, true);
-        w.request(c, "RECORD", base, &[]).expect(200);
-        w.publish(c, 0..3);
-        // It opens nothing else.
-        w.describe(c, base).expect(401);
-        w.request(c, "TEARDOWN", base, &[]).expect(200);
-        w.leave(c);
-        w.run_secs(0.2);
-    }
     w.expect_nothing_left();
 }
 

@@ -1,24 +1,9 @@
 //! [`Rule`]: who may do what with which stream, and from where.
 
+use crate::server::access::action::Action;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-
-/// What is done with a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Action {
-    /// DESCRIBE, and GET_PARAMETER of what the application knows.
-    Describe,
-    /// SETUP and PLAY.
-    Play,
-    /// ANNOUNCE and RECORD.
-    Publish,
-    /// SET_PARAMETER.
-    Control,
-    /// Audio to the back channel (ONVIF Streaming Specification section 5.3).
-    Talk,
-}
 
 impl Action {
     const ALL: [(Self, &'static str, char); 5] = [

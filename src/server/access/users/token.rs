@@ -5,7 +5,8 @@
 //! client: `dp.6cf3a8b0.…`. The server keeps the key and nothing of the tokens.
 
 use super::nonces::keyed;
-use super::rights::{Action, Actions};
+use super::rights::Actions;
+use crate::server::access::action::Action;
 use crate::wire::text::{from_hex, to_hex};
 use hmac::Mac;
 use std::fmt;

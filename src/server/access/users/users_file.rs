@@ -34,7 +34,7 @@
 //! able to read it.
 
 use super::rights::{Actions, AddressRange, Pattern, Rule, Who};
-use super::users::{User, UserTable};
+use super::user_table::{User, UserTable};
 use crate::wire::auth::DigestAlgorithm;
 use crate::wire::text::{from_hex, to_hex};
 use crate::wire::url::decode_segment;

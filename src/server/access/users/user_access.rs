@@ -1,17 +1,19 @@
 //! [`UserAccess`]: the authenticator that comes with the crate.
 
 use super::attempts::{AttemptLimits, Attempts};
-use super::authenticator::{AccessContext, AccessStatistics, Authenticator, Permission};
 use super::bearers::Bearers;
 use super::nonces::{Nonce, Nonces, keyed};
 use super::passwords::{Check, PasswordChecks, SlowHash, Subject, is_same};
-use super::rights::Action;
 use super::target::{is_for, stream_names, token_of};
 use super::token::Checked;
-use super::users::{User, UserTable};
+use super::user_table::{User, UserTable};
 use crate::error::Error;
 use crate::ids::ConnectionId;
 use crate::net::site;
+use crate::server::access::action::Action;
+use crate::server::access::authenticator::{
+    AccessContext, AccessStatistics, Authenticator, Permission,
+};
 use crate::server::hooks::{Admission, Decision, RequestInfo};
 use crate::wire::auth::{
     Challenge, Credentials, DigestAlgorithm, DigestChallenge, DigestCredentials, UserCredentials,

@@ -2,8 +2,9 @@
 //! the URLs that they derive from that of the presentation, so a token that was shown once on a
 //! connection counts for the later requests there about the same stream.
 
-use super::rights::{Action, Actions};
+use super::rights::Actions;
 use crate::ids::ConnectionId;
+use crate::server::access::action::Action;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! [`UserTable`]: the users of a server, and the rules for what they may do.
 
 use super::passwords::SlowHash;
-use super::rights::{Action, Rule};
+use super::rights::Rule;
 use super::token::{BEARER, TokenKey};
 use crate::error::Error;
+use crate::server::access::action::Action;
 use crate::wire::auth::DigestAlgorithm;
 use crate::wire::text::{from_hex, to_hex};
 use std::collections::HashMap;
