@@ -13,6 +13,7 @@ pub(crate) mod outcome;
 pub(crate) mod parameters;
 pub(crate) mod pause;
 pub(crate) mod play;
+mod predecessor;
 mod publisher;
 pub(crate) mod record;
 pub(crate) mod refusal;

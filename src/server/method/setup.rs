@@ -9,6 +9,7 @@ use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::find::{FoundTrack, find_track};
 use crate::server::method::new_session::{abandon_session, announce_session, create_session};
 use crate::server::method::outcome::{AfterAnswer, Served};
+use crate::server::method::predecessor::end_predecessors;
 use crate::server::method::publisher::{publication_for, set_up_published};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::talk::{find_back_channel, set_up_back_channel};
@@ -84,8 +85,15 @@ pub(crate) fn setup(
         url: if found.track.is_some() { url.into() } else { track_url(url, track) },
         control_in_query,
     };
+    let client_port = match &chosen {
+        ChosenTransport::Udp { rtp, .. } => Some(*rtp),
+        _ => None,
+    };
     match set_up_track(cx, &wanted, chosen) {
         Ok((agreed, ssrc)) => {
+            if let Some(rtp) = client_port {
+                end_predecessors(cx, request, session, rtp);
+            }
             #[cfg(feature = "srtp")]
             if let Some(set_up) = track_of(cx, session, media_session, track) {
                 if is_secure {

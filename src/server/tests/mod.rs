@@ -4,7 +4,9 @@
 //! play, [`invariants`] what must be true of the server at any time.
 
 mod abuse;
+#[cfg(feature = "access")]
 mod access;
+#[cfg(feature = "access")]
 mod access_rights;
 mod back_channel;
 mod client;
@@ -31,6 +33,7 @@ mod outgoing;
 mod play;
 mod play_again;
 mod play_ranges;
+mod predecessors;
 mod publish;
 mod publish_again;
 mod publish_refusals;
