@@ -11,7 +11,7 @@ mod report;
 use options::{HELP, Options};
 use recording::Recording;
 use report::{Counts, Quality};
-use riverrun::client::{Player, PlayerEnd, PlayerError, PlayerEvent};
+use riverrun::client::{AttemptError, Player, PlayerEnd, PlayerEvent};
 use riverrun::env::{MediumId, UsageEnvironment};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use std::io::{IsTerminal, stderr};
@@ -255,7 +255,7 @@ fn open(
             PlayerEvent::Ended(end) => {
                 let outcome = match end {
                     // Where the description tells no end, this is how it comes.
-                    PlayerEnd::Failed(PlayerError::EndedByServer) => Ok(()),
+                    PlayerEnd::Failed(AttemptError::EndedByServer) => Ok(()),
                     PlayerEnd::Failed(why) => Err(why.to_string()),
                     _ => Ok(()),
                 };

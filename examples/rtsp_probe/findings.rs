@@ -3,7 +3,7 @@
 use crate::status::Status;
 use crate::track::TrackFindings;
 use riverrun::client::{
-    MediaKind, MediaSession, MediaTransport, Player, PlayerError, PlayerEvent, ServerFacts,
+    AttemptError, MediaKind, MediaSession, MediaTransport, Player, PlayerEvent, ServerFacts,
 };
 use riverrun::wire::Oddities;
 use std::net::SocketAddr;
@@ -128,11 +128,11 @@ impl Findings {
     }
 
     /// The player has ended; `why` unless it was stopped, or at its end.
-    pub(crate) fn end(&mut self, why: Option<PlayerError>) {
+    pub(crate) fn end(&mut self, why: Option<AttemptError>) {
         let has_frames = self.tracks.iter().any(|track| track.frames > 0);
         self.failure = match why {
             // Where the description tells no end, this is how it comes.
-            None | Some(PlayerError::EndedByServer) if has_frames => self.silent_video(),
+            None | Some(AttemptError::EndedByServer) if has_frames => self.silent_video(),
             None => Some((Status::NoMedia, "no frame came".to_owned())),
             Some(why) => {
                 let of_tracks = || self.tracks.iter().find_map(|track| track.failure.clone());

@@ -1,6 +1,6 @@
 //! [`Status`]: how a probe came out, as its exit status tells.
 
-use riverrun::client::{Disconnection, PlayerError, RequestFailure};
+use riverrun::client::{AttemptError, Disconnection, RequestFailure};
 use riverrun::wire::rtsp::{Method, StatusCode};
 
 /// How a probe came out.
@@ -70,19 +70,19 @@ impl Status {
     }
 
     /// That of a player that has ended so. `is_connected`: there was a connection.
-    pub(crate) const fn of_player(why: &PlayerError, is_connected: bool) -> Self {
+    pub(crate) const fn of_player(why: &AttemptError, is_connected: bool) -> Self {
         match why {
-            PlayerError::Disconnected(Disconnection::Protocol(_)) => Self::Unreachable,
-            PlayerError::Disconnected(_) if is_connected => Self::Failed,
-            PlayerError::Disconnected(_) => Self::Unreachable,
-            PlayerError::Request(Method::Options | Method::Describe, why) => Self::of_failure(why),
-            PlayerError::Request(_, RequestFailure::Timeout) => Self::Failed,
-            PlayerError::Request(_, why) => Self::of_failure(why),
-            PlayerError::Status(_, status) => Self::of_response(*status),
-            PlayerError::NoTracks
-            | PlayerError::NoPackets(_)
-            | PlayerError::Stalled { .. }
-            | PlayerError::EndedByServer => Self::NoMedia,
+            AttemptError::Disconnected(Disconnection::Protocol(_)) => Self::Unreachable,
+            AttemptError::Disconnected(_) if is_connected => Self::Failed,
+            AttemptError::Disconnected(_) => Self::Unreachable,
+            AttemptError::Request(Method::Options | Method::Describe, why) => Self::of_failure(why),
+            AttemptError::Request(_, RequestFailure::Timeout) => Self::Failed,
+            AttemptError::Request(_, why) => Self::of_failure(why),
+            AttemptError::Status(_, status) => Self::of_response(*status),
+            AttemptError::NoTracks
+            | AttemptError::NoPackets(_)
+            | AttemptError::Stalled { .. }
+            | AttemptError::EndedByServer => Self::NoMedia,
             _ => Self::Failed,
         }
     }

@@ -1,6 +1,6 @@
 //! [`KeepAlive`]: when a session is to be kept alive, and whether the server still answers.
 
-use crate::client::event::RequestId;
+use crate::client::event::{RequestFailure, RequestId};
 use std::time::{Duration, Instant};
 
 /// The time-out of a session whose server names none (RFC 2326 section 12.37).
@@ -24,6 +24,17 @@ pub(crate) struct KeepAlive {
     /// have failed.
     unanswered_since: Option<Instant>,
     failures: usize,
+}
+
+/// Which request has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailedRequest {
+    /// One that keeps the session alive.
+    KeepAlive,
+    /// One that has failed with the connection, of whose end there is news of its own.
+    WithConnection,
+    /// One that the attempt waits for.
+    OfAttempt,
 }
 
 /// Keep-alive requests that may be unanswered at a time.
@@ -63,6 +74,15 @@ impl KeepAlive {
         let before = self.pending.len();
         self.pending.retain(|pending| *pending != request);
         self.pending.len() < before
+    }
+
+    /// Which request has failed, and will not be answered.
+    pub(crate) fn failed(&mut self, request: RequestId, why: &RequestFailure) -> FailedRequest {
+        match why {
+            _ if self.take_answer(request) => FailedRequest::KeepAlive,
+            RequestFailure::Disconnected => FailedRequest::WithConnection,
+            _ => FailedRequest::OfAttempt,
+        }
     }
 
     /// Whether one is to be sent.

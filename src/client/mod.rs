@@ -49,6 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod attempt;
 mod authenticator;
 mod back_channel;
 mod config;
@@ -70,12 +71,12 @@ pub use crate::description::{
     ContentFacts, KeyAttributes, MediaKind, MediaSession, MediaSessionError, MediaSubsession,
     MulticastGroup, PlayStart, RtpProfile, TrackChoice,
 };
+pub use attempt::AttemptError;
 pub use authenticator::AuthSchemes;
 pub use config::RtspClientConfig;
 pub use event::{ClientEvent, Disconnection, RequestFailure, RequestId};
 pub use player::{
-    Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, PlayerOutput, ReconnectPolicy,
-    ServerFacts,
+    Player, PlayerConfig, PlayerEnd, PlayerEvent, PlayerOutput, ReconnectPolicy, ServerFacts,
 };
 pub use rtsp_client::{InterleavedPacket, PacketHandler, RtspClient};
 #[cfg(feature = "srtp")]

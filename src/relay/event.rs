@@ -1,6 +1,7 @@
 //! [`ProxyEvent`]: the life of a pulled source.
 
-use crate::client::{MediaSession, MediaTransport, PlayerEnd, PlayerError};
+use crate::client::attempt::write_retry;
+use crate::client::{AttemptError, MediaSession, MediaTransport, PlayerEnd};
 use crate::error::Error;
 use crate::server::SourceChange;
 use crate::wire::rtsp::StatusCode;
@@ -32,9 +33,9 @@ pub enum ProxyEvent<'a> {
     },
     /// The source was lost after packets had arrived. Viewers stay for as long as the stream's
     /// options say.
-    Lost(&'a PlayerError),
+    Lost(&'a AttemptError),
     /// An attempt to open the source has failed.
-    Failed(&'a PlayerError),
+    Failed(&'a AttemptError),
     /// The source is opened again.
     Retrying {
         /// In that time.
@@ -96,13 +97,7 @@ impl fmt::Display for ProxyEvent<'_> {
             }
             Self::Lost(why) => write!(f, "source lost: {why}"),
             Self::Failed(why) => write!(f, "source cannot be opened: {why}"),
-            Self::Retrying { delay, failures } => {
-                write!(f, "trying again in {:.1} s", delay.as_secs_f64())?;
-                if *failures > 1 {
-                    write!(f, ", after {failures} failures")?;
-                }
-                Ok(())
-            }
+            Self::Retrying { delay, failures } => write_retry(f, *delay, *failures),
             Self::Ended(why) => write!(f, "source ended: {why}"),
             Self::Unusable(why) => write!(f, "source cannot be served: {why}"),
             Self::Closed => f.write_str("source closed: nobody watches"),

@@ -19,4 +19,4 @@ mod url;
 pub use config::{ProxyBackChannel, ProxyConfig, Pull};
 pub use event::ProxyEvent;
 pub use proxy::ProxyServerMediaSession;
-pub use pusher::{PushConfig, PushError, PushEvent, Pusher};
+pub use pusher::{PushConfig, PushEvent, Pusher};

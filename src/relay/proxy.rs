@@ -6,7 +6,7 @@
 
 use crate::arena::RawId;
 use crate::client::{
-    MediaSession, MediaSubsession, MediaTransport, Player, PlayerEnd, PlayerError, PlayerOutput,
+    AttemptError, MediaSession, MediaSubsession, MediaTransport, Player, PlayerEnd, PlayerOutput,
 };
 use crate::env::{Event, EventKey, Medium, MediumError, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
@@ -389,7 +389,7 @@ impl ProxyServerMediaSession {
         self.tell(env, ProxyEvent::Up { transport, after });
     }
 
-    pub(super) fn note_loss(&mut self, env: &mut UsageEnvironment, why: &PlayerError) {
+    pub(super) fn note_loss(&mut self, env: &mut UsageEnvironment, why: &AttemptError) {
         self.note_lost_source(env);
         let Source::Open { is_up, .. } = &mut self.source else { return };
         if std::mem::take(is_up) {

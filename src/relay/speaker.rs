@@ -6,7 +6,7 @@
 
 use crate::arena::RawId;
 use crate::client::{
-    MediaSession, Player, PlayerConfig, PlayerError, PlayerEvent, TrackChoice, TransportPolicy,
+    AttemptError, MediaSession, Player, PlayerConfig, PlayerEvent, TrackChoice, TransportPolicy,
 };
 use crate::env::{Event, EventKey, Medium, MediumError, MediumId, Timer, UsageEnvironment};
 use crate::error::Error;
@@ -294,13 +294,13 @@ impl Speaker {
         self.follow(env);
     }
 
-    fn note_loss(&mut self, why: &PlayerError) {
+    fn note_loss(&mut self, why: &AttemptError) {
         let Some(camera) = &mut self.camera else { return };
         camera.is_up = false;
         // What is said is lost until the player is back.
         if !camera.was_up {
             camera.failure.get_or_insert(match why {
-                PlayerError::NoTracks => StatusCode::OPTION_NOT_SUPPORTED,
+                AttemptError::NoTracks => StatusCode::OPTION_NOT_SUPPORTED,
                 _ => StatusCode::BAD_GATEWAY,
             });
         }

@@ -400,7 +400,7 @@ fn a_server_that_ends_the_session_is_left_and_asked_again() {
     let camera = case.camera;
     let teardown = b"TEARDOWN rtsp://10.0.0.1/x RTSP/1.0\r\nCSeq: 9\r\nSession: 12345678\r\n\r\n";
     case.world.env.with(camera, |camera, env| camera.say(env, teardown)).unwrap();
-    let lost = Told::Lost("the server has ended the presentation".into());
+    let lost = Told::Lost("the server has ended the session".into());
     case.world.wait_for(secs(1.0), |told| *told == lost);
     case.waits_for_playing();
 }

@@ -1,7 +1,7 @@
 //! [`World`]: a simulated world with players, and the words in which the tests are written.
 
 use riverrun::client::{
-    Player, PlayerConfig, PlayerEnd, PlayerError, PlayerEvent, RtspClientConfig,
+    AttemptError, Player, PlayerConfig, PlayerEnd, PlayerEvent, RtspClientConfig,
 };
 use riverrun::codec::{CodecParameters, PcmEncoding};
 use riverrun::env::{LinkProfile, MediumId, Simulation, UsageEnvironment};
@@ -277,5 +277,5 @@ pub(crate) fn feed(
 /// The errors of a player are told in full sentences.
 #[test]
 fn errors_are_told_in_words() {
-    assert_eq!(PlayerError::NoTracks.to_string(), "there is no track to play");
+    assert_eq!(AttemptError::NoTracks.to_string(), "there is no track to play");
 }

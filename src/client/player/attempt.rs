@@ -1,10 +1,11 @@
 //! One attempt to play, from OPTIONS to PLAY, and its end.
 
+use crate::client::attempt::AttemptError;
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::{ClientEvent, Disconnection, RequestFailure, RequestId};
-use crate::client::keep_alive::KeepAlive;
+use crate::client::keep_alive::{FailedRequest, KeepAlive};
 use crate::client::player::Player;
-use crate::client::player::event::{PlayerEnd, PlayerError, PlayerEvent};
+use crate::client::player::event::{PlayerEnd, PlayerEvent};
 use crate::client::player::phase::Phase;
 use crate::client::player::server_facts::ServerFacts;
 use crate::client::player::session::ServerSessions;
@@ -28,7 +29,7 @@ impl Player {
         let Some(client) = &mut self.client else { return };
         if let Err(e) = client.set_server(env, &url) {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
-            return self.lose(env, PlayerError::Io(why));
+            return self.lose(env, AttemptError::Io(why));
         }
         if !self.config.options_first {
             return self.describe(env, true);
@@ -40,7 +41,7 @@ impl Player {
     }
 
     /// The attempt has failed.
-    pub(super) fn lose(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
+    pub(super) fn lose(&mut self, env: &mut UsageEnvironment, why: AttemptError) {
         self.hang_up(env);
         self.without_back_channel = false;
         if self.is_paused {
@@ -58,12 +59,12 @@ impl Player {
     }
 
     /// What was asked for does not work, and something else is to be tried at once.
-    pub(super) fn try_otherwise(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
+    pub(super) fn try_otherwise(&mut self, env: &mut UsageEnvironment, why: AttemptError) {
         self.hang_up(env);
         self.wait(env, why, Duration::ZERO);
     }
 
-    fn wait(&mut self, env: &mut UsageEnvironment, why: PlayerError, delay: Duration) {
+    fn wait(&mut self, env: &mut UsageEnvironment, why: AttemptError, delay: Duration) {
         self.phase = Phase::Waiting { until: env.now().checked_add(delay) };
         let failures = self.failures;
         self.tell(env, PlayerEvent::Lost(why));
@@ -121,7 +122,7 @@ impl Player {
             ClientEvent::Failed { request, why } => self.handle_failure(env, request, why),
             ClientEvent::ServerRequest(request) => {
                 if request.method == Method::Teardown && self.has_begun() {
-                    self.lose(env, PlayerError::EndedByServer);
+                    self.lose(env, AttemptError::EndedByServer);
                 }
             }
             ClientEvent::Disconnected(why) => self.handle_disconnection(env, why),
@@ -134,7 +135,7 @@ impl Player {
             Phase::Stopping { .. } => self.end(env, PlayerEnd::Stopped),
             Phase::Describing { with_back_channel: true, .. } => {
                 self.without_back_channel = true;
-                self.try_otherwise(env, PlayerError::Disconnected(why));
+                self.try_otherwise(env, AttemptError::Disconnected(why));
             }
             Phase::Playing(_) | Phase::Paused { .. } => {
                 let needs = |track: &Track| track.transport() == MediaTransport::Tcp;
@@ -147,10 +148,10 @@ impl Player {
                 } else if self.has_all() {
                     self.end(env, PlayerEnd::EndOfStream);
                 } else {
-                    self.lose(env, PlayerError::Disconnected(why));
+                    self.lose(env, AttemptError::Disconnected(why));
                 }
             }
-            _ => self.lose(env, PlayerError::Disconnected(why)),
+            _ => self.lose(env, AttemptError::Disconnected(why)),
         }
     }
 
@@ -160,12 +161,10 @@ impl Player {
         request: RequestId,
         why: RequestFailure,
     ) {
-        if self.keep_alive.take_answer(request) {
-            return self.handle_silence(env, why);
-        }
-        if why == RequestFailure::Disconnected {
-            // Of the end of the connection there is news of its own.
-            return;
+        match self.keep_alive.failed(request, &why) {
+            FailedRequest::KeepAlive => return self.handle_silence(env, why),
+            FailedRequest::WithConnection => return,
+            FailedRequest::OfAttempt => {}
         }
         let method = match &mut self.phase {
             Phase::Asking(id) if *id == request => Method::Options,
@@ -177,7 +176,7 @@ impl Player {
             }
             Phase::SettingUp(setup) if setup.request == request => {
                 if self.is_back_channel_in_setup() {
-                    return self.skip_track(env, PlayerError::Request(Method::Setup, why));
+                    return self.skip_track(env, AttemptError::Request(Method::Setup, why));
                 }
                 Method::Setup
             }
@@ -188,7 +187,7 @@ impl Player {
             }
             _ => return,
         };
-        self.lose(env, PlayerError::Request(method, why));
+        self.lose(env, AttemptError::Request(method, why));
     }
 
     fn handle_response(
@@ -207,7 +206,7 @@ impl Player {
         if self.keep_alive.take_answer(request) {
             match response.status {
                 StatusCode::SESSION_NOT_FOUND if self.has_begun() => {
-                    self.lose(env, PlayerError::EndedByServer);
+                    self.lose(env, AttemptError::EndedByServer);
                 }
                 StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                     self.refuses_get_parameter = true;
@@ -272,14 +271,14 @@ impl Player {
                 );
                 return self.describe(env, false);
             }
-            return self.lose(env, PlayerError::Status(Method::Describe, response.status));
+            return self.lose(env, AttemptError::Status(Method::Describe, response.status));
         }
         let facts = ContentFacts::of_response(&self.described_url, response);
         let media = MediaSession::new(&response.body, &facts, &self.config.formats);
         let media = match media {
             Ok(media) => media,
             Err(e) => {
-                return self.lose(env, PlayerError::Response(Method::Describe, e.to_string()));
+                return self.lose(env, AttemptError::Response(Method::Describe, e.to_string()));
             }
         };
         (self.handler)(env, PlayerEvent::Described(&media));

@@ -1,11 +1,11 @@
 //! [`PlayerEvent`]: the events of a player.
 
-use crate::client::event::{Disconnection, RequestFailure};
+use crate::client::attempt::AttemptError;
 use crate::client::track::PlayedTrack;
 use crate::client::transport::MediaTransport;
 use crate::description::MediaSession;
 use crate::rtp::{ReceivedFrame, ReceivedPacket, SourceEvent};
-use crate::wire::rtsp::{Method, Range, StatusCode};
+use crate::wire::rtsp::Range;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum PlayerEvent<'a> {
         /// The track.
         track: usize,
         /// Why.
-        why: PlayerError,
+        why: AttemptError,
     },
     /// All tracks that can be had have been set up, and PLAY follows.
     SetUp {
@@ -87,7 +87,7 @@ pub enum PlayerEvent<'a> {
     /// received of it can be read for the last time.
     TrackEnded(PlayedTrack<'a>),
     /// The presentation was lost.
-    Lost(PlayerError),
+    Lost(AttemptError),
     /// The player will connect anew.
     Reconnecting {
         /// In that time.
@@ -108,53 +108,8 @@ pub enum PlayerEnd {
     /// It was [stopped](super::Player::stop).
     Stopped,
     /// As many failures as its [`ReconnectPolicy`](super::ReconnectPolicy) allows; the last.
-    Failed(PlayerError),
+    Failed(AttemptError),
 }
-
-/// Why a player has lost its presentation, or a track.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum PlayerError {
-    /// The connection was not made, or has ended.
-    Disconnected(Disconnection),
-    /// A request was not answered.
-    Request(Method, RequestFailure),
-    /// A request was refused.
-    Status(Method, StatusCode),
-    /// The response to a request cannot be used; says why.
-    Response(Method, String),
-    /// The description has no track that could be played.
-    NoTracks,
-    /// No packet has come.
-    NoPackets(MediaTransport),
-    /// A track has stopped.
-    Stalled {
-        /// The track.
-        track: usize,
-    },
-    /// The server has ended a presentation that has no end of its own (BYE, TEARDOWN).
-    EndedByServer,
-    /// A socket cannot be opened or used.
-    Io(std::io::Error),
-}
-
-impl fmt::Display for PlayerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Disconnected(why) => why.fmt(f),
-            Self::Request(method, why) => write!(f, "{method}: {why}"),
-            Self::Status(method, status) => write!(f, "{method}: the server says {status}"),
-            Self::Response(method, why) => write!(f, "{method}: {why}"),
-            Self::NoTracks => f.write_str("there is no track to play"),
-            Self::NoPackets(transport) => write!(f, "no packet has come over {transport}"),
-            Self::Stalled { track } => write!(f, "track {track} has stopped"),
-            Self::EndedByServer => f.write_str("the server has ended the presentation"),
-            Self::Io(e) => e.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for PlayerError {}
 
 impl fmt::Display for PlayerEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

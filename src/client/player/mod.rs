@@ -17,7 +17,7 @@ mod time_line;
 mod watch;
 
 pub use config::{PlayerConfig, PlayerOutput, ReconnectPolicy};
-pub use event::{PlayerEnd, PlayerError, PlayerEvent};
+pub use event::{PlayerEnd, PlayerEvent};
 pub use server_facts::ServerFacts;
 
 use crate::client::back_channel::BackChannel;

@@ -1,7 +1,7 @@
 //! [`Phase`]: where an attempt to play is.
 
+use crate::client::attempt::AttemptError;
 use crate::client::event::RequestId;
-use crate::client::player::event::PlayerError;
 use crate::client::requests::PlayParameters;
 #[cfg(feature = "srtp")]
 pub(super) use crate::client::secure::TrackKeys;
@@ -61,7 +61,7 @@ pub(super) struct Setup {
     pub(super) sockets: Option<Sockets>,
     /// The tracks that follow.
     pub(super) rest: VecDeque<usize>,
-    pub(super) failure: Option<PlayerError>,
+    pub(super) failure: Option<AttemptError>,
 }
 
 /// The PLAY requests that were sent.

@@ -1,10 +1,11 @@
 //! PLAY, PAUSE and TEARDOWN: for the whole presentation, or for each track where the server has no
 //! aggregate control (RFC 2326 sections 10.5 to 10.7).
 
+use crate::client::attempt::AttemptError;
 use crate::client::back_channel::BACK_CHANNEL_TAG;
 use crate::client::event::RequestId;
 use crate::client::player::Player;
-use crate::client::player::event::{PlayerError, PlayerEvent};
+use crate::client::player::event::PlayerEvent;
 use crate::client::player::phase::{Phase, Starting, Watch};
 use crate::client::requests::{self, PlayParameters, position};
 use crate::client::track::Track;
@@ -175,7 +176,7 @@ impl Player {
             play
         });
         if pending.is_empty() {
-            return self.lose(env, PlayerError::NoTracks);
+            return self.lose(env, AttemptError::NoTracks);
         }
         if !is_again {
             self.play_sent_at = Some(env.now());
@@ -196,7 +197,7 @@ impl Player {
             return self.send_play(env, parameters, is_again);
         }
         if !response.status.is_success() {
-            return self.lose(env, PlayerError::Status(Method::Play, response.status));
+            return self.lose(env, AttemptError::Status(Method::Play, response.status));
         }
         let Some(media) = &self.media else { return };
         let range = response.headers.value("Range");
@@ -272,7 +273,7 @@ impl Player {
         }
         let pending = self.command(env, requests::pause);
         if pending.is_empty() {
-            return self.lose(env, PlayerError::NoTracks);
+            return self.lose(env, AttemptError::NoTracks);
         }
         self.phase = Phase::Pausing { pending, then };
     }

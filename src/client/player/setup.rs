@@ -1,10 +1,11 @@
 //! The SETUP of each track: its transport, its sockets and its receiver.
 
+use crate::client::attempt::AttemptError;
 use crate::client::back_channel::{BACK_CHANNEL_TAG, BackChannel};
 use crate::client::event::Disconnection;
 use crate::client::player::Player;
 use crate::client::player::config::PlayerOutput;
-use crate::client::player::event::{PlayerError, PlayerEvent};
+use crate::client::player::event::PlayerEvent;
 use crate::client::player::phase::{Phase, Setup, TrackKeys};
 use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
@@ -32,11 +33,11 @@ impl Player {
         &mut self,
         env: &mut UsageEnvironment,
         mut rest: VecDeque<usize>,
-        mut failure: Option<PlayerError>,
+        mut failure: Option<AttemptError>,
     ) {
         let Some((track, keys)) = self.next_playable(env, &mut rest, &mut failure) else {
             return if self.tracks.is_empty() && self.back_channel.is_none() {
-                self.lose(env, failure.unwrap_or(PlayerError::NoTracks))
+                self.lose(env, failure.unwrap_or(AttemptError::NoTracks))
             } else {
                 let numbers: Vec<_> = self.tracks.iter().map(Track::number).collect();
                 let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
@@ -46,11 +47,11 @@ impl Player {
         };
         let prepared = self.prepare_transport(env, track);
         let Some(subsession) = self.media.as_ref().and_then(|m| m.subsession(track)) else {
-            return self.lose(env, PlayerError::NoTracks);
+            return self.lose(env, AttemptError::NoTracks);
         };
         let (asked, sockets) = match prepared {
             Ok(prepared) => prepared,
-            Err(e) => return self.lose(env, PlayerError::Io(e)),
+            Err(e) => return self.lose(env, AttemptError::Io(e)),
         };
         if let (Some(channels), Some(client)) = (asked.interleaved, &mut self.client) {
             client.expect_channels(channels);
@@ -69,7 +70,7 @@ impl Player {
                 let setup = Setup { request, track, asked, keys, sockets, rest, failure };
                 self.phase = Phase::SettingUp(Box::new(setup));
             }
-            None => self.lose(env, PlayerError::NoTracks),
+            None => self.lose(env, AttemptError::NoTracks),
         }
     }
 
@@ -78,14 +79,14 @@ impl Player {
         &mut self,
         env: &mut UsageEnvironment,
         rest: &mut VecDeque<usize>,
-        failure: &mut Option<PlayerError>,
+        failure: &mut Option<AttemptError>,
     ) -> Option<(usize, Option<TrackKeys>)> {
         loop {
             let track = rest.pop_front()?;
             match self.keys_for(env, track) {
                 Ok(keys) => return Some((track, keys)),
                 Err(why) => {
-                    let unusable = || PlayerError::Response(Method::Describe, why.clone());
+                    let unusable = || AttemptError::Response(Method::Describe, why.clone());
                     failure.get_or_insert_with(unusable);
                     self.tell(env, PlayerEvent::TrackFailed { track, why: unusable() });
                 }
@@ -201,7 +202,7 @@ impl Player {
         let added = if response.status.is_success() {
             self.add_track(env, &mut setup, response)
         } else {
-            Err(PlayerError::Status(Method::Setup, response.status))
+            Err(AttemptError::Status(Method::Setup, response.status))
         };
         match added {
             Ok(()) => {
@@ -213,18 +214,18 @@ impl Player {
     }
 
     /// A track cannot be set up; the others may be.
-    fn go_on_without(&mut self, env: &mut UsageEnvironment, mut setup: Setup, why: PlayerError) {
+    fn go_on_without(&mut self, env: &mut UsageEnvironment, mut setup: Setup, why: AttemptError) {
         close_sockets(env, setup.sockets.take());
         let track = setup.track;
         self.sessions.forget_track(track);
-        let kept = PlayerError::Response(Method::Setup, why.to_string());
+        let kept = AttemptError::Response(Method::Setup, why.to_string());
         setup.failure = Some(setup.failure.take().unwrap_or(kept));
         self.tell(env, PlayerEvent::TrackFailed { track, why });
         self.set_up_next(env, setup.rest, setup.failure);
     }
 
     /// The SETUP under way has failed, and is given up.
-    pub(super) fn skip_track(&mut self, env: &mut UsageEnvironment, why: PlayerError) {
+    pub(super) fn skip_track(&mut self, env: &mut UsageEnvironment, why: AttemptError) {
         if let Phase::SettingUp(setup) = std::mem::replace(&mut self.phase, Phase::Over) {
             self.go_on_without(env, *setup, why);
         }
@@ -248,10 +249,10 @@ impl Player {
         env: &mut UsageEnvironment,
         setup: &mut Setup,
         response: &Response<'_>,
-    ) -> Result<(), PlayerError> {
-        let unusable = |why: String| PlayerError::Response(Method::Setup, why);
+    ) -> Result<(), AttemptError> {
+        let unusable = |why: String| AttemptError::Response(Method::Setup, why);
         let (server, local) = (self.client.as_ref().and_then(RtspClient::ends))
-            .ok_or(PlayerError::Disconnected(Disconnection::Closed))?;
+            .ok_or(AttemptError::Disconnected(Disconnection::Closed))?;
         let session = response.headers.value("Session");
         if !self.sessions.note_setup(setup.track, session, &mut self.odd) {
             return Err(unusable("there is no session".into()));
@@ -275,7 +276,7 @@ impl Player {
         if self.is_back_channel(setup.track) {
             let back_channel = BackChannel::new(setup.track, transport.chosen, &mut setup.sockets);
             #[cfg_attr(not(feature = "srtp"), expect(unused_mut, reason = "for SRTP"))]
-            let mut back_channel = back_channel.map_err(PlayerError::Io)?;
+            let mut back_channel = back_channel.map_err(AttemptError::Io)?;
             #[cfg(feature = "srtp")]
             if let Some(protection) = protection {
                 back_channel.set_transform(protection);
@@ -318,11 +319,11 @@ impl Player {
                 let multiplexed = rtcp_port == group.port();
                 let config = self.socket_config(group);
                 let config = SocketConfig { source, ttl, interface, multiplexed, ..config };
-                Some(Sockets::open(env, &config).map_err(PlayerError::Io)?)
+                Some(Sockets::open(env, &config).map_err(AttemptError::Io)?)
             }
         };
         let subsession = self.media.as_ref().and_then(|m| m.subsession(setup.track));
-        let subsession = subsession.ok_or(PlayerError::NoTracks)?;
+        let subsession = subsession.ok_or(AttemptError::NoTracks)?;
         let receiver = self
             .receiver_for(env, subsession, &transport.chosen, random)
             .map_err(|e| unusable(e.to_string()))?;
@@ -335,7 +336,7 @@ impl Player {
             server,
             self.me,
         );
-        let mut track = track.map_err(PlayerError::Io)?;
+        let mut track = track.map_err(AttemptError::Io)?;
         #[cfg(feature = "srtp")]
         if let Some(protection) = protection {
             track.set_transform(protection);

@@ -1,10 +1,11 @@
 //! Deadlines of a player that plays: the first packet, silence, the end, keep-alive.
 
 use crate::arena::RawId;
+use crate::client::attempt::AttemptError;
 use crate::client::event::RequestFailure;
 use crate::client::keys::KEY_PLAYER;
 use crate::client::player::Player;
-use crate::client::player::event::{PlayerEnd, PlayerError};
+use crate::client::player::event::PlayerEnd;
 use crate::client::player::phase::{Phase, Watch};
 use crate::client::requests;
 use crate::client::rtsp_client::RtspClient;
@@ -45,13 +46,13 @@ impl Player {
             return if watch.end.is_some() {
                 self.end(env, PlayerEnd::EndOfStream)
             } else {
-                self.lose(env, PlayerError::EndedByServer)
+                self.lose(env, AttemptError::EndedByServer)
             };
         }
         if self.tracks.iter().all(|track| track.heard_at().is_none()) {
             let transport = self.tracks.first().map_or(MediaTransport::Tcp, Track::transport);
             if is_over(Some(watch.since), self.first_packet_limit(), now) {
-                let why = PlayerError::NoPackets(transport);
+                let why = AttemptError::NoPackets(transport);
                 if self.may_try_tcp() {
                     self.over_tcp = Some(true);
                     return self.try_otherwise(env, why);
@@ -61,7 +62,7 @@ impl Player {
                 return self.lose(env, why);
             }
         } else if let Some(track) = self.stalled(watch, now) {
-            return self.lose(env, PlayerError::Stalled { track });
+            return self.lose(env, AttemptError::Stalled { track });
         }
         self.keep_alive(env, now);
     }
@@ -156,7 +157,7 @@ impl Player {
         let Some(since) = self.keep_alive.note_failure(sessions) else { return };
         let sends = self.tracks.iter().any(|t| t.any_packet_at().is_some_and(|at| at >= since));
         if self.has_begun() && !sends {
-            self.lose(env, PlayerError::Request(self.keep_alive_method(), why));
+            self.lose(env, AttemptError::Request(self.keep_alive_method(), why));
         }
     }
 

@@ -1,11 +1,12 @@
 //! One attempt to push, from OPTIONS to RECORD, and its end.
 
 use super::Pusher;
-use crate::client::keep_alive::KeepAlive;
+use crate::client::AttemptError;
+use crate::client::keep_alive::{FailedRequest, KeepAlive};
 use crate::client::requests;
 use crate::client::{ClientEvent, RequestFailure, RequestId, RtspClient};
 use crate::env::UsageEnvironment;
-use crate::relay::pusher::event::{PushError, PushEvent};
+use crate::relay::pusher::event::PushEvent;
 use crate::relay::pusher::phase::{Phase, Step, Way};
 use crate::wire::Oddities;
 use crate::wire::rtsp::{Method, Range, Response, SessionHeader, StatusCode};
@@ -34,7 +35,7 @@ impl Pusher {
         let Some(client) = &mut self.client else { return };
         if let Err(e) = client.set_server(env, &url) {
             let why = io::Error::new(io::ErrorKind::InvalidInput, e.to_string());
-            return self.lose(env, PushError::Io(why));
+            return self.lose(env, AttemptError::Io(why));
         }
         let options = requests::options(&self.announced_url, None);
         if let Some(request) = self.send(env, options) {
@@ -71,7 +72,7 @@ impl Pusher {
     // The end of an attempt
 
     /// The attempt has failed.
-    pub(super) fn lose(&mut self, env: &mut UsageEnvironment, why: PushError) {
+    pub(super) fn lose(&mut self, env: &mut UsageEnvironment, why: AttemptError) {
         let recorded_since = match self.phase {
             Phase::Recording { since } => Some(since),
             _ => None,
@@ -185,12 +186,12 @@ impl Pusher {
             ClientEvent::Failed { request, why } => self.handle_failure(env, request, why),
             ClientEvent::ServerRequest(request) => {
                 if request.method == Method::Teardown && self.session.is_some() {
-                    self.lose(env, PushError::EndedByServer);
+                    self.lose(env, AttemptError::EndedByServer);
                 }
             }
             ClientEvent::Disconnected(why) => match self.phase {
                 Phase::Waiting { .. } | Phase::Over => {}
-                _ => self.lose(env, PushError::Disconnected(why)),
+                _ => self.lose(env, AttemptError::Disconnected(why)),
             },
         }
     }
@@ -213,15 +214,13 @@ impl Pusher {
         request: RequestId,
         why: RequestFailure,
     ) {
-        if self.keep_alive.take_answer(request) {
-            return self.handle_silence(env, why);
-        }
-        if why == RequestFailure::Disconnected {
-            // Of the end of the connection there is news of its own.
-            return;
+        match self.keep_alive.failed(request, &why) {
+            FailedRequest::KeepAlive => return self.handle_silence(env, why),
+            FailedRequest::WithConnection => return,
+            FailedRequest::OfAttempt => {}
         }
         if let Some(method) = self.method_of(request) {
-            self.lose(env, PushError::Request(method, why));
+            self.lose(env, AttemptError::Request(method, why));
         }
     }
 
@@ -235,7 +234,7 @@ impl Pusher {
         if self.keep_alive.take_answer(request) {
             self.answers_keep_alive = true;
             if response.status == StatusCode::SESSION_NOT_FOUND && self.is_recording() {
-                self.lose(env, PushError::EndedByServer);
+                self.lose(env, AttemptError::EndedByServer);
             }
             return;
         }
@@ -252,7 +251,7 @@ impl Pusher {
             if method == Method::Setup && self.try_tcp(env) {
                 return;
             }
-            return self.lose(env, PushError::Status(method, response.status));
+            return self.lose(env, AttemptError::Status(method, response.status));
         }
         if let Some(session) = response.headers.value("Session") {
             if let Some(session) = SessionHeader::of_answer(session, &mut Oddities::new()) {
@@ -265,7 +264,7 @@ impl Pusher {
             // The controls belong to the URL where the announcement was taken.
             Method::Announce => match self.read_tracks() {
                 Ok(()) => self.set_up(env, 0),
-                Err(why) => self.lose(env, PushError::Description(why)),
+                Err(why) => self.lose(env, AttemptError::Description(why)),
             },
             Method::Setup => self.handle_setup(env, response),
             _ if self.client.as_ref().and_then(RtspClient::ends).is_some() => {

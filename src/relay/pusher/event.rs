@@ -1,9 +1,9 @@
 //! [`PushEvent`]: the life of a stream that is pushed.
 
-use crate::client::{Disconnection, MediaTransport, RequestFailure};
-use crate::wire::rtsp::{Method, StatusCode};
+use crate::client::attempt::write_retry;
+use crate::client::{AttemptError, MediaTransport};
+use crate::wire::rtsp::StatusCode;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ pub enum PushEvent<'a> {
         after: Option<Duration>,
     },
     /// The server was lost after it had taken the stream.
-    Lost(&'a PushError),
+    Lost(&'a AttemptError),
     /// An attempt to push has failed.
-    Failed(&'a PushError),
+    Failed(&'a AttemptError),
     /// The server is connected to again.
     Retrying {
         /// In that time.
@@ -50,26 +50,6 @@ pub enum PushEvent<'a> {
     Ended,
 }
 
-/// Why a stream is not pushed, or not any more.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum PushError {
-    /// The connection was not made, or has ended.
-    Disconnected(Disconnection),
-    /// A request was not answered.
-    Request(Method, RequestFailure),
-    /// A request was refused.
-    Status(Method, StatusCode),
-    /// The response to a request cannot be used; says why.
-    Response(Method, String),
-    /// The description of the stream has no track that could be pushed; says why.
-    Description(String),
-    /// The server has ended the session.
-    EndedByServer,
-    /// A socket cannot be opened or used.
-    Io(io::Error),
-}
-
 impl fmt::Display for PushEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,32 +65,10 @@ impl fmt::Display for PushEvent<'_> {
             }
             Self::Lost(why) => write!(f, "the server is lost: {why}"),
             Self::Failed(why) => write!(f, "cannot push: {why}"),
-            Self::Retrying { delay, failures } => {
-                write!(f, "trying again in {:.1} s", delay.as_secs_f64())?;
-                if *failures > 1 {
-                    write!(f, ", after {failures} failures")?;
-                }
-                Ok(())
-            }
+            Self::Retrying { delay, failures } => write_retry(f, *delay, *failures),
             Self::GaveUp => f.write_str("given up"),
             Self::Unavailable(status) => write!(f, "waiting for the stream: {status}"),
             Self::Ended => f.write_str("the stream has ended, or has other codecs"),
         }
     }
 }
-
-impl fmt::Display for PushError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Disconnected(why) => why.fmt(f),
-            Self::Request(method, why) => write!(f, "{method}: {why}"),
-            Self::Status(method, status) => write!(f, "{method}: the server says {status}"),
-            Self::Response(method, why) => write!(f, "{method}: {why}"),
-            Self::Description(why) => write!(f, "the description of the stream: {why}"),
-            Self::EndedByServer => f.write_str("the server has ended the session"),
-            Self::Io(e) => e.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for PushError {}

@@ -19,7 +19,7 @@ mod viewer;
 mod watch;
 
 pub use config::PushConfig;
-pub use event::{PushError, PushEvent};
+pub use event::PushEvent;
 
 use crate::client::keep_alive::KeepAlive;
 use crate::client::{Player, PlayerConfig, RtspClient};

@@ -2,10 +2,11 @@
 
 use super::Pusher;
 use super::announced::announced;
+use crate::client::AttemptError;
 use crate::client::{ContentFacts, MediaSession, MediaTransport, RtspClient};
 use crate::env::UsageEnvironment;
 use crate::payload::FormatRegistry;
-use crate::relay::pusher::event::{PushError, PushEvent};
+use crate::relay::pusher::event::PushEvent;
 use crate::relay::pusher::phase::{Phase, PushedTrack, Step, Way};
 use crate::wire::rtsp::Response;
 
@@ -72,7 +73,7 @@ impl Pusher {
         self.described = sdp.to_vec();
         match self.read_tracks() {
             Ok(()) => self.ask_stream(env, Step::SettingUp(0)),
-            Err(why) => self.lose(env, PushError::Description(why)),
+            Err(why) => self.lose(env, AttemptError::Description(why)),
         }
     }
 

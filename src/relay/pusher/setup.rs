@@ -2,13 +2,13 @@
 
 use super::{KEY_RTCP, KEY_RTP, Pusher};
 use crate::arena::RawId;
+use crate::client::AttemptError;
 use crate::client::requests;
 use crate::client::transport::{Chosen, SetupTransport, tcp_request, udp_request};
 use crate::client::{Disconnection, RtspClient, TransportPolicy};
 use crate::env::{EventKey, UsageEnvironment};
 use crate::net::{MulticastInterface, with_port};
 use crate::receive::{SocketConfig, Sockets};
-use crate::relay::pusher::event::PushError;
 use crate::relay::pusher::phase::{Phase, Setup, Way};
 use crate::relay::pusher::viewer::LocalViewer;
 use crate::wire::Oddities;
@@ -41,7 +41,7 @@ impl Pusher {
         };
         let (asked, sockets) = match prepared {
             Ok(prepared) => prepared,
-            Err(e) => return self.lose(env, PushError::Io(e)),
+            Err(e) => return self.lose(env, AttemptError::Io(e)),
         };
         if let (Some(channels), Some(client)) = (asked.interleaved, &mut self.client) {
             client.expect_channels(channels);
@@ -132,10 +132,10 @@ impl Pusher {
         env: &mut UsageEnvironment,
         setup: &mut Setup,
         response: &Response<'_>,
-    ) -> Result<Way, PushError> {
-        let unusable = |why: &str| PushError::Response(Method::Setup, why.to_owned());
+    ) -> Result<Way, AttemptError> {
+        let unusable = |why: &str| AttemptError::Response(Method::Setup, why.to_owned());
         let ends = self.client.as_ref().and_then(RtspClient::ends);
-        let (server, _) = ends.ok_or(PushError::Disconnected(Disconnection::Closed))?;
+        let (server, _) = ends.ok_or(AttemptError::Disconnected(Disconnection::Closed))?;
         if self.session.is_none() {
             return Err(unusable("there is no session"));
         }
@@ -166,7 +166,7 @@ impl Pusher {
                 let key = |kind| EventKey { kind, id: RawId { index, generation: 0 } };
                 if let Err(e) = sockets.watch(env, self.me, [key(KEY_RTP), key(KEY_RTCP)]) {
                     sockets.close(env);
-                    return Err(PushError::Io(e));
+                    return Err(AttemptError::Io(e));
                 }
                 Ok(Way::Udp { sockets, rtp, rtcp })
             }

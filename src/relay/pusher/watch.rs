@@ -2,11 +2,11 @@
 
 use super::{KEY_PUSHER, Pusher};
 use crate::arena::RawId;
+use crate::client::AttemptError;
 use crate::client::keep_alive::keep_alive_interval;
 use crate::client::requests;
 use crate::client::{RequestFailure, RtspClient};
 use crate::env::{EventKey, UsageEnvironment};
-use crate::relay::pusher::event::PushError;
 use crate::relay::pusher::phase::{Phase, Way};
 use crate::wire::rtsp::Method;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ impl Pusher {
             self.answers_keep_alive || self.tracks.iter().any(|track| is_udp(&track.way));
         let reports = self.heard_at.is_some_and(|at| at >= since);
         if self.is_recording() && is_judged && !reports {
-            self.lose(env, PushError::Request(self.keep_alive_method(), why));
+            self.lose(env, AttemptError::Request(self.keep_alive_method(), why));
         }
     }
 

@@ -80,7 +80,7 @@ fn keep_alive_requests_that_are_not_answered() {
     case.plays_on(70.0);
     // A session that is gone is no error of a request.
     let gone = Act::Answer("RTSP/1.0 454 Session Not Found".to_owned());
-    lie("GET_PARAMETER", gone).loses(secs(25.0), "the server has ended the presentation");
+    lie("GET_PARAMETER", gone).loses(secs(25.0), "the server has ended the session");
 }
 
 #[test]
