@@ -52,6 +52,7 @@ impl Changes {
         let fixed = [
             ("listen", old.listeners != new.listeners),
             ("limits", old.limits != new.limits),
+            ("srtp", old.srtp != new.srtp),
             ("publishers", old.publishers != new.publishers),
         ];
         Self {

@@ -42,6 +42,7 @@ fn proxy_config(pull: &Pull, is_recorded: bool) -> Result<ProxyConfig, Error> {
     let mut config = ProxyConfig::default();
     config.player.transport = pull.transport;
     config.player.client.http_tunnel_port = pull.http_tunnel_port;
+    pull.trust.configure(&mut config.player.client)?;
     config.player.reconnect.longest_delay = LONGEST_DELAY;
     config.pull = match pull.when {
         PullWhen::Demand if !is_recorded => {

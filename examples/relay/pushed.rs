@@ -68,16 +68,7 @@ fn push_config(push: &Push) -> Result<PushConfig, Error> {
     config.transport = push.transport;
     config.client.http_tunnel_port = push.http_tunnel_port;
     config.reconnect.longest_delay = LONGEST_DELAY;
-    #[cfg(feature = "tls")]
-    {
-        use riverrun::net::tls::TlsTrust;
-        if let Some(ca) = &push.ca {
-            config.client.tls_trust = TlsTrust::AuthorityFile(ca.clone());
-        }
-        if let Some(fingerprint) = &push.fingerprint {
-            config.client.tls_trust = TlsTrust::fingerprint(fingerprint)?;
-        }
-    }
+    push.trust.configure(&mut config.client)?;
     Ok(config)
 }
 

@@ -67,10 +67,9 @@ fn what_is_pushed_changes_nothing_else() {
 
 #[test]
 fn what_takes_a_new_start_is_told() {
-    let sections =
-        "[limits]\nsessions = 5\n[publishers]\nat_once = 5\n[[listen]]\naddress = \"*:554\"";
+    let sections = "[limits]\nsessions = 5\n[srtp]\nmki = 4\n[publishers]\nat_once = 5\n[[listen]]\naddress = \"*:554\"";
     let new = format!("{RUNNING}{sections}");
     let changes = changes(&new);
-    assert_eq!(changes.at_next_start, ["listen", "limits", "publishers"]);
+    assert_eq!(changes.at_next_start, ["listen", "limits", "srtp", "publishers"]);
     assert!(changes.changed.is_empty());
 }

@@ -182,6 +182,11 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[stream.a]\npush.to = 5", 2, "stream.a.push.to: is an array of texts"),
         ("[stream.a]\npush.transport = \"multicast\"", 2, "is one of \"tcp\", \"udp\""),
         ("[stream.a]\npush.ca = \"c\"\npush.fingerprint = \"f\"", 3, "stream.a.push.fingerprint: "),
+        ("[stream.a]\npull.ca = \"c\"\npull.fingerprint = \"f\"", 3, "stream.a.pull.fingerprint: "),
+        ("[srtp]\nmode = \"on\"", 2, "srtp.mode: is one of \"off\", \"offer\", \"require\""),
+        ("[srtp]\nsuite = \"NULL\"", 2, "srtp.suite: is one of \"AES_CM_128_HMAC_SHA1_80\""),
+        ("[srtp]\nmki = 17", 2, "srtp.mki: is no more than 16"),
+        ("[publishers]\nsrtp = true", 2, "publishers.srtp: unknown key"),
         ("[stream.a]\npull.url = \"http://b/c\"", 2, "stream.a.pull.url: is not the URL"),
         ("[stream.a]\npull.when = \"later\"", 2, "is one of \"demand\", \"always\""),
         ("[stream.a]\npull.http_tunnel_port = 70000", 2, "is the number of a port"),
@@ -210,6 +215,60 @@ fn all_that_is_wrong_is_told_in_the_order_of_lines() {
 fn tls_has_to_be_built_in() {
     let faults = faults("[[listen]]\naddress = \"*:8322\"\ncertificates = \"c\"\nkey = \"k\"");
     assert!(faults[0].0 == 3 && faults[0].1.contains("without TLS"), "{faults:?}");
+}
+
+#[test]
+#[cfg(not(feature = "srtp"))]
+fn srtp_has_to_be_built_in() {
+    assert_eq!(parse("[srtp]\nmode = \"off\""), Config::default());
+    let faults = faults("[srtp]\nmki = 4\nmode = \"offer\"");
+    assert!(faults[0].0 == 3 && faults[0].1.contains("without SRTP"), "{faults:?}");
+}
+
+#[test]
+#[cfg(feature = "srtp")]
+fn srtp_is_as_the_file_says() {
+    assert!(parse("[srtp]\nmki = 4").server_config().srtp.is_none());
+    let text = "[srtp]\nmode = \"require\"\nsuite = \"AEAD_AES_256_GCM\"\nmki = 4";
+    let srtp = parse(text).server_config().srtp.unwrap();
+    let suite = riverrun::rtp::srtp::CryptoSuite::AeadAes256Gcm;
+    assert_eq!((srtp.required, srtp.suite, srtp.mki_len), (true, suite, 4));
+    assert!(!srtp.allow_plain_connections);
+    let all = riverrun::rtp::srtp::CryptoSuite::ALL.map(|suite| suite.as_str());
+    assert_eq!(crate::config::srtp::SUITES, all);
+    assert_eq!(Config::default().srtp.suite, riverrun::rtp::srtp::CryptoSuite::default().as_str());
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn servers_of_rtsps_urls_are_trusted_as_the_file_says() {
+    use riverrun::client::RtspClientConfig;
+    use riverrun::net::tls::TlsTrust;
+    let sum = "0a".repeat(32);
+    for (section, url) in [("pull", "pull.url"), ("push", "push.to")] {
+        let text = |trust: &str| {
+            format!("[stream.a]\n{url} = \"rtsps://far.example/a\"\n{section}.{trust}")
+        };
+        let trust_of = |config: &Config| {
+            let stream = &config.streams["a"];
+            let pull = stream.pull.as_ref().map(|pull| pull.trust.clone());
+            pull.or(stream.push.as_ref().map(|push| push.trust.clone())).unwrap()
+        };
+        let client_of = |text: &str| {
+            let mut client = RtspClientConfig::default();
+            trust_of(&parse(text)).configure(&mut client).unwrap();
+            client.tls_trust
+        };
+        let ca = client_of(&text("ca = \"roots.pem\""));
+        assert!(
+            matches!(&ca, TlsTrust::AuthorityFile(path) if path == Path::new("/etc/roots.pem"))
+        );
+        let pinned = client_of(&text(&format!("fingerprint = \"{sum}\"")));
+        assert!(matches!(pinned, TlsTrust::Fingerprint(sum) if sum == [10; 32]));
+        assert!(matches!(client_of(&text("transport = \"tcp\"")), TlsTrust::SystemRoots));
+        let faults = faults(&text("fingerprint = \"0a\""));
+        assert!(faults[0].0 == 3 && faults[0].1.contains("64 hexadecimal digits"), "{faults:?}");
+    }
 }
 
 #[test]

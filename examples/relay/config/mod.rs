@@ -1,9 +1,12 @@
 //! The configuration: what `relay.toml` says, with its defaults. Reading it opens no other file.
 
 pub(crate) mod reader;
+pub(crate) mod srtp;
 mod stream;
+mod trust;
 mod values;
 
+pub(crate) use srtp::Srtp;
 pub(crate) use stream::{Publishing, Pull, PullWhen, Push, Record, Stream};
 
 use reader::{Reader, Section};
@@ -24,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) access: Access,
     pub(crate) limits: Limits,
+    pub(crate) srtp: Srtp,
     pub(crate) publishers: Publishers,
     /// The rights to publish under names that are not among the streams.
     pub(crate) unlisted: Publishing,
@@ -104,6 +108,7 @@ impl Default for Config {
             listeners: vec![Listener::default()],
             access: Access::default(),
             limits: Limits::default(),
+            srtp: Srtp::default(),
             publishers: Publishers::default(),
             unlisted: Publishing::default(),
             streams: BTreeMap::new(),
@@ -179,6 +184,7 @@ impl Config {
     /// The configuration of the server.
     pub(crate) fn server_config(&self) -> ServerConfig {
         let mut config = self.limits.server_config();
+        self.srtp.configure(&mut config);
         config.publish = self.publishers.publish_config();
         config.publish.second_of = self.second_publishers();
         config
@@ -224,6 +230,7 @@ impl Config {
         }
         let access = access(root.section(&mut reader, "access"), &mut reader, folder);
         let limits = limits(root.section(&mut reader, "limits"), &mut reader);
+        let srtp = Srtp::read(root.section(&mut reader, "srtp"), &mut reader);
         let publishers = publishers(root.section(&mut reader, "publishers"), &mut reader);
         let mut section = root.section(&mut reader, "unlisted");
         let unlisted = Publishing::read(&mut section, &mut reader);
@@ -239,7 +246,7 @@ impl Config {
         let streams = streams.collect();
         root.end(&mut reader);
         let asked = reader.end()?;
-        Ok((Self { listeners, access, limits, publishers, unlisted, streams }, asked))
+        Ok((Self { listeners, access, limits, srtp, publishers, unlisted, streams }, asked))
     }
 }
 

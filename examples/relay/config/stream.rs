@@ -1,6 +1,7 @@
 //! What the configuration says of a stream.
 
-use super::reader::{Reader, Section, Value};
+use super::reader::{Reader, Section};
+use super::trust::Trust;
 use super::values;
 use riverrun::client::TransportPolicy;
 use riverrun::relay::{PushConfig, Pusher};
@@ -9,8 +10,6 @@ use riverrun::server::access::AddressRange;
 use riverrun::wire::url::RtspUrl;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-const WITHOUT_TLS: &str = "this program was built without TLS (cargo --features tls)";
 
 /// A stream that the configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +44,7 @@ pub(crate) struct Pull {
     pub(crate) close_after: Duration,
     pub(crate) transport: TransportPolicy,
     pub(crate) http_tunnel_port: Option<u16>,
+    pub(crate) trust: Trust,
     /// `None`: what suits the tracks.
     pub(crate) fast_start: Option<FastStart>,
     /// The name of the codec in which viewers talk to the source, if they may.
@@ -63,9 +63,7 @@ pub(crate) struct Push {
     pub(crate) to: Vec<String>,
     pub(crate) transport: TransportPolicy,
     pub(crate) http_tunnel_port: Option<u16>,
-    /// Which servers of `rtsps` URLs are trusted; neither: those that the system trusts.
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) fingerprint: Option<String>,
+    pub(crate) trust: Trust,
 }
 
 /// A recording.
@@ -94,6 +92,7 @@ impl Default for Pull {
             close_after: Duration::from_secs(10),
             transport: TransportPolicy::Auto,
             http_tunnel_port: None,
+            trust: Trust::default(),
             fast_start: None,
             back_channel: None,
         }
@@ -106,8 +105,7 @@ impl Default for Push {
             to: Vec::new(),
             transport: TransportPolicy::Tcp,
             http_tunnel_port: None,
-            ca: None,
-            fingerprint: None,
+            trust: Trust::default(),
         }
     }
 }
@@ -142,7 +140,7 @@ impl Stream {
         let record = s.section(reader, "record");
         let push = s.section(reader, "push");
         let stream = Self {
-            pull: Pull::read(pull, reader),
+            pull: Pull::read(pull, reader, folder),
             publishing: Publishing::read(&mut s, reader),
             takeover: s.value(reader, "takeover", None, |value| {
                 let words = [("as publishers", None), ("yes", Some(true)), ("no", Some(false))];
@@ -168,7 +166,7 @@ impl Publishing {
 }
 
 impl Pull {
-    fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>) -> Option<Self> {
+    fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>, folder: &Path) -> Option<Self> {
         let default = Self::default();
         let pull = Self {
             url: s.value(reader, "url", default.url, |value| {
@@ -194,6 +192,7 @@ impl Pull {
                 values::word(value, &words)
             }),
             http_tunnel_port: s.value(reader, "http_tunnel_port", None, values::port_if_any),
+            trust: Trust::read(&mut s, reader, folder),
             fast_start: s.value(reader, "fast_start", default.fast_start, values::fast_start),
             back_channel: s.value(reader, "back_channel", None, |value| {
                 let codec = |name| (name, Some(name));
@@ -208,7 +207,7 @@ impl Pull {
 }
 
 impl Push {
-    fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>, base: &Path) -> Option<Self> {
+    fn read<'a>(mut s: Section<'a>, reader: &mut Reader<'a>, folder: &Path) -> Option<Self> {
         let default = Self::default();
         let to = s.value(reader, "to", default.to, |value| {
             let urls = values::text_or_texts(value)?;
@@ -228,33 +227,11 @@ impl Push {
                 values::word(value, &words)
             }),
             http_tunnel_port: s.value(reader, "http_tunnel_port", None, values::port_if_any),
-            ca: s.value(reader, "ca", None, values::path_if_any).map(|ca| base.join(ca)),
-            fingerprint: s.value(reader, "fingerprint", None, fingerprint),
+            trust: Trust::read(&mut s, reader, folder),
         };
-        let trust = match (push.ca.is_some(), push.fingerprint.is_some()) {
-            (false, false) => None,
-            (true, true) => Some(("fingerprint", "either ca or fingerprint")),
-            _ if cfg!(feature = "tls") => None,
-            (true, false) => Some(("ca", WITHOUT_TLS)),
-            (false, true) => Some(("fingerprint", WITHOUT_TLS)),
-        };
-        if let Some((key, why)) = trust {
-            let line = s.line_of(reader, key);
-            reader.fault(line, format!("{}: {why}", s.full(key)));
-        }
         s.end(reader);
         Some(push).filter(|push| !push.to.is_empty())
     }
-}
-
-/// The SHA-256 of a certificate; `None` if it is empty.
-fn fingerprint(value: &Value<'_>) -> Result<Option<String>, String> {
-    let text = values::text_if_any(value)?;
-    #[cfg(feature = "tls")]
-    if let Some(text) = &text {
-        riverrun::net::tls::TlsTrust::fingerprint(text).map_err(|e| e.to_string())?;
-    }
-    Ok(text)
 }
 
 impl Record {
