@@ -3,6 +3,8 @@
 
 mod faults;
 mod hours;
+#[cfg(feature = "tls")]
+mod secure;
 mod slow;
 mod streams;
 

@@ -69,8 +69,18 @@ fn talk(world: &mut World, player: MediumId<Player>, numbers: Range<u16>) {
 #[track_caller]
 fn talks_without_loss(config: ServerConfig, player: PlayerConfig) {
     let mut world = World::new(41);
-    let (server, heard) = serve(&mut world, config);
-    let player = world.play(&format!("rtsp://{SERVER}/door"), player);
+    let served = serve(&mut world, config);
+    talks_to(world, served, &format!("rtsp://{SERVER}/door"), player);
+}
+
+#[track_caller]
+fn talks_to(
+    mut world: World,
+    (server, heard): (MediumId<RtspServer>, Receiver<(Vec<u8>, bool)>),
+    url: &str,
+    player: PlayerConfig,
+) {
+    let player = world.play(url, player);
     world.wait_for(secs(5.0), |told| matches!(told, Told::Playing(_)));
     talk(&mut world, player, 0..200);
     world.run_secs(0.5);
@@ -145,5 +155,36 @@ fn over_a_bad_network_little_is_lost_and_nothing_comes_twice() {
             }
             _ => assert_eq!((numbers.len(), gaps.count()), (1000, 0)),
         }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn talks_over_tls(config: ServerConfig, mut player: PlayerConfig) {
+    let mut world = World::new(43);
+    let served = serve(&mut world, config);
+    crate::tls::listen_tls(&mut world, served.0, "10.0.0.1", "server");
+    world.set_profile(|profile| profile.partial = 0.3);
+    player.client.tls_trust = crate::tls::authorities("ca.pem");
+    talks_to(world, served, "rtsps://10.0.0.1/door", player);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn what_a_player_says_over_tls_is_heard() {
+    // UDP is asked for first, and refused.
+    for transport in [TransportPolicy::Tcp, TransportPolicy::Auto] {
+        talks_over_tls(ServerConfig::default(), talking(transport));
+    }
+}
+
+#[cfg(all(feature = "tls", feature = "srtp"))]
+#[test]
+fn what_a_player_says_by_srtp_with_keys_told_over_tls_is_heard() {
+    for transport in [TransportPolicy::Udp, TransportPolicy::Tcp] {
+        let mut srtp = riverrun::server::SrtpConfig::default();
+        (srtp.required, srtp.mki_len) = (true, 4);
+        let mut config = ServerConfig::default();
+        config.srtp = Some(srtp);
+        talks_over_tls(config, talking(transport));
     }
 }

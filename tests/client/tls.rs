@@ -2,9 +2,10 @@
 
 use crate::world::{SERVER, Told, World, config, secs};
 use riverrun::client::{PlayerConfig, ReconnectPolicy, TransportPolicy};
+use riverrun::env::MediumId;
 use riverrun::net::TcpListener;
 use riverrun::net::tls::{TlsAcceptor, TlsFiles, TlsTrust};
-use riverrun::server::{Admission, DecideLater, Decision, RequestInfo, ServerHooks};
+use riverrun::server::{Admission, DecideLater, Decision, RequestInfo, RtspServer, ServerHooks};
 use riverrun::wire::rtsp::{Method, StatusCode};
 use std::path::{Path, PathBuf};
 
@@ -22,19 +23,30 @@ fn once(trust: TlsTrust) -> PlayerConfig {
     config
 }
 
+/// Lets a server listen for TLS at a host, with one of the certificates.
+pub(crate) fn listen_tls(world: &mut World, server: MediumId<RtspServer>, host: &str, name: &str) {
+    let files = TlsFiles::new(pem(&format!("{name}.pem")), pem(&format!("{name}.key")));
+    let acceptor = TlsAcceptor::from_files(files).expect("a certificate and its key");
+    let address = format!("{host}:322").parse().unwrap();
+    let listens = world.env.with(server, |server, env| server.listen_tls(env, address, acceptor));
+    listens.expect("the server is there").expect("the port is free");
+}
+
 /// A world with the crate's server, which has one of the certificates.
 fn world_of(name: &str) -> World {
     let mut world = World::new(1);
     let server = world.serve();
-    let files = TlsFiles::new(pem(&format!("{name}.pem")), pem(&format!("{name}.key")));
-    let acceptor = TlsAcceptor::from_files(files).expect("a certificate and its key");
-    let address = "10.0.0.1:322".parse().unwrap();
-    let listens = world.env.with(server, |server, env| server.listen_tls(env, address, acceptor));
-    listens.expect("the server is there").expect("the port is free");
+    listen_tls(&mut world, server, "10.0.0.1", name);
     world
 }
 
-fn authorities(name: &str) -> TlsTrust {
+/// Trust in the certificate `server` alone, whatever the name.
+pub(crate) fn pinned() -> TlsTrust {
+    let sum = "741DFA81CB28AC5BA7DD1325364FE5D1CB6A076002F7311B574DD2534EE25799";
+    TlsTrust::fingerprint(sum).unwrap()
+}
+
+pub(crate) fn authorities(name: &str) -> TlsTrust {
     TlsTrust::AuthorityFile(pem(name))
 }
 
@@ -81,9 +93,6 @@ fn only_who_is_trusted_is_played_from() {
     assert!(why.contains("not valid for name"), "{why}");
     assert!(end_of("server", URL, authorities("missing.pem")).contains("missing.pem"));
     assert_eq!(end_of("server", URL, authorities("ca.pem")), "played");
-    // By fingerprint, whatever the name.
-    let sum = "741DFA81CB28AC5BA7DD1325364FE5D1CB6A076002F7311B574DD2534EE25799";
-    let pinned = || TlsTrust::fingerprint(sum).unwrap();
     assert_eq!(end_of("server", URL, pinned()), "played");
     assert!(end_of("other", URL, pinned()).contains("certificate"));
     assert_eq!(end_of("other", URL, TlsTrust::InsecureAnyone), "played");
@@ -138,14 +147,8 @@ fn no_redirection_leads_out_of_tls() {
     {
         let mut world = World::new(5);
         let server = world.serve();
-        let files = TlsFiles::new(pem("server.pem"), pem("server.key"));
-        let acceptor = TlsAcceptor::from_files(files).unwrap();
-        let address = "10.0.0.1:322".parse().unwrap();
-        let served = world.env.with(server, |server, env| {
-            server.set_hooks(Elsewhere(location));
-            server.listen_tls(env, address, acceptor).map(|_| ())
-        });
-        served.unwrap().unwrap();
+        listen_tls(&mut world, server, "10.0.0.1", "server");
+        world.env.with(server, |server, _| server.set_hooks(Elsewhere(location))).unwrap();
         world.play(URL, once(authorities("ca.pem")));
         world.run_secs(3.0);
         let plays = world.told().iter().any(|told| matches!(told, Told::Playing(_)));
