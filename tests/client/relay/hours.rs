@@ -1,4 +1,5 @@
-//! Hours of a camera and a publisher that are cut off again and again, with viewers who stay.
+//! Hours of a camera and publishers that are cut off again and again, and of a relay that is started
+//! anew now and then, with viewers who stay.
 //!
 //! `RIVERRUN_SOAK_HOURS` and `RIVERRUN_SOAK_VIEWERS` say how long and how many.
 
@@ -36,10 +37,12 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 const GIVING_UP: Duration = Duration::from_secs(30);
 /// Longer than any source is away.
 const KEPT_FOR: Duration = Duration::from_secs(600);
-/// The streams of the relay: one camera pulled in two ways, and what is published.
-const STREAMS: [&str; 3] = ["udp", "tcp", "push"];
+/// The streams of the relay: one camera pulled in two ways, and what is published in two ways.
+const STREAMS: [&str; 4] = ["udp", "tcp", "push", "push-udp"];
+/// The first of those that are published.
+const PUBLISHED: usize = 2;
 
-/// What happens to the sources.
+/// What happens to the sources, and to the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Restart,
@@ -49,9 +52,10 @@ enum Fault {
     ClockStep,
     PublisherEnds,
     PublisherVanishes,
+    RelayRestarts,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault::Restart,
     Fault::Vanish,
     Fault::Reset,
@@ -59,6 +63,7 @@ const FAULTS: [Fault; 7] = [
     Fault::ClockStep,
     Fault::PublisherEnds,
     Fault::PublisherVanishes,
+    Fault::RelayRestarts,
 ];
 
 struct Hours {
@@ -67,7 +72,8 @@ struct Hours {
     proxies: Vec<MediumId<ProxyServerMediaSession>>,
     clock: CameraClock,
     camera: Camera,
-    publisher: MediumId<Publisher>,
+    /// Over the RTSP connection, and over UDP.
+    publishers: [MediumId<Publisher>; 2],
     /// With the number of the stream that each watches.
     viewers: Vec<(usize, Viewer)>,
     faults: [u32; FAULTS.len()],
@@ -123,33 +129,15 @@ impl Hours {
         let mut world = World::new(seed);
         let clock = CameraClock::default();
         let camera = Camera::open(&mut world, Codec::H264, &clock);
-        let mut config = ServerConfig::unlimited();
-        config.publish.policy = PublishPolicy::Anybody;
-        config.publish.kept_for = KEPT_FOR;
-        let address = [PROXY.parse().expect("an address")];
-        let relay = RtspServer::new(&mut world.env, config, &address).expect("a server");
-        let policies = [TransportPolicy::Udp, TransportPolicy::Tcp];
-        let proxies = policies.iter().zip(STREAMS).map(|(transport, name)| {
-            let mut config = proxy_config();
-            let player = &mut config.player;
-            player.transport = *transport;
-            player.first_packet_timeout = secs(15.0);
-            player.stall_timeout = secs(20.0);
-            player.reconnect.longest_delay = LONGEST;
-            let options = RelayedStreamOptions::new(name).with_kept_for(KEPT_FOR);
-            let url = format!("rtsp://{SERVER}/live");
-            let env = &mut world.env;
-            ProxyServerMediaSession::open(env, relay, options, &url, config, |_, _| {}).unwrap()
-        });
-        let proxies = proxies.collect();
-        let publisher = Publisher::open(&mut world.env, &clock);
+        let (relay, proxies) = open_relay(&mut world);
+        let publishers = open_publishers(&mut world, &clock);
         let mut soak = Self {
             world,
             relay,
             proxies,
             clock,
             camera,
-            publisher,
+            publishers,
             viewers: Vec::new(),
             faults: [0; FAULTS.len()],
             longest: [Duration::ZERO; FAULTS.len()],
@@ -162,8 +150,8 @@ impl Hours {
         // Until the sources have told their clocks.
         self.clock.disturb(self.world.env.now());
         for n in 0..count {
-            // The camera has more viewers than the publisher.
-            let stream = [0, 1, 0, 1, 2][n % 5];
+            // The camera has more viewers than the publishers.
+            let stream = [0, 1, 0, 1, 2, 3][n % 6];
             let transport = [TransportPolicy::Udp, TransportPolicy::Tcp][n / 2 % 2];
             let viewer = self.watch(stream, transport);
             self.viewers.push((stream, viewer));
@@ -205,6 +193,11 @@ impl Hours {
         f64::from(self.world.env.random_u32()) / f64::from(u32::MAX)
     }
 
+    /// A number below `count`.
+    fn chosen(&mut self, count: usize) -> usize {
+        (self.chance() * (count as f64 - 0.001)) as usize
+    }
+
     fn pass(&mut self, time: Duration) {
         let end = self.world.env.now() + time;
         while self.world.env.now() < end {
@@ -212,11 +205,11 @@ impl Hours {
             self.lose(loss);
             let quiet = 600.0 * self.chance();
             // Somebody looks in.
-            let stream = (self.chance() * 2.999) as usize;
+            let stream = self.chosen(STREAMS.len());
             let visitor = self.watch(stream, TransportPolicy::Tcp);
             self.world.run_secs(quiet);
             self.world.env.close(visitor.player);
-            let which = (self.chance() * 6.999) as usize;
+            let which = self.chosen(FAULTS.len());
             self.faults[which] += 1;
             self.cause(FAULTS[which]);
             self.lose(0.0);
@@ -250,14 +243,24 @@ impl Hours {
                 self.clock.step(seconds);
             }
             Fault::PublisherEnds => {
-                self.world.env.close(self.publisher);
+                for publisher in self.publishers {
+                    self.world.env.close(publisher);
+                }
                 self.world.run_secs(off);
-                self.publisher = Publisher::open(&mut self.world.env, &self.clock);
+                self.publishers = open_publishers(&mut self.world, &self.clock);
             }
             Fault::PublisherVanishes => {
                 self.world.network().vanish(publisher);
                 self.world.run_secs(off);
                 self.world.network().come_back(publisher);
+            }
+            Fault::RelayRestarts => {
+                for proxy in self.proxies.drain(..) {
+                    self.world.env.close(proxy);
+                }
+                self.world.env.close(self.relay);
+                self.world.run_secs(off);
+                (self.relay, self.proxies) = open_relay(&mut self.world);
             }
         }
         self.clock.disturb(self.world.env.now());
@@ -270,7 +273,7 @@ impl Hours {
         for (_, viewer) in &self.viewers {
             viewer.seen().await_key_frame(back);
         }
-        self.world.run(allowed(Fault::Vanish, 0).max(allowed(Fault::PublisherVanishes, 2)));
+        self.world.run(allowed(Fault::Vanish, 0).max(allowed(Fault::PublisherVanishes, PUBLISHED)));
         for (stream, viewer) in &self.viewers {
             let allowed = allowed(fault, *stream);
             let seen = viewer.seen();
@@ -283,7 +286,8 @@ impl Hours {
                 self.longest[which] = self.longest[which].max(after);
             }
             let began = seen.take_sessions();
-            let may_begin = fault == Fault::OtherCodec && *stream < 2;
+            let may_begin =
+                fault == Fault::RelayRestarts || fault == Fault::OtherCodec && *stream < PUBLISHED;
             assert!(began == 0 || may_begin, "{began} sessions after {fault:?}: {:?}", seen.told());
         }
     }
@@ -300,18 +304,48 @@ impl Hours {
             assert!(proxy.player().is_none(), "nobody watches");
         }
         assert_eq!(self.world.env.delayed_tasks(), timers, "timers");
-        self.world.env.close(self.publisher);
+        for publisher in self.publishers {
+            self.world.env.close(publisher);
+        }
         self.world.run_secs(KEPT_FOR.as_secs_f64() + 100.0);
         assert_eq!(self.world.network().open_sockets(host(PROXY_HOST)), 1, "the listener");
     }
 }
 
+/// The relay, as it has just been started: nothing of what it was before is left.
+fn open_relay(world: &mut World) -> (MediumId<RtspServer>, Vec<MediumId<ProxyServerMediaSession>>) {
+    let mut config = ServerConfig::unlimited();
+    config.publish.policy = PublishPolicy::Anybody;
+    config.publish.kept_for = KEPT_FOR;
+    let address = [PROXY.parse().expect("an address")];
+    let relay = RtspServer::new(&mut world.env, config, &address).expect("a server");
+    let policies = [TransportPolicy::Udp, TransportPolicy::Tcp];
+    let proxies = policies.iter().zip(STREAMS).map(|(transport, name)| {
+        let mut config = proxy_config();
+        let player = &mut config.player;
+        player.transport = *transport;
+        player.first_packet_timeout = secs(15.0);
+        player.stall_timeout = secs(20.0);
+        player.reconnect.longest_delay = LONGEST;
+        let options = RelayedStreamOptions::new(name).with_kept_for(KEPT_FOR);
+        let url = format!("rtsp://{SERVER}/live");
+        let env = &mut world.env;
+        ProxyServerMediaSession::open(env, relay, options, &url, config, |_, _| {}).unwrap()
+    });
+    (relay, proxies.collect())
+}
+
+fn open_publishers(world: &mut World, clock: &CameraClock) -> [MediumId<Publisher>; 2] {
+    [(STREAMS[PUBLISHED], false), (STREAMS[PUBLISHED + 1], true)]
+        .map(|(stream, over_udp)| Publisher::open(&mut world.env, stream, over_udp, clock))
+}
+
 /// Whether a fault is one of a stream's source.
 fn affects(fault: Fault, stream: usize) -> bool {
     match fault {
-        Fault::ClockStep => true,
-        Fault::PublisherEnds | Fault::PublisherVanishes => stream == 2,
-        _ => stream != 2,
+        Fault::ClockStep | Fault::RelayRestarts => true,
+        Fault::PublisherEnds | Fault::PublisherVanishes => stream >= PUBLISHED,
+        _ => stream < PUBLISHED,
     }
 }
 
@@ -319,13 +353,16 @@ fn affects(fault: Fault, stream: usize) -> bool {
 /// between two attempts, and one group of pictures.
 fn allowed(fault: Fault, stream: usize) -> Duration {
     let retry = LONGEST.mul_f64(JITTER) + ATTEMPT;
+    let viewer_again = LONGEST_OF_VIEWERS.mul_f64(JITTER) + ATTEMPT;
     let away = match fault {
         _ if !affects(fault, stream) => Duration::ZERO,
         Fault::ClockStep => Duration::ZERO,
         Fault::Restart | Fault::Reset => retry,
-        Fault::OtherCodec => retry + LONGEST_OF_VIEWERS.mul_f64(JITTER) + ATTEMPT,
+        Fault::OtherCodec => retry + viewer_again,
         Fault::Vanish => retry + GIVING_UP,
         Fault::PublisherEnds => publisher::RETRY + ATTEMPT,
+        // The publishers come first, or the camera is connected to, and then the viewers.
+        Fault::RelayRestarts => publisher::RETRY + ATTEMPT + viewer_again,
         Fault::PublisherVanishes => publisher::GIVING_UP + publisher::RETRY + ATTEMPT,
     };
     // What was lost last may be a key frame, and packets are waited for.

@@ -1,15 +1,17 @@
-//! [`Publisher`]: a client that publishes pictures over its RTSP connection, and begins anew whenever
-//! it cannot.
+//! [`Publisher`]: a client that publishes pictures, over its RTSP connection or over UDP, and begins
+//! anew whenever it cannot.
 
 use super::picture::{CameraClock, INTERVAL, KEY_EVERY, PPS, Picture, SPS};
 use crate::relay::PROXY;
 use riverrun::client::{ClientEvent, RtspClient, RtspClientConfig, requests};
 use riverrun::env::{Event, EventKey, Medium, MediumHandle, MediumId, Timer, UsageEnvironment};
+use riverrun::net::PortPair;
 use riverrun::rtp::rtcp::NtpTime;
 use riverrun::wire::rtcp::{SenderInfo, write_sdes_cname, write_sr};
 use riverrun::wire::rtp::write_header;
-use riverrun::wire::rtsp::{Delivery, Protocol, TransportSpec};
+use riverrun::wire::rtsp::{Delivery, Protocol, Request, Response, TransportSpec};
 use riverrun::wire::url::RtspUrl;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub(super) const PUBLISHER_HOST: &str = "10.0.0.5";
@@ -38,6 +40,12 @@ enum Step {
 }
 
 pub(super) struct Publisher {
+    stream: &'static str,
+    /// Packets go over UDP.
+    over_udp: bool,
+    /// The sockets of an attempt, and where its packets go.
+    sockets: Option<PortPair>,
+    to: Option<(SocketAddr, SocketAddr)>,
     client: Option<RtspClient>,
     step: Step,
     clock: CameraClock,
@@ -54,9 +62,18 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn open(env: &mut UsageEnvironment, clock: &CameraClock) -> MediumId<Self> {
+    pub(super) fn open(
+        env: &mut UsageEnvironment,
+        stream: &'static str,
+        over_udp: bool,
+        clock: &CameraClock,
+    ) -> MediumId<Self> {
         let now = env.now();
         env.add(Self {
+            stream,
+            over_udp,
+            sockets: None,
+            to: None,
             client: None,
             step: Step::Announce,
             clock: clock.clone(),
@@ -72,8 +89,8 @@ impl Publisher {
         })
     }
 
-    fn url(track: &str) -> String {
-        format!("rtsp://{PROXY}/push{track}")
+    fn url(&self, track: &str) -> String {
+        format!("rtsp://{PROXY}/{}{track}", self.stream)
     }
 
     /// Begins as one that has just been started.
@@ -82,38 +99,78 @@ impl Publisher {
         let mut config = RtspClientConfig::default();
         config.local_address = PUBLISHER_HOST.parse().ok();
         let mut client = RtspClient::new(config, self.me).expect("a client");
-        let url = Self::url("");
+        let url = self.url("");
         client.set_server(env, &RtspUrl::parse(&url).expect("a URL")).expect("a server");
         client.send(env, requests::announce(&url, None, SDP));
         self.client = Some(client);
         (self.session, self.step) = (None, Step::Announce);
     }
 
-    fn fail(&mut self, env: &mut UsageEnvironment) {
-        if let Some(client) = &mut self.client {
+    /// Closes all that the attempt has opened. The server is not told: it has to find out.
+    fn close(&mut self, env: &mut UsageEnvironment) {
+        if let Some(mut client) = self.client.take() {
             client.close(env);
         }
-        (self.client, self.session) = (None, None);
+        if let Some(sockets) = self.sockets.take() {
+            sockets.close(env);
+        }
+        (self.session, self.to) = (None, None);
+    }
+
+    fn fail(&mut self, env: &mut UsageEnvironment) {
+        self.close(env);
         let key = EventKey { kind: KEY_RETRY, ..EventKey::default() };
         let at = env.now() + RETRY;
         env.arm_timer(&mut self.timer, self.me, key, at);
     }
 
+    /// The transport that is asked for.
+    fn transport(&mut self, env: &mut UsageEnvironment) -> TransportSpec {
+        let mut transport = if self.over_udp {
+            let host = SocketAddr::new(PUBLISHER_HOST.parse().expect("an address"), 0);
+            let sockets = PortPair::open(env, host, 6000, 100).expect("free ports");
+            let port = sockets.rtp.local_addr().expect("an address").port();
+            self.sockets = Some(sockets);
+            let mut transport = TransportSpec::new(Protocol::RtpAvp, Delivery::Unicast);
+            transport.client_port = Some((port, port + 1));
+            transport
+        } else {
+            let mut transport = TransportSpec::new(Protocol::RtpAvpTcp, Delivery::Unicast);
+            transport.interleaved = Some((0, 1));
+            transport
+        };
+        transport.mode = Some("record".to_owned());
+        transport
+    }
+
+    /// Where packets go over UDP, as the server has answered.
+    fn note_ports(&mut self, response: &Response<'_>) {
+        let transport = response.headers.value("Transport").expect("a transport");
+        let spec: TransportSpec = transport.parse().expect("a transport as it should be");
+        let (rtp, rtcp) = spec.server_port.expect("the ports of the server");
+        let server: SocketAddr = PROXY.parse().expect("an address");
+        self.to = Some((SocketAddr::new(server.ip(), rtp), SocketAddr::new(server.ip(), rtcp)));
+    }
+
     /// What was asked is answered: goes on.
-    fn go_on(&mut self, env: &mut UsageEnvironment, session: Option<String>) {
-        self.session = self.session.take().or(session);
-        let (Some(client), Some(session)) = (&mut self.client, &self.session) else { return };
+    fn go_on(&mut self, env: &mut UsageEnvironment, response: &Response<'_>) {
+        let session = response.headers.value("Session");
+        let session = session.and_then(|s| s.split(';').next()).map(str::to_owned);
+        let session = self.session.take().or(session);
+        self.session.clone_from(&session);
+        let Some(session) = session else { return };
         match self.step {
             Step::Announce => {
-                let mut transport = TransportSpec::new(Protocol::RtpAvpTcp, Delivery::Unicast);
-                transport.interleaved = Some((0, 1));
-                transport.mode = Some("record".to_owned());
-                let url = Self::url("/streamid=0");
-                client.send(env, requests::setup(&url, Some(session), &transport));
+                let transport = self.transport(env);
+                let setup = requests::setup(&self.url("/streamid=0"), Some(&session), &transport);
+                self.ask(env, setup);
                 self.step = Step::Setup;
             }
             Step::Setup => {
-                client.send(env, requests::record(&Self::url(""), Some(session), None));
+                if self.over_udp {
+                    self.note_ports(response);
+                }
+                self.ask(env, requests::record(&self.url(""), Some(&session), None));
                 self.step = Step::Record;
             }
             Step::Record => {
@@ -121,6 +178,28 @@ impl Publisher {
                 self.start(env);
             }
             Step::Recording => {}
+        }
+    }
+
+    fn ask(&mut self, env: &mut UsageEnvironment, request: Request<'static>) {
+        if let Some(client) = &mut self.client {
+            client.send(env, request);
+        }
+    }
+
+    /// Sends a packet of RTP, or of RTCP.
+    fn send(&mut self, env: &mut UsageEnvironment, is_rtcp: bool, packet: &[u8]) {
+        match (&mut self.sockets, self.to, &mut self.client) {
+            (Some(sockets), Some((rtp, rtcp)), _) => {
+                let way = if is_rtcp { (&mut sockets.rtcp, rtcp) } else { (&mut sockets.rtp, rtp) };
+                // What the network does not take is lost.
+                let _ = way.0.send_to(env, packet, way.1);
+                // Reports of the server are not looked at.
+                let mut buf = [0; 2048];
+                while way.0.recv_from(env, &mut buf).is_ok() {}
+            }
+            (_, _, Some(client)) => client.send_packet(env, u8::from(is_rtcp), packet),
+            _ => {}
         }
     }
 
@@ -152,9 +231,11 @@ impl Publisher {
             write_sr(&mut report, self.ssrc, &info, &[]);
             write_sdes_cname(&mut report, self.ssrc, "publisher");
         }
-        let Some(client) = &mut self.client else { return };
+        if self.client.is_none() {
+            return;
+        }
         if !report.is_empty() {
-            client.send_packet(env, 1, &report);
+            self.send(env, true, &report);
         }
         for (n, unit) in units.iter().enumerate() {
             let mut header = [0; 12];
@@ -162,12 +243,13 @@ impl Publisher {
             write_header(&mut header, marker, 96, self.sequence, timestamp, self.ssrc);
             self.sequence = self.sequence.wrapping_add(1);
             self.packets += 1;
-            client.send_packet(env, 0, &[&header[..], unit].concat());
+            self.send(env, false, &[&header[..], unit].concat());
         }
         if now - self.asked >= ASKS {
             self.asked = now;
             let session = self.session.as_deref();
-            client.send(env, requests::get_parameter(&Self::url(""), session, &[]));
+            let request = requests::get_parameter(&self.url(""), session, &[]);
+            self.ask(env, request);
         }
         self.number += 1;
         let key = EventKey { kind: KEY_PICTURE, ..EventKey::default() };
@@ -179,9 +261,7 @@ impl Publisher {
         while let Some(news) = self.client.as_mut().and_then(RtspClient::poll_event) {
             match news {
                 ClientEvent::Response { response, .. } if response.status.code() == 200 => {
-                    let session = response.headers.value("Session");
-                    let session = session.and_then(|s| s.split(';').next()).map(str::to_owned);
-                    self.go_on(env, session);
+                    self.go_on(env, &response);
                 }
                 ClientEvent::Response { .. }
                 | ClientEvent::Failed { .. }
@@ -217,8 +297,6 @@ impl Medium for Publisher {
 
     fn on_close(&mut self, env: &mut UsageEnvironment) {
         env.disarm_timer(&mut self.timer);
-        if let Some(client) = &mut self.client {
-            client.close(env);
-        }
+        self.close(env);
     }
 }
