@@ -1,11 +1,14 @@
-//! The `proxy_server` example between other servers and other players.
+//! The `proxy_server` example between other servers and other players, and other proxies in front of
+//! `media_server`.
 
 use crate::ffmpeg::{ffmpeg, outputs, read_all, tracks_of_file};
 use crate::media::{Kind, Media, of_file};
-use crate::server::example;
-use crate::servers::{Running, gstreamer, gstreamer_is_there, live555, live555_is_there};
+use crate::server::{Server, example};
+use crate::servers::{
+    Running, gstreamer, gstreamer_is_there, gstreamer_of, live555, live555_is_there,
+};
 use crate::streams::part_of;
-use crate::tools::{all, run, run_now, scratch};
+use crate::tools::{all, have_optional, run, run_now, scratch};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -109,4 +112,62 @@ fn ffmpeg_watches_live555s_server_through_the_proxy() {
     watch_all(&[&["--udp"][..], &["-t"], &["-T", &tunnel]], &[(file, url.clone())]);
     let (_proxy, proxy) = proxy(&[], &[url]);
     finds(&format!("{proxy}/proxyStream"), "h264 aac");
+}
+
+/// live555's proxy of a URL, and the URL of its stream.
+fn live555s_proxy(options: &[&str], url: &str) -> (Running, String) {
+    let free = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let port = free.local_addr().expect("it is bound").port();
+    drop(free);
+    let mut command = Command::new("sh");
+    let script = format!("exec live555ProxyServer -p {port} \"$@\" 2>&1");
+    command.args(["-c", &script, "sh"]).args(options).arg(url);
+    let running = Running::start(&mut command);
+    running.find(|line| line.contains("Play this stream").then_some(()));
+    (running, format!("rtsp://127.0.0.1:{port}/proxyStream"))
+}
+
+/// Few systems have a package of it, so it is never required.
+#[test]
+fn ffmpeg_watches_our_server_through_live555s_proxy() {
+    let probe = ["sh", "-c", "command -v live555ProxyServer"];
+    if !have_optional("live555ProxyServer", &probe) || !crate::ffmpeg::there() {
+        return;
+    }
+    let server = Server::of_media();
+    let mut jobs = Vec::new();
+    for file in ["h264_aac.mkv", "bframes.h264", "mulaw.wav"] {
+        for (way, options) in [("UDP", &[][..]), ("TCP", &["-t"][..])] {
+            for over in ["udp", "tcp"] {
+                jobs.push((format!("{file} by {way}, watched by {over}"), (file, options, over)));
+            }
+        }
+    }
+    all(jobs, |(file, options, over)| {
+        let (_folder, folder) = scratch();
+        let (_proxy, url) = live555s_proxy(options, &server.url(file));
+        watch(&of_file(file), &url, over, &folder)
+    });
+}
+
+#[test]
+fn ffmpeg_watches_our_server_through_gstreamers() {
+    if !gstreamer_is_there() {
+        return;
+    }
+    let server = Server::of_media();
+    let mut jobs = Vec::new();
+    for by in ["tcp", "udp"] {
+        for over in ["udp", "tcp"] {
+            jobs.push((format!("by {by}, watched by {over}"), (by, over)));
+        }
+    }
+    all(jobs, |(by, over)| {
+        let (_folder, folder) = scratch();
+        let source = format!("rtspsrc location={} protocols={by}", server.url("bframes.h264"));
+        let (_between, url) = gstreamer_of(&[format!(
+            "film={source} ! rtph264depay ! h264parse ! rtph264pay name=pay0 pt=96"
+        )]);
+        watch(&of_file("bframes.h264"), &format!("{url}film"), over, &folder)
+    });
 }

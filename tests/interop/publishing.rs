@@ -45,6 +45,8 @@ impl ServerHooks for Hooks {
 /// A server on a thread of its own, to which everybody on this host may publish.
 struct Relay {
     url: String,
+    /// Over TLS, if it has that.
+    secure_url: Option<String>,
     told: mpsc::Receiver<Told>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -52,6 +54,34 @@ struct Relay {
 
 impl Relay {
     fn start(kept_for: Duration) -> Self {
+        Self::start_with(move |config| config.publish.kept_for = kept_for, |_, _| None)
+    }
+
+    /// One that takes SRTP over TLS, too.
+    #[cfg(all(feature = "tls", feature = "srtp"))]
+    fn start_secure(kept_for: Duration) -> Self {
+        use riverrun::net::tls::{TlsAcceptor, TlsFiles};
+        let configure = move |config: &mut ServerConfig| {
+            config.publish.kept_for = kept_for;
+            config.srtp = Some(riverrun::server::SrtpConfig::default());
+        };
+        Self::start_with(configure, |env, server| {
+            let pem = |name: &str| testdata("tls").join(name);
+            let files = TlsFiles::new(pem("server.pem"), pem("server.key"));
+            let acceptor = TlsAcceptor::from_files(files).expect("a certificate and its key");
+            let address = "127.0.0.1:0".parse().expect("an address");
+            let listens = env.with(server, |server, env| server.listen_tls(env, address, acceptor));
+            Some(listens.expect("it is there").expect("a free port").port())
+        })
+    }
+
+    /// `open_more` may open another port, and returns it.
+    fn start_with(
+        configure: impl FnOnce(&mut ServerConfig) + Send + 'static,
+        open_more: impl FnOnce(&mut UsageEnvironment, MediumId<RtspServer>) -> Option<u16>
+        + Send
+        + 'static,
+    ) -> Self {
         let (sender, told) = mpsc::channel();
         let (tell_port, port) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -60,20 +90,22 @@ impl Relay {
             let mut env = UsageEnvironment::new().expect("an event loop");
             let mut config = ServerConfig::default();
             config.publish.policy = PublishPolicy::Loopback;
-            config.publish.kept_for = kept_for;
+            configure(&mut config);
             let address = "127.0.0.1:0".parse().expect("an address");
             let server: MediumId<RtspServer> =
                 RtspServer::new(&mut env, config, &[address]).expect("a server");
             env.with(server, |server, _| server.set_hooks(Hooks(sender))).expect("it is there");
             let address = env.medium(server).expect("it is there").local_addrs()[0];
-            tell_port.send(address.port()).expect("the test waits");
+            let more = open_more(&mut env, server);
+            tell_port.send((address.port(), more)).expect("the test waits");
             while !stopped.load(Ordering::Relaxed) {
                 env.turn(Some(Duration::from_millis(100))).expect("a turn");
             }
         });
-        let port = port.recv().expect("the server starts");
+        let (port, more) = port.recv().expect("the server starts");
         let url = format!("rtsp://127.0.0.1:{port}/cam");
-        Self { url, told, stop, thread: Some(thread) }
+        let secure_url = more.map(|port| format!("rtsps://127.0.0.1:{port}/cam"));
+        Self { url, secure_url, told, stop, thread: Some(thread) }
     }
 
     fn expect(&self, expected: &Told) -> Result<(), String> {
@@ -296,6 +328,33 @@ fn what_gstreamer_publishes_arrives_bit_by_bit() {
         let file = repeated(&folder)?;
         let publisher =
             Publisher::start(&mut gstreamer_publishes(&file, &relay.url, over), &folder)?;
+        relay.expect(&Told::Recorded)?;
+        let arrived = watch(&relay.url, "tcp", &folder)?;
+        drop(publisher);
+        compare(&folder, &arrived, 1.0)
+    });
+}
+
+/// Over TLS, media by SRTP with keys that the publisher chooses.
+#[cfg(all(feature = "tls", feature = "srtp"))]
+#[test]
+fn what_gstreamer_publishes_by_srtp_arrives_bit_by_bit() {
+    let probe = ["gst-inspect-1.0", "--exists", "rtspclientsink"];
+    if !there()
+        || !have("GStreamer's rtspclientsink", &probe)
+        || !crate::secure::gstreamer_has_srtp()
+    {
+        return;
+    }
+    let jobs = ["tcp", "udp"].map(|over| (over.to_owned(), over)).into();
+    all(jobs, |over| {
+        let (_folder, folder) = scratch();
+        let relay = Relay::start_secure(Duration::from_secs(1));
+        let file = repeated(&folder)?;
+        let url = relay.secure_url.as_deref().unwrap_or_default();
+        let mut command = gstreamer_publishes(&file, url, over);
+        command.args(["profiles=savp", "tls-validation-flags=0"]);
+        let publisher = Publisher::start(&mut command, &folder)?;
         relay.expect(&Told::Recorded)?;
         let arrived = watch(&relay.url, "tcp", &folder)?;
         drop(publisher);

@@ -74,10 +74,22 @@ pub(crate) fn gstreamer(digest: &str) -> (Running, String) {
     (server, format!("rtsp://127.0.0.1:{port}/"))
 }
 
-/// GStreamer's server of all files, with these arguments before them; and its port.
-fn gstreamer_with(arguments: &[&str]) -> (Running, u16) {
+/// GStreamer's server of these pipelines, each after its name, and the URL of its root.
+pub(crate) fn gstreamer_of(mounts: &[String]) -> (Running, String) {
+    let server = Running::start(gstreamer_command(&[""]).args(mounts));
+    let port: u16 = server.find(|line| line.trim().parse().ok());
+    (server, format!("rtsp://127.0.0.1:{port}/"))
+}
+
+fn gstreamer_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/serve.py")).args(arguments);
+    command
+}
+
+/// GStreamer's server of all files, with these arguments before them; and its port.
+fn gstreamer_with(arguments: &[&str]) -> (Running, u16) {
+    let mut command = gstreamer_command(arguments);
     for (file, demultiplexer, tracks) in PIPELINES {
         let path = testdata("media").join(file);
         let source = format!("filesrc location=\"{}\" ! {demultiplexer} name=d", path.display());
