@@ -20,6 +20,8 @@ Usage: media_server [OPTIONS] [DIR]
   --reuse-first-source  all clients of a file share one stream
   --loop                begin anew at the end; with --reuse-first-source a file is one live
                         stream for all
+  --follow [SECONDS]    wait at the end of a fragmented MP4 file, which is still being written, for
+                        more, until nothing has come for so long (default: 10)
   --fast-start MODE     what a newcomer to such a stream of video gets first: wait (nothing before
                         the next key frame, default), cache (all since the last key frame), off
                         (the next packet, whatever it is)
@@ -36,6 +38,9 @@ Usage: media_server [OPTIONS] [DIR]
 Ctrl-C ends it: clients are told (RTCP BYE). RUST_LOG sets what is logged (default: info).
 "
 );
+
+/// Seconds without more after which a file that is followed is complete.
+const FOLLOWED_FOR: u64 = 10;
 
 #[derive(Default)]
 struct Options {
@@ -63,6 +68,10 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
             Some("--reuse-first-source") => options.files.reuse_first_source = true,
             Some(name @ "--fast-start") => {
                 options.files.fast_start = support::fast_start(arguments, name)?;
+            }
+            Some(name @ "--follow") => {
+                let seconds = arguments.number_if_any(name)?.unwrap_or(FOLLOWED_FOR);
+                options.files.follow = Some(Duration::from_secs(seconds));
             }
             Some("--loop") => options.files.repeat = true,
             Some("--ts-tracks") => options.files.ts_tracks = true,

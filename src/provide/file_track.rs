@@ -22,17 +22,26 @@ pub struct FileTrack {
     file: Arc<dyn MediaFile>,
     track: usize,
     repeat: bool,
+    follow: Option<Duration>,
 }
 
 impl FileTrack {
     /// Creates the factory of track `track` of `file`, counted from 0.
     pub fn new(file: Arc<dyn MediaFile>, track: usize) -> Self {
-        Self { file, track, repeat: false }
+        Self { file, track, repeat: false, follow: None }
     }
 
     /// Sets whether the track starts over at its end.
     pub const fn with_repeat(mut self, repeat: bool) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// Sets for how long the track waits at its end for what the file gets yet, as
+    /// [`FileSessionOptions::follow`] says; `None`: it ends with the file as it is. Files that cannot
+    /// be followed are not.
+    pub fn with_follow(mut self, follow: Option<Duration>) -> Self {
+        self.follow = follow.filter(|_| self.file.can_be_followed());
         self
     }
 
@@ -56,13 +65,16 @@ impl StreamFactory for FileTrack {
         request: &StreamRequest,
         cx: &mut SourceContext<'_>,
     ) -> Result<Box<dyn FramedSource>, Error> {
-        let consumer = request.client_session;
-        Ok(Arc::clone(&self.file).open_track(self.track, consumer, cx)?)
+        let (file, consumer) = (Arc::clone(&self.file), request.client_session);
+        Ok(match self.follow {
+            Some(patience) => file.follow_track(self.track, consumer, patience, cx)?,
+            None => file.open_track(self.track, consumer, cx)?,
+        })
     }
 
     fn duration(&self) -> Option<Duration> {
-        // Repeated, it has no end.
-        if self.repeat { None } else { self.facts()?.duration }
+        // Repeated, it has no end; followed, it has none yet.
+        if self.repeat || self.follow.is_some() { None } else { self.facts()?.duration }
     }
 
     fn bandwidth_kbps(&self) -> Option<u32> {
@@ -77,7 +89,8 @@ impl StreamFactory for FileTrack {
     }
 
     fn repeat_period(&self) -> Option<Duration> {
-        if !self.repeat {
+        // How long a file will be that is followed is not known.
+        if !self.repeat || self.follow.is_some() {
             return None;
         }
         self.file.tracks().iter().filter_map(|t| t.duration).max()
@@ -99,6 +112,11 @@ pub struct FileSessionOptions {
     /// the transport stream itself. Of several programs the first is taken; files without a
     /// stream of a known codec are sent as transport streams.
     pub ts_tracks: bool,
+    /// For how long streams wait at the end of a file that is still being written (a fragmented MP4
+    /// recording) for more of it, before they end. Such a file is described without an end, can be
+    /// sought in as far as it reached when it was looked at, and does not
+    /// [start over](Self::repeat). `None`, the default: streams end with the file.
+    pub follow: Option<Duration>,
 }
 
 impl FileSessionOptions {
@@ -111,6 +129,12 @@ impl FileSessionOptions {
     /// Sets whether streams start over at the end of the file.
     pub const fn with_repeat(mut self, repeat: bool) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// Sets for how long streams wait at the end of a file that is still being written.
+    pub const fn with_follow(mut self, patience: Option<Duration>) -> Self {
+        self.follow = patience;
         self
     }
 
@@ -142,7 +166,9 @@ pub fn file_media_session(
         session = session.with_aggregate_control_only();
     }
     for track in 0..tracks {
-        let factory = FileTrack::new(Arc::clone(file), track).with_repeat(options.repeat);
+        let factory = FileTrack::new(Arc::clone(file), track)
+            .with_repeat(options.repeat)
+            .with_follow(options.follow);
         session = session.with_subsession(
             OnDemandServerMediaSubsession::new(factory)
                 .with_reuse_first_source(options.reuse_first_source)

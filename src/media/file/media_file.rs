@@ -51,6 +51,26 @@ pub trait MediaFile: fmt::Debug + Send + Sync {
         consumer: u64,
         cx: &mut SourceContext<'_>,
     ) -> io::Result<Box<dyn FramedSource>>;
+
+    /// Returns whether the file is of a kind that can be played while it is written, so that
+    /// [`follow_track`](Self::follow_track) waits for more. Default: it is not.
+    fn can_be_followed(&self) -> bool {
+        false
+    }
+
+    /// Like [`open_track`](Self::open_track), for a file that is still being written: at its present
+    /// end the source waits for more, and ends when the file has not grown for `patience`. The
+    /// default ends where the file ends.
+    fn follow_track(
+        self: Arc<Self>,
+        track: usize,
+        consumer: u64,
+        patience: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> io::Result<Box<dyn FramedSource>> {
+        let _ = patience;
+        self.open_track(track, consumer, cx)
+    }
 }
 
 /// Examines a file, with a bounded amount of work per call.

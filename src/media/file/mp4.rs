@@ -12,7 +12,8 @@
 //!   others with the same video codec are played too, with their parameter sets in front of the
 //!   key frames; all others are left out.
 //! * Fragments are found by `mfra` or `sidx`, or by going through the file. A file that grows is
-//!   played as far as it has grown when the source comes to its end.
+//!   played as far as it has grown when the source comes to its end, or, on request, followed: the
+//!   source waits there for the next fragment.
 
 use super::container::window::Input;
 use super::{MediaFile, Probe, ProbeError, Track, open_regular};
@@ -24,8 +25,10 @@ use source::Mp4Source;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod boxes;
+mod following;
 mod fragment_index;
 mod fragments;
 mod media;
@@ -63,5 +66,19 @@ impl MediaFile for Mp4Media {
         _cx: &mut SourceContext<'_>,
     ) -> io::Result<Box<dyn FramedSource>> {
         Ok(Box::new(Mp4Source::new(self, track)?))
+    }
+
+    fn can_be_followed(&self) -> bool {
+        self.first_fragment.is_some()
+    }
+
+    fn follow_track(
+        self: Arc<Self>,
+        track: usize,
+        _consumer: u64,
+        patience: Duration,
+        _cx: &mut SourceContext<'_>,
+    ) -> io::Result<Box<dyn FramedSource>> {
+        Ok(Box::new(Mp4Source::new(self, track)?.following(patience)))
     }
 }

@@ -191,13 +191,44 @@ pub(super) struct TracksPlayer {
 impl TracksPlayer {
     /// Opens all tracks.
     pub(super) fn new(media: &Arc<dyn MediaFile>) -> Self {
+        Self::opened(media, |media, track, cx| media.open_track(track, 1, cx))
+    }
+
+    /// Opens all tracks, and follows them.
+    pub(super) fn following(media: &Arc<dyn MediaFile>, patience: Duration) -> Self {
+        Self::opened(media, |media, track, cx| media.follow_track(track, 1, patience, cx))
+    }
+
+    fn opened(
+        media: &Arc<dyn MediaFile>,
+        open: impl Fn(
+            Arc<dyn MediaFile>,
+            usize,
+            &mut SourceContext<'_>,
+        ) -> std::io::Result<Box<dyn FramedSource>>,
+    ) -> Self {
         let mut demuxers = DemuxTable::default();
         let now = Instant::now();
         let cx = &mut SourceContext { now, demuxers: &mut demuxers };
-        let sources =
-            (0..media.tracks().len()).map(|i| Arc::clone(media).open_track(i, 1, cx).unwrap());
+        let sources = (0..media.tracks().len()).map(|i| open(Arc::clone(media), i, cx).unwrap());
         let sources = sources.collect();
         Self { demuxers, now, sources }
+    }
+
+    /// The frames of a track until it waits or ends; and when it is to be asked again, if it waits.
+    pub(super) fn until_wait(&mut self, track: usize) -> (Vec<Frame>, Option<Instant>) {
+        let mut frames = Vec::new();
+        for _ in 0..100_000 {
+            let cx = &mut SourceContext { now: self.now, demuxers: &mut self.demuxers };
+            match self.sources[track].poll_frame(cx) {
+                FramePoll::Ready(frame) => frames.push(frame),
+                FramePoll::Pending(Wait::Until(at)) => return (frames, Some(at)),
+                FramePoll::Pending(_) => {}
+                FramePoll::Ended(Ending::EndOfStream) => return (frames, None),
+                FramePoll::Ended(Ending::Failed(why)) => panic!("{why}"),
+            }
+        }
+        panic!("the source neither waits nor comes to an end");
     }
 
     /// Seeks with all tracks.

@@ -105,3 +105,40 @@ fn ranges_and_pauses_are_kept_to() {
         w.expect_nothing_left();
     }
 }
+
+#[test]
+fn a_recording_is_followed_while_it_is_written() {
+    let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media");
+    let whole = std::fs::read(media.join("fragments.mp4")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (written, rest) = whole.split_at(whole.len() / 2);
+    std::fs::write(folder.path().join("now.mp4"), written).unwrap();
+    std::fs::write(folder.path().join("whole.mp4"), &whole).unwrap();
+    let options = FileSessionOptions::default().with_follow(Some(secs(10.0)));
+    let mut w = World::providing(FolderProvider::new(folder.path(), options).unwrap());
+    w.tick = secs(0.02);
+    let c = w.client();
+    let sdp = w.describe(c, "/now.mp4").expect(200).body();
+    assert!(sdp.contains("a=range:npt=0-\r\n"), "{sdp}");
+    let [c, other] = ["/now.mp4", "/whole.mp4"].map(|name| set_up(&mut w, name));
+    assert_eq!(range(&w.play(c, "/now.mp4")).1, None, "where it ends is not known");
+    w.play(other, "/whole.mp4");
+    w.run_secs(8.0);
+    let (before, expected) = (w[c].track(1).rtp.len(), packets(w[other].track(1)));
+    assert!(before < expected.len(), "{before}");
+    let mut file = std::fs::OpenOptions::new().append(true).open(folder.path().join("now.mp4"));
+    std::io::Write::write_all(file.as_mut().unwrap(), rest).unwrap();
+    w.run_secs(5.0);
+    for track in [1, 2] {
+        let expected = packets(w[other].track(track));
+        assert_eq!(packets(w[c].track(track)), expected, "track {track}");
+        assert_eq!(w[c].track(track).byes(), 0, "there may be more");
+    }
+    w.run_secs(12.0);
+    for (c, name) in [(c, "/now.mp4"), (other, "/whole.mp4")] {
+        assert!([1, 2].iter().all(|track| w[c].track(*track).byes() == 1), "{name}");
+        w.play_range(c, name, "npt=1-").expect(200);
+        w.teardown(c, name);
+    }
+    w.expect_nothing_left();
+}

@@ -18,6 +18,8 @@ pub(super) enum Next {
     Sample(Sample),
     /// Nothing yet: go on.
     Work,
+    /// The file has no more fragments, at present.
+    OutOfFile,
     End,
 }
 

@@ -1,6 +1,7 @@
 //! [`Mp4Source`]: reads one track of a file. The tables say where its frames are, so each track is
 //! read by itself, wherever the others are.
 
+use super::following::Following;
 use super::fragments::{FragmentCursor, Step};
 use super::media::{Mp4Media, Place, Spot, TrackInfo};
 use super::sample::Sample;
@@ -19,7 +20,7 @@ use crate::media::{
 };
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Steps of one poll: samples, boxes, or entries that are passed over.
 const STEPS_A_POLL: usize = 64;
@@ -51,6 +52,8 @@ pub(super) struct Mp4Source {
     bytes: u64,
     /// When the last frame was due.
     last_due: Duration,
+    /// Waits at the end of the file for what it gets yet.
+    following: Option<Following>,
     ended: Option<Ending>,
 }
 
@@ -66,6 +69,8 @@ enum Stepped {
     Frame(Frame),
     /// Nothing yet.
     Work,
+    /// The file has no more, at present.
+    OutOfFile,
     End,
 }
 
@@ -85,12 +90,19 @@ impl Mp4Source {
             description: None,
             bytes: 0,
             last_due: Duration::ZERO,
+            following: None,
             ended: None,
             track,
             media,
         };
         source.look_ahead();
         Ok(source)
+    }
+
+    /// Has the source wait at the end of the file until that has not grown for `patience`.
+    pub(super) const fn following(mut self, patience: Duration) -> Self {
+        self.following = Some(Following::new(patience));
+        self
     }
 
     fn info(&self) -> Option<&TrackInfo> {
@@ -116,6 +128,7 @@ impl Mp4Source {
         (self.next, self.played, self.bytes) = (None, 0, 0);
         (self.restores_sets, self.description) = (true, None);
         (self.last_due, self.ended) = (Duration::ZERO, None);
+        self.following.iter_mut().for_each(Following::go_on);
         self.maker.restart();
         self.maker.from = from;
         Ok(())
@@ -131,7 +144,7 @@ impl Mp4Source {
                     return;
                 }
                 Ok(Next::Work) => {}
-                Ok(Next::End) | Err(_) => return,
+                Ok(Next::OutOfFile | Next::End) | Err(_) => return,
             }
         }
     }
@@ -158,7 +171,7 @@ impl Mp4Source {
                 Step::Other => Next::Work,
                 // A recording may have gone on.
                 Step::End if cursor.look_for_more()? => Next::Work,
-                Step::End => Next::End,
+                Step::End => Next::OutOfFile,
             },
         };
         let Next::Sample(sample) = next else { return Ok(next) };
@@ -200,6 +213,7 @@ impl Mp4Source {
             None => match self.find()? {
                 Next::Sample(sample) => sample,
                 Next::Work => return Ok(Stepped::Work),
+                Next::OutOfFile => return Ok(Stepped::OutOfFile),
                 Next::End => return Ok(Stepped::End),
             },
         };
@@ -213,6 +227,11 @@ impl Mp4Source {
             self.window.look_for_more()?;
         }
         if end > self.window.len() {
+            if matches!(self.cursor, Cursor::Fragments(_)) {
+                // Its data is on the way into the file.
+                self.next = Some(sample);
+                return Ok(Stepped::OutOfFile);
+            }
             log::debug!("mp4: track {} goes on beyond the end of the file", info.id);
             return Ok(Stepped::End);
         }
@@ -344,6 +363,18 @@ impl Mp4Source {
         })
     }
 
+    /// Waits for more of the file, or ends.
+    fn out_of_file(&mut self, now: Instant) -> FramePoll {
+        let Some(following) = &mut self.following else { return self.end(Ending::EndOfStream) };
+        if let Err(e) = self.window.look_for_more() {
+            return self.end(Ending::Failed(e.to_string()));
+        }
+        match following.look_again(self.window.len(), now) {
+            Some(at) => FramePoll::Pending(Wait::Until(at)),
+            None => self.end(Ending::EndOfStream),
+        }
+    }
+
     fn end(&mut self, ending: Ending) -> FramePoll {
         self.ended = Some(ending.clone());
         FramePoll::Ended(ending)
@@ -383,12 +414,14 @@ impl FramedSource for Mp4Source {
         for _ in 0..STEPS_A_POLL {
             match self.step(cx.frame_memory()) {
                 Ok(Stepped::Frame(frame)) => {
+                    self.following.iter_mut().for_each(Following::go_on);
                     if self.next.is_none() {
                         self.look_ahead();
                     }
                     return FramePoll::Ready(frame);
                 }
                 Ok(Stepped::Work) => {}
+                Ok(Stepped::OutOfFile) => return self.out_of_file(cx.now),
                 Ok(Stepped::End) => return self.end(Ending::EndOfStream),
                 Err(e) => return self.end(Ending::Failed(e.to_string())),
             }

@@ -182,7 +182,7 @@ fn look_for_sets(info: &mut TrackInfo, window: &mut Window, input: &Input) -> io
         match cursor.next(&info.samples, 1, input)? {
             Next::Sample(sample) => note_sets(info, sample.at, sample.len, window)?,
             Next::Work => {}
-            Next::End => break,
+            Next::OutOfFile | Next::End => break,
         }
         if access_unit::is_complete(&info.parameters) {
             break;

@@ -198,6 +198,65 @@ fn a_file_that_grows_is_played_to_its_present_end() {
 }
 
 #[test]
+fn a_file_that_grows_is_followed_until_nothing_more_comes() {
+    let tracks = tracks();
+    for form in FORMS {
+        let whole = fragmented(&tracks, form);
+        let places = places(&whole);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut out = OpenOptions::new().append(true).open(file.path()).unwrap();
+        out.write_all(&whole[..places[3] + 3]).unwrap();
+        let media = finish(probe_mp4(file.path()).unwrap(), 4096, 1000).unwrap();
+        assert!(media.can_be_followed());
+        let mut player = TracksPlayer::following(&media, ms(10_000));
+        let mut frames = [Vec::new(), Vec::new()];
+        // Cut in the head of a fragment, in its tables, in its data, and between two.
+        let cuts = [3, 60, 700, 0, 9, 300];
+        let cuts = cuts.iter().zip(&places[3..]).map(|(more, place)| place + more);
+        let mut written = places[3] + 3;
+        for cut in cuts.chain([whole.len()]) {
+            for (track, frames) in frames.iter_mut().enumerate() {
+                let (more, again) = player.until_wait(track);
+                frames.extend(more);
+                let again = again.expect("it waits");
+                assert!(again > player.now && again - player.now <= ms(100), "{again:?}");
+            }
+            // Nine seconds pass with nothing, and then there is more.
+            player.now += ms(9000);
+            out.write_all(&whole[written..cut]).unwrap();
+            written = cut;
+        }
+        for (track, frames) in frames.iter_mut().enumerate() {
+            frames.extend(player.until_wait(track).0);
+        }
+        let begun = player.now;
+        assert_eq!((player.next(0), player.next(1)), (None, None));
+        let waited = player.now - begun;
+        assert!((ms(10_000)..ms(10_300)).contains(&waited), "{waited:?}");
+        check_pictures(&frames[0], &tracks[0].samples);
+        assert_eq!(frames[1].len(), 400);
+        for (i, frame) in frames[1].iter().enumerate() {
+            let (pts, data) = (ms(i as u64 * 24), &tracks[1].samples[i].data[..]);
+            assert_eq!((frame.pts, &frame.data[..]), (pts, data));
+            assert!(!frame.flags.discontinuity);
+        }
+        // It can be sought as ever, and waits at its end again.
+        assert_eq!(player.seek(ms(2000)), Ok(ms(2000)));
+        assert_eq!(player.until_wait(0).0.len(), 200);
+        assert_eq!(player.next(0), None);
+    }
+}
+
+#[test]
+fn only_fragments_are_followed() {
+    let media = probe(file(&tracks())).unwrap();
+    assert!(!media.can_be_followed());
+    let mut player = TracksPlayer::following(&media, ms(10_000));
+    let (frames, again) = player.until_wait(0);
+    assert_eq!((frames.len(), again), (250, None));
+}
+
+#[test]
 fn a_fragment_that_is_not_made_known_yet_is_waited_for() {
     let tracks = tracks();
     let mut whole = fragmented(&tracks, FORMS[0]);

@@ -66,7 +66,7 @@ fn cursors_find_what_is_in_the_tables() {
                         found.push((dts, pts, key, &bytes[at as usize..(at + len) as usize]));
                     }
                     Next::Work => {}
-                    Next::End => break,
+                    Next::OutOfFile | Next::End => break,
                 }
             }
             assert!(found == expected[from..], "round {round} from {from}");
