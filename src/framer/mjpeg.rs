@@ -5,6 +5,7 @@
 
 use super::input::read_behind;
 use super::sync::{Unit, UnitFramer, UnitHeader};
+use crate::codec::jpeg::{marker, scan_end};
 use bytes::{Buf, BytesMut};
 use std::io;
 
@@ -12,14 +13,6 @@ use std::io;
 pub(crate) const FRAME_RATE: u32 = 25;
 /// Largest picture, in bytes.
 const MAX_PICTURE: usize = 8 << 20;
-
-/// Markers (table B.1), without the 0xFF in front.
-mod marker {
-    pub(super) const RESTART: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
-    pub(super) const START: u8 = 0xd8;
-    pub(super) const END: u8 = 0xd9;
-    pub(super) const SCAN: u8 = 0xda;
-}
 
 /// A picture of a stream in which all have the same duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +68,7 @@ impl MjpegFramer {
 
     /// Looks for the start of an image: its marker, and that of a segment behind.
     fn find_start(&mut self) -> bool {
-        match memchr::memmem::find(&self.buffer, &[0xff, marker::START, 0xff]) {
+        match memchr::memmem::find(&self.buffer, &[0xff, marker::SOI, 0xff]) {
             Some(at) => {
                 self.discard(at);
                 (self.state, self.at) = (State::Marker, 2);
@@ -98,14 +91,14 @@ impl MjpegFramer {
             _ if first != 0xff => self.give_up(),
             // Fill bytes.
             0xff => self.at += 1,
-            marker::END => return Some(Some(self.at + 2)),
+            marker::EOI => return Some(Some(self.at + 2)),
             // Reserved (table B.1): no encoder writes them.
-            0 | 0x02..=0xbf | marker::START => self.give_up(),
+            0 | 0x02..=0xbf | marker::SOI => self.give_up(),
             0x01 | 0xd0..=0xd7 => self.at += 2,
             _ => {
                 let &[_, _, l0, l1, ..] = rest else { return None };
                 self.at += 2 + usize::from(u16::from_be_bytes([l0, l1])).max(2);
-                if code == marker::SCAN {
+                if code == marker::SOS {
                     self.state = State::Scan;
                 }
             }
@@ -115,23 +108,12 @@ impl MjpegFramer {
 
     /// Passes over entropy-coded data; `false` until there are more bytes.
     fn pass_scan(&mut self) -> bool {
-        loop {
-            let Some(rest) = self.buffer.get(self.at..) else { return false };
-            let Some(found) = memchr::memchr(0xff, rest) else {
-                self.at = self.buffer.len();
-                return false;
-            };
-            self.at += found;
-            match rest.get(found + 1) {
-                None => return false,
-                Some(0) => self.at += 2,
-                Some(code) if marker::RESTART.contains(code) => self.at += 2,
-                Some(_) => {
-                    self.state = State::Marker;
-                    return true;
-                }
-            }
+        match scan_end(&self.buffer, self.at) {
+            Some(end) => (self.state, self.at) = (State::Marker, end),
+            // The last byte may be the first of a marker.
+            None => self.at = self.at.max(self.buffer.len().saturating_sub(1)),
         }
+        self.state == State::Marker
     }
 }
 

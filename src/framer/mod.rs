@@ -10,6 +10,8 @@ mod ac3;
 mod access_unit;
 pub mod adts;
 mod ahead;
+#[cfg(feature = "more-files")]
+pub(crate) mod amr;
 pub mod annexb;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod drive;
@@ -19,6 +21,8 @@ mod input;
 pub(crate) mod leading;
 #[cfg(feature = "more-files")]
 pub(crate) mod mjpeg;
+#[cfg(feature = "more-files")]
+pub mod mpeg4_video;
 pub mod mpeg_audio;
 #[cfg(feature = "more-files")]
 pub(crate) mod mpeg_ps;

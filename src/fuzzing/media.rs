@@ -4,7 +4,7 @@ use crate::env::UsageEnvironment;
 use crate::media::demux::DemuxTable;
 #[cfg(feature = "more-files")]
 use crate::media::file::{
-    MediaFile, ProbeError, adts, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
+    MediaFile, ProbeError, ac3, adts, amr, g722, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
 };
 use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
@@ -54,11 +54,14 @@ pub fn ts_tracks(data: &[u8]) {
 #[cfg(feature = "more-files")]
 pub fn elementary(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
-    let probe = match kind % 4 {
+    let probe = match kind % 7 {
         0 => adts::probe_adts,
         1 => mpeg_audio::probe_mpeg_audio,
         2 => mpeg_video::probe_mpeg_video,
-        _ => mjpeg::probe_mjpeg,
+        3 => mjpeg::probe_mjpeg,
+        4 => ac3::probe_ac3,
+        5 => amr::probe_amr,
+        _ => g722::probe_g722,
     };
     on_disk(data, probe);
 }

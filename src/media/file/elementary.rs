@@ -410,5 +410,7 @@ impl<H: Elementary> FramedSource for ElementarySource<H> {
     }
 }
 
+#[cfg(all(test, feature = "more-files"))]
+mod more_tests;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ use crate::framer::h265::H265Syntax;
 use crate::framer::video::{PictureDuration, PicturePosition, VideoFramer};
 use crate::media::{FramedSource, SourceContext};
 pub(super) use file::Codec;
+#[cfg(feature = "more-files")]
+pub(super) use file::behind_headers;
 use file::{CHUNK, H26xFile};
 use index::{Index, Point};
 use indexed::IndexedSource;

@@ -2,7 +2,7 @@
 
 use super::elementary::{Elementary, ElementaryProbe};
 use super::{Probe, ProbeError};
-use crate::codec::CodecParameters;
+use crate::codec::{CodecParameters, jpeg};
 use crate::framer::mjpeg::{JpegPicture, MjpegFramer};
 use crate::framer::sync::Unit;
 use bytes::Bytes;
@@ -13,8 +13,9 @@ impl Elementary for JpegPicture {
     const READ_LEN: usize = 32 * 1024;
     type Framer = MjpegFramer;
 
-    fn parameters(_unit: &Unit<Self>) -> Result<CodecParameters, String> {
-        Ok(CodecParameters::Jpeg)
+    fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String> {
+        let header = jpeg::Header::parse(&unit.data).map_err(|e| e.to_string());
+        header.map(|_| CodecParameters::Jpeg)
     }
 
     fn same_parameters(&self, _other: &Self) -> bool {

@@ -8,6 +8,8 @@ use std::path::Path;
 #[cfg(feature = "more-files")]
 pub mod ac3;
 pub mod adts;
+#[cfg(feature = "more-files")]
+pub mod amr;
 mod container;
 mod elementary;
 #[cfg(feature = "more-files")]
@@ -18,6 +20,8 @@ mod media_file;
 #[cfg(feature = "more-files")]
 pub mod mjpeg;
 pub mod mp4;
+#[cfg(feature = "more-files")]
+pub mod mpeg4_video;
 pub mod mpeg_audio;
 #[cfg(feature = "more-files")]
 pub mod mpeg_ps;

@@ -1,15 +1,14 @@
 //! MPEG-1 and MPEG-2 video streams (`.m1v`, `.m2v`, `.mpv`). Their sequence headers are to them what
 //! parameter sets are to H.264.
 
-use super::h26x::{Codec, H26xProbe};
+use super::h26x::{Codec, H26xProbe, behind_headers};
 use super::{Probe, ProbeError};
 use crate::codec::CodecParameters;
 use crate::codec::mpeg_video::start_code;
 use crate::codec::start_codes::start_codes;
-use crate::framer::annexb;
 use crate::framer::mpeg_video::MpegVideoSyntax;
 use crate::media::FrameMemory;
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use std::path::Path;
 
 /// Starts a probe of an MPEG-1 or MPEG-2 video file.
@@ -32,12 +31,6 @@ impl Codec for MpegVideoSyntax {
         if has_sequence {
             return data;
         }
-        let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
-        let mut whole = memory.take(sets.len() + data.len());
-        whole.clear();
-        whole.put_slice(&sets);
-        whole.put_slice(&data);
-        memory.give_back(data);
-        whole.freeze()
+        behind_headers(data, sets, memory)
     }
 }

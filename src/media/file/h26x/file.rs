@@ -12,6 +12,8 @@ use crate::media::access_unit::{NalCodec, after_break, leading_units, put_in_fro
 use crate::media::file::media_file::Track;
 use crate::media::file::shared::SharedFile;
 use crate::media::{FrameMemory, SeekError};
+#[cfg(feature = "more-files")]
+use bytes::BufMut;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -83,6 +85,22 @@ fn after_seek(codec: NalCodec, data: Bytes, sets: &[Bytes], memory: &mut FrameMe
     let whole = put_in_front(whole, first, &data, &found, &sets);
     memory.give_back(data);
     whole
+}
+
+/// `data` behind the headers `sets`.
+#[cfg(feature = "more-files")]
+pub(in crate::media::file) fn behind_headers(
+    data: Bytes,
+    sets: &[Bytes],
+    memory: &mut FrameMemory,
+) -> Bytes {
+    let sets = annexb::from_nal_units(sets.iter().map(|set| &set[..]));
+    let mut whole = memory.take(sets.len() + data.len());
+    whole.clear();
+    whole.put_slice(&sets);
+    whole.put_slice(&data);
+    memory.give_back(data);
+    whole.freeze()
 }
 
 /// A byte stream file that was looked at.
