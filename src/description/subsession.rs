@@ -70,7 +70,7 @@ pub struct MediaSubsession {
     pub round_trip_reports: bool,
     /// Frames per second (`a=framerate`).
     pub frame_rate: Option<f64>,
-    /// Width and height in pixels (`a=x-dimensions`).
+    /// Width and height in pixels (`a=x-dimensions`, `a=framesize`).
     pub dimensions: Option<(u32, u32)>,
     /// Range of the track (`a=range`).
     pub range: Option<Range>,
@@ -137,6 +137,7 @@ impl MediaSubsession {
             odd.note(format_args!("{} is no RTP profile", media.protocol));
         }
         let connection = media.connections.first().or(session.connection.as_ref()).cloned();
+        let dimensions = media.dimensions(format.payload_type);
         let rate_of = |kind| bandwidth(&media.bandwidths, kind);
         Self {
             number,
@@ -173,7 +174,7 @@ impl MediaSubsession {
             rtcp_mux: media.has_attribute("rtcp-mux"),
             rtcp_port: media.rtcp_port(),
             frame_rate: frame_rate(media),
-            dimensions: media.attribute("x-dimensions").and_then(dimensions),
+            dimensions,
             range: media.attribute("range").and_then(|value| Range::of_answer(value, odd)),
             keys: KeyAttributes(
                 media
@@ -233,9 +234,4 @@ fn frame_rate(media: &MediaDescription) -> Option<f64> {
     let value = media.attribute("framerate").or_else(|| media.attribute("x-framerate"))?;
     let rate: f64 = value.trim().parse().ok()?;
     (rate.is_finite() && rate > 0.0).then_some(rate)
-}
-
-fn dimensions(value: &str) -> Option<(u32, u32)> {
-    let (width, height) = value.split_once(',')?;
-    Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
 }

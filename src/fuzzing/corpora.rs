@@ -67,6 +67,7 @@ corpora! {
     video { parameter_sets, parameter_sets_in_force, h264_framer, h265_framer, h264_depacketizer, h265_depacketizer, h265_don_depacketizer }
     audio { adts_framer, mpeg_audio_framer, wav_header, mpeg_ts_framer, audio_specific_config, aac_depacketizer, mpa_depacketizer, mp2t_depacketizer, pcm_depacketizer }
     #[cfg(feature = "data-formats")] data { klv_depacketizer, onvif_metadata_depacketizer, text_depacketizer }
+    #[cfg(feature = "video-formats")] video_formats { headers, vp8_depacketizer, vp9_depacketizer, av1_depacketizer, jpeg_depacketizer }
     #[cfg(feature = "audio-formats")] audio_formats { opus, vorbis_headers, vorbis_depacketizer, amr_depacketizer, block_depacketizer }
     media { matroska, mp4, ps, ts_tracks, elementary }
     sinks { mp4_writer }

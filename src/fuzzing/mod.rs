@@ -21,4 +21,6 @@ pub mod sinks;
 #[cfg(feature = "srtp")]
 pub mod srtp;
 pub mod video;
+#[cfg(feature = "video-formats")]
+pub mod video_formats;
 pub mod wire;

@@ -174,6 +174,17 @@ pub fn h265_don_depacketizer(data: &[u8]) {
     });
 }
 
+/// The rows of an input: of each the second byte, and as many bytes behind it as the first says.
+pub(super) fn rows(data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        let [len, flags, tail @ ..] = rest else { return None };
+        let (row, next) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = next;
+        Some((*flags, row))
+    })
+}
+
 /// `data` is a row of payloads, each with its length and a byte of flags (1 marker, 2 lost, and
 /// the timestamp in the rest) in front. What comes out is packetized and must come out again.
 fn depacketizer(
@@ -181,11 +192,8 @@ fn depacketizer(
     first: &mut dyn Depacketizer,
     again: impl Fn() -> (Box<dyn Packetizer>, Box<dyn Depacketizer>),
 ) {
-    let mut rest = data;
     let (mut given, mut frames) = (DepacketizedFrames::new(), Vec::new());
-    while let [len, flags, tail @ ..] = rest {
-        let (payload, next) = tail.split_at(usize::from(*len).min(tail.len()));
-        rest = next;
+    for (flags, payload) in rows(data) {
         let timestamp = u32::from(flags >> 2);
         let payload = RtpPayload::new(payload, timestamp)
             .with_marker(flags & 1 != 0)

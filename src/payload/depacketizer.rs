@@ -18,12 +18,15 @@ pub struct RtpPayload<'a> {
     pub lost: bool,
     /// Number of those, if it is known; else 0.
     pub missing: u64,
+    /// Header extension of the packet: the number that the profile defines, and the data (RFC 3550
+    /// section 5.3.1).
+    pub extension: Option<(u16, &'a [u8])>,
 }
 
 impl<'a> RtpPayload<'a> {
     /// Creates a payload without marker bit that follows the previous one.
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
-        Self { data, marker: false, timestamp, lost: false, missing: 0 }
+        Self { data, marker: false, timestamp, lost: false, missing: 0, extension: None }
     }
 
     /// Sets the marker bit.
@@ -42,6 +45,12 @@ impl<'a> RtpPayload<'a> {
     pub const fn after_missing(mut self, missing: u64) -> Self {
         self.missing = missing;
         self.lost = missing > 0;
+        self
+    }
+
+    /// Sets the header extension of the packet.
+    pub const fn with_extension(mut self, extension: Option<(u16, &'a [u8])>) -> Self {
+        self.extension = extension;
         self
     }
 }

@@ -116,12 +116,12 @@ pub trait FormatEntry: Send + Sync {
 /// The SDP format of a codec that is known by name only.
 pub(super) fn described(codec: &OtherCodec, payload_type: u8) -> PayloadFormat {
     let OtherCodec { media, encoding_name, clock_rate, channels, fmtp } = codec.clone();
-    PayloadFormat { media, payload_type, encoding_name, clock_rate, channels, fmtp }
+    let format = PayloadFormat::new(media, encoding_name, clock_rate, payload_type);
+    PayloadFormat { channels, fmtp, ..format }
 }
 
 /// The codec parameters of a format that is known by its SDP only.
 pub(super) fn other(format: &PayloadFormat) -> CodecParameters {
-    let PayloadFormat { media, payload_type: _, encoding_name, clock_rate, channels, fmtp } =
-        format.clone();
+    let PayloadFormat { media, encoding_name, clock_rate, channels, fmtp, .. } = format.clone();
     CodecParameters::Other(OtherCodec { media, encoding_name, clock_rate, channels, fmtp })
 }

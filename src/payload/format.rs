@@ -31,6 +31,9 @@ pub struct PayloadFormat {
     pub channels: Option<u8>,
     /// Value of `a=fmtp` after the payload type.
     pub fmtp: Option<String>,
+    /// Width and height in pixels, if a description that was read states them (`a=x-dimensions`,
+    /// `a=framesize`). They are not written.
+    pub dimensions: Option<(u32, u32)>,
 }
 
 impl PayloadFormat {
@@ -48,6 +51,7 @@ impl PayloadFormat {
             clock_rate,
             channels: None,
             fmtp: None,
+            dimensions: None,
         }
     }
 

@@ -12,6 +12,8 @@ use std::cell::RefCell;
 const MAX_CAPACITY: usize = 128 << 10;
 /// Bytes that are kept, at most, whatever was in use at the same time.
 const MAX_KEPT: usize = 4 << 20;
+/// Most bytes that are allocated for a frame before they have come.
+const MAX_AHEAD: usize = 32 << 10;
 /// Buffers that are looked at for one that is large enough.
 const LOOKED_AT: usize = 16;
 
@@ -64,6 +66,14 @@ pub(super) fn take(len: usize) -> Vec<u8> {
         Some(buffer)
     });
     found.ok().flatten().unwrap_or_else(|| Vec::with_capacity(len))
+}
+
+/// Returns an empty buffer for a frame that follows frames of these lengths, with room for a little
+/// more than the smaller of them: frames are of a size, mostly, and what comes after a key frame would
+/// take as much memory as that.
+pub(super) fn take_like([last, before]: [usize; 2]) -> Vec<u8> {
+    let len = last.min(before).min(MAX_AHEAD);
+    take(len + len / 4)
 }
 
 /// Makes data of a buffer. It comes back when they are dropped, on the thread that drops them.

@@ -8,16 +8,22 @@
 pub mod aac;
 #[cfg(feature = "audio-formats")]
 pub mod amr;
+#[cfg(feature = "video-formats")]
+pub mod av1;
 pub mod blocks;
 mod depacketizer;
 mod entry;
 mod error;
 mod fmtp;
 mod format;
+#[cfg(feature = "video-formats")]
+mod fragments;
 mod frame_buffers;
 mod gather;
 pub mod h264;
 pub mod h265;
+#[cfg(feature = "video-formats")]
+pub mod jpeg;
 mod key_frames;
 #[cfg(feature = "data-formats")]
 pub mod klv;
@@ -47,6 +53,10 @@ mod units;
 pub mod voice;
 #[cfg(feature = "audio-formats")]
 pub mod vorbis;
+#[cfg(feature = "video-formats")]
+pub mod vp8;
+#[cfg(feature = "video-formats")]
+pub mod vp9;
 #[cfg(feature = "audio-formats")]
 mod whole;
 

@@ -25,7 +25,7 @@ pub struct OpaquePacketizer {
 impl OpaquePacketizer {
     /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
-        Self { unsent: UnsentData { too_large: 0 } }
+        Self { unsent: UnsentData { too_large: 0, unsupported: 0 } }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct PacketSpan {
     /// Number of RTP units by which the packet's timestamp lies *before* the frame's (wrapping; for
     /// a packet of later samples, the two's complement of the difference).
     pub timestamp_lag: u32,
+    /// Length of the header extension in bytes, which follows the RTP header; 0 if there is none.
+    pub extension_len: usize,
 }
 
 impl PacketSpan {
@@ -46,12 +48,14 @@ pub struct PacketBuffer {
     spans: Vec<PacketSpan>,
     max_payload: usize,
     open: Option<usize>,
+    /// Length of the header extension of the open packet.
+    extension_len: usize,
 }
 
 impl PacketBuffer {
     /// Creates a buffer for packets of at most `max_payload` bytes after the RTP header.
     pub const fn new(max_payload: usize) -> Self {
-        Self { bytes: Vec::new(), spans: Vec::new(), max_payload, open: None }
+        Self { bytes: Vec::new(), spans: Vec::new(), max_payload, open: None, extension_len: 0 }
     }
 
     /// Returns the most bytes of payload in a packet.
@@ -68,8 +72,21 @@ impl PacketBuffer {
 
     /// Begins a packet.
     pub fn begin_packet(&mut self) {
+        self.extension_len = 0;
         self.open = Some(self.bytes.len() + TCP_PREFIX_LEN);
         self.bytes.resize(self.bytes.len() + TCP_PREFIX_LEN + RTP_HEADER_LEN, 0);
+    }
+
+    /// Gives the open packet a header extension (RFC 3550 section 5.3.1), before its payload: the
+    /// number that the profile defines, and data, whose length must be a multiple of 4. It takes
+    /// room from the payload.
+    pub fn put_extension(&mut self, profile: u16, data: &[u8]) {
+        debug_assert!(self.payload_len() == 0 && data.len() % 4 == 0);
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&profile.to_be_bytes());
+        self.bytes.extend_from_slice(&((data.len() / 4) as u16).to_be_bytes());
+        self.bytes.extend_from_slice(data);
+        self.extension_len = self.bytes.len() - before;
     }
 
     /// Appends to the payload of the open packet.
@@ -79,20 +96,20 @@ impl PacketBuffer {
 
     /// Returns the number of payload bytes in the open packet; 0 if none is open.
     pub fn payload_len(&self) -> usize {
-        self.open.map_or(0, |start| self.bytes.len() - start - RTP_HEADER_LEN)
+        self.open.map_or(0, |start| self.bytes.len() - start - RTP_HEADER_LEN - self.extension_len)
     }
 
     /// Returns the number of bytes that still fit into the open packet.
     pub fn room(&self) -> usize {
-        self.max_payload.saturating_sub(self.payload_len())
+        self.max_payload.saturating_sub(self.extension_len + self.payload_len())
     }
 
     /// Ends the open packet. For `timestamp_lag` see [`PacketSpan::timestamp_lag`]; it is 0 for a
     /// packet of the frame being packetized.
     pub fn finish_packet(&mut self, marker: bool, timestamp_lag: u32) {
         if let Some(start) = self.open.take() {
-            let len = self.bytes.len() - start;
-            self.spans.push(PacketSpan { start, len, marker, timestamp_lag });
+            let (len, extension_len) = (self.bytes.len() - start, self.extension_len);
+            self.spans.push(PacketSpan { start, len, marker, timestamp_lag, extension_len });
         }
     }
 
@@ -124,14 +141,22 @@ impl PacketBuffer {
         self.open.is_none() && end == Some(self.bytes.len())
     }
 
-    /// Returns header and payload of packet `i`.
+    /// Returns header, header extension and payload of packet `i`.
     pub fn packet(&self, i: usize) -> Option<&[u8]> {
         self.bytes.get(self.spans.get(i)?.range())
     }
 
     /// Returns the payload of packet `i`.
     pub fn payload(&self, i: usize) -> Option<&[u8]> {
-        self.packet(i)?.get(RTP_HEADER_LEN..)
+        self.packet(i)?.get(RTP_HEADER_LEN + self.spans.get(i)?.extension_len..)
+    }
+
+    /// Returns the header extension of packet `i`: the number that the profile defines, and the data.
+    pub fn extension(&self, i: usize) -> Option<(u16, &[u8])> {
+        let extension = self.packet(i)?.get(RTP_HEADER_LEN..)?;
+        let extension = extension.get(..self.spans.get(i)?.extension_len)?;
+        let (&[high, low, _, _], data) = extension.split_first_chunk()?;
+        Some((u16::from_be_bytes([high, low]), data))
     }
 
     /// Returns all packets with their prefixes: the bytes of one interleaved write.

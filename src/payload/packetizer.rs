@@ -10,6 +10,8 @@ pub struct UnsentData {
     /// Frames, or NAL units, that do not fit into a packet although the format, or its mode, has no
     /// fragments.
     pub too_large: u64,
+    /// Frames of a kind that the format cannot carry, or that are malformed.
+    pub unsupported: u64,
 }
 
 /// Cuts the frames of one stream into RTP payloads.

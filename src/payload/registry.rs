@@ -9,6 +9,8 @@ use super::packetizer::Packetizer;
 use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
 #[cfg(feature = "audio-formats")]
 use super::{amr, opus, speex, voice, vorbis};
+#[cfg(feature = "video-formats")]
+use super::{av1, jpeg, vp8, vp9};
 #[cfg(feature = "data-formats")]
 use super::{klv, onvif_metadata, text};
 use crate::codec::CodecParameters;
@@ -25,6 +27,15 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &pcm::Entry,
     &mp2t::Entry,
     // Lines for the feature `video-formats`.
+    #[cfg(feature = "video-formats")]
+    &vp8::Entry,
+    #[cfg(feature = "video-formats")]
+    &vp9::Entry,
+    #[cfg(feature = "video-formats")]
+    &av1::Entry,
+    #[cfg(feature = "video-formats")]
+    &jpeg::Entry,
+    // Lines for the feature `audio-formats`.
     #[cfg(feature = "data-formats")]
     &klv::Entry,
     #[cfg(feature = "data-formats")]
@@ -279,6 +290,7 @@ fn described(media: &MediaDescription, payload_type: u8) -> Result<PayloadFormat
             .filter(|format| format.media.eq_ignore_ascii_case(&media.media))
             .ok_or(FormatError::Unmapped { payload_type })?,
     };
+    format.dimensions = media.dimensions(payload_type);
     format.fmtp = media.fmtp(payload_type).filter(|fmtp| !fmtp.is_empty()).map(str::to_owned);
     match format.fault() {
         Some(why) => Err(FormatError::Malformed { payload_type, why }),

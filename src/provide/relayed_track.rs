@@ -146,7 +146,7 @@ impl RelayedTrack {
     }
 
     fn codec(&self) -> CodecParameters {
-        let PayloadFormat { media, payload_type: _, encoding_name, clock_rate, channels, fmtp } =
+        let PayloadFormat { media, encoding_name, clock_rate, channels, fmtp, .. } =
             self.format.clone();
         CodecParameters::Other(OtherCodec { media, encoding_name, clock_rate, channels, fmtp })
     }

@@ -22,6 +22,9 @@ pub const DEFAULT_MAX_PACKET: usize = 1448;
 /// length does not fit into an interleaving prefix (RFC 2326 section 10.12).
 const PACKET_RANGE: RangeInclusive<usize> = RTP_HEADER_LEN + 64..=u16::MAX as usize;
 
+/// Bit of the first byte of a header that is followed by an extension (RFC 3550 section 5.1).
+const HAS_EXTENSION: u8 = 0x10;
+
 /// Checks that payload formats and transports work with this packet size.
 pub(crate) fn check_max_packet(max_packet: usize) -> Result<(), Error> {
     if PACKET_RANGE.contains(&max_packet) {
@@ -368,9 +371,12 @@ impl RtpSink {
         *prefix = [b'$', 0, high, low];
         let timestamp = self.timestamp.wrapping_sub(span.timestamp_lag);
         write_header(header, span.marker, self.payload_type, self.sequence, timestamp, self.ssrc);
+        if span.extension_len > 0 {
+            header[0] |= HAS_EXTENSION;
+        }
         self.sequence = self.sequence.wrapping_add(1);
         self.packet_count = self.packet_count.wrapping_add(1);
-        let payload = span.len.saturating_sub(RTP_HEADER_LEN);
+        let payload = span.len.saturating_sub(RTP_HEADER_LEN + span.extension_len);
         self.octet_count = self.octet_count.wrapping_add(payload as u32);
     }
 }

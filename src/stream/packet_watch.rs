@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_nothing_is_known_of_begins_with_every_frame_and_sound_with_every_packet() {
-        let mut unknown = watch("video", "VP9");
+        let mut unknown = watch("video", "H261");
         assert!(!unknown.finds_key_frames());
         assert_eq!(roles(&mut unknown, &[&[IDR, IDR], &[IDR]]), "sk - sk ");
         let mut sound = watch("audio", "PCMU");

@@ -8,9 +8,6 @@ use crate::payload::frame_buffers;
 /// Size of the largest access unit that a depacketizer assembles, in bytes.
 pub(super) const MAX_ACCESS_UNIT: usize = 16 << 20;
 
-/// Most bytes that are allocated for a frame before they have come.
-const MAX_AHEAD: usize = 32 << 10;
-
 /// Bytes at the beginning of a slice that are searched for a start code: a header, and what may
 /// precede the header that belongs to the slice.
 const SLICE_START: usize = 8;
@@ -137,11 +134,7 @@ impl Assembler {
 
     fn push_start_code(&mut self) {
         if self.bytes.capacity() == 0 {
-            // Frames are of a size, mostly: a little more than the smaller of the last two, or what
-            // comes after a key frame would take as much memory as that.
-            let [last, before] = self.last_lens;
-            let len = last.min(before).min(MAX_AHEAD);
-            self.bytes = frame_buffers::take(len + len / 4);
+            self.bytes = frame_buffers::take_like(self.last_lens);
         }
         self.bytes.extend_from_slice(&annexb::START_CODE);
     }

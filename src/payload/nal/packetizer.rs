@@ -65,7 +65,12 @@ impl<R: NalRules> NalPacketizer<R> {
 
     const fn with_mode(is_single: bool) -> Self {
         let nals = NalTable { ranges: Vec::new() };
-        Self { nals, is_single, unsent: UnsentData { too_large: 0 }, rules: PhantomData }
+        Self {
+            nals,
+            is_single,
+            unsent: UnsentData { too_large: 0, unsupported: 0 },
+            rules: PhantomData,
+        }
     }
 
     /// Puts each NAL unit into a packet of its own, and drops those that do not fit.

@@ -3,7 +3,8 @@
 use crate::frame::Frame;
 use crate::framer::annexb;
 use crate::payload::testing::{Received, XorShift};
-use crate::payload::{Depacketizer, PacketBuffer, Packetizer};
+pub(crate) use crate::payload::testing::{payloads_of as packets, survives_garbage};
+use crate::payload::{Depacketizer, Packetizer};
 use std::time::Duration;
 
 /// A NAL unit of `len` bytes after `header` that has no start code in it.
@@ -21,18 +22,6 @@ pub(crate) fn frame(nals: &[Vec<u8>], random: &mut XorShift) -> Frame {
         data.extend_from_slice(nal);
     }
     Frame::new(data, Duration::ZERO, Duration::ZERO)
-}
-
-/// Payloads and marker bits of a frame.
-pub(crate) fn packets(
-    packetizer: &mut dyn Packetizer,
-    frame: &Frame,
-    max_payload: usize,
-) -> Vec<(Vec<u8>, bool)> {
-    let mut out = PacketBuffer::new(max_payload);
-    packetizer.packetize(frame, &mut out);
-    let spans = out.spans().iter().enumerate();
-    spans.map(|(i, span)| (out.payload(i).unwrap().to_vec(), span.marker)).collect()
 }
 
 /// Packetizes access units of random NAL units and checks that the same come back.
@@ -113,24 +102,6 @@ pub(crate) fn survives_loss(
             }
         }
     }
-}
-
-/// Feeds garbage; the depacketizer must take it, and work on afterwards.
-pub(crate) fn survives_garbage(depacketizer: impl Depacketizer) {
-    let mut depacketizer = Received::new(depacketizer);
-    let mut random = XorShift::new(3);
-    for _ in 0..20_000 {
-        let len = random.below(40) as usize;
-        let payload = random.bytes(len);
-        let (marker, lost) = (random.below(5) == 0, random.below(9) == 0);
-        let timestamp = random.below(4) as u32;
-        let _ = depacketizer.handle_payload(&payload, marker, timestamp, lost);
-        while let Some(frame) = depacketizer.poll_frame() {
-            assert!(!frame.data.is_empty());
-        }
-    }
-    depacketizer.handle_end();
-    while depacketizer.poll_frame().is_some() {}
 }
 
 /// What a depacketizer makes of payloads, the last of which is marked: NAL units, and how many

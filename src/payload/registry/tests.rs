@@ -103,10 +103,27 @@ fn further_audio() -> Vec<CodecParameters> {
     Vec::new()
 }
 
+/// Codecs of the feature `video-formats`.
+#[cfg(feature = "video-formats")]
+fn further_video() -> Vec<CodecParameters> {
+    vec![
+        CodecParameters::Vp8,
+        CodecParameters::Vp9 { profile: None },
+        CodecParameters::Vp9 { profile: Some(2) },
+        CodecParameters::Av1 { sequence_header: Bytes::new() },
+        CodecParameters::Jpeg,
+    ]
+}
+
+#[cfg(not(feature = "video-formats"))]
+fn further_video() -> Vec<CodecParameters> {
+    Vec::new()
+}
+
 #[test]
 fn what_is_described_is_understood_again() {
     for formats in [FormatRegistry::new(), FormatRegistry::new().pass_unknown()] {
-        for parameters in every_codec().into_iter().chain(further_audio()) {
+        for parameters in every_codec().into_iter().chain(further_audio()).chain(further_video()) {
             let format = formats.format(&parameters, 97).unwrap();
             let mut described =
                 MediaDescription::new(&*format.media, 0, "RTP/AVP", format.payload_type);
@@ -118,8 +135,10 @@ fn what_is_described_is_understood_again() {
             assert!(formats.depacketizer(&back).is_ok());
             assert_eq!(formats.format(&parameters, 97), Ok(format.clone()));
             assert!(formats.packetizer(&parameters).is_ok());
-            let is_nal = matches!(&*format.encoding_name, "H264" | "H265");
-            assert_eq!(formats.key_frame_test(&format).is_some(), is_nal);
+            let names = ["H264", "H265", "VP8", "VP9", "AV1"];
+            let has_test = names.contains(&&*format.encoding_name);
+            assert_eq!(formats.key_frame_test(&format).is_some(), has_test);
+            assert_eq!(formats.payload_test(&format).is_some(), has_test);
         }
     }
 }
@@ -143,10 +162,10 @@ fn static_payload_types_need_no_rtpmap_and_are_given_out() {
 
 #[test]
 fn the_first_payload_type_that_is_known_is_taken() {
-    let both = ["rtpmap:96 VP8/90000", "rtpmap:97 h264/90000", "fmtp:97 packetization-mode=0"];
+    let both = ["rtpmap:96 H261/90000", "rtpmap:97 h264/90000", "fmtp:97 packetization-mode=0"];
     let h264 = CodecParameters::H264 { sps: vec![], pps: vec![] };
     assert_eq!(read("video 0 RTP/AVP 96 97 33", &both), Ok(h264));
-    refused("video 0 RTP/AVP 96 98", &both, "no payload format for video VP8/90000");
+    refused("video 0 RTP/AVP 96 98", &both, "no payload format for video H261/90000");
     // The clock is a part of the name.
     refused("video 0 RTP/AVP 96", &["rtpmap:96 H264/48000"], "video H264/48000");
     refused("audio 0 RTP/AVP 96", &["rtpmap:96 H264/90000"], "audio H264/90000");

@@ -50,7 +50,8 @@ impl RtpSource {
         let payload = RtpPayload::new(packet.payload, packet.timestamp)
             .with_marker(packet.marker)
             .after_missing(if gap.restarted { 0 } else { gap.lost })
-            .after_loss(gap.is_loss());
+            .after_loss(gap.is_loss())
+            .with_extension(packet.extension);
         if let Err(e) = depacketizer.handle_payload(&payload, &mut self.depacketized) {
             log::trace!("{:08x} packet {}: {e}", packet.ssrc, packet.sequence_number);
             self.counters.malformed_payloads += 1;

@@ -177,6 +177,22 @@ impl MediaDescription {
         direction(&self.attributes)
     }
 
+    /// Returns width and height in pixels of a payload type, if the media state them: by
+    /// `a=x-dimensions` as ONVIF devices and GStreamer write it, or by `a=framesize` (3GPP TS 26.234
+    /// section 5.3.3.2).
+    pub fn dimensions(&self, payload_type: u8) -> Option<(u32, u32)> {
+        let pair = |value: &str, between| {
+            let (width, height) = value.split_once(between)?;
+            Some((digits(width.trim())?, digits(height.trim())?))
+        };
+        let framesizes =
+            self.attributes.iter().filter(|a| a.name.eq_ignore_ascii_case("framesize"));
+        let mut framesizes = framesizes.filter_map(|a| a.value.as_deref()?.trim().split_once(' '));
+        let framesize = framesizes.find(|(of, _)| digits(of) == Some(payload_type));
+        let dimensions = self.attribute("x-dimensions").and_then(|value| pair(value, ','));
+        dimensions.or_else(|| pair(framesize?.1, '-'))
+    }
+
     /// Returns the port of RTCP, if an `a=rtcp` states it.
     pub fn rtcp_port(&self) -> Option<RtcpPort> {
         self.attribute("rtcp").and_then(RtcpPort::parse)

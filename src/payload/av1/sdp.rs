@@ -1,0 +1,104 @@
+//! SDP parameters of AV1 (section 7) and its registry entry.
+
+use super::{Av1Depacketizer, Av1Packetizer, Elements};
+use crate::codec::CodecParameters;
+use crate::codec::av1::{self, Obu, ObuFacts, SequenceHeader};
+use crate::payload::depacketizer::Depacketizer;
+use crate::payload::entry::FormatEntry;
+use crate::payload::error::FormatError;
+use crate::payload::format::PayloadFormat;
+use crate::payload::key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
+use crate::payload::packetizer::Packetizer;
+use bytes::Bytes;
+
+const NAME: &str = "AV1";
+const CLOCK_RATE: u32 = 90_000;
+
+/// The fmtp of a stream with this sequence header.
+fn fmtp(sequence_header: &[u8]) -> Option<String> {
+    let obu = Obu::parse(sequence_header).ok()?;
+    let header = SequenceHeader::parse(obu.payload).ok()?;
+    let SequenceHeader { profile, level_idx, tier, .. } = header;
+    Some(format!("profile={profile};level-idx={level_idx};tier={tier}"))
+}
+
+/// What the OBU elements of a payload tell. Decoding can start with a packet that begins a coded video
+/// sequence, and with a key frame behind a sequence header.
+pub(super) fn payload_facts(payload: &[u8]) -> PayloadFacts {
+    let mut facts = PayloadFacts::default();
+    let Ok(elements) = Elements::of(payload) else { return facts };
+    facts.can_start = elements.begins_sequence();
+    let mut reduced = false;
+    for element in elements.map_while(Result::ok) {
+        if element.goes_on {
+            // Only large OBUs are cut, which are frames and tile groups.
+            facts.has_picture = true;
+            continue;
+        }
+        let Ok(obu) = Obu::parse_beginning(element.data) else { break };
+        let found = ObuFacts::of(&obu, reduced);
+        if found.is_sequence_header {
+            reduced = SequenceHeader::is_reduced(obu.payload);
+            facts.has_parameter_sets = true;
+        }
+        if found.is_frame && !facts.has_picture {
+            facts.is_intra = found.is_key;
+            facts.can_start |= found.is_key && facts.has_parameter_sets;
+        }
+        facts.has_picture |= found.is_frame || obu.obu_type() == av1::obu_type::TILE_GROUP;
+    }
+    facts
+}
+
+/// The registry entry of AV1.
+pub(in crate::payload) struct Entry;
+
+impl FormatEntry for Entry {
+    fn media(&self) -> &str {
+        "video"
+    }
+
+    /// The second name was used before the specification was final.
+    fn encoding_names(&self) -> &[&str] {
+        &[NAME, "AV1X"]
+    }
+
+    fn clock_rate(&self) -> Option<u32> {
+        Some(CLOCK_RATE)
+    }
+
+    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+        let CodecParameters::Av1 { sequence_header } = parameters else { return None };
+        let format = PayloadFormat::new("video", NAME, CLOCK_RATE, payload_type);
+        Some(match fmtp(sequence_header) {
+            Some(fmtp) => format.with_fmtp(fmtp),
+            None => format,
+        })
+    }
+
+    /// The sequence header comes with the stream; what SDP states is what a receiver must be able to
+    /// do.
+    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
+        Ok(CodecParameters::Av1 { sequence_header: Bytes::new() })
+    }
+
+    fn packetizer(&self, parameters: &CodecParameters) -> Box<dyn Packetizer> {
+        let sequence_header = match parameters {
+            CodecParameters::Av1 { sequence_header } => sequence_header.clone(),
+            _ => Bytes::new(),
+        };
+        Box::new(Av1Packetizer::new(sequence_header))
+    }
+
+    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok(Box::new(Av1Depacketizer::new()))
+    }
+
+    fn key_frame_test(&self) -> Option<KeyFrameTest> {
+        Some(|data| PictureFacts::picture(av1::is_key(data)))
+    }
+
+    fn payload_test(&self) -> Option<PayloadTest> {
+        Some(payload_facts)
+    }
+}
