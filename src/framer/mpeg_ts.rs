@@ -23,7 +23,7 @@ pub use packet::{M2TS_STRIDE, PACKET_LEN, Pcr, REED_SOLOMON_STRIDE};
 pub(crate) use packet::{PCR_MODULUS, STRIDES, duration_to_ticks, ticks_to_duration};
 #[cfg(feature = "more-files")]
 pub(crate) use stamps::stamp;
-pub(crate) use stamps::{PesStart, Stamps, TICKS, payload_of};
+pub(crate) use stamps::{PesStart, Stamps, TICKS, drop_payload, drop_pcr, payload_of};
 pub(crate) use sync::{find_sync, packets};
 
 /// Bytes that wait for the next PCR before their time is extrapolated at the rate so far: 0.1 s of

@@ -44,6 +44,8 @@ const CLIENT_PORT: u16 = 5000;
 struct Noise {
     next: u32,
     frames: Option<u32>,
+    /// A transport stream, by its looks, which is played at any scale.
+    is_video: bool,
 }
 
 impl Noise {
@@ -55,7 +57,7 @@ impl Noise {
 
 impl StreamFactory for Noise {
     fn parameters(&self) -> Option<CodecParameters> {
-        Some(Self::parameters_of_all())
+        Some(if self.is_video { CodecParameters::Mp2t } else { Self::parameters_of_all() })
     }
 
     fn create_new_stream_source(
@@ -85,6 +87,10 @@ impl FramedSource for Noise {
         FramePoll::Ready(Frame { flags, ..frame })
     }
 
+    fn duration(&self) -> Option<Duration> {
+        Some(FRAME * self.frames?)
+    }
+
     fn seek(&mut self, npt: Duration, _: &mut SourceContext<'_>) -> Result<Duration, SeekError> {
         let number = u32::try_from(npt.as_millis() / FRAME.as_millis()).unwrap_or(u32::MAX);
         match self.frames {
@@ -100,13 +106,13 @@ impl FramedSource for Noise {
 
 fn media(name: &str) -> ServerMediaSession {
     let shared = name != "a";
-    let track = |frames| {
-        let factory = Noise { next: 0, frames };
+    let track = |frames, is_video| {
+        let factory = Noise { next: 0, frames, is_video };
         OnDemandServerMediaSubsession::new(factory).with_reuse_first_source(shared)
     };
     ServerMediaSession::new(name, "", "")
-        .with_subsession(track((name != "b").then_some(50)))
-        .with_subsession(track((name != "b").then_some(25)))
+        .with_subsession(track((name != "b").then_some(50), !shared))
+        .with_subsession(track((name != "b").then_some(25), false))
         .with_delete_when_unreferenced(name == "c")
 }
 
@@ -368,6 +374,7 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
         "RTP/AVP;multicast,RTP/AVP;unicast;client_port=0-0",
     ];
     const RANGES: [&str; 4] = ["", "Range: npt=2-\r\n", "Range: npt=1-2\r\n", "Range: npt=9-\r\n"];
+    const PACES: [&str; 4] = ["", "Scale: 4\r\n", "Scale: -2\r\n", "Scale: 0.5\r\nSpeed: 3\r\n"];
     let i = usize::from(with) % CLIENTS;
     let pick = |from: [&'static str; 4], by: u8| from[usize::from(by) % 4];
     let path = pick(NAMES, with >> 2);
@@ -394,7 +401,11 @@ fn operate(world: &mut World, what: u8, with: u8, r: &mut Reader<'_>) {
             }
             world.request(i, "SETUP", &track, &transport);
         }
-        5 => world.request(i, "PLAY", aggregate, pick(RANGES, with >> 6)),
+        5 => {
+            let pace = pick(PACES, what >> 4 & 1 | what >> 5 & 2);
+            let headers = format!("{}{pace}", pick(RANGES, with >> 6));
+            world.request(i, "PLAY", aggregate, &headers);
+        }
         6 => world.request(i, "PAUSE", aggregate, ""),
         7 => world.request(i, "TEARDOWN", aggregate, ""),
         8 => {

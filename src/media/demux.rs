@@ -8,7 +8,8 @@
 //! that it can be given the whole table.
 
 use super::queue::{FrameQueue, Overflow, QueueLimits};
-use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
+use super::scale::find_key_frame_after;
+use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait, within};
 use crate::arena::{Arena, Id};
 use crate::frame::Frame;
 use slab::Slab;
@@ -470,6 +471,19 @@ impl FramedSource for OutletSource {
             return Ok(landed);
         }
         DemuxTable::seek(cx, id, own, npt)
+    }
+
+    fn key_frame_after(
+        &mut self,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Option<Duration>, SeekError> {
+        let gone = || SeekError::Failed("the producer has gone".into());
+        let end = self.duration.filter(|_| self.seekable).ok_or(SeekError::NotSeekable)?;
+        let (id, _) = self.at.ok_or_else(gone)?;
+        let shared = cx.demuxers.shared.get(id).ok_or_else(gone)?;
+        let producer = shared.producer.as_ref().ok_or_else(gone)?;
+        find_key_frame_after(npt, end, |npt| within(producer.locate(npt)))
     }
 
     fn duration(&self) -> Option<Duration> {

@@ -18,7 +18,9 @@ pub mod live;
 mod parameter_sets;
 pub mod queue;
 pub mod replicator;
+mod scale;
 pub mod sinks;
+pub(crate) mod trick_play;
 
 /// A function that is called when a source that waits for input ([`Wait::Input`]) has some. It may
 /// be called from any thread and must not call back into the source. It usually calls `trigger` of
@@ -94,6 +96,14 @@ pub enum SeekError {
     Failed(String),
 }
 
+/// Where a seek leads; `None` behind the end.
+fn within(landed: Result<Duration, SeekError>) -> Result<Option<Duration>, SeekError> {
+    match landed {
+        Err(SeekError::OutOfRange) => Ok(None),
+        landed => landed.map(Some),
+    }
+}
+
 /// The times of a frame, as in the [`Frame`] itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
@@ -154,6 +164,36 @@ pub trait FramedSource {
             Some(duration) if npt >= duration && !npt.is_zero() => Err(SeekError::OutOfRange),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Returns the presentation time of the first point after `npt` at which decoding can start;
+    /// `None` if there is none. It may move the source: a [`seek`](Self::seek) follows. Fast forward
+    /// plays these points alone. The default finds it by seeking.
+    ///
+    /// # Errors
+    /// Those of [`seek`](Self::seek).
+    fn key_frame_after(
+        &mut self,
+        npt: Duration,
+        cx: &mut SourceContext<'_>,
+    ) -> Result<Option<Duration>, SeekError> {
+        let end = self.duration().ok_or(SeekError::NotSeekable)?;
+        scale::find_key_frame_after(npt, end, |npt| within(self.seek(npt, cx)))
+    }
+
+    /// Returns the scale (RFC 2326 section 12.34) nearest to `scale` at which the source itself can
+    /// play. `None`, the default: it plays as it is recorded, and knows of no other scale. A stream
+    /// then plays video that can be sought by its key frames, which needs no support of the source.
+    fn test_scale_factor(&self, scale: f32) -> Option<f32> {
+        let _ = scale;
+        None
+    }
+
+    /// Sets the scale, to one that [`test_scale_factor`](Self::test_scale_factor) returns. The times
+    /// of the frames that follow remain normal play times: from one frame to the next they differ by
+    /// `scale` times what the frame lasts when it is played, and decrease if `scale` is negative.
+    fn set_scale(&mut self, scale: f32) {
+        let _ = scale;
     }
 
     /// Requests a key frame, because a viewer needs one to continue; a source with an encoder makes

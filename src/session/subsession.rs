@@ -309,10 +309,19 @@ pub trait StreamFactory {
         source.check_seek(npt, cx)
     }
 
-    /// Sets the playing speed and returns the speed in effect: 1 if the source supports no other.
+    /// Returns the scale (RFC 2326 section 12.34) nearest to `scale` that the track can be played at: 1
+    /// if it supports no other. `source` is that of the stream: video that can be sought supports 2 to
+    /// 32 and −1 to −32, with key frames alone, and 1/32 to 1; other sources what they say themselves.
+    /// A track that does not support what its presentation is played at is silent meanwhile.
+    fn test_scale_factor(&self, source: &dyn FramedSource, scale: f32) -> f32 {
+        source.test_scale_factor(scale).unwrap_or(1.0)
+    }
+
+    /// Sets the scale to one that [`test_scale_factor`](Self::test_scale_factor) has returned, and
+    /// returns the scale in effect. Override it together with that method.
     fn set_stream_source_scale(&mut self, source: &mut dyn FramedSource, scale: f32) -> f32 {
-        let _ = (source, scale);
-        1.0
+        source.set_scale(scale);
+        scale
     }
 
     /// Opens the sockets from which a UDP stream is sent, on the address `local` (whose port is 0):

@@ -17,6 +17,7 @@ pub(crate) mod key_frames;
 mod live_clock;
 pub(crate) mod live_clocks;
 mod members;
+pub(crate) mod pace;
 mod packet_memory;
 mod packet_watch;
 pub(crate) mod parts;

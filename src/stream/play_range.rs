@@ -9,6 +9,8 @@ pub(crate) struct PlayRange {
     stop_at: Option<Duration>,
     pause_at: Option<Duration>,
     resume_at: Option<Duration>,
+    /// It is played backwards.
+    is_backwards: bool,
 }
 
 /// Why a stream sends no frame from a certain time on.
@@ -24,6 +26,11 @@ impl PlayRange {
     /// The range of a PLAY. A pause point that was set before does not hold any more.
     pub(crate) fn new(start: Duration, stop_at: Option<Duration>) -> Self {
         Self { start, stop_at, ..Self::default() }
+    }
+
+    /// The same, played from `start` backwards.
+    pub(crate) fn backwards(start: Duration, stop_at: Option<Duration>) -> Self {
+        Self { is_backwards: true, ..Self::new(start, stop_at) }
     }
 
     /// Where the range starts.
@@ -52,12 +59,20 @@ impl PlayRange {
         self.resume_at = resume_at;
     }
 
+    /// The first of the points at which the stream stops, and why.
+    pub(crate) fn boundary(&self) -> Option<(Duration, Boundary)> {
+        let points = self.stop_at.into_iter().chain(self.pause_at);
+        let first = if self.is_backwards { points.max() } else { points.min() }?;
+        // Where both are at the same time the pause counts: the client can go on behind it.
+        let is_pause = self.pause_at == Some(first);
+        Some((first, if is_pause { Boundary::PausePoint } else { Boundary::End(first) }))
+    }
+
     /// What keeps a frame with this decoding time from being sent.
     pub(crate) fn boundary_at(&self, dts: Duration) -> Option<Boundary> {
-        let first = self.stop_at.into_iter().chain(self.pause_at).min();
-        let first = first.filter(|at| dts >= *at)?;
-        // Where both are at the same time the pause counts: the client can go on behind it.
-        Some(if self.pause_at == Some(first) { Boundary::PausePoint } else { Boundary::End(first) })
+        let (first, boundary) = self.boundary()?;
+        let is_beyond = if self.is_backwards { dts < first } else { dts >= first };
+        is_beyond.then_some(boundary)
     }
 }
 
@@ -81,6 +96,16 @@ mod tests {
         range.set_pause_point(Some(secs(9)));
         assert_eq!(range.boundary_at(secs(9)), Some(Boundary::PausePoint));
         assert_eq!(PlayRange::default().boundary_at(Duration::MAX), None);
+    }
+
+    #[test]
+    fn backwards_the_range_ends_below_its_end() {
+        let mut range = PlayRange::backwards(secs(9), Some(secs(2)));
+        assert_eq!((range.boundary_at(secs(5)), range.boundary_at(secs(2))), (None, None));
+        assert_eq!(range.boundary_at(secs(1)), Some(Boundary::End(secs(2))));
+        range.set_pause_point(Some(secs(5)));
+        assert_eq!(range.boundary_at(secs(5)), None);
+        assert_eq!(range.boundary_at(secs(4)), Some(Boundary::PausePoint));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use crate::frame::Frame;
 use crate::media::demux::DemuxTable;
+use crate::media::trick_play::TrickPlay;
 use crate::media::{Ending, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait};
 use crate::stream::live_clocks::{LiveClockId, LiveClocks};
+use crate::stream::pace::Pace;
 use crate::stream::play_range::{Boundary, PlayRange};
 use crate::stream::time_line::TimeLine;
 use std::time::{Duration, Instant};
@@ -13,10 +15,12 @@ const STEPS_TO_FIRST_FRAME: usize = 64;
 
 /// The source of a stream and the position in it.
 pub(crate) struct Playback {
-    source: Box<dyn FramedSource>,
+    source: TrickPlay,
     time_line: TimeLine,
     range: PlayRange,
     is_video: bool,
+    /// The presentation is played at a scale that the track does not support.
+    is_silent: bool,
     /// The source begins anew this long after its start.
     repeat_period: Option<Duration>,
     /// A frame that is not due yet.
@@ -63,10 +67,11 @@ impl Playback {
         now: Instant,
     ) -> Self {
         Self {
-            source,
+            source: TrickPlay::new(source, is_video),
             time_line: TimeLine::new(live_clock, now),
             range: PlayRange::default(),
             is_video,
+            is_silent: false,
             repeat_period,
             pending: None,
             position: Duration::ZERO,
@@ -86,11 +91,11 @@ impl Playback {
     }
 
     pub(crate) fn source(&self) -> &dyn FramedSource {
-        &*self.source
+        &self.source
     }
 
     pub(crate) fn source_mut(&mut self) -> &mut dyn FramedSource {
-        &mut *self.source
+        &mut self.source
     }
 
     /// The range that the client plays.
@@ -116,6 +121,9 @@ impl Playback {
 
     /// Times of the frame that goes out next, if it is at hand or the source knows them.
     fn next_times(&self) -> Option<FrameTimes> {
+        if self.is_silent {
+            return None;
+        }
         let of = |frame: &Frame| FrameTimes { pts: frame.pts, dts: frame.dts };
         let of_source = || self.source.next_times().filter(|_| !self.at_end);
         self.pending.as_ref().map(of).or_else(of_source)
@@ -148,13 +156,17 @@ impl Playback {
     pub(crate) fn npt(&self) -> Duration {
         let is_first = self.at_seek_point && !self.time_line.is_live();
         let of = |next: FrameTimes| if is_first { next.pts } else { next.dts };
+        if self.source.gives_key_frames_only() && !is_first {
+            // The picture that is seen; the next one may be far away.
+            return self.position;
+        }
         self.time_line.npt_of(self.next_times().map_or(self.position, of))
     }
 
     /// Makes the time of the first frame known, by reading the frame if need be.
     pub(crate) fn prepare(&mut self, now: Instant, demuxers: &mut DemuxTable) {
         for _ in 0..STEPS_TO_FIRST_FRAME {
-            if self.has_frame() {
+            if self.has_frame() || self.is_silent {
                 return;
             }
             match self.poll_source(now, demuxers) {
@@ -173,6 +185,9 @@ impl Playback {
         live_clocks: &mut LiveClocks,
         ssrc: u32,
     ) -> NextFrame {
+        if self.is_silent {
+            return self.poll_silent(now);
+        }
         let frame = match self.pending.take() {
             Some(frame) => frame,
             None => match self.read_frame(now, demuxers, ssrc) {
@@ -236,9 +251,42 @@ impl Playback {
             }
             FramePoll::Ended(_) => match self.begin_anew(now, demuxers) {
                 Some(()) => NextFrame::BeganAnew,
-                None => NextFrame::End(self.source_end),
+                None => NextFrame::End(self.end()),
             },
         })
+    }
+
+    /// Where a source ends that has no more frames.
+    fn end(&self) -> Duration {
+        if !self.source.gives_key_frames_only() {
+            return self.source_end;
+        }
+        // The last key frame is followed by others that are not played.
+        self.natural_end().unwrap_or(self.source_end)
+    }
+
+    /// Where what is played comes to its end, if nothing ends it before.
+    fn natural_end(&self) -> Option<Duration> {
+        let is_backwards = self.pace().is_backwards();
+        if is_backwards { Some(Duration::ZERO) } else { self.source.duration() }
+    }
+
+    /// What a track does that is silent: it comes to its end when it would if it were played.
+    fn poll_silent(&self, now: Instant) -> NextFrame {
+        let is_endless = self.repeat_period.is_some();
+        let natural = self.natural_end().filter(|_| !is_endless).map(|at| (at, Boundary::End(at)));
+        let pace = self.pace();
+        let is_before = |at: Duration, end: Duration| pace.distance(at, end).is_ok();
+        let first = match (self.range.boundary(), natural) {
+            (Some(boundary), Some(end)) if is_before(end.0, boundary.0) => Some(end),
+            (boundary, end) => boundary.or(end),
+        };
+        let Some((at, boundary)) = first else { return NextFrame::AwaitsInput };
+        match (self.time_line.due_at(at), boundary) {
+            (Some(due), _) if due > now => NextFrame::NotBefore(due),
+            (_, Boundary::PausePoint) => NextFrame::PausePoint,
+            (_, Boundary::End(at)) => NextFrame::End(at),
+        }
     }
 
     /// When the next frame is due, if that is known without reading it and is still to come: a
@@ -260,7 +308,8 @@ impl Playback {
     /// At the end of a repeating source: lets it begin again one period after its start.
     fn begin_anew(&mut self, now: Instant, demuxers: &mut DemuxTable) -> Option<()> {
         // A source that has nothing (any more) would begin anew all the time.
-        let may_repeat = self.gave_frame && !self.at_end && self.time_line.is_anchored();
+        let goes_on = !self.at_end && !self.pace().is_backwards();
+        let may_repeat = self.gave_frame && goes_on && self.time_line.is_anchored();
         let period = self.repeat_period.filter(|p| !p.is_zero() && may_repeat)?;
         self.source.begin_anew(period, &mut SourceContext { now, demuxers }).ok()?;
         self.gave_frame = false;
@@ -268,9 +317,9 @@ impl Playback {
     }
 
     /// The stream sends this frame.
-    pub(crate) const fn note_sent(&mut self, frame: &Frame) {
+    pub(crate) fn note_sent(&mut self, frame: &Frame) {
         self.position = frame.dts;
-        self.source_end = frame.dts.saturating_add(frame.duration);
+        self.source_end = self.pace().advance(frame.dts, frame.duration);
         self.at_seek_point = false;
         self.gave_frame = true;
     }
@@ -283,8 +332,25 @@ impl Playback {
     }
 
     /// The stream does not play any more.
-    pub(crate) const fn halt(&mut self) {
-        self.time_line.lift_anchor();
+    pub(crate) fn halt(&mut self, now: Instant) {
+        self.time_line.lift_anchor(now);
+    }
+
+    /// How the stream is played.
+    pub(crate) const fn pace(&self) -> Pace {
+        self.time_line.pace()
+    }
+
+    /// Changes how the stream is played from `now` on. A track that does not support the scale
+    /// `is_silent` meanwhile.
+    pub(crate) fn set_pace(&mut self, pace: Pace, is_silent: bool, now: Instant) {
+        self.time_line.set_pace(pace, now);
+        self.is_silent = is_silent;
+    }
+
+    /// Whether the track sends nothing because it does not support the scale of its presentation.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     // Moving
@@ -299,23 +365,23 @@ impl Playback {
         demuxers: &mut DemuxTable,
         seek: impl FnOnce(&mut dyn FramedSource, &mut SourceContext<'_>) -> Result<Duration, SeekError>,
     ) -> Result<(), SeekError> {
-        let start = seek(&mut *self.source, &mut SourceContext { now, demuxers })?;
-        self.leave_position(start);
+        let start = seek(&mut self.source, &mut SourceContext { now, demuxers })?;
+        self.leave_position(start, now);
         self.at_end = false;
         Ok(())
     }
 
     /// Goes behind the last frame: to `npt`, which only other tracks have.
-    pub(crate) fn go_to_end(&mut self, npt: Duration) {
-        self.leave_position(npt);
+    pub(crate) fn go_to_end(&mut self, npt: Duration, now: Instant) {
+        self.leave_position(npt, now);
         self.at_end = true;
     }
 
-    fn leave_position(&mut self, to: Duration) {
+    fn leave_position(&mut self, to: Duration, now: Instant) {
         self.pending = None;
         self.position = to;
         self.at_seek_point = true;
-        self.time_line.lift_anchor();
+        self.time_line.lift_anchor(now);
     }
 }
 

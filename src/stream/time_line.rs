@@ -2,18 +2,23 @@
 //! Read RFC 3550 sections 5.1 and 6.4.1 before changing it.
 //!
 //! The *running time* of a stream is what its RTP timestamps count. It is locked to the monotonic
-//! clock and goes on through pauses and seeks.
+//! clock and goes on through pauses and seeks. Where media are delivered faster or slower than they
+//! are presented (`Speed`, RFC 2326 section 12.35) it goes on by as much faster or slower.
 
 use crate::frame::Frame;
 use crate::stream::live_clock::{LivePlace, Placed};
 use crate::stream::live_clocks::{LiveClockId, LiveClocks};
+use crate::stream::pace::Pace;
 use std::time::{Duration, Instant};
 
 /// The time line of one stream.
 #[derive(Debug)]
 pub(crate) struct TimeLine {
-    /// Running time 0 of a stream that is not live.
-    epoch: Instant,
+    /// A moment, and the running time then, of a stream that is not live. From there on it goes as
+    /// the clock does, unless there is an anchor later.
+    epoch: (Instant, Duration),
+    /// How a stream that is not live is played.
+    pace: Pace,
     kind: Kind,
 }
 
@@ -38,21 +43,17 @@ struct Anchor {
 }
 
 impl Anchor {
-    fn due_at(self, dts: Duration) -> Instant {
-        match dts.checked_sub(self.npt) {
-            Some(after) => self.at.checked_add(after).unwrap_or(self.at),
-            None => self.at,
+    fn due_at(self, pace: Pace, dts: Duration) -> Instant {
+        match pace.distance(self.npt, dts) {
+            Ok(after) => self.at.checked_add(pace.delivered_in(after)).unwrap_or(self.at),
+            Err(_) => self.at,
         }
     }
 
-    /// Running time of a presentation time. What is presented before the anchor (a key frame before
-    /// the position that was asked for) comes out before it, down to 0.
-    fn running_time(self, epoch: Instant, pts: Duration) -> Duration {
-        let at = self.at.saturating_duration_since(epoch);
-        match pts.checked_sub(self.npt) {
-            Some(after) => at.saturating_add(after),
-            None => at.saturating_sub(self.npt - pts),
-        }
+    /// Normal play time of a moment.
+    fn npt_at(self, pace: Pace, now: Instant) -> Duration {
+        let played = pace.played_in(now.saturating_duration_since(self.at));
+        pace.advance(self.npt, played)
     }
 }
 
@@ -64,7 +65,7 @@ impl TimeLine {
             Some(clock) => Kind::Live { clock, place: None },
             None => Kind::Recorded { anchor: None },
         };
-        Self { epoch: now, kind }
+        Self { epoch: (now, Duration::ZERO), pace: Pace::NORMAL, kind }
     }
 
     pub(crate) const fn live_clock(&self) -> Option<LiveClockId> {
@@ -97,25 +98,72 @@ impl TimeLine {
         }
     }
 
-    /// Forgets when frames are due: the stream does not play, or goes on elsewhere.
-    pub(crate) const fn lift_anchor(&mut self) {
+    /// Forgets when frames are due: the stream does not play from `now` on, or goes on elsewhere.
+    pub(crate) fn lift_anchor(&mut self, now: Instant) {
+        if !self.pace.is_in_step() && self.is_anchored() {
+            self.epoch = (now, self.running_time_at(now));
+        }
         if let Kind::Recorded { anchor } = &mut self.kind {
             *anchor = None;
         }
+    }
+
+    /// How a stream that is not live is played.
+    pub(crate) const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Changes how the stream is played, from `now` on.
+    pub(crate) fn set_pace(&mut self, pace: Pace, now: Instant) {
+        let Some(anchor) = self.anchor().filter(|_| pace != self.pace) else {
+            self.pace = pace;
+            return;
+        };
+        let npt = anchor.npt_at(self.pace, now);
+        self.lift_anchor(now);
+        self.pace = pace;
+        self.anchor_at(now, npt);
     }
 
     /// Lets normal play time 0 follow one `period` after the last time that it was 0. `None` where
     /// that is not known.
     pub(crate) fn begin_anew_after(&mut self, period: Duration) -> Option<()> {
         let Anchor { at, npt } = self.anchor()?;
-        let next = at.checked_add(period.saturating_sub(npt))?;
+        let wait = self.pace.delivered_in(period.saturating_sub(npt));
+        let next = at.checked_add(wait)?;
+        self.lift_anchor(next);
         self.anchor_at(next, Duration::ZERO);
         Some(())
     }
 
+    /// Running time of a moment, of a stream that is not live.
+    fn running_time_at(&self, now: Instant) -> Duration {
+        let (epoch, base) = self.epoch;
+        match self.anchor().filter(|_| !self.pace.is_in_step()) {
+            Some(Anchor { at, .. }) => {
+                let before = at.saturating_duration_since(epoch);
+                let since = self.pace.sent_in(now.saturating_duration_since(at));
+                base.saturating_add(before).saturating_add(since)
+            }
+            None => base.saturating_add(now.saturating_duration_since(epoch)),
+        }
+    }
+
+    /// Running time of a presentation time, where the stream is anchored like that. What is presented
+    /// before the anchor (a key frame before the position that was asked for) comes out before it, down
+    /// to 0.
+    fn running_time_by(&self, anchor: Anchor, npt: Duration) -> Duration {
+        let (epoch, base) = self.epoch;
+        let at = base.saturating_add(anchor.at.saturating_duration_since(epoch));
+        match self.pace.distance(anchor.npt, npt) {
+            Ok(after) => at.saturating_add(self.pace.presented_in(after)),
+            Err(before) => at.saturating_sub(self.pace.presented_in(before)),
+        }
+    }
+
     /// When a frame with this decoding time is due, if that is known.
     pub(crate) fn due_at(&self, dts: Duration) -> Option<Instant> {
-        Some(self.anchor()?.due_at(dts))
+        Some(self.anchor()?.due_at(self.pace, dts))
     }
 
     /// Normal play time of a time that the source gives its frames. For a live stream that is the
@@ -131,7 +179,7 @@ impl TimeLine {
     /// first frame of a live one.
     pub(crate) fn running_time_of(&self, npt: Duration) -> Option<Duration> {
         match &self.kind {
-            Kind::Recorded { anchor } => Some((*anchor)?.running_time(self.epoch, npt)),
+            Kind::Recorded { anchor } => Some(self.running_time_by((*anchor)?, npt)),
             Kind::Live { place, .. } => Some(place.as_ref()?.running_time_of(npt)),
         }
     }
@@ -146,7 +194,7 @@ impl TimeLine {
     ) -> Option<Duration> {
         let begun = Anchor { at: now, npt: due };
         match self.running_time_of(npt) {
-            None if !self.is_live() => Some(begun.running_time(self.epoch, npt)),
+            None if !self.is_live() => Some(self.running_time_by(begun, npt)),
             known => known,
         }
     }
@@ -188,7 +236,7 @@ impl TimeLine {
         now: Instant,
         is_video: bool,
     ) -> Placed {
-        let at = now.saturating_duration_since(self.epoch);
+        let at = self.running_time_at(now);
         let without_clock = Placed { at, jumped: false, is_odd_one: false };
         let Kind::Live { clock, place } = &mut self.kind else { return without_clock };
         let Some(clock) = clocks.get_mut(*clock) else { return without_clock };
@@ -208,7 +256,7 @@ impl TimeLine {
     /// known before its first frame.
     pub(crate) fn report(&self, now: Instant, wall: Duration) -> (Duration, Option<Duration>) {
         match &self.kind {
-            Kind::Recorded { .. } => (wall, Some(now.saturating_duration_since(self.epoch))),
+            Kind::Recorded { .. } => (wall, Some(self.running_time_at(now))),
             Kind::Live { place: None, .. } => (wall, None),
             Kind::Live { place: Some(place), .. } => {
                 let (ntp, running_time) = place.report(now, wall);
@@ -239,7 +287,7 @@ mod tests {
         // A key frame before the position is due at once and presented before it, not before 0.
         assert_eq!(line.due_at(secs(1)), Some(epoch + secs(10)));
         assert_eq!(line.running_time_of(secs(1)), Some(secs(8)));
-        line.lift_anchor();
+        line.lift_anchor(epoch + secs(20));
         assert!(!line.is_anchored());
         line.anchor_at(epoch + secs(60), secs(100));
         assert_eq!(line.running_time_of(secs(100)), Some(secs(60)));

@@ -22,6 +22,7 @@ mod proxy;
 mod publishing;
 mod pushing;
 mod recording;
+mod scale;
 mod secure;
 mod server;
 mod servers;

@@ -150,7 +150,7 @@ fn content<'a>(kind: Kind, list: &[&'a [u8]]) -> Vec<&'a [u8]> {
 }
 
 /// Slices alone.
-fn pictures<'a>(kind: Kind, list: &[&'a [u8]]) -> Vec<&'a [u8]> {
+pub(crate) fn pictures<'a>(kind: Kind, list: &[&'a [u8]]) -> Vec<&'a [u8]> {
     let last = if kind == Kind::H264 { 5 } else { 31 };
     list.iter().filter(|n| nal_type(kind, n) <= last).copied().collect()
 }

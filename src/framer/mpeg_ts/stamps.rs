@@ -38,12 +38,14 @@ pub(crate) struct Stamps {
     sent: Vec<Sent>,
     /// Offset added to the times of the file, in units of 1/27 µs.
     shift: u64,
+    /// What is added to time stamps beyond that.
+    lead: u64,
 }
 
 impl Stamps {
     /// Announces packets from another position, which keep their times.
     pub(crate) fn jump(&mut self) {
-        self.shift = 0;
+        (self.shift, self.lead) = (0, 0);
         for sent in &mut self.sent {
             (sent.anew, sent.waits, sent.mark) = (true, sent.units, true);
         }
@@ -56,6 +58,13 @@ impl Stamps {
         for sent in &mut self.sent {
             (sent.anew, sent.waits) = (true, sent.units);
         }
+    }
+
+    /// Announces packets from another position, to whose clock `shift` is added, and to whose time
+    /// stamps `shift` and `lead`.
+    pub(crate) fn retime(&mut self, shift: u64, lead: u64) {
+        (self.shift, self.lead) = (0, lead % PCR_MODULUS);
+        self.go_on(shift);
     }
 
     /// Announces packets whose counters are unrelated to those before.
@@ -109,7 +118,8 @@ impl Stamps {
             }
             mark = sent.mark;
         }
-        if !mark && self.shift == 0 {
+        let of_stamps = (self.shift + self.lead) % PCR_MODULUS;
+        if !mark && self.shift == 0 && of_stamps == 0 {
             return;
         }
         if let Some(pcr) = Pcr::parse(packet) {
@@ -121,15 +131,15 @@ impl Stamps {
                 self.sent_with(pid, counter).into_iter().for_each(|sent| sent.mark = false);
             }
         }
-        if begins_unit && self.shift != 0 {
-            shift_pes(packet, self.shift / TICKS);
+        if begins_unit && of_stamps != 0 {
+            shift_pes(packet, of_stamps / TICKS);
         }
     }
 }
 
 /// Removes the payload of a packet. A packet with a PCR keeps its adaptation field; another becomes
 /// a null packet, and the function returns false.
-fn drop_payload(packet: &mut [u8]) -> bool {
+pub(crate) fn drop_payload(packet: &mut [u8]) -> bool {
     let keep = Pcr::parse(packet).is_some();
     let [_, b1, b2, b3, len, rest @ ..] = packet else { return false };
     if keep {
@@ -142,6 +152,19 @@ fn drop_payload(packet: &mut [u8]) -> bool {
         (*b1, *b2, *b3) = ((NULL_PID >> 8) as u8, NULL_PID as u8, 0x10);
     }
     keep
+}
+
+/// Removes the PCR of a packet, unless something else follows it in its place.
+pub(crate) fn drop_pcr(packet: &mut [u8]) {
+    if Pcr::parse(packet).is_none() {
+        return;
+    }
+    if let Some([flags, pcr @ ..]) = packet.get_mut(5..12) {
+        if *flags & 0x0f == 0 {
+            *flags &= !0x10;
+            pcr.fill(0xff);
+        }
+    }
 }
 
 /// Writes the PCR of a packet that has one.

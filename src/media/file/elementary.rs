@@ -7,6 +7,7 @@ use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use crate::framer::sync::{Unit, UnitFramer, UnitHeader, frame_time};
+use crate::media::scale::{nearest_of_sound, scaled};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
 use std::fmt;
@@ -47,6 +48,8 @@ pub(super) trait Elementary: UnitHeader + Send + Sync + 'static {
     fn payload(unit: &Unit<Self>) -> Option<Bytes>;
     /// Frame times that pass with it.
     fn blocks(&self) -> u64;
+    /// Whether frames can be skipped or repeated, to play at another scale.
+    const CAN_SKIP: bool = false;
     /// Why a file that begins like this has no frame, if that can be told.
     fn complaint(start: &[u8]) -> Option<&'static str>;
 }
@@ -290,6 +293,7 @@ impl<H: Elementary> MediaFile for ElementaryFile<H> {
             gap: false,
             drained: false,
             ended: None,
+            skipping: None,
         };
         source.go_to(0);
         Ok(Box::new(source))
@@ -311,7 +315,23 @@ struct ElementarySource<H: Elementary> {
     gap: bool,
     drained: bool,
     ended: Option<Ending>,
+    skipping: Option<Skipping>,
 }
+
+/// Where a source is that is played at another scale: runs of frames are played as they are, and begin
+/// as far from each other as the scale says.
+#[derive(Clone, Copy, Debug)]
+struct Skipping {
+    scale: f32,
+    /// Normal play time of what is played next.
+    at: Duration,
+    /// Frames of the run that are left.
+    left: u32,
+}
+
+/// Frames of a run: the first of them may need what was not sent before them (the bit reservoir of
+/// layer III).
+const RUN: u32 = 8;
 
 impl<H: Elementary> ElementarySource<H> {
     fn time(&self, number: u64) -> Duration {
@@ -327,6 +347,36 @@ impl<H: Elementary> ElementarySource<H> {
         self.target = number;
         self.drained = false;
         self.ended = None;
+    }
+
+    /// Gives a frame its time at another scale, and goes on to the next run behind the last of one.
+    fn place(&mut self, frame: &mut Frame) {
+        let Some(skipping) = &mut self.skipping else { return };
+        let lasts = scaled(frame.duration, skipping.scale);
+        (frame.pts, frame.dts, frame.duration) = (skipping.at, skipping.at, lasts);
+        let next = match skipping.scale < 0.0 {
+            true => skipping.at.checked_sub(lasts),
+            false => Some(skipping.at.saturating_add(lasts)),
+        };
+        let Some(next) = next else {
+            self.ended = Some(Ending::EndOfStream);
+            return;
+        };
+        skipping.at = next;
+        skipping.left -= 1;
+        if skipping.left == 0 {
+            skipping.left = RUN;
+            self.begin_run(next);
+        }
+    }
+
+    /// Goes to the run that is played at `at` at another scale: backwards that is what lies before it.
+    fn begin_run(&mut self, at: Duration) {
+        let number = self.of.stretches.frame_at(at);
+        let is_backwards = self.skipping.is_some_and(|skipping| skipping.scale < 0.0);
+        let before = if is_backwards { u64::from(RUN) - 1 } else { 0 };
+        self.go_to(number.saturating_sub(before));
+        self.gap = true;
     }
 
     /// The next frame that is already read.
@@ -347,6 +397,7 @@ impl<H: Elementary> ElementarySource<H> {
             let pts = self.time(number);
             let mut frame = Frame::new(data, pts, self.time(number + 1) - pts);
             frame.flags.discontinuity = std::mem::take(&mut self.gap);
+            self.place(&mut frame);
             return Some(frame);
         }
     }
@@ -402,7 +453,21 @@ impl<H: Elementary> FramedSource for ElementarySource<H> {
         }
         self.go_to(number);
         self.gap = true;
-        Ok(self.time(number))
+        let at = self.time(number);
+        if let Some(skipping) = &mut self.skipping {
+            (skipping.at, skipping.left) = (at, RUN);
+            self.begin_run(at);
+        }
+        Ok(at)
+    }
+
+    fn test_scale_factor(&self, scale: f32) -> Option<f32> {
+        H::CAN_SKIP.then(|| nearest_of_sound(scale))
+    }
+
+    fn set_scale(&mut self, scale: f32) {
+        let at = self.time(self.next.max(self.target));
+        self.skipping = (scale != 1.0).then_some(Skipping { scale, at, left: RUN });
     }
 
     fn duration(&self) -> Option<Duration> {

@@ -30,6 +30,8 @@ pub mod mpeg_ts;
 pub mod mpeg_video;
 #[cfg(feature = "more-files")]
 mod program;
+#[cfg(test)]
+mod scale_tests;
 mod shared;
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@ use std::path::Path;
 impl Elementary for FrameHeader {
     const NAME: &'static str = "MPEG audio";
     type Framer = SyncFramer<Self>;
+    const CAN_SKIP: bool = true;
 
     fn parameters(_first: &Unit<Self>) -> Result<CodecParameters, String> {
         Ok(CodecParameters::MpegAudio)

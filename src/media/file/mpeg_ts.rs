@@ -12,6 +12,7 @@ use crate::frame::Frame;
 use crate::framer::mpeg_ts::{
     PACKET_LEN, PCR_MODULUS, TICKS, TsFramer, duration_to_ticks, ticks_to_duration,
 };
+use crate::media::scale::nearest;
 use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
@@ -21,14 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod extent;
+mod key_pictures;
 pub(super) mod layout;
 mod probe;
 mod tables;
 pub(super) mod timeline;
 
+use key_pictures::{KeyPictures, Multiplex};
 use layout::{Layout, OVERLAP, WINDOW};
 pub(super) use probe::TsProbe;
-use tables::Tables;
+use tables::{Tables, Video};
 use timeline::{Anchor, Timeline};
 
 /// Bytes that a source reads at once, and what it holds unless more waits for the next PCR.
@@ -56,6 +59,8 @@ struct TsFile {
     timeline: Arc<Timeline>,
     /// Packets of program association and program maps at the start.
     tables: Bytes,
+    /// The video, as these say.
+    video: Option<Video>,
     #[cfg(feature = "more-files")]
     elementary: Option<Arc<ProgramFile>>,
 }
@@ -153,6 +158,7 @@ impl MediaFile for TsFile {
             prelude: None,
             drained: false,
             ended: None,
+            keys: None,
         };
         source.go_to(0, 0);
         Ok(Box::new(source))
@@ -171,6 +177,8 @@ struct TsSource {
     prelude: Option<Frame>,
     drained: bool,
     ended: Option<Ending>,
+    /// Only key pictures are played.
+    keys: Option<Box<KeyPictures>>,
 }
 
 impl TsSource {
@@ -184,6 +192,9 @@ impl TsSource {
         self.offset = offset;
         self.drained = false;
         self.ended = None;
+        if let Some(keys) = &mut self.keys {
+            keys.begin(offset, ticks);
+        }
     }
 
     /// Makes room for `more` bytes, in memory that is no larger for long than what waits: it comes
@@ -236,6 +247,13 @@ impl FramedSource for TsSource {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());
         }
+        if let Some(keys) = &mut self.keys {
+            let TsFile { layout, first, ref timeline, ref file, .. } = *self.of;
+            let (file, len) = (&*self.file, file.len());
+            let of = Multiplex { file, len, layout, first, timeline };
+            let poll = keys.poll_picture(&of, self.framer.stamps());
+            return poll.unwrap_or_else(|e| FramePoll::Ended(Ending::Failed(e.to_string())));
+        }
         for _ in 0..READS_PER_POLL {
             if let Some(mut frame) = self.framer.poll_frame() {
                 // What is guessed of the packets behind the last PCR must not go beyond the end,
@@ -280,7 +298,9 @@ impl FramedSource for TsSource {
         self.go_to(offset, ticks);
         self.framer.stamps().jump();
         self.prelude = None;
-        if tables.is_empty() {
+        if let Some(keys) = &mut self.keys {
+            keys.set_tables(if tables.is_empty() { self.of.tables.clone() } else { tables });
+        } else if tables.is_empty() {
             self.framer.mark_gap();
         } else {
             let mut tables = BytesMut::from(&tables[..]);
@@ -311,6 +331,23 @@ impl FramedSource for TsSource {
         self.framer.stamps().go_on((difference + period) % PCR_MODULUS);
         self.prelude = None;
         Ok(())
+    }
+
+    /// Key pictures alone, forwards or backwards. It is not played more slowly: what it says of its own
+    /// time would have to be changed in all its streams.
+    fn test_scale_factor(&self, scale: f32) -> Option<f32> {
+        let is_possible = self.of.video.is_some() && self.of.duration().is_some();
+        let scale = if is_possible { nearest(scale) } else { 1.0 };
+        Some(if (0.0..1.0).contains(&scale) { 1.0 } else { scale })
+    }
+
+    fn set_scale(&mut self, scale: f32) {
+        let video = self.of.video.filter(|_| scale != 1.0);
+        self.keys =
+            video.map(|video| Box::new(KeyPictures::new(video, scale, self.of.tables.clone())));
+        if let Some(keys) = &mut self.keys {
+            keys.begin(self.offset, 0);
+        }
     }
 
     fn duration(&self) -> Option<Duration> {

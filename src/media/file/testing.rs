@@ -52,6 +52,21 @@ impl Player {
         Self { source, demuxers, now }
     }
 
+    /// Puts a filter in front of the source.
+    pub(super) fn change_source(
+        &mut self,
+        filter: impl FnOnce(Box<dyn FramedSource>) -> Box<dyn FramedSource>,
+    ) {
+        struct None;
+        impl FramedSource for None {
+            fn poll_frame(&mut self, _: &mut SourceContext<'_>) -> FramePoll {
+                FramePoll::Ended(Ending::EndOfStream)
+            }
+        }
+        let source = std::mem::replace(&mut self.source, Box::new(None));
+        self.source = filter(source);
+    }
+
     pub(super) fn poll(&mut self) -> Result<Frame, Ending> {
         let mut cx = SourceContext { now: self.now, demuxers: &mut self.demuxers };
         for _ in 0..10_000 {
@@ -124,6 +139,13 @@ pub(super) fn check_damage(probe: ProbeFn, whole: &[u8]) {
             player.rest();
             if player.begin_anew(duration).is_ok() {
                 player.rest();
+            }
+            for scale in [8.0, -3.0, 0.5] {
+                if player.source.test_scale_factor(scale) == Some(scale) {
+                    player.source.set_scale(scale);
+                    let _ = player.seek(duration / 3);
+                    player.rest();
+                }
             }
         }
     };

@@ -8,6 +8,7 @@ use crate::codec::PcmEncoding;
 use crate::frame::Frame;
 use crate::framer::sync::{frame_at, frame_time};
 use crate::framer::wav::{WavHeader, WavParser};
+use crate::media::scale::{nearest_of_sound, scaled};
 use crate::media::{Ending, FramePoll, FramedSource, SeekError, SourceContext};
 use bytes::BytesMut;
 use std::fs::File;
@@ -22,6 +23,10 @@ const PROBE_READ_LEN: usize = 4 * 1024;
 const READ_LEN: usize = 8 * 1024;
 /// Frames that it reads at once: a third of a second.
 const READ_FRAMES: usize = 16;
+/// Bytes a second that a source reads at most to play faster.
+const MAX_RATE: f32 = 16e6;
+/// Bits of a position between two samples.
+const FRACTION: u32 = 24;
 
 /// Starts a probe of a WAV file.
 pub fn probe_wav(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
@@ -147,6 +152,7 @@ impl MediaFile for WavFile {
             next: 0,
             jumped: false,
             failed: None,
+            skipping: None,
         }))
     }
 }
@@ -162,6 +168,18 @@ struct WavSource {
     next: u64,
     jumped: bool,
     failed: Option<String>,
+    /// Samples are skipped or repeated.
+    skipping: Option<Skipping>,
+}
+
+/// Where a source is that is played at another scale.
+#[derive(Clone, Copy, Debug)]
+struct Skipping {
+    scale: f32,
+    /// From one sample that is played to the next, in parts of a sampling instant; negative backwards.
+    step: i64,
+    /// Of the next sample that is played, in such parts.
+    at: i128,
 }
 
 impl WavSource {
@@ -191,10 +209,61 @@ impl WavSource {
     }
 }
 
+impl WavSource {
+    /// The next frame at another scale: some of the samples, each as it is.
+    fn skip(&mut self, skipping: Skipping) -> io::Result<Option<Frame>> {
+        let header = &self.of.header;
+        let (block, end) = (header.block_len(), i128::from(self.of.samples) << FRACTION);
+        let Skipping { at, step, scale } = skipping;
+        let wanted = i128::from(header.samples_per_frame());
+        let left = if step < 0 {
+            at / i128::from(-step) + 1
+        } else {
+            (end - 1 - at) / i128::from(step) + 1
+        };
+        let count = wanted.min(left);
+        if at < 0 || at >= end || count <= 0 {
+            return Ok(None);
+        }
+        let sample = |n: i128| (at + n * i128::from(step)) >> FRACTION;
+        let (from, to) = (sample(0).min(sample(count - 1)), sample(0).max(sample(count - 1)));
+        // All of these are within the file.
+        let index = |n: i128| usize::try_from(sample(n) - from).unwrap_or(0) * block;
+        let len = usize::try_from(to - from + 1).unwrap_or(0) * block;
+        let offset = u64::try_from(from).unwrap_or(0) * block as u64;
+        let mut read = vec![0; len];
+        if fill_at(&self.file, &mut read, header.data_offset + offset)? < len {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT_SHORT));
+        }
+        let mut data = Vec::with_capacity(usize::try_from(count).unwrap_or(0) * block);
+        for n in 0..count {
+            data.extend_from_slice(read.get(index(n)..index(n) + block).unwrap_or_default());
+        }
+        header.reorder(&mut data);
+        let nanos = at * 1_000_000_000 / (i128::from(header.sampling_rate.max(1)) << FRACTION);
+        let pts = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        let lasts = scaled(self.time(u64::try_from(count).unwrap_or(0)), scale);
+        let at = at + count * i128::from(step);
+        self.skipping = Some(Skipping { at, ..skipping });
+        let mut frame = Frame::new(data, pts, lasts);
+        frame.flags.discontinuity = std::mem::take(&mut self.jumped);
+        Ok(Some(frame))
+    }
+}
+
 impl FramedSource for WavSource {
     fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(why) = &self.failed {
             return FramePoll::Ended(Ending::Failed(why.clone()));
+        }
+        if let Some(skipping) = self.skipping {
+            return match self.skip(skipping) {
+                Ok(frame) => frame.map_or(FramePoll::Ended(Ending::EndOfStream), FramePoll::Ready),
+                Err(e) => {
+                    self.failed = Some(e.to_string());
+                    FramePoll::Ended(Ending::Failed(e.to_string()))
+                }
+            };
         }
         if self.chunk.is_empty() {
             if self.next >= self.of.samples {
@@ -221,10 +290,27 @@ impl FramedSource for WavSource {
             return Err(SeekError::OutOfRange);
         }
         self.next = sample;
+        if let Some(skipping) = &mut self.skipping {
+            skipping.at = i128::from(sample) << FRACTION;
+        }
         self.chunk.clear();
         self.failed = None;
         self.jumped = true;
         Ok(self.time(sample))
+    }
+
+    fn test_scale_factor(&self, scale: f32) -> Option<f32> {
+        let header = &self.of.header;
+        let rate = header.block_len() as f32 * header.sampling_rate as f32;
+        let most = (MAX_RATE / rate).max(1.0);
+        Some(nearest_of_sound(scale).clamp(-most, most))
+    }
+
+    fn set_scale(&mut self, scale: f32) {
+        let at = i128::from(self.next) << FRACTION;
+        let step = (f64::from(scale) * f64::from(1 << FRACTION)) as i64;
+        self.skipping = (scale != 1.0 && step != 0).then_some(Skipping { scale, step, at });
+        self.chunk.clear();
     }
 
     fn duration(&self) -> Option<Duration> {

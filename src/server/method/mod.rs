@@ -10,6 +10,7 @@ pub(crate) mod lookup;
 mod new_session;
 pub(crate) mod options;
 pub(crate) mod outcome;
+mod pace;
 pub(crate) mod parameters;
 pub(crate) mod pause;
 pub(crate) mod play;

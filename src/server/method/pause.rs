@@ -25,7 +25,11 @@ pub(crate) fn pause(
     let range = request.header("Range").map(Range::pause_point).transpose();
     let range = range.map_err(Refusal::from)?;
     let point = pause_point(cx, &selection, range.as_ref())?;
-    let is_to_come = point.is_some_and(|point| point > selection.position(cx.streams));
+    let position = selection.position(cx.streams);
+    let is_to_come = point.is_some_and(|point| match selection.is_backwards(cx.streams) {
+        true => point < position,
+        false => point > position,
+    });
     for (_, track) in selection.tracks.iter().filter(|(_, t)| !t.is_multicast) {
         if is_to_come {
             if let Some(stream) = cx.streams.get_mut(track.stream) {
@@ -66,10 +70,18 @@ fn pause_point(
         if stream.is_shared() || track.is_multicast || stream.is_live() {
             return Err(invalid());
         }
+        let (start, stop) = (stream.range().start(), stream.range().stop_at());
+        if stream.pace().is_backwards() {
+            let is_within = (stop.unwrap_or_default()..=start).contains(&point);
+            if !is_within && !stream.has_ended() {
+                return Err(invalid());
+            }
+            continue;
+        }
         let tables = (&*cx.streams, &*cx.media_sessions);
-        let end = selection.track_end(tables, (*index, track), stream.range().stop_at());
-        let is_over = stream.has_ended() || end.is_some_and(|end| end <= stream.range().start());
-        let is_within = point >= stream.range().start() && end.is_none_or(|end| point <= end);
+        let end = selection.track_end(tables, (*index, track), stop);
+        let is_over = stream.has_ended() || end.is_some_and(|end| end <= start);
+        let is_within = point >= start && end.is_none_or(|end| point <= end);
         if !is_within && !is_over {
             return Err(invalid());
         }

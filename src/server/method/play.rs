@@ -4,12 +4,12 @@ use crate::server::access::Action;
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};
 use crate::server::method::outcome::{AfterAnswer, Awaited, NotServed, Served};
+use crate::server::method::pace::{self, PlayPace};
 use crate::server::method::refusal::Refusal;
 use crate::server::method::seek::{SeekTo, check_moves, move_tracks};
 use crate::server::method::selection::{Selection, is_track_playing};
 use crate::session::client_media::{SessionMedia, TrackSetup, media_of, media_of_mut};
 use crate::wire::rtsp::date::UtcTime;
-use crate::wire::rtsp::numbers::{Scale, parse_scale};
 use crate::wire::rtsp::{Range, RangeHeader, RtpInfoEntry, StatusCode};
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn earlier(self, other: Self) -> Self {
-        Self { npt: self.npt.min(other.npt), due: self.due.min(other.due) }
+    /// What is played first of both.
+    fn first(self, other: Self, is_backwards: bool) -> Self {
+        let first = if is_backwards { Duration::max } else { Duration::min };
+        Self { npt: first(self.npt, other.npt), due: first(self.due, other.due) }
     }
 }
 
@@ -42,17 +44,25 @@ pub(crate) fn play(
     if !has_room_to_seek(cx, &selection) {
         return Err(NotServed::MustWait(Awaited::Room));
     }
-    let scale = request.header("Scale").map(parse_scale).transpose();
-    let scale = scale.map_err(|_| StatusCode::BAD_REQUEST)?;
+    let play_pace = PlayPace::of(cx, &selection, request)?;
+    let is_backwards = play_pace.pace.is_backwards();
     let range = request.header("Range").map(str::parse::<RangeHeader>).transpose();
     let range = range.map_err(Refusal::from)?.map(|header| header.range);
-    let (to, stop) = wanted(cx, &selection, range.as_ref())?;
+    let (to, stop) = wanted(cx, &selection, range.as_ref(), &play_pace)?;
     check_moves(cx, &selection, to)?;
-    // What is refused changes nothing: from here on it is not.
-    move_tracks(cx, &selection, to)?;
-    let scale = scale.map(|scale| set_scale(cx, &selection, scale));
-    let begin = prepare_tracks(cx, &selection);
-    let end = range_end(cx, &selection, stop).map(|end| end.max(begin.npt));
+    // What is refused changes nothing.
+    let before = pace::set_pace(cx, &selection, play_pace.pace);
+    if let Err(refusal) = move_tracks(cx, &selection, to) {
+        pace::restore(cx, &selection, &before);
+        return Err(refusal.into());
+    }
+    // From here on it is not refused.
+    let begin = prepare_tracks(cx, &selection, is_backwards);
+    let end = if is_backwards {
+        Some(stop.unwrap_or_default().min(begin.npt))
+    } else {
+        range_end(cx, &selection, stop).map(|end| end.max(begin.npt))
+    };
     let asked = range;
     let (mut range, start) = Range::in_unit_of(asked.as_ref(), begin.npt, end);
     let captured = capture_of_start(cx, &selection, (start, begin.due));
@@ -73,9 +83,7 @@ pub(crate) fn play(
         cx.back_channels.set_playing(channel, selection.session, true);
     }
     answer.field("Range", RangeHeader::from(range));
-    if let Some(scale) = scale {
-        answer.field("Scale", Scale(scale));
-    }
+    play_pace.write(answer);
     cx.name_session(answer, selection.session);
     write_rtp_info(cx, &selection, (start, begin.due), captured, answer);
     if let Some(session) = cx.pool.session(selection.session) {
@@ -120,10 +128,12 @@ fn wanted(
     cx: &Context<'_>,
     selection: &Selection,
     range: Option<&Range>,
+    play_pace: &PlayPace,
 ) -> Result<(SeekTo, Option<Duration>), Refusal> {
+    let is_backwards = play_pace.pace.is_backwards();
     if selection.tracks.is_empty() {
         // Whoever only talks is nowhere in the presentation.
-        return Ok((SeekTo { start: None, all_over: false }, None));
+        return Ok((SeekTo { start: None, all_over: false, is_backwards }, None));
     }
     let invalid = || Refusal::from(StatusCode::INVALID_RANGE);
     let streams = || selection.tracks.iter().filter_map(|(_, t)| cx.streams.get(t.stream));
@@ -136,7 +146,8 @@ fn wanted(
     // now, whatever the time that is asked for.
     let tells_time = streams().any(|s| s.tells_capture_time());
     let range = range.filter(|range| !(tells_time && matches!(range, Range::Clock { .. })));
-    let (mut start, stop) = range.map_or(Some((None, None)), Range::as_npt).ok_or_else(invalid)?;
+    let (start, stop) = range.map_or(Some((None, None)), Range::as_npt).ok_or_else(invalid)?;
+    let (mut start, stop) = in_direction(start, stop, play_pace);
     let session = cx.media_sessions.get(selection.media_session).ok_or_else(invalid)?;
     if range.is_some() {
         match session.longest_duration() {
@@ -150,16 +161,48 @@ fn wanted(
     // Without a start: from the pause point, or where it stands; where all has ended, anew.
     let private = || streams().filter(|s| !s.is_shared() && !s.is_multicast());
     let paused = || private().filter_map(|s| s.range().resume_at()).min();
+    let is_changed = private().any(|s| s.pace().scale != play_pace.pace.scale);
+    let position = selection.position(cx.streams);
     let start = start.or_else(|| if all_over { Some(Duration::ZERO) } else { paused() });
-    let from = start.or_else(|| private().map(|s| s.npt()).min());
-    if stop.is_some_and(|stop| from.is_some_and(|from| stop < from)) {
+    // At another scale the source gives other frames, and tracks that were silent join the others.
+    let start = start.or_else(|| is_changed.then_some(position));
+    let from = start.unwrap_or(position);
+    if is_backwards {
+        // Where nothing lies before the start it is the end that is meant.
+        let from_end = session.longest_duration().filter(|_| from.is_zero() && stop.is_none());
+        let start = from_end.or(start);
+        if stop.is_some_and(|stop| stop > start.unwrap_or(from)) {
+            return Err(invalid());
+        }
+        return Ok((SeekTo { start, all_over, is_backwards }, stop));
+    }
+    if stop.is_some_and(|stop| stop < from) {
         return Err(invalid());
     }
-    Ok((SeekTo { start, all_over }, stop))
+    Ok((SeekTo { start, all_over, is_backwards }, stop))
+}
+
+/// Start and end of a range as they are to be played. Backwards it goes from the later to the earlier,
+/// whichever is named first, and 0 is its natural end.
+fn in_direction(
+    start: Option<Duration>,
+    stop: Option<Duration>,
+    play_pace: &PlayPace,
+) -> (Option<Duration>, Option<Duration>) {
+    if play_pace.pace.is_backwards() {
+        let (start, stop) = match (start, stop) {
+            (Some(start), Some(stop)) => (Some(start.max(stop)), Some(start.min(stop))),
+            other => other,
+        };
+        return (start, stop.filter(|stop| !stop.is_zero()));
+    }
+    // It cannot be played as it is asked for, and goes on to its natural end instead.
+    let is_reversed = start.zip(stop).is_some_and(|(start, stop)| stop < start);
+    (start, stop.filter(|_| !(is_reversed && play_pace.refuses_backwards())))
 }
 
 /// Obtains the first frame of each track, so that the answer can state where the range begins.
-fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
+fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection, is_backwards: bool) -> Beginning {
     let mut begin: Option<Beginning> = None;
     // Of tracks that have no frame to start with: they are over, or not there yet.
     let mut elsewhere: Option<Beginning> = None;
@@ -168,7 +211,7 @@ fn prepare_tracks(cx: &mut Context<'_>, selection: &Selection) -> Beginning {
         let Some(start) = cx.streams.prepare(cx.env, cx.connections, to) else { continue };
         let at = Beginning { npt: start.npt, due: start.due };
         let of = if start.is_known { &mut begin } else { &mut elsewhere };
-        *of = Some(of.map_or(at, |other| other.earlier(at)));
+        *of = Some(of.map_or(at, |other| other.first(at, is_backwards)));
     }
     begin.or(elsewhere).unwrap_or(Beginning { npt: Duration::ZERO, due: Duration::ZERO })
 }
@@ -185,20 +228,6 @@ fn range_end(cx: &Context<'_>, selection: &Selection, stop: Option<Duration>) ->
         end = end.max(selection.track_end(tables, (index, track), stop)?);
     }
     Some(end)
-}
-
-/// Sets the scale of the tracks that are not shared; returns the resulting scale.
-fn set_scale(cx: &mut Context<'_>, selection: &Selection, wanted: f32) -> f32 {
-    let mut used = 1.0;
-    for (index, track) in &selection.tracks {
-        let stream = cx.streams.get_mut(track.stream).filter(|s| !s.is_shared());
-        let session = cx.media_sessions.get_mut(selection.media_session);
-        let factory = session.and_then(|s| s.subsession_mut(*index)?.factory());
-        if let (Some(stream), Some(factory)) = (stream, factory) {
-            used = factory.set_stream_source_scale(stream.source_mut(), wanted);
-        }
-    }
-    used
 }
 
 /// When the start of the range was captured, on the source's wall clock, if the stream is relayed and

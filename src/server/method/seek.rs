@@ -16,6 +16,8 @@ pub(crate) struct SeekTo {
     pub(crate) start: Option<Duration>,
     /// Whether all tracks have ended; shared ones start anew too in that case.
     pub(crate) all_over: bool,
+    /// Whether what lies before it is played.
+    pub(crate) is_backwards: bool,
 }
 
 /// The change that a PLAY makes to the position of a track.
@@ -90,6 +92,7 @@ fn track_move(
     if npt.is_zero() && stream.is_fresh() {
         return Ok(Move::Stay);
     }
+    let duration = stream.source().duration().filter(|_| to.is_backwards);
     let session = cx.media_sessions.get_mut(selection.media_session);
     let factory = session.and_then(|s| s.subsession_mut(index)?.factory());
     let checked = cx.streams.check_seek(cx.env, track.stream, |source, cx| match factory {
@@ -100,7 +103,11 @@ fn track_move(
         Ok(()) => Ok(Move::To(npt)),
         // It may be able to begin anew all the same.
         Err(SeekError::NotSeekable) if npt.is_zero() => Ok(Move::To(npt)),
-        Err(SeekError::OutOfRange) => Ok(Move::BehindEnd(npt)),
+        Err(SeekError::OutOfRange) => Ok(match duration {
+            // Backwards all of it is still to come.
+            Some(end) if npt >= end => Move::To(end.saturating_sub(Duration::from_nanos(1))),
+            _ => Move::BehindEnd(npt),
+        }),
         Err(e) => Err(e),
     }
 }
@@ -128,7 +135,7 @@ fn seek_track(
 fn end_track(cx: &mut Context<'_>, track: &TrackSetup, npt: Duration) {
     if let Some(stream) = cx.streams.get_mut(track.stream) {
         stream.pause(cx.env, track.destination);
-        stream.go_to_end(npt);
+        stream.go_to_end(npt, cx.env.now());
     }
 }
 

@@ -85,10 +85,18 @@ impl Selection {
         Ok(())
     }
 
-    /// The present position of the tracks, in normal play time.
+    /// The present position of the tracks, in normal play time: of those that are played.
     pub(crate) fn position(&self, streams: &Streams) -> Duration {
-        let of = |t: &TrackSetup| streams.get(t.stream).map(|s| s.npt());
-        self.tracks.iter().filter_map(|(_, t)| of(t)).min().unwrap_or_default()
+        let all = || self.tracks.iter().filter_map(|(_, t)| streams.get(t.stream));
+        let played = all().filter(|s| !s.is_silent()).map(|s| s.npt());
+        let first = if self.is_backwards(streams) { played.max() } else { played.min() };
+        first.or_else(|| all().map(|s| s.npt()).min()).unwrap_or_default()
+    }
+
+    /// Whether the tracks are played backwards.
+    pub(crate) fn is_backwards(&self, streams: &Streams) -> bool {
+        let of = |t: &TrackSetup| streams.get(t.stream);
+        self.tracks.iter().filter_map(|(_, t)| of(t)).any(|s| s.pace().is_backwards())
     }
 
     /// The end of a track, or the earlier point at which it is to stop. A shared stream is not

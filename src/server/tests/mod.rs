@@ -46,6 +46,7 @@ mod relayed_tap;
 mod relayed_unwatched;
 mod requests;
 mod round_trip;
+mod scale;
 mod secrets;
 mod sessions;
 mod setup;

@@ -370,16 +370,6 @@ fn a_range_behind_the_end_of_one_track_plays_the_other() {
 }
 
 #[test]
-fn scale_is_answered_with_what_is_used() {
-    let mut w = world();
-    let c = w.client();
-    w.setup_udp(c, "/film", 1);
-    let answer = w.request(c, "PLAY", "/film", &[("Scale", "2.0")]).expect(200);
-    assert_eq!(answer.header("Scale").parse(), Ok(1.0));
-    w.request(c, "PLAY", "/film", &[("Scale", "fast")]).expect(400);
-}
-
-#[test]
 fn play_again_while_playing_disturbs_nothing() {
     let mut w = world();
     for path in ["/film", "/shared"] {

@@ -107,7 +107,7 @@ fn a_frame_behind_the_pause_point_waits_for_the_next_play() {
     player.playback.range_mut().set_pause_point(Some(ms(40)));
     player.expect_frame(0, 0);
     assert!(matches!(player.poll(40), NextFrame::PausePoint));
-    player.playback.halt();
+    player.playback.halt(player.began + ms(40));
     *player.playback.range_mut() = PlayRange::new(ms(40), Some(ms(80)));
     player.playback.begin(player.began + ms(1000), ms(40));
     player.expect_frame(1000, 40);
@@ -130,7 +130,7 @@ fn behind_a_seek_the_position_is_where_the_first_picture_is_presented() {
 fn a_source_that_is_left_at_its_end_is_not_read() {
     let repeats = Some(ms(1000));
     let mut player = Player::of(Frames { count: 9, tells: true, ..Frames::default() }, repeats);
-    player.playback.go_to_end(ms(5000));
+    player.playback.go_to_end(ms(5000), player.began);
     player.playback.prepare(player.began, &mut player.demuxers);
     assert!(!player.playback.has_frame());
     assert_eq!(player.playback.npt(), ms(5000));

@@ -5,6 +5,7 @@ use crate::env::UsageEnvironment;
 use crate::ids::DestinationId;
 use crate::media::demux::DemuxTable;
 use crate::media::{FramedSource, SeekError, SourceContext};
+use crate::stream::pace::Pace;
 use crate::stream::play_range::PlayRange;
 use crate::stream::send_context::SendContext;
 use std::time::{Duration, Instant};
@@ -51,8 +52,8 @@ impl StreamState {
     }
 
     /// Goes behind the last frame: to `npt`, which only other tracks have.
-    pub(crate) fn go_to_end(&mut self, npt: Duration) {
-        self.playback.go_to_end(npt);
+    pub(crate) fn go_to_end(&mut self, npt: Duration, now: Instant) {
+        self.playback.go_to_end(npt, now);
         self.note_moved();
     }
 
@@ -66,7 +67,32 @@ impl StreamState {
 
     /// Takes the range of a PLAY: where it starts, and where the client asked it to stop.
     pub(crate) fn set_range(&mut self, start: Duration, stop_at: Option<Duration>) {
-        *self.playback.range_mut() = PlayRange::new(start, stop_at);
+        *self.playback.range_mut() = if self.pace().is_backwards() {
+            PlayRange::backwards(start, stop_at)
+        } else {
+            PlayRange::new(start, stop_at)
+        };
+    }
+
+    /// Whether the track is video.
+    pub(crate) const fn is_video(&self) -> bool {
+        self.playback.is_video()
+    }
+
+    /// How the stream is played.
+    pub(crate) const fn pace(&self) -> Pace {
+        self.playback.pace()
+    }
+
+    /// Changes how the stream is played from `now` on. A track that does not support the scale
+    /// `is_silent` meanwhile.
+    pub(crate) fn set_pace(&mut self, pace: Pace, is_silent: bool, now: Instant) {
+        self.playback.set_pace(pace, is_silent, now);
+    }
+
+    /// Whether the stream sends nothing because it does not support the scale of its presentation.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.playback.is_silent()
     }
 
     /// Sets the time at which the stream is to pause.
@@ -107,6 +133,9 @@ impl StreamState {
     /// Normal play time of the first packet that a destination gets. One that joins others may get
     /// what was sent since the last key frame, or audio that waits in the packetizer.
     fn first_npt(&self, joins: bool) -> Duration {
+        if !self.pace().is_unscaled() {
+            return self.npt();
+        }
         let before = self.cached_packet(joins).map(|(_, timestamp)| timestamp);
         let before = before.or_else(|| self.sink.held_timestamp());
         let before = before.and_then(|timestamp| self.npt_of(timestamp));
@@ -125,7 +154,7 @@ impl StreamState {
 
     /// RTP timestamp of a normal play time and the running time that belongs to it.
     fn timestamp_of(&self, npt: Duration, running_time: Duration) -> u32 {
-        if self.is_live() {
+        if self.is_live() || !self.pace().is_unscaled() {
             return self.sink.timestamp_at(running_time);
         }
         self.sink.timestamp_of(npt, running_time)

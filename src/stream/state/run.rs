@@ -136,7 +136,13 @@ impl StreamState {
             self.key_frame_requests.handle_key_frame();
         }
         let mut batch = context.memory.take();
-        self.sink.handle_frame(frame, running_time, &mut batch);
+        if self.pace().is_unscaled() {
+            self.sink.handle_frame(frame, running_time, &mut batch);
+        } else {
+            // RTP time follows the presentation, and not the differences of normal play times.
+            let presented = Frame { pts: running_time, ..frame.clone() };
+            self.sink.handle_frame(&presented, running_time, &mut batch);
+        }
         self.send_packets(env, context, batch, part, frame.duration)
     }
 
@@ -319,7 +325,7 @@ impl StreamState {
         self.distribution.halt();
         if self.is_playing() {
             self.phase = Phase::Idle;
-            self.playback.halt();
+            self.playback.halt(env.now());
         }
     }
 

@@ -233,3 +233,42 @@ fn readers_share_one_descriptor() {
     assert_eq!(first.rest().len(), 217);
     assert_eq!(second.rest().len(), 217);
 }
+
+#[test]
+fn at_another_scale_runs_of_frames_of_mpeg_audio_are_skipped_or_repeated() {
+    for (name, frames, samples, rate) in &AUDIO[1..] {
+        let file = probed(probe_any, &media(name)).unwrap();
+        let all = Player::new(&file).rest();
+        for (scale, from) in [(4.0, 0), (0.5, 2000), (-2.0, 4000)] {
+            let mut player = Player::new(&file);
+            assert_eq!(player.source.test_scale_factor(scale), Some(scale), "{name}");
+            player.source.set_scale(scale);
+            let at = player.seek(Duration::from_millis(from)).unwrap();
+            let played = player.rest();
+            let whole = frame_time(*frames, *samples, *rate);
+            let left = if scale < 0.0 { at } else { whole - at };
+            let lasts = left.as_secs_f32() / scale.abs();
+            let each = frame_time(1, *samples, *rate).as_secs_f32();
+            let count = (lasts / each) as usize;
+            assert!(
+                played.len().abs_diff(count) <= RUN as usize,
+                "{name}: {} {count}",
+                played.len()
+            );
+            for (n, frame) in played.iter().enumerate() {
+                let due = at.as_secs_f32() + n as f32 * each * scale;
+                assert!((frame.pts.as_secs_f32() - due).abs() < 0.001, "{name} at {scale}: {n}");
+                assert_eq!(frame.flags.discontinuity, n % RUN as usize == 0);
+                // What is heard is within a run of the place.
+                let heard = all.iter().filter(|other| other.data == frame.data);
+                let near = |other: &Frame| {
+                    let off = (other.pts.as_secs_f32() - due).abs();
+                    off <= each * (RUN as f32 + 1.0) * scale.abs().max(1.0)
+                };
+                assert!(heard.into_iter().any(near), "{name} at {scale}: {n}");
+            }
+        }
+    }
+    let aac = probed(probe_any, &media("stereo.aac")).unwrap();
+    assert_eq!(Player::new(&aac).source.test_scale_factor(4.0), None);
+}

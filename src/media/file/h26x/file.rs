@@ -137,6 +137,12 @@ impl<S: Codec> H26xFile<S> {
         found.copied().ok_or(SeekError::NotSeekable)
     }
 
+    /// When the first picture behind `npt` with which decoding can start is presented.
+    pub(super) fn key_frame_after(&self, npt: Duration) -> Option<Duration> {
+        let is_past = |time| self.time_unit.times(time) <= npt;
+        self.index.presented_after(is_past).map(|point| self.time_of(point))
+    }
+
     /// When the picture at a point is presented.
     pub(super) fn time_of(&self, point: &Point) -> Duration {
         self.time_unit.times(point.own_time)

@@ -82,6 +82,11 @@ impl Index {
         self.points.get(after.saturating_sub(1))
     }
 
+    /// The first point of whose own time `is_past` is not true.
+    pub(super) fn presented_after(&self, is_past: impl Fn(u64) -> bool) -> Option<&Point> {
+        self.points.get(self.points.partition_point(|point| is_past(point.own_time)))
+    }
+
     /// The last point that is presented at or before `output_index`; the first if there is none.
     pub(super) fn at_or_before(&self, output_index: u64) -> Option<&Point> {
         let after = self.points.partition_point(|point| point.output_index <= output_index);

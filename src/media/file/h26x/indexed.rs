@@ -137,6 +137,14 @@ impl<S: Codec> FramedSource for IndexedSource<S> {
         Ok(self.of.time_of(&point))
     }
 
+    fn key_frame_after(
+        &mut self,
+        npt: Duration,
+        _cx: &mut SourceContext<'_>,
+    ) -> Result<Option<Duration>, SeekError> {
+        Ok(self.of.key_frame_after(npt))
+    }
+
     fn duration(&self) -> Option<Duration> {
         Some(self.of.duration())
     }

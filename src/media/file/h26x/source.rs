@@ -148,6 +148,14 @@ impl<S: Codec> FramedSource for ParsingSource<S> {
         Ok(from)
     }
 
+    fn key_frame_after(
+        &mut self,
+        npt: Duration,
+        _cx: &mut SourceContext<'_>,
+    ) -> Result<Option<Duration>, SeekError> {
+        Ok(self.of.key_frame_after(npt))
+    }
+
     fn duration(&self) -> Option<Duration> {
         Some(self.of.duration())
     }

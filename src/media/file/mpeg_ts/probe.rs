@@ -459,6 +459,7 @@ impl TsProbe {
             first,
             timeline,
             tables: self.tables.packets(),
+            video: self.tables.video(),
             #[cfg(feature = "more-files")]
             elementary,
         }))

@@ -30,6 +30,7 @@ struct Map {
     pid: u16,
     section: Section,
     pcr_pid: Option<u16>,
+    video: Option<Video>,
     #[cfg(feature = "more-files")]
     streams: Vec<(StreamId, Kind)>,
 }
@@ -40,10 +41,27 @@ impl Map {
             pid,
             section: Section::new(MAP),
             pcr_pid: None,
+            video: None,
             #[cfg(feature = "more-files")]
             streams: Vec::new(),
         }
     }
+}
+
+/// The first video stream of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Video {
+    pub(super) pid: u16,
+    pub(super) codec: VideoCodec,
+}
+
+/// How the video of a program is coded (ISO/IEC 13818-1 table 2-34).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VideoCodec {
+    Mpeg2,
+    Mpeg4,
+    H264,
+    H265,
 }
 
 /// Packets of one PID from the start of a section to its end.
@@ -116,7 +134,7 @@ impl Tables {
             }
         } else if let Some(map) = self.maps.iter_mut().find(|map| map.pid == pid) {
             if let Some(section) = map.section.handle_packet(packet, unit_start, payload) {
-                map.pcr_pid = pcr_pid(section);
+                (map.pcr_pid, map.video) = (pcr_pid(section), video(section));
                 #[cfg(feature = "more-files")]
                 (map.streams = streams_of(section));
             }
@@ -133,6 +151,11 @@ impl Tables {
     /// PIDs of the PCRs, as the program maps say, in the order of the association.
     pub(super) fn pcr_pids(&self) -> impl Iterator<Item = u16> {
         self.maps.iter().filter_map(|map| map.pcr_pid)
+    }
+
+    /// The video of the first program that has some.
+    pub(super) fn video(&self) -> Option<Video> {
+        self.maps.iter().find_map(|map| map.video)
     }
 
     /// The elementary streams of the first program that has any that are known.
@@ -197,6 +220,27 @@ fn map_pids(section: &[u8]) -> impl Iterator<Item = u16> + '_ {
 fn pcr_pid(section: &[u8]) -> Option<u16> {
     let &[2, _, _, _, _, _, _, _, p0, p1, ..] = section else { return None };
     Some(u16::from(p0 & 0x1f) << 8 | u16::from(p1)).filter(|&pid| pid != NO_PCR)
+}
+
+/// The first video stream of a program map section (2.4.4.8).
+fn video(section: &[u8]) -> Option<Video> {
+    let streams = section.get(..section.len().checked_sub(4)?)?;
+    let &[l0, l1] = streams.get(10..)?.first_chunk::<2>()?;
+    let mut rest = streams.get(12 + (usize::from(l0 & 0x0f) << 8 | usize::from(l1))..)?;
+    loop {
+        let &[kind, p0, p1, l0, l1] = rest.first_chunk::<5>()?;
+        let codec = match kind {
+            0x01 | 0x02 => Some(VideoCodec::Mpeg2),
+            0x10 => Some(VideoCodec::Mpeg4),
+            0x1b => Some(VideoCodec::H264),
+            0x24 => Some(VideoCodec::H265),
+            _ => None,
+        };
+        if let Some(codec) = codec {
+            return Some(Video { pid: u16::from(p0 & 0x1f) << 8 | u16::from(p1), codec });
+        }
+        rest = rest.get(5 + (usize::from(l0 & 0x0f) << 8 | usize::from(l1))..)?;
+    }
 }
 
 #[cfg(test)]

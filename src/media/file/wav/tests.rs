@@ -102,3 +102,48 @@ fn damaged_and_shrinking_files() {
     check_damage(probe_wav, &std::fs::read(media("mulaw.wav")).unwrap());
     check_shrinking(probe_wav, &std::fs::read(media("pcm16.wav")).unwrap());
 }
+
+#[test]
+fn at_another_scale_samples_are_skipped_or_repeated() {
+    for (name, encoding, rate, channels, samples) in FILES {
+        let file = probed(probe_wav, &media(name)).unwrap();
+        let block = encoding.bytes_per_sample() * usize::from(channels);
+        let all: Vec<u8> = Player::new(&file).rest().iter().flat_map(|f| f.data.to_vec()).collect();
+        let all: Vec<_> = all.chunks(block).collect();
+        for (scale, from) in
+            [(2.0, 0), (32.0, 0), (3.0, 1000), (0.5, 2000), (-1.0, 3000), (-4.0, 3999)]
+        {
+            let mut player = Player::new(&file);
+            assert_eq!(player.source.test_scale_factor(scale), Some(scale), "{name}");
+            player.source.set_scale(scale);
+            let at = player.seek(Duration::from_millis(from)).unwrap();
+            let first = frame_at(at, 1, rate) as i64;
+            let frames = player.rest();
+            let heard: Vec<u8> = frames.iter().flat_map(|f| f.data.to_vec()).collect();
+            let nth = |n: i64| first + (n as f64 * f64::from(scale)).floor() as i64;
+            let expected: Vec<_> = (0..)
+                .map(nth)
+                .take_while(|n| (0..samples as i64).contains(n))
+                .flat_map(|n| all[n as usize])
+                .copied()
+                .collect();
+            assert!(heard == expected, "{name} at {scale}: {} {}", heard.len(), expected.len());
+            // Normal play time goes on as much faster as there are fewer samples.
+            for pair in frames.windows(2) {
+                let lasts = frame_time((pair[0].data.len() / block) as u64, 1, rate);
+                let step = pair[1].pts.abs_diff(pair[0].pts).as_secs_f32();
+                assert!(
+                    (step - lasts.as_secs_f32() * scale.abs()).abs() < 1e-4,
+                    "{name} at {scale}"
+                );
+                assert_eq!(pair[1].pts < pair[0].pts, scale < 0.0);
+            }
+            player.source.set_scale(1.0);
+            player.seek(Duration::ZERO).unwrap();
+            assert_eq!(
+                player.rest().iter().map(|f| f.data.len()).sum::<usize>(),
+                all.len() * block
+            );
+        }
+    }
+}
