@@ -4,7 +4,6 @@ use super::testing::*;
 use super::{Track, is_known, probe};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use crate::media::FramedSource;
 use crate::media::trick_play::TrickPlay;
 use std::time::Duration;
 

@@ -276,10 +276,11 @@ fn a_speed_sends_the_same_sooner() {
         let at = w[c].track(1).frames().last().unwrap() + 1;
         w[c].forget_media();
         w.request(c, "PLAY", "/film", &[("Speed", speed)]).expect(200);
-        w.run_secs(0.4);
+        w.run_secs(0.7);
         let frames = w[c].track(1).frames();
         assert_eq!(frames, every(at, 1, frames.len()), "{speed}");
-        assert_spaced(&w[c].track(1).rtp[1..], 3600, step);
+        // Some may have been on their way before it was asked for.
+        assert_spaced(&w[c].track(1).rtp[3..], 3600, step);
     }
     w.expect_nothing_left();
 }

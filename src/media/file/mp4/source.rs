@@ -15,8 +15,10 @@ use crate::media::file::container::coding::{Coding, without_adts};
 use crate::media::file::container::frame_maker::{FrameMaker, Picture, put};
 use crate::media::file::container::window::{PLAY_CHUNK, Window};
 use crate::media::file::shared::CUT_SHORT;
+use crate::media::scale::find_key_frame_after;
 use crate::media::{
     Ending, FrameMemory, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait,
+    within,
 };
 use std::io;
 use std::sync::Arc;
@@ -464,6 +466,15 @@ impl FramedSource for Mp4Source {
         moved.map_err(|e| SeekError::Failed(e.to_string()))?;
         self.look_ahead();
         Ok(landed)
+    }
+
+    fn key_frame_after(
+        &mut self,
+        npt: Duration,
+        _cx: &mut SourceContext<'_>,
+    ) -> Result<Option<Duration>, SeekError> {
+        let end = self.media.duration.ok_or(SeekError::NotSeekable)?;
+        find_key_frame_after(npt, end, |npt| within(self.media.landing(npt)))
     }
 
     fn duration(&self) -> Option<Duration> {

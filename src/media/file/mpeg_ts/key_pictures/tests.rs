@@ -1,5 +1,4 @@
 use super::*;
-use crate::media::FramedSource;
 use crate::media::file::mpeg_ts::probe_mpeg_ts;
 use crate::media::file::mpeg_ts::tables::Tables;
 use crate::media::file::testing::*;
