@@ -1,8 +1,8 @@
 #!/bin/bash
 # Makes the media of testdata/media and testdata/bad anew with FFmpeg (5.1 was used; libx264,
-# libx265, libmp3lame, libopus, libvpx). Pictures are FFmpeg's testsrc2, sounds are its sine.
-# Nothing here is anyone's recording. Another version of an encoder writes other bytes; the tests
-# compare what arrives with what is in the file, so they do not mind.
+# libx265, libmp3lame, libopus, libvorbis, libvpx, libaom). Pictures are FFmpeg's testsrc2, sounds are
+# its sine. Nothing here is anyone's recording. Another version of an encoder writes other bytes; the
+# tests compare what arrives with what is in the file, so they do not mind.
 set -euo pipefail
 cd "$(dirname "$0")"
 mkdir -p media bad
@@ -54,7 +54,6 @@ ff "${av[@]}" "${x265[@]}" -x265-params "$x265p:bframes=2" -c:a libmp3lame -b:a 
     -f matroska media/h265_mp3.mkv
 ff -f lavfi -i "$(video 4)" -f lavfi -i "$(stereo 16000 4)" -map 0:v -map 1:a \
     "${x264[@]}" -g 25 -bf 0 -c:a pcm_s16le "${exact[@]}" -f matroska media/h264_pcm.mkv
-# Opus is not served: this file has one track for a client, not two.
 ff -f lavfi -i "$(video 4)" -f lavfi -i "$(stereo 48000 4)" -map 0:v -map 1:a \
     "${x264[@]}" -g 25 -bf 2 -c:a libopus -b:a 32k "${exact[@]}" -f matroska media/h264_opus.mkv
 # Written to a pipe: no Cues, no duration, clusters of unknown size.
@@ -87,10 +86,41 @@ ff -i media/h265_mp3.mkv -i media/h264_aac.mkv -map 0:v -map 1:a "${copy[@]}" -t
 ff -i media/h264_pcm.mkv -map 0:v "${copy[@]}" -movflags frag_keyframe+empty_moov+default_base_moof \
     -f mp4 - | cat > media/pipe.mp4
 
+# Other codecs, 2 s of a small picture with a key frame each second; each in several containers, so
+# that the tests can compare the frames. Where the codec can, pictures are reordered or hidden.
+small=(-f lavfi -i "testsrc2=size=160x90:rate=25:duration=2")
+with48k=(-f lavfi -i "$(stereo 48000 2)" -map 0:v -map 1:a)
+yuv=(-pix_fmt yuv420p -g 25 -threads 1)
+opus=(-c:a libopus -b:a 32k)
+ff "${small[@]}" "${with48k[@]}" -c:v libvpx -b:v 60k "${yuv[@]}" -c:a libvorbis -q:a 0 "${exact[@]}" \
+    -f webm media/vp8_vorbis.webm
+ff "${small[@]}" "${with48k[@]}" -c:v libvpx-vp9 -b:v 60k -cpu-used 5 -auto-alt-ref 1 -lag-in-frames 12 \
+    "${yuv[@]}" "${opus[@]}" "${exact[@]}" -f webm media/vp9_opus.webm
+ff "${small[@]}" "${with48k[@]}" -c:v libaom-av1 -b:v 60k -cpu-used 6 -lag-in-frames 12 "${yuv[@]}" \
+    "${opus[@]}" "${exact[@]}" -f matroska media/av1_opus.mkv
+ff "${small[@]}" "${with48k[@]}" -c:v mpeg4 -q:v 20 -bf 2 "${yuv[@]}" -c:a ac3 -b:a 64k "${exact[@]}" \
+    -f matroska media/mpeg4_ac3.mkv
+ff "${small[@]}" "${with48k[@]}" -c:v mpeg2video -q:v 20 -bf 2 "${yuv[@]}" -c:a eac3 -b:a 64k "${exact[@]}" \
+    -f matroska media/mpeg2_eac3.mkv
+ff -f lavfi -i "testsrc2=size=160x90:rate=10:duration=2" -c:v mjpeg -q:v 20 -pix_fmt yuvj420p -threads 1 \
+    "${exact[@]}" -f matroska media/jpeg.mkv
+ff -i media/vp9_opus.webm "${copy[@]}" -f mp4 media/vp9_opus.mp4
+ff -i media/av1_opus.mkv "${copy[@]}" -f mp4 media/av1_opus.mp4
+ff -i media/mpeg4_ac3.mkv "${copy[@]}" -f mp4 media/mpeg4_ac3.mp4
+ff -i media/mpeg2_eac3.mkv "${copy[@]}" -f mp4 media/mpeg2_eac3.mp4
+ff -i media/jpeg.mkv "${copy[@]}" -f mov media/jpeg.mov
+ff -i media/vp8_vorbis.webm -map 0:a "${copy[@]}" -f ogg media/vorbis.ogg
+ff -i media/vp9_opus.webm -map 0:a "${copy[@]}" -page_duration 200000 -f ogg media/sound.opus
+ff -i media/vp8_vorbis.webm -map 0:v "${copy[@]}" -f ivf media/vp8.ivf
+ff -i media/vp9_opus.webm -map 0:v "${copy[@]}" -f ivf media/vp9.ivf
+ff -i media/av1_opus.mkv -map 0:v "${copy[@]}" -f ivf media/av1.ivf
+ff -i media/av1_opus.mkv -map 0:v "${copy[@]}" -f obu media/av1.obu
+
 # Bad files: empty, garbage (from a fixed seed), cut off in the middle of the first kilobytes.
 garbage() { awk -v seed="$1" 'BEGIN { s = seed + 1; for (i = 0; i < 600; i++) { s = (s * 1103515245 + 12345) % 2147483648; printf "%02x", int(s / 65536) % 256 } }' | xxd -r -p; }
 seed=0
-for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm mp4 m4v m4a mov 3gp; do
+for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm mp4 m4v m4a mov 3gp \
+    ogg oga opus ivf obu; do
     : > "bad/empty.$ext"
     seed=$((seed + 1))
     garbage "$seed" > "bad/garbage.$ext"
@@ -99,9 +129,9 @@ cut() { head -c "$2" "media/$1" > "bad/cut.${1##*.}"; }
 cut bframes.h264 1500; cut slices.264 20; cut bframes.h265 2600; cut slices.265 60
 cut stereo.aac 500; cut vbr.mp3 700; cut layer2.mp2 400; cut pcm16.wav 41
 cut program.ts 1000; cut program.m2ts 500; cut h264_aac.mkv 900
-cut h265_mp3.m4v 3000; cut fragments.mp4 1200
+cut h265_mp3.m4v 3000; cut fragments.mp4 1200; cut vorbis.ogg 2000; cut sound.opus 90; cut vp8.ivf 40
 # Nothing in it that can be served.
-ff -f lavfi -i "testsrc2=size=64x36:rate=5:duration=1" -c:v libvpx -b:v 20k "${exact[@]}" -f webm bad/vp8.webm
+ff -f lavfi -i "testsrc2=size=64x36:rate=5:duration=1" -c:v ffv1 "${exact[@]}" -f matroska bad/ffv1.mkv
 # A length field that says 4 GiB, and a RIFF chunk that claims more than there is.
 printf 'RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff\x01\x00\x02\x00' > bad/huge_fmt.wav
 printf 'RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00data\x10\x00\x00\x00' > bad/zero_fmt.wav

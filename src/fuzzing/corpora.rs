@@ -69,7 +69,7 @@ corpora! {
     #[cfg(feature = "data-formats")] data { klv_depacketizer, onvif_metadata_depacketizer, text_depacketizer }
     #[cfg(feature = "video-formats")] video_formats { headers, vp8_depacketizer, vp9_depacketizer, av1_depacketizer, jpeg_depacketizer }
     #[cfg(feature = "audio-formats")] audio_formats { opus, vorbis_headers, vorbis_depacketizer, amr_depacketizer, block_depacketizer }
-    media { matroska, mp4, ps, ts_tracks, elementary }
+    media { matroska, mp4, ogg, ivf_obu, ps, ts_tracks, elementary }
     sinks { mp4_writer }
     relayed { stream }
     relay { proxy }

@@ -7,6 +7,8 @@ use crate::media::file::{
     MediaFile, ProbeError, ac3, adts, amr, g722, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
 };
 use crate::media::file::{Probe, ProbePoll, matroska, mp4};
+#[cfg(feature = "more-files")]
+use crate::media::file::{ivf, obu, ogg};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 #[cfg(feature = "more-files")]
 use std::path::{Path, PathBuf};
@@ -99,6 +101,23 @@ fn on_disk(data: &[u8], probe: impl FnOnce(&Path) -> Result<Box<dyn Probe>, Prob
     }
 }
 
+/// An Ogg file, in the same way.
+#[cfg(feature = "more-files")]
+pub fn ogg(data: &[u8]) {
+    let Ok(probe) = ogg::probe_ogg_bytes(data.to_vec().into()) else { return };
+    file(probe, data.len());
+}
+
+/// An IVF file, and AV1 in the low-overhead format.
+#[cfg(feature = "more-files")]
+pub fn ivf_obu(data: &[u8]) {
+    for probe in [ivf::probe_ivf_bytes, obu::probe_obu_bytes] {
+        if let Ok(probe) = probe(data.to_vec().into()) {
+            file(probe, data.len());
+        }
+    }
+}
+
 /// Probes a file of `len` bytes and plays all its tracks.
 fn file(mut probe: Box<dyn Probe>, len: usize) {
     const BUDGET: usize = 1000;
@@ -184,7 +203,9 @@ mod tests {
             seed ^= seed << 17;
             seed as usize
         };
-        for name in ["media/no_cues.mkv", "media/h265_mp3.mkv", "bad/cut.mkv", "bad/vp8.webm"] {
+        for name in
+            ["media/no_cues.mkv", "media/h265_mp3.mkv", "media/vp8_vorbis.webm", "bad/cut.mkv"]
+        {
             let sound = std::fs::read(folder.join(name)).unwrap();
             matroska(&sound);
             for _ in 0..10 {
@@ -209,6 +230,27 @@ mod tests {
                 }
                 mp4(&bytes);
                 mp4(&bytes[..random() % bytes.len()]);
+            }
+        }
+        type Body = fn(&[u8]);
+        let others: [(&str, Body); 5] = [
+            ("vorbis.ogg", ogg),
+            ("sound.opus", ogg),
+            ("vp9.ivf", ivf_obu),
+            ("av1.ivf", ivf_obu),
+            ("av1.obu", ivf_obu),
+        ];
+        for (name, body) in others {
+            let sound = std::fs::read(folder.join("media").join(name)).unwrap();
+            body(&sound);
+            for _ in 0..10 {
+                let mut bytes = sound.clone();
+                for area in [200, bytes.len()] {
+                    let at = random() % area.min(bytes.len());
+                    bytes[at] = random() as u8;
+                }
+                body(&bytes);
+                body(&bytes[..random() % bytes.len()]);
             }
         }
         for name in ["garbage.mp4", "huge_movie.mp4", "cut.m4v", "cut.mp4"] {

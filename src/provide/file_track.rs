@@ -4,6 +4,7 @@ use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::media::file::{MediaFile, Track};
 use crate::media::{FramedSource, SourceContext};
+use crate::payload::FormatRegistry;
 use crate::session::media_session::ServerMediaSession;
 use crate::session::subsession::{OnDemandServerMediaSubsession, StreamFactory, StreamRequest};
 use crate::stream::fast_start::FastStart;
@@ -151,7 +152,12 @@ impl FileSessionOptions {
     }
 }
 
-/// Creates the media session of a file, with all its tracks.
+/// Whether there is a payload format for a track: some are left out by a cargo feature.
+pub(super) fn can_be_sent(track: &Track) -> bool {
+    FormatRegistry::standard().format(&track.parameters, FIRST_DYNAMIC).is_ok()
+}
+
+/// Creates the media session of a file, with all its tracks that have a payload format.
 pub fn file_media_session(
     stream_name: &str,
     file: &Arc<dyn MediaFile>,
@@ -161,11 +167,15 @@ pub fn file_media_session(
         ServerMediaSession::new(stream_name, stream_name, "Session streamed by riverrun");
     let streams = file.elementary_streams().filter(|_| options.ts_tracks);
     let file = streams.as_ref().unwrap_or(file);
-    let tracks = file.tracks().len();
-    if tracks > 1 {
+    let tracks = file.tracks().iter().enumerate();
+    let sent: Vec<_> = tracks.filter(|(_, track)| can_be_sent(track)).map(|(n, _)| n).collect();
+    if sent.len() < file.tracks().len() {
+        log::info!("{stream_name}: a track is left out: no payload format for it here");
+    }
+    if sent.len() > 1 {
         session = session.with_aggregate_control_only();
     }
-    for track in 0..tracks {
+    for track in sent {
         let factory = FileTrack::new(Arc::clone(file), track)
             .with_repeat(options.repeat)
             .with_follow(options.follow);

@@ -1,7 +1,7 @@
 //! [`FolderProvider`]: makes media sessions from the files of a folder.
 
 use crate::error::Error;
-use crate::provide::file_track::{FileSessionOptions, file_media_session};
+use crate::provide::file_track::{FileSessionOptions, can_be_sent, file_media_session};
 use crate::provide::served_folder::{FileSessionPoll, FileSessions, ServedFolder};
 use crate::session::provider::{SessionPoll, SessionProvider};
 use std::collections::HashMap;
@@ -71,6 +71,9 @@ impl SessionProvider for FolderProvider {
         self.probing.remove(name);
         match poll {
             FileSessionPoll::Pending => SessionPoll::Pending,
+            FileSessionPoll::Ready(file) if !file.tracks().iter().any(can_be_sent) => {
+                SessionPoll::Unusable("no track that has a payload format here".into())
+            }
             FileSessionPoll::Ready(file) => {
                 SessionPoll::Found(Box::new(file_media_session(name, &file, self.options)))
             }

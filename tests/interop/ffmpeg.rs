@@ -25,7 +25,9 @@ fn output(kind: Kind) -> &'static [&'static str] {
         Kind::H264 => &["-c", "copy", "-f", "h264"],
         Kind::H265 => &["-c", "copy", "-f", "hevc"],
         Kind::Aac => &["-c", "copy", "-f", "adts"],
-        Kind::Mp3 | Kind::Mp2 => &["-c", "copy", "-f", "data"],
+        Kind::Mp3 | Kind::Mp2 | Kind::Opus | Kind::Picture(_) | Kind::Sound(_) => {
+            &["-c", "copy", "-f", "data"]
+        }
         Kind::Pcm(8) => &["-c:a", "pcm_u8", "-f", "u8"],
         Kind::Pcm(24) => &["-c:a", "pcm_s24le", "-f", "s24le"],
         Kind::Pcm(_) => &["-c:a", "pcm_s16le", "-f", "s16le"],

@@ -35,6 +35,17 @@ pub(crate) fn depayloader(kind: Kind) -> &'static str {
         Kind::Pcm(_) => "rtpL16depay",
         Kind::Mulaw => "rtppcmudepay",
         Kind::Alaw => "rtppcmadepay",
+        Kind::Opus => "rtpopusdepay",
+        Kind::Picture(name) | Kind::Sound(name) => match name {
+            "vp8" => "rtpvp8depay",
+            "vp9" => "rtpvp9depay",
+            "av1" => "rtpav1depay",
+            "mjpeg" => "rtpjpegdepay",
+            "mpeg4" => "rtpmp4vdepay",
+            "mpeg2video" => "rtpmpvdepay",
+            "vorbis" => "rtpvorbisdepay",
+            _ => "rtpac3depay",
+        },
     }
 }
 

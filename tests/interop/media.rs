@@ -14,11 +14,16 @@ pub(crate) enum Kind {
     Pcm(u8),
     Mulaw,
     Alaw,
+    Opus,
+    /// Pictures of another codec, by FFmpeg's name of it.
+    Picture(&'static str),
+    /// Sound of another codec.
+    Sound(&'static str),
 }
 
 impl Kind {
     pub(crate) fn is_video(self) -> bool {
-        matches!(self, Self::H264 | Self::H265)
+        matches!(self, Self::H264 | Self::H265 | Self::Picture(_))
     }
 
     /// FFmpeg's name of the codec as it arrives over RTP (PCM is big-endian there).
@@ -34,6 +39,8 @@ impl Kind {
             Self::Pcm(_) => "pcm_s16be",
             Self::Mulaw => "pcm_mulaw",
             Self::Alaw => "pcm_alaw",
+            Self::Opus => "opus",
+            Self::Picture(name) | Self::Sound(name) => name,
         }
     }
 }
@@ -96,9 +103,9 @@ const MEDIA: [Media; 30] = [
     few(tracks("h264_aac.mkv", &[Kind::H264, Kind::Aac])),
     tracks("h265_mp3.mkv", &[Kind::H265, Kind::Mp3]),
     tracks("h264_pcm.mkv", &[Kind::H264, Kind::Pcm(16)]),
-    tracks("h264_opus.mkv", &[Kind::H264]),
+    tracks("h264_opus.mkv", &[Kind::H264, Kind::Opus]),
     tracks("no_cues.mkv", &[Kind::H264, Kind::Aac]),
-    tracks("video.webm", &[Kind::H264]),
+    tracks("video.webm", &[Kind::H264, Kind::Opus]),
     tracks("a file.mkv", &[Kind::H264, Kind::Aac]),
     few(tracks("h264_aac.mp4", &[Kind::H264, Kind::Aac])),
     tracks("h265_mp3.m4v", &[Kind::H265, Kind::Mp3]),
@@ -108,6 +115,27 @@ const MEDIA: [Media; 30] = [
     few(tracks("fragments.mp4", &[Kind::H264, Kind::Aac])),
     tracks("index.mp4", &[Kind::H265, Kind::Aac]),
     tracks("pipe.mp4", &[Kind::H264]),
+];
+
+/// Files of codecs that not all players know: those that do play them, see `codecs`.
+pub(crate) const OTHERS: [Media; 17] = [
+    tracks("vp8_vorbis.webm", &[Kind::Picture("vp8"), Kind::Sound("vorbis")]),
+    tracks("vp8.ivf", &[Kind::Picture("vp8")]),
+    tracks("vp9_opus.webm", &[Kind::Picture("vp9"), Kind::Opus]),
+    tracks("vp9_opus.mp4", &[Kind::Picture("vp9"), Kind::Opus]),
+    tracks("vp9.ivf", &[Kind::Picture("vp9")]),
+    tracks("av1_opus.mkv", &[Kind::Picture("av1"), Kind::Opus]),
+    tracks("av1_opus.mp4", &[Kind::Picture("av1"), Kind::Opus]),
+    tracks("av1.ivf", &[Kind::Picture("av1")]),
+    tracks("av1.obu", &[Kind::Picture("av1")]),
+    tracks("mpeg4_ac3.mkv", &[Kind::Picture("mpeg4"), Kind::Sound("ac3")]),
+    tracks("mpeg4_ac3.mp4", &[Kind::Picture("mpeg4"), Kind::Sound("ac3")]),
+    tracks("mpeg2_eac3.mkv", &[Kind::Picture("mpeg2video"), Kind::Sound("eac3")]),
+    tracks("mpeg2_eac3.mp4", &[Kind::Picture("mpeg2video"), Kind::Sound("eac3")]),
+    tracks("jpeg.mkv", &[Kind::Picture("mjpeg")]),
+    tracks("jpeg.mov", &[Kind::Picture("mjpeg")]),
+    tracks("sound.opus", &[Kind::Opus]),
+    tracks("vorbis.ogg", &[Kind::Sound("vorbis")]),
 ];
 
 /// A file by its name.
@@ -140,7 +168,7 @@ fn every_file_is_in_the_table() {
         .map(|entry| entry.expect("read it").file_name().to_string_lossy().into_owned())
         .collect();
     there.sort();
-    let mut listed: Vec<&str> = MEDIA.iter().map(|m| m.file).collect();
+    let mut listed: Vec<&str> = MEDIA.iter().chain(&OTHERS).map(|m| m.file).collect();
     listed.sort_unstable();
     assert_eq!(there, listed);
 }

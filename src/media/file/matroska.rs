@@ -5,7 +5,7 @@
 //! are none. All sources of the file share the results, and the open file. The tracks that one
 //! consumer plays share a demultiplexer in the [`DemuxTable`](crate::media::demux::DemuxTable).
 
-use super::{MediaFile, Probe, ProbeError, Track, open_regular};
+use super::{MediaFile, Probe, ProbeError, Track};
 use crate::media::demux::OutletSource;
 use crate::media::{FramedSource, SourceContext};
 use bytes::Bytes;
@@ -18,7 +18,6 @@ mod demuxer;
 mod ebml;
 mod foreign;
 mod headers;
-mod index;
 mod media;
 mod probe;
 #[cfg(test)]
@@ -34,8 +33,7 @@ use probe::MatroskaProbe;
 
 /// Starts a probe of a Matroska file.
 pub fn probe_matroska(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    let file = open_regular(path)?;
-    Ok(Box::new(MatroskaProbe::new(Input::File(Arc::new(file)), path.display().to_string())?))
+    Ok(Box::new(MatroskaProbe::new(Input::open(path)?, path.display().to_string())?))
 }
 
 /// Like [`probe_matroska`], for a file in memory.

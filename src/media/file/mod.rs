@@ -15,6 +15,8 @@ mod elementary;
 #[cfg(feature = "more-files")]
 pub mod g722;
 pub mod h26x;
+#[cfg(feature = "more-files")]
+pub mod ivf;
 pub mod matroska;
 mod media_file;
 #[cfg(feature = "more-files")]
@@ -29,6 +31,12 @@ pub mod mpeg_ts;
 #[cfg(feature = "more-files")]
 pub mod mpeg_video;
 #[cfg(feature = "more-files")]
+pub mod obu;
+#[cfg(feature = "more-files")]
+pub mod ogg;
+#[cfg(feature = "more-files")]
+mod picture_file;
+#[cfg(feature = "more-files")]
 mod program;
 #[cfg(test)]
 mod scale_tests;
@@ -41,9 +49,35 @@ pub(crate) use media_file::open_regular;
 pub use media_file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 
 /// The endings of names of files that can be served, in lower case.
-const KNOWN: [&str; 18] = [
-    "264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm",
-    "mp4", "m4v", "m4a", "mov", "3gp",
+const KNOWN: &[&str] = &[
+    "264",
+    "h264",
+    "265",
+    "h265",
+    "hevc",
+    "aac",
+    "mp3",
+    "mp2",
+    "wav",
+    "ts",
+    "m2ts",
+    "mkv",
+    "webm",
+    "mp4",
+    "m4v",
+    "m4a",
+    "mov",
+    "3gp",
+    #[cfg(feature = "more-files")]
+    "ogg",
+    #[cfg(feature = "more-files")]
+    "oga",
+    #[cfg(feature = "more-files")]
+    "opus",
+    #[cfg(feature = "more-files")]
+    "ivf",
+    #[cfg(feature = "more-files")]
+    "obu",
 ];
 
 /// The ending of the file's name in lower case; empty if it has none.
@@ -79,6 +113,12 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
         "mp4" | "m4v" | "m4a" | "mov" | "3gp" => mp4::probe_mp4(path),
+        #[cfg(feature = "more-files")]
+        "ogg" | "oga" | "opus" => ogg::probe_ogg(path),
+        #[cfg(feature = "more-files")]
+        "ivf" => ivf::probe_ivf(path),
+        #[cfg(feature = "more-files")]
+        "obu" => obu::probe_obu(path),
         _ => Err(ProbeError::UnknownType),
     }
 }

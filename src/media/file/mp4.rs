@@ -16,7 +16,7 @@
 //!   source waits there for the next fragment.
 
 use super::container::window::Input;
-use super::{MediaFile, Probe, ProbeError, Track, open_regular};
+use super::{MediaFile, Probe, ProbeError, Track};
 use crate::media::{FramedSource, SourceContext};
 use bytes::Bytes;
 use media::Mp4Media;
@@ -45,8 +45,7 @@ mod track_time;
 
 /// Starts a probe of an MP4 or QuickTime file.
 pub fn probe_mp4(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    let file = open_regular(path)?;
-    Ok(Box::new(Mp4Probe::new(Input::File(Arc::new(file)), path.display().to_string())?))
+    Ok(Box::new(Mp4Probe::new(Input::open(path)?, path.display().to_string())?))
 }
 
 /// Like [`probe_mp4`], for a file in memory.

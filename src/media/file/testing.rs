@@ -300,3 +300,22 @@ impl TracksPlayer {
         frames
     }
 }
+
+/// A file of the test media, and the frames of its tracks.
+pub(super) fn frames_of(name: &str) -> (Arc<dyn MediaFile>, Vec<Vec<Frame>>) {
+    let media = finish(super::probe(&media(name)).unwrap(), 64 << 10, 100).unwrap();
+    let frames = TracksPlayer::new(&media).interleaved();
+    (media, frames)
+}
+
+/// Checks that two containers gave the same frames of a track. Times are counted from the first
+/// frame of the track on, because containers place tracks differently.
+pub(super) fn check_same_frames(what: &str, found: &[Frame], expected: &[Frame]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!(a.data == b.data, "{what}, frame {i}");
+        assert_eq!(a.flags, b.flags, "{what}, frame {i}");
+        let (at, other) = (a.pts - found[0].pts, b.pts - expected[0].pts);
+        assert!(at.abs_diff(other) <= Duration::from_millis(1), "{what}, {i}: {at:?} {other:?}");
+    }
+}

@@ -1,9 +1,11 @@
 //! [`Window`]: reads a file at any position through a small buffer, one system call for many
 //! elements, and counts what it reads.
 
+use crate::media::file::media_file::{ProbeError, open_regular};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes read at once while positions follow each other, where all of them are looked at.
@@ -14,7 +16,7 @@ pub(crate) const PLAY_CHUNK: usize = 8 << 10;
 /// Bytes read at once where a walk jumps from element to element.
 const SMALL_CHUNK: usize = 4 << 10;
 
-/// Where the bytes come from; one open file serves all who read it.
+/// The source of the bytes; one open file serves all who read it.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     File(Arc<File>),
@@ -22,6 +24,11 @@ pub(crate) enum Input {
 }
 
 impl Input {
+    /// Opens a regular file.
+    pub(crate) fn open(path: &Path) -> Result<Self, ProbeError> {
+        open_regular(path).map(|file| Self::File(Arc::new(file)))
+    }
+
     pub(crate) fn len(&self) -> io::Result<u64> {
         match self {
             Self::File(file) => file.metadata().map(|m| m.len()),

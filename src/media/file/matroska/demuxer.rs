@@ -6,11 +6,10 @@ use super::headers::TrackInfo;
 use super::media::MatroskaMedia;
 use super::track::{LookBack, TrackState};
 use super::walker::{Block, Step, Walker};
-use crate::codec::mpeg_audio;
 use crate::media::access_unit::SetsInForce;
 use crate::media::demux::{Outlets, Produced, Producer};
 use crate::media::file::container::MAX_FRAME;
-use crate::media::file::container::coding::{Coding, without_adts};
+use crate::media::file::container::coding::Coding;
 use crate::media::file::container::frame_maker::put;
 use crate::media::{Ending, FrameMemory, SeekError, SourceContext};
 use bytes::BytesMut;
@@ -69,7 +68,7 @@ impl Demuxer {
             return Err(SeekError::OutOfRange);
         }
         let entry = self.media.index.find(npt);
-        let cluster = entry.map_or(self.media.first_cluster, |e| e.cluster);
+        let cluster = entry.map_or(self.media.first_cluster, |e| e.at);
         let Some(video) = self.media.infos.iter().position(TrackInfo::is_video) else {
             // Every frame of audio is one to start at.
             return Ok(Place { cluster, rounded: npt, landed: npt });
@@ -207,8 +206,8 @@ impl Demuxer {
         let places = (back.places * 2).max(1);
         let cluster = match self.media.index.before(back.npt, places) {
             Some(entry) => {
-                state.look_back = Some(LookBack { cluster: entry.cluster, places, ..back });
-                entry.cluster
+                state.look_back = Some(LookBack { cluster: entry.at, places, ..back });
+                entry.at
             }
             // From the beginning the track is read to wherever it begins.
             None => self.media.first_cluster,
@@ -304,30 +303,18 @@ impl Demuxer {
         let Some(state) = self.tracks.get_mut(track) else { return };
         let npt_if_first = first.then_some(npt);
         match info.coding {
-            Coding::Nal { codec, length_size } => {
+            Coding::Nal { .. } | Coding::Picture(_) => {
                 let start = self.media.starts.get(track).copied().unwrap_or_default();
                 let duration = duration.or(info.default_duration).unwrap_or(start.frame_duration);
-                let picture = state.picture(codec, length_size, data, place, npt, key, memory);
+                let picture = state.picture(info.coding, data, place, npt, key, memory);
                 if let Some(mut frame) = picture {
                     frame.duration = duration;
                     outlets.push(track, frame);
                 }
             }
-            Coding::Aac { samples, rate } => {
-                let sampled = (u64::from(samples), rate);
-                let mut unit = data.freeze();
-                without_adts(&mut unit);
-                if let Some(frame) = state.maker.sound(unit, npt_if_first, sampled) {
-                    outlets.push(track, frame);
-                }
-            }
-            Coding::MpegAudio => {
-                let Ok(header) = mpeg_audio::FrameHeader::parse(&data) else {
-                    state.maker.gap = true;
-                    return;
-                };
-                let sampled = (u64::from(header.samples()), header.sampling_rate);
-                if let Some(frame) = state.maker.sound(data.freeze(), npt_if_first, sampled) {
+            Coding::Sound(codec) => {
+                let frame = state.maker.framed_sound(codec, data.freeze(), npt_if_first);
+                if let Some(frame) = frame {
                     outlets.push(track, frame);
                 }
             }

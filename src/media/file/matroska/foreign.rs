@@ -4,7 +4,12 @@
 
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::media::access_unit::NalCodec;
-use crate::media::file::container::coding::{Codec, Coding, aac, nal, pcm};
+use crate::media::file::container::coding::Codec;
+use crate::media::file::container::descriptions::{
+    aac, ac3, av1, mpeg4_video, nal, opus, pcm, picture, sound,
+};
+use crate::media::file::container::pictures::PictureCodec;
+use crate::media::file::container::sounds::SoundCodec;
 use crate::wire::{ParseError, Reader};
 
 /// Bytes of a WAVEFORMATEX that all formats have, without the count of the extra bytes.
@@ -25,10 +30,12 @@ mod tag {
     pub(super) const RAW_AAC: u16 = 0xff;
     pub(super) const ADTS_AAC: u16 = 0x1600;
     pub(super) const HE_AAC: u16 = 0x1610;
+    pub(super) const AC3: u16 = 0x2000;
+    pub(super) const OPUS: u16 = 0x704f;
     pub(super) const EXTENSIBLE: u16 = 0xfffe;
 }
 
-/// What a WAVEFORMATEX says.
+/// The fields of a WAVEFORMATEX that are needed.
 #[derive(Clone, Copy, Debug)]
 struct WaveFormat<'a> {
     tag: u16,
@@ -59,7 +66,7 @@ impl<'a> WaveFormat<'a> {
     }
 }
 
-/// What a WAVEFORMATEX stands for.
+/// The codec that a WAVEFORMATEX stands for.
 pub(super) fn audio(private: &[u8]) -> Result<Codec, String> {
     let format = WaveFormat::parse(private).map_err(|e| format!("A_MS/ACM: {e}"))?;
     let (rate, channels) = (f64::from(format.rate), u64::from(format.channels.max(1)));
@@ -70,7 +77,11 @@ pub(super) fn audio(private: &[u8]) -> Result<Codec, String> {
         (tag::PCM, 24) => samples(PcmEncoding::L24),
         (tag::A_LAW, _) => samples(PcmEncoding::Pcma),
         (tag::MU_LAW, _) => samples(PcmEncoding::Pcmu),
-        (tag::MPEG | tag::MPEG_LAYER_3, _) => Ok((CodecParameters::MpegAudio, Coding::MpegAudio)),
+        (tag::MPEG | tag::MPEG_LAYER_3, _) => {
+            Ok(sound(CodecParameters::MpegAudio, SoundCodec::MpegAudio))
+        }
+        (tag::AC3, _) => Ok(ac3(false)),
+        (tag::OPUS, _) => opus(None, channels),
         (tag::RAW_AAC, _) => aac(format.extra, || (rate, channels)),
         // Each frame tells what it is; the extra bytes are no AudioSpecificConfig.
         (tag::ADTS_AAC | tag::HE_AAC, _) => aac(&[], || (rate, channels)),
@@ -80,19 +91,32 @@ pub(super) fn audio(private: &[u8]) -> Result<Codec, String> {
     }
 }
 
-/// What a BITMAPINFOHEADER stands for.
+/// The codec that a BITMAPINFOHEADER stands for.
 pub(super) fn video(private: &[u8]) -> Result<Codec, String> {
     let code = private.get(BEFORE_COMPRESSION..).and_then(|rest| rest.first_chunk::<4>());
     let code = code.ok_or("V_MS/VFW/FOURCC: a short BITMAPINFOHEADER")?.to_ascii_uppercase();
+    let private = private.get(BITMAP_INFO_LEN..).unwrap_or_default();
     let codec = match &code[..] {
         b"H264" | b"X264" | b"AVC1" | b"AVC3" | b"DAVC" | b"VSSH" | b"Q264" | b"V264" => {
             NalCodec::H264
         }
         b"HEVC" | b"H265" | b"X265" | b"HVC1" | b"HEV1" => NalCodec::H265,
+        b"XVID" | b"DIVX" | b"DX50" | b"MP4V" | b"FMP4" | b"M4S2" => {
+            return Ok(mpeg4_video(private));
+        }
+        b"MPG1" | b"MPEG" | b"MPG2" | b"MP2V" => {
+            return Ok(picture(CodecParameters::MpegVideo, PictureCodec::MpegVideo));
+        }
+        b"MJPG" => return Ok(picture(CodecParameters::Jpeg, PictureCodec::Jpeg)),
+        b"VP80" => return Ok(picture(CodecParameters::Vp8, PictureCodec::Vp8)),
+        b"VP90" => {
+            return Ok(picture(CodecParameters::Vp9 { profile: None }, PictureCodec::Vp9));
+        }
+        b"AV01" => return Ok(av1(private)),
         _ => {
             let code = String::from_utf8_lossy(&code).into_owned();
             return Err(format!("V_MS/VFW/FOURCC {code}: no RTP payload format for it here"));
         }
     };
-    Ok(nal(codec, private.get(BITMAP_INFO_LEN..).unwrap_or_default()))
+    Ok(nal(codec, private))
 }

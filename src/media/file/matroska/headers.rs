@@ -1,4 +1,4 @@
-//! Track entries (RFC 9559 section 5.1.4) and what they mean for RTP.
+//! Track entries (RFC 9559 section 5.1.4) and their meaning for RTP.
 //!
 //! Only what streaming needs is read. An element that is missing, empty or cannot be read has the
 //! default of RFC 9559 where there is one, and no other element of the entry matters: its size,
@@ -6,9 +6,16 @@
 
 use super::ebml::{child, children, id, number, positive, positive_real, text};
 use super::foreign;
+use crate::codec::opus::OpusHead;
+use crate::codec::vorbis::split_private;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::media::access_unit::NalCodec;
-use crate::media::file::container::coding::{Codec, Coding, aac, nal, pcm};
+use crate::media::file::container::coding::{Codec, Coding, is_known};
+use crate::media::file::container::descriptions::{
+    aac, ac3, av1, mpeg4_video, nal, opus, pcm, picture, sound, vorbis,
+};
+use crate::media::file::container::pictures::PictureCodec;
+use crate::media::file::container::sounds::SoundCodec;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -21,7 +28,9 @@ pub(super) struct TrackInfo {
     pub(super) number: u64,
     pub(super) parameters: CodecParameters,
     pub(super) coding: Coding,
-    /// What the muxer took off the front of each frame.
+    /// The parameters hold; otherwise frames have to be looked at.
+    pub(super) is_known: bool,
+    /// Bytes that the muxer took off the front of each frame.
     pub(super) stripped: Bytes,
     /// Of one frame, if constant.
     pub(super) default_duration: Option<Duration>,
@@ -31,7 +40,7 @@ pub(super) struct TrackInfo {
 
 impl TrackInfo {
     pub(super) const fn is_video(&self) -> bool {
-        matches!(self.coding, Coding::Nal { .. })
+        self.coding.is_video()
     }
 }
 
@@ -41,6 +50,7 @@ pub(super) fn track(entry: &[u8]) -> Result<TrackInfo, String> {
     let (parameters, coding) = codec(entry)?;
     Ok(TrackInfo {
         number: number_of,
+        is_known: is_known(&parameters, coding),
         parameters,
         coding,
         stripped: stripped(entry)?,
@@ -87,14 +97,45 @@ fn codec(entry: &[u8]) -> Result<Codec, String> {
         "V_MPEGH/ISO/HEVC" => Ok(nal(NalCodec::H265, private)),
         "V_MS/VFW/FOURCC" => foreign::video(private),
         "A_MS/ACM" => foreign::audio(private),
+        "V_VP8" => Ok(picture(CodecParameters::Vp8, PictureCodec::Vp8)),
+        "V_VP9" => {
+            let profile = vp9_profile(private);
+            Ok(picture(CodecParameters::Vp9 { profile }, PictureCodec::Vp9))
+        }
+        "V_AV1" => Ok(av1(private)),
+        "V_MJPEG" => Ok(picture(CodecParameters::Jpeg, PictureCodec::Jpeg)),
+        "V_MPEG1" | "V_MPEG2" => Ok(picture(CodecParameters::MpegVideo, PictureCodec::MpegVideo)),
+        "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => Ok(mpeg4_video(private)),
+        "A_OPUS" => {
+            let head = (!private.is_empty()).then(|| OpusHead::parse(private));
+            opus(head, audio(entry).1)
+        }
+        "A_VORBIS" => vorbis(split_private(&Bytes::copy_from_slice(private))),
+        "A_AC3" | "A_AC3/BSID9" | "A_AC3/BSID10" => Ok(ac3(false)),
+        "A_EAC3" => Ok(ac3(true)),
         "A_MPEG/L1" | "A_MPEG/L2" | "A_MPEG/L3" => {
-            Ok((CodecParameters::MpegAudio, Coding::MpegAudio))
+            Ok(sound(CodecParameters::MpegAudio, SoundCodec::MpegAudio))
         }
         "A_PCM/INT/LIT" => integer_pcm(entry, true),
         "A_PCM/INT/BIG" => integer_pcm(entry, false),
         _ if name.starts_with("A_AAC") => aac(private, || audio(entry)),
         _ => Err(format!("{name}: no RTP payload format for it here")),
     }
+}
+
+/// The profile, the feature with the id 1 of the VP Codec ISO Media File Format Binding's
+/// CodecPrivate (Matroska codec mappings, "V_VP9"): triplets of id, length and value.
+fn vp9_profile(private: &[u8]) -> Option<u8> {
+    const PROFILE: u8 = 1;
+    let mut rest = private;
+    while let [id, len, after @ ..] = rest {
+        let (value, behind) = after.split_at_checked(usize::from(*len))?;
+        if *id == PROFILE {
+            return value.first().copied();
+        }
+        rest = behind;
+    }
+    None
 }
 
 /// Sampling rate and channels.

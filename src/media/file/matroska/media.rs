@@ -1,7 +1,7 @@
 //! [`MatroskaMedia`]: what a probe found out about a file.
 
 use super::headers::TrackInfo;
-use super::index::Index;
+use crate::media::file::container::index::Index;
 use crate::media::file::container::window::Input;
 use crate::media::file::media_file::Track;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,10 +2,10 @@
 
 use super::ebml::{ElementHeader, children, id, number, number_or_zero, positive, positive_real};
 use super::headers::{self, TrackInfo};
-use super::index::Index;
 use super::media::{MatroskaMedia, TimeLine};
 use super::walker::Walker;
 use crate::media::file::container::coding::bitrate;
+use crate::media::file::container::index::Index;
 use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
 use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
 use blocks::{Peeked, Scan, start};

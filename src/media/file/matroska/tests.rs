@@ -2,6 +2,7 @@
 
 mod builder;
 mod codecs;
+mod formats;
 mod interleave;
 mod parameter_sets;
 mod time_line;
@@ -219,9 +220,9 @@ fn strings_may_end_in_zero_bytes() {
 
 #[test]
 fn other_tracks_are_left_out() {
-    let opus = audio_track(3, "A_OPUS", 48_000.0, &[]);
+    let flac = audio_track(3, "A_FLAC", 48_000.0, &[]);
     let broken = element(id::TRACK_ENTRY, &[number(0xd7, 4), element(0x86, &[0xff])].concat());
-    let entries = tracks(&[opus, broken, h264_track(), h264_track()]);
+    let entries = tracks(&[flac, broken, h264_track(), h264_track()]);
     let media = probe(file(&[info(None), entries, ten_seconds().concat()])).unwrap();
     assert_eq!(media.tracks().len(), 1);
     assert_eq!(Player::new(&media).all(0).len(), 250);
@@ -344,10 +345,17 @@ fn real_files() {
     for (name, tracks) in [
         ("a file.mkv", None),
         ("h264_aac.mkv", Some(2)),
-        ("h264_opus.mkv", Some(1)),
+        ("h264_opus.mkv", Some(2)),
         ("h264_pcm.mkv", Some(2)),
         ("h265_mp3.mkv", Some(2)),
         ("no_cues.mkv", None),
+        ("video.webm", Some(2)),
+        ("vp8_vorbis.webm", Some(2)),
+        ("vp9_opus.webm", Some(2)),
+        ("av1_opus.mkv", Some(2)),
+        ("mpeg4_ac3.mkv", Some(2)),
+        ("mpeg2_eac3.mkv", Some(2)),
+        ("jpeg.mkv", Some(1)),
     ] {
         let probe = probe_matroska(&folder.join(name)).unwrap();
         let media = finish(probe, 64 << 10, 100).unwrap();

@@ -6,7 +6,7 @@ use super::media::MatroskaMedia;
 use super::timing::{DecodeClock, FrameGrid};
 use crate::frame::Frame;
 use crate::media::FrameMemory;
-use crate::media::access_unit::NalCodec;
+use crate::media::file::container::coding::Coding;
 use crate::media::file::container::frame_maker::{FrameMaker, Picture};
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl TrackState {
     pub(super) fn new(media: &MatroskaMedia, info: &TrackInfo, index: usize) -> Self {
         let start = media.starts.get(index).copied().unwrap_or_default();
         Self {
-            maker: FrameMaker::new(&info.parameters),
+            maker: FrameMaker::new(&info.parameters, info.coding),
             decode: DecodeClock::new(start.reorder, start.frame_duration),
             grid: FrameGrid {
                 origin: start.first,
@@ -62,18 +62,16 @@ impl TrackState {
         self.look_back = None;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a block says of a picture")]
     pub(super) fn picture(
         &mut self,
-        codec: NalCodec,
-        length_size: usize,
+        coding: Coding,
         data: BytesMut,
         place: (u64, usize),
         npt: Duration,
         key: bool,
         memory: &mut FrameMemory,
     ) -> Option<Frame> {
-        let made = self.maker.picture(codec, length_size, data, place, npt, key, memory);
+        let made = self.maker.picture(coding, data, place, npt, key, memory);
         let Picture { data, flags } = made?;
         let pts = self.grid.snap(npt);
         let dts = self.decode.dts(pts);

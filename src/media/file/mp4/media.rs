@@ -32,6 +32,8 @@ pub(super) struct TrackInfo {
     pub(super) id: u32,
     pub(super) parameters: CodecParameters,
     pub(super) coding: Coding,
+    /// The parameters hold; otherwise samples have to be looked at.
+    pub(super) is_known: bool,
     /// Its sample entries; `None` for those whose samples are left out.
     pub(super) descriptions: Vec<Option<Description>>,
     pub(super) time: TrackTime,
@@ -42,11 +44,10 @@ pub(super) struct TrackInfo {
     pub(super) index: FragmentIndex,
 }
 
-/// What a sample entry says of its samples.
+/// The form and the parameter sets of the samples of a sample entry.
 #[derive(Clone, Debug)]
 pub(super) struct Description {
-    /// Bytes of the length in front of a NAL unit.
-    pub(super) length_size: usize,
+    pub(super) coding: Coding,
     pub(super) sets: Option<SetsInForce>,
 }
 
@@ -70,7 +71,7 @@ pub(super) struct Place {
 
 impl TrackInfo {
     pub(super) const fn is_video(&self) -> bool {
-        matches!(self.coding, Coding::Nal { .. })
+        self.coding.is_video()
     }
 
     /// The last place at or before `tick` at which decoding can start, or the first one.

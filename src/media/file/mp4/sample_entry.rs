@@ -1,11 +1,18 @@
-//! Sample entries: what a track is (ISO/IEC 14496-12 sections 8.5.2 and 12, ISO/IEC 14496-14
-//! section 6.7, ISO/IEC 14496-15, ISO/IEC 23003-5, and QuickTime's sound descriptions).
+//! Sample entries: the codecs of a track (ISO/IEC 14496-12 sections 8.5.2 and 12, ISO/IEC 14496-14
+//! section 6.7, ISO/IEC 14496-15, ISO/IEC 23003-5, the bindings of Opus, AV1, VP8 and VP9, ETSI TS
+//! 102 366 annex F, 3GPP TS 26.244 section 6, and QuickTime's sound descriptions).
 
 use super::boxes::{Kind, boxes_in, version_and_flags};
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::opus::OpusHead;
 use crate::codec::{CodecParameters, PcmEncoding};
 use crate::media::access_unit::NalCodec;
-use crate::media::file::container::coding::{Codec, Coding, aac, nal, pcm};
+use crate::media::file::container::coding::Codec;
+use crate::media::file::container::descriptions::{
+    aac, ac3, av1, mpeg4_video, nal, opus, pcm, picture, sound as framed,
+};
+use crate::media::file::container::pictures::PictureCodec;
+use crate::media::file::container::sounds::SoundCodec;
 use crate::wire::{ParseError, Reader};
 
 /// Sample entries of a track that are looked at.
@@ -13,7 +20,7 @@ const MAX_ENTRIES: usize = 16;
 /// Descriptors within each other that are looked at.
 const MAX_DESCRIPTORS: usize = 16;
 
-/// What a sample entry says; the error says why what it describes cannot be streamed.
+/// The codec of a sample entry, or the reason for which it cannot be streamed.
 pub(super) type Entry = Result<Codec, String>;
 
 /// Reads the content of an `stsd` box.
@@ -32,8 +39,18 @@ fn codec(kind: Kind, entry: &[u8], is_quicktime: bool) -> Entry {
     match &kind {
         b"avc1" | b"avc3" | b"AVC1" => Ok(nal(NalCodec::H264, record(b"avcC"))),
         b"hvc1" | b"hev1" => Ok(nal(NalCodec::H265, record(b"hvcC"))),
-        b"mp4a" | b".mp3" | b"ms\0\x55" | b"twos" | b"sowt" | b"raw " | b"NONE" | b"in24"
-        | b"lpcm" | b"ipcm" | b"ulaw" | b"alaw" => {
+        b"av01" => Ok(av1(record(b"av1C"))),
+        b"vp08" => Ok(picture(CodecParameters::Vp8, PictureCodec::Vp8)),
+        b"vp09" => {
+            // Version and flags, profile.
+            let profile = record(b"vpcC").get(4).copied();
+            Ok(picture(CodecParameters::Vp9 { profile }, PictureCodec::Vp9))
+        }
+        b"jpeg" => Ok(picture(CodecParameters::Jpeg, PictureCodec::Jpeg)),
+        b"mp4v" => mpeg4_visual(record(b"esds")),
+        b"mp4a" | b".mp3" | b"ms\0\x55" | b"Opus" | b"ac-3" | b"ec-3" | b"samr" | b"sawb"
+        | b"twos" | b"sowt" | b"raw " | b"NONE" | b"in24" | b"lpcm" | b"ipcm" | b"ulaw"
+        | b"alaw" => {
             let sound = Sound::parse(entry, is_quicktime).map_err(|e| e.to_string())?;
             audio(&kind, &sound)
         }
@@ -118,7 +135,14 @@ fn audio(kind: &Kind, sound: &Sound<'_>) -> Entry {
     let unknown = || format!("{} of {} bits", name_of(*kind), sound.bits);
     match kind {
         b"mp4a" => mpeg4(sound),
-        b".mp3" | b"ms\0\x55" => Ok((CodecParameters::MpegAudio, Coding::MpegAudio)),
+        b".mp3" | b"ms\0\x55" => Ok(framed(CodecParameters::MpegAudio, SoundCodec::MpegAudio)),
+        b"Opus" => opus(sound.find(b"dOps").map(OpusHead::parse_mp4), sound.channels),
+        b"ac-3" | b"ec-3" => Ok(ac3(kind == b"ec-3")),
+        b"samr" | b"sawb" => {
+            let wideband = kind == b"sawb";
+            let parameters = CodecParameters::Amr { wideband, channels: 1 };
+            Ok(framed(parameters, SoundCodec::Amr { wideband }))
+        }
         b"ulaw" => samples(PcmEncoding::Pcmu, false),
         b"alaw" => samples(PcmEncoding::Pcma, false),
         b"twos" | b"sowt" if sound.bits == 16 => samples(PcmEncoding::L16, kind == b"sowt"),
@@ -171,9 +195,25 @@ fn mpeg4(sound: &Sound<'_>) -> Entry {
             aac(config.specific, audio)
         }
         // MPEG-2 and MPEG-1 audio of any layer.
-        0x40 | 0x69 | 0x6b => Ok((CodecParameters::MpegAudio, Coding::MpegAudio)),
+        0x40 | 0x69 | 0x6b => Ok(framed(CodecParameters::MpegAudio, SoundCodec::MpegAudio)),
+        0xa5 => Ok(ac3(false)),
+        0xa6 => Ok(ac3(true)),
         other => {
             Err(format!("mp4a with object type {other:#04x}: no RTP payload format for it here"))
+        }
+    }
+}
+
+/// `mp4v`, by its elementary stream descriptor.
+fn mpeg4_visual(esds: &[u8]) -> Entry {
+    let config = decoder_config(esds).map_err(|e| e.to_string())?;
+    match config.object_type {
+        0x20 => Ok(mpeg4_video(config.specific)),
+        // MPEG-2 of any profile, and MPEG-1.
+        0x60..=0x65 | 0x6a => Ok(picture(CodecParameters::MpegVideo, PictureCodec::MpegVideo)),
+        0x6c => Ok(picture(CodecParameters::Jpeg, PictureCodec::Jpeg)),
+        other => {
+            Err(format!("mp4v with object type {other:#04x}: no RTP payload format for it here"))
         }
     }
 }

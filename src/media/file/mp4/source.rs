@@ -6,12 +6,11 @@ use super::fragments::{FragmentCursor, Step};
 use super::media::{Mp4Media, Place, Spot, TrackInfo};
 use super::sample::Sample;
 use super::sample_cursor::{Next, SampleCursor};
-use crate::codec::mpeg_audio;
 use crate::frame::Frame;
 use crate::media::access_unit::SetsInForce;
 use crate::media::file::container::MAX_FRAME;
 use crate::media::file::container::audio_clock::samples_to_time;
-use crate::media::file::container::coding::{Coding, without_adts};
+use crate::media::file::container::coding::Coding;
 use crate::media::file::container::frame_maker::{FrameMaker, Picture, put};
 use crate::media::file::container::window::{PLAY_CHUNK, Window};
 use crate::media::file::shared::CUT_SHORT;
@@ -84,7 +83,7 @@ impl Mp4Source {
         let mut source = Self {
             cursor: Cursor::new(&media, track, info.begin.spot)?,
             window: Window::new(media.input.clone(), PLAY_CHUNK)?,
-            maker: FrameMaker::new(&info.parameters),
+            maker: FrameMaker::new(&info.parameters, info.coding),
             next: None,
             played: 0,
             skip_to: None,
@@ -240,7 +239,7 @@ impl Mp4Source {
         if std::mem::take(&mut self.restores_sets) {
             self.maker.restore_sets(sample.at);
         }
-        let Some(length_size) = self.describe(info, &sample) else {
+        let Some(coding) = self.describe(info, &sample) else {
             self.maker.gap = true;
             return Ok(Stepped::Work);
         };
@@ -254,7 +253,7 @@ impl Mp4Source {
             log::debug!("mp4: track {} has more samples than the file", info.id);
             return Ok(Stepped::End);
         }
-        let frame = self.frame(info, sample, length_size, memory)?;
+        let frame = self.frame(info, sample, coding, memory)?;
         if let Some(frame) = &frame {
             self.last_due = frame.dts;
         }
@@ -262,8 +261,8 @@ impl Mp4Source {
     }
 
     /// Takes note of the sample entry of `sample`. `None` if its samples are left out, or else the
-    /// bytes of lengths of NAL units.
-    fn describe(&mut self, info: &TrackInfo, sample: &Sample) -> Option<usize> {
+    /// form that they have.
+    fn describe(&mut self, info: &TrackInfo, sample: &Sample) -> Option<Coding> {
         let one = matches!(info.descriptions[..], [_]);
         let index = if one { 0 } else { sample.description };
         let found = info.descriptions.get(usize::try_from(index).unwrap_or(usize::MAX));
@@ -273,19 +272,19 @@ impl Mp4Source {
             // They go out in front of the key frame with which its samples begin.
             self.maker.sets.clone_from(&description.sets);
         }
-        Some(description.length_size)
+        Some(description.coding)
     }
 
     fn frame(
         &mut self,
         info: &TrackInfo,
         sample: Sample,
-        length_size: usize,
+        coding: Coding,
         memory: &mut FrameMemory,
     ) -> io::Result<Option<Frame>> {
         let len = usize::try_from(sample.len).unwrap_or(usize::MAX);
-        match info.coding {
-            Coding::Nal { codec, .. } => {
+        match coding {
+            Coding::Nal { .. } | Coding::Picture(_) => {
                 // Room in front for the parameter sets, so that putting them there copies nothing.
                 let sets = self.maker.sets.as_ref().map(SetsInForce::annexb);
                 let sets = sets.filter(|_| sample.key).cloned().unwrap_or_default();
@@ -295,30 +294,16 @@ impl Mp4Source {
                 self.read(sample.at, data.get_mut(room..).unwrap_or_default())?;
                 let FrameTimes { pts, dts } = self.picture_times(info, &sample);
                 let place = (sample.at, room);
-                let (size, key) = (length_size, sample.key);
-                let made = self.maker.picture(codec, size, data, place, pts, key, memory);
+                let made = self.maker.picture(coding, data, place, pts, sample.key, memory);
                 let Some(Picture { data, flags }) = made else { return Ok(None) };
                 let duration = info.time.span(sample.duration);
                 Ok(Some(Frame { data, pts, dts, duration, wall_clock: None, flags }))
             }
-            Coding::Aac { samples, rate } => {
+            Coding::Sound(codec) => {
                 let mut data = memory.take(len);
                 self.read(sample.at, &mut data)?;
-                let mut unit = data.freeze();
-                without_adts(&mut unit);
                 let pts = self.sound_time(info, &sample);
-                Ok(self.maker.sound(unit, Some(pts), (samples.into(), rate)))
-            }
-            Coding::MpegAudio => {
-                let mut data = memory.take(len);
-                self.read(sample.at, &mut data)?;
-                let Ok(header) = mpeg_audio::FrameHeader::parse(&data) else {
-                    self.maker.gap = true;
-                    return Ok(None);
-                };
-                let pts = self.sound_time(info, &sample);
-                let sampled = (header.samples().into(), header.sampling_rate);
-                Ok(self.maker.sound(data.freeze(), Some(pts), sampled))
+                Ok(self.maker.framed_sound(codec, data.freeze(), Some(pts)))
             }
             Coding::Pcm { .. } => self.pcm(info, sample, memory),
         }

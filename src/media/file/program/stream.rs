@@ -10,7 +10,9 @@ use crate::framer::h265::H265Syntax;
 use crate::framer::mpeg_video::MpegVideoSyntax;
 use crate::framer::sync::{SyncFramer, SyncHeader, UnitFramer, frame_time};
 use crate::framer::video::VideoFramer;
+use crate::media::file::container::coding::Coding;
 use crate::media::file::container::frame_maker::FrameMaker;
+use crate::media::file::container::sounds::SoundCodec;
 use crate::media::file::elementary::Elementary;
 use crate::media::file::h26x::Codec;
 use crate::media::{FrameMemory, FrameTimes};
@@ -293,7 +295,11 @@ impl<H: Elementary + SyncHeader> Audio<H> {
         Self {
             sync: SyncFramer::new(),
             stamps: Stamps::default(),
-            maker: FrameMaker::new(&CodecParameters::MpegAudio),
+            // Of its sound only the times are needed.
+            maker: FrameMaker::new(
+                &CodecParameters::MpegAudio,
+                Coding::Sound(SoundCodec::MpegAudio),
+            ),
             received: 0,
             described,
             refused: None,

@@ -5,6 +5,7 @@ use super::times::{AudioLine, from_ticks};
 use super::unit::Unit;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::mpeg_audio::FrameHeader;
+use crate::codec::opus::{SAMPLING_RATE, packet_samples};
 use crate::codec::{CodecParameters, OtherCodec, PcmEncoding, g711};
 use crate::frame::Frame;
 use crate::media::sinks::wav::WavWriter;
@@ -54,6 +55,9 @@ impl Sound {
             &CodecParameters::Pcm { encoding, sampling_rate, channels } => {
                 let description = Description::of_pcm(encoding, sampling_rate, channels);
                 (Kind::Pcm { encoding, channels }, sampling_rate, Some(description))
+            }
+            &CodecParameters::Opus { channels, mapping: None } => {
+                (Kind::Opus, SAMPLING_RATE, Some(Description::of_opus(channels)))
             }
             CodecParameters::Other(codec) if is_opus(codec) => {
                 let channels = codec.channels.unwrap_or(2).clamp(1, 2);
@@ -127,20 +131,9 @@ fn is_opus(codec: &OtherCodec) -> bool {
     codec.encoding_name.eq_ignore_ascii_case("opus")
 }
 
-/// Samples of an Opus packet at 48 kHz (RFC 6716 section 3.1).
+/// Samples of an Opus packet at 48 kHz; of one that is malformed, the usual number.
 fn opus_samples(packet: &[u8]) -> u32 {
-    let Some(&toc) = packet.first() else { return 0 };
-    let frame = match toc >> 3 {
-        config @ 0..=11 => [480, 960, 1920, 2880].get(usize::from(config & 3)),
-        config @ 12..=15 => [480, 960].get(usize::from(config & 1)),
-        config => [120, 240, 480, 960].get(usize::from(config & 3)),
-    };
-    let frames = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => packet.get(1).map_or(1, |count| u32::from(count & 0x3f)),
-    };
-    frame.copied().unwrap_or(960) * frames
+    packet_samples(packet).unwrap_or(960)
 }
 
 #[cfg(test)]

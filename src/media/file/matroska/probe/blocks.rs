@@ -1,18 +1,16 @@
 //! The blocks' part of a probe: what the first of each track show, where decoding can start, and
 //! where the end is.
 
-use super::super::ebml::{Lacing, children, id, number, number_or_zero};
+use super::super::ebml::{Lacing, children, id, laced_frames, number, number_or_zero};
 use super::super::headers::TrackInfo;
-use super::super::index::{Entry, Index};
 use super::super::media::{TimeLine, TrackStart};
 use super::super::timing::reorder_depth;
 use super::super::walker::{Block, Step, Walker};
 use super::{MatroskaProbe, Phase, no_track};
-use crate::media::access_unit::{self, SetsInForce};
 use crate::media::file::ProbeError;
 use crate::media::file::container::MAX_FRAME;
-use crate::media::file::container::coding::Coding;
-use crate::media::file::container::nal_units::annexb_in_place;
+use crate::media::file::container::coding::learn;
+use crate::media::file::container::index::{Entry, Index};
 use bytes::BytesMut;
 use std::time::Duration;
 
@@ -58,7 +56,7 @@ impl MatroskaProbe {
         let all = both.all(|(track, peeked)| {
             peeked.first.is_some() && (!track.is_video() || peeked.times.len() >= PEEK_FRAMES)
         });
-        let incomplete = self.tracks.iter().any(|t| !access_unit::is_complete(&t.parameters));
+        let incomplete = self.tracks.iter().any(|t| !t.is_known);
         let far = if incomplete { PEEK_FOR_SETS } else { PEEK_BYTES };
         let far = walker.position().saturating_sub(first) > far;
         if !((all && !incomplete) || far || step == Step::End) {
@@ -84,15 +82,22 @@ impl MatroskaProbe {
         Ok(self.after_cues())
     }
 
-    /// Leaves out the tracks whose parameter sets are nowhere to be found.
+    /// Leaves out the tracks whose parameters are nowhere to be found.
     fn leave_out_incomplete(&mut self) -> Result<(), ProbeError> {
-        let complete = |track: &TrackInfo| access_unit::is_complete(&track.parameters);
-        for track in self.tracks.iter().filter(|t| !complete(t)) {
-            log::info!("{}: track {} has no parameter sets", self.name, track.number);
+        for track in self.tracks.iter().filter(|t| !t.is_known) {
+            log::info!(
+                "{}: track {} is left out: no frame tells its parameters",
+                self.name,
+                track.number
+            );
         }
+        self.keep(|track| track.is_known)
+    }
+
+    fn keep(&mut self, stays: impl Fn(&TrackInfo) -> bool) -> Result<(), ProbeError> {
         let both =
             std::mem::take(&mut self.tracks).into_iter().zip(std::mem::take(&mut self.peeked));
-        (self.tracks, self.peeked) = both.filter(|(track, _)| complete(track)).unzip();
+        (self.tracks, self.peeked) = both.filter(|(track, _)| stays(track)).unzip();
         if self.tracks.is_empty() { Err(no_track()) } else { Ok(()) }
     }
 
@@ -102,25 +107,29 @@ impl MatroskaProbe {
             return Ok(());
         };
         peeked.first = Some(peeked.first.map_or(block.time, |t| t.min(block.time)));
-        let Coding::Nal { codec, length_size } = track.coding else { return Ok(()) };
-        if peeked.times.len() < PEEK_FRAMES {
+        if track.is_video() && peeked.times.len() < PEEK_FRAMES {
             peeked.times.push(block.time);
         }
-        // Some files have their parameter sets only in the stream.
-        if block.lacing == Lacing::None
-            && block.len <= MAX_FRAME
-            && !access_unit::is_complete(&track.parameters)
-        {
-            let mut data = BytesMut::from(&track.stripped[..]);
-            let head = data.len();
-            data.resize(head + usize::try_from(block.len).unwrap_or(0), 0);
-            self.window.read(block.data, data.get_mut(head..).unwrap_or_default())?;
-            if let Some((data, _)) = annexb_in_place(data, 0, length_size) {
-                let found = access_unit::leading_units(codec, &data);
-                if let Some(mut sets) = SetsInForce::new(&track.parameters) {
-                    sets.note(&data, &found, false);
-                    track.parameters = sets.parameters();
-                }
+        // Of some codecs only the frames tell what a receiver must know.
+        if track.is_known || block.len > MAX_FRAME {
+            return Ok(());
+        }
+        let mut data = BytesMut::zeroed(usize::try_from(block.len).unwrap_or(0));
+        self.window.read(block.data, &mut data)?;
+        let mut laces = Vec::new();
+        if block.lacing != Lacing::None && laced_frames(&data, block.lacing, &mut laces).is_ok() {
+            let first = laces.first().and_then(|range| data.get(range.clone()));
+            data = BytesMut::from(first.unwrap_or_default());
+        }
+        if !track.stripped.is_empty() {
+            data = BytesMut::from(&[&track.stripped[..], &data].concat()[..]);
+        }
+        match learn(&mut track.parameters, track.coding, data) {
+            Ok(is_known) => track.is_known = is_known,
+            Err(why) => {
+                let number = track.number;
+                log::info!("{}: track {number} is left out: {why}", self.name);
+                return self.keep(|track| track.number != number);
             }
         }
         Ok(())
@@ -162,7 +171,7 @@ impl MatroskaProbe {
 
     fn index_entry(&mut self, time: i64, cluster: u64) {
         let delay = self.seek_track().map_or(Duration::ZERO, |t| t.codec_delay);
-        self.index.insert(Entry { npt: self.time_line.npt(time, delay), cluster });
+        self.index.insert(Entry { npt: self.time_line.npt(time, delay), at: cluster });
     }
 
     /// From the last cue on the blocks are looked at one by one: they show where the end is, and
@@ -174,8 +183,8 @@ impl MatroskaProbe {
             log::debug!("{}: no Cues, so it is walked through", self.name);
         }
         let first = self.first_cluster.unwrap_or(0);
-        let walker = Walker::new(cue.map_or(first, |cue| cue.cluster), self.segment_end);
-        Phase::Scan(Scan { walker, cluster: cue.map_or(u64::MAX, |cue| cue.cluster), cue })
+        let walker = Walker::new(cue.map_or(first, |cue| cue.at), self.segment_end);
+        Phase::Scan(Scan { walker, cluster: cue.map_or(u64::MAX, |cue| cue.at), cue })
     }
 
     pub(super) fn scan(&mut self, mut scan: Scan) -> Result<Phase, ProbeError> {
@@ -185,7 +194,7 @@ impl MatroskaProbe {
             Step::Other => return Ok(Phase::Scan(scan)),
             Step::Block(block) => Some(block),
         };
-        if scan.cue.is_some_and(|cue| block.is_none_or(|b| b.cluster != cue.cluster)) {
+        if scan.cue.is_some_and(|cue| block.is_none_or(|b| b.cluster != cue.at)) {
             log::debug!("{}: wrong Cues, so it is walked through", self.name);
             self.index = Index::default();
             self.scanned_end = Duration::ZERO;

@@ -6,7 +6,7 @@ const SPS: [u8; 4] = [0x67, 1, 2, 3];
 const PPS: [u8; 2] = [0x68, 4];
 
 /// A track of this codec with nothing else but a CodecPrivate.
-fn track_of(codec: &str, private: &[u8]) -> Vec<u8> {
+pub(super) fn track_of(codec: &str, private: &[u8]) -> Vec<u8> {
     let kind = if codec.starts_with('V') { 1 } else { 2 };
     let mut entry = [number(0xd7, 1), number(0x83, kind), element(0x86, codec.as_bytes())].concat();
     if !private.is_empty() {
@@ -15,7 +15,10 @@ fn track_of(codec: &str, private: &[u8]) -> Vec<u8> {
     element(id::TRACK_ENTRY, &entry)
 }
 
-fn probe_track(track: Vec<u8>, blocks: &[Vec<u8>]) -> Result<Arc<dyn MediaFile>, String> {
+pub(super) fn probe_track(
+    track: Vec<u8>,
+    blocks: &[Vec<u8>],
+) -> Result<Arc<dyn MediaFile>, String> {
     probe(file(&[info(None), tracks(&[track]), cluster(0, blocks)]))
 }
 
@@ -28,7 +31,7 @@ fn units(annexb: bool, units: &[&[u8]]) -> Vec<u8> {
     units.iter().flat_map(unit).collect()
 }
 
-fn wave_format(tag: u16, channels: u16, rate: u32, bits: u16, extra: &[u8]) -> Vec<u8> {
+pub(super) fn wave_format(tag: u16, channels: u16, rate: u32, bits: u16, extra: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(tag.to_le_bytes());
     out.extend(channels.to_le_bytes());
@@ -40,7 +43,7 @@ fn wave_format(tag: u16, channels: u16, rate: u32, bits: u16, extra: &[u8]) -> V
     out
 }
 
-fn bitmap_info(code: &[u8; 4], extra: &[u8]) -> Vec<u8> {
+pub(super) fn bitmap_info(code: &[u8; 4], extra: &[u8]) -> Vec<u8> {
     let mut out = vec![0; 40];
     out[0] = 40;
     out[16..20].copy_from_slice(code);
@@ -123,7 +126,7 @@ fn pictures_in_a_bitmapinfoheader_are_played() {
     let block = simple(1, 0, 0x80, &units(true, &hevc[3..]));
     let media = probe_track(track_of("V_MS/VFW/FOURCC", &private), &[block]).unwrap();
     assert_eq!(Player::new(&media).all(0)[0].data, units(true, &hevc));
-    for private in [bitmap_info(b"XVID", &[]), vec![40; 18]] {
+    for private in [bitmap_info(b"WMV3", &[]), vec![40; 18]] {
         let none = probe_track(track_of("V_MS/VFW/FOURCC", &private), &[]);
         assert_eq!(none.unwrap_err(), "no track that can be streamed");
     }

@@ -9,9 +9,9 @@ use super::super::sample_table::{Runs, SampleTable, Sizes};
 use super::super::table::{Table, word};
 use super::super::track_time::{Edits, TrackTime};
 use crate::codec::CodecParameters;
-use crate::media::access_unit::{self, SetsInForce};
+use crate::media::access_unit::SetsInForce;
 use crate::media::file::ProbeError;
-use crate::media::file::container::coding::{Codec, Coding};
+use crate::media::file::container::coding::{Codec, Coding, is_known};
 use crate::media::file::container::window::{Input, Window};
 use std::io;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) struct RawTrack {
     pub(super) info: TrackInfo,
     edits: Edits,
     timescale: u32,
-    /// Why its tables are of no use.
+    /// The reason for which its tables, or its samples, are of no use.
     pub(super) unsound: Option<String>,
     /// The first tick that is presented, and where what is presented last ends.
     pub(super) first: Option<i64>,
@@ -134,6 +134,7 @@ pub(super) fn track(
     Ok(Ok(RawTrack {
         info: TrackInfo {
             id,
+            is_known: is_known(&parameters, coding),
             parameters,
             coding,
             descriptions,
@@ -167,11 +168,7 @@ fn describe(entries: &[sample_entry::Entry]) -> Option<Described> {
     };
     let descriptions = entries.iter().map(|entry| match entry {
         Ok(codec) if same(codec) => {
-            let length_size = match codec.1 {
-                Coding::Nal { length_size, .. } => length_size,
-                _ => 0,
-            };
-            Some(Description { length_size, sets: SetsInForce::new(&codec.0) })
+            Some(Description { coding: codec.1, sets: SetsInForce::new(&codec.0) })
         }
         Ok(_) => {
             log::info!("mp4: samples of a sample entry that is unlike the first are left out");
@@ -257,13 +254,15 @@ fn tables(
 }
 
 impl RawTrack {
-    /// Why the track cannot be played, if so.
-    pub(super) fn what_is_missing(&self) -> Option<&'static str> {
+    /// The reason for which the track cannot be played, if there is one.
+    pub(super) fn what_is_missing(&self) -> Option<&str> {
         if self.first.is_none() {
             return Some("it has no samples");
         }
-        let is_complete = access_unit::is_complete(&self.info.parameters);
-        (!is_complete).then_some("it has no parameter sets")
+        if let Some(why) = &self.unsound {
+            return Some(why);
+        }
+        (!self.info.is_known).then_some("no frame tells its parameters")
     }
 
     /// Takes note of a sample that is presented from `pts` to `end`.

@@ -7,7 +7,6 @@ use super::super::fragments::{Defaults, FragmentCursor, Step};
 use super::super::sample::Sample;
 use super::movie::RawTrack;
 use super::{random_access, tables};
-use crate::media::access_unit;
 use crate::media::file::container::window::{Input, Window};
 use std::io;
 
@@ -135,8 +134,8 @@ impl Scan {
         if is_place {
             info.index.push(Entry { pts: sample.pts, at: self.fragment, dts });
         }
-        if sample.key && !access_unit::is_complete(&info.parameters) {
-            tables::note_sets(info, sample.at, sample.len, window)?;
+        if sample.key && !info.is_known {
+            tables::look_at(raw, sample.at, sample.len, window)?;
         }
         Ok(())
     }

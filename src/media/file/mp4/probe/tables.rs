@@ -6,9 +6,7 @@ use super::super::sample_cursor::{Next, SampleCursor};
 use super::super::sample_table::{RunReader, Runs, SampleTable, duration_of, offset_of};
 use super::super::table::{Covered, word};
 use super::movie::RawTrack;
-use crate::media::access_unit::{self, SetsInForce};
-use crate::media::file::container::coding::Coding;
-use crate::media::file::container::nal_units::annexb_in_place;
+use crate::media::file::container::coding::learn;
 use crate::media::file::container::window::{Input, Window};
 use bytes::BytesMut;
 use std::io;
@@ -19,10 +17,9 @@ const ENTRIES_A_STEP: u64 = 1024;
 const MAX_EMPTY_RUNS: u64 = 1024;
 /// Samples at the front and at the end that show when the track begins and ends.
 const EDGE: u64 = 32;
-/// Samples in which parameter sets are looked for, bytes of the largest of them, and steps to
-/// find them.
-const SAMPLES_FOR_SETS: usize = 64;
-const MAX_SAMPLE_FOR_SETS: u64 = 4 << 20;
+/// Samples that are looked at where parameters are missing, and bytes of the largest of them.
+const MAX_LOOKS: usize = 64;
+const MAX_LOOKED_AT: u64 = 4 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Which {
@@ -147,8 +144,8 @@ fn look_at_edges(track: &mut RawTrack, window: &mut Window) -> io::Result<()> {
     let (first, _) = edge(table, 0, &input)?;
     let (_, end) = edge(table, last, &input)?;
     track.note(first, end);
-    if !access_unit::is_complete(&track.info.parameters) {
-        look_for_sets(&mut track.info, window, &input)?;
+    if !track.info.is_known {
+        look_at_samples(track, window, &input)?;
     }
     Ok(())
 }
@@ -176,39 +173,36 @@ fn edge(table: &SampleTable, from: u64, input: &Input) -> io::Result<(i64, i64)>
     Ok((first, end))
 }
 
-fn look_for_sets(info: &mut TrackInfo, window: &mut Window, input: &Input) -> io::Result<()> {
-    let mut cursor = SampleCursor::new(&info.samples, 0, input)?;
-    for _ in 0..SAMPLES_FOR_SETS {
-        match cursor.next(&info.samples, 1, input)? {
-            Next::Sample(sample) => note_sets(info, sample.at, sample.len, window)?,
+fn look_at_samples(track: &mut RawTrack, window: &mut Window, input: &Input) -> io::Result<()> {
+    let mut cursor = SampleCursor::new(&track.info.samples, 0, input)?;
+    for _ in 0..MAX_LOOKS {
+        match cursor.next(&track.info.samples, 1, input)? {
+            Next::Sample(sample) => look_at(track, sample.at, sample.len, window)?,
             Next::Work => {}
             Next::OutOfFile | Next::End => break,
         }
-        if access_unit::is_complete(&info.parameters) {
+        if track.info.is_known || track.unsound.is_some() {
             break;
         }
     }
     Ok(())
 }
 
-/// Takes note of the parameter sets in a sample.
-pub(super) fn note_sets(
-    info: &mut TrackInfo,
+/// Completes the parameters of a track by a sample.
+pub(super) fn look_at(
+    track: &mut RawTrack,
     at: u64,
     len: u64,
     window: &mut Window,
 ) -> io::Result<()> {
-    let Coding::Nal { codec, length_size } = info.coding else { return Ok(()) };
-    if len > MAX_SAMPLE_FOR_SETS || at.saturating_add(len) > window.len() {
+    if len > MAX_LOOKED_AT || at.saturating_add(len) > window.len() {
         return Ok(());
     }
     let mut data = BytesMut::zeroed(usize::try_from(len).unwrap_or(0));
     window.read(at, &mut data)?;
-    let Some((data, _)) = annexb_in_place(data, 0, length_size) else { return Ok(()) };
-    let found = access_unit::leading_units(codec, &data);
-    if let Some(mut sets) = SetsInForce::new(&info.parameters) {
-        sets.note(&data, &found, false);
-        info.parameters = sets.parameters();
+    match learn(&mut track.info.parameters, track.info.coding, data) {
+        Ok(is_known) => track.info.is_known = is_known,
+        Err(why) => track.unsound = Some(why),
     }
     Ok(())
 }

@@ -23,11 +23,14 @@ pub(super) fn table(kind: &[u8; 4], entry: usize, entries: &[u32]) -> Vec<u8> {
 
 /// An `avc1` or similar entry with the record of [`AVCC`], or none.
 pub(super) fn video_entry(kind: &[u8; 4], record: &[u8]) -> Vec<u8> {
+    video_entry_with(kind, &if record.is_empty() { Vec::new() } else { boxed(b"avcC", record) })
+}
+
+/// A video sample entry with these boxes.
+pub(super) fn video_entry_with(kind: &[u8; 4], boxes: &[u8]) -> Vec<u8> {
     let mut content = vec![0; 78];
     content[7] = 1;
-    if !record.is_empty() {
-        content.extend(boxed(b"avcC", record));
-    }
+    content.extend(boxes);
     boxed(kind, &content)
 }
 

@@ -39,7 +39,7 @@ fn sound_is_told_by_its_sample_entry() {
     // MPEG-1 audio under the name of MPEG-4: object type 34.
     assert_eq!(aac(0x40, &[0xf8, 0x40]), Ok(CodecParameters::MpegAudio));
     assert_eq!(track_of(entry(b".mp3", 16, &[])), Ok(CodecParameters::MpegAudio));
-    assert!(aac(0xa5, &[]).unwrap_err().contains("no track"));
+    assert!(aac(0xa9, &[]).unwrap_err().contains("no track"));
     for (kind, bits, encoding) in [
         (b"twos", 16, PcmEncoding::L16),
         (b"sowt", 16, PcmEncoding::L16),
@@ -57,7 +57,7 @@ fn sound_is_told_by_its_sample_entry() {
         entry(b"ipcm", 16, &[]),
         entry(b"twos", 8, &[]),
         entry(b"fl32", 32, &[]),
-        entry(b"Opus", 16, &[]),
+        entry(b"fLaC", 16, &[]),
         entry(b"enca", 16, &esds(0x40, &lc)),
         boxed(b"mp4a", &[0; 9]),
     ] {
@@ -196,5 +196,83 @@ fn tracks_that_cannot_be_streamed_are_left_out() {
     assert_eq!(TracksPlayer::new(&media).all(0).len(), 50);
     for tracks in [&[other][..], &[empty], &[]] {
         assert!(probe(file(tracks)).is_err());
+    }
+}
+
+#[test]
+fn codecs_of_bindings_are_told_by_their_boxes() {
+    use crate::codec::{ac3, av1, jpeg, vp9};
+    let sound = |kind: &[u8; 4], boxes: &[u8]| sound_entry(kind, 2, 16, 48_000, boxes);
+    // Encapsulation of Opus in ISOBMFF section 4.3.2: version, channels, pre-skip, rate, gain, family.
+    let dops = boxed(b"dOps", &[0, 1, 1, 0x38, 0, 0, 0xbb, 0x80, 0, 0, 0]);
+    let sequence = av1::tests::SEQUENCE.to_vec();
+    let av1c = boxed(b"av1C", &[&[0x81, 0, 0x0c, 0][..], &sequence].concat());
+    let unit = [&sequence[..], &av1::tests::frame(true, 20)].concat();
+    let vpcc = full(b"vpcC", 1, 0, &[2, 10, 0x80, 1, 1, 1, 0, 0]);
+    let layer: &[u8] = &[0, 0, 1, 0xb0, 1, 0, 0, 1, 0, 0, 0, 1, 0x20];
+    let vop: &[u8] = &[0, 0, 1, 0xb6, 0x10, 0x60];
+    let picture = jpeg::tests::Picture::new(16, 16, &[1, 2, 3]).file();
+    let mpeg2: &[u8] = &[
+        0, 0, 1, 0xb3, 0x2d, 2, 0x40, 0x33, 0x24, 0x9f, 0x23, 0x80, 0, 0, 1, 0, 0, 0x0f, 0xff,
+        0xf8, 0, 0, 1, 1,
+    ];
+    let opus = CodecParameters::Opus { channels: 1, mapping: None };
+    let vp9_of = |profile| CodecParameters::Vp9 { profile: Some(profile) };
+    let amr = |wideband| CodecParameters::Amr { wideband, channels: 1 };
+    let (sampling_rate, channels) = (48_000, 6);
+    let plain = ac3::tests::ac3(0, 8, 7, true);
+    let enhanced = ac3::tests::enhanced(0, 0, 200, 3);
+    let speech = [[0x44; 12].as_slice(), &[0x3c; 32]].concat();
+    let video = |kind, boxes: &[u8]| video_entry_with(kind, boxes);
+    type Case<'a> = (Vec<u8>, CodecParameters, &'a [u8], u64);
+    let cases: Vec<Case<'_>> = vec![
+        (sound(b"Opus", &dops), opus, &[0xfc, 1], 20_000),
+        (sound(b"ac-3", &[]), CodecParameters::Ac3 { sampling_rate, channels }, &plain, 32_000),
+        (sound(b"ec-3", &[]), CodecParameters::Eac3 { sampling_rate, channels }, &enhanced, 32_000),
+        // Two frames of comfort noise and one of 12.2 kbit/s; no data (RFC 4867 section 5.3).
+        (sound(b"samr", &[]), amr(false), &speech, 60_000),
+        (sound(b"sawb", &[]), amr(true), &[0x7c], 20_000),
+        (
+            video(b"av01", &av1c),
+            CodecParameters::Av1 { sequence_header: sequence.into() },
+            &unit,
+            0,
+        ),
+        (video(b"vp09", &vpcc), vp9_of(2), &vp9::tests::KEY, 0),
+        (video(b"vp09", &[]), vp9_of(0), &vp9::tests::KEY, 0),
+        (video(b"vp08", &vpcc), CodecParameters::Vp8, &crate::codec::vp8::tests::KEY, 0),
+        (video(b"jpeg", &[]), CodecParameters::Jpeg, &picture, 0),
+        (video(b"mp4v", &esds(0x6c, &[])), CodecParameters::Jpeg, &picture, 0),
+        (
+            video(b"mp4v", &esds(0x20, layer)),
+            CodecParameters::Mpeg4Video { config: layer.to_vec().into() },
+            vop,
+            0,
+        ),
+        (video(b"mp4v", &esds(0x61, &[])), CodecParameters::MpegVideo, mpeg2, 0),
+        (video(b"mp4v", &esds(0x6a, &[])), CodecParameters::MpegVideo, mpeg2, 0),
+    ];
+    for (n, (entry, parameters, data, micros)) in cases.into_iter().enumerate() {
+        let stored =
+            Stored { data: data.to_vec(), duration: 960, offset: 0, key: true, description: 1 };
+        let samples = vec![stored.clone(), stored];
+        let track = Written { entries: vec![entry], timescale: 48_000, samples, ..Written::mp3(0) };
+        let media = probe(file(&[track])).unwrap_or_else(|e| panic!("case {n}: {e}"));
+        assert_eq!(media.tracks()[0].parameters, parameters, "case {n}");
+        let frames = TracksPlayer::new(&media).all(0);
+        assert_eq!(frames.len(), 2, "case {n}");
+        assert!(frames.iter().all(|frame| frame.data == data && frame.flags.key), "case {n}");
+        if micros > 0 {
+            assert_eq!(frames[0].duration, Duration::from_micros(micros), "case {n}");
+        }
+    }
+    for unknown in [
+        sound(b"Opus", &boxed(b"dOps", &[1; 11])),
+        sound(b"ac-3", &[]),
+        video(b"mp4v", &esds(0x21, &[])),
+        video(b"mp4v", &[]),
+        video(b"mjpa", &[]),
+    ] {
+        assert!(track_of(unknown).is_err());
     }
 }

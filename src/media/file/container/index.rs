@@ -1,4 +1,4 @@
-//! [`Index`]: where decoding can start, by time.
+//! [`Index`]: the places of a file at which decoding can start, by time.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ const MAX_ENTRIES: usize = 1 << 16;
 
 /// A place where decoding can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Normal play time of the key frame.
-    pub(super) npt: Duration,
-    /// Position of its cluster in the file.
-    pub(super) cluster: u64,
+    pub(crate) npt: Duration,
+    /// Position in the file, of the frame or of what holds it.
+    pub(crate) at: u64,
 }
 
 /// Places where decoding can start, in the order of time.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(crate) struct Index {
     entries: Vec<Entry>,
     sorted: bool,
 }
 
 impl Index {
-    pub(super) fn insert(&mut self, entry: Entry) {
+    pub(crate) fn insert(&mut self, entry: Entry) {
         if self.entries.len() >= MAX_ENTRIES {
             self.finish();
             let mut keep = false;
@@ -36,25 +36,25 @@ impl Index {
     }
 
     /// Brings the entries in order.
-    pub(super) fn finish(&mut self) {
-        self.entries.sort_by_key(|e| (e.npt, e.cluster));
+    pub(crate) fn finish(&mut self) {
+        self.entries.sort_by_key(|e| (e.npt, e.at));
         self.entries.dedup_by_key(|e| e.npt);
         self.sorted = true;
     }
 
     /// The place that comes last in the file.
-    pub(super) fn last_in_file(&self) -> Option<Entry> {
-        self.entries.iter().max_by_key(|e| (e.cluster, e.npt)).copied()
+    pub(crate) fn last_in_file(&self) -> Option<Entry> {
+        self.entries.iter().max_by_key(|e| (e.at, e.npt)).copied()
     }
 
     /// The place so many places in front of the last at or before `npt`.
-    pub(super) fn before(&self, npt: Duration, places: usize) -> Option<Entry> {
+    pub(crate) fn before(&self, npt: Duration, places: usize) -> Option<Entry> {
         let after = self.entries.partition_point(|e| e.npt <= npt);
         self.entries.get(after.checked_sub(1)?.checked_sub(places)?).copied()
     }
 
     /// The last place at or before `npt`.
-    pub(super) fn find(&self, npt: Duration) -> Option<Entry> {
+    pub(crate) fn find(&self, npt: Duration) -> Option<Entry> {
         debug_assert!(self.sorted || self.entries.is_empty());
         let after = self.entries.partition_point(|e| e.npt <= npt);
         self.entries.get(after.checked_sub(1)?).copied()
@@ -69,7 +69,7 @@ mod tests {
     fn finds_the_last_at_or_before_and_stays_bounded() {
         let mut index = Index::default();
         for n in (0..200_000_u64).rev() {
-            index.insert(Entry { npt: Duration::from_millis(n * 10), cluster: n });
+            index.insert(Entry { npt: Duration::from_millis(n * 10), at: n });
         }
         index.finish();
         assert!(index.entries.len() <= MAX_ENTRIES);
