@@ -1,4 +1,5 @@
-//! Payload formats against GStreamer's payloaders and depayloaders, without a network between them:
+//! Payload formats against GStreamer's payloaders and depayloaders, without a network between them, and against
+//! FFmpeg's:
 //! what comes out is what the encoder has made, and descriptions are understood by both.
 //!
 //! Each format has a row in a table of a file in `formats`.
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 #[cfg(feature = "audio-formats")]
 mod audio;
+mod ffmpeg;
 
 /// A format and the elements of GStreamer for it, in the syntax of gst-launch-1.0.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +89,12 @@ struct Record {
     pts: Duration,
     duration: Duration,
     data: Vec<u8>,
+}
+
+impl Record {
+    fn new(pts: Duration, data: &[u8]) -> Self {
+        Self { pts, duration: Duration::ZERO, data: data.to_vec() }
+    }
 }
 
 fn read_records(file: &Path) -> Result<Vec<Record>, String> {
@@ -186,11 +194,9 @@ fn packetize(
     let (mut packets, mut batch) = (Vec::new(), PacketBuffer::default());
     let mut take = |batch: &PacketBuffer, pts| {
         packets.extend(
-            (0..batch.spans().len()).filter_map(|i| batch.packet(i)).map(|packet| Record {
-                pts,
-                duration: Duration::ZERO,
-                data: packet.to_vec(),
-            }),
+            (0..batch.spans().len())
+                .filter_map(|i| batch.packet(i))
+                .map(|packet| Record::new(pts, packet)),
         );
     };
     for Record { pts, duration, data } in frames {

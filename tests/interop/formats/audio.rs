@@ -1,6 +1,8 @@
 //! The audio formats of the feature `audio-formats`.
 
-use super::{Row, check};
+use super::{Record, Row, check, ffmpeg};
+use riverrun::codec::CodecParameters;
+use std::time::Duration;
 
 const ROWS: [Row; 12] = [
     Row::new(
@@ -98,4 +100,49 @@ const ROWS: [Row; 12] = [
 #[test]
 fn gstreamer_and_the_crate_read_each_others_audio() {
     check(&ROWS);
+}
+
+const OF_FFMPEG: [(&str, ffmpeg::Row); 9] = [
+    ("Opus", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a libopus -ac 2 -b:a 32k")),
+    ("Vorbis", ffmpeg::Row::KeepsLast("-f lavfi -i sine=d=1 -c:a libvorbis -ac 2 -ar 44100")),
+    ("Speex", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a libspeex -ar 16000")),
+    ("G.722", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g722 -ar 16000")),
+    ("G.726", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g726le -ar 8000 -b:a 24k")),
+    ("G.726 as for AAL2", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g726 -ar 8000 -b:a 32k")),
+    ("AMR", ffmpeg::Row::Made(|| amr(false))),
+    ("AMR-WB", ffmpeg::Row::Made(|| amr(true))),
+    ("iLBC", ffmpeg::Row::Made(ilbc)),
+];
+
+/// Half a second of frames of 20 ms, each with `header` and of `len` bytes.
+fn made(header: &[u8], len: usize) -> Vec<Record> {
+    let frame = |n: u64| {
+        let mut data = header.to_vec();
+        data.resize(len, n as u8);
+        Record::new(Duration::from_millis(n * 20), &data)
+    };
+    (0..25).map(frame).collect()
+}
+
+/// At 12.2 and 6.6 kbit/s.
+fn amr(wideband: bool) -> (CodecParameters, Vec<Record>) {
+    let frames = if wideband { made(&[0x04], 18) } else { made(&[0x3c], 32) };
+    // The last bits of the last byte are none of speech.
+    let frames = frames.into_iter().map(|frame| {
+        let mut data = frame.data;
+        if let Some(last) = data.last_mut() {
+            *last &= 0xf0;
+        }
+        Record { data, ..frame }
+    });
+    (CodecParameters::Amr { wideband, channels: 1 }, frames.collect())
+}
+
+fn ilbc() -> (CodecParameters, Vec<Record>) {
+    (CodecParameters::Ilbc { mode: 20 }, made(&[], 38))
+}
+
+#[test]
+fn ffmpeg_and_the_crate_read_each_others_audio() {
+    ffmpeg::check(&OF_FFMPEG);
 }

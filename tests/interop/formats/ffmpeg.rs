@@ -1,0 +1,178 @@
+//! The same formats against FFmpeg's, over UDP on the loopback interface: its `rtp` muxer sends, and
+//! it receives what a description in a file says.
+
+use super::{Record, bytes, depacketize, packetize};
+use crate::ffmpeg::ffmpeg;
+use crate::streams::same_bytes;
+use crate::tools::{Extent, all, extent, have, run, scratch};
+use riverrun::codec::CodecParameters;
+use riverrun::payload::FormatRegistry;
+use riverrun::wire::sdp::{MediaDescription, SessionDescription};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A format, and what of it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Row {
+    /// Arguments with which FFmpeg makes the stream; it is received and sent back.
+    Encoded(&'static str),
+    /// The same of a format of which FFmpeg does not send the frames that wait when the stream ends.
+    KeepsLast(&'static str),
+    /// Frames of the test's own, for which FFmpeg has no encoder.
+    Made(fn() -> (CodecParameters, Vec<Record>)),
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Two sockets on ports of which the first is even.
+fn port_pair() -> (UdpSocket, UdpSocket, u16) {
+    let bind = |port: u16| UdpSocket::bind(("127.0.0.1", port));
+    let pair = std::iter::repeat_with(|| {
+        let rtp = bind(0).ok()?;
+        let port = rtp.local_addr().ok()?.port();
+        let rtcp = bind(port.checked_add(1)?).ok()?;
+        (port % 2 == 0).then_some((rtp, rtcp, port))
+    });
+    pair.take(1000).flatten().next().expect("a pair of ports")
+}
+
+/// What FFmpeg sends: its description and its packets. What its encoder has made is in `sent`.
+fn receive(arguments: &str, folder: &Path) -> Result<(Vec<u8>, Vec<Record>), String> {
+    let (rtp, _rtcp, port) = port_pair();
+    rtp.set_read_timeout(Some(Duration::from_millis(100))).map_err(|e| e.to_string())?;
+    let ended = AtomicBool::new(false);
+    let packets = std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let (mut packets, mut buffer) = (Vec::new(), [0; 2048]);
+            loop {
+                // What it had sent is there when it has ended.
+                let is_last = ended.load(Ordering::SeqCst);
+                match rtp.recv(&mut buffer) {
+                    Ok(len) => packets.push(Record::new(Duration::ZERO, &buffer[..len])),
+                    Err(_) if is_last => return packets,
+                    Err(_) => {}
+                }
+            }
+        });
+        let mut command = ffmpeg();
+        let made: Vec<&str> = arguments.split_whitespace().collect();
+        let codec = made.iter().position(|argument| argument.starts_with("-c")).unwrap_or(0);
+        let (source, encoder) = made.split_at(codec);
+        let bit_exact = ["-flags", "+bitexact"];
+        // Twice the same: an encoder makes the same of the same.
+        command.arg("-re").args(source);
+        command.args(["-map", "0"]).args(encoder).args(bit_exact).args(["-f", "rtp"]);
+        command.args(["-sdp_file", "sdp"]).arg(format!("rtp://127.0.0.1:{port}?pkt_size=1400"));
+        command.args(["-map", "0"]).args(encoder).args(bit_exact).args(["-f", "data", "sent"]);
+        let played = run(&mut command, folder, PATIENCE);
+        ended.store(true, Ordering::SeqCst);
+        let packets = receiver.join().map_err(|_| "the receiver panicked".to_owned())?;
+        if played.succeeded { Ok(packets) } else { Err(format!("FFmpeg: {}", played.complaints)) }
+    })?;
+    let sdp = std::fs::read(folder.join("sdp")).map_err(|e| e.to_string())?;
+    Ok((sdp, packets))
+}
+
+/// Whether somebody has bound the port.
+fn is_bound(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
+    table.contains(&format!(":{port:04X} "))
+}
+
+/// Sends frames to FFmpeg; returns the bytes of the frames that it has received.
+fn send(parameters: &CodecParameters, frames: &[Record], folder: &Path) -> Result<Vec<u8>, String> {
+    let formats = FormatRegistry::standard();
+    let (format, sender) = formats.sender(parameters, 97).map_err(|e| e.to_string())?;
+    let packets = packetize(&format, sender, frames)?;
+    let (rtp, rtcp, port) = port_pair();
+    drop((rtp, rtcp));
+    let mut media = MediaDescription::new(&*format.media, port, "RTP/AVP", format.payload_type);
+    format.write_to(&mut media);
+    let sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}"
+    );
+    std::fs::write(folder.join("own.sdp"), sdp).map_err(|e| e.to_string())?;
+    let mut command = ffmpeg();
+    command.args(["-protocol_whitelist", "file,udp,rtp", "-i", "own.sdp"]);
+    command.args(["-map", "0", "-c", "copy", "-f", "data", "arrived"]);
+    let (played, sent) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| send_all(&packets, port));
+        (run(&mut command, folder, PATIENCE), sender.join())
+    });
+    sent.map_err(|_| "the sender panicked".to_owned())??;
+    let arrived = std::fs::read(folder.join("arrived")).map_err(|e| e.to_string());
+    arrived.map_err(|e| format!("{e}: {}, with {media}", played.complaints))
+}
+
+/// Sends packets and a BYE once the receiver is there.
+fn send_all(packets: &[Record], port: u16) -> Result<(), String> {
+    let until = Instant::now() + PATIENCE;
+    while !is_bound(port) || !is_bound(port + 1) {
+        if Instant::now() > until {
+            return Err("FFmpeg does not listen".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (rtp, rtcp, _) = port_pair();
+    let send = |socket: &UdpSocket, bytes: &[u8], port| {
+        socket.send_to(bytes, ("127.0.0.1", port)).map(drop).map_err(|e| e.to_string())
+    };
+    for Record { data, .. } in packets {
+        send(&rtp, data, port)?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ssrc = packets.first().and_then(|packet| packet.data.get(8..12)).unwrap_or_default();
+    let bye = [&[0x80, 0xc9, 0, 1][..], ssrc, &[0x81, 0xcb, 0, 1], ssrc].concat();
+    // The last packets may still be in its socket.
+    std::thread::sleep(Duration::from_millis(300));
+    send(&rtcp, &bye, port + 1)
+}
+
+fn both_ways(row: Row) -> Result<(), String> {
+    let (_folder, folder) = scratch();
+    let arguments = match row {
+        Row::Encoded(arguments) | Row::KeepsLast(arguments) => arguments,
+        Row::Made(make) => {
+            let (parameters, frames) = make();
+            let sent = bytes(frames.iter().map(|frame| &frame.data[..]));
+            return same_bytes(&sent, &send(&parameters, &frames, &folder)?);
+        }
+    };
+    let (sdp, packets) = receive(arguments, &folder)?;
+    let said = || String::from_utf8_lossy(&sdp).into_owned();
+    let read = SessionDescription::parse(&sdp).map_err(|e| format!("{e}: {}", said()))?;
+    let formats = FormatRegistry::standard();
+    let media = read.media.first().ok_or("no media")?;
+    let format = formats.format_in(media).map_err(|e| format!("{e}: {}", said()))?;
+    let parameters = formats.parameters(&format).map_err(|e| format!("{e}: {}", said()))?;
+    let arrived = depacketize(&format, &packets)?;
+    let sent = std::fs::read(folder.join("sent")).map_err(|e| e.to_string())?;
+    let first = arrived.first().map_or(0, |frame| frame.timestamp);
+    let frames: Vec<_> = arrived
+        .iter()
+        .map(|frame| {
+            let units = f64::from(frame.timestamp.wrapping_sub(first));
+            let pts = Duration::from_secs_f64(units / f64::from(format.clock_rate));
+            Record::new(pts, &frame.data)
+        })
+        .collect();
+    let arrived = bytes(frames.iter().map(|frame| &frame.data[..]));
+    let sent = match row {
+        Row::KeepsLast(_) if arrived.len() >= sent.len() / 2 => {
+            sent.get(..arrived.len()).unwrap_or(&sent)
+        }
+        _ => &sent,
+    };
+    same_bytes(sent, &arrived)?;
+    same_bytes(sent, &send(&parameters, &frames, &folder)?).map_err(|e| format!("to FFmpeg: {e}"))
+}
+
+/// Runs all rows if FFmpeg is there.
+pub(crate) fn check(rows: &[(&'static str, Row)]) {
+    if extent() == Extent::Skip || !have("FFmpeg", &["ffmpeg", "-version"]) {
+        return;
+    }
+    all(rows.iter().map(|(name, row)| ((*name).to_owned(), *row)).collect(), both_ways);
+}
