@@ -9,8 +9,6 @@
 pub const MAGIC: &[u8] = b"#!AMR\n";
 /// The beginning of a file of AMR-WB with one channel.
 pub const MAGIC_WB: &[u8] = b"#!AMR-WB\n";
-/// Length in bytes of the longest frame in storage form.
-pub const MAX_FRAME: usize = 61;
 /// The frame type of a frame that is not transmitted.
 pub const NO_DATA: u8 = 15;
 

@@ -230,6 +230,12 @@ pub(crate) struct BitWriter {
 }
 
 impl BitWriter {
+    /// Creates a writer without bits.
+    #[cfg(feature = "audio-formats")]
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), bits: 0 }
+    }
+
     /// Appends the lower `n` bits of a value.
     pub(crate) fn put(&mut self, value: u32, n: u32) {
         for i in (0..n).rev() {
@@ -254,6 +260,19 @@ impl BitWriter {
             self.put(from.take(1)?, 1);
         }
         Ok(())
+    }
+
+    /// Returns the bytes so far; the last ends in zeros if its bits are not all written.
+    #[cfg(feature = "audio-formats")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Removes all bits and keeps the memory.
+    #[cfg(feature = "audio-formats")]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bits = 0;
     }
 
     /// Returns the bytes; the last ends in zeros if its bits are not all written.

@@ -1,7 +1,8 @@
 //! [`PayloadFormat`]: the SDP description of a stream's payload.
 
+use super::fmtp;
 use crate::error::Error;
-use crate::wire::sdp::{MediaDescription, fmtp_parameters, format_fault};
+use crate::wire::sdp::{MediaDescription, format_fault};
 use std::borrow::Cow;
 
 /// A payload format as SDP states it: media type and payload type of the `m=` line, `a=rtpmap` and
@@ -70,9 +71,7 @@ impl PayloadFormat {
     /// Returns the value of a format parameter (`name=value` between semicolons), without quotation
     /// marks; it is empty if the parameter has none. Names are compared without regard to case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        let mut all = fmtp_parameters(self.fmtp.as_deref()?);
-        let (_, value) = all.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-        Some(value.trim_matches('"'))
+        Some(fmtp::find(self.fmtp.as_deref()?, name)?.trim_matches('"'))
     }
 
     /// Checks that RTP packets and session descriptions can express this format.

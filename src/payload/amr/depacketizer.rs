@@ -1,8 +1,8 @@
 //! [`AmrDepacketizer`]: RFC 4867 sections 4.3 and 4.4.
 
-use super::bits::BitReader;
 use super::{AmrMode, FOLLOWED, TYPE_AND_QUALITY};
-use crate::codec::amr::{self, frame_type, speech_bits};
+use crate::codec::amr::{self, frame_len, frame_type, speech_bits};
+use crate::codec::bits::PlainBits;
 use crate::payload::depacketizer::{
     DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload,
 };
@@ -26,21 +26,16 @@ impl AmrDepacketizer {
 
     /// Reads codec mode request and table of contents, and checks that the speech of all frames
     /// follows.
-    fn read_headers(&mut self, r: &mut BitReader<'_>) -> Result<(), ParseError> {
+    fn read_headers(&mut self, r: &mut PlainBits<'_>) -> Result<(), ParseError> {
         let AmrMode { wideband, channels, octet_aligned } = self.mode;
         let invalid = Err(ParseError::Invalid { what: WHAT, at: 0 });
         let (request, entry) = if octet_aligned { (8, 8) } else { (4, 6) };
-        if r.left() < request + entry {
-            return Err(ParseError::Incomplete { what: WHAT });
-        }
-        r.take(request);
+        r.skip(request)?;
         self.headers.clear();
         let mut speech = 0;
         loop {
-            if r.left() < entry {
-                return Err(ParseError::Incomplete { what: WHAT });
-            }
-            let header = r.take(entry);
+            // As in the storage form, a bit that tells of another frame, and the type, come first.
+            let header = (r.take(entry)? << (8 - entry)) as u8;
             // A frame of a reserved type cannot be stepped over: the packet is dropped (section
             // 4.3.2).
             let Some(bits) = speech_bits(frame_type(header), wideband) else { return invalid };
@@ -70,20 +65,22 @@ impl Depacketizer for AmrDepacketizer {
             out.note_loss();
         }
         let AmrMode { wideband, channels, octet_aligned } = self.mode;
-        let mut r = BitReader::new(payload.data);
+        let mut r = PlainBits::new(payload.data, WHAT);
         self.read_headers(&mut r).inspect_err(|_| out.note_loss())?;
         let mut at = payload.timestamp;
         for headers in self.headers.chunks(usize::from(channels.max(1))) {
-            let mut data = Vec::with_capacity(headers.len() * amr::MAX_FRAME);
+            let len = headers.iter().filter_map(|header| frame_len(*header, wideband)).sum();
+            let mut data = Vec::with_capacity(len);
             for header in headers {
                 data.push(*header);
-                let mut bits = speech_bits(frame_type(*header), wideband).unwrap_or(0);
-                while bits > 0 {
-                    data.push(r.take(bits.min(8)));
-                    bits = bits.saturating_sub(8);
+                let bits = speech_bits(frame_type(*header), wideband).unwrap_or(0);
+                r.append_bytes(bits / 8, &mut data)?;
+                if bits % 8 > 0 {
+                    let rest = bits as u32 % 8;
+                    data.push((r.take(rest)? << (8 - rest)) as u8);
                 }
                 if octet_aligned {
-                    r.align();
+                    r.align_to(0);
                 }
             }
             out.push(DepacketizedFrame::new(data, at));

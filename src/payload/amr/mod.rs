@@ -5,7 +5,6 @@
 //! Reference: RFC 4867, sections 4.3 (bandwidth-efficient mode), 4.4 (octet-aligned mode), 5.3 (storage
 //! form of frames) and 8.1 (parameters). CRCs, robust sorting and interleaving are not supported.
 
-mod bits;
 mod depacketizer;
 mod packetizer;
 mod sdp;

@@ -1,8 +1,8 @@
 //! [`AmrPacketizer`]: RFC 4867 sections 4.3 and 4.4.
 
-use super::bits::BitWriter;
 use super::{AmrMode, FOLLOWED, NO_REQUEST, TYPE_AND_QUALITY};
 use crate::codec::amr::{self, frame_len, frame_type, speech_bits};
+use crate::codec::bits::BitWriter;
 use crate::frame::Frame;
 use crate::payload::blocks::PTIME;
 use crate::payload::gather::Gather;
@@ -69,10 +69,12 @@ impl AmrPacketizer {
             all().for_each(|frame| out.put(speech(frame, wideband).0));
         } else {
             self.bits.clear();
-            self.bits.put(&[NO_REQUEST << 4], 4);
-            all().for_each(|frame| self.bits.put(&[entry(frame)], 6));
+            self.bits.put(NO_REQUEST.into(), 4);
+            all().for_each(|frame| self.bits.put(u32::from(entry(frame)) >> 2, 6));
             for (speech, count) in all().map(|frame| speech(frame, wideband)) {
-                self.bits.put(speech, count);
+                for (byte, left) in speech.iter().zip((1..=count as u32).rev().step_by(8)) {
+                    self.bits.put(u32::from(*byte) >> 8_u32.saturating_sub(left), left.min(8));
+                }
             }
             out.put(self.bits.bytes());
         }
