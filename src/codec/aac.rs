@@ -141,6 +141,32 @@ impl AudioSpecificConfig {
         Ok(())
     }
 
+    /// Reads a configuration that something else follows, whose length is told by itself alone, as
+    /// in a multiplex. `None` if its end is not known to this crate.
+    pub(super) fn parse_core_within(b: &mut PlainBits<'_>) -> Result<Option<Self>, ParseError> {
+        let config = Self::parse_core(b)?;
+        if config.sampling_rate == 0 || config.sbr == Some(0) || config.object_type == 0 {
+            return Err(b.invalid());
+        }
+        // The error resilient types end in epConfig; what belongs to 2 and 3 is not known.
+        let is_resilient = config.object_type >= 17;
+        let is_known =
+            is_general_audio(config.object_type) && (!is_resilient || matches!(b.take(2)?, 0 | 1));
+        Ok(is_known.then_some(config))
+    }
+
+    /// The same with the extension, if there is one, which some senders put into a multiplex too.
+    pub(super) fn parse_within(b: &mut PlainBits<'_>) -> Result<Option<Self>, ParseError> {
+        let mut config = Self::parse_core_within(b)?;
+        if let Some(config) = &mut config {
+            config.parse_extension(b)?;
+            if config.sbr == Some(0) {
+                return Err(b.invalid());
+            }
+        }
+        Ok(config)
+    }
+
     /// Serializes the configuration; SBR and PS in the form that decoders without them can read
     /// ("backward compatible explicit signalling", section 1.6.5). A configuration whose channels
     /// are listed in a program_config_element cannot be serialized from these fields: keep its

@@ -59,13 +59,15 @@ pub struct Headers {
     end: Option<usize>,
     /// Type of the first VOP; `None` if there is no VOP.
     pub vop: Option<VopType>,
+    /// Whether there are no more bytes than are looked at.
+    pub is_all: bool,
 }
 
 impl Headers {
     /// Reads the headers at the beginning of `data`.
     pub fn read(data: &[u8]) -> Self {
+        let mut headers = Self { is_all: data.len() <= MAX_HEADERS, ..Self::default() };
         let data = data.get(..MAX_HEADERS).unwrap_or(data);
-        let mut headers = Self::default();
         for (at, code) in start_codes(data) {
             match code {
                 start_code::VOP => {

@@ -232,13 +232,15 @@ pub struct Headers {
     pub coding: Option<PictureCoding>,
     /// Offset of the first slice, if it was reached.
     pub first_slice: Option<usize>,
+    /// Whether there are no more bytes than are looked at.
+    pub is_all: bool,
 }
 
 impl Headers {
     /// Reads the headers at the beginning of `data`, up to the first slice or the second picture.
     pub fn read(data: &[u8]) -> Self {
+        let mut headers = Self { is_all: data.len() <= MAX_HEADERS, ..Self::default() };
         let data = data.get(..MAX_HEADERS).unwrap_or(data);
-        let mut headers = Self::default();
         for (at, code) in start_codes(data) {
             let body = data.get(at + 4..).unwrap_or_default();
             match code {

@@ -1,10 +1,15 @@
 //! Bodies for the formats of the feature `audio-formats`.
 
 use super::audio::{depacketizer, given};
+use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::ac3::access_unit;
+use crate::codec::latm::{StreamMuxConfig, stream_mux_config};
 use crate::codec::opus::{OpusHead, packet_samples};
 use crate::codec::vorbis::{Headers, split_private};
+use crate::payload::ac3::Ac3Depacketizer;
 use crate::payload::amr::{AmrDepacketizer, AmrMode};
 use crate::payload::blocks::{BlockDepacketizer, Blocks};
+use crate::payload::latm::LatmDepacketizer;
 use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::wire::Reader;
 use base64::Engine as _;
@@ -72,13 +77,46 @@ pub fn block_depacketizer(data: &[u8]) {
     depacketizer(data, &mut BlockDepacketizer::new(blocks));
 }
 
+/// AC-3 and Enhanced AC-3. The first byte says which.
+pub fn ac3_depacketizer(data: &[u8]) {
+    let Some((&kind, data)) = data.split_first() else { return };
+    let ac3 = Ac3Depacketizer::new(48_000);
+    let mut of_stream = if kind & 1 == 0 { ac3 } else { Ac3Depacketizer::enhanced(48_000) };
+    depacketizer(data, &mut of_stream);
+    if let Ok(unit) = access_unit(data) {
+        assert!(unit.frames > 0 && unit.len >= unit.first.frame_len && unit.len <= data.len());
+    }
+}
+
+/// RFC 6416: a byte of flags, a byte of length, a StreamMuxConfig, packets.
+pub fn latm_depacketizer(data: &[u8]) {
+    let mut r = Reader::new(data);
+    let (Ok(flags), Ok(len)) = (r.u8("flags"), r.u8("length")) else { return };
+    let Ok(config) = r.take(len.into(), "configuration") else { return };
+    let Ok(mux) = StreamMuxConfig::parse(config) else { return };
+    let audio = mux.audio_specific_config(config);
+    assert_eq!(AudioSpecificConfig::parse(&audio), Ok(mux.audio));
+    let written = stream_mux_config(&audio).map(|written| StreamMuxConfig::parse(&written));
+    assert!(written.is_ok_and(|written| written.is_ok_and(|w| w.audio.sampling_rate > 0)));
+    let of_stream = LatmDepacketizer::new(mux, flags & 1 != 0, 44_100);
+    let mut of_stream = if flags & 2 != 0 { of_stream.knowing_config() } else { of_stream };
+    depacketizer(r.rest(), &mut of_stream);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::payload::testing::XorShift;
 
-    const BODIES: [fn(&[u8]); 5] =
-        [opus, vorbis_headers, vorbis_depacketizer, amr_depacketizer, block_depacketizer];
+    const BODIES: [fn(&[u8]); 7] = [
+        opus,
+        vorbis_headers,
+        vorbis_depacketizer,
+        amr_depacketizer,
+        block_depacketizer,
+        ac3_depacketizer,
+        latm_depacketizer,
+    ];
 
     #[test]
     fn noise() {

@@ -68,8 +68,9 @@ corpora! {
     audio { adts_framer, mpeg_audio_framer, wav_header, mpeg_ts_framer, audio_specific_config, aac_depacketizer, mpa_depacketizer, mp2t_depacketizer, pcm_depacketizer }
     #[cfg(feature = "data-formats")] data { klv_depacketizer, onvif_metadata_depacketizer, text_depacketizer }
     #[cfg(feature = "video-formats")] video_formats { headers, vp8_depacketizer, vp9_depacketizer, av1_depacketizer, jpeg_depacketizer }
-    #[cfg(feature = "audio-formats")] audio_formats { opus, vorbis_headers, vorbis_depacketizer, amr_depacketizer, block_depacketizer }
+    #[cfg(feature = "audio-formats")] audio_formats { opus, vorbis_headers, vorbis_depacketizer, amr_depacketizer, block_depacketizer, ac3_depacketizer, latm_depacketizer }
     media { matroska, mp4, ogg, ivf_obu, ps, ts_tracks, elementary }
+    #[cfg(feature = "video-formats")] mpeg_video { headers, mpv_depacketizer, mp4v_depacketizer }
     sinks { mp4_writer }
     relayed { stream }
     relay { proxy }

@@ -12,6 +12,8 @@ mod corpora;
 pub mod data;
 pub mod http;
 pub mod media;
+#[cfg(feature = "video-formats")]
+pub mod mpeg_video;
 pub mod relay;
 pub mod relayed;
 pub mod rtp;

@@ -7,6 +7,8 @@
 
 pub mod aac;
 #[cfg(feature = "audio-formats")]
+pub mod ac3;
+#[cfg(feature = "audio-formats")]
 pub mod amr;
 #[cfg(feature = "video-formats")]
 pub mod av1;
@@ -27,8 +29,14 @@ pub mod jpeg;
 mod key_frames;
 #[cfg(feature = "data-formats")]
 pub mod klv;
+#[cfg(feature = "audio-formats")]
+pub mod latm;
 pub mod mp2t;
+#[cfg(feature = "video-formats")]
+pub mod mp4v;
 pub mod mpa;
+#[cfg(feature = "video-formats")]
+pub mod mpv;
 mod nal;
 #[cfg(feature = "data-formats")]
 pub mod onvif_metadata;
@@ -38,6 +46,8 @@ mod opus;
 mod packet_buffer;
 mod packetizer;
 pub mod pcm;
+#[cfg(feature = "video-formats")]
+mod pictures;
 mod registry;
 #[cfg(feature = "audio-formats")]
 mod speex;

@@ -8,9 +8,9 @@ use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use super::{aac, h264, h265, mp2t, mpa, opaque, pcm, static_types};
 #[cfg(feature = "audio-formats")]
-use super::{amr, opus, speex, voice, vorbis};
+use super::{ac3, amr, latm, opus, speex, voice, vorbis};
 #[cfg(feature = "video-formats")]
-use super::{av1, jpeg, vp8, vp9};
+use super::{av1, jpeg, mp4v, mpv, vp8, vp9};
 #[cfg(feature = "data-formats")]
 use super::{klv, onvif_metadata, text};
 use crate::codec::CodecParameters;
@@ -35,6 +35,10 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &av1::Entry,
     #[cfg(feature = "video-formats")]
     &jpeg::Entry,
+    #[cfg(feature = "video-formats")]
+    &mpv::Entry,
+    #[cfg(feature = "video-formats")]
+    &mp4v::Entry,
     // Lines for the feature `audio-formats`.
     #[cfg(feature = "data-formats")]
     &klv::Entry,
@@ -54,6 +58,12 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &amr::Entry,
     #[cfg(feature = "audio-formats")]
     &speex::Entry,
+    #[cfg(feature = "audio-formats")]
+    &ac3::AC3,
+    #[cfg(feature = "audio-formats")]
+    &ac3::EAC3,
+    #[cfg(feature = "audio-formats")]
+    &latm::RECEIVED,
 ];
 
 /// Most payload types of a media description that are examined.

@@ -206,8 +206,18 @@ pub(crate) fn transmits(
     max_payload: usize,
     slack: u32,
 ) {
-    let formats = FormatRegistry::standard();
-    let (format, mut packetizer) = outgoing(parameters);
+    transmits_by(FormatRegistry::standard(), parameters, frames, max_payload, slack);
+}
+
+/// The same with the formats of another registry.
+pub(crate) fn transmits_by(
+    formats: &FormatRegistry,
+    parameters: &CodecParameters,
+    frames: &[Frame],
+    max_payload: usize,
+    slack: u32,
+) {
+    let (format, mut packetizer) = formats.sender(parameters, 96).unwrap();
     assert_eq!(formats.parameters(&format).as_ref(), Ok(parameters));
     let receiver = || formats.depacketizer(&format).unwrap();
     let clock_rate = format.clock_rate;

@@ -17,3 +17,5 @@ pub use headers::AuHeaderLayout;
 pub use packetizer::AacPacketizer;
 pub use parameters::{AacParameters, parameters_from_fmtp, samples_per_unit};
 pub(super) use sdp::Entry;
+#[cfg(feature = "audio-formats")]
+pub(super) use sdp::described;

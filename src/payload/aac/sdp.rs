@@ -36,7 +36,10 @@ pub(super) fn format(
 /// The codec parameters of a stream with this AudioSpecificConfig, as the format describes it. If the
 /// clock rate is not the configuration's sampling rate, the latter is returned. `None` if there is no
 /// such stream.
-fn described(config: &Bytes, format: &PayloadFormat) -> Option<CodecParameters> {
+pub(in crate::payload) fn described(
+    config: &Bytes,
+    format: &PayloadFormat,
+) -> Option<CodecParameters> {
     let audio = AudioSpecificConfig::parse(config).ok()?;
     // Parametric stereo makes two channels of one.
     let of_config = audio.channels.saturating_mul(1 + u8::from(audio.ps)).max(1);

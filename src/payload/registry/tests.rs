@@ -95,6 +95,9 @@ fn further_audio() -> Vec<CodecParameters> {
         amr(false, 1),
         amr(true, 1),
         amr(true, 2),
+        CodecParameters::Ac3 { sampling_rate: 48_000, channels: 6 },
+        CodecParameters::Ac3 { sampling_rate: 44_100, channels: 2 },
+        CodecParameters::Eac3 { sampling_rate: 32_000, channels: 8 },
     ]
 }
 
@@ -112,6 +115,10 @@ fn further_video() -> Vec<CodecParameters> {
         CodecParameters::Vp9 { profile: Some(2) },
         CodecParameters::Av1 { sequence_header: Bytes::new() },
         CodecParameters::Jpeg,
+        CodecParameters::MpegVideo,
+        CodecParameters::Mpeg4Video {
+            config: Bytes::from_static(&[0, 0, 1, 0xb0, 1, 0, 0, 1, 0x20, 7]),
+        },
     ]
 }
 
@@ -135,7 +142,7 @@ fn what_is_described_is_understood_again() {
             assert!(formats.depacketizer(&back).is_ok());
             assert_eq!(formats.format(&parameters, 97), Ok(format.clone()));
             assert!(formats.packetizer(&parameters).is_ok());
-            let names = ["H264", "H265", "VP8", "VP9", "AV1"];
+            let names = ["H264", "H265", "VP8", "VP9", "AV1", "MPV", "MP4V-ES"];
             let has_test = names.contains(&&*format.encoding_name);
             assert_eq!(formats.key_frame_test(&format).is_some(), has_test);
             assert_eq!(formats.payload_test(&format).is_some(), has_test);
