@@ -5,15 +5,16 @@
 mod encoder;
 mod support;
 
+use bytes::Bytes;
 use encoder::{Next, encode};
-use riverrun::codec::CodecParameters;
-use riverrun::media::live::LiveSender;
+use riverrun::codec::{CodecParameters, jpeg};
+use riverrun::media::live::{LiveSender, Sent};
 use riverrun::media::queue::QueueLimits;
 use riverrun::relay::{PushConfig, Pusher};
 use riverrun::server::{
     BackChannelOptions, FastStart, LiveStreamOptions, LiveTrackOptions, ServerConfig,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::talk::FileOfTalk;
@@ -35,6 +36,9 @@ Usage: live_source [OPTIONS] [FILE]
                         the next key frame, default), cache (all since the last key frame), off
                         (the next packet, whatever it is)
   --queue N             frames that wait for a client before frames are dropped (default: 60)
+  --mjpeg FILE          a second track of video: the JPEG pictures of this file, one behind the other
+                        (.mjpeg, or a single .jpg), ten a second, over and over
+  --metadata FILE       a track of ONVIF metadata: the XML document in this file, each second
   --report SECONDS      how often the encoder logs its counters (default: 5; 0: never)
   --name NAME           stream name (default: live)
   --push URL            push the stream to this server too (ANNOUNCE and RECORD), again after every
@@ -62,6 +66,8 @@ struct Options {
     reuse_first_source: bool,
     fast_start: FastStart,
     queue: usize,
+    mjpeg: Option<PathBuf>,
+    metadata: Option<PathBuf>,
     report: Duration,
     name: String,
     push: Vec<String>,
@@ -85,6 +91,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
         reuse_first_source: false,
         fast_start: FastStart::default(),
         queue: 60,
+        mjpeg: None,
+        metadata: None,
         report: Duration::from_secs(5),
         name: "live".into(),
         push: Vec::new(),
@@ -102,6 +110,8 @@ fn options(arguments: &mut Arguments) -> Result<Options, Stop> {
                 options.fast_start = support::fast_start(arguments, name)?;
             }
             Some(name @ "--queue") => options.queue = arguments.number(name)?,
+            Some("--mjpeg") => options.mjpeg = Some(arguments.value()?.into()),
+            Some("--metadata") => options.metadata = Some(arguments.value()?.into()),
             Some(name @ "--report") => {
                 options.report = Duration::from_secs(arguments.number(name)?);
             }
@@ -139,6 +149,17 @@ fn serve(options: Options) -> Result<(), Failure> {
     if let Some(bits) = track.bitrate {
         live = live.with_bandwidth_kbps(bits.div_ceil(1000));
     }
+    // What an ONVIF device has beside its main stream.
+    let mut tracks = vec![live];
+    let mut repeated = Vec::new();
+    if let Some(file) = &options.mjpeg {
+        tracks.push(LiveTrackOptions::jpeg());
+        repeated.push((pictures(file)?, Duration::from_millis(100)));
+    }
+    if let Some(file) = &options.metadata {
+        tracks.push(LiveTrackOptions::onvif_metadata());
+        repeated.push((vec![std::fs::read(file)?.into()], Duration::from_secs(1)));
+    }
     let limits = QueueLimits::new(options.queue, QueueLimits::default().bytes())?;
     let mut stream = LiveStreamOptions::new(&options.name)
         .with_queue_limits(limits)
@@ -158,7 +179,9 @@ fn serve(options: Options) -> Result<(), Failure> {
         stream = stream.with_back_channel(channel);
         writer = Some(thread);
     }
-    let [sender] = program.with(|server, env| server.add_live_stream(env, stream, [live]))??;
+    let senders = program.with(|server, env| server.add_live_tracks(env, stream, tracks))??;
+    let mut senders = senders.into_iter();
+    let sender = senders.next().ok_or("each track has a sender")?;
     for url in &options.push {
         let config = PushConfig::default();
         Pusher::open(&mut program.env, program.server, &options.name, url, config, |_, event| {
@@ -182,6 +205,10 @@ fn serve(options: Options) -> Result<(), Failure> {
     };
     let encoder = thread::Builder::new().name("encoder".into());
     let encoder = encoder.spawn(move || encode(file, &sender, report))?;
+    let mut others = Vec::new();
+    for (sender, (frames, period)) in senders.zip(repeated) {
+        others.push(thread::spawn(move || repeat(&frames, period, &sender)));
+    }
     program.print_url(&options.name, "")?;
     program.serve()?;
     // With the server the sink of the back channel has gone.
@@ -189,5 +216,33 @@ fn serve(options: Options) -> Result<(), Failure> {
         writer.join().map_err(|_| "the thread of the back channel has panicked")?;
     }
     // With the server the receiving end has gone, and the encoder has seen that.
-    encoder.join().map_err(|_| "the encoder's thread has panicked".into())
+    for thread in [encoder].into_iter().chain(others) {
+        thread.join().map_err(|_| "an encoder's thread has panicked")?;
+    }
+    Ok(())
+}
+
+/// The JPEG pictures of a file.
+fn pictures(path: &Path) -> Result<Vec<Bytes>, Failure> {
+    let mut rest = Bytes::from(std::fs::read(path)?);
+    let mut pictures = Vec::new();
+    while !rest.is_empty() {
+        let len = jpeg::file_len(&rest).map_err(|e| format!("{}: {e}", path.display()))?;
+        pictures.push(rest.split_to(len));
+    }
+    if pictures.is_empty() { Err("there is no picture".into()) } else { Ok(pictures) }
+}
+
+/// Sends frames one after the other, over and over, until nobody will take them any more.
+fn repeat(frames: &[Bytes], period: Duration, sender: &LiveSender) {
+    let start = Instant::now();
+    let mut at = Duration::ZERO;
+    for frame in frames.iter().cycle() {
+        thread::sleep((start + at).saturating_duration_since(Instant::now()));
+        match sender.send_access_unit(frame.clone(), at) {
+            Sent::Closed => return,
+            Sent::Refused(error) => return log::error!("refused: {error}"),
+            Sent::Accepted | Sent::Dropped | Sent::NoReceiver => at += period,
+        }
+    }
 }

@@ -5,7 +5,7 @@
 # tests compare what arrives with what is in the file, so they do not mind.
 set -euo pipefail
 cd "$(dirname "$0")"
-mkdir -p media bad
+mkdir -p media bad live
 
 ff() { ffmpeg -hide_banner -loglevel error -nostdin -y "$@"; }
 
@@ -115,6 +115,10 @@ ff -i media/vp8_vorbis.webm -map 0:v "${copy[@]}" -f ivf media/vp8.ivf
 ff -i media/vp9_opus.webm -map 0:v "${copy[@]}" -f ivf media/vp9.ivf
 ff -i media/av1_opus.mkv -map 0:v "${copy[@]}" -f ivf media/av1.ivf
 ff -i media/av1_opus.mkv -map 0:v "${copy[@]}" -f obu media/av1.obu
+
+# Pictures for a live track, with the Huffman tables that RTP takes for granted.
+ff -f lavfi -i "testsrc2=size=160x96:rate=10:duration=0.5" -c:v mjpeg -q:v 12 -huffman default \
+    -pix_fmt yuvj420p -threads 1 "${exact[@]}" -f mjpeg live/pictures.mjpeg
 
 # Bad files: empty, garbage (from a fixed seed), cut off in the middle of the first kilobytes.
 garbage() { awk -v seed="$1" 'BEGIN { s = seed + 1; for (i = 0; i < 600; i++) { s = (s * 1103515245 + 12345) % 2147483648; printf "%02x", int(s / 65536) % 256 } }' | xxd -r -p; }

@@ -9,6 +9,7 @@
 //! that a viewer can start at any key frame.
 
 mod clock;
+mod forms;
 mod input;
 mod sender;
 mod shared;

@@ -11,6 +11,7 @@ use crate::provide::presentation::Presentation;
 use crate::session::media_session::ServerMediaSession;
 use crate::session::subsession::OnDemandServerMediaSubsession;
 use crate::stream::fast_start::FastStart;
+use bytes::Bytes;
 
 /// The name of a live stream and its options; see
 /// [`RtspServer::add_live_stream`](crate::server::RtspServer::add_live_stream).
@@ -125,6 +126,46 @@ impl LiveTrackOptions {
     /// Creates an H.265 track whose parameter sets are taken from the stream.
     pub const fn h265() -> Self {
         Self::new(CodecParameters::H265 { vps: Vec::new(), sps: Vec::new(), pps: Vec::new() })
+    }
+
+    /// Creates a VP8 track.
+    pub const fn vp8() -> Self {
+        Self::new(CodecParameters::Vp8)
+    }
+
+    /// Creates a VP9 track.
+    pub const fn vp9() -> Self {
+        Self::new(CodecParameters::Vp9 { profile: None })
+    }
+
+    /// Creates an AV1 track, whose sequence header is taken from the stream.
+    pub const fn av1() -> Self {
+        Self::new(CodecParameters::Av1 { sequence_header: Bytes::new() })
+    }
+
+    /// Creates a track of JPEG pictures (Motion JPEG).
+    pub const fn jpeg() -> Self {
+        Self::new(CodecParameters::Jpeg)
+    }
+
+    /// Creates an Opus track of one or two channels.
+    pub const fn opus(channels: u8) -> Self {
+        Self::new(CodecParameters::Opus { channels, mapping: None })
+    }
+
+    /// Creates a track of ONVIF metadata: each frame is an XML document.
+    pub const fn onvif_metadata() -> Self {
+        Self::new(CodecParameters::OnvifMetadata)
+    }
+
+    /// Creates a track of KLV metadata (SMPTE ST 336): each frame is a KLV unit.
+    pub const fn klv() -> Self {
+        Self::new(CodecParameters::Klv { clock_rate: 90_000 })
+    }
+
+    /// Creates a track of text, such as subtitles or a conversation (ITU-T T.140).
+    pub const fn text() -> Self {
+        Self::new(CodecParameters::Text)
     }
 
     /// Sets the bandwidth in kbit/s that clients are told (SDP `b=AS`); RTCP intervals depend on

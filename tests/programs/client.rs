@@ -52,8 +52,13 @@ impl Client {
 
     /// Plays the first track.
     pub(crate) fn play(&mut self) {
+        self.play_track(1);
+    }
+
+    /// Plays a track, counted from 1.
+    pub(crate) fn play_track(&mut self, number: usize) {
         let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
-        let (head, _) = self.request("SETUP", "/track1", transport);
+        let (head, _) = self.request("SETUP", &format!("/track{number}"), transport);
         let session = header(&head, "Session").expect("a session");
         let session = session.split(';').next().unwrap_or_default();
         self.request("PLAY", "", &format!("Session: {session}\r\n"));
@@ -73,10 +78,11 @@ impl Client {
         Some((prefix[1], packet))
     }
 
-    pub(crate) fn wait_for_rtp(&mut self) {
-        while let Some((channel, _)) = self.packet() {
+    /// The first RTP packet.
+    pub(crate) fn wait_for_rtp(&mut self) -> Vec<u8> {
+        while let Some((channel, packet)) = self.packet() {
             if channel == 0 {
-                return;
+                return packet;
             }
         }
         panic!("closed before the first RTP packet");

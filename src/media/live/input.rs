@@ -1,5 +1,6 @@
 //! [`InputError`]: errors in the frames that an encoder sends.
 
+use super::forms::Form;
 use crate::codec::aac::AdtsHeader;
 use crate::codec::{CodecParameters, mpeg_audio};
 use crate::framer::adts;
@@ -55,6 +56,11 @@ pub enum InputError {
     },
     /// The data are not a sequence of whole transport stream packets of 188 bytes.
     NotTransportPackets,
+    /// The data do not have the form that frames of the stream's codec have.
+    OtherForm {
+        /// The form that is wanted.
+        wanted: &'static str,
+    },
 }
 
 impl InputError {
@@ -73,6 +79,7 @@ impl InputError {
             Self::NotOneFrame { .. } => 9,
             Self::PartialSamples { .. } => 10,
             Self::NotTransportPackets => 11,
+            Self::OtherForm { .. } => 12,
         }
     }
 }
@@ -107,11 +114,12 @@ impl fmt::Display for InputError {
                 write!(f, "{len} bytes of MPEG audio; wanted is one frame, which has {frame_len}")
             }
             Self::PartialSamples { len, block } => {
-                write!(f, "{len} bytes of PCM; wanted are whole samples of {block} bytes")
+                write!(f, "{len} bytes of audio; wanted are whole samples, in blocks of {block} bytes")
             }
             Self::NotTransportPackets => {
                 f.write_str("what is no run of transport stream packets of 188 bytes")
             }
+            Self::OtherForm { wanted } => write!(f, "a frame of another form; wanted is {wanted}"),
         }
     }
 }
@@ -124,10 +132,12 @@ pub(super) enum InputKind {
     Nal(NalCodec),
     Aac,
     MpegAudio,
-    Pcm {
+    /// Samples in blocks of so many bytes.
+    Samples {
         block: usize,
     },
     TransportStream,
+    Form(&'static Form),
     /// Of a codec that only the application knows.
     Other,
 }
@@ -141,16 +151,40 @@ impl InputKind {
             CodecParameters::MpegAudio => Self::MpegAudio,
             CodecParameters::Pcm { encoding, channels, .. } => {
                 let block = encoding.bytes_per_sample() * usize::from(channels.max(1));
-                Self::Pcm { block }
+                Self::Samples { block }
+            }
+            CodecParameters::G722 { channels } => {
+                Self::Samples { block: usize::from(channels.max(1)) }
+            }
+            // A whole number of bytes has a whole number of samples (RFC 3551 section 4.5.4).
+            CodecParameters::G726 { bits: bits @ (3 | 5), .. } => {
+                Self::Samples { block: usize::from(bits) }
+            }
+            CodecParameters::G726 { .. } | CodecParameters::Speex { .. } => {
+                Self::Samples { block: 1 }
+            }
+            CodecParameters::Ilbc { mode } => {
+                Self::Samples { block: if mode == 20 { 38 } else { 50 } }
             }
             CodecParameters::Mp2t => Self::TransportStream,
             CodecParameters::Aac { .. } => Self::Aac,
-            _ => Self::Other,
+            _ => Form::of(parameters).map_or(Self::Other, Self::Form),
         }
     }
 
     pub(super) const fn nal_codec(self) -> Option<NalCodec> {
         if let Self::Nal(codec) = self { Some(codec) } else { None }
+    }
+
+    /// Tells whether decoding can start with a frame; `None` if it can with every frame, or the frame
+    /// is examined otherwise.
+    pub(super) const fn key_test(self) -> Option<fn(&[u8]) -> bool> {
+        if let Self::Form(form) = self { form.is_key } else { None }
+    }
+
+    /// Whether decoding can start with some frames only.
+    pub(super) const fn has_key_frames(self) -> bool {
+        self.nal_codec().is_some() || self.key_test().is_some()
     }
 
     /// Checks what can be told of a frame by itself; returns it as it is to be sent, without its
@@ -174,7 +208,7 @@ impl InputKind {
                 Err(_) if mpeg_audio::FrameHeader::is_free_format(&data) => {}
                 Err(_) => return Err(InputError::NotMpegAudio),
             },
-            Self::Pcm { block } if len % block != 0 => {
+            Self::Samples { block } if len % block != 0 => {
                 return Err(InputError::PartialSamples { len, block });
             }
             Self::TransportStream
@@ -183,7 +217,10 @@ impl InputKind {
             {
                 return Err(InputError::NotTransportPackets);
             }
-            Self::Pcm { .. } | Self::TransportStream | Self::Other => {}
+            Self::Form(form) if !(form.fits)(&data) => {
+                return Err(InputError::OtherForm { wanted: form.wanted });
+            }
+            Self::Samples { .. } | Self::TransportStream | Self::Form(_) | Self::Other => {}
         }
         Ok(data)
     }

@@ -71,7 +71,9 @@ impl LiveSender {
     /// pieces of an access unit without a slice. Parameter sets sent by themselves are stored and
     /// sent with the next key frame. An access unit of AAC may have an ADTS header, which is
     /// removed. PCM must be in whole samples of all channels, MPEG audio in single frames, a
-    /// transport stream in whole packets. Other frames are [refused](Sent::Refused). Frames of an
+    /// transport stream in whole packets, and frames of other codecs as
+    /// [`CodecParameters`](crate::codec::CodecParameters) says; of video it is detected which are key
+    /// frames. Other frames are [refused](Sent::Refused). Frames of an
     /// application's own codec ([`CodecParameters::Other`](crate::codec::CodecParameters::Other))
     /// are sent as they are, with their flags.
     pub fn send(&self, frame: Frame) -> Sent {
@@ -93,14 +95,20 @@ impl LiveSender {
             if self.shared.lock().is_rtp(self.shared.kind, &frame.data) {
                 return Err(InputError::RtpPackets);
             }
+            if let Some(is_key) = self.shared.kind.key_test() {
+                frame.flags.key = is_key(&frame.data);
+                if frame.flags.key {
+                    self.learn(&frame.data);
+                }
+            }
             return Ok(self.distribute(frame));
         };
         let found = access_unit::leading_units(codec, &frame.data);
         let (noted, is_described) = {
             let mut state = self.shared.lock();
-            let was_described = access_unit::is_complete(&state.parameters);
+            let was_described = state.is_described();
             let noted = state.note_video(codec, &mut frame, &found);
-            (noted, !was_described && access_unit::is_complete(&state.parameters))
+            (noted, !was_described && state.is_described())
         };
         if is_described {
             // Nobody reads yet, but somebody may wait to be told what there is to read.
@@ -115,6 +123,19 @@ impl LiveSender {
             frame.data = access_unit::with_parameter_sets(&frame.data, &found, &sets);
         }
         Ok(self.distribute(frame))
+    }
+
+    /// Takes what the description of the stream is to say from a key frame.
+    fn learn(&self, frame: &Bytes) {
+        let is_described = {
+            let mut state = self.shared.lock();
+            let was_described = state.is_described();
+            state.learn(frame);
+            !was_described && state.is_described()
+        };
+        if is_described {
+            (self.shared.wake)();
+        }
     }
 
     fn refuse(&self, error: InputError) -> Sent {

@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::input::{InputError, InputKind, RtpLook, continues_picture, is_length_prefixed};
-use crate::codec::CodecParameters;
+use crate::codec::{CodecParameters, av1, mpeg4_video, vp9};
 use crate::frame::Frame;
 use crate::media::Wake;
 use crate::media::access_unit::{self, LeadingUnits, NalCodec, RefreshCycle, SetsInForce};
@@ -208,9 +208,40 @@ impl State {
         Ok(Noted::Send { missing })
     }
 
+    /// Whether the description can say all that it has to.
+    pub(super) fn is_described(&self) -> bool {
+        match &self.parameters {
+            CodecParameters::Mpeg4Video { config } => !config.is_empty(),
+            others => access_unit::is_complete(others),
+        }
+    }
+
+    /// Takes what the description is to say from a key frame.
+    pub(super) fn learn(&mut self, frame: &Bytes) {
+        match &mut self.parameters {
+            CodecParameters::Mpeg4Video { config } => {
+                let found = mpeg4_video::config(frame).filter(|found| *found != *config);
+                if let Some(found) = found {
+                    *config = Bytes::copy_from_slice(found);
+                }
+            }
+            CodecParameters::Av1 { sequence_header } => {
+                let found = av1::sequence_header(frame).filter(|found| found != sequence_header);
+                if let Some(found) = found {
+                    *sequence_header = Bytes::copy_from_slice(&found);
+                }
+            }
+            CodecParameters::Vp9 { profile } => {
+                *profile = vp9::FrameHeader::parse(frame).ok().map(|header| header.profile);
+            }
+            _ => {}
+        }
+    }
+
     /// Whether frames of audio are RTP packets.
     pub(super) fn is_rtp(&mut self, kind: InputKind, data: &[u8]) -> bool {
-        matches!(kind, InputKind::Aac | InputKind::Pcm { .. }) && self.rtp_look.sees_packet(data)
+        matches!(kind, InputKind::Aac | InputKind::Samples { .. })
+            && self.rtp_look.sees_packet(data)
     }
 
     /// Gives the frame to every source. Also tells whether one of them waited for it.

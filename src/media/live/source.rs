@@ -40,10 +40,10 @@ impl LiveStream {
         hasher.finish()
     }
 
-    /// Returns whether the codec parameters are complete, so that SDP can state them: for H.264 and
-    /// H.265, whether the parameter sets are known.
+    /// Returns whether the codec parameters are complete, so that SDP can state them: whether the
+    /// parameter sets of H.264 and H.265, and the configuration of MPEG-4 video, are known.
     pub fn is_described(&self) -> bool {
-        access_unit::is_complete(&self.shared.lock().parameters)
+        self.shared.lock().is_described()
     }
 
     /// Returns whether all senders have been dropped.
@@ -117,7 +117,7 @@ impl FramedSource for LiveSource {
         let Some(reader) = self.key.and_then(|key| state.sources.get_mut(key)) else {
             return FramePoll::Ended(Ending::EndOfStream);
         };
-        if !std::mem::replace(&mut reader.asked, true) && self.shared.kind.nal_codec().is_some() {
+        if !std::mem::replace(&mut reader.asked, true) && self.shared.kind.has_key_frames() {
             self.shared.key_frame_wanted.store(true, Ordering::Relaxed);
         }
         if let Some(frame) = reader.queue.pop() {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+mod forms;
+
 const PCM: CodecParameters = CodecParameters::Pcm {
     encoding: crate::codec::PcmEncoding::L16,
     sampling_rate: 8000,

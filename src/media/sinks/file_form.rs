@@ -3,8 +3,8 @@
 use super::annexb::AnnexB;
 use super::output::Output;
 use super::wav::WavWriter;
-use crate::codec::CodecParameters;
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
+use crate::codec::{CodecParameters, amr};
 use crate::error::Error;
 use crate::frame::Frame;
 use std::io::{Seek, Write};
@@ -13,9 +13,12 @@ use std::io::{Seek, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileForm {
-    /// The bytes of the frames, one behind the other. For MPEG audio and transport streams that is
-    /// a file that can be played.
+    /// The bytes of the frames, one behind the other. For MPEG audio and video, MPEG-4 video, AC-3,
+    /// JPEG, GSM, G.722 and transport streams that is a file that can be played.
     Raw,
+    /// AMR and AMR-WB with one channel: the frames behind the magic number of a file (RFC 4867
+    /// section 5).
+    Amr,
     /// H.264 and H.265: a byte stream (Annex B) with the parameter sets of the description in front,
     /// unless the stream begins with its own.
     AnnexB,
@@ -33,6 +36,7 @@ impl FileForm {
             CodecParameters::H264 { .. } | CodecParameters::H265 { .. } => Self::AnnexB,
             CodecParameters::Aac { .. } => Self::Adts,
             CodecParameters::Pcm { .. } => Self::Wav,
+            CodecParameters::Amr { channels: 1, .. } => Self::Amr,
             _ => Self::Raw,
         }
     }
@@ -45,7 +49,19 @@ impl FileForm {
             (Self::Adts, _) => "aac",
             (Self::Wav, _) => "wav",
             (Self::Raw, CodecParameters::MpegAudio) => "mp3",
+            (Self::Amr, CodecParameters::Amr { wideband: true, .. }) => "awb",
+            (Self::Amr, _) => "amr",
             (Self::Raw, CodecParameters::Mp2t) => "ts",
+            (Self::Raw, CodecParameters::MpegVideo) => "m2v",
+            (Self::Raw, CodecParameters::Mpeg4Video { .. }) => "m4v",
+            (Self::Raw, CodecParameters::Jpeg) => "mjpeg",
+            (Self::Raw, CodecParameters::Ac3 { .. }) => "ac3",
+            (Self::Raw, CodecParameters::Eac3 { .. }) => "eac3",
+            (Self::Raw, CodecParameters::Gsm) => "gsm",
+            (Self::Raw, CodecParameters::G722 { channels: 1 }) => "g722",
+            (Self::Raw, CodecParameters::Klv { .. }) => "klv",
+            (Self::Raw, CodecParameters::OnvifMetadata) => "xml",
+            (Self::Raw, CodecParameters::Text) => "txt",
             (Self::Raw, _) => return None,
         })
     }
@@ -57,6 +73,7 @@ pub(super) enum FormWriter {
     Raw,
     AnnexB(AnnexB),
     Adts(AudioSpecificConfig),
+    Amr { wideband: bool, begun: bool },
     Wav { writer: WavWriter, begun: bool },
 }
 
@@ -80,6 +97,10 @@ impl FormWriter {
                 let writer = WavWriter::new(encoding, sampling_rate, channels);
                 Ok(Self::Wav { writer, begun: false })
             }
+            (FileForm::Amr, &CodecParameters::Amr { wideband, channels: 1 }) => {
+                Ok(Self::Amr { wideband, begun: false })
+            }
+            (FileForm::Amr, _) => Err("only AMR with one channel goes into an AMR file"),
             (FileForm::Adts, _) => Err("only AAC has ADTS headers"),
             (FileForm::Wav, _) => Err("only samples go into a WAV file"),
         }
@@ -94,11 +115,15 @@ impl FormWriter {
             Self::Raw => return Ok(()),
             Self::AnnexB(_) => FileForm::AnnexB,
             Self::Adts(_) => FileForm::Adts,
+            Self::Amr { .. } => FileForm::Amr,
             Self::Wav { .. } => FileForm::Wav,
         };
         match (&*self, Self::new(form, parameters)?) {
             (Self::Wav { writer: before, begun: true }, Self::Wav { writer, .. }) => {
                 if *before == writer { Ok(()) } else { Err("a WAV file has samples of one kind") }
+            }
+            (Self::Amr { wideband: before, begun: true }, Self::Amr { wideband, .. }) => {
+                if *before == wideband { Ok(()) } else { Err("an AMR file has frames of one kind") }
             }
             (_, new) => {
                 *self = new;
@@ -111,13 +136,13 @@ impl FormWriter {
     pub(super) fn parameters(&self) -> Option<CodecParameters> {
         match self {
             Self::AnnexB(annexb) => Some(annexb.parameters()),
-            Self::Raw | Self::Adts(_) | Self::Wav { .. } => None,
+            Self::Raw | Self::Adts(_) | Self::Amr { .. } | Self::Wav { .. } => None,
         }
     }
 
     /// What follows goes into another file, which has frames of the same stream in front of it.
     pub(super) const fn restart(&mut self) {
-        if let Self::Wav { begun, .. } = self {
+        if let Self::Wav { begun, .. } | Self::Amr { begun, .. } = self {
             *begun = false;
         }
     }
@@ -128,6 +153,10 @@ impl FormWriter {
             Self::Wav { writer, begun: begun @ false } => {
                 *begun = true;
                 output.write(&writer.header(None))
+            }
+            Self::Amr { wideband, begun: begun @ false } => {
+                *begun = true;
+                output.write(if *wideband { amr::MAGIC_WB } else { amr::MAGIC })
             }
             _ => Ok(()),
         }
@@ -142,7 +171,7 @@ impl FormWriter {
     ) -> Result<(), Error> {
         memory.clear();
         match self {
-            Self::Raw => output.write(&frame.data),
+            Self::Raw | Self::Amr { .. } => output.write(&frame.data),
             Self::AnnexB(annexb) => output.write(&annexb.frame(frame)),
             Self::Adts(config) => {
                 let Some(header) = AdtsHeader::of_unit(config, frame.data.len()) else {

@@ -66,6 +66,9 @@ struct Track {
     name: String,
     /// Which period the file is of.
     period: u64,
+    /// Each frame is a whole one, whatever its flags say: audio, of which the payloads of a codec that
+    /// is not known have no mark.
+    is_audio: bool,
     /// The frame before was a piece of an access unit that goes on.
     goes_on: bool,
     ended: bool,
@@ -187,7 +190,9 @@ impl Recorder for FileRecorder {
         let name = format!("{medium}-{}-{number}", codec.to_ascii_uppercase());
         let file = self.open(&name, parameters, 0)?;
         let parameters = parameters.clone();
-        let track = Track { file, parameters, name, period: 0, goes_on: false, ended: false };
+        let is_audio = format.media.eq_ignore_ascii_case("audio");
+        let (period, goes_on, ended) = (0, false, false);
+        let track = Track { file, parameters, name, period, is_audio, goes_on, ended };
         self.tracks.push(track);
         Ok(number - 1)
     }
@@ -196,6 +201,11 @@ impl Recorder for FileRecorder {
         self.with_track(track, |this| {
             this.turn_over(track, frame)?;
             let Some(track) = this.tracks.get_mut(track) else { return Ok(()) };
+            if track.is_audio && !frame.flags.ends_access_unit {
+                let mut whole = frame.clone();
+                whole.flags.ends_access_unit = true;
+                return track.file.sink().handle_frame(&whole);
+            }
             track.goes_on = !frame.flags.ends_access_unit;
             track.file.sink().handle_frame(frame)
         })

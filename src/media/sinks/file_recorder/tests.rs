@@ -131,3 +131,34 @@ fn a_recorder_of_one_track_is_a_media_sink() {
     write_all(&mut sink, &[frame(b"ab", 0, 20), frame(b"cd", 20, 20)]);
     assert_eq!(std::fs::read(folder.path().join("audio-PCMU-1")).unwrap(), b"abcd");
 }
+
+#[test]
+fn payloads_of_unknown_audio_are_frames_although_none_is_marked() {
+    let g723 = CodecParameters::from(OtherCodec::new("audio", "G723", 8000));
+    let payload = |at| {
+        let mut frame = frame(&[7; 24], at, 30);
+        frame.flags.ends_access_unit = false;
+        frame
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("x");
+    for (file_per_frame, period) in [(true, None), (false, Some(Duration::from_secs(1)))] {
+        let config = FileRecorderConfig::new(&prefix);
+        let mut recorder =
+            FileRecorder::new(FileRecorderConfig { file_per_frame, period, ..config });
+        recorder.add_track(&g723).unwrap();
+        for at in [0, 30, 2000] {
+            recorder.handle_frame(0, &payload(at)).unwrap();
+        }
+        recorder.finish().unwrap();
+    }
+    let expected = [
+        "xaudio-G723-1-0.000000",
+        "xaudio-G723-1-0.030000",
+        "xaudio-G723-1-00000-00001",
+        "xaudio-G723-1-00002-00003",
+        "xaudio-G723-1-2.000000",
+    ];
+    assert_eq!(names(folder.path()), expected);
+    assert_eq!(std::fs::read(folder.path().join(expected[2])).unwrap(), [7; 48]);
+}

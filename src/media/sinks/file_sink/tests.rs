@@ -247,3 +247,24 @@ fn each_frame_is_a_file_with_its_time_in_the_name() {
     assert!(said.contains("no/such-0.000000"), "{said}");
     write_all(&mut sink, &[frame(b"b", 1, 0)]);
 }
+
+#[test]
+fn amr_stands_behind_its_magic_number() {
+    for (wideband, magic, header, len) in
+        [(false, &b"#!AMR\n"[..], 0x3c_u8, 32), (true, b"#!AMR-WB\n", 0x44, 61)]
+    {
+        let parameters = CodecParameters::Amr { wideband, channels: 1 };
+        let mut sink = playable(&parameters);
+        let mut data = vec![header];
+        data.resize(len, 7);
+        for at in [0, 20] {
+            sink.handle_frame(&frame(&data, at, 20)).unwrap();
+        }
+        sink.handle_parameters(&parameters).unwrap();
+        let other = CodecParameters::Amr { wideband: !wideband, channels: 1 };
+        assert!(sink.handle_parameters(&other).is_err());
+        assert_eq!(written(sink), [magic, &data, &data].concat());
+    }
+    // The frames of two channels are told by a file of another kind.
+    assert_eq!(FileForm::of(&CodecParameters::Amr { wideband: false, channels: 2 }), FileForm::Raw);
+}

@@ -296,7 +296,8 @@ fn lasted(from: i64, to: i64) -> Duration {
 }
 
 impl<S: SegmentFiles> Recorder for Mp4Recorder<S> {
-    /// H.264, H.265, AAC, MPEG audio, Opus, PCM and G.711 go into MP4, the last as linear samples.
+    /// H.264, H.265, AAC, MPEG audio, Opus, AC-3, Enhanced AC-3, PCM and G.711 go into MP4, the last as
+    /// linear samples.
     fn add_track(&mut self, parameters: &CodecParameters) -> Result<usize, Error> {
         let name = self.file.as_ref().map_or("MP4", Segment::name);
         let track = Track::new(parameters, self.files.may_be_several());

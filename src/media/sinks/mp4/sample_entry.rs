@@ -7,7 +7,7 @@
 use super::boxes::{Put, put_box, put_full_box};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::mpeg_audio::{FrameHeader, Version};
-use crate::codec::{CodecParameters, PcmEncoding, h264, h265};
+use crate::codec::{CodecParameters, OpusMapping, PcmEncoding, ac3, h264, h265, opus};
 use bytes::Bytes;
 
 /// Ticks a second of video tracks, as RTP counts.
@@ -59,17 +59,59 @@ impl Description {
         })
     }
 
-    pub(super) fn of_opus(channels: u8) -> Self {
-        const RATE: u32 = 48_000;
-        audio(b"Opus", channels, 16, RATE, |out| {
+    pub(super) fn of_opus(channels: u8, mapping: Option<&OpusMapping>) -> Self {
+        audio(b"Opus", channels, 16, opus::SAMPLING_RATE, |out| {
             put_box(out, b"dOps", |out| {
                 out.u8(0);
                 out.u8(channels);
                 // A stream is joined in its middle: there is nothing to skip at the front.
                 out.u16(0);
-                out.u32(RATE);
-                out.zeros(3);
+                out.u32(opus::SAMPLING_RATE);
+                out.u16(0); // output gain
+                out.u8(u8::from(mapping.is_some()));
+                if let Some(OpusMapping { streams, coupled, channels, .. }) = mapping {
+                    out.bytes(&[*streams, *coupled]);
+                    out.bytes(channels);
+                }
             });
+        })
+    }
+
+    /// ETSI TS 102 366 annex F.
+    pub(super) fn of_ac3(unit: &ac3::AccessUnit) -> Self {
+        let header = &unit.first;
+        let common = |bits: &mut Bits| {
+            bits.put(header.bitstream_mode, 3);
+            bits.put(header.coding_mode, 3);
+            bits.put(u8::from(header.low_frequency), 1);
+        };
+        let mut bits = Bits::default();
+        let (entry, specific) =
+            if header.enhanced { (b"ec-3", b"dec3") } else { (b"ac-3", b"dac3") };
+        if header.enhanced {
+            // Bytes in a second of frames are bits in a millisecond by eight.
+            let samples = u64::from(header.samples.max(1));
+            let rate = unit.len as u64 * 8 * u64::from(header.sampling_rate) / samples / 1000;
+            bits.put_wide(rate.min(0x1fff) as u32, 13);
+            bits.put(0, 3); // one independent substream
+            bits.put(header.rate_code, 2);
+            bits.put(header.bitstream_id, 5);
+            bits.put(0, 2); // reserved, asvc
+            common(&mut bits);
+            bits.put(0, 3);
+            let dependent = unit.frames.saturating_sub(1).min(15) as u8;
+            bits.put(dependent, 4);
+            // The channels of dependent substreams stand in themselves too.
+            bits.put_wide(0, if dependent > 0 { 9 } else { 1 });
+        } else {
+            bits.put(header.rate_code, 2);
+            bits.put(header.bitstream_id, 5);
+            common(&mut bits);
+            bits.put(header.bit_rate_code, 5);
+            bits.put(0, 5);
+        }
+        audio(entry, header.channels, 16, header.sampling_rate, |out| {
+            put_box(out, specific, |out| out.bytes(&bits.into_bytes()));
         })
     }
 
@@ -82,6 +124,36 @@ impl Description {
             PcmEncoding::L16 | PcmEncoding::Pcmu | PcmEncoding::Pcma => (b"sowt", 16),
         };
         audio(kind, channels, bits, sampling_rate, |_| {})
+    }
+}
+
+/// Bit fields one behind the other.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    /// Number of bits.
+    len: u32,
+}
+
+impl Bits {
+    fn put(&mut self, value: u8, bits: u32) {
+        self.put_wide(value.into(), bits);
+    }
+
+    fn put_wide(&mut self, value: u32, bits: u32) {
+        for bit in (0..bits).rev() {
+            if self.len % 8 == 0 {
+                self.bytes.push(0);
+            }
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= ((value >> bit & 1) as u8) << (7 - self.len % 8);
+            }
+            self.len += 1;
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

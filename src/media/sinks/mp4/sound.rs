@@ -5,8 +5,7 @@ use super::times::{AudioLine, from_ticks};
 use super::unit::Unit;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::mpeg_audio::FrameHeader;
-use crate::codec::opus::{SAMPLING_RATE, packet_samples};
-use crate::codec::{CodecParameters, OtherCodec, PcmEncoding, g711};
+use crate::codec::{CodecParameters, PcmEncoding, ac3, g711, opus};
 use crate::frame::Frame;
 use crate::media::sinks::wav::WavWriter;
 
@@ -22,6 +21,8 @@ enum Kind {
     /// The header of the last frame.
     MpegAudio(Option<FrameHeader>),
     Opus,
+    /// AC-3 and Enhanced AC-3; the header of the last access unit.
+    Ac3(Option<ac3::SyncFrame>),
     Pcm {
         encoding: PcmEncoding,
         channels: u8,
@@ -56,12 +57,18 @@ impl Sound {
                 let description = Description::of_pcm(encoding, sampling_rate, channels);
                 (Kind::Pcm { encoding, channels }, sampling_rate, Some(description))
             }
-            &CodecParameters::Opus { channels, mapping: None } => {
-                (Kind::Opus, SAMPLING_RATE, Some(Description::of_opus(channels)))
+            CodecParameters::Opus { channels, mapping } => {
+                let description = Description::of_opus(*channels, mapping.as_ref());
+                (Kind::Opus, opus::SAMPLING_RATE, Some(description))
             }
-            CodecParameters::Other(codec) if is_opus(codec) => {
+            // Without the payload format of Opus its packets come as they are.
+            CodecParameters::Other(codec) if codec.encoding_name.eq_ignore_ascii_case("opus") => {
                 let channels = codec.channels.unwrap_or(2).clamp(1, 2);
-                (Kind::Opus, codec.clock_rate, Some(Description::of_opus(channels)))
+                (Kind::Opus, opus::SAMPLING_RATE, Some(Description::of_opus(channels, None)))
+            }
+            // The frames tell more.
+            CodecParameters::Ac3 { .. } | CodecParameters::Eac3 { .. } => {
+                (Kind::Ac3(None), 0, None)
             }
             CodecParameters::Mp2t => return Err("a transport stream is a container itself"),
             _ => return Err("MP4 has no form for this codec"),
@@ -101,7 +108,19 @@ impl Sound {
             }
             Kind::Opus => {
                 data.extend_from_slice(&frame.data);
-                opus_samples(&frame.data)
+                opus::packet_samples(&frame.data)?
+            }
+            Kind::Ac3(last) => {
+                let unit = ac3::access_unit(&frame.data).ok()?;
+                let header = unit.first;
+                if last.is_none_or(|last| !last.same_stream(&header)) {
+                    self.rate = header.sampling_rate;
+                    self.line = AudioLine::default();
+                    self.description = Some(Description::of_ac3(&unit));
+                }
+                *last = Some(header);
+                data.extend_from_slice(&frame.data);
+                header.samples
             }
             Kind::Pcm { encoding, channels } => {
                 match encoding {
@@ -127,15 +146,6 @@ impl Sound {
     }
 }
 
-fn is_opus(codec: &OtherCodec) -> bool {
-    codec.encoding_name.eq_ignore_ascii_case("opus")
-}
-
-/// Samples of an Opus packet at 48 kHz; of one that is malformed, the usual number.
-fn opus_samples(packet: &[u8]) -> u32 {
-    packet_samples(packet).unwrap_or(960)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,18 +169,38 @@ mod tests {
     }
 
     #[test]
-    fn opus_packets_say_how_long_they_are() {
-        // Table of contents: configuration, stereo, number of frames.
-        for (packet, samples) in [
-            (&[0x78_u8][..], 960),
-            (&[0x00], 480),
-            (&[0x19], 2 * 2880),
-            (&[0x82], 2 * 120),
-            (&[0xfb, 0x03], 3 * 960),
-            (&[0xfb], 960),
-        ] {
-            assert_eq!(opus_samples(packet), samples, "{packet:02x?}");
-        }
+    fn the_header_of_ac3_comes_with_its_first_frame() {
+        // 48 kHz, 192 kbit/s, stereo (ATSC A/52 section 5.3).
+        let mut ac3 = vec![0x0b, 0x77, 0, 0, 20, 8 << 3, 2 << 5];
+        ac3.resize(768, 0);
+        let mut sound =
+            Sound::new(&CodecParameters::Ac3 { sampling_rate: 48_000, channels: 2 }).unwrap();
+        assert_eq!(sound.describe(), None);
+        assert!(sound.handle_frame(&frame(b"none", 0, 32), 0).is_none());
+        let unit = sound.handle_frame(&frame(&ac3, 0, 32), 0).unwrap();
+        assert_eq!(unit.duration, 32_000_000);
+        let entry = unit.description.unwrap().entry;
+        assert_eq!(entry[4..8], *b"ac-3");
+        // fscod 0, bsid 8, bsmod 0, acmod 2, lfeon 0, bit_rate_code 10 (ETSI TS 102 366 F.4).
+        assert_eq!(
+            entry[entry.len() - 11..],
+            [0, 0, 0, 11, b'd', b'a', b'c', b'3', 0x10, 0x11, 0x40]
+        );
+        assert!(sound.handle_frame(&frame(&ac3, 32, 32), 32).unwrap().description.is_none());
+    }
+
+    #[test]
+    fn opus_of_several_channels_has_its_mapping_in_the_header() {
+        let map: &[u8] = &[0, 4, 1, 2, 3, 5];
+        let mapping = Some(crate::codec::OpusMapping::new(4, 2, map));
+        let sound = Sound::new(&CodecParameters::Opus { channels: 6, mapping }).unwrap();
+        let entry = sound.describe().unwrap().entry;
+        assert_eq!(entry[entry.len() - 9..], [1, 4, 2, 0, 4, 1, 2, 3, 5]);
+        let stereo = CodecParameters::Opus { channels: 2, mapping: None };
+        let mut sound = Sound::new(&stereo).unwrap();
+        let unit = sound.handle_frame(&frame(&[0x78, 1], 0, 20), 0).unwrap();
+        assert_eq!(unit.duration, 20_000_000);
+        assert!(sound.handle_frame(&frame(&[0xfb], 20, 20), 20).is_none(), "no packet");
     }
 
     #[test]
@@ -190,11 +220,8 @@ mod tests {
 
     #[test]
     fn what_mp4_has_no_form_for_is_refused() {
-        let metadata = OtherCodec::new("application", "vnd.onvif.metadata", 90_000);
-        for parameters in [CodecParameters::Mp2t, metadata.into()] {
+        for parameters in [CodecParameters::Mp2t, CodecParameters::OnvifMetadata] {
             assert!(Sound::new(&parameters).is_err());
         }
-        let opus = OtherCodec::new("audio", "opus", 48_000).with_channels(2);
-        assert!(Sound::new(&opus.into()).is_ok());
     }
 }
