@@ -191,11 +191,12 @@ fn play(sources: &mut [Box<dyn FramedSource>], len: usize, cx: &mut SourceContex
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     /// Real files, bad ones, and real ones with damage.
     #[test]
     fn files_of_containers() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
         let mut random = move || {
             seed ^= seed << 13;

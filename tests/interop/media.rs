@@ -117,7 +117,7 @@ const MEDIA: [Media; 30] = [
     tracks("pipe.mp4", &[Kind::H264]),
 ];
 
-/// Files of codecs that not all players know: those that do play them, see `codecs`.
+/// Files of codecs that not all of the players here know.
 pub(crate) const OTHERS: [Media; 17] = [
     tracks("vp8_vorbis.webm", &[Kind::Picture("vp8"), Kind::Sound("vorbis")]),
     tracks("vp8.ivf", &[Kind::Picture("vp8")]),

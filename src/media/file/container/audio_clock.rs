@@ -14,7 +14,7 @@ pub(crate) struct AudioClock {
     rate: u32,
 }
 
-/// When a frame is presented, and for how long.
+/// The time and the duration of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) pts: Duration,
@@ -60,7 +60,7 @@ impl AudioClock {
     }
 }
 
-/// How long `samples` last.
+/// The duration of `samples`.
 pub(crate) fn samples_to_time(samples: u64, rate: u32) -> Duration {
     let rate = u64::from(rate.max(1));
     let nanos = (samples % rate) * 1_000_000_000 / rate;

@@ -45,7 +45,7 @@ pub(super) struct Demuxer {
     laces: Vec<Range<usize>>,
 }
 
-/// Where to start from.
+/// A place to start from.
 struct Place {
     cluster: u64,
     /// The key frame's time as the file has it, rounded.

@@ -189,7 +189,7 @@ fn all(data: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
     children(data).filter(move |(id, _)| *id == wanted).map(|(_, data)| data)
 }
 
-/// How several frames lie in one block (RFC 9559 section 10.3).
+/// The lacing of a block: the arrangement of several frames in it (RFC 9559 section 10.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lacing {
     None,
@@ -198,7 +198,7 @@ pub(super) enum Lacing {
     Ebml,
 }
 
-/// What is in front of a block's frames (RFC 9559 sections 10.1 and 10.2).
+/// The header in front of a block's frames (RFC 9559 sections 10.1 and 10.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BlockHeader {
     pub(super) track: u64,

@@ -1,4 +1,4 @@
-//! [`MatroskaMedia`]: what a probe found out about a file.
+//! [`MatroskaMedia`]: the results of a probe of a file.
 
 use super::headers::TrackInfo;
 use crate::media::file::container::index::Index;
@@ -30,7 +30,7 @@ impl TimeLine {
     }
 }
 
-/// What a probe found.
+/// The results of a probe.
 #[derive(Debug)]
 pub(super) struct MatroskaMedia {
     /// Tells files apart in the table of demultiplexers.
@@ -47,7 +47,7 @@ pub(super) struct MatroskaMedia {
     pub(super) duration: Option<Duration>,
 }
 
-/// What the first frames of a track show.
+/// Facts that the first frames of a track show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TrackStart {
     /// Normal play time of the earliest frame.

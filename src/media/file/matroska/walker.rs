@@ -33,7 +33,7 @@ pub(super) struct Block {
     pub(super) cluster: u64,
 }
 
-/// What a step came upon.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Block(Block),

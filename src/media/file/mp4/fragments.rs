@@ -15,7 +15,7 @@ const MAX_FIELDS: usize = 40;
 /// The sample is no sync sample (section 8.8.3.1).
 const NON_SYNC: u32 = 0x1_0000;
 
-/// What samples have of which their fragment says nothing (`trex`).
+/// Defaults of samples, for fragments that do not state them (`trex`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Defaults {
     pub(super) track_id: u32,
@@ -41,7 +41,7 @@ impl Defaults {
     }
 }
 
-/// What a step came upon.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// A sample, or several, of this track.

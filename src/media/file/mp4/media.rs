@@ -1,4 +1,4 @@
-//! [`Mp4Media`]: what a probe found out about a file.
+//! [`Mp4Media`]: the results of a probe of a file.
 
 use super::fragment_index::FragmentIndex;
 use super::fragments::Defaults;
@@ -13,7 +13,7 @@ use crate::media::file::media_file::Track;
 use std::io;
 use std::time::Duration;
 
-/// What a probe found.
+/// The results of a probe.
 #[derive(Debug)]
 pub(super) struct Mp4Media {
     pub(super) input: Input,
@@ -51,7 +51,7 @@ pub(super) struct Description {
     pub(super) sets: Option<SetsInForce>,
 }
 
-/// Where a track is read from.
+/// A kind of place to read a track from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
     /// A sample of the tables.

@@ -12,7 +12,7 @@ const SIZES_A_STEP: u64 = 2048;
 /// Runs of chunks, or chunks, without samples that are passed over in one go.
 const MAX_EMPTY: usize = 4096;
 
-/// What a step came upon.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Sample(Sample),
@@ -39,7 +39,7 @@ pub(super) struct SampleCursor {
     next_sync: Option<u64>,
 }
 
-/// Where chunks lie.
+/// The places of chunks.
 #[derive(Debug, Default)]
 struct ChunkReader {
     runs: TableReader,

@@ -64,7 +64,7 @@ impl Default for SampleTable {
     }
 }
 
-/// What a sample lasts, by its entry: some writers have put negative corrections there, which
+/// The duration in an entry of a sample: some writers have put negative corrections there, which
 /// nothing can follow.
 pub(super) const fn duration_of(value: u32) -> u32 {
     if value > i32::MAX as u32 { 1 } else { value }

@@ -58,14 +58,14 @@ pub(super) struct Mp4Source {
     ended: Option<Ending>,
 }
 
-/// Where a track is read.
+/// The place at which a track is read.
 #[derive(Debug)]
 enum Cursor {
     Samples(Box<SampleCursor>),
     Fragments(Box<FragmentCursor>),
 }
 
-/// What came of a step.
+/// The result of a step.
 enum Stepped {
     Frame(Frame),
     /// Nothing yet.
@@ -385,7 +385,7 @@ impl Cursor {
     }
 }
 
-/// How many samples of a track may be taken together.
+/// The number of samples of a track that may be taken together.
 fn together(info: &TrackInfo) -> u64 {
     match info.coding {
         Coding::Pcm { rate, .. } => (rate / PCM_FRAMES_A_SECOND).max(1).into(),

@@ -67,7 +67,7 @@ pub(super) fn long(entry: &[u8], at: usize) -> u64 {
     entry.get(at..at.saturating_add(8)).map_or(0, BigEndian::read_u64)
 }
 
-/// Where in a table of runs a sample is: every so many entries, what the entries before it cover.
+/// Marks in a table of runs: every so many entries, what the entries before it cover.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
     /// Entries from one mark to the next.
@@ -75,7 +75,7 @@ pub(super) struct Marks {
     marks: Vec<Covered>,
 }
 
-/// What the entries in front of a place of a table cover.
+/// Samples and ticks that the entries in front of a place of a table cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Covered {
     pub(super) samples: u64,

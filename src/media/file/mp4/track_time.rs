@@ -1,7 +1,7 @@
 //! [`TrackTime`]: from the ticks of a track to normal play time, by its edit list (ISO/IEC 14496-12
 //! section 8.6.6).
 //!
-//! What is followed of an edit list is an empty edit at the beginning, after which the track begins
+//! Followed of an edit list are an empty edit at the beginning, after which the track begins
 //! later than others, and the edit behind it, which says with which of its samples it begins and
 //! where it ends. All others are left out.
 
@@ -15,7 +15,7 @@ const MAX_NANOS: i64 = 10 * 366 * 24 * 3600 * NANOS;
 /// Entries of an edit list that are looked at.
 const MAX_EDITS: u32 = 1000;
 
-/// What an edit list says.
+/// The parts of an edit list that are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edits {
     /// Ticks of the movie before the track begins.

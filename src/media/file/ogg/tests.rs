@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 const BEGINS: u8 = 2;
 const ENDS: u8 = 4;
 const CONTINUED: u8 = 1;
-const PRE_SKIP: i64 = 312;
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -25,11 +25,11 @@ const MAX_DESCRIPTIONS: usize = 1 << 20;
 const MAX_EDITS: usize = 64 << 10;
 /// Most runs of a table whose runs have to be gone through.
 const MAX_RUNS: u64 = 1 << 24;
-/// What of the sound of an edit's front is not worth leaving out: a decoder needs a few frames
+/// Sound in front of an edit's beginning that is not worth leaving out: a decoder needs a few frames
 /// before the first that is heard.
 const PRIMING: Duration = Duration::from_millis(200);
 
-/// What the movie says of all tracks.
+/// Facts of the movie box about all tracks.
 #[derive(Debug, Default)]
 pub(super) struct Movie {
     timescale: u32,

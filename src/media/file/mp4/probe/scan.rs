@@ -15,7 +15,7 @@ const STEPS: usize = 256;
 /// Fragments that are gone through before an index is used, so that the beginning of each track is
 /// known.
 const FIRST_FRAGMENTS: u64 = 4;
-/// How far an index may be off, as a part of a second.
+/// The tolerance for an index, as a part of a second.
 const TOLERANCE: i64 = 10;
 
 /// A scan under way.
@@ -34,7 +34,7 @@ pub(super) struct Scan {
     index: UseOfIndex,
 }
 
-/// What became of the index that the file has.
+/// The state of the index that the file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UseOfIndex {
     /// It has not been looked at.

@@ -31,7 +31,7 @@ enum Which {
     Edges,
 }
 
-/// Where the scan is.
+/// The place of the scan.
 #[derive(Debug, Default)]
 pub(super) struct TableScan {
     track: usize,
