@@ -48,6 +48,29 @@ ff "${av[@]}" "${x264[@]}" -g 25 -bf 2 "${aac[@]}" "${exact[@]}" -f mpegts media
 ff "${av[@]}" "${x264[@]}" -g 25 -bf 0 "${aac[@]}" "${exact[@]}" -f mpegts -mpegts_m2ts_mode 1 \
     media/program.m2ts
 
+# MPEG-1 and MPEG-2 video: a key picture every 12, two B pictures in a row. The same pictures alone,
+# in program streams, and in a transport stream.
+tiny() { echo "testsrc2=size=160x96:rate=25:duration=2"; }
+mpeg2=(-c:v mpeg2video -q:v 20 -g 12 -bf 2 -threads 1)
+mpeg1=(-c:v mpeg1video -q:v 20 -g 12 -bf 2 -threads 1)
+with=(-f lavfi -i "$(tiny)" -f lavfi -i "$(stereo 48000 2)" -map 0:v -map 1:a)
+ff -f lavfi -i "$(tiny)" "${mpeg2[@]}" "${exact[@]}" -f mpeg2video media/pictures.m2v
+ff -f lavfi -i "$(tiny)" "${mpeg1[@]}" "${exact[@]}" -f mpeg1video media/pictures.m1v
+ff "${with[@]}" "${mpeg1[@]}" -c:a mp2 -b:a 64k "${exact[@]}" -f mpeg media/mpeg1.mpg
+ff "${with[@]}" "${mpeg2[@]}" -c:a mp2 -b:a 64k "${exact[@]}" -f svcd media/mpeg2.mpeg
+ff "${with[@]}" "${mpeg2[@]}" -c:a ac3 -b:a 64k "${exact[@]}" -f vob media/disc.vob
+ff "${with[@]}" "${mpeg2[@]}" -c:a ac3 -b:a 64k "${exact[@]}" -f mpegts media/broadcast.ts
+
+# Sound and pictures in files of nothing else. FFmpeg has no encoder of AMR, GStreamer has.
+ff -f lavfi -i "$(stereo 48000 2)" -c:a ac3 -b:a 64k "${exact[@]}" -f ac3 media/tones.ac3
+ff -f lavfi -i "$(stereo 48000 2)" -c:a eac3 -b:a 64k "${exact[@]}" -f eac3 media/tones.eac3
+ff -f lavfi -i "$(mono 16000 2)" -c:a g722 "${exact[@]}" -f g722 media/tone.g722
+gst() { gst-launch-1.0 -q audiotestsrc num-buffers=100 samplesperbuffer="$1" ! "audio/x-raw,rate=$2,channels=1" ! "$3" ! fdsink fd=1 | cat; }
+(printf '#!AMR\n'; gst 160 8000 amrnbenc) > media/tone.amr
+(printf '#!AMR-WB\n'; gst 320 16000 voamrwbenc) > media/tone.awb
+ff -f lavfi -i "testsrc2=size=160x96:rate=25:duration=1" -c:v mjpeg -q:v 25 -huffman default \
+    -pix_fmt yuvj420p -threads 1 "${exact[@]}" -f mjpeg media/pictures.mjpeg
+
 # Matroska.
 ff "${av[@]}" "${x264[@]}" -g 25 -bf 3 -b_strategy 0 "${aac[@]}" "${exact[@]}" -f matroska media/h264_aac.mkv
 ff "${av[@]}" "${x265[@]}" -x265-params "$x265p:bframes=2" -c:a libmp3lame -b:a 64k "${exact[@]}" \
@@ -129,11 +152,18 @@ for ext in 264 h264 265 h265 aac mp3 mp2 wav ts m2ts mkv webm mp4 m4v m4a mov 3g
     seed=$((seed + 1))
     garbage "$seed" > "bad/garbage.$ext"
 done
+seed=100
+for ext in ac3 eac3 amr awb g722 mjpeg m1v m2v mpg vob; do
+    : > "bad/empty.$ext"
+    seed=$((seed + 1))
+    garbage "$seed" > "bad/garbage.$ext"
+done
 cut() { head -c "$2" "media/$1" > "bad/cut.${1##*.}"; }
 cut bframes.h264 1500; cut slices.264 20; cut bframes.h265 2600; cut slices.265 60
 cut stereo.aac 500; cut vbr.mp3 700; cut layer2.mp2 400; cut pcm16.wav 41
 cut program.ts 1000; cut program.m2ts 500; cut h264_aac.mkv 900
 cut h265_mp3.m4v 3000; cut fragments.mp4 1200; cut vorbis.ogg 2000; cut sound.opus 90; cut vp8.ivf 40
+cut tones.ac3 300; cut tone.amr 30; cut pictures.m2v 700; cut disc.vob 3000; cut pictures.mjpeg 900
 # Nothing in it that can be served.
 ff -f lavfi -i "testsrc2=size=64x36:rate=5:duration=1" -c:v ffv1 "${exact[@]}" -f matroska bad/ffv1.mkv
 # A length field that says 4 GiB, and a RIFF chunk that claims more than there is.

@@ -118,7 +118,7 @@ const MEDIA: [Media; 30] = [
 ];
 
 /// Files of codecs that not all of the players here know.
-pub(crate) const OTHERS: [Media; 17] = [
+pub(crate) const OTHERS: [Media; 29] = [
     tracks("vp8_vorbis.webm", &[Kind::Picture("vp8"), Kind::Sound("vorbis")]),
     tracks("vp8.ivf", &[Kind::Picture("vp8")]),
     tracks("vp9_opus.webm", &[Kind::Picture("vp9"), Kind::Opus]),
@@ -135,6 +135,21 @@ pub(crate) const OTHERS: [Media; 17] = [
     tracks("jpeg.mkv", &[Kind::Picture("mjpeg")]),
     tracks("jpeg.mov", &[Kind::Picture("mjpeg")]),
     tracks("sound.opus", &[Kind::Opus]),
+    tracks("pictures.m1v", &[Kind::Picture("mpeg1video")]),
+    tracks("pictures.m2v", &[Kind::Picture("mpeg2video")]),
+    tracks("pictures.mjpeg", &[Kind::Picture("mjpeg")]),
+    tracks("mpeg1.mpg", &[Kind::Picture("mpeg1video"), Kind::Mp2]),
+    tracks("mpeg2.mpeg", &[Kind::Picture("mpeg2video"), Kind::Mp2]),
+    tracks("disc.vob", &[Kind::Picture("mpeg2video"), Kind::Sound("ac3")]),
+    Media {
+        carriage: Carriage::TransportStream { gap: 0 },
+        ..tracks("broadcast.ts", &[Kind::Picture("mpeg2video"), Kind::Sound("ac3")])
+    },
+    tracks("tones.ac3", &[Kind::Sound("ac3")]),
+    tracks("tones.eac3", &[Kind::Sound("eac3")]),
+    tracks("tone.amr", &[Kind::Sound("amr_nb")]),
+    tracks("tone.awb", &[Kind::Sound("amr_wb")]),
+    tracks("tone.g722", &[Kind::Sound("adpcm_g722")]),
     tracks("vorbis.ogg", &[Kind::Sound("vorbis")]),
 ];
 

@@ -1,6 +1,6 @@
-//! Files of self-framing audio (ADTS, MPEG audio and others) and of pictures. The probe reads all frames once, the only way to
-//! an exact duration and exact positions, whatever the headers of the file claim. It keeps a sparse
-//! index of bounded size.
+//! Files of self-framing audio (ADTS, MPEG audio and others) and of pictures. The probe reads all
+//! frames once, the only way to an exact duration and exact positions, whatever the headers of the
+//! file claim. It keeps a sparse index of bounded size.
 
 use super::shared::{CUT_SHORT, SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};

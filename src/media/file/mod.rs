@@ -78,6 +78,32 @@ const KNOWN: &[&str] = &[
     "ivf",
     #[cfg(feature = "more-files")]
     "obu",
+    #[cfg(feature = "more-files")]
+    "ac3",
+    #[cfg(feature = "more-files")]
+    "eac3",
+    #[cfg(feature = "more-files")]
+    "amr",
+    #[cfg(feature = "more-files")]
+    "awb",
+    #[cfg(feature = "more-files")]
+    "g722",
+    #[cfg(feature = "more-files")]
+    "mjpeg",
+    #[cfg(feature = "more-files")]
+    "mjpg",
+    #[cfg(feature = "more-files")]
+    "m1v",
+    #[cfg(feature = "more-files")]
+    "m2v",
+    #[cfg(feature = "more-files")]
+    "mpv",
+    #[cfg(feature = "more-files")]
+    "mpg",
+    #[cfg(feature = "more-files")]
+    "mpeg",
+    #[cfg(feature = "more-files")]
+    "vob",
 ];
 
 /// The ending of the file's name in lower case; empty if it has none.
@@ -119,6 +145,18 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "ivf" => ivf::probe_ivf(path),
         #[cfg(feature = "more-files")]
         "obu" => obu::probe_obu(path),
+        #[cfg(feature = "more-files")]
+        "ac3" | "eac3" => ac3::probe_ac3(path),
+        #[cfg(feature = "more-files")]
+        "amr" | "awb" => amr::probe_amr(path),
+        #[cfg(feature = "more-files")]
+        "g722" => g722::probe_g722(path),
+        #[cfg(feature = "more-files")]
+        "mjpeg" | "mjpg" => mjpeg::probe_mjpeg(path),
+        #[cfg(feature = "more-files")]
+        "m1v" | "m2v" | "mpv" => mpeg_video::probe_mpeg_video(path),
+        #[cfg(feature = "more-files")]
+        "mpg" | "mpeg" | "vob" => mpeg_ps::probe_mpeg_ps(path),
         _ => Err(ProbeError::UnknownType),
     }
 }

@@ -35,8 +35,8 @@ pub(super) use probe::TracksProbe;
 
 /// Windows before a position in which a picture is looked for with which decoding can start, and
 /// behind it if there is none.
-const WINDOWS_BACK: u64 = 128;
-const WINDOWS_AHEAD: u64 = 64;
+const WINDOWS_BACK: u64 = 64;
+const WINDOWS_AHEAD: u64 = 32;
 /// How far before a position playing may begin, to begin at such a picture.
 const MAX_BACK: Duration = Duration::from_secs(15);
 /// Bytes in front of a window from which on a stream is read: the times of pictures without a time

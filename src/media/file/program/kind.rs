@@ -65,9 +65,7 @@ impl Kind {
         if SyncFrame::parse(payload).is_ok() {
             return Some((None, Self::Ac3));
         }
-        let (&[number, _, p0, p1], frames) = payload.split_first_chunk::<4>()? else {
-            return None;
-        };
+        let (&[number, _, p0, p1], frames) = payload.split_first_chunk::<4>()?;
         let behind = usize::from(u16::from_be_bytes([p0, p1])).checked_sub(1)?;
         let is_ac3 = matches!(number, 0x80..=0x87 | 0xc0..=0xcf) && header == 4;
         let begins = SyncFrame::parse(frames.get(behind..)?).is_ok();

@@ -1,8 +1,11 @@
 //! Tests with the files that people have, and with made ones.
 
 use super::*;
+use crate::codec::start_codes::start_codes;
 use crate::frame::Frame;
+use crate::media::file::mpeg_ps::probe_mpeg_ps;
 use crate::media::file::mpeg_ts::probe_mpeg_ts;
+use crate::media::file::mpeg_video::probe_mpeg_video;
 use crate::media::file::testing::*;
 use crate::media::file::{Probe, ProbeError, ProbePoll};
 use std::path::Path;
@@ -25,6 +28,78 @@ fn probe_tracks(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(Tracks(probe_mpeg_ts(path)?)))
 }
 
+fn data(frames: &[Frame]) -> Vec<&[u8]> {
+    frames.iter().map(|frame| &frame.data[..]).collect()
+}
+
+/// The pictures of a file of nothing else.
+fn pictures(name: &str) -> Vec<Frame> {
+    Player::new(&probed(probe_mpeg_video, &media(name)).unwrap()).rest()
+}
+
+/// What the files of the same source must have in common: the pictures, and the times of them up to
+/// a constant.
+fn check_pictures(name: &str, found: &[Frame], alone: &[Frame]) {
+    assert!(data(found) == data(alone), "{name}: {} {}", found.len(), alone.len());
+    let moved = found[0].pts - alone[0].pts;
+    for (found, alone) in found.iter().zip(alone) {
+        assert_eq!(found.flags.key, alone.flags.key, "{name}");
+        let expected = alone.pts + moved;
+        assert!(found.pts.abs_diff(expected) < Duration::from_micros(20), "{name} {found:?}");
+    }
+    assert!(moved < Duration::from_millis(100), "{name}: {moved:?}");
+}
+
+#[test]
+fn pictures_alone() {
+    for name in ["pictures.m1v", "pictures.m2v"] {
+        let file = probed(probe_mpeg_video, &media(name)).unwrap();
+        assert_eq!(file.tracks()[0].parameters, CodecParameters::MpegVideo);
+        assert_eq!(file.tracks()[0].duration, Some(Duration::from_secs(2)), "{name}");
+        let frames = Player::new(&file).rest();
+        assert_eq!(frames.len(), 50, "{name}");
+        let whole: Vec<u8> = frames.iter().flat_map(|frame| frame.data.to_vec()).collect();
+        assert!(whole == std::fs::read(media(name)).unwrap(), "{name}");
+        let mut times: Vec<_> = frames.iter().map(|frame| frame.pts).collect();
+        times.sort();
+        assert!(times.iter().zip(0..).all(|(t, n)| *t == Duration::from_millis(n * 40)), "{name}");
+        let mut player = Player::new(&file);
+        for ms in [1900, 500, 970, 1000] {
+            let npt = Duration::from_millis(ms);
+            let landed = player.seek(npt).unwrap();
+            assert!(landed <= npt && npt - landed <= Duration::from_millis(480), "{name} {ms}");
+            let rest = player.rest();
+            assert!(rest[0].flags.key && rest[0].flags.discontinuity && rest[0].pts == landed);
+            assert!(start_codes(&rest[0].data).any(|(_, code)| code == 0xb3), "{name}");
+            assert!(rest.iter().all(|frame| frame.pts >= landed));
+            let same = frames.iter().filter(|frame| frame.pts > landed).count();
+            assert_eq!(rest.len(), same + 1, "{name} {ms}");
+        }
+    }
+}
+
+#[test]
+fn program_streams_have_the_pictures_of_their_source() {
+    for (name, alone) in [
+        ("mpeg1.mpg", "pictures.m1v"),
+        ("mpeg2.mpeg", "pictures.m2v"),
+        ("disc.vob", "pictures.m2v"),
+    ] {
+        let file = probed(probe_mpeg_ps, &media(name)).unwrap();
+        assert_eq!(file.tracks()[0].parameters, CodecParameters::MpegVideo, "{name}");
+        let duration = file.tracks()[0].duration.unwrap();
+        assert!(duration.abs_diff(Duration::from_secs(2)) < Duration::from_millis(100), "{name}");
+        let frames = TracksPlayer::new(&file).interleaved();
+        check_pictures(name, &frames[0], &pictures(alone));
+    }
+    let file = probed(probe_mpeg_ps, &media("mpeg1.mpg")).unwrap();
+    assert_eq!(file.tracks()[1].parameters, CodecParameters::MpegAudio);
+    let sound = TracksPlayer::new(&file).all(1);
+    assert_eq!(sound.len(), 84);
+    assert!(sound.windows(2).all(|pair| pair[0].pts + pair[0].duration == pair[1].pts));
+    assert!(!sound.iter().any(|frame| frame.flags.discontinuity));
+}
+
 #[test]
 fn transport_streams_are_also_offered_as_their_streams() {
     let file = probed(probe_mpeg_ts, &media("program.ts")).unwrap();
@@ -42,6 +117,10 @@ fn transport_streams_are_also_offered_as_their_streams() {
     times.sort();
     let step = Duration::from_millis(40);
     assert!(times.windows(2).all(|pair| (pair[1] - pair[0]).abs_diff(step).as_micros() < 20));
+
+    let file = probed(probe_tracks, &media("broadcast.ts")).unwrap();
+    let frames = TracksPlayer::new(&file).all(0);
+    check_pictures("broadcast.ts", &frames, &pictures("pictures.m2v"));
 }
 
 /// All tracks of a file go to the key picture before a position and on from there.
@@ -77,13 +156,60 @@ fn check_seeking(name: &str, probe: fn(&Path) -> Result<Box<dyn Probe>, ProbeErr
 
 #[test]
 fn seeking_finds_key_pictures() {
+    check_seeking("mpeg1.mpg", probe_mpeg_ps);
+    check_seeking("mpeg2.mpeg", probe_mpeg_ps);
+    check_seeking("disc.vob", probe_mpeg_ps);
     check_seeking("program.ts", probe_tracks);
     check_seeking("program.m2ts", probe_tracks);
+    check_seeking("broadcast.ts", probe_tracks);
 }
 
 #[test]
 fn damaged_and_shrinking_files() {
-    let bytes = std::fs::read(media("program.ts")).unwrap();
-    check_damage(probe_tracks, &bytes);
-    check_shrinking(probe_tracks, &bytes);
+    let bytes = |name: &str| std::fs::read(media(name)).unwrap();
+    for name in ["mpeg1.mpg", "disc.vob"] {
+        check_damage(probe_mpeg_ps, &bytes(name));
+        check_shrinking(probe_mpeg_ps, &bytes(name).repeat(4));
+    }
+    check_damage(probe_tracks, &bytes("broadcast.ts"));
+    check_shrinking(probe_tracks, &bytes("program.ts"));
+    check_damage(probe_mpeg_video, &bytes("pictures.m2v"));
+    check_damage(probe_tracks, &bytes("program.ts"));
+}
+
+#[test]
+fn sound_of_private_stream_1_is_that_of_the_transport_stream() {
+    let disc = probed(probe_mpeg_ps, &media("disc.vob")).unwrap();
+    let expected = CodecParameters::Ac3 { sampling_rate: 48_000, channels: 2 };
+    assert_eq!(disc.tracks()[1].parameters, expected);
+    let broadcast = probed(probe_tracks, &media("broadcast.ts")).unwrap();
+    assert_eq!(broadcast.tracks()[1].parameters, expected);
+    let [disc, broadcast] = [disc, broadcast].map(|file| TracksPlayer::new(&file).all(1));
+    // 2 s of 1536 samples.
+    assert_eq!(disc.len(), 63);
+    assert!(data(&disc) == data(&broadcast));
+    assert!(disc.iter().all(|frame| frame.duration == Duration::from_millis(32)));
+    assert!(!disc.iter().any(|frame| frame.flags.discontinuity));
+}
+
+/// Packets that state no length, claim more than there is, or are of streams that never come.
+#[test]
+fn hostile_program_streams_end() {
+    use crate::framer::mpeg_ps::tests::pack_header;
+    let pack = |n: u64, packet: &[u8]| [&pack_header(n * 2_700_000)[..], packet].concat();
+    let packets: [&[u8]; 6] = [
+        &[0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0],
+        &[0, 0, 1, 0xe0, 0xff, 0xff, 0x81, 0xc0, 0xff, 0x31, 0, 1, 0, 1],
+        &[0, 0, 1, 0xe0, 0, 3, 0x80, 0, 0xff],
+        &[0, 0, 1, 0xbd, 0, 3, 0x80, 0, 0],
+        &[0, 0, 1, 0xe0, 0, 7, 0x80, 0, 0, 0, 0, 1, 0xb3],
+        &[0, 0, 1, 0xc0, 0, 5, 0x0f, 0xff, 0xfb, 0x90, 0x44],
+    ];
+    for packet in packets {
+        let bytes: Vec<u8> = (0..500).flat_map(|n| pack(n, packet)).collect();
+        check_damage(probe_mpeg_ps, &bytes);
+    }
+    let held = file_of(&packets.concat());
+    let refused = probed(probe_mpeg_ps, held.path()).unwrap_err();
+    assert!(refused.to_string().contains("no pack"), "{refused}");
 }
