@@ -99,7 +99,7 @@ fn openrtsp_plays_key_frames_forwards_and_backwards() {
     all(jobs(&[(4.0, 0.0), (2.0, 2.2), (-2.0, 4.5)]), |(file, kind, scale, from)| {
         let (_folder, folder) = scratch();
         let mut command = Command::new("openRTSP");
-        command.args(["-t", "-v", "-z", &scale.to_string()]);
+        command.args(["-t", "-z", &scale.to_string()]);
         if from > 0.0 {
             command.args(["-s", &from.to_string()]);
         }
@@ -121,7 +121,7 @@ fn the_own_client_plays_key_frames_forwards_and_backwards() {
     all(jobs(&[(4.0, 0.0), (-2.0, 4.5), (0.5, 3.5)]), |(file, kind, scale, from)| {
         let (_folder, folder) = scratch();
         let (scale_text, from_text) = (scale.to_string(), from.to_string());
-        let mut options = vec!["-t", "-v", "-z", &scale_text];
+        let mut options = vec!["-t", "-z", &scale_text];
         if from > 0.0 {
             options.extend(["-s", &from_text]);
         }
@@ -243,7 +243,7 @@ fn ffmpeg_decodes_a_transport_stream_of_key_pictures() {
         std::fs::write(folder.join("keys.ts"), stream.first().ok_or("nothing was written")?)
             .map_err(|e| e.to_string())?;
         let mut probe = Command::new("ffprobe");
-        probe.args(["-v", "warning", "-select_streams", "v", "-show_entries"]);
+        probe.args(["-v", "error", "-select_streams", "v", "-show_entries"]);
         probe.args(["frame=pts_time,pict_type", "-of", "csv=p=0", "keys.ts"]);
         let shown = run(&mut probe, &folder, Duration::from_secs(20));
         if !shown.succeeded || !shown.complaints.trim().is_empty() {

@@ -4,8 +4,8 @@
 
 CODEC is `h264` or `h265`. With `server` the seek has the flag for trick modes, which rtspsrc turns
 into a Scale; with `client` it has not, and the rate becomes a Speed (and, backwards, a Scale of -1). The
-pictures that arrive behind the seek go to `arrived0`, and a second seek at rate 1 to START is made at
-the end, of which ten pictures go to `arrived1`. Standard output has the milliseconds from one picture to
+pictures that arrive behind the seek go to `arrived0`. Before that the same is begun, and broken off by a
+seek at rate 1 to START, of which ten pictures go to `arrived1`. Standard output has the milliseconds from one picture to
 the next as they came.
 """
 
@@ -48,28 +48,31 @@ def main(url, codec, rate, who, start, stop="-1"):
 
     def seek(rate, flags, start, stop):
         flags |= Gst.SeekFlags.FLUSH
-        kind = Gst.SeekType.NONE if stop < 0 else Gst.SeekType.SET
-        return pipeline.seek(
-            rate, Gst.Format.TIME, flags, Gst.SeekType.SET, start, kind, max(stop, 0)
-        )
+        # Not NONE: that keeps the stop of the seek before.
+        to = Gst.SeekType.SET
+        return pipeline.seek(rate, Gst.Format.TIME, flags, to, start, to, stop)
 
     start, stop, rate = float(start), float(stop), float(rate)
     flags = Gst.SeekFlags.TRICKMODE if who == "server" else Gst.SeekFlags(0)
     # Backwards the seek's stop is where it begins.
     begin, end = (start, stop) if rate > 0 else (max(stop, 0), start)
     in_ns = lambda seconds: int(seconds * Gst.SECOND)
-    if not seek(rate, flags, in_ns(begin), in_ns(end) if end >= 0 else -1):
+    at_rate = lambda: seek(rate, flags, in_ns(begin), in_ns(end) if end >= 0 else -1)
+    if not at_rate():
         print("the seek fails", file=sys.stderr)
         return False
+    # In the middle of it back to rate 1, and once more at the rate.
+    pictures(sink, 2, 3 * Gst.SECOND)
+    seek(1.0, Gst.SeekFlags(0), in_ns(start), -1)
+    normal = pictures(sink, 10, PATIENCE)
+    with open("arrived1", "wb") as out:
+        out.writelines(picture for _, picture in normal)
+    at_rate()
     found = pictures(sink, 1000, 3 * Gst.SECOND)
     with open("arrived0", "wb") as out:
         out.writelines(picture for _, picture in found)
     times = [at for at, _ in found]
     print(" ".join(str(round((b - a) * 1000)) for a, b in zip(times, times[1:])))
-    seek(1.0, Gst.SeekFlags(0), in_ns(start), -1)
-    again = pictures(sink, 10, PATIENCE)
-    with open("arrived1", "wb") as out:
-        out.writelines(picture for _, picture in again)
     pipeline.set_state(Gst.State.NULL)
     return True
 
