@@ -125,7 +125,7 @@ ff "${small[@]}" "${with48k[@]}" -c:v mpeg4 -q:v 20 -bf 2 "${yuv[@]}" -c:a ac3 -
     -f matroska media/mpeg4_ac3.mkv
 ff "${small[@]}" "${with48k[@]}" -c:v mpeg2video -q:v 20 -bf 2 "${yuv[@]}" -c:a eac3 -b:a 64k "${exact[@]}" \
     -f matroska media/mpeg2_eac3.mkv
-ff -f lavfi -i "testsrc2=size=160x90:rate=10:duration=2" -c:v mjpeg -q:v 20 -pix_fmt yuvj420p -threads 1 \
+ff -f lavfi -i "testsrc2=size=160x90:rate=10:duration=2" -c:v mjpeg -q:v 20 -huffman default -pix_fmt yuvj420p -threads 1 \
     "${exact[@]}" -f matroska media/jpeg.mkv
 ff -i media/vp9_opus.webm "${copy[@]}" -f mp4 media/vp9_opus.mp4
 ff -i media/av1_opus.mkv "${copy[@]}" -f mp4 media/av1_opus.mp4

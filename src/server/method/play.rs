@@ -152,10 +152,11 @@ fn wanted(
     if range.is_some() {
         match session.longest_duration() {
             Some(length) if start.is_some_and(|s| s > length) => return Err(invalid()),
-            // Live: only the beginning, which is now.
-            None if start.is_some_and(|s| !s.is_zero()) => return Err(invalid()),
-            None => start = None,
             Some(_) => {}
+            None if start.is_none_or(|s| s.is_zero()) => start = None,
+            // Live: only the beginning, which is now. A recording that is still written can seek.
+            None if streams().any(|s| s.is_live() || s.is_shared()) => return Err(invalid()),
+            None => {}
         }
     }
     // Without a start: from the pause point, or where it stands; where all has ended, anew.
