@@ -131,7 +131,7 @@ impl PictureAssembler {
     }
 
     /// Keeps what there is if what follows is lost.
-    pub(super) const fn note_whole(&mut self) {
+    pub(super) fn note_whole(&mut self) {
         self.whole = self.bytes.len();
     }
 

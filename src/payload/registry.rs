@@ -26,7 +26,6 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &mpa::Entry,
     &pcm::Entry,
     &mp2t::Entry,
-    // Lines for the feature `video-formats`.
     #[cfg(feature = "video-formats")]
     &vp8::Entry,
     #[cfg(feature = "video-formats")]
@@ -39,15 +38,6 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &mpv::Entry,
     #[cfg(feature = "video-formats")]
     &mp4v::Entry,
-    // Lines for the feature `audio-formats`.
-    #[cfg(feature = "data-formats")]
-    &klv::Entry,
-    #[cfg(feature = "data-formats")]
-    &onvif_metadata::Entry,
-    #[cfg(feature = "data-formats")]
-    &text::Entry,
-    #[cfg(feature = "data-formats")]
-    &text::RedundantEntry,
     #[cfg(feature = "audio-formats")]
     &opus::Entry,
     #[cfg(feature = "audio-formats")]
@@ -64,6 +54,14 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &ac3::EAC3,
     #[cfg(feature = "audio-formats")]
     &latm::RECEIVED,
+    #[cfg(feature = "data-formats")]
+    &klv::Entry,
+    #[cfg(feature = "data-formats")]
+    &onvif_metadata::Entry,
+    #[cfg(feature = "data-formats")]
+    &text::Entry,
+    #[cfg(feature = "data-formats")]
+    &text::RedundantEntry,
 ];
 
 /// Most payload types of a media description that are examined.
@@ -76,8 +74,9 @@ const MAX_PAYLOAD_TYPES: usize = 32;
 /// [offered format](Self::format_in), the codec [`parameters`](Self::parameters) and a
 /// [`depacketizer`](Self::depacketizer).
 ///
-/// The standard registry contains H.264, H.265, AAC, MPEG audio, PCM and MPEG-2 transport streams.
-/// [`with`](Self::with) adds an application's own formats.
+/// The standard registry contains H.264, H.265, AAC, MPEG audio, PCM and MPEG-2 transport streams,
+/// and the formats of the cargo features `video-formats`, `audio-formats` and `data-formats`, which
+/// are on by default. [`with`](Self::with) adds an application's own formats.
 ///
 /// # Example
 ///

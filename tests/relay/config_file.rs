@@ -252,7 +252,7 @@ fn servers_of_rtsps_urls_are_trusted_as_the_file_says() {
         let trust_of = |config: &Config| {
             let stream = &config.streams["a"];
             let pull = stream.pull.as_ref().map(|pull| pull.trust.clone());
-            pull.or(stream.push.as_ref().map(|push| push.trust.clone())).unwrap()
+            pull.or_else(|| stream.push.as_ref().map(|push| push.trust.clone())).unwrap()
         };
         let client_of = |text: &str| {
             let mut client = RtspClientConfig::default();

@@ -84,7 +84,7 @@ impl Av1Depacketizer {
         out: &mut DepacketizedFrames,
     ) -> Result<(), ParseError> {
         let begin = self.cut.take().filter(|_| element.goes_on);
-        let begin = begin.unwrap_or(self.fragments.bytes().len());
+        let begin = begin.unwrap_or_else(|| self.fragments.bytes().len());
         self.fragments.push(element.data, out);
         if element.is_cut {
             self.cut = Some(begin);

@@ -207,7 +207,7 @@ fn read_tables<'a>(q: u8, r: &mut Reader<'a>) -> Result<(u8, &'a [u8]), ParseErr
         return Ok((precision, bytes));
     }
     // Further tables are of no use to pictures of these types.
-    let tables = Tables::split(precision, bytes).ok_or(r.invalid(WHAT))?;
+    let tables = Tables::split(precision, bytes).ok_or_else(|| r.invalid(WHAT))?;
     Ok((precision, bytes.get(..tables.len()).unwrap_or(bytes)))
 }
 

@@ -49,7 +49,10 @@ impl LatmDepacketizer {
         let samples = config.audio.frame_length as u64 * clock_rate as u64;
         let core = config.audio.sampling_rate as u64;
         Self {
-            unit_duration: if core > 0 { (samples / core) as u32 } else { 0 },
+            unit_duration: match samples.checked_div(core) {
+                Some(duration) => duration as u32,
+                None => 0,
+            },
             config_present,
             config: if config_present { None } else { Some(config) },
             described: config,
@@ -181,7 +184,8 @@ impl Depacketizer for LatmDepacketizer {
         self.timestamp = Some(timestamp);
         self.partial.extend_from_slice(data);
         if marker {
-            result = result.and(self.handle_element(out));
+            let ended = self.handle_element(out);
+            result = result.and(ended);
         }
         result
     }

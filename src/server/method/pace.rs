@@ -1,9 +1,9 @@
 //! `Scale` and `Speed` of a PLAY (RFC 2326 sections 12.34 and 12.35): what a presentation supports of
 //! what is asked for, and playing it like that.
 //!
-//! A presentation is played at the scale of its video, or of the first track that supports another than
-//! 1. Its other tracks are silent meanwhile, and go on with it when it is played normally again. What
-//! others watch too is played at scale and speed 1.
+//! A presentation is played at the scale of its video, or of the first track that supports a scale
+//! other than 1. Its other tracks are silent meanwhile, and go on with it when it is played normally
+//! again. What others watch too is played at scale and speed 1.
 
 use crate::server::method::answer::Answer;
 use crate::server::method::context::{AdmittedRequest, Context};

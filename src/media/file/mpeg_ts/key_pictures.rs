@@ -252,7 +252,7 @@ impl KeyPictures {
                     break 'windows;
                 }
                 let is_clock = pid == pcr_pid && Pcr::parse(packet).is_some();
-                if !is_video && !(is_clock && !has_pcr) {
+                if !(is_video || is_clock && !has_pcr) {
                     continue;
                 }
                 let mut own = [0; PACKET_LEN];

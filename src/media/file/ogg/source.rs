@@ -121,7 +121,7 @@ impl OggSource {
         self.cursor = Some(PieceCursor::default());
         let Some(end) = self.page.granule else { return Ok(()) };
         let content = self.page.content(&mut self.window)?;
-        let mut lengths = self.maker.lengths.clone();
+        let mut lengths = self.maker.lengths;
         let samples = self.carried.samples(&self.page, content, &mut lengths, stream.codec);
         let counted = end.saturating_sub(samples);
         let begin = match (self.page.ends_stream, self.granule.replace(end)) {

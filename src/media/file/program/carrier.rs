@@ -5,7 +5,9 @@ use crate::framer::mpeg_ps::{Element, element, find_pack};
 use crate::framer::mpeg_ts::payload_of;
 use crate::framer::mpeg_ts::{REED_SOLOMON_STRIDE, packets};
 use crate::framer::pes::{MAX_HEADER, PRIVATE_1, Parsed, PesHeader};
+use crate::media::FrameTimes;
 use crate::media::file::mpeg_ts::layout::Layout;
+use crate::media::file::mpeg_ts::timeline::Timeline;
 
 /// Bytes of the header that DVDs have in front of the frames of a substream of private stream 1:
 /// the number of the substream, how many frames begin in the packet, and where the first does.
@@ -30,6 +32,15 @@ pub(super) struct Packet {
     /// Time stamps as in its header.
     pub(super) pts: Option<u64>,
     pub(super) dts: Option<u64>,
+}
+
+impl Packet {
+    /// Returns its times, counted from the first clock reference of the file.
+    pub(super) fn times(&self, timeline: &Timeline) -> Option<FrameTimes> {
+        let pts = timeline.time_of_stamp(self.offset, self.pts?)?;
+        let dts = self.dts.and_then(|dts| timeline.time_of_stamp(self.offset, dts));
+        Some(FrameTimes { pts, dts: dts.unwrap_or(pts) })
+    }
 }
 
 /// Takes what a [`Cursor`] finds; streams are numbered as they were given to it.

@@ -7,10 +7,10 @@ use super::stream::{ElementaryStream, Start};
 use super::{ProgramFile, ProgramTrack};
 use crate::framer::mpeg_ps::{Element, element, find_pack};
 use crate::framer::pes::{PRIVATE_1, Parsed, PesHeader};
+use crate::media::FrameMemory;
 use crate::media::file::mpeg_ts::layout::{Layout, OVERLAP, WINDOW};
 use crate::media::file::mpeg_ts::timeline::Timeline;
 use crate::media::file::shared::{SharedFile, read_window};
-use crate::media::{FrameMemory, FrameTimes};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -82,17 +82,10 @@ struct Feeder<'a> {
     memory: FrameMemory,
 }
 
-/// The times of a packet, counted from the first clock reference of the file.
-pub(super) fn times_of(packet: &Packet, timeline: &Timeline) -> Option<FrameTimes> {
-    let pts = timeline.time_of_stamp(packet.offset, packet.pts?)?;
-    let dts = packet.dts.and_then(|dts| timeline.time_of_stamp(packet.offset, dts));
-    Some(FrameTimes { pts, dts: dts.unwrap_or(pts) })
-}
-
 impl Sink for Feeder<'_> {
     fn begin(&mut self, stream: usize, packet: &Packet) {
         if let Some(found) = self.found.get_mut(stream) {
-            found.stream.handle_packet(times_of(packet, self.timeline));
+            found.stream.handle_packet(packet.times(self.timeline));
         }
     }
 

@@ -1,7 +1,6 @@
 //! [`ProgramSource`]: reads one track of a multiplex.
 
 use super::carrier::{Cursor, Packet, Sink};
-use super::probe::times_of;
 use super::stream::{ElementaryStream, Start};
 use super::{ProgramFile, SOUND_AHEAD};
 use crate::media::file::mpeg_ts::timeline::Timeline;
@@ -42,7 +41,7 @@ pub(super) struct Feeder<'a> {
 
 impl Sink for Feeder<'_> {
     fn begin(&mut self, _stream: usize, packet: &Packet) {
-        self.stream.handle_packet(times_of(packet, self.timeline));
+        self.stream.handle_packet(packet.times(self.timeline));
     }
 
     fn payload(&mut self, _stream: usize, bytes: &[u8]) {
