@@ -178,7 +178,7 @@ impl StreamMuxConfig {
 pub fn stream_mux_config(config: &[u8]) -> Result<Bytes, ParseError> {
     AudioSpecificConfig::parse(config)?;
     let mut b = PlainBits::new(config, WHAT);
-    let has_end = AudioSpecificConfig::parse_core_within(&mut b)?.is_some();
+    let has_end = matches!(AudioSpecificConfig::parse_core_within(&mut b), Ok(Some(_)));
     let bits = if has_end { b.position() } else { config.len() * 8 };
     let mut w = BitWriter::default();
     if !has_end {
@@ -270,6 +270,8 @@ mod tests {
             (he.to_bytes(), &[0x13, 0x10]),
             (odd.to_bytes(), &odd.to_bytes()),
             (Bytes::from_static(&[0xb9, 0x88, 0x00]), &[0xb9, 0x88, 0x00]),
+            // The same without epConfig, whose end is not known.
+            (Bytes::from_static(&[0xb9, 0x88]), &[0xb9, 0x88]),
             (Bytes::from_static(&[0xf8, 0xe6, 0x20, 0x00]), &[0xf8, 0xe6, 0x20, 0x00]),
         ] {
             let bytes = stream_mux_config(&config).unwrap();
