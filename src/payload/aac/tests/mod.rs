@@ -1,4 +1,5 @@
 mod depacketizer;
+mod layouts;
 
 use super::sdp::format;
 use super::{AacDepacketizer, AacPacketizer, samples_per_unit};
