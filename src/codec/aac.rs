@@ -143,6 +143,7 @@ impl AudioSpecificConfig {
 
     /// Reads a configuration that something else follows, whose length is told by itself alone, as
     /// in a multiplex. `None` if its end is not known to this crate.
+    #[cfg(feature = "audio-formats")]
     pub(super) fn parse_core_within(b: &mut PlainBits<'_>) -> Result<Option<Self>, ParseError> {
         let config = Self::parse_core(b)?;
         if config.sampling_rate == 0 || config.sbr == Some(0) || config.object_type == 0 {
@@ -156,6 +157,7 @@ impl AudioSpecificConfig {
     }
 
     /// The same with the extension, if there is one, which some senders put into a multiplex too.
+    #[cfg(feature = "audio-formats")]
     pub(super) fn parse_within(b: &mut PlainBits<'_>) -> Result<Option<Self>, ParseError> {
         let mut config = Self::parse_core_within(b)?;
         if let Some(config) = &mut config {

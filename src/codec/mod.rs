@@ -15,6 +15,7 @@ pub mod h264;
 pub mod h265;
 pub mod jpeg;
 pub mod klv;
+#[cfg(feature = "audio-formats")]
 pub mod latm;
 pub mod mpeg4_video;
 pub mod mpeg_audio;

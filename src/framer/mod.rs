@@ -21,8 +21,6 @@ mod input;
 pub(crate) mod leading;
 #[cfg(feature = "more-files")]
 pub(crate) mod mjpeg;
-#[cfg(feature = "more-files")]
-pub mod mpeg4_video;
 pub mod mpeg_audio;
 #[cfg(feature = "more-files")]
 pub(crate) mod mpeg_ps;

@@ -8,13 +8,11 @@ use crate::media::file::{
 };
 use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 #[cfg(feature = "more-files")]
-use crate::media::file::{ivf, obu, ogg};
+use crate::media::file::{ivf, obu, ogg, scratch::ScratchFile};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 #[cfg(feature = "more-files")]
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-#[cfg(feature = "more-files")]
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A Matroska file: probe, play, seek, play, and play each track alone.
@@ -83,20 +81,8 @@ impl Probe for Probed {
 /// Runs a probe on a file with this content.
 #[cfg(feature = "more-files")]
 fn on_disk(data: &[u8], probe: impl FnOnce(&Path) -> Result<Box<dyn Probe>, ProbeError>) {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    struct Removed(PathBuf);
-    impl Drop for Removed {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
-        }
-    }
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("riverrun-fuzz-{}-{number}", std::process::id());
-    let path = Removed(std::env::temp_dir().join(name));
-    if std::fs::write(&path.0, data).is_err() {
-        return;
-    }
-    if let Ok(probe) = probe(&path.0) {
+    let Ok(scratch) = ScratchFile::new(data) else { return };
+    if let Ok(probe) = scratch.probe(probe) {
         file(probe, data.len());
     }
 }

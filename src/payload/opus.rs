@@ -114,12 +114,12 @@ mod tests {
 
     fn frames(count: u64) -> Vec<Frame> {
         let mut random = XorShift::new(count);
-        let mut packet = |n| {
+        let packet = |n| {
             let len = random.below(200) as usize;
             // CELT, 20 ms, stereo, one frame.
             timed([vec![0xfc], random.bytes(len)].concat(), n, 960, CLOCK_RATE)
         };
-        (0..count).map(|n| packet(n)).collect()
+        (0..count).map(packet).collect()
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) fn hex32(text: &str) -> Option<u32> {
 }
 
 /// Reads `N` bytes from two hexadecimal digits each; `None` if there is anything else.
+#[cfg(feature = "access")]
 pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let mut digits = text.bytes().map(|b| char::from(b).to_digit(16));

@@ -81,7 +81,10 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
     std::fs::read(folder.join(name)).map_err(|e| format!("{name}: {e}"))
 }
 
-fn jobs(paces: &[(f32, f64)]) -> Vec<(String, (&'static str, Kind, f32, f64))> {
+/// A file, its kind, and scale and speed.
+type Job = (&'static str, Kind, f32, f64);
+
+fn jobs(paces: &[(f32, f64)]) -> Vec<(String, Job)> {
     let pairs = FILES.into_iter().flat_map(|file| paces.iter().map(move |pace| (file, *pace)));
     pairs
         .map(|((file, kind), (scale, from))| {
@@ -145,13 +148,16 @@ fn the_own_client_plays_key_frames_forwards_and_backwards() {
     });
 }
 
-/// What arrives at GStreamer behind a seek, and behind another one at rate 1; and the milliseconds from
-/// one picture to the next.
+/// What arrives behind a seek, and behind another one at rate 1; and the milliseconds from one picture to
+/// the next.
+type Sought = (Vec<u8>, Vec<u8>, Vec<u64>);
+
+/// Has GStreamer seek.
 fn seek(
     url: &str,
     (kind, rate, who, from): (Kind, f32, &str, f64),
     folder: &Path,
-) -> Result<(Vec<u8>, Vec<u8>, Vec<u64>), String> {
+) -> Result<Sought, String> {
     let codec = if kind == Kind::H265 { "h265" } else { "h264" };
     let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/seek.py"));

@@ -22,8 +22,6 @@ mod media_file;
 #[cfg(feature = "more-files")]
 pub mod mjpeg;
 pub mod mp4;
-#[cfg(feature = "more-files")]
-pub mod mpeg4_video;
 pub mod mpeg_audio;
 #[cfg(feature = "more-files")]
 pub mod mpeg_ps;
@@ -40,6 +38,8 @@ mod picture_file;
 mod program;
 #[cfg(test)]
 mod scale_tests;
+#[cfg(all(feature = "more-files", any(test, feature = "fuzzing")))]
+pub(crate) mod scratch;
 mod shared;
 #[cfg(test)]
 mod testing;
@@ -50,70 +50,30 @@ pub use media_file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 
 /// The endings of names of files that can be served, in lower case.
 const KNOWN: &[&str] = &[
-    "264",
-    "h264",
-    "265",
-    "h265",
-    "hevc",
-    "aac",
-    "mp3",
-    "mp2",
-    "wav",
-    "ts",
-    "m2ts",
-    "mkv",
-    "webm",
-    "mp4",
-    "m4v",
-    "m4a",
-    "mov",
-    "3gp",
-    #[cfg(feature = "more-files")]
-    "ogg",
-    #[cfg(feature = "more-files")]
-    "oga",
-    #[cfg(feature = "more-files")]
-    "opus",
-    #[cfg(feature = "more-files")]
-    "ivf",
-    #[cfg(feature = "more-files")]
-    "obu",
-    #[cfg(feature = "more-files")]
-    "ac3",
-    #[cfg(feature = "more-files")]
-    "eac3",
-    #[cfg(feature = "more-files")]
-    "amr",
-    #[cfg(feature = "more-files")]
-    "awb",
-    #[cfg(feature = "more-files")]
-    "g722",
-    #[cfg(feature = "more-files")]
-    "mjpeg",
-    #[cfg(feature = "more-files")]
-    "mjpg",
-    #[cfg(feature = "more-files")]
-    "m1v",
-    #[cfg(feature = "more-files")]
-    "m2v",
-    #[cfg(feature = "more-files")]
-    "mpv",
-    #[cfg(feature = "more-files")]
-    "mpg",
-    #[cfg(feature = "more-files")]
-    "mpeg",
-    #[cfg(feature = "more-files")]
-    "vob",
+    "264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm",
+    "mp4", "m4v", "m4a", "mov", "3gp",
 ];
+/// Those of the feature `more-files`.
+#[cfg(feature = "more-files")]
+const MORE: &[&str] = &[
+    "ogg", "oga", "opus", "ivf", "obu", "ac3", "eac3", "amr", "awb", "g722", "mjpeg", "mjpg",
+    "m1v", "m2v", "mpv", "mpg", "mpeg", "vob",
+];
+#[cfg(not(feature = "more-files"))]
+const MORE: &[&str] = &[];
 
 /// The ending of the file's name in lower case; empty if it has none.
 fn extension(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).map_or_else(String::new, str::to_ascii_lowercase)
 }
 
+fn is_known_ending(ending: &str) -> bool {
+    KNOWN.contains(&ending) || MORE.contains(&ending)
+}
+
 /// Returns whether `path` has a known extension (in any case).
 pub fn is_known(path: &Path) -> bool {
-    KNOWN.contains(&extension(path).as_str())
+    is_known_ending(&extension(path))
 }
 
 /// Starts a probe for the kind of file that the extension names.
@@ -122,7 +82,7 @@ pub fn is_known(path: &Path) -> bool {
 /// The extension is unknown, or the file cannot be read or is not a regular file.
 pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     let extension = extension(path);
-    if !KNOWN.contains(&extension.as_str()) {
+    if !is_known_ending(&extension) {
         return Err(ProbeError::UnknownType);
     }
     // Before anything opens it: opening a FIFO waits for its other end, and opening a device may
@@ -198,7 +158,7 @@ mod tests {
     #[test]
     fn every_known_ending_has_a_probe() {
         let folder = tempfile::tempdir().unwrap();
-        for ending in KNOWN {
+        for ending in KNOWN.iter().chain(MORE) {
             let path = folder.path().join(format!("empty.{ending}"));
             std::fs::write(&path, b"").unwrap();
             assert!(!matches!(probe(&path), Err(ProbeError::UnknownType)), "{ending}");

@@ -7,7 +7,7 @@
 
 use super::mpeg_ts::layout::{Layout, OVERLAP, WINDOW};
 use super::mpeg_ts::timeline::Timeline;
-use super::shared::{SharedFile, read_window};
+use super::shared::{LastFound, SharedFile, read_window};
 use super::{MediaFile, Track};
 use crate::codec::CodecParameters;
 use crate::framer::mpeg_ts::duration_to_ticks;
@@ -16,7 +16,7 @@ use carrier::Cursor;
 use source::{Feeder, ProgramSource};
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use stream::{ElementaryStream, Start};
 
@@ -57,7 +57,7 @@ pub(super) struct ProgramFile {
     begins: Duration,
     duration: Option<Duration>,
     /// The last position that was sought, as the tracks of a session seek one after the other.
-    last: Mutex<Option<(Duration, Place)>>,
+    last: LastFound<Duration, Place>,
 }
 
 /// A track: its stream in the multiplex, at its beginning.
@@ -95,7 +95,7 @@ impl ProgramFile {
             bitrate: None,
         };
         let tracks = parameters.into_iter().map(track).collect();
-        let last = Mutex::new(None);
+        let last = LastFound::new();
         Self { file, layout, timeline, tracks, streams, begins, duration, last }
     }
 
@@ -119,21 +119,17 @@ impl ProgramFile {
                 None => SeekError::NotSeekable,
             });
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, place)) = last.filter(|(of, _)| *of == npt) {
-            return Ok(place);
-        }
-        let target = self.begins.saturating_add(npt);
-        let place = match self.video() {
-            Some(video) => self.key_before(file, video, target),
-            None => {
-                let from = target.saturating_sub(SOUND_AHEAD);
-                self.offset_before(file, from).map(|offset| Place { offset, time: target })
-            }
-        };
-        let place = place.map_err(|e| SeekError::Failed(e.to_string()))?;
-        *last = Some((npt, place));
-        Ok(place)
+        self.last.get_or_find(npt, || {
+            let target = self.begins.saturating_add(npt);
+            let place = match self.video() {
+                Some(video) => self.key_before(file, video, target),
+                None => {
+                    let from = target.saturating_sub(SOUND_AHEAD);
+                    self.offset_before(file, from).map(|offset| Place { offset, time: target })
+                }
+            };
+            place.map_err(|e| SeekError::Failed(e.to_string()))
+        })
     }
 
     /// The last picture that is presented at or before `target` with which decoding can start. If

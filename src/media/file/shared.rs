@@ -21,6 +21,33 @@ pub(super) struct SharedFile {
     open: Mutex<Weak<File>>,
 }
 
+/// The last of what was found in a file, for the tracks of a session, which seek one after the other.
+#[cfg(feature = "more-files")]
+#[derive(Debug)]
+pub(super) struct LastFound<K, V>(Mutex<Option<(K, V)>>);
+
+#[cfg(feature = "more-files")]
+impl<K: PartialEq, V: Copy> LastFound<K, V> {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Returns what was found last, if that was for `key`; else what `find` finds.
+    pub(super) fn get_or_find<E>(
+        &self,
+        key: K,
+        find: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = last.as_ref().filter(|(of, _)| *of == key) {
+            return Ok(*found);
+        }
+        let found = find()?;
+        *last = Some((key, found));
+        Ok(found)
+    }
+}
+
 /// What tells a file from another that has taken its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {

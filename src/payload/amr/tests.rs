@@ -164,7 +164,7 @@ fn what_is_no_frame_is_not_sent() {
     }
     let mut packetizer = AmrPacketizer::new(AmrMode::new(false));
     let frame = timed([&[0x3c][..], &[0; 31]].concat(), 0, 160, 8_000);
-    assert!(packets_of(&mut packetizer, &[frame.clone()], 8_000, 32).is_empty());
+    assert!(packets_of(&mut packetizer, std::slice::from_ref(&frame), 8_000, 32).is_empty());
     assert_eq!(packets_of(&mut packetizer, &[frame], 8_000, 33).len(), 1);
 }
 

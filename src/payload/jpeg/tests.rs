@@ -138,7 +138,8 @@ fn headers_are_those_of_the_specification() {
 
 #[test]
 fn what_cannot_be_carried_is_dropped_with_its_reason() {
-    let reasons: [(fn(&mut Source), &str); 12] = [
+    type Change = fn(&mut Source);
+    let reasons: [(Change, &str); 12] = [
         (|s| s.process = (0xc2, 8), "progressive"),
         (|s| s.process = (0xc1, 12), "8 bits"),
         (|s| s.process = (0xc1, 8), "baseline"),

@@ -46,7 +46,8 @@ fn what_goes_in_comes_out() {
 
 #[test]
 fn the_loss_of_any_packet_is_seen() {
-    let cases: [(fn() -> UnitDepacketizer, Vec<Frame>); 2] = [
+    type Make = fn() -> UnitDepacketizer;
+    let cases: [(Make, Vec<Frame>); 2] = [
         (klv::depacketizer, frames(unit)),
         (onvif_metadata::depacketizer, frames(|len, random| document(len, len % 2 == 0, random))),
     ];

@@ -4,7 +4,9 @@
 use super::timeline::Timeline;
 #[cfg(feature = "more-files")]
 use crate::framer::mpeg_ps;
-use crate::framer::mpeg_ts::{PACKET_LEN, Pcr, REED_SOLOMON_STRIDE, packets};
+#[cfg(feature = "more-files")]
+use crate::framer::mpeg_ts::PACKET_LEN;
+use crate::framer::mpeg_ts::{Pcr, REED_SOLOMON_STRIDE, packets};
 use crate::media::file::shared::read_window;
 use std::fs::File;
 use std::io;

@@ -74,6 +74,7 @@ enum Step {
     Extent {
         window: u64,
     },
+    #[cfg(feature = "more-files")]
     /// Looks at what they are.
     Tracks,
     Done,
@@ -122,6 +123,7 @@ impl TsProbe {
                 self.seam(low, high, seen, then).map(|n| (n, None))
             }
             Step::Extent { window } => self.extent(window),
+            #[cfg(feature = "more-files")]
             Step::Tracks => self.tracks(),
             Step::Done => Err(ProbeError::Content("the probe has ended".into())),
         }
