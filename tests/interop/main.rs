@@ -18,6 +18,7 @@ mod gstreamer;
 mod live555;
 mod media;
 mod mp4;
+mod others;
 mod proxy;
 mod publishing;
 mod pushing;

@@ -60,7 +60,7 @@ pub(crate) struct Media {
     pub(crate) carriage: Carriage,
     pub(crate) tracks: &'static [Kind],
     /// Among the few that are played where the extent is not "all".
-    few: bool,
+    pub(crate) few: bool,
 }
 
 impl Media {
@@ -119,13 +119,13 @@ const MEDIA: [Media; 30] = [
 
 /// Files of codecs that not all of the players here know.
 pub(crate) const OTHERS: [Media; 29] = [
-    tracks("vp8_vorbis.webm", &[Kind::Picture("vp8"), Kind::Sound("vorbis")]),
+    few(tracks("vp8_vorbis.webm", &[Kind::Picture("vp8"), Kind::Sound("vorbis")])),
     tracks("vp8.ivf", &[Kind::Picture("vp8")]),
     tracks("vp9_opus.webm", &[Kind::Picture("vp9"), Kind::Opus]),
     tracks("vp9_opus.mp4", &[Kind::Picture("vp9"), Kind::Opus]),
     tracks("vp9.ivf", &[Kind::Picture("vp9")]),
     tracks("av1_opus.mkv", &[Kind::Picture("av1"), Kind::Opus]),
-    tracks("av1_opus.mp4", &[Kind::Picture("av1"), Kind::Opus]),
+    few(tracks("av1_opus.mp4", &[Kind::Picture("av1"), Kind::Opus])),
     tracks("av1.ivf", &[Kind::Picture("av1")]),
     tracks("av1.obu", &[Kind::Picture("av1")]),
     tracks("mpeg4_ac3.mkv", &[Kind::Picture("mpeg4"), Kind::Sound("ac3")]),
@@ -137,8 +137,8 @@ pub(crate) const OTHERS: [Media; 29] = [
     tracks("sound.opus", &[Kind::Opus]),
     tracks("pictures.m1v", &[Kind::Picture("mpeg1video")]),
     tracks("pictures.m2v", &[Kind::Picture("mpeg2video")]),
-    tracks("pictures.mjpeg", &[Kind::Picture("mjpeg")]),
-    tracks("mpeg1.mpg", &[Kind::Picture("mpeg1video"), Kind::Mp2]),
+    few(tracks("pictures.mjpeg", &[Kind::Picture("mjpeg")])),
+    few(tracks("mpeg1.mpg", &[Kind::Picture("mpeg1video"), Kind::Mp2])),
     tracks("mpeg2.mpeg", &[Kind::Picture("mpeg2video"), Kind::Mp2]),
     tracks("disc.vob", &[Kind::Picture("mpeg2video"), Kind::Sound("ac3")]),
     Media {
@@ -147,7 +147,7 @@ pub(crate) const OTHERS: [Media; 29] = [
     },
     tracks("tones.ac3", &[Kind::Sound("ac3")]),
     tracks("tones.eac3", &[Kind::Sound("eac3")]),
-    tracks("tone.amr", &[Kind::Sound("amr_nb")]),
+    few(tracks("tone.amr", &[Kind::Sound("amr_nb")])),
     tracks("tone.awb", &[Kind::Sound("amr_wb")]),
     tracks("tone.g722", &[Kind::Sound("adpcm_g722")]),
     tracks("vorbis.ogg", &[Kind::Sound("vorbis")]),
@@ -158,19 +158,29 @@ pub(crate) fn of_file(name: &str) -> Media {
     MEDIA.into_iter().find(|media| media.file == name).expect("a file of the table")
 }
 
-/// The files to play.
-pub(crate) fn to_play() -> Vec<Media> {
-    let wanted = |media: &Media| match extent() {
+/// Those of some files that are to be played.
+pub(crate) fn wanted(files: &[Media]) -> Vec<Media> {
+    let wanted = |media: &&Media| match extent() {
         Extent::All => true,
         Extent::Named(names) => names.split(',').any(|name| name == media.file),
         Extent::Some | Extent::Skip => media.few,
     };
-    MEDIA.into_iter().filter(wanted).collect()
+    files.iter().filter(wanted).copied().collect()
+}
+
+/// The files to play, without [`OTHERS`].
+pub(crate) fn to_play() -> Vec<Media> {
+    wanted(&MEDIA)
 }
 
 /// Each file to play with each transport, named.
 pub(crate) fn jobs() -> Vec<(String, (Media, &'static str))> {
-    to_play()
+    over_both(to_play())
+}
+
+/// Each file with each transport, named.
+pub(crate) fn over_both(files: Vec<Media>) -> Vec<(String, (Media, &'static str))> {
+    files
         .into_iter()
         .flat_map(|m| ["udp", "tcp"].map(|over| (format!("{} over {over}", m.file), (m, over))))
         .collect()

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 const BOTH: [Over; 2] = [Over::Tcp, Over::Udp];
 
-fn seconds(s: f64) -> Duration {
+pub(crate) fn seconds(s: f64) -> Duration {
     Duration::from_secs_f64(s)
 }
 
-fn rtp(packets: &[Packet], track: usize) -> Vec<(Instant, u16, u32)> {
+pub(crate) fn rtp(packets: &[Packet], track: usize) -> Vec<(Instant, u16, u32)> {
     packets
         .iter()
         .filter(|p| p.track == track)
@@ -27,7 +27,11 @@ fn rtp(packets: &[Packet], track: usize) -> Vec<(Instant, u16, u32)> {
 
 /// Checks that `RTP-Info` names the first packet of each track and that none is missing after it.
 /// Returns the RTP time of the start for each track.
-fn check_rtp_info(client: &Client, play: &Response, packets: &[Packet]) -> HashMap<usize, u32> {
+pub(crate) fn check_rtp_info(
+    client: &Client,
+    play: &Response,
+    packets: &[Packet],
+) -> HashMap<usize, u32> {
     let info = play.rtp_info();
     assert_eq!(info.len(), client.track_count(), "RTP-Info: {:?}", play.header("RTP-Info"));
     info.into_iter()
