@@ -16,7 +16,7 @@ Usage: media_server [OPTIONS] [DIR]
   DIR                   the folder (default: testdata/media); files whose names end in
                         .264 .h264 .265 .h265 .hevc .m1v .m2v .mpv .mjpeg .mjpg .aac .mp3 .mp2
                         .ac3 .eac3 .amr .awb .g722 .wav .ts .m2ts .mpg .mpeg .vob .mkv .webm
-                        .mp4 .m4v .m4a .mov .3gp
+                        .mp4 .m4v .m4a .mov .3gp .ogg .oga .opus .ivf .obu
   --bind ADDR           listen on this address only (default: all)
   --port N              listen on this port (default: 8554; 0: any)
   --reuse-first-source  all clients of a file share one stream

@@ -307,12 +307,23 @@ fn a_port_that_is_taken_is_named() {
 
 #[test]
 fn media_server_serves_a_folder() {
+    let help = MEDIA_SERVER.output(&["--help"]).stdout;
+    let help = String::from_utf8_lossy(&help);
     let mut running = MEDIA_SERVER.start(&[]);
     let mut urls = vec![running.url()];
-    while !urls.iter().any(|url| url.ends_with("/vbr.mp3")) {
+    while !urls.iter().any(|url| url.ends_with("/vp9_opus.webm")) {
         urls.push(running.url());
     }
     assert!(urls.iter().any(|url| url.ends_with("/a%20file.mkv")), "{urls:?}");
+    let all =
+        cfg!(all(feature = "more-files", feature = "video-formats", feature = "audio-formats"));
+    for entry in std::fs::read_dir("testdata/media").unwrap().filter(|_| all) {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let end = format!("/{}", name.replace(' ', "%20"));
+        assert!(urls.iter().any(|url| url.ends_with(&end)), "{name} is not listed: {urls:?}");
+        let ending = format!(".{}", name.rsplit('.').next().unwrap());
+        assert!(help.split_whitespace().any(|word| word == ending), "{ending}: {help}");
+    }
     drop(running);
     serves_and_ends(&MEDIA_SERVER, &["--loop", "testdata/media"], 1);
 }

@@ -18,6 +18,7 @@ mod gstreamer;
 mod live555;
 mod media;
 mod mp4;
+#[cfg(all(feature = "audio-formats", feature = "more-files", feature = "video-formats"))]
 mod others;
 mod proxy;
 mod publishing;

@@ -310,7 +310,7 @@ fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
         if next.1 != last.1.wrapping_add(1) {
             return Err(format!("track {track}: packet {} follows {}", next.1, last.1));
         }
-        if !after.iter().any(|p| client.seconds(track, last.2, p.2) > 0.3) {
+        if !after.iter().any(|p| client.seconds(track, last.2, p.2) > 0.1) {
             return Err(format!("track {track} does not go on"));
         }
     }
