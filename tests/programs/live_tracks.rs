@@ -16,12 +16,13 @@ fn live_source_serves_pictures_and_metadata_beside_its_video() {
         assert!(sdp.contains(line), "{sdp}");
     }
     let mut running = LIVE_SOURCE.start(&arguments);
-    let mut client = Client::connect(&running.url());
+    let url = running.url();
+    let mut client = Client::connect(&url);
     client.play_track(3);
     let packet = client.wait_for_rtp();
     assert_eq!(packet[1] & 0x80, 0x80, "the document ends with it");
     assert_eq!(&packet[12..], document.as_bytes());
-    let mut client = Client::connect(&running.url());
+    let mut client = Client::connect(&url);
     client.play_track(2);
     let packet = client.wait_for_rtp();
     assert_eq!(packet[1] & 0x7f, 26);

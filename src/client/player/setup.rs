@@ -179,7 +179,8 @@ impl Player {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let Phase::SettingUp(mut setup) = phase else { return };
         let is_sent = self.is_back_channel(setup.track);
-        let may_change = !is_sent
+        // For a back channel alone; what is received decides for all others.
+        let may_change = (!is_sent || self.sessions.is_empty())
             && self.config.transport == TransportPolicy::Auto
             && self.config.client.http_tunnel_port.is_none()
             && !self.has_changed_transport;
