@@ -197,6 +197,10 @@ fn each_track_is_recorded_in_a_file_that_the_crate_reads_back() {
                 continue;
             }
             compare(track, &read.bytes()).map_err(|e| format!("{}: {e}", path.display()))?;
+            if track.parameters == CodecParameters::Jpeg {
+                // Such a file has no times.
+                continue;
+            }
             let (sent, found) = (times(track), times(read));
             let off = sent.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max();
             // Containers round, and begin where they like.

@@ -53,7 +53,6 @@ impl FileForm {
             (Self::Amr, _) => "amr",
             (Self::Raw, CodecParameters::Mp2t) => "ts",
             (Self::Raw, CodecParameters::MpegVideo) => "m2v",
-            (Self::Raw, CodecParameters::Mpeg4Video { .. }) => "m4v",
             (Self::Raw, CodecParameters::Jpeg) => "mjpeg",
             (Self::Raw, CodecParameters::Ac3 { .. }) => "ac3",
             (Self::Raw, CodecParameters::Eac3 { .. }) => "eac3",

@@ -96,10 +96,15 @@ fn test(
     Some((factory.test_scale_factor(stream.source(), wanted), stream.is_video()))
 }
 
-/// Plays the tracks that are the client's own like that from now on. Returns how each was played.
+/// Plays the tracks that are the client's own like that from now on. Returns how each was played; nothing
+/// if that is the same.
 pub(crate) fn set_pace(cx: &mut Context<'_>, selection: &Selection, pace: Pace) -> Vec<Pace> {
     let now = cx.env.now();
     let tracks = &selection.tracks;
+    let is_so = |track: &TrackSetup| cx.streams.get(track.stream).is_none_or(|s| s.pace() == pace);
+    if tracks.iter().all(|(_, track)| is_so(track)) {
+        return Vec::new();
+    }
     tracks.iter().map(|track| set_pace_of(cx, selection, track, pace, now)).collect()
 }
 
