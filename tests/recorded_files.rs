@@ -237,10 +237,25 @@ fn players_know_each_kind_of_file() {
         for (i, track) in tracks.iter().enumerate().filter(|(_, track)| has_file(track)) {
             let path = written(&folder, i + 1);
             let expected = match &track.parameters {
+                CodecParameters::Mp2t if name.starts_with("broadcast") => "mpeg2video",
+                CodecParameters::MpegVideo if name.contains("mpeg1") || name.ends_with("m1v") => {
+                    "mpeg1video"
+                }
+                CodecParameters::MpegVideo => "mpeg2video",
+                CodecParameters::Jpeg => "mjpeg",
+                CodecParameters::Ac3 { .. } => "ac3",
+                CodecParameters::Eac3 { .. } => "eac3",
+                CodecParameters::Amr { wideband: true, .. } => "amr_wb",
+                CodecParameters::Amr { .. } => "amr_nb",
+                CodecParameters::G722 { .. } => "adpcm_g722",
                 CodecParameters::H264 { .. } => "h264",
                 CodecParameters::H265 { .. } => "hevc",
                 CodecParameters::Aac { .. } => "aac",
-                CodecParameters::MpegAudio if name.ends_with("mp2") => "mp2",
+                CodecParameters::MpegAudio
+                    if ["mp2", "mpg", "mpeg"].iter().any(|ending| name.ends_with(ending)) =>
+                {
+                    "mp2"
+                }
                 CodecParameters::MpegAudio => "mp3",
                 CodecParameters::Mp2t => "h264",
                 CodecParameters::Pcm { encoding, .. } => match encoding {
@@ -265,10 +280,18 @@ fn players_know_each_kind_of_file() {
 /// The tracks of a file, if all go into MP4.
 fn for_mp4(name: &str) -> Option<Vec<Track>> {
     let tracks = tracks(&media().join(name));
-    let fits = |track: &Track| match track.parameters {
-        CodecParameters::Mp2t => false,
-        CodecParameters::Opus { .. } => true,
-        _ => has_file(track),
+    let fits = |track: &Track| {
+        matches!(
+            track.parameters,
+            CodecParameters::H264 { .. }
+                | CodecParameters::H265 { .. }
+                | CodecParameters::Aac { .. }
+                | CodecParameters::MpegAudio
+                | CodecParameters::Pcm { .. }
+                | CodecParameters::Opus { .. }
+                | CodecParameters::Ac3 { .. }
+                | CodecParameters::Eac3 { .. }
+        )
     };
     tracks.iter().all(fits).then_some(tracks)
 }
