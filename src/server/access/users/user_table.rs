@@ -11,6 +11,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
+/// Longest name of a user in bytes. With all hashes it fits into a line of a users file, where each of
+/// them may take three.
+const MAX_NAME: usize = 255;
+
 /// A user, with what is kept of the password: hashes, never the password. `Debug` shows none.
 ///
 /// A Digest hash lets its user in as the password would, to this server and to others with the same
@@ -125,12 +129,14 @@ impl UserTable {
     /// Adds a user.
     ///
     /// # Errors
-    /// The name is empty, has a colon or a control character (which Basic and Digest cannot carry),
-    /// begins with `token:`, is `anyone` or `users`, or is that of another user.
+    /// The name is empty or longer than 255 bytes, has a colon or a control character (which Basic and
+    /// Digest cannot carry), begins with `token:`, is `anyone` or `users`, or is that of another user.
     pub fn add_user(&mut self, user: User) -> Result<(), Error> {
         let name = user.name();
         let is_reserved = matches!(name, "anyone" | "users") || name.starts_with(BEARER);
-        if name.is_empty() || is_reserved || name.contains(|c: char| c == ':' || c.is_control()) {
+        let is_long = name.len() > MAX_NAME;
+        let cannot_be_sent = name.contains(|c: char| c == ':' || c.is_control());
+        if name.is_empty() || is_long || is_reserved || cannot_be_sent {
             return Err(Error::Usage("a name that no user can have"));
         }
         if self.users.contains_key(name) {

@@ -302,6 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_name_can_be_written() {
+        let user = |name: &str| {
+            let slow = SlowHash::new("x", 1, [1; 16]).unwrap();
+            User::new(name).with_md5([1; 16]).with_sha256([2; 32]).with_slow_hash(slow)
+        };
+        // Each byte is written as three.
+        let name = format!("x{}", "é".repeat(127));
+        let entry = user_entry(&user(&name));
+        assert_eq!(parse(&entry).unwrap().users().next().unwrap().name(), name);
+        assert!(parse(&user_entry(&user(&"é".repeat(128)))).is_err());
+    }
+
+    #[test]
     fn wrong_lines_are_named_and_nothing_is_taken() {
         let md5 = "0a".repeat(16);
         let long = "x".repeat(MAX_LINE + 1);
