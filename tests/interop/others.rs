@@ -31,14 +31,16 @@ fn jobs(plays: impl Fn(&Media) -> bool) -> Vec<(String, (Media, &'static str))> 
 }
 
 /// The pictures of a stream of JPEG. A receiver makes the headers anew, so what comes out of a decoder
-/// is compared. RFC 2435 (section 3.1.6) sends sizes in units of eight pixels: the pictures of 160x90
-/// arrive with more lines, which are left out here.
-fn jpeg_pictures(stream: &[u8], name: &str, folder: &Path) -> Result<Vec<u8>, String> {
+/// is compared. RFC 2435 (section 3.1.6) sends sizes in units of eight pixels: pictures of 90 lines
+/// arrive with six more, so only so many `lines` are compared.
+fn jpeg_pictures(stream: &[u8], lines: u32, name: &str, folder: &Path) -> Result<Vec<u8>, String> {
     let path = folder.join(name);
     std::fs::write(&path, stream).map_err(|e| e.to_string())?;
     let mut decode = ffmpeg();
     decode.args(["-f", "mjpeg", "-i"]).arg(&path).args(["-fps_mode", "passthrough"]);
-    decode.args(["-vf", "crop=160:90:0:0", "-f", "rawvideo"]).arg(path.with_extension("raw"));
+    decode
+        .args(["-vf", &format!("crop=160:{lines}:0:0"), "-f", "rawvideo"])
+        .arg(path.with_extension("raw"));
     let decoded = run_now(&mut decode, folder, Duration::from_secs(20));
     if !decoded.succeeded {
         return Err(format!("{name} is not decoded: {}", decoded.complaints));
@@ -47,11 +49,18 @@ fn jpeg_pictures(stream: &[u8], name: &str, folder: &Path) -> Result<Vec<u8>, St
 }
 
 /// Compares a track that has arrived with the file's.
-fn same(kind: Kind, sent: &[u8], arrived: &[u8], folder: &Path) -> Result<(), String> {
+fn same(
+    media: &Media,
+    kind: Kind,
+    sent: &[u8],
+    arrived: &[u8],
+    folder: &Path,
+) -> Result<(), String> {
     match kind {
         Kind::Picture("mjpeg") => {
-            let sent = jpeg_pictures(sent, "sent.jpegs", folder)?;
-            same_bytes(&sent, &jpeg_pictures(arrived, "arrived.jpegs", folder)?)
+            let lines = if media.file == "pictures.mjpeg" { 96 } else { 90 };
+            let sent = jpeg_pictures(sent, lines, "sent.jpegs", folder)?;
+            same_bytes(&sent, &jpeg_pictures(arrived, lines, "arrived.jpegs", folder)?)
         }
         Kind::Picture("av1") => same_bytes(&av1_units(sent)?, &av1_units(arrived)?),
         // GStreamer gives out the codec's headers too, which come first.
@@ -130,7 +139,7 @@ fn ffmpeg_receives_files_of_other_codecs() {
             let verdict = if media.carriage != Carriage::Tracks && kind.is_video() {
                 all_but_a_picture(sent, arrived)
             } else {
-                same(kind, sent, arrived, &folder)
+                same(&media, kind, sent, arrived, &folder)
             };
             verdict.map_err(|e| format!("{kind:?}: {e}\n{complaints}"))?;
         }
@@ -204,19 +213,27 @@ fn gstreamer_receives_files_of_other_codecs() {
         return;
     }
     let server = Server::of_media();
-    all(jobs(|media| media.tracks.iter().all(|&kind| known(kind))), |(media, over)| {
+    let play = |media: &Media, over: &str| {
         let (_folder, folder) = scratch();
-        let (arrived, complaints) = receive(&media, &server.url(media.file), over, &folder)?;
+        let (arrived, complaints) = receive(media, &server.url(media.file), over, &folder)?;
         if let Carriage::TransportStream { gap } = media.carriage {
             return same_bytes(&ts_packets(media.file, gap)?, &arrived[0])
                 .map_err(|e| format!("{e}\n{complaints}"));
         }
-        let sent = tracks_of_file(&media, &folder)?;
+        let sent = tracks_of_file(media, &folder)?;
         for ((&kind, sent), arrived) in media.tracks.iter().zip(&sent).zip(&arrived) {
-            same(kind, sent, arrived, &folder)
+            same(media, kind, sent, arrived, &folder)
                 .map_err(|e| format!("{kind:?}: {e}\n{complaints}"))?;
         }
         Ok(())
+    };
+    all(jobs(|media| media.tracks.iter().all(|&kind| known(kind))), |(media, over)| {
+        // Its jitter buffer ends a stream by the clock, at the end of the range in the answer to PLAY,
+        // and refuses what comes later, as on a machine that has much else to do.
+        play(&media, over).or_else(|fault| {
+            eprintln!("{} over {over}: played once more: {fault}", media.file);
+            play(&media, over)
+        })
     });
 }
 
@@ -235,7 +252,7 @@ fn open_rtsp_records_what_no_player_knows() {
             return Err(format!("{} tracks of {} were written", arrived.len(), sent.len()));
         }
         for ((&kind, sent), arrived) in media.tracks.iter().zip(&sent).zip(&arrived) {
-            same(kind, sent, arrived, &folder).map_err(|e| format!("{kind:?}: {e}"))?;
+            same(&media, kind, sent, arrived, &folder).map_err(|e| format!("{kind:?}: {e}"))?;
         }
         Ok(())
     });
@@ -266,6 +283,18 @@ fn the_tracks_of_a_transport_stream_arrive_whole() {
     });
 }
 
+/// What comes within `time`, and until something has come for each track.
+fn media_of_all(client: &mut Client, time: f64) -> Vec<Packet> {
+    let mut packets = client.packets_for(seconds(time));
+    for _ in 0..50 {
+        if (0..client.track_count()).all(|track| !rtp(&packets, track).is_empty()) {
+            break;
+        }
+        packets.extend(client.packets_for(seconds(0.1)));
+    }
+    packets
+}
+
 /// Plays half a second of the middle, then from the beginning with a pause.
 fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
     let mut client = Client::set_up(url, over);
@@ -277,7 +306,7 @@ fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
     if !(from - 0.35..=from + 0.01).contains(&start) {
         return Err(format!("asked for {from} s, got {start}"));
     }
-    let packets = client.packets_for(seconds(3.0));
+    let packets = media_of_all(&mut client, 3.0);
     for (track, rtptime) in check_rtp_info(&client, &play, &packets) {
         let npt = |time| start + client.seconds(track, rtptime, time);
         let last = rtp(&packets, track).iter().map(|p| npt(p.2)).fold(0.0, f64::max);
@@ -286,7 +315,7 @@ fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
         }
     }
     let play = client.play("npt=0-");
-    let before = client.packets_for(seconds(0.4));
+    let before = media_of_all(&mut client, 0.4);
     check_rtp_info(&client, &play, &before);
     if client.pause().status != 200 {
         return Err("PAUSE is refused".into());
@@ -297,7 +326,7 @@ fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
         return Err("media while paused".into());
     }
     let again = client.play("");
-    let after = client.packets_for(seconds(3.0));
+    let after = media_of_all(&mut client, 3.0);
     check_rtp_info(&client, &again, &after);
     let npt = again.npt_start().ok_or("PLAY answers without a Range")?;
     if !(0.0..1.0).contains(&npt) {
