@@ -96,13 +96,14 @@ def main(url, cipher, auth, mki_len, out):
             f"srtp-cipher=(string){cipher}, srtp-auth=(string){auth}, "
             f"srtcp-cipher=(string){cipher}, srtcp-auth=(string){auth}{identifier}")
     pipeline = Gst.parse_launch(
-        f"udpsrc name=in address=127.0.0.1 port={port} timeout={SILENCE} caps=\"{caps}\" ! srtpdec "
-        f"! rtppcmudepay ! filesink name=out")
+        f"udpsrc name=in address=127.0.0.1 port={port} caps=\"{caps}\" ! srtpdec "
+        f"! rtppcmudepay ! filesink name=out async=false")
     pipeline.get_by_name("out").set_property("location", out)
     pipeline.set_state(Gst.State.PLAYING)
-    # A live source does not wait for data to come to this state.
+    # Neither a live source nor this sink waits for data to come to this state.
     pipeline.get_state(5 * Gst.SECOND)
     session.ask("PLAY", url, Range="npt=0-")
+    pipeline.get_by_name("in").set_property("timeout", SILENCE)
     bus, ends = pipeline.get_bus(), Gst.MessageType.EOS | Gst.MessageType.ERROR
     while True:
         said = bus.timed_pop_filtered(60 * Gst.SECOND, ends | Gst.MessageType.ELEMENT)
