@@ -73,8 +73,14 @@ pub(crate) struct Played {
 
 /// Runs a command to its end, or kills it after `patience`. Waits for its turn first.
 pub(crate) fn run(command: &mut Command, folder: &Path, patience: Duration) -> Played {
-    let _turn = PLAYERS.wait();
+    let _turn = turn_of_player();
     run_now(command, folder, patience)
+}
+
+/// Waits until another player may run, as long as what is returned is kept: for what must be done
+/// between that and its start.
+pub(crate) fn turn_of_player() -> Turn<'static> {
+    PLAYERS.wait()
 }
 
 /// The same for a program of the crate's own, which takes little of the machine.
@@ -127,13 +133,13 @@ static PLAYERS: Turns = Turns::new(AT_ONCE);
 static RECORDERS: Turns = Turns::new(RECORDERS_AT_ONCE);
 
 /// So many may run at the same time.
-struct Turns {
+pub(crate) struct Turns {
     most: usize,
     running: Mutex<usize>,
     ended: Condvar,
 }
 
-struct Turn<'a>(&'a Turns);
+pub(crate) struct Turn<'a>(&'a Turns);
 
 impl Turns {
     const fn new(most: usize) -> Self {

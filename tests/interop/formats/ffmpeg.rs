@@ -4,7 +4,7 @@
 use super::{Record, bytes, depacketize, packetize};
 use crate::ffmpeg::ffmpeg;
 use crate::streams::same_bytes;
-use crate::tools::{Extent, all, extent, have, run, scratch};
+use crate::tools::{Extent, all, extent, have, run, run_now, scratch, turn_of_player};
 use riverrun::codec::CodecParameters;
 use riverrun::payload::FormatRegistry;
 use riverrun::wire::sdp::{MediaDescription, SessionDescription};
@@ -86,6 +86,8 @@ fn send(parameters: &CodecParameters, frames: &[Record], folder: &Path) -> Resul
     let formats = FormatRegistry::standard();
     let (format, sender) = formats.sender(parameters, 97).map_err(|e| e.to_string())?;
     let packets = packetize(&format, sender, frames)?;
+    // First, so that it takes the ports and the sender's patience begins when it starts.
+    let _turn = turn_of_player();
     let (rtp, rtcp, port) = port_pair();
     drop((rtp, rtcp));
     let mut media = MediaDescription::new(&*format.media, port, "RTP/AVP", format.payload_type);
@@ -99,7 +101,7 @@ fn send(parameters: &CodecParameters, frames: &[Record], folder: &Path) -> Resul
     command.args(["-map", "0", "-c", "copy", "-f", "data", "arrived"]);
     let (played, sent) = std::thread::scope(|scope| {
         let sender = scope.spawn(|| send_all(&packets, port));
-        (run(&mut command, folder, PATIENCE), sender.join())
+        (run_now(&mut command, folder, PATIENCE), sender.join())
     });
     sent.map_err(|_| "the sender panicked".to_owned())??;
     let arrived = std::fs::read(folder.join("arrived")).map_err(|e| e.to_string());
