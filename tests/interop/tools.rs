@@ -77,6 +77,21 @@ pub(crate) fn run(command: &mut Command, folder: &Path, patience: Duration) -> P
     run_now(command, folder, patience)
 }
 
+/// Over UDP what a busy machine does not read in time is lost: plays once more then, and says so. A fault
+/// that is always there fails twice.
+pub(crate) fn once_more_over_udp(
+    over: &str,
+    play: impl Fn() -> Result<(), String>,
+) -> Result<(), String> {
+    match play() {
+        Err(e) if over == "udp" => {
+            eprintln!("over UDP, once more: {e}");
+            play()
+        }
+        result => result,
+    }
+}
+
 /// Waits until another player may run, as long as what is returned is kept: for what must be done
 /// between that and its start.
 pub(crate) fn turn_of_player() -> Turn<'static> {
