@@ -30,20 +30,8 @@ impl Elementary for SyncFrame {
         (self.sampling_rate, self.enhanced) == (other.sampling_rate, other.enhanced)
     }
 
-    fn is_info(_first: &Unit<Self>) -> bool {
-        false
-    }
-
     fn payload(unit: &Unit<Self>) -> Option<Bytes> {
         unit.header.begins_unit.then(|| unit.data.clone())
-    }
-
-    fn blocks(&self) -> u64 {
-        1
-    }
-
-    fn complaint(_start: &[u8]) -> Option<&'static str> {
-        None
     }
 }
 

@@ -28,10 +28,6 @@ impl Elementary for AdtsHeader {
         self.same_stream(other)
     }
 
-    fn is_info(_first: &Unit<Self>) -> bool {
-        false
-    }
-
     fn payload(unit: &Unit<Self>) -> Option<Bytes> {
         access_unit(&unit.header, &unit.data)
     }

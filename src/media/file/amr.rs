@@ -7,7 +7,6 @@ use crate::codec::CodecParameters;
 use crate::codec::amr::{MAGIC, MAGIC_WB};
 use crate::framer::amr::AmrFrame;
 use crate::framer::sync::{SyncFramer, Unit};
-use bytes::Bytes;
 use std::path::Path;
 
 impl<const WIDEBAND: bool> Elementary for AmrFrame<WIDEBAND> {
@@ -16,26 +15,6 @@ impl<const WIDEBAND: bool> Elementary for AmrFrame<WIDEBAND> {
 
     fn parameters(_unit: &Unit<Self>) -> Result<CodecParameters, String> {
         Ok(CodecParameters::Amr { wideband: WIDEBAND, channels: 1 })
-    }
-
-    fn same_parameters(&self, _other: &Self) -> bool {
-        true
-    }
-
-    fn is_info(_first: &Unit<Self>) -> bool {
-        false
-    }
-
-    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
-        Some(unit.data.clone())
-    }
-
-    fn blocks(&self) -> u64 {
-        1
-    }
-
-    fn complaint(_start: &[u8]) -> Option<&'static str> {
-        None
     }
 }
 

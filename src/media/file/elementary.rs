@@ -41,17 +41,27 @@ pub(super) trait Elementary: UnitHeader + Send + Sync + 'static {
     /// What a receiver must know, from a frame; or why it cannot be served.
     fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String>;
     /// Whether what a receiver knows of a stream with the header `other` is true of one with this.
-    fn same_parameters(&self, other: &Self) -> bool;
+    fn same_parameters(&self, _other: &Self) -> bool {
+        true
+    }
     /// Whether the first frame holds information instead of sound.
-    fn is_info(first: &Unit<Self>) -> bool;
+    fn is_info(_first: &Unit<Self>) -> bool {
+        false
+    }
     /// What is sent of a frame; `None` if it cannot be.
-    fn payload(unit: &Unit<Self>) -> Option<Bytes>;
+    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
+        Some(unit.data.clone())
+    }
     /// Frame times that pass with it.
-    fn blocks(&self) -> u64;
+    fn blocks(&self) -> u64 {
+        1
+    }
     /// Whether frames can be skipped or repeated, to play at another scale.
     const CAN_SKIP: bool = false;
     /// Why a file that begins like this has no frame, if that can be told.
-    fn complaint(start: &[u8]) -> Option<&'static str>;
+    fn complaint(_start: &[u8]) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What a receiver may be told of a file.

@@ -5,7 +5,6 @@ use super::{Probe, ProbeError};
 use crate::codec::{CodecParameters, jpeg};
 use crate::framer::mjpeg::{JpegPicture, MjpegFramer};
 use crate::framer::sync::Unit;
-use bytes::Bytes;
 use std::path::Path;
 
 impl Elementary for JpegPicture {
@@ -16,26 +15,6 @@ impl Elementary for JpegPicture {
     fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String> {
         let header = jpeg::Header::parse(&unit.data).map_err(|e| e.to_string());
         header.map(|_| CodecParameters::Jpeg)
-    }
-
-    fn same_parameters(&self, _other: &Self) -> bool {
-        true
-    }
-
-    fn is_info(_first: &Unit<Self>) -> bool {
-        false
-    }
-
-    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
-        Some(unit.data.clone())
-    }
-
-    fn blocks(&self) -> u64 {
-        1
-    }
-
-    fn complaint(_start: &[u8]) -> Option<&'static str> {
-        None
     }
 }
 

@@ -6,7 +6,6 @@ use crate::codec::CodecParameters;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::framer::mpeg_audio::info;
 use crate::framer::sync::{SyncFramer, Unit};
-use bytes::Bytes;
 use std::path::Path;
 
 impl Elementary for FrameHeader {
@@ -26,14 +25,6 @@ impl Elementary for FrameHeader {
 
     fn is_info(first: &Unit<Self>) -> bool {
         info(first).is_some()
-    }
-
-    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
-        Some(unit.data.clone())
-    }
-
-    fn blocks(&self) -> u64 {
-        1
     }
 
     fn complaint(start: &[u8]) -> Option<&'static str> {
