@@ -141,6 +141,39 @@ struct Client {
     cseq: u32,
     session: String,
     stalled: bool,
+    speaks: Protocol,
+}
+
+/// What a connection carries towards its client.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Protocol {
+    #[default]
+    Unknown,
+    Rtsp,
+    /// An alert to TLS or a response to HTTP, after which the server closes.
+    Foreign,
+}
+
+impl Client {
+    /// Takes the beginning of a connection that is not RTSP off the input.
+    fn take_foreign(&mut self) {
+        const ALERT: u8 = 0x15;
+        if self.speaks == Protocol::Unknown && self.input.len() >= b"HTTP/1.0 200 ".len() {
+            self.speaks = Protocol::Rtsp;
+            if self.input.starts_with(b"HTTP/1.0 200 ") {
+                let head = self.input.windows(4).position(|w| w == b"\r\n\r\n");
+                assert!(head.is_some(), "the head of a tunnel comes whole");
+                self.input.drain(..head.unwrap_or_default() + 4);
+            } else if self.input.starts_with(b"HTTP/1.0 ") {
+                self.speaks = Protocol::Foreign;
+            }
+        } else if self.speaks == Protocol::Unknown && self.input.first() == Some(&ALERT) {
+            self.speaks = Protocol::Foreign;
+        }
+        if self.speaks == Protocol::Foreign {
+            self.input.clear();
+        }
+    }
 }
 
 /// Where one client at a time may talk to.
@@ -239,6 +272,7 @@ impl World {
         if let Some(client) = self.clients.get_mut(i) {
             client.stream = TcpStream::connect_from(&mut self.env, from, SERVER).ok();
             client.input.clear();
+            client.speaks = Protocol::Unknown;
         }
         // SYN and answer.
         self.run(Duration::from_millis(300));
@@ -272,6 +306,7 @@ impl World {
             }
             client.input.extend_from_slice(buf.get(..n).unwrap_or_default());
         }
+        client.take_foreign();
         let mut taken = 0;
         loop {
             let rest = client.input.get(taken..).unwrap_or_default();
