@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 /// The time-out of a session whose server names none (RFC 2326 section 12.37).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The shortest interval of keep-alive requests.
+/// The shortest interval of keep-alive requests, and the delay of one that is sent because the
+/// connection has ended.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When a session with this time-out has to be kept alive, after something was heard of the server.
@@ -18,6 +19,10 @@ pub(crate) fn keep_alive_interval(timeout: Option<Duration>) -> Duration {
 pub(crate) struct KeepAlive {
     pub(crate) at: Option<Instant>,
     interval: Duration,
+    /// When the last was sent, or the request that has begun the session.
+    sent_at: Option<Instant>,
+    /// When the connection has ended that one was sent for early.
+    hastened_at: Option<Instant>,
     /// Those that were sent and may be answered yet.
     pending: Vec<RequestId>,
     /// When the first was sent of those since the last response of the server, and how many of them
@@ -47,16 +52,46 @@ impl KeepAlive {
     pub(crate) fn begin(&mut self, now: Instant, interval: Duration) {
         self.interval = interval;
         self.at = now.checked_add(interval);
+        self.sent_at = Some(now);
     }
 
     pub(crate) fn note_sent(&mut self, request: RequestId, now: Instant) {
         self.pending.push(request);
+        self.sent_at = Some(now);
         self.unanswered_since.get_or_insert(now);
     }
 
     /// The server has answered something.
     pub(crate) const fn note_response(&mut self) {
         (self.unanswered_since, self.failures) = (None, 0);
+    }
+
+    /// The connection has ended, and perhaps the server and the session with it: one is sent soon.
+    /// But not where the connection has just served a request, since there are servers that close it
+    /// after each response, and once in an interval, since others close each that is idle.
+    pub(crate) fn note_disconnection(&mut self, now: Instant) {
+        let is_within = |at: Option<Instant>, time: Duration| {
+            at.is_some_and(|at| now.saturating_duration_since(at) <= time)
+        };
+        if !is_within(self.sent_at, SHORTEST_INTERVAL)
+            && !is_within(self.hastened_at, self.interval)
+        {
+            self.hastened_at = Some(now);
+            self.hasten(now);
+        }
+    }
+
+    /// One could not be sent, or its connection has ended before the response: another is sent soon,
+    /// until several have failed.
+    pub(crate) fn note_undelivered(&mut self, now: Instant) {
+        if self.failures < MAX_FAILURES {
+            self.hasten(now);
+        }
+    }
+
+    fn hasten(&mut self, now: Instant) {
+        let soon = now + SHORTEST_INTERVAL;
+        self.at = self.at.map(|at| at.min(soon));
     }
 
     /// One was not answered; there are as many at a time as sessions. Returns since when none was, if

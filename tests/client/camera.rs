@@ -184,6 +184,15 @@ impl Camera {
         self.asked.iter().filter(|request| request.method.as_str() == method).collect()
     }
 
+    /// When requests of a method came since a moment, in seconds after it.
+    pub(crate) fn seconds_of(&self, method: &str, since: Instant) -> Vec<f64> {
+        let asked = self.asked.iter().zip(&self.asked_at);
+        let of_method = asked.filter(|(request, _)| request.method.as_str() == method);
+        of_method
+            .filter_map(|(_, at)| Some(at.checked_duration_since(since)?.as_secs_f64()))
+            .collect()
+    }
+
     /// Says something of its own accord.
     pub(crate) fn say(&mut self, env: &mut UsageEnvironment, bytes: &[u8]) {
         for connection in self.connections.values_mut() {

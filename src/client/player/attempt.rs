@@ -145,6 +145,7 @@ impl Player {
                 if !talks && !self.tracks.iter().any(needs) {
                     // Media go on without; the next request makes a connection.
                     log::debug!("{}: {why}", Redacted(&self.described_url));
+                    self.keep_alive.note_disconnection(env.now());
                 } else if self.has_all() {
                     self.end(env, PlayerEnd::EndOfStream);
                 } else {

@@ -154,7 +154,12 @@ impl Player {
     /// taken for dead when it has answered none of several.
     pub(super) fn handle_silence(&mut self, env: &mut UsageEnvironment, why: RequestFailure) {
         let sessions = self.media.as_ref().map_or(1, |media| self.sessions.sessions(media).len());
-        let Some(since) = self.keep_alive.note_failure(sessions) else { return };
+        let Some(since) = self.keep_alive.note_failure(sessions) else {
+            if why == RequestFailure::Disconnected {
+                self.keep_alive.note_undelivered(env.now());
+            }
+            return;
+        };
         let sends = self.tracks.iter().any(|t| t.any_packet_at().is_some_and(|at| at >= since));
         if self.has_begun() && !sends {
             self.lose(env, AttemptError::Request(self.keep_alive_method(), why));

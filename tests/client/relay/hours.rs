@@ -147,6 +147,7 @@ impl Hours {
     }
 
     fn open_viewers(&mut self, count: usize) {
+        let begun = self.world.env.now();
         // Until the sources have told their clocks.
         self.clock.disturb(self.world.env.now());
         for n in 0..count {
@@ -158,7 +159,7 @@ impl Hours {
         }
         self.world.run_secs(60.0);
         for (_, viewer) in &self.viewers {
-            assert_eq!(viewer.seen().take_sessions(), 1, "{:?}", viewer.seen().told());
+            assert_eq!(viewer.seen().take_sessions(), 1, "{:?}", viewer.seen().told(begun));
         }
     }
 
@@ -277,18 +278,17 @@ impl Hours {
         for (stream, viewer) in &self.viewers {
             let allowed = allowed(fault, *stream);
             let seen = viewer.seen();
-            let first = seen.key_frame().unwrap_or_else(|| {
-                panic!("nothing of {:?} after {fault:?}: {:?}", STREAMS[*stream], seen.told())
-            });
+            let told = || format!("{fault:?}, {:?}: {:?}", STREAMS[*stream], seen.told(back));
+            let first = seen.key_frame().unwrap_or_else(|| panic!("nothing after {}", told()));
             let after = first - back;
-            assert!(after <= allowed, "{after:?} after {fault:?}: {:?}", seen.told());
+            assert!(after <= allowed, "{after:?} after {}", told());
             if affects(fault, *stream) {
                 self.longest[which] = self.longest[which].max(after);
             }
             let began = seen.take_sessions();
             let may_begin =
                 fault == Fault::RelayRestarts || fault == Fault::OtherCodec && *stream < PUBLISHED;
-            assert!(began == 0 || may_begin, "{began} sessions after {fault:?}: {:?}", seen.told());
+            assert!(began == 0 || may_begin, "{began} sessions after {}", told());
         }
     }
 

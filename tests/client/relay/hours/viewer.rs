@@ -7,7 +7,8 @@ use riverrun::client::{Player, PlayerEvent, TransportPolicy};
 use riverrun::env::{MediumId, UsageEnvironment};
 use riverrun::rtp::ReceivedFrame;
 use riverrun::rtp::rtcp::NtpTime;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ pub(super) struct Viewer {
     pub(super) player: MediumId<Player>,
     seen: Rc<Seen>,
 }
+
+/// Events of a player that are kept for messages.
+const TOLD: usize = 12;
 
 /// What a viewer has seen.
 #[derive(Default)]
@@ -26,8 +30,8 @@ pub(super) struct Seen {
     /// From when on a key frame is waited for, and when one has come.
     awaited_from: Cell<Option<Instant>>,
     key_frame: Cell<Option<Instant>>,
-    /// The last loss, for messages.
-    told: Cell<Option<String>>,
+    /// What the player has told last, for messages.
+    told: RefCell<VecDeque<(Instant, String)>>,
 }
 
 impl Seen {
@@ -44,8 +48,21 @@ impl Seen {
         self.sessions.take()
     }
 
-    pub(super) fn told(&self) -> Option<String> {
-        self.told.take()
+    /// What the player has told last, with the seconds from `since`.
+    pub(super) fn told(&self, since: Instant) -> Vec<(f64, String)> {
+        let seconds = |at: Instant| match at.checked_duration_since(since) {
+            Some(after) => after.as_secs_f64(),
+            None => -(since - at).as_secs_f64(),
+        };
+        self.told.borrow().iter().map(|(at, what)| (seconds(*at), what.clone())).collect()
+    }
+
+    fn tell(&self, now: Instant, what: String) {
+        let mut told = self.told.borrow_mut();
+        if told.len() == TOLD {
+            told.pop_front();
+        }
+        told.push_back((now, what));
     }
 
     pub(super) fn await_key_frame(&self, from: Instant) {
@@ -83,13 +100,17 @@ impl Viewer {
         let player = Player::open(env, url, config, move |env, event| match event {
             PlayerEvent::Frame { frame, .. } => look(&notes, &clock, &mut last, env, &frame),
             PlayerEvent::Playing { .. } => {
+                notes.tell(env.now(), "plays".to_owned());
                 notes.sessions.set(notes.sessions.get() + 1);
             }
             PlayerEvent::Lost(why) => {
-                notes.told.set(Some(why.to_string()));
+                notes.tell(env.now(), why.to_string());
                 if let Some(last) = &mut last {
                     last.is_old = true;
                 }
+            }
+            PlayerEvent::Reconnecting { delay, .. } => {
+                notes.tell(env.now(), format!("tries again after {delay:?}"));
             }
             _ => {}
         });
