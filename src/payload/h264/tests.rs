@@ -92,6 +92,21 @@ fn a_new_timestamp_ends_an_access_unit_without_marker() {
 }
 
 #[test]
+fn the_last_access_unit_may_be_incomplete_without_the_marker_that_others_had() {
+    let mut d = Received::new(H264Depacketizer::new());
+    d.handle_payload(&[0x65, 1], true, 5, false).unwrap();
+    d.handle_payload(&[0x67, 1, 2, 3], false, 6, false).unwrap();
+    d.handle_end();
+    assert!(!d.poll_frame().unwrap().damaged);
+    assert!(d.poll_frame().unwrap().damaged, "the picture has not come");
+    // A stream that begins after it has markers of its own.
+    d.handle_payload(&[0x65, 1], true, 7, false).unwrap();
+    d.handle_end();
+    assert!(!d.poll_frame().unwrap().damaged);
+    assert_eq!(d.poll_frame(), None);
+}
+
+#[test]
 fn interleaved_mode_and_malformed_packets_are_refused() {
     let mut d = Received::new(H264Depacketizer::new());
     for payload in [

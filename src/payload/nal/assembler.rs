@@ -41,6 +41,8 @@ pub(super) struct Assembler {
     lossy: bool,
     /// Whether a part of the present access unit is missing, or may be.
     damaged: bool,
+    /// The sender marks the last packet of an access unit.
+    marks: bool,
     /// The kinds of parameter sets that decoding cannot start without and that have not come.
     missing_sets: u8,
     deviations: u64,
@@ -182,8 +184,22 @@ impl Assembler {
         self.damaged = true;
     }
 
-    /// Ends the access unit, because its marked packet has arrived or nothing more will.
-    pub(super) fn finish(&mut self, out: &mut DepacketizedFrames) {
+    /// Ends the access unit, because its marked packet has arrived.
+    pub(super) fn finish_marked(&mut self, out: &mut DepacketizedFrames) {
+        self.marks = true;
+        self.finish(out);
+    }
+
+    /// Ends the stream. Where the sender marks the last packet of an access unit, and has not sent
+    /// it, the access unit may be incomplete.
+    pub(super) fn handle_end(&mut self, out: &mut DepacketizedFrames) {
+        if self.marks && !self.bytes.is_empty() {
+            self.note_damage();
+        }
+        self.finish(out);
+    }
+
+    fn finish(&mut self, out: &mut DepacketizedFrames) {
         self.drop_fragment();
         let timestamp = self.timestamp.take();
         let key = std::mem::take(&mut self.key);

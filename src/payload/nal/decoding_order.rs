@@ -293,7 +293,7 @@ impl<R: NalRules> Depacketizer for DonDepacketizer<R> {
     fn handle_end(&mut self, out: &mut DepacketizedFrames) {
         self.drop_fragment();
         self.release_all(out);
-        self.assembler.finish(out);
+        self.assembler.handle_end(out);
     }
 
     fn deviations(&self) -> u64 {

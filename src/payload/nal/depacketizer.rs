@@ -132,13 +132,13 @@ impl<R: NalRules> Depacketizer for NalDepacketizer<R> {
             self.assembler.handle_damage();
         }
         if payload.marker {
-            self.assembler.finish(out);
+            self.assembler.finish_marked(out);
         }
         result
     }
 
     fn handle_end(&mut self, out: &mut DepacketizedFrames) {
-        self.assembler.finish(out);
+        self.assembler.handle_end(out);
     }
 
     fn deviations(&self) -> u64 {
