@@ -7,15 +7,19 @@
 Publishes a stream of 4 Mbit/s whose packets hold the time at which they were sent, in bursts of N,
 over TCP. rtsp_load is the viewers but two: the first and the last to come are sockets of this
 program's own, over UDP, and the kernel tells when a packet reached them (SO_TIMESTAMPNS). It prints
-percentiles of the time between, in microseconds. The relay is on processor 0, all else on processor 1.
-Needs Linux.
+percentiles of the time between, in microseconds, and for how long the hypervisor took processor 0 away
+meanwhile (steal in /proc/stat; a packet that comes then is late by all of that). Beside it is what the
+system takes: the time of a sendmmsg with one such packet to each of as many sockets, at the same
+intervals, and nothing else. The relay is on processor 0, all else on processor 1. Needs Linux.
 """
 
 import argparse
 import contextlib
+import ctypes
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -117,6 +121,91 @@ def publish(rtsp, options, viewers):
     return seen
 
 
+class Header(ctypes.Structure):
+    """struct msghdr"""
+    _fields_ = [("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32),
+                ("parts", ctypes.c_void_p), ("part_count", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
+                ("flags", ctypes.c_int)]
+
+
+class Message(ctypes.Structure):
+    """struct mmsghdr"""
+    _fields_ = [("header", Header), ("sent", ctypes.c_uint)]
+
+
+class Part(ctypes.Structure):
+    """struct iovec"""
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+def sending(ports, options):
+    """Nanoseconds that each sendmmsg of a packet to all these ports takes."""
+    library = ctypes.CDLL(None, use_errno=True)
+    packet = ctypes.create_string_buffer(12 + PAYLOAD)
+    part = Part(ctypes.addressof(packet), len(packet))
+    names = [ctypes.create_string_buffer(struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port),
+                                                     socket.inet_aton("127.0.0.1")), 16)
+             for port in ports]
+    messages = (Message * len(ports))()
+    for message, name in zip(messages, names):
+        header = message.header
+        header.name, header.name_length = ctypes.addressof(name), len(name)
+        header.parts, header.part_count = ctypes.addressof(part), 1
+    interval, took = PAYLOAD * 8 / RATE, []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        began = time.monotonic()
+        while time.monotonic() < began + options.seconds:
+            time.sleep(max(0, began + len(took) * interval - time.monotonic()))
+            before, sent = time.perf_counter_ns(), 0
+            while sent < len(ports):
+                n = library.sendmmsg(sender.fileno(), ctypes.byref(messages[sent]),
+                                     len(ports) - sent, 0)
+                if n < 0:
+                    raise OSError(ctypes.get_errno(), "sendmmsg")
+                sent += n
+            took.append(time.perf_counter_ns() - before)
+    return took
+
+
+def limit(options, pinned):
+    """What `sending` takes on processor 0 while another process reads on processor 1."""
+    receivers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(options.clients)]
+    for receiver in receivers:
+        receiver.bind(("127.0.0.1", 0))
+    reader = os.fork()
+    if reader == 0:
+        poll = select.epoll()
+        by_number = {receiver.fileno(): receiver for receiver in receivers}
+        for number in by_number:
+            poll.register(number, select.EPOLLIN)
+        while True:
+            for number, _ in poll.poll():
+                by_number[number].recv(2048)
+    try:
+        if pinned:
+            os.sched_setaffinity(0, {0})
+        return sending([receiver.getsockname()[1] for receiver in receivers], options)
+    finally:
+        os.kill(reader, signal.SIGKILL)
+        os.waitpid(reader, 0)
+
+
+def stolen(processor):
+    """Milliseconds for which the hypervisor has taken a processor away."""
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = next(line.split() for line in file if line.startswith(f"cpu{processor} "))
+    return int(fields[8]) * 1000 // os.sysconf("SC_CLK_TCK")
+
+
+def percentiles(values):
+    values.sort()
+    shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    shown = ", ".join(f"{share} {values[int(len(values) * part)] / 1000:.0f}"
+                      for share, part in shares.items())
+    return f"{len(values)} packets: {shown}, most {values[-1] / 1000:.0f} us"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=200)
@@ -156,12 +245,16 @@ def main():
               "--transport", options.transport, "--seconds", "3600", url)
         time.sleep(3)
         viewers["last"] = view(port, url)
-        for name, seen in publish(publisher, options, viewers).items():
-            seen.sort()
-            shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-            values = ", ".join(f"{share} {seen[int(len(seen) * part)] / 1000:.0f}"
-                               for share, part in shares.items())
-            print(f"{name} viewer, {len(seen)} packets: {values}, most {seen[-1] / 1000:.0f} us")
+        before = stolen(0)
+        delays_of = publish(publisher, options, viewers)
+        taken = stolen(0) - before
+    for name, seen in delays_of.items():
+        print(f"{name} viewer, {percentiles(seen)}")
+    print(f"processor 0 taken away: {taken} ms of {options.seconds:.0f} s")
+    before = stolen(0)
+    took = limit(options, pinned)
+    print(f"sendmmsg to {options.clients}, {percentiles(took)}")
+    print(f"processor 0 taken away: {stolen(0) - before} ms of {options.seconds:.0f} s")
 
 
 if __name__ == "__main__":
