@@ -19,9 +19,7 @@ pub(crate) fn keep_alive_interval(timeout: Option<Duration>) -> Duration {
 pub(crate) struct KeepAlive {
     pub(crate) at: Option<Instant>,
     interval: Duration,
-    /// When the last was sent, or the request that has begun the session.
-    sent_at: Option<Instant>,
-    /// When the connection has ended that one was sent for early.
+    /// When the connection has ended because of which one was sent early.
     hastened_at: Option<Instant>,
     /// Those that were sent and may be answered yet.
     pending: Vec<RequestId>,
@@ -52,12 +50,10 @@ impl KeepAlive {
     pub(crate) fn begin(&mut self, now: Instant, interval: Duration) {
         self.interval = interval;
         self.at = now.checked_add(interval);
-        self.sent_at = Some(now);
     }
 
     pub(crate) fn note_sent(&mut self, request: RequestId, now: Instant) {
         self.pending.push(request);
-        self.sent_at = Some(now);
         self.unanswered_since.get_or_insert(now);
     }
 
@@ -66,16 +62,12 @@ impl KeepAlive {
         (self.unanswered_since, self.failures) = (None, 0);
     }
 
-    /// The connection has ended, and perhaps the server and the session with it: one is sent soon.
-    /// But not where the connection has just served a request, since there are servers that close it
-    /// after each response, and once in an interval, since others close each that is idle.
+    /// The connection has ended, and perhaps the server and the session with it: one is sent soon,
+    /// but once in an interval, since some servers close each connection that is idle, or each after
+    /// a response.
     pub(crate) fn note_disconnection(&mut self, now: Instant) {
-        let is_within = |at: Option<Instant>, time: Duration| {
-            at.is_some_and(|at| now.saturating_duration_since(at) <= time)
-        };
-        if !is_within(self.sent_at, SHORTEST_INTERVAL)
-            && !is_within(self.hastened_at, self.interval)
-        {
+        let has_passed = |at| now.saturating_duration_since(at) > self.interval;
+        if self.hastened_at.is_none_or(has_passed) {
             self.hastened_at = Some(now);
             self.hasten(now);
         }
