@@ -2,11 +2,11 @@
 
 use crate::env::UsageEnvironment;
 use crate::media::demux::DemuxTable;
+use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 #[cfg(feature = "more-files")]
 use crate::media::file::{
-    MediaFile, ProbeError, ac3, adts, amr, g722, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
+    ProbeError, ac3, adts, amr, g722, mjpeg, mpeg_audio, mpeg_ps, mpeg_ts, mpeg_video,
 };
-use crate::media::file::{Probe, ProbePoll, matroska, mp4};
 #[cfg(feature = "more-files")]
 use crate::media::file::{ivf, obu, ogg, scratch::ScratchFile};
 use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
@@ -36,18 +36,7 @@ pub fn ps(data: &[u8]) {
 /// The elementary streams of a transport stream.
 #[cfg(feature = "more-files")]
 pub fn ts_tracks(data: &[u8]) {
-    on_disk(data, |path| {
-        let mut probe = mpeg_ts::probe_mpeg_ts(path)?;
-        let file = loop {
-            match probe.poll_probe(usize::MAX) {
-                ProbePoll::Pending => {}
-                ProbePoll::Ready(file) => break file,
-                ProbePoll::Failed(e) => return Err(e),
-            }
-        };
-        let streams = file.elementary_streams().ok_or(ProbeError::UnknownType)?;
-        Ok(Box::new(Probed(streams)))
-    });
+    on_disk(data, mpeg_ts::probe_mpeg_ts_tracks);
 }
 
 /// A file of one kind of frames: the first byte chooses it.
@@ -64,18 +53,6 @@ pub fn elementary(data: &[u8]) {
         _ => g722::probe_g722,
     };
     on_disk(data, probe);
-}
-
-/// A probe that has ended.
-#[cfg(feature = "more-files")]
-#[derive(Debug)]
-struct Probed(Arc<dyn MediaFile>);
-
-#[cfg(feature = "more-files")]
-impl Probe for Probed {
-    fn poll_probe(&mut self, _budget: usize) -> ProbePoll {
-        ProbePoll::Ready(Arc::clone(&self.0))
-    }
 }
 
 /// Runs a probe on a file with this content.

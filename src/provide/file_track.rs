@@ -109,9 +109,11 @@ pub struct FileSessionOptions {
     pub repeat: bool,
     /// How a newcomer to a shared video stream begins.
     pub fast_start: FastStart,
-    /// Whether the elementary streams of transport streams are offered, each as a track, instead of
-    /// the transport stream itself. Of several programs the first is taken; files without a
-    /// stream of a known codec are sent as transport streams.
+    /// Whether the elementary streams of transport streams in a folder are offered, each as a track,
+    /// instead of the transport stream itself. Of several programs the first is taken; files
+    /// without a stream of a known codec are sent as transport streams. Of a file that the
+    /// application probes itself its probe decides, see
+    /// [`probe_tracks`](crate::media::file::probe_tracks).
     pub ts_tracks: bool,
     /// For how long streams wait at the end of a file that is still being written (a fragmented MP4
     /// recording) for more of it, before they end. Such a file is described without an end, can be
@@ -165,8 +167,6 @@ pub fn file_media_session(
 ) -> ServerMediaSession {
     let mut session =
         ServerMediaSession::new(stream_name, stream_name, "Session streamed by riverrun");
-    let streams = file.elementary_streams().filter(|_| options.ts_tracks);
-    let file = streams.as_ref().unwrap_or(file);
     let tracks = file.tracks().iter().enumerate();
     let sent: Vec<_> = tracks.filter(|(_, track)| can_be_sent(track)).map(|(n, _)| n).collect();
     if sent.len() < file.tracks().len() {

@@ -1,7 +1,11 @@
 //! [`FolderProvider`]: makes media sessions from the files of a folder.
 
 use crate::error::Error;
+#[cfg(feature = "more-files")]
+use crate::media::file::probe_tracks;
 use crate::provide::file_track::{FileSessionOptions, can_be_sent, file_media_session};
+#[cfg(feature = "more-files")]
+use crate::provide::served_folder::FileLimits;
 use crate::provide::served_folder::{FileSessionPoll, FileSessions, ServedFolder};
 use crate::session::provider::{SessionPoll, SessionProvider};
 use std::collections::HashMap;
@@ -31,7 +35,14 @@ impl FolderProvider {
     /// The folder does not exist, or cannot be read.
     pub fn new(root: &Path, options: FileSessionOptions) -> Result<Self, Error> {
         let folder = ServedFolder::new(root)?;
-        Ok(Self { folder, files: FileSessions::default(), options, probing: HashMap::new() })
+        let files = FileSessions::default();
+        #[cfg(feature = "more-files")]
+        let files = if options.ts_tracks {
+            FileSessions::with_prober(FileLimits::default(), Box::new(probe_tracks))
+        } else {
+            files
+        };
+        Ok(Self { folder, files, options, probing: HashMap::new() })
     }
 
     /// Returns the names of the files that can be served. Lists the folder, which may block: do not
@@ -91,6 +102,32 @@ mod tests {
     use super::*;
     use crate::provide::served_folder::FileLimits;
     use std::fs;
+
+    /// Turns that a probe takes that reads so much in each, and the tracks that it finds.
+    #[cfg(feature = "more-files")]
+    fn probed(folder: &Path, ts_tracks: bool) -> (usize, usize) {
+        let options = FileSessionOptions::default().with_ts_tracks(ts_tracks);
+        let mut provider = FolderProvider::new(folder, options).unwrap();
+        for turn in 1..10_000 {
+            let mut budget = 1 << 16;
+            if let SessionPoll::Found(session) = provider.poll_session("long.ts", &mut budget) {
+                let tracks = (0..).take_while(|&n| session.subsession(n).is_some());
+                return (turn, tracks.count());
+            }
+        }
+        panic!("the probe does not end");
+    }
+
+    #[test]
+    #[cfg(feature = "more-files")]
+    fn the_streams_of_a_transport_stream_are_only_looked_at_where_they_are_offered() {
+        let temp = tempfile::tempdir().unwrap();
+        let media = fs::read("testdata/media/program.ts").unwrap();
+        fs::write(temp.path().join("long.ts"), media.repeat(16)).unwrap();
+        let (whole, tracks) = (probed(temp.path(), false), probed(temp.path(), true));
+        assert_eq!((whole.1, tracks.1), (1, 2));
+        assert!(tracks.0 > whole.0 + 10, "{whole:?} {tracks:?}");
+    }
 
     #[test]
     fn a_file_that_waits_for_its_turn_takes_no_share_and_a_probe_resolves_its_name_once() {

@@ -36,12 +36,6 @@ pub trait MediaFile: fmt::Debug + Send + Sync {
     /// Returns the tracks that can be streamed; never empty.
     fn tracks(&self) -> &[Track];
 
-    /// Returns the file with its elementary streams as tracks, if it is one that is sent as a whole
-    /// (a transport stream).
-    fn elementary_streams(&self) -> Option<Arc<dyn MediaFile>> {
-        None
-    }
-
     /// Opens track `track` for reading from the start. `consumer` identifies the consumer: the
     /// tracks of a file that are opened for the same consumer share one demultiplexer if the format
     /// needs one.

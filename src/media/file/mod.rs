@@ -76,6 +76,23 @@ pub fn is_known(path: &Path) -> bool {
     is_known_ending(&extension(path))
 }
 
+/// Starts a probe like [`probe`], to which the elementary streams of a transport stream are tracks
+/// ([`probe_mpeg_ts_tracks`](mpeg_ts::probe_mpeg_ts_tracks)).
+///
+/// # Errors
+/// Those of [`probe`].
+#[cfg(feature = "more-files")]
+pub fn probe_tracks(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    let is_regular = std::fs::metadata(path)?.is_file();
+    match extension(path).as_str() {
+        "ts" | "m2ts" if is_regular => mpeg_ts::probe_mpeg_ts_tracks(path),
+        "mpg" | "mpeg" | "vob" if is_regular => {
+            mpeg_ps::probe_content(path, mpeg_ts::probe_mpeg_ts_tracks)
+        }
+        _ => probe(path),
+    }
+}
+
 /// Starts a probe for the kind of file that the extension names.
 ///
 /// # Errors

@@ -19,12 +19,20 @@ const HEAD: usize = 4096;
 /// Starts a probe of a program stream file. Files whose names end in the same way may hold a
 /// transport stream, or video alone: the content decides.
 pub fn probe_mpeg_ps(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    probe_content(path, probe_mpeg_ts)
+}
+
+/// Starts a probe of a program stream file, or another one of a transport stream.
+pub(super) fn probe_content(
+    path: &Path,
+    of_transport_stream: fn(&Path) -> Result<Box<dyn Probe>, ProbeError>,
+) -> Result<Box<dyn Probe>, ProbeError> {
     let head = read_window(&open_regular(path)?, HEAD, 0)?;
     let first = start_codes(&head).next().map(|(_, code)| code);
     match first {
         Some(0xb3) => probe_mpeg_video(path),
         Some(0xba) => Ok(Box::new(TsProbe::of_program_stream(path)?)),
-        _ if find_sync(&head, &STRIDES, false).is_ok() => probe_mpeg_ts(path),
+        _ if find_sync(&head, &STRIDES, false).is_ok() => of_transport_stream(path),
         _ => Ok(Box::new(TsProbe::of_program_stream(path)?)),
     }
 }

@@ -4,8 +4,6 @@
 //! References: ISO/IEC 13818-1 sections 2.4.4.3 (program association), 2.4.4.8 (program map) and
 //! 2.4.3.4 (adaptation field).
 
-#[cfg(feature = "more-files")]
-use super::program::ProgramFile;
 use super::shared::{CUT_SHORT, SharedFile, read_at, read_window};
 use super::{MediaFile, Probe, ProbeError, Track};
 use crate::frame::Frame;
@@ -50,6 +48,14 @@ pub fn probe_mpeg_ts(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
     Ok(Box::new(TsProbe::new(path)?))
 }
 
+/// Starts a probe of the elementary streams of a transport stream file, which become its tracks. Of
+/// several programs the first is taken. A file without a stream of a known codec is one track, as it
+/// is for [`probe_mpeg_ts`]. It reads up to 5 MB more than that.
+#[cfg(feature = "more-files")]
+pub fn probe_mpeg_ts_tracks(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
+    Ok(Box::new(TsProbe::new(path)?.with_tracks()))
+}
+
 #[derive(Debug)]
 struct TsFile {
     file: Arc<SharedFile>,
@@ -61,8 +67,6 @@ struct TsFile {
     tables: Bytes,
     /// The video, as these say.
     video: Option<Video>,
-    #[cfg(feature = "more-files")]
-    elementary: Option<Arc<ProgramFile>>,
 }
 
 impl TsFile {
@@ -134,12 +138,6 @@ impl TsFile {
 impl MediaFile for TsFile {
     fn tracks(&self) -> &[Track] {
         &self.tracks
-    }
-
-    #[cfg(feature = "more-files")]
-    fn elementary_streams(&self) -> Option<Arc<dyn MediaFile>> {
-        let streams = Arc::clone(self.elementary.as_ref()?);
-        Some(streams)
     }
 
     fn open_track(

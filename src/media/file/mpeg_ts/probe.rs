@@ -42,6 +42,9 @@ pub(in crate::media::file) struct TsProbe {
     timeline: Timeline,
     seams: u32,
     extent: Extent,
+    /// The elementary streams are looked at.
+    #[cfg(feature = "more-files")]
+    wants_tracks: bool,
     #[cfg(feature = "more-files")]
     tracks: Option<TracksProbe>,
 }
@@ -103,14 +106,22 @@ impl TsProbe {
             seams: 0,
             extent: Extent::default(),
             #[cfg(feature = "more-files")]
+            wants_tracks: false,
+            #[cfg(feature = "more-files")]
             tracks: None,
         })
     }
 
-    /// Looks at a program stream.
+    /// Finds the elementary streams, too.
+    #[cfg(feature = "more-files")]
+    pub(in crate::media::file) fn with_tracks(self) -> Self {
+        Self { wants_tracks: true, ..self }
+    }
+
+    /// Looks at a program stream, which is not sent as a whole.
     #[cfg(feature = "more-files")]
     pub(in crate::media::file) fn of_program_stream(path: &Path) -> Result<Self, ProbeError> {
-        Ok(Self { layout: Layout::Program, ..Self::new(path)? })
+        Ok(Self { layout: Layout::Program, ..Self::new(path)?.with_tracks() })
     }
 
     /// One step, reading some windows at the most. Returns the bytes read.
@@ -399,6 +410,9 @@ impl TsProbe {
 
     #[cfg(feature = "more-files")]
     fn tracks(&mut self) -> Result<(usize, Found), ProbeError> {
+        if !self.wants_tracks {
+            return self.finish().map(|file| (0, Some(file)));
+        }
         let tracks = self.tracks.get_or_insert_with(|| {
             let first = self.timeline.first().map_or(0, |first| first.offset);
             TracksProbe::new(self.layout, self.tables.streams(), first)
@@ -439,14 +453,15 @@ impl TsProbe {
         });
         let timeline = Arc::new(std::mem::take(&mut self.timeline));
         #[cfg(feature = "more-files")]
-        let elementary =
-            self.tracks.take().and_then(|tracks| tracks.finish(&file, &timeline, duration));
-        #[cfg(feature = "more-files")]
-        if !self.layout.is_transport() {
-            let found = elementary.map(|file| -> Arc<dyn MediaFile> { file });
-            return found.ok_or_else(|| {
-                ProbeError::Content("no stream that is known in the program stream".into())
-            });
+        if let Some(tracks) = self.tracks.take() {
+            match tracks.finish(&file, &timeline, duration) {
+                Some(streams) => return Ok(streams),
+                None if self.layout.is_transport() => {}
+                None => {
+                    let what = "no stream that is known in the program stream";
+                    return Err(ProbeError::Content(what.into()));
+                }
+            }
         }
         let track = Track {
             parameters: CodecParameters::Mp2t,
@@ -462,8 +477,6 @@ impl TsProbe {
             timeline,
             tables: self.tables.packets(),
             video: self.tables.video(),
-            #[cfg(feature = "more-files")]
-            elementary,
         }))
     }
 }

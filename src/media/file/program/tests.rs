@@ -4,29 +4,11 @@ use super::*;
 use crate::codec::start_codes::start_codes;
 use crate::frame::Frame;
 use crate::media::file::mpeg_ps::probe_mpeg_ps;
-use crate::media::file::mpeg_ts::probe_mpeg_ts;
+use crate::media::file::mpeg_ts::{probe_mpeg_ts, probe_mpeg_ts_tracks};
 use crate::media::file::mpeg_video::probe_mpeg_video;
 use crate::media::file::testing::*;
-use crate::media::file::{Probe, ProbeError, ProbePoll};
+use crate::media::file::{Probe, ProbeError};
 use std::path::Path;
-
-/// A probe of a transport stream for its elementary streams.
-fn probe_tracks(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    #[derive(Debug)]
-    struct Tracks(Box<dyn Probe>);
-    impl Probe for Tracks {
-        fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-            match self.0.poll_probe(budget) {
-                ProbePoll::Ready(file) => match file.elementary_streams() {
-                    Some(streams) => ProbePoll::Ready(streams),
-                    None => ProbePoll::Failed(ProbeError::Content("no streams".into())),
-                },
-                other => other,
-            }
-        }
-    }
-    Ok(Box::new(Tracks(probe_mpeg_ts(path)?)))
-}
 
 fn data(frames: &[Frame]) -> Vec<&[u8]> {
     frames.iter().map(|frame| &frame.data[..]).collect()
@@ -104,7 +86,7 @@ fn program_streams_have_the_pictures_of_their_source() {
 fn transport_streams_are_also_offered_as_their_streams() {
     let file = probed(probe_mpeg_ts, &media("program.ts")).unwrap();
     assert_eq!(file.tracks()[0].parameters, CodecParameters::Mp2t);
-    let streams = file.elementary_streams().unwrap();
+    let streams = probed(probe_mpeg_ts_tracks, &media("program.ts")).unwrap();
     assert!(matches!(streams.tracks()[0].parameters, CodecParameters::H264 { .. }));
     assert!(matches!(streams.tracks()[1].parameters, CodecParameters::Aac { .. }));
     let frames = TracksPlayer::new(&streams).interleaved();
@@ -118,7 +100,7 @@ fn transport_streams_are_also_offered_as_their_streams() {
     let step = Duration::from_millis(40);
     assert!(times.windows(2).all(|pair| (pair[1] - pair[0]).abs_diff(step).as_micros() < 20));
 
-    let file = probed(probe_tracks, &media("broadcast.ts")).unwrap();
+    let file = probed(probe_mpeg_ts_tracks, &media("broadcast.ts")).unwrap();
     let frames = TracksPlayer::new(&file).all(0);
     check_pictures("broadcast.ts", &frames, &pictures("pictures.m2v"));
 }
@@ -159,9 +141,9 @@ fn seeking_finds_key_pictures() {
     check_seeking("mpeg1.mpg", probe_mpeg_ps);
     check_seeking("mpeg2.mpeg", probe_mpeg_ps);
     check_seeking("disc.vob", probe_mpeg_ps);
-    check_seeking("program.ts", probe_tracks);
-    check_seeking("program.m2ts", probe_tracks);
-    check_seeking("broadcast.ts", probe_tracks);
+    check_seeking("program.ts", probe_mpeg_ts_tracks);
+    check_seeking("program.m2ts", probe_mpeg_ts_tracks);
+    check_seeking("broadcast.ts", probe_mpeg_ts_tracks);
 }
 
 #[test]
@@ -171,10 +153,10 @@ fn damaged_and_shrinking_files() {
         check_damage(probe_mpeg_ps, &bytes(name));
         check_shrinking(probe_mpeg_ps, &bytes(name).repeat(4));
     }
-    check_damage(probe_tracks, &bytes("broadcast.ts"));
-    check_shrinking(probe_tracks, &bytes("program.ts"));
+    check_damage(probe_mpeg_ts_tracks, &bytes("broadcast.ts"));
+    check_shrinking(probe_mpeg_ts_tracks, &bytes("program.ts"));
     check_damage(probe_mpeg_video, &bytes("pictures.m2v"));
-    check_damage(probe_tracks, &bytes("program.ts"));
+    check_damage(probe_mpeg_ts_tracks, &bytes("program.ts"));
 }
 
 #[test]
@@ -182,7 +164,7 @@ fn sound_of_private_stream_1_is_that_of_the_transport_stream() {
     let disc = probed(probe_mpeg_ps, &media("disc.vob")).unwrap();
     let expected = CodecParameters::Ac3 { sampling_rate: 48_000, channels: 2 };
     assert_eq!(disc.tracks()[1].parameters, expected);
-    let broadcast = probed(probe_tracks, &media("broadcast.ts")).unwrap();
+    let broadcast = probed(probe_mpeg_ts_tracks, &media("broadcast.ts")).unwrap();
     assert_eq!(broadcast.tracks()[1].parameters, expected);
     let [disc, broadcast] = [disc, broadcast].map(|file| TracksPlayer::new(&file).all(1));
     // 2 s of 1536 samples.
@@ -190,6 +172,27 @@ fn sound_of_private_stream_1_is_that_of_the_transport_stream() {
     assert!(data(&disc) == data(&broadcast));
     assert!(disc.iter().all(|frame| frame.duration == Duration::from_millis(32)));
     assert!(!disc.iter().any(|frame| frame.flags.discontinuity));
+}
+
+/// Whoever asks for the streams of a transport stream gets it as a whole where none is known; also
+/// one that is named like a program stream.
+#[test]
+fn transport_streams_of_unknown_streams_are_one_track() {
+    use crate::media::file::probe_tracks;
+    let bytes = std::fs::read(media("program.ts")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join("a.mpg");
+    std::fs::write(&named, &bytes).unwrap();
+    assert_eq!(probed(probe_tracks, &named).unwrap().tracks().len(), 2);
+    assert_eq!(probed(probe_mpeg_ps, &named).unwrap().tracks().len(), 1);
+    // No PES packet begins in it.
+    let mut clock = bytes;
+    clock.chunks_mut(188).filter(|packet| packet[1] & 0x1f == 1).for_each(|p| p[1] &= !0x40);
+    let held = file_of(&clock);
+    let file = probed(probe_mpeg_ts_tracks, held.path()).unwrap();
+    assert_eq!(file.tracks()[0].parameters, CodecParameters::Mp2t);
+    assert_eq!(file.tracks().len(), 1);
+    assert!(probed(probe_tracks, &media("av1.ivf")).is_ok());
 }
 
 /// Packets that state no length, claim more than there is, or are of streams that never come.
