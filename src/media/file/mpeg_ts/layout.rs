@@ -19,6 +19,10 @@ pub(in crate::media::file) const OVERLAP: usize = REED_SOLOMON_STRIDE;
 /// Windows in which a position must have a PCR behind it.
 const WINDOWS_PER_POSITION: u64 = 8;
 
+/// Bytes read in a bisection, after which it has come close enough: where the clock is far from one
+/// reference to the next, each step may read some windows.
+const MAX_BISECTION: usize = 48 * WINDOW;
+
 /// The kind of a multiplex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::media::file) enum Layout {
@@ -65,7 +69,7 @@ impl Layout {
     }
 
     /// The first clock reference of `pid` in a range of the file, if it comes soon.
-    pub(super) fn first_clock(
+    pub(in crate::media::file) fn first_clock(
         self,
         file: &File,
         pid: u16,
@@ -104,7 +108,7 @@ impl Layout {
         let mut low = (anchor.offset, anchor.ticks);
         let mut high = next.unwrap_or(len);
         let mut read = 0;
-        while high.saturating_sub(low.0) > WINDOW as u64 {
+        while high.saturating_sub(low.0) > WINDOW as u64 && read < MAX_BISECTION {
             let middle = low.0 + (high - low.0) / 2;
             match self.first_clock(file, anchor.pcr.pid, middle..high, &mut read)? {
                 Some((offset, pcr)) if anchor.ticks_of(pcr) <= target => {

@@ -195,6 +195,36 @@ fn transport_streams_of_unknown_streams_are_one_track() {
     assert!(probed(probe_tracks, &media("av1.ivf")).is_ok());
 }
 
+/// Key pictures are found without a seek to each place between them, and not beyond the end.
+#[test]
+fn the_next_key_picture_is_found() {
+    for (name, probe) in [
+        ("mpeg1.mpg", probe_mpeg_ps as ProbeFn),
+        ("disc.vob", probe_mpeg_ps),
+        ("program.ts", probe_mpeg_ts_tracks),
+    ] {
+        let file = probed(probe, &media(name)).unwrap();
+        let frames = TracksPlayer::new(&file).all(0);
+        let keys: Vec<_> = frames.iter().filter(|f| f.flags.key).map(|f| f.pts).collect();
+        assert!(keys.len() >= 4, "{name}");
+        let mut player = TracksPlayer::new(&file);
+        let cx = &mut SourceContext { now: player.now, demuxers: &mut player.demuxers };
+        for pair in keys.windows(2) {
+            for after in
+                [pair[0], pair[0] + Duration::from_millis(40), pair[1] - Duration::from_millis(1)]
+            {
+                let found = player.sources[0].key_frame_after(after, cx);
+                assert_eq!(found, Ok(Some(pair[1])), "{name} after {after:?}");
+            }
+        }
+        let last = keys.last().copied().unwrap();
+        assert_eq!(player.sources[0].key_frame_after(last, cx), Ok(None), "{name}");
+        assert_eq!(player.sources[0].key_frame_after(Duration::MAX, cx), Ok(None), "{name}");
+    }
+}
+
+type ProbeFn = fn(&Path) -> Result<Box<dyn Probe>, ProbeError>;
+
 /// Packets that state no length, claim more than there is, or are of streams that never come.
 #[test]
 fn hostile_program_streams_end() {
