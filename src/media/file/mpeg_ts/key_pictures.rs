@@ -25,8 +25,10 @@ use std::time::Duration;
 
 /// Windows that are looked at in one call.
 const WINDOWS_A_POLL: usize = 16;
-/// A key picture is cut off behind as many bytes.
+/// A key picture is cut off behind as many bytes, and where it goes on behind as many windows: what
+/// lies between its packets is no longer than a picture.
 const MAX_PICTURE: usize = 4 << 20;
+const MAX_PICTURE_WINDOWS: usize = 96;
 
 /// The file that they are in, and what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -241,7 +243,7 @@ impl KeyPictures {
         let mut data = BytesMut::from(&self.tables[..]);
         let mut pts = None;
         let (mut offset, mut has_pcr) = (picture.offset, false);
-        'windows: loop {
+        'windows: for _ in 0..MAX_PICTURE_WINDOWS {
             let bytes = read_window(of.file, WINDOW + OVERLAP, offset)?;
             for (at, packet) in of.layout.packets(&bytes).take_while(|(at, _)| *at < WINDOW) {
                 let &[_, b1, b2, ..] = packet else { continue };

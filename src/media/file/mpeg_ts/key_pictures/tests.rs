@@ -109,6 +109,32 @@ fn streams_without_pictures_are_played_as_they_are() {
 }
 
 #[test]
+fn a_picture_without_an_end_is_not_followed_to_the_end_of_the_file() {
+    let file = std::fs::read(media("program.ts")).unwrap();
+    // The video stops in its first picture, which goes on behind 20 MB of sound.
+    let is_video = |packet: &&[u8]| packet[1] & 0x1f == 1 && packet[2] == 0;
+    let starts = file.chunks(188).enumerate().filter(|(_, p)| is_video(p) && p[1] & 0x40 != 0);
+    let second = starts.map(|(n, _)| n * 188).nth(1).unwrap();
+    let (begin, rest) = file.split_at(second);
+    let sound: Vec<u8> = rest.chunks(188).filter(|p| !is_video(p)).flatten().copied().collect();
+    let late = rest.chunks(188).find(|p| is_video(p) && p[1] & 0x40 == 0).unwrap();
+    let bytes = [begin, &sound.repeat(20_000_000 / sound.len()), late].concat();
+    let held = file_of(&bytes);
+    let layout = Layout::Transport { stride: 188 };
+    let (at, pcr) = layout.clocks(&bytes).next().unwrap();
+    let first = Anchor { offset: at as u64, pcr, ticks: 0 };
+    let mut timeline = Timeline::default();
+    timeline.push(first);
+    let file = File::open(held.path()).unwrap();
+    let of = Multiplex { file: &file, len: bytes.len() as u64, layout, first, timeline: &timeline };
+    let video = Video { pid: 0x100, codec: VideoCodec::H264 };
+    let mut keys = KeyPictures::new(video, 4.0, Bytes::new());
+    let poll = keys.poll_picture(&of, &mut Stamps::default()).unwrap();
+    let FramePoll::Ready(frame) = poll else { panic!("{poll:?}") };
+    assert_eq!(video_of(&frame.data, 0x100), video_of(begin, 0x100));
+}
+
+#[test]
 fn headers_of_key_pictures_are_told_from_others() {
     let begins =
         |codec, nal: &[u8]| begins_with_headers(codec, &[&[0, 0, 1, 0xe0, 0, 0], nal].concat());
