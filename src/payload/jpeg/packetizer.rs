@@ -29,19 +29,22 @@ const EXTENSION_LEN: usize = 4 + FRAME_SEGMENT_LEN + 1;
 #[derive(Debug, Default)]
 pub struct JpegPacketizer {
     unsent: UnsentData,
-    /// The reason that has been logged.
-    reason: Option<&'static str>,
+    /// The reasons that have been logged.
+    reasons: Vec<&'static str>,
 }
 
 impl JpegPacketizer {
     /// Creates a packetizer for one stream.
     pub const fn new() -> Self {
-        Self { unsent: UnsentData { too_large: 0, unsupported: 0 }, reason: None }
+        Self { unsent: UnsentData { too_large: 0, unsupported: 0 }, reasons: Vec::new() }
     }
 
     fn drop_frame(&mut self, reason: &'static str) {
-        let is_new = self.reason.replace(reason) != Some(reason);
+        let is_new = !self.reasons.contains(&reason);
         let level = if is_new { log::Level::Warn } else { log::Level::Debug };
+        if is_new {
+            self.reasons.push(reason);
+        }
         log::log!(level, "a JPEG picture cannot be sent: {reason}");
         self.unsent.unsupported += 1;
     }

@@ -4,6 +4,10 @@
 use crate::codec::jpeg::tables::{AC, DC, HuffmanTable};
 use crate::codec::jpeg::{Component, Header, Segment, marker, scan_end, segments};
 
+/// RFC 2435 section 3.1.4 has no place for them. The encoder that most people have makes them.
+const OWN_HUFFMAN_TABLES: &str = "it has Huffman tables of its own, which RFC 2435 cannot carry: encode \
+     it with those of the standard (FFmpeg: -huffman default)";
+
 /// Largest fragment offset that 24 bits can state.
 const MAX_SCAN: usize = 0xff_ffff;
 /// Identifiers of the components as JFIF has them.
@@ -82,7 +86,7 @@ impl<'a> Picture<'a> {
             .zip(standard)
             .all(|(component, tables)| header.huffman_tables(component) == Some(tables));
         if !are_standard {
-            return Err("it has Huffman tables of its own");
+            return Err(OWN_HUFFMAN_TABLES);
         }
         let table = |of: &Component| {
             header.quantization_table(of.quantization).ok_or("it lacks a quantization table")

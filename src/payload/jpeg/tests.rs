@@ -154,7 +154,7 @@ fn what_cannot_be_carried_is_dropped_with_its_reason() {
             "greyscale",
         ),
         (|s| s.components.push([4, 0x11, 1]), "three components"),
-        (|s| s.huffman[2] = (0x10, AC[1]), "Huffman"),
+        (|s| s.huffman[2] = (0x10, AC[1]), "-huffman default"),
         (|s| s.scan.0.truncate(1), "several scans"),
         (|s| s.quantization.truncate(1), "lacks"),
         (|s| s.height = 0, "height"),
