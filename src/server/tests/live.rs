@@ -2,7 +2,7 @@
 
 use super::media::encoded_picture;
 use super::world::{C, World, secs};
-use crate::codec::{CodecParameters, OtherCodec};
+use crate::codec::{CodecParameters, OtherCodec, av1, vp8, vp9};
 use crate::frame::Frame;
 use crate::media::live::{InputError, LiveSender, Sent, live_stream};
 use crate::media::queue::QueueLimits;
@@ -14,6 +14,7 @@ use crate::server::{
 };
 use bytes::Bytes;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 pub(super) struct Encoder {
@@ -222,4 +223,72 @@ fn a_track_of_an_applications_own_codec_needs_an_entry_and_no_more() {
     let refused = w.serve(|server, env| server.add_server_media_session(env, session));
     let why = refused.unwrap_err().to_string();
     assert_eq!(why, "no payload format for audio X-STRANGER/8000");
+}
+
+/// The pictures of an IVF file.
+fn pictures(name: &str) -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media").join(name);
+    let file = std::fs::read(path).unwrap();
+    let mut rest = &file[32..];
+    let mut pictures = Vec::new();
+    while let Some((head, behind)) = rest.split_first_chunk::<12>() {
+        let len = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        pictures.push(behind[..len].to_vec());
+        rest = &behind[len..];
+    }
+    pictures
+}
+
+#[test]
+fn a_newcomer_to_a_live_encoder_begins_with_a_key_frame() {
+    for (name, parameters, is_key) in [
+        ("vp8.ivf", CodecParameters::Vp8, vp8::is_key as fn(&[u8]) -> bool),
+        ("vp9.ivf", CodecParameters::Vp9 { profile: None }, vp9::is_key),
+        ("av1.ivf", CodecParameters::Av1 { sequence_header: Bytes::new() }, av1::is_key),
+    ] {
+        let pictures = pictures(name);
+        let is_key = |n: usize| is_key(&pictures[n % pictures.len()]);
+        let gop = (1..=pictures.len()).find(|&n| is_key(n)).unwrap();
+        assert!(gop > 4, "{name}");
+        for (shared, tcp, join) in [
+            (true, true, 1),
+            (true, false, gop - 1),
+            (true, true, gop),
+            (false, false, 1),
+            (false, true, gop + 2),
+        ] {
+            let mut w = World::new();
+            let (input, wake) = w.serve(|server, env| server.create_live_input(env));
+            let (sender, stream) = live_stream(parameters.clone(), QueueLimits::default(), wake);
+            let track = OnDemandServerMediaSubsession::new(LiveTrack::new(stream, input));
+            let track = track.with_reuse_first_source(shared);
+            w.add(ServerMediaSession::new("live", "", "").with_subsession(track));
+            let mut n = 0;
+            let mut run = |w: &mut World, count: usize| {
+                for _ in 0..count {
+                    let picture = pictures[n % pictures.len()].clone();
+                    let at = Duration::from_millis(40) * n as u32;
+                    assert_ne!(sender.send_access_unit(picture, at), Sent::NoReceiver, "{name}");
+                    n += 1;
+                    w.run(Duration::from_millis(40));
+                }
+                n
+            };
+            let first = w.playing("/live", 1, true);
+            run(&mut w, join);
+            let late = w.playing("/live", 1, tcp);
+            let end = run(&mut w, 2 * gop);
+            w.run_secs(0.5);
+            // A marker ends each picture; none is missing up to the end.
+            let begins = |c: C| end - w[c].track(1).rtp.iter().filter(|p| p.marker).count();
+            assert_eq!(begins(first), 0, "{name}");
+            let begins = begins(late);
+            assert!(is_key(begins), "{name}: {begins} for {join}, shared: {shared}");
+            assert!(begins + gop >= join && begins <= join + gop, "{name}: {begins} for {join}");
+            drop(sender);
+            w.run_secs(1.0);
+            w.serve(|server, env| server.delete_live_input(env, input));
+            w.expect_nothing_left();
+        }
+    }
 }

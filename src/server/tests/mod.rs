@@ -47,6 +47,7 @@ mod relayed_unwatched;
 mod requests;
 mod round_trip;
 mod scale;
+mod scaled_files;
 mod secrets;
 mod sessions;
 mod setup;
