@@ -1,6 +1,7 @@
 //! Movie fragments.
 
 use super::*;
+use crate::media::Wait;
 use std::fs::OpenOptions;
 use std::io::Write;
 
@@ -300,4 +301,46 @@ fn runs_without_entries_take_what_the_fragment_says() {
     assert_eq!(frames[0][9].data, track.samples[9].data);
     // Without a size there is nothing.
     assert!(probe(run(&[1, 1152], 8)).is_err());
+}
+
+#[test]
+fn a_followed_file_that_is_cut_short_or_written_anew_comes_to_its_end() {
+    let tracks = tracks();
+    let whole = fragmented(&tracks, FORMS[0]);
+    let places = places(&whole);
+    let other = fragmented(&[Written::mp3(400)], FORMS[0]);
+    for (left, then) in [
+        (places[4], None),
+        (places[2] + 9, None),
+        (0, None),
+        (0, Some(&whole)),
+        (0, Some(&other)),
+        (places[2], Some(&other)),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &whole[..places[5]]).unwrap();
+        let media = finish(probe_mp4(file.path()).unwrap(), 4096, 1000).unwrap();
+        let mut player = TracksPlayer::following(&media, ms(1_000));
+        assert!(player.next(0).is_some() && player.next(1).is_some());
+        file.as_file().set_len(left as u64).unwrap();
+        if let Some(then) = then {
+            let mut out = OpenOptions::new().append(true).open(file.path()).unwrap();
+            out.write_all(then).unwrap();
+        }
+        for source in &mut player.sources {
+            let mut frames = 0;
+            let mut polls = 0..100_000;
+            let has_ended = polls.any(|_| {
+                let cx = &mut SourceContext { now: player.now, demuxers: &mut player.demuxers };
+                match source.poll_frame(cx) {
+                    FramePoll::Ready(_) => frames += 1,
+                    FramePoll::Pending(Wait::Until(at)) => player.now = at,
+                    FramePoll::Pending(_) => {}
+                    FramePoll::Ended(_) => return true,
+                }
+                false
+            });
+            assert!(has_ended && frames <= 400, "{frames} frames, cut off at {left}");
+        }
+    }
 }
