@@ -24,6 +24,8 @@ pub struct LatmDepacketizer {
     unit_duration: u32,
     /// Whether elements begin with the StreamMuxConfig, or a bit that tells that it has not changed.
     config_present: bool,
+    /// Whether that is only what the default of `cpresent` says; the first whole element decides.
+    is_assumed: bool,
     /// The StreamMuxConfig that is in force.
     config: Option<StreamMuxConfig>,
     /// The stream as its description tells it.
@@ -54,6 +56,7 @@ impl LatmDepacketizer {
                 None => 0,
             },
             config_present,
+            is_assumed: false,
             config: if config_present { None } else { Some(config) },
             described: config,
             partial: Vec::new(),
@@ -70,6 +73,15 @@ impl LatmDepacketizer {
     pub const fn knowing_config(mut self) -> Self {
         self.config = Some(self.described);
         self
+    }
+
+    /// Decides by the first whole element whether the stream has a StreamMuxConfig too: the
+    /// description does not tell, and senders whose description has one may forget to say that the
+    /// stream has none (`cpresent=0`).
+    #[must_use]
+    pub const fn finding_config(mut self) -> Self {
+        self.is_assumed = true;
+        self.knowing_config()
     }
 
     /// Processes the element that has been assembled.
@@ -95,29 +107,18 @@ impl LatmDepacketizer {
         if after_loss && self.follows(timestamp) {
             return Err(ParseError::Invalid { what: WHAT, at: 0 });
         }
-        // All or nothing: a length that is wrong makes those before it doubtful too. An element ends
-        // where the bytes do, or it was the middle of one. Several whole ones are against section 6.1,
-        // and in use.
-        self.units.clear();
-        let mut b = PlainBits::new(bytes, WHAT);
-        let mut config = self.config;
-        while b.left() > 0 {
-            let start = b.position();
-            if start > 0 && (self.has_fragments || after_loss) {
-                return Err(b.invalid());
+        let mut is_present = self.config_present;
+        let mut config = self.read_units(bytes, is_present, after_loss);
+        if self.is_assumed {
+            if let Err(e) = config {
+                is_present = false;
+                config = self.read_units(bytes, is_present, after_loss).map_err(|_| e);
             }
-            if self.config_present && !b.flag()? {
-                config = Some(self.read_config(&mut b)?);
+            if config.is_ok() && !after_loss {
+                (self.config_present, self.is_assumed) = (is_present, false);
             }
-            let in_force = config.ok_or(ParseError::Incomplete { what: "StreamMuxConfig" })?;
-            for _ in 0..in_force.sub_frames {
-                let len = in_force.read_length(&mut b)?;
-                self.units.push((b.position(), len));
-                b.skip(len.saturating_mul(8))?;
-            }
-            in_force.read_end(&mut b, start)?;
         }
-        self.config = config;
+        self.config = config?;
         let damaged = after_loss && (self.has_fragments || self.next_timestamp.is_none());
         let mut at = timestamp;
         for (start, len) in self.units.drain(..) {
@@ -132,6 +133,39 @@ impl LatmDepacketizer {
         }
         self.next_timestamp = Some(at);
         Ok(())
+    }
+
+    /// Finds the access units of an element. Returns the StreamMuxConfig that is in force behind it.
+    fn read_units(
+        &mut self,
+        bytes: &[u8],
+        config_present: bool,
+        after_loss: bool,
+    ) -> Result<Option<StreamMuxConfig>, ParseError> {
+        // All or nothing: a length that is wrong makes those before it doubtful too. An element ends
+        // where the bytes do, or it was the middle of one. Several whole ones are against section 6.1,
+        // and in use; but many bytes look like several ones.
+        let is_one = self.has_fragments || after_loss || self.is_assumed && config_present;
+        self.units.clear();
+        let mut b = PlainBits::new(bytes, WHAT);
+        let mut config = self.config;
+        while b.left() > 0 {
+            let start = b.position();
+            if start > 0 && is_one {
+                return Err(b.invalid());
+            }
+            if config_present && !b.flag()? {
+                config = Some(self.read_config(&mut b)?);
+            }
+            let in_force = config.ok_or(ParseError::Incomplete { what: "StreamMuxConfig" })?;
+            for _ in 0..in_force.sub_frames {
+                let len = in_force.read_length(&mut b)?;
+                self.units.push((b.position(), len));
+                b.skip(len.saturating_mul(8))?;
+            }
+            in_force.read_end(&mut b, start)?;
+        }
+        Ok(config)
     }
 
     /// Whether nothing lies between the last access unit and this time.

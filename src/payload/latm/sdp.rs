@@ -15,6 +15,8 @@ use crate::payload::packetizer::Packetizer;
 use bytes::Bytes;
 
 const NAME: &str = "MP4A-LATM";
+/// The RTP clock rate of descriptions that do not tell the sampling rate (section 7.4.1.1).
+const NO_SAMPLING_RATE: u32 = 90_000;
 
 /// The registry entry of AAC in LATM, for an application that sends AAC as LATM:
 ///
@@ -51,25 +53,24 @@ struct Described {
     audio: Bytes,
     /// Whether the configuration is from the description and not only assumed.
     is_told: bool,
-    /// Whether the stream has a configuration.
-    is_present: bool,
+    /// Whether the stream has a configuration, if the description says it.
+    is_present: Option<bool>,
 }
 
 impl Described {
     fn read(format: &PayloadFormat) -> Result<Self, FormatError> {
         let fmtp = format.fmtp.as_deref().unwrap_or_default();
         let config = find(fmtp, "config");
-        // "If this parameter is not present, the default is 1"; senders that tell a configuration
-        // forget it, and have none in the stream.
-        let is_present = match find(fmtp, "cpresent") {
-            Some(value) => value != "0",
-            None => config.is_none(),
-        };
+        let is_present = find(fmtp, "cpresent").map(|value| value != "0");
         let bad_config = || FormatError::parameter(NAME, "config", config.unwrap_or_default());
         let bytes = match config {
             Some(text) => from_hex(text).ok_or_else(bad_config)?,
-            None if is_present => assumed(fmtp, format).ok_or_else(bad_config)?,
-            None => return Err(bad_config()),
+            None if is_present == Some(false) => return Err(bad_config()),
+            None if format.clock_rate == NO_SAMPLING_RATE => {
+                let what = "a sampling rate that the stream alone tells";
+                return Err(FormatError::unsupported(NAME, what));
+            }
+            None => assumed(fmtp, format).ok_or_else(bad_config)?,
         };
         let mux = StreamMuxConfig::parse(&bytes).map_err(|e| match e {
             MuxError::Malformed(_) => bad_config(),
@@ -130,7 +131,13 @@ impl FormatEntry for LatmEntry {
 
     fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
         let Described { mux, is_told, is_present, .. } = Described::read(format)?;
-        let depacketizer = LatmDepacketizer::new(mux, is_present, format.clock_rate);
-        Ok(Box::new(if is_told { depacketizer.knowing_config() } else { depacketizer }))
+        // The default of `cpresent` is 1 (section 7.3).
+        let is_present_or_default = is_present.unwrap_or(true);
+        let depacketizer = LatmDepacketizer::new(mux, is_present_or_default, format.clock_rate);
+        Ok(Box::new(match (is_told, is_present) {
+            (true, None) => depacketizer.finding_config(),
+            (true, _) => depacketizer.knowing_config(),
+            (false, _) => depacketizer,
+        }))
     }
 }

@@ -107,6 +107,31 @@ fn the_configuration_may_be_in_the_stream() {
     }
 }
 
+/// RFC 6416 section 7.3: without `cpresent` it is 1. Senders whose description has a configuration and
+/// whose stream has none exist too.
+#[test]
+fn without_cpresent_the_first_element_tells_whether_the_stream_has_a_configuration() {
+    let format = described("profile-level-id=1;config=400024203fc0");
+    let receiver = || Received::new(FormatRegistry::standard().depacketizer(&format).unwrap());
+    for len in 0..=240 {
+        let unit = vec![0x91; len];
+        for config in [None, Some(CONFIG)] {
+            let mut d = receiver();
+            d.handle_payload(&element(config, 44, &unit), true, 0, false).unwrap();
+            d.handle_payload(&element(None, 0, b"abc"), true, 1024, false).unwrap();
+            let frames = given(&mut d);
+            let expected = [&unit[..], b"abc"].into_iter().filter(|unit| !unit.is_empty());
+            assert!(frames.iter().map(|f| &f.data[..]).eq(expected), "{len} bytes");
+        }
+        let mut d = receiver();
+        d.handle_payload(&[&[len as u8][..], &unit].concat(), true, 0, false).unwrap();
+        d.handle_payload(&[2, 8, 9, 1, 7], true, 1024, false).unwrap();
+        assert_eq!(given(&mut d).len(), if len == 0 { 2 } else { 3 }, "{len} bytes");
+        // It is decided.
+        assert!(d.handle_payload(&element(Some(CONFIG), 44, b"de"), true, 0, false).is_err());
+    }
+}
+
 #[test]
 fn what_cannot_be_received_is_named() {
     let refused = |fmtp: &str, why: &str| {
@@ -121,6 +146,10 @@ fn what_cannot_be_received_is_named() {
     refused("cpresent=0;config=401024203fc0", "program");
     refused("cpresent=0;config=400224203fc0", "layer");
     refused("object=8;cpresent=1", "config");
+    // The example of section 7.4.1.1, whose clock is none of samples.
+    let format = PayloadFormat::new("audio", "MP4A-LATM", 90_000, 96);
+    let said = FormatRegistry::standard().parameters(&format.with_fmtp("object=2; cpresent=1"));
+    assert!(said.unwrap_err().to_string().contains("the stream alone"));
     // With a space and in another case, without cpresent.
     let format = described("Profile-Level-Id=15; Config=\"400024203FC0\" ;");
     assert_eq!(FormatRegistry::standard().parameters(&format), Ok(aac()));
