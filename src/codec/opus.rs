@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const SAMPLING_RATE: u32 = 48_000;
 /// Longest duration of a packet in samples: 120 ms.
 const MAX_SAMPLES: u32 = 5_760;
+/// Longest frame in bytes.
+const MAX_FRAME: usize = 1275;
 
 /// Returns the number of samples of each channel, at 48 kHz, in a packet; `None` if it is malformed.
 pub fn packet_samples(packet: &[u8]) -> Option<u32> {
@@ -32,6 +34,69 @@ pub fn packet_samples(packet: &[u8]) -> Option<u32> {
     };
     let samples = frame * u32::from(frames);
     (1..=MAX_SAMPLES).contains(&samples).then_some(samples)
+}
+
+/// Returns whether bytes are a packet of so many streams (RFC 6716 section 3.4). The packets of all
+/// streams but the last state their lengths (RFC 7845 section 5.1.1, RFC 6716 appendix B).
+pub fn is_packet(bytes: &[u8], streams: u8) -> bool {
+    let mut r = Reader::new(bytes);
+    let lengths = (1..streams).try_for_each(|_| skip_stream(&mut r, true));
+    lengths.and_then(|()| skip_stream(&mut r, false)).is_ok()
+}
+
+/// Skips the packet of one stream: all that is left, unless it states its length.
+fn skip_stream(r: &mut Reader<'_>, states_length: bool) -> Result<(), ParseError> {
+    const WHAT: &str = "Opus packet";
+    if packet_samples(r.remaining()).is_none() {
+        return Err(r.invalid(WHAT));
+    }
+    let (mut padding, mut is_variable) = (0, false);
+    let frames = match r.u8(WHAT)? & 3 {
+        0 => 1,
+        1 => 2,
+        2 => {
+            is_variable = true;
+            2
+        }
+        _ => {
+            let byte = r.u8(WHAT)?;
+            is_variable = byte & 0x80 != 0;
+            let mut has_more = byte & 0x40 != 0;
+            while has_more {
+                let len = r.u8(WHAT)?;
+                has_more = len == 255;
+                padding += usize::from(len.min(254));
+            }
+            usize::from(byte & 0x3f)
+        }
+    };
+    // The lengths of frames that are stated, and the number of frames that share what is left.
+    let (stated, sharing) = match (is_variable, states_length) {
+        (true, true) => (frames, 0),
+        (true, false) => (frames - 1, 1),
+        (false, true) => (1, 0),
+        (false, false) => (0, frames),
+    };
+    let mut len = padding;
+    for _ in 0..stated {
+        let frame = frame_len(r)?;
+        len += if is_variable { frame } else { frame * frames };
+    }
+    if sharing == 0 {
+        return r.take(len, WHAT).map(|_| ());
+    }
+    let left = r.remaining().len().checked_sub(len).ok_or(ParseError::Incomplete { what: WHAT })?;
+    if left % sharing != 0 || left / sharing > MAX_FRAME {
+        return Err(r.invalid(WHAT));
+    }
+    Ok(())
+}
+
+/// Reads the length of a frame (RFC 6716 section 3.2.1).
+fn frame_len(r: &mut Reader<'_>) -> Result<usize, ParseError> {
+    let first = r.u8("length of an Opus frame")?;
+    let more = if first < 252 { 0 } else { r.u8("length of an Opus frame")? };
+    Ok(usize::from(first) + 4 * usize::from(more))
 }
 
 /// Returns the duration of a packet; `None` if it is malformed. The streams of a packet of several
@@ -146,6 +211,52 @@ mod tests {
         }
         assert_eq!(packet_duration(&[0x80]), Some(Duration::from_micros(2_500)));
         assert_eq!(packet_duration(&[]), None);
+    }
+
+    /// RFC 6716 section 3.4, requirements R1 to R7, and appendix B.
+    #[test]
+    fn lengths_of_frames_must_fit() {
+        let packet = |head: &[u8], len| [head, &vec![7; len]].concat();
+        for (head, len) in [
+            (&[0xfc][..], 0),
+            (&[0xfc], 1275),
+            (&[0xfd], 2550),
+            (&[0xfe, 4], 4),
+            (&[0xfe, 252, 1], 257),
+            (&[0xff, 3], 9),
+            (&[0xff, 0x83, 1, 2], 7),
+            (&[0xff, 0x43, 255, 1], 9 + 255),
+            (&[0xff, 0xc2, 3, 5], 5 + 4 + 3),
+        ] {
+            assert!(is_packet(&packet(head, len), 1), "{head:?}");
+        }
+        for (head, len) in [
+            (&[][..], 0),
+            (&[0xfc], 1276),
+            (&[0xfd], 3),
+            (&[0xfd], 2552),
+            (&[0xfe], 0),
+            (&[0xfe, 4], 3),
+            (&[0xfe, 252], 0),
+            (&[0xff], 0),
+            (&[0xff, 0], 0),
+            (&[0xff, 3], 10),
+            (&[0xff, 0x83, 1, 2], 2),
+            (&[0xff, 0x43, 255], 0),
+            (&[0xff, 0x43, 9], 8),
+            (&[0xff, 0x43, 1], 9),
+        ] {
+            assert!(!is_packet(&packet(head, len), 1), "{head:?}");
+        }
+        // Two streams: of the first, one frame, two of one size, two of two sizes.
+        for head in [&[0xfc, 2][..], &[0xfd, 1], &[0xfe, 1, 1], &[0xff, 1, 2], &[0xff, 0x41, 1, 1]]
+        {
+            let first = packet(head, 2);
+            assert!(is_packet(&[&first[..], &[0xfc, 9]].concat(), 2), "{head:?}");
+            assert!(is_packet(&[&first[..], &first, &[0xfc]].concat(), 3), "{head:?}");
+            assert!(!is_packet(&first, 2), "{head:?}");
+            assert!(!is_packet(&first[..first.len() - 1], 2), "{head:?}");
+        }
     }
 
     /// RFC 7845 figure 2.

@@ -4,7 +4,7 @@ use super::audio::{depacketizer, given};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::access_unit;
 use crate::codec::latm::{StreamMuxConfig, stream_mux_config};
-use crate::codec::opus::{OpusHead, packet_samples};
+use crate::codec::opus::{OpusHead, is_packet, packet_samples};
 use crate::codec::vorbis::{Headers, split_private};
 use crate::payload::ac3::Ac3Depacketizer;
 use crate::payload::amr::{AmrDepacketizer, AmrMode};
@@ -20,6 +20,9 @@ use bytes::Bytes;
 pub fn opus(data: &[u8]) {
     if let Some(samples) = packet_samples(data) {
         assert!(samples % 120 == 0 && samples <= 5_760);
+    }
+    for streams in [0, 1, 2, 5, 255] {
+        assert!(!is_packet(data, streams) || packet_samples(data).is_some());
     }
     for head in [OpusHead::parse(data), OpusHead::parse_mp4(data)].into_iter().flatten() {
         let parameters = head.parameters();
@@ -99,7 +102,11 @@ pub fn latm_depacketizer(data: &[u8]) {
     let written = stream_mux_config(&audio).map(|written| StreamMuxConfig::parse(&written));
     assert!(written.is_ok_and(|written| written.is_ok_and(|w| w.audio.sampling_rate > 0)));
     let of_stream = LatmDepacketizer::new(mux, flags & 1 != 0, 44_100);
-    let mut of_stream = if flags & 2 != 0 { of_stream.knowing_config() } else { of_stream };
+    let mut of_stream = match flags & 6 {
+        2 => of_stream.knowing_config(),
+        4 => of_stream.finding_config(),
+        _ => of_stream,
+    };
     depacketizer(r.rest(), &mut of_stream);
 }
 

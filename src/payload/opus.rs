@@ -9,8 +9,7 @@ use super::error::FormatError;
 use super::format::PayloadFormat;
 use super::packetizer::Packetizer;
 use super::whole::{WholeDepacketizer, WholePacketizer};
-use crate::codec::opus::packet_samples;
-use crate::codec::{CodecParameters, OpusMapping};
+use crate::codec::{CodecParameters, OpusMapping, opus};
 use std::fmt::Write;
 
 /// The clock runs at 48 kHz whatever the bandwidth of the sound is (RFC 7587 section 4.1).
@@ -69,8 +68,12 @@ impl FormatEntry for Entry {
         Box::new(WholePacketizer::new())
     }
 
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        let is_packet = |data: &[u8]| packet_samples(data).is_some();
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        let streams = match self.parameters(format)? {
+            CodecParameters::Opus { mapping: Some(mapping), .. } => mapping.streams,
+            _ => 1,
+        };
+        let is_packet = move |data: &[u8]| opus::is_packet(data, streams);
         Ok(Box::new(WholeDepacketizer::new("Opus packet", is_packet)))
     }
 }
@@ -113,20 +116,26 @@ mod tests {
     }
 
     fn frames(count: u64) -> Vec<Frame> {
+        frames_of(count, 1)
+    }
+
+    /// Packets of so many streams.
+    fn frames_of(count: u64, streams: usize) -> Vec<Frame> {
         let mut random = XorShift::new(count);
         let packet = |n| {
             let len = random.below(200) as usize;
-            // CELT, 20 ms, stereo, one frame.
-            timed([vec![0xfc], random.bytes(len)].concat(), n, 960, CLOCK_RATE)
+            // CELT, 20 ms, stereo, one frame; of all streams but the last without bytes.
+            let before = [0xfc, 0].repeat(streams - 1);
+            timed([before, vec![0xfc], random.bytes(len)].concat(), n, 960, CLOCK_RATE)
         };
         (0..count).map(packet).collect()
     }
 
     #[test]
     fn what_goes_in_comes_out_and_losses_are_seen() {
-        for parameters in [opus(1), opus(2), surround()] {
-            for max_payload in [201, 1400] {
-                transmits(&parameters, &frames(40), max_payload, 0);
+        for (parameters, streams) in [(opus(1), 1), (opus(2), 1), (surround(), 4)] {
+            for max_payload in [210, 1400] {
+                transmits(&parameters, &frames_of(40, streams), max_payload, 0);
             }
         }
     }
@@ -204,8 +213,8 @@ mod tests {
     fn payloads_that_are_no_packets_are_refused() {
         let mut depacketizer = Entry.depacketizer(&outgoing(&opus(2)).0).unwrap();
         let mut frames = crate::payload::DepacketizedFrames::new();
-        // RFC 6716 section 3.4: requirements R1 and R5.
-        for payload in [&[][..], &[0xff], &[0xff, 0]] {
+        // RFC 6716 section 3.4: requirements R1, R5 and R3.
+        for payload in [&[][..], &[0xff], &[0xff, 0], &[0xfd, 1]] {
             let payload = crate::payload::RtpPayload::new(payload, 0);
             assert!(depacketizer.handle_payload(&payload, &mut frames).is_err());
         }

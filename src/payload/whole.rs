@@ -42,19 +42,19 @@ impl Packetizer for WholePacketizer {
 
 /// Returns each payload as a frame.
 #[derive(Debug)]
-pub(super) struct WholeDepacketizer {
+pub(super) struct WholeDepacketizer<F> {
     what: &'static str,
     /// Whether a payload can be a packet of the codec; none is empty.
-    is_valid: fn(&[u8]) -> bool,
+    is_valid: F,
 }
 
-impl WholeDepacketizer {
-    pub(super) const fn new(what: &'static str, is_valid: fn(&[u8]) -> bool) -> Self {
+impl<F: Fn(&[u8]) -> bool> WholeDepacketizer<F> {
+    pub(super) const fn new(what: &'static str, is_valid: F) -> Self {
         Self { what, is_valid }
     }
 }
 
-impl Depacketizer for WholeDepacketizer {
+impl<F: Fn(&[u8]) -> bool> Depacketizer for WholeDepacketizer<F> {
     fn handle_payload(
         &mut self,
         payload: &RtpPayload<'_>,
