@@ -1,6 +1,6 @@
 //! [`AacDepacketizer`]: RFC 3640 with any layout of AU headers, without interleaving.
 
-use super::headers::AuHeaderLayout;
+use super::headers::{AuHeaderLayout, AuHeaders};
 use super::parameters::AacParameters;
 use crate::payload::depacketizer::{
     DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload,
@@ -147,15 +147,12 @@ impl AacDepacketizer {
         if headers.is_empty() {
             return Err(invalid);
         }
+        // All or nothing: a size that is wrong makes those before it doubtful too.
+        check_units(headers.clone(), data.len())?;
         let mut at = payload.timestamp;
         let mut is_first = true;
         while !headers.is_empty() {
             let header = headers.next()?;
-            // Interleaving (section 3.2.3.2) is never offered in SDP that we make or accept. The
-            // index of the first alone says nothing.
-            if header.size == Some(0) || (header.index != 0 && !is_first) {
-                return Err(invalid);
-            }
             self.deviations += u64::from(header.index != 0);
             let at_unit =
                 header.cts_delta.map_or(at, |delta| payload.timestamp.wrapping_add(delta));
@@ -200,6 +197,26 @@ impl AacDepacketizer {
     }
 }
 
+/// Checks that the access units of these headers, or a fragment of one, are in as many bytes.
+fn check_units(mut headers: AuHeaders<'_>, len: usize) -> Result<(), ParseError> {
+    let mut left = len;
+    let mut is_first = true;
+    while !headers.is_empty() {
+        let header = headers.next()?;
+        let size = header.size.unwrap_or(left);
+        let is_alone = is_first && headers.is_empty();
+        // Interleaving (section 3.2.3.2) is never offered in SDP that we make or accept. The index of
+        // the first alone says nothing.
+        let is_interleaved = header.index != 0 && !is_first;
+        if size == 0 || is_interleaved || size > left && !is_alone {
+            return Err(ParseError::Invalid { what: WHAT, at: len - left });
+        }
+        left = left.saturating_sub(size);
+        is_first = false;
+    }
+    Ok(())
+}
+
 impl Depacketizer for AacDepacketizer {
     fn handle_payload(
         &mut self,
@@ -211,7 +228,11 @@ impl Depacketizer for AacDepacketizer {
             out.note_loss();
         }
         self.marks_nothing &= !payload.marker;
-        self.handle_units(payload, out)
+        self.handle_units(payload, out).inspect_err(|_| {
+            // It may have been a fragment.
+            self.partial = None;
+            out.note_loss();
+        })
     }
 
     fn handle_end(&mut self, out: &mut DepacketizedFrames) {

@@ -97,6 +97,7 @@ pub(super) struct AuHeader {
 }
 
 /// Reads AU headers one by one.
+#[derive(Clone)]
 pub(super) struct AuHeaders<'a> {
     bits: PlainBits<'a>,
     layout: AuHeaderLayout,

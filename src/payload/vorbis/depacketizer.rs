@@ -145,6 +145,12 @@ impl VorbisDepacketizer {
         if packets == 0 {
             return Err(r.invalid(WHAT));
         }
+        // All or nothing: a length that is wrong makes those before it doubtful too.
+        let mut check = r.clone();
+        for _ in 0..packets {
+            let len = check.u16(WHAT)?.into();
+            check.take(len, WHAT)?;
+        }
         for _ in 0..packets {
             let len = r.u16(WHAT)?.into();
             let packet = Bytes::copy_from_slice(r.take(len, WHAT)?);

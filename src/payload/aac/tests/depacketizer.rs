@@ -154,3 +154,24 @@ fn fmtp_of_devices_is_read_with_its_faults() {
     let odd = parameters_from_fmtp("sizeLength=99;indexLength=-1;config=121;constantDuration=0");
     assert_eq!(odd, AacParameters::default());
 }
+
+#[test]
+fn a_malformed_payload_gives_no_access_unit_and_is_a_loss() {
+    // Two units, of which the second lacks a byte; a header of nothing; an index.
+    let two = [0, 32, 0, 2 << 3, 0, 3 << 3, 7, 7, 8, 8];
+    let empty = [0, 32, 0, 2 << 3, 0, 0, 7, 7];
+    let interleaved = [0, 32, 0, 2 << 3, 0, 2 << 3 | 1, 7, 7, 8, 8];
+    let whole = [0, 16, 0, 2 << 3, 9, 9];
+    for bad in [&two[..], &empty, &interleaved, &[], &[0]] {
+        let mut d = Received::new(AacDepacketizer::new(1024));
+        assert!(d.handle_payload(bad, true, 0, false).is_err());
+        assert_eq!(d.poll_frame(), None, "{bad:?}");
+        d.handle_payload(&whole, true, 1024, false).unwrap();
+        assert!(d.poll_frame().unwrap().discontinuity, "{bad:?}");
+        // Instead of a fragment of a sender that states the fragments' sizes.
+        d.handle_payload(&whole, false, 2048, false).unwrap();
+        assert!(d.handle_payload(bad, false, 2048, false).is_err());
+        d.handle_payload(&whole, true, 2048, false).unwrap();
+        assert!(d.poll_frame().unwrap().data.len() == 2, "{bad:?}");
+    }
+}
