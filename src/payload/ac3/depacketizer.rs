@@ -85,11 +85,14 @@ impl Ac3Depacketizer {
             });
             return;
         }
-        let fits = |unit: &&mut Unit| unit.timestamp == *at && unit.bytes.len() < MAX_UNIT;
-        match self.unit.as_mut().filter(fits) {
-            Some(unit) => {
+        match self.unit.as_mut().filter(|unit| unit.timestamp == *at) {
+            Some(unit) if unit.bytes.len() < MAX_UNIT => {
                 unit.bytes.extend_from_slice(frame);
                 unit.frames += 1;
+            }
+            Some(unit) => {
+                unit.damaged = true;
+                out.note_loss();
             }
             None => {
                 // Of a unit whose beginning is lost, or was returned since it seemed to be whole.
@@ -132,12 +135,11 @@ impl Ac3Depacketizer {
         let is_first = matches!(kind, Kind::First { .. }) || kind == Kind::Fragment && !goes_on;
         if is_first {
             self.drop_partial(out);
-            let header = SyncFrame::parse(data).inspect_err(|_| out.note_loss())?;
+            let header = SyncFrame::parse(data)?;
             let bytes = Vec::with_capacity(header.frame_len);
             self.partial = Some(Partial { timestamp, len: header.frame_len, bytes });
         }
         let Some(mut partial) = self.partial.take().filter(|p| p.timestamp == timestamp) else {
-            out.note_loss();
             return Err(ParseError::Invalid { what: WHAT, at: 0 });
         };
         partial.bytes.extend_from_slice(data);
@@ -147,12 +149,26 @@ impl Ac3Depacketizer {
                 let header = SyncFrame::parse(&partial.bytes)?;
                 self.handle_frame(&partial.bytes, &header, &mut { timestamp }, out);
             }
-            _ => {
-                out.note_loss();
-                return Err(ParseError::Invalid { what: WHAT, at: partial.len });
-            }
+            _ => return Err(ParseError::Invalid { what: WHAT, at: partial.len }),
         }
         Ok(())
+    }
+
+    fn handle_data(
+        &mut self,
+        data: &[u8],
+        timestamp: u32,
+        out: &mut DepacketizedFrames,
+    ) -> Result<(), ParseError> {
+        let mut r = Reader::new(data);
+        let kind = Kind::of_byte(r.u8(WHAT)?, self.enhanced);
+        r.u8(WHAT)?; // number of frames or fragments: their headers tell more
+        debug_assert_eq!(r.position(), HEADER_LEN);
+        match kind {
+            _ if r.is_empty() => Err(r.invalid(WHAT)),
+            Kind::Frames => self.handle_frames(r.rest(), timestamp, out),
+            kind => self.handle_fragment(kind, r.rest(), timestamp, out),
+        }
     }
 
     fn handle_frames(
@@ -163,9 +179,8 @@ impl Ac3Depacketizer {
     ) -> Result<(), ParseError> {
         self.drop_partial(out);
         while !data.is_empty() {
-            let header = SyncFrame::parse(data).inspect_err(|_| out.note_loss())?;
+            let header = SyncFrame::parse(data)?;
             let Some((frame, rest)) = data.split_at_checked(header.frame_len) else {
-                out.note_loss();
                 return Err(ParseError::Incomplete { what: WHAT });
             };
             self.handle_frame(frame, &header, &mut at, out);
@@ -205,18 +220,11 @@ impl Depacketizer for Ac3Depacketizer {
         if lost {
             out.note_loss();
         }
-        let mut r = Reader::new(data);
-        let kind = Kind::of_byte(r.u8(WHAT)?, self.enhanced);
-        r.u8(WHAT)?; // number of frames or fragments: their headers tell more
-        debug_assert_eq!(r.position(), HEADER_LEN);
-        if r.is_empty() {
-            return Err(r.invalid(WHAT));
-        }
-        let result = match kind {
-            Kind::Frames => self.handle_frames(r.rest(), timestamp, out),
-            kind => self.handle_fragment(kind, r.rest(), timestamp, out),
-        };
+        let result = self.handle_data(data, timestamp, out);
         if result.is_err() {
+            // It may have had a part of the unit.
+            self.partial = None;
+            out.note_loss();
             if let Some(unit) = &mut self.unit {
                 unit.damaged = true;
             }

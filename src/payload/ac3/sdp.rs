@@ -38,6 +38,30 @@ impl Entry {
     }
 }
 
+const SUBSTREAMS: &str = "bitStreamConfig";
+
+/// The substreams of Enhanced AC-3, each with the number of channels that a decoder has with it (RFC
+/// 4598 section 5.1): an independent one, and a dependent one for those that it has no room for. The
+/// rtpmap has no number of channels (section 5.2).
+fn substreams_of(channels: u8) -> String {
+    if channels > MOST_CHANNELS {
+        format!("{SUBSTREAMS}=i{MOST_CHANNELS}d{channels}")
+    } else {
+        format!("{SUBSTREAMS}=i{channels}")
+    }
+}
+
+/// The number of channels of the first program. The example of section 5.2 has a space for the equals
+/// sign.
+fn channels_of(fmtp: &str) -> Option<u8> {
+    let (name, value) = fmtp.trim().split_at_checked(SUBSTREAMS.len())?;
+    let value = value.trim_start_matches([' ', '=', '"']);
+    let program = value.strip_prefix('i').filter(|_| name.eq_ignore_ascii_case(SUBSTREAMS))?;
+    let end = program.find(|c: char| c != 'd' && !c.is_ascii_digit()).unwrap_or(program.len());
+    let last = program.get(..end)?.rsplit('d').next()?;
+    last.parse().ok().filter(|channels| *channels > 0)
+}
+
 impl FormatEntry for Entry {
     fn media(&self) -> &str {
         "audio"
@@ -51,13 +75,18 @@ impl FormatEntry for Entry {
         let (sampling_rate, channels) = self.audio(parameters)?;
         let [name] = self.names;
         let format = PayloadFormat::new("audio", name, sampling_rate, payload_type);
-        Some(format.with_channels(channels))
+        Some(if self.enhanced {
+            format.with_fmtp(substreams_of(channels))
+        } else {
+            format.with_channels(channels)
+        })
     }
 
     /// Descriptions often tell no number of channels, which need not mean one.
     fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
         let sampling_rate = format.clock_rate;
-        let channels = format.channels.unwrap_or(MOST_CHANNELS);
+        let substreams = format.fmtp.as_deref().filter(|_| self.enhanced).and_then(channels_of);
+        let channels = substreams.or(format.channels).unwrap_or(MOST_CHANNELS);
         let parameters = if self.enhanced {
             CodecParameters::Eac3 { sampling_rate, channels }
         } else {

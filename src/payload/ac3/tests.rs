@@ -3,8 +3,9 @@ use crate::codec::CodecParameters;
 use crate::codec::ac3::tests::{ac3, enhanced};
 use crate::frame::Frame;
 use crate::payload::testing::{
-    Packet, Received, XorShift, frames_of, packets_of, timed, transmits,
+    Packet, Received, XorShift, frames_of, outgoing, packets_of, timed, transmits,
 };
+use crate::payload::{FormatRegistry, PayloadFormat};
 
 const AC3: CodecParameters = CodecParameters::Ac3 { sampling_rate: 48_000, channels: 6 };
 const EAC3: CodecParameters = CodecParameters::Eac3 { sampling_rate: 48_000, channels: 6 };
@@ -138,4 +139,59 @@ fn garbage_is_an_error() {
     assert_eq!(d.poll_frame(), None);
     d.handle_payload(&[&[0, 1][..], &frame].concat(), true, 0, false).unwrap();
     assert!(d.poll_frame().is_some_and(|frame| frame.discontinuity && !frame.damaged));
+}
+
+#[test]
+fn a_unit_with_a_malformed_packet_or_too_many_frames_is_damaged() {
+    let payload = |frame: Vec<u8>| [&[0, 1][..], &frame].concat();
+    // A header alone, half of one, a cut frame, and the end of a frame that has no beginning.
+    let cut = payload(enhanced(1, 0, 90, 3)[..50].to_vec());
+    for bad in [&[0, 1][..], &[0], &[], &cut, &[1, 2, 9, 9]] {
+        let mut d = Received::new(Ac3Depacketizer::enhanced(48_000));
+        d.handle_payload(&payload(enhanced(0, 0, 100, 3)), true, 0, false).unwrap();
+        assert!(d.handle_payload(bad, true, 0, false).is_err());
+        d.handle_end();
+        assert!(d.poll_frame().unwrap().damaged, "{bad:?}");
+    }
+    // More dependent substreams than there can be, of the greatest length.
+    let mut d = Received::new(Ac3Depacketizer::enhanced(48_000));
+    d.handle_payload(&payload(enhanced(0, 0, 4096, 3)), true, 0, false).unwrap();
+    for _ in 0..8 * 9 {
+        d.handle_payload(&payload(enhanced(1, 0, 4096, 3)), true, 0, false).unwrap();
+    }
+    d.handle_end();
+    assert!(d.poll_frame().unwrap().damaged);
+}
+
+/// RFC 4598 section 5.2, and RFC 4184 section 5.2.
+#[test]
+fn descriptions() {
+    let (format, _) = outgoing(&EAC3);
+    assert_eq!((format.channels, format.fmtp.as_deref()), (None, Some("bitStreamConfig=i6")));
+    let (format, _) = outgoing(&CodecParameters::Eac3 { sampling_rate: 48_000, channels: 8 });
+    assert_eq!(format.fmtp.as_deref(), Some("bitStreamConfig=i6d8"));
+    assert_eq!(outgoing(&AC3).0.channels, Some(6));
+    let read = |name: &'static str, channels, fmtp: &str| {
+        let format = PayloadFormat::new("audio", name, 48_000, 100).with_fmtp(fmtp);
+        match FormatRegistry::standard().parameters(&PayloadFormat { channels, ..format }) {
+            Ok(CodecParameters::Ac3 { channels, .. } | CodecParameters::Eac3 { channels, .. }) => {
+                channels
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    for (channels, fmtp, expected) in [
+        (None, "bitStreamConfig i6d8d14i6d8", 14),
+        (None, "bitstreamconfig=i2", 2),
+        (Some(6), "bitStreamConfig=i6d8", 8),
+        (Some(2), "", 2),
+        (None, "", 6),
+        (None, "bitStreamConfig=", 6),
+        (None, "bitStreamConfig=i0d0", 6),
+        (None, "bitStreamConfig=d6", 6),
+        (None, "bitStreamConfig=i6d999", 6),
+    ] {
+        assert_eq!(read("eac3", channels, fmtp), expected, "{fmtp}");
+    }
+    assert_eq!((read("AC3", None, ""), read("ac3", Some(2), "")), (6, 2));
 }
