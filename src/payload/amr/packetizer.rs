@@ -1,7 +1,7 @@
 //! [`AmrPacketizer`]: RFC 4867 sections 4.3 and 4.4.
 
 use super::{AmrMode, FOLLOWED, NO_REQUEST, TYPE_AND_QUALITY};
-use crate::codec::amr::{self, frame_len, frame_type, speech_bits};
+use crate::codec::amr::{self, NO_DATA, frame_len, frame_type, speech_bits};
 use crate::codec::bits::BitWriter;
 use crate::frame::Frame;
 use crate::payload::blocks::PTIME;
@@ -16,6 +16,9 @@ use std::time::Duration;
 pub struct AmrPacketizer {
     mode: AmrMode,
     gather: Gather,
+    /// Bytes of the waiting frames that are sent. Frames without data at the end of a packet are not,
+    /// nor is a packet of them (section 4.3.2).
+    used: usize,
     spurts: TalkSpurts,
     /// Whether the next packet is the first of a talk spurt.
     start: bool,
@@ -33,6 +36,7 @@ impl AmrPacketizer {
         Self {
             mode,
             gather: Gather::with_span(amr::sampling_rate(mode.wideband), ptime),
+            used: 0,
             spurts: TalkSpurts::new(),
             start: false,
             bits: BitWriter::new(),
@@ -55,7 +59,8 @@ impl AmrPacketizer {
             return;
         }
         let wideband = self.mode.wideband;
-        let all = || frames(self.gather.bytes(), wideband);
+        let used = self.gather.bytes().get(..self.used).unwrap_or_default();
+        let all = || frames(used, wideband);
         let mut left = all().count();
         out.begin_packet();
         let mut entry = |frame: &[u8]| {
@@ -80,6 +85,7 @@ impl AmrPacketizer {
         }
         out.finish_packet(std::mem::take(&mut self.start), self.gather.lag());
         self.gather.clear();
+        self.used = 0;
     }
 }
 
@@ -103,8 +109,17 @@ impl Packetizer for AmrPacketizer {
             log::debug!("an AMR frame of {len} bytes does not fit in {}", out.max_payload());
             return;
         }
-        self.start |= self.spurts.handle_frame(frame);
+        let is_no_data = |frame: &[u8]| frame.first().is_some_and(|h| frame_type(*h) == NO_DATA);
+        let has_data = !frames(&frame.data, wideband).all(is_no_data);
+        if has_data {
+            self.start |= self.spurts.handle_frame(frame);
+        } else if self.gather.is_empty() {
+            return;
+        }
         self.gather.push(frame);
+        if has_data {
+            self.used = self.gather.bytes().len();
+        }
         if self.gather.is_full() {
             self.put_frames(out);
         }
@@ -116,6 +131,7 @@ impl Packetizer for AmrPacketizer {
 
     fn reset(&mut self) {
         self.gather.clear();
+        self.used = 0;
         self.spurts.reset();
         self.start = false;
     }

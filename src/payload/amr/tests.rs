@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::CodecParameters;
-use crate::codec::amr::{frame_len, frame_samples, sampling_rate};
+use crate::codec::amr::{NO_DATA, frame_len, frame_samples, sampling_rate};
 use crate::frame::Frame;
 use crate::payload::testing::{
     Received, XorShift, frames_of, outgoing, packets_of, round_trip, timed, transmits,
@@ -25,7 +25,11 @@ fn frames(wideband: bool, channels: u8, count: u64) -> Vec<Frame> {
     let types: Vec<u8> = (0..16).filter(|kind| frame_len(kind << 3, wideband).is_some()).collect();
     let mut block = || -> Vec<u8> {
         let kinds = (0..channels).map(|_| types[random.below(types.len() as u64) as usize]);
-        let kinds: Vec<u8> = kinds.collect();
+        let mut kinds: Vec<u8> = kinds.collect();
+        if kinds.iter().all(|kind| *kind == NO_DATA) {
+            // Such frames are not sent.
+            kinds[0] = 0;
+        }
         kinds.iter().flat_map(|kind| storage(*kind, wideband, &mut random)).collect()
     };
     let (samples, rate) = (frame_samples(wideband), sampling_rate(wideband));
@@ -204,4 +208,36 @@ fn descriptions() {
     assert_eq!((format.fmtp.as_deref(), formats.parameters(&format)), (None, Ok(amr(false, 1))));
     let depacketizer = formats.depacketizer(&format).unwrap();
     round_trip(&mut *packetizer, depacketizer, &frames(false, 1, 20), 8_000, 1400);
+}
+
+/// RFC 4867 section 4.3.2.
+#[test]
+fn frames_without_data_are_sent_between_others_only() {
+    // By their types: 15 has no data.
+    let sent = |kinds: &[u8], ptime| {
+        let mut random = XorShift::new(2);
+        let frames = kinds
+            .iter()
+            .zip(0..)
+            .map(|(kind, n)| timed(storage(*kind, false, &mut random), n, 160, 8_000));
+        let mut p = AmrPacketizer::with_ptime(AmrMode::new(false), Duration::from_millis(ptime));
+        let packets = packets_of(&mut p, &frames.collect::<Vec<_>>(), 8_000, 1400);
+        let start = packets[0].timestamp;
+        let heads = packets.iter().map(|packet| {
+            let types: Vec<u8> = packet.payload[1..]
+                .iter()
+                .scan(true, |more, entry| {
+                    let is_entry = *more;
+                    *more = entry & 0x80 != 0;
+                    is_entry.then_some(entry >> 3 & 15)
+                })
+                .collect();
+            (types, packet.timestamp.wrapping_sub(start) / 160, packet.marker)
+        });
+        heads.collect::<Vec<_>>()
+    };
+    let kinds = [0, 15, 15, 8, 15, 1, 15];
+    let alone = [(vec![0], 0, true), (vec![8], 3, true), (vec![1], 5, true)];
+    assert_eq!(sent(&kinds, 20), alone);
+    assert_eq!(sent(&kinds, 60), [(vec![0], 0, true), (vec![8, 15, 1], 3, true)]);
 }
