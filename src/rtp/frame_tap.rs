@@ -118,10 +118,16 @@ impl Track {
             self.sequence = self.sequence.wrapping_add(packet.lost_before as u16);
         }
         memory.clear();
-        memory.extend([0x80, PAYLOAD_TYPE | if packet.marker { 0x80 } else { 0 }]);
+        let has_extension = if packet.extension.is_some() { 0x10 } else { 0 };
+        memory.extend([0x80 | has_extension, PAYLOAD_TYPE | if packet.marker { 0x80 } else { 0 }]);
         memory.extend(self.sequence.to_be_bytes());
         memory.extend(packet.timestamp.to_be_bytes());
         memory.extend(self.ssrc.to_be_bytes());
+        if let Some((profile, data)) = packet.extension {
+            memory.extend(profile.to_be_bytes());
+            memory.extend(((data.len() / 4) as u16).to_be_bytes());
+            memory.extend_from_slice(data);
+        }
         memory.extend_from_slice(packet.payload);
         self.sequence = self.sequence.wrapping_add(1);
     }
@@ -152,6 +158,7 @@ mod tests {
     fn packet(payload: &[u8], timestamp: u32, arrived_at: Instant) -> ReceivedPacket<'_> {
         ReceivedPacket {
             payload,
+            extension: None,
             marker: false,
             timestamp,
             sequence: 0,

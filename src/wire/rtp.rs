@@ -3,6 +3,8 @@
 use super::{ParseError, Reader};
 use std::ops::Range;
 
+/// Length of the number and the length of a header extension, in bytes.
+pub(crate) const EXTENSION_HEADER_LEN: usize = 4;
 /// Length of a header without CSRCs and extension, in bytes.
 pub const HEADER_LEN: usize = 12;
 

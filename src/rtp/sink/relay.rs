@@ -2,12 +2,13 @@
 
 use super::RtpSink;
 use crate::payload::{PacketBuffer, Packetizer};
+use crate::rtp::ReceivedPacket;
 use std::time::Duration;
 
 impl RtpSink {
-    /// Whether a payload of so many bytes fits into a packet.
-    pub(crate) const fn fits(&self, payload_len: usize) -> bool {
-        payload_len <= self.max_payload
+    /// Whether so many bytes of payload and header extension fit into a packet.
+    pub(crate) const fn fits(&self, len: usize) -> bool {
+        len <= self.max_payload
     }
 
     /// Removes the packets of `batch`, to which packets are [appended](Self::relay) then.
@@ -30,12 +31,16 @@ impl RtpSink {
         self.sequence = self.sequence.wrapping_add(count);
     }
 
-    /// Appends a packet to `batch`: the payload, which must [fit](Self::fits), is copied once, behind
-    /// a header with the next sequence number and the timestamp that was [set](Self::set_time).
-    pub(crate) fn relay(&mut self, payload: &[u8], marker: bool, batch: &mut PacketBuffer) {
+    /// Appends a packet to `batch`: payload and extension, which must [fit](Self::fits), are copied
+    /// once, behind a header with the next sequence number and the timestamp that was
+    /// [set](Self::set_time).
+    pub(crate) fn relay(&mut self, packet: &ReceivedPacket<'_>, batch: &mut PacketBuffer) {
         batch.begin_packet();
-        batch.put(payload);
-        batch.finish_packet(marker, 0);
+        if let Some((profile, data)) = packet.extension.filter(|(_, data)| data.len() % 4 == 0) {
+            batch.put_extension(profile, data);
+        }
+        batch.put(packet.payload);
+        batch.finish_packet(packet.marker, 0);
         if let Some(&span) = batch.spans().last() {
             self.fill_in_header(batch, span);
         }

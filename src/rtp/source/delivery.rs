@@ -12,6 +12,10 @@ use crate::payload::RtpPayload;
 use crate::wire::rtp::RtpPacket;
 use std::time::Instant;
 
+/// The number of ONVIF's header extension of JPEG (ONVIF Streaming Specification, section "JPEG over
+/// RTP").
+const JPEG_EXTENSION: u16 = 0xffd8;
+
 impl RtpSource {
     pub(super) fn deliver_released(
         &mut self,
@@ -74,6 +78,7 @@ impl RtpSource {
         let reported = self.sender_clock.wall_clock(timestamp, arrived);
         ReceivedPacket {
             payload: packet.payload,
+            extension: packet.extension.filter(|(profile, _)| *profile == JPEG_EXTENSION),
             marker: packet.marker,
             timestamp,
             sequence,

@@ -1,6 +1,7 @@
 //! [`ReceivedPacket`]: a packet that a pass-through [`RtpSource`](super::RtpSource) passes on.
 
 use crate::rtp::rtcp::NtpTime;
+use crate::wire::rtp::EXTENSION_HEADER_LEN;
 use std::time::{Duration, Instant};
 
 /// A packet of a stream that is received in pass-through mode: its payload as it came, in the order
@@ -10,6 +11,10 @@ use std::time::{Duration, Instant};
 pub struct ReceivedPacket<'a> {
     /// Payload, without padding.
     pub payload: &'a [u8],
+    /// Header extension of the payload format, with the number that the profile defines: that of
+    /// ONVIF's JPEG (`0xffd8`), which has the parts of the picture that the payload has no room for.
+    /// Others are about the source's own packets.
+    pub extension: Option<(u16, &'a [u8])>,
     /// Marker bit.
     pub marker: bool,
     /// RTP timestamp.
@@ -51,6 +56,7 @@ impl<'a> ReceivedPacket<'a> {
     pub const fn new(payload: &'a [u8], timestamp: u32, arrived_at: Instant) -> Self {
         Self {
             payload,
+            extension: None,
             marker: false,
             timestamp,
             sequence: 0,
@@ -61,6 +67,14 @@ impl<'a> ReceivedPacket<'a> {
             capture_time: None,
             arrived_at,
         }
+    }
+}
+
+impl ReceivedPacket<'_> {
+    /// Length of payload and header extension in bytes.
+    pub(crate) fn content_len(&self) -> usize {
+        let of_extension = |(_, data): (u16, &[u8])| EXTENSION_HEADER_LEN + data.len();
+        self.payload.len() + self.extension.map_or(0, of_extension)
     }
 }
 

@@ -55,7 +55,7 @@ impl StreamState {
             }
         }
         let Some(relay) = &mut self.relay else { return };
-        if relay.repacketizer().is_some() || !self.sink.fits(packet.payload.len()) {
+        if relay.repacketizer().is_some() || !self.sink.fits(packet.content_len()) {
             return self.relay_anew(env, context, packet);
         }
         if relay.ends_batch(part) || has_nobody {
@@ -75,7 +75,7 @@ impl StreamState {
         }
         let Some((batch, first)) = relay.pending_mut() else { return };
         first.key |= part.key;
-        self.sink.relay(packet.payload, packet.marker, batch);
+        self.sink.relay(packet, batch);
         if batch.bytes().len() >= MAX_PENDING {
             self.send_pending(env, context);
         }
@@ -97,7 +97,8 @@ impl StreamState {
         self.sink.begin_relay(&mut batch);
         while let Some(set) = relay.next_set() {
             if self.sink.fits(set.len()) {
-                self.sink.relay(&set, false, &mut batch);
+                let set = ReceivedPacket::new(&set, moment.timestamp, moment.arrived_at);
+                self.sink.relay(&set, &mut batch);
             }
         }
         relay.set_pending(batch, FramePart { starts_unit: true, key: true });
@@ -141,7 +142,7 @@ impl StreamState {
         let ssrc = self.sink.ssrc();
         let Some(relay) = &mut self.relay else { return };
         if relay.repacketizer().is_none() {
-            let Some(packetizer) = relay.begin_repacketizing(packet.payload.len(), ssrc) else {
+            let Some(packetizer) = relay.begin_repacketizing(packet.content_len(), ssrc) else {
                 return relay.note_dropped();
             };
             self.sink.set_packetizer(packetizer);

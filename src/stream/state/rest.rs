@@ -41,8 +41,8 @@ impl StreamState {
 
     /// Keeps a packet of the source for newcomers, and sends it to nobody. It is copied once.
     pub(super) fn keep_packet(&mut self, packet: &ReceivedPacket<'_>, part: FramePart) {
-        let len = TCP_PREFIX_LEN + RTP_HEADER_LEN + packet.payload.len();
+        let len = TCP_PREFIX_LEN + RTP_HEADER_LEN + packet.content_len();
         let sink = &mut self.sink;
-        self.distribution.keep(len, part, |kept| sink.relay(packet.payload, packet.marker, kept));
+        self.distribution.keep(len, part, |kept| sink.relay(packet, kept));
     }
 }

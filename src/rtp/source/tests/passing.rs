@@ -1,6 +1,9 @@
 //! A source that passes packets on.
 
 use super::*;
+use crate::payload::PacketBuffer;
+use crate::rtp::RtpSink;
+use crate::rtp::testing::{FORMAT, TestPacketizer};
 
 /// What is told of a packet: the octet of its payload, how many are lost before it, and whether the
 /// sender has begun anew.
@@ -137,4 +140,30 @@ fn a_goodbye_brings_out_what_has_waited() {
     source.handle_timeout_with(now + ms(100), |p| taken.take(p));
     assert_eq!(taken.told, [(1, 0, false), (3, 1, false)]);
     assert!(source.is_ended());
+}
+
+#[test]
+fn the_header_extension_of_jpeg_is_passed_on_and_others_are_not() {
+    let now = some_instant();
+    let mut source = passing();
+    let packetizer = Box::new(TestPacketizer::default());
+    let mut sink = RtpSink::new(&FORMAT, packetizer, 1448, [0; 12]).unwrap();
+    let mut passed = 0;
+    for (number, profile) in (1..).zip([0xffd8_u16, 0xabac, 0xffd8]) {
+        let mut packet = packet(number);
+        packet[0] |= 0x10;
+        packet.splice(12..12, [profile.to_be_bytes(), [0, 1], [7, 7], [7, 7]].concat());
+        let result = source.handle_packet_with(&packet, now, |packet| {
+            let expected = (profile == 0xffd8).then_some((0xffd8, &[7; 4][..]));
+            assert_eq!((packet.extension, packet.payload.len()), (expected, 2));
+            let mut batch = PacketBuffer::default();
+            sink.begin_relay(&mut batch);
+            sink.relay(packet, &mut batch);
+            let sent = RtpPacket::parse(batch.packet(0).unwrap()).unwrap();
+            assert_eq!((sent.extension, sent.payload), (expected, packet.payload));
+            passed += 1;
+        });
+        assert!(result.is_ok());
+    }
+    assert_eq!(passed, 3);
 }
