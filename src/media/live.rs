@@ -16,12 +16,15 @@ mod shared;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text_pauses;
 
 pub use input::InputError;
 pub use sender::LiveSender;
 pub(crate) use sender::share_clock;
 pub use shared::{LiveStats, Sent};
 pub use source::{LiveSource, LiveStream};
+
+pub use text_pauses::TextPauses;
 
 use super::Wake;
 use super::queue::QueueLimits;

@@ -108,7 +108,8 @@ pub trait FormatEntry: Send + Sync {
 
     /// Returns the test that recognizes key frames by the payloads of their RTP packets, for streams
     /// that are relayed packet by packet. With the default, `None`, every frame counts as one.
-    fn payload_test(&self) -> Option<PayloadTest> {
+    fn payload_test(&self, format: &PayloadFormat) -> Option<PayloadTest> {
+        let _ = format;
         None
     }
 }

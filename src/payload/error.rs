@@ -19,6 +19,9 @@ pub enum FormatError {
         /// RTP clock rate in Hz.
         clock_rate: u32,
     },
+    /// No payload format of this build can carry the codec: the cargo feature of its format is off,
+    /// or the codec cannot have such parameters.
+    UnknownCodec,
     /// The payload type has no `a=rtpmap`, and RFC 3551 does not assign it.
     Unmapped {
         /// Payload type.
@@ -82,6 +85,10 @@ impl fmt::Display for FormatError {
             Self::Unknown { media, encoding_name, clock_rate } => {
                 write!(f, "no payload format for {media} {encoding_name}/{clock_rate}")
             }
+            Self::UnknownCodec => f.write_str(
+                "no payload format for the codec: its cargo feature is off, or it has impossible \
+                 parameters",
+            ),
             Self::Unmapped { payload_type } => {
                 write!(f, "payload type {payload_type} has no rtpmap")
             }

@@ -32,6 +32,9 @@ pub struct PayloadFormat {
     pub channels: Option<u8>,
     /// Value of `a=fmtp` after the payload type.
     pub fmtp: Option<String>,
+    /// Payload type and encoding name of what the payloads repeat, if the format is redundancy (RFC
+    /// 2198). The clock rate is the same.
+    pub repeated: Option<(u8, Cow<'static, str>)>,
     /// Width and height in pixels, if a description that was read states them (`a=x-dimensions`,
     /// `a=framesize`). They are not written.
     pub dimensions: Option<(u32, u32)>,
@@ -52,6 +55,7 @@ impl PayloadFormat {
             clock_rate,
             channels: None,
             fmtp: None,
+            repeated: None,
             dimensions: None,
         }
     }
@@ -66,6 +70,22 @@ impl PayloadFormat {
     pub fn with_fmtp(mut self, fmtp: impl Into<String>) -> Self {
         self.fmtp = Some(fmtp.into());
         self
+    }
+
+    /// Sets what the payloads repeat: its payload type and encoding name.
+    pub fn with_repeated(
+        mut self,
+        payload_type: u8,
+        encoding_name: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.repeated = Some((payload_type, encoding_name.into()));
+        self
+    }
+
+    /// What the payloads repeat, where the format has `payload_type`.
+    pub(crate) fn repeated_beside(&self, payload_type: u8) -> Option<(u8, &str)> {
+        let (repeated, name) = self.repeated.as_ref()?;
+        (*repeated != payload_type).then_some((*repeated, &**name))
     }
 
     /// Returns the value of a format parameter (`name=value` between semicolons), without quotation
@@ -95,13 +115,18 @@ impl PayloadFormat {
         }
     }
 
-    /// Adds `a=rtpmap` and `a=fmtp` of the format to a media description.
+    /// Adds `a=rtpmap` and `a=fmtp` of the format to a media description, and those of what it
+    /// [repeats](Self::repeated).
     pub fn write_to(&self, media: &mut MediaDescription) {
         // One channel is what is meant without a number (RFC 4566 section 6).
         let channels = self.channels.filter(|channels| *channels > 1);
         media.push_rtpmap(self.payload_type, &self.encoding_name, self.clock_rate, channels);
         if let Some(fmtp) = &self.fmtp {
             media.push_fmtp(self.payload_type, fmtp);
+        }
+        if let Some((payload_type, name)) = self.repeated_beside(self.payload_type) {
+            media.formats.push(payload_type.to_string());
+            media.push_rtpmap(payload_type, name, self.clock_rate, channels);
         }
     }
 }

@@ -178,7 +178,7 @@ impl FormatEntry for Entry {
         })
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
+    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
         Some(|payload| {
             let headers = Headers::read(payload);
             PayloadFacts {
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn facts_of_payloads() {
         let mut random = XorShift::new(4);
-        let facts = Entry.payload_test().unwrap();
+        let facts = Entry.payload_test(&PayloadFormat::new("video", NAME, CLOCK_RATE, 96)).unwrap();
         let key = facts(&[CONFIG, &vop(0, 9, &mut random)].concat());
         assert!(key.can_start && key.has_picture && key.is_intra && key.has_parameter_sets);
         let intra = facts(&vop(0, 9, &mut random));

@@ -59,9 +59,9 @@ const STANDARD: &[&dyn FormatEntry] = &[
     #[cfg(feature = "data-formats")]
     &onvif_metadata::Entry,
     #[cfg(feature = "data-formats")]
-    &text::Entry,
-    #[cfg(feature = "data-formats")]
     &text::RedundantEntry,
+    #[cfg(feature = "data-formats")]
+    &text::PlainText,
 ];
 
 /// Most payload types of a media description that are examined.
@@ -174,7 +174,7 @@ impl FormatRegistry {
     /// [`CodecParameters::check`].
     ///
     /// # Errors
-    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    /// [`FormatError::Unknown`] or [`FormatError::UnknownCodec`]: there is no entry for the codec.
     pub fn format(
         &self,
         parameters: &CodecParameters,
@@ -186,7 +186,7 @@ impl FormatRegistry {
     /// Returns a packetizer for a track.
     ///
     /// # Errors
-    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    /// [`FormatError::Unknown`] or [`FormatError::UnknownCodec`]: there is no entry for the codec.
     pub fn packetizer(
         &self,
         parameters: &CodecParameters,
@@ -198,7 +198,7 @@ impl FormatRegistry {
     /// and [`packetizer`](Self::packetizer).
     ///
     /// # Errors
-    /// [`FormatError::Unknown`]: there is no entry for the codec.
+    /// [`FormatError::Unknown`] or [`FormatError::UnknownCodec`]: there is no entry for the codec.
     pub fn sender(
         &self,
         parameters: &CodecParameters,
@@ -210,21 +210,23 @@ impl FormatRegistry {
 
     /// Returns the format that a media description offers: the first of its payload types for which
     /// the registry has an entry. A payload type without `a=rtpmap` has the meaning assigned by RFC
-    /// 3551 section 6.
+    /// 3551 section 6. Text with redundancy (`red`) is taken wherever it stands: plain text stands
+    /// before it, and is not what is sent (RFC 4103 sections 4 and 7.2).
     ///
     /// # Errors
     /// There is no entry for any of the payload types; the error describes the first.
     pub fn format_in(&self, media: &MediaDescription) -> Result<PayloadFormat, FormatError> {
-        let mut first = None;
+        let (mut found, mut first) = (None, None);
         for payload_type in media.payload_types().take(MAX_PAYLOAD_TYPES) {
             let read = described(media, payload_type)
                 .and_then(|format| self.entry_of(&format).map(|_| format));
             match read {
-                Ok(format) => return Ok(format),
+                Ok(format) if text_is_repeated(&format) => return Ok(with_repeated(format, media)),
+                Ok(format) => _ = found.get_or_insert(format),
                 Err(e) => _ = first.get_or_insert(e),
             }
         }
-        Err(first.unwrap_or(FormatError::NoPayloadType))
+        found.ok_or_else(|| first.unwrap_or(FormatError::NoPayloadType))
     }
 
     /// Returns the codec parameters of a track that SDP describes. They pass
@@ -259,7 +261,7 @@ impl FormatRegistry {
     /// Returns the test that recognizes key frames of a format by the payloads of their packets;
     /// `None` if there is none.
     pub fn payload_test(&self, format: &PayloadFormat) -> Option<PayloadTest> {
-        self.entry_of(format).ok()?.payload_test()
+        self.entry_of(format).ok()?.payload_test(format)
     }
 }
 
@@ -276,11 +278,26 @@ fn unknown(parameters: &CodecParameters) -> FormatError {
         _ => standard(),
     };
     format.map_or(
-        FormatError::NoPayloadType,
+        FormatError::UnknownCodec,
         |PayloadFormat { media, encoding_name, clock_rate, .. }| {
             FormatError::unknown(&media, &encoding_name, clock_rate)
         },
     )
+}
+
+/// Whether payloads of the format repeat text.
+fn text_is_repeated(format: &PayloadFormat) -> bool {
+    format.media.eq_ignore_ascii_case("text") && format.encoding_name.eq_ignore_ascii_case("red")
+}
+
+/// Adds the text that a format with redundancy repeats.
+fn with_repeated(format: PayloadFormat, media: &MediaDescription) -> PayloadFormat {
+    let fmtp = format.fmtp.as_deref().unwrap_or_default();
+    let first = fmtp.split('/').next().and_then(|first| first.trim().parse().ok());
+    match first.and_then(|first| media.rtpmap(first)) {
+        Some(map) => format.with_repeated(map.payload_type, map.encoding_name),
+        None => format,
+    }
 }
 
 /// The format that a media description states for one of its payload types.

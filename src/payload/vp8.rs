@@ -174,7 +174,7 @@ impl FormatEntry for Entry {
         Some(|data| PictureFacts::picture(vp8::is_key(data)))
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
+    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
         Some(payload_facts)
     }
 }

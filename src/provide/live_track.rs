@@ -3,7 +3,7 @@
 use crate::codec::CodecParameters;
 use crate::error::Error;
 use crate::ids::InputId;
-use crate::media::live::LiveStream;
+use crate::media::live::{LiveStream, TextPauses};
 use crate::media::{FramedSource, SourceContext};
 use crate::payload::{FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
@@ -74,7 +74,11 @@ impl StreamFactory for LiveTrack {
         _: &StreamRequest,
         _: &mut SourceContext<'_>,
     ) -> Result<Box<dyn FramedSource>, Error> {
-        Ok(Box::new(self.stream.create_source()))
+        let source = self.stream.create_source();
+        Ok(match source.parameters() {
+            CodecParameters::Text => Box::new(TextPauses::new(source)),
+            _ => Box::new(source),
+        })
     }
 
     fn live_input(&self) -> Option<InputId> {

@@ -179,6 +179,12 @@ impl StreamFactory for RelayedFactory {
         &FORMATS
     }
 
+    fn payload_format(&self) -> Option<PayloadFormat> {
+        let (track, _) = self.track.as_ref()?;
+        let format = FORMATS.format(&track.codec(), self.payload_type).ok()?;
+        Some(PayloadFormat { repeated: track.format.repeated.clone(), ..format })
+    }
+
     fn create_new_stream_source(
         &mut self,
         _: &StreamRequest,

@@ -26,6 +26,7 @@ pub(crate) const FORMAT: PayloadFormat = PayloadFormat {
     clock_rate: 90_000,
     channels: None,
     fmtp: None,
+    repeated: None,
     dimensions: None,
 };
 

@@ -491,7 +491,13 @@ impl ServerMediaSession {
             Distribution::Multicast(group) => group.rtp.port(),
             Distribution::OnDemand { .. } => 0,
         };
-        line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media));
+        let repeated = format.repeated_beside(payload_type);
+        match repeated {
+            Some((other, _)) => {
+                line(sdp, format_args!("m={} {port} RTP/AVP {payload_type} {other}", format.media));
+            }
+            None => line(sdp, format_args!("m={} {port} RTP/AVP {payload_type}", format.media)),
+        }
         let (bandwidths, infos): (Vec<_>, Vec<_>) =
             aux.before_attributes().partition(|line| line.starts_with('b'));
         infos.iter().for_each(|info| line(sdp, format_args!("{info}")));
@@ -517,6 +523,9 @@ impl ServerMediaSession {
         }
         if let Some(fmtp) = &format.fmtp {
             line(sdp, format_args!("a=fmtp:{payload_type} {fmtp}"));
+        }
+        if let Some((other, name)) = repeated {
+            line(sdp, format_args!("a=rtpmap:{other} {name}/{rate}"));
         }
         for attribute in aux.attributes() {
             let moved = payload_types::renumber(attribute, format.payload_type, payload_type);

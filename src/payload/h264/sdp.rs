@@ -125,8 +125,8 @@ impl FormatEntry for Entry {
         Some(key_frames::h264)
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
-        Some(|payload| payload_facts::<H264Rules>(NalCodec::H264, payload))
+    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
+        Some(|payload| payload_facts::<H264Rules>(NalCodec::H264, payload, false))
     }
 }
 
@@ -192,7 +192,7 @@ impl FormatEntry for SingleNalUnitMode {
         Entry.key_frame_test()
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
-        Entry.payload_test()
+    fn payload_test(&self, format: &PayloadFormat) -> Option<PayloadTest> {
+        Entry.payload_test(format)
     }
 }

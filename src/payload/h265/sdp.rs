@@ -137,7 +137,11 @@ impl FormatEntry for Entry {
         Some(key_frames::h265)
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
-        Some(|payload| payload_facts::<H265Rules>(NalCodec::H265, payload))
+    fn payload_test(&self, format: &PayloadFormat) -> Option<PayloadTest> {
+        let parameters = parameters_from_fmtp(format.fmtp.as_deref().unwrap_or_default());
+        Some(match parameters.max_don_diff {
+            0 => |payload| payload_facts::<H265Rules>(NalCodec::H265, payload, false),
+            _ => |payload| payload_facts::<H265Rules>(NalCodec::H265, payload, true),
+        })
     }
 }

@@ -52,7 +52,7 @@ impl FormatEntry for Entry {
         Some(picture_facts)
     }
 
-    fn payload_test(&self) -> Option<PayloadTest> {
+    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
         Some(payload_facts)
     }
 }

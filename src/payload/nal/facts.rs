@@ -12,18 +12,27 @@ const MAX_AGGREGATED: usize = 64;
 /// the first.
 const EXAMINED: usize = 24;
 
-/// Examines a payload of H.264 or H.265. Payloads of the interleaved modes tell nothing.
+/// Examines a payload of H.264 or H.265; `has_don`: with decoding order numbers (RFC 7798 sections
+/// 4.4.1 to 4.4.3). Payloads of the interleaved modes of H.264 tell nothing.
 pub(in crate::payload) fn payload_facts<R: NalRules>(
     codec: NalCodec,
     payload: &[u8],
+    has_don: bool,
 ) -> PayloadFacts {
     let mut facts = PayloadFacts::default();
     let Some((header, body)) = payload.split_at_checked(R::HEADER_LEN) else { return facts };
+    // DONL has two bytes, DOND one.
+    let don_len = |is_first: bool| if has_don { 1 + usize::from(is_first) } else { 0 };
     match R::structure(header) {
+        Structure::Single if has_don => {
+            let body = body.get(don_len(true)..).unwrap_or_default();
+            add(&mut facts, beginning_facts::<R>(codec, header, body));
+        }
         Structure::Single => add(&mut facts, unit_facts(codec, payload)),
         Structure::Aggregate => {
             let mut rest = body;
-            for _ in 0..MAX_AGGREGATED {
+            for number in 0..MAX_AGGREGATED {
+                rest = rest.get(don_len(number == 0)..).unwrap_or_default();
                 let Some((len, behind)) = rest.split_first_chunk() else { break };
                 let len = usize::from(u16::from_be_bytes(*len));
                 let Some((nal, behind)) = behind.split_at_checked(len) else { break };
@@ -36,18 +45,12 @@ pub(in crate::payload) fn payload_facts<R: NalRules>(
         }
         Structure::Fragment => {
             let Some((&fu_header, body)) = body.split_first() else { return facts };
+            let starts = fu_header & FU_START != 0;
+            let don = if starts { don_len(true) } else { 0 };
             let nal_header = R::nal_header(header, fu_header & R::FU_TYPE);
-            let mut nal = [0; EXAMINED];
-            let len = (R::HEADER_LEN + body.len()).min(EXAMINED);
-            let Some((head, tail)) = nal.split_at_mut_checked(R::HEADER_LEN) else { return facts };
-            for (to, from) in head.iter_mut().zip(nal_header) {
-                *to = from;
-            }
-            for (to, from) in tail.iter_mut().zip(body) {
-                *to = *from;
-            }
-            let unit = unit_facts(codec, nal.get(..len).unwrap_or_default());
-            if fu_header & FU_START != 0 {
+            let body = body.get(don..).unwrap_or_default();
+            let unit = beginning_facts::<R>(codec, &nal_header, body);
+            if starts {
                 add(&mut facts, unit);
             } else {
                 facts.has_picture = unit.slice;
@@ -56,6 +59,15 @@ pub(in crate::payload) fn payload_facts<R: NalRules>(
         Structure::Other(_) => {}
     }
     facts
+}
+
+/// The facts of a NAL unit whose header does not lie in front of the beginning of its body.
+fn beginning_facts<R: NalRules>(codec: NalCodec, header: &[u8], body: &[u8]) -> UnitFacts {
+    let mut nal = [0; EXAMINED];
+    let header = header.get(..R::HEADER_LEN).unwrap_or_default();
+    let len = (header.len() + body.len()).min(EXAMINED);
+    nal.iter_mut().zip(header.iter().chain(body)).for_each(|(to, from)| *to = *from);
+    unit_facts(codec, nal.get(..len).unwrap_or_default())
 }
 
 const fn add(facts: &mut PayloadFacts, unit: UnitFacts) {
@@ -78,11 +90,11 @@ mod tests {
     const P_SLICE: &[u8] = &[0x41, 0b1001_1010, 0x80];
 
     fn h264(payload: &[u8]) -> PayloadFacts {
-        payload_facts::<H264Rules>(NalCodec::H264, payload)
+        payload_facts::<H264Rules>(NalCodec::H264, payload, false)
     }
 
     fn h265(payload: &[u8]) -> PayloadFacts {
-        payload_facts::<H265Rules>(NalCodec::H265, payload)
+        payload_facts::<H265Rules>(NalCodec::H265, payload, false)
     }
 
     fn aggregate(header: &[u8], nals: &[&[u8]]) -> Vec<u8> {
@@ -139,5 +151,24 @@ mod tests {
         let inner = h265(&[49 << 1, 1, 19, 0x80]);
         assert!(inner.has_picture && !inner.can_start);
         assert_eq!(h265(&[19 << 1]), NONE);
+    }
+
+    /// RFC 7798 sections 4.4.1 to 4.4.3: DONL 0x0001 looks like another NAL unit, or its size.
+    #[test]
+    fn h265_payloads_with_decoding_order_numbers() {
+        let h265 = |payload: &[u8]| payload_facts::<H265Rules>(NalCodec::H265, payload, true);
+        let idr = h265(&[19 << 1, 1, 0, 1, 0x80]);
+        assert!(idr.can_start && idr.has_picture);
+        assert!(h265(&[32 << 1, 1, 0, 1, 7]).has_parameter_sets);
+        let trail = h265(&[1 << 1, 1, 0, 1, 0x80]);
+        assert!(trail.has_picture && !trail.can_start);
+        let all = [48 << 1, 1, 0, 1, 0, 3, 32 << 1, 1, 7, 0, 0, 3, 19 << 1, 1, 0x80];
+        assert!(h265(&all).can_start && h265(&all).has_parameter_sets);
+        assert!(h265(&[49 << 1, 1, 0x80 | 19, 0, 1, 0x80]).can_start);
+        let inner = h265(&[49 << 1, 1, 19, 0x80]);
+        assert!(inner.has_picture && !inner.can_start);
+        for nothing in [&[19 << 1, 1, 0][..], &[48 << 1, 1, 0], &[49 << 1, 1]] {
+            assert!(!h265(nothing).can_start, "{nothing:?}");
+        }
     }
 }

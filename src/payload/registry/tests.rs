@@ -179,12 +179,28 @@ fn the_first_payload_type_that_is_known_is_taken() {
 }
 
 #[test]
+fn a_codec_without_a_format_is_told_as_such() {
+    let said = |parameters: &CodecParameters| {
+        FormatRegistry::standard().format(parameters, 96).unwrap_err().to_string()
+    };
+    assert!(said(&CodecParameters::G726 { bits: 9, aal2: false }).contains("impossible"));
+    #[cfg(not(feature = "video-formats"))]
+    assert!(said(&CodecParameters::Jpeg).contains("feature is off"));
+}
+
+#[test]
 fn text_with_redundancy_is_received_as_text() {
     let both = ["rtpmap:98 t140/1000", "rtpmap:100 red/1000", "fmtp:100 98/98/98"];
     assert_eq!(read("text 0 RTP/AVP 100 98", &both), Ok(CodecParameters::Text));
     let formats = FormatRegistry::standard();
-    let format = formats.format_in(&media("text 0 RTP/AVP 100 98", &both)).unwrap();
-    assert_eq!((format.payload_type, &*format.encoding_name), (100, "red"));
+    // The order of the example in RFC 4103 section 7.2, and the other. A relay passes it on too.
+    for line in ["text 0 RTP/AVP 98 100", "text 0 RTP/AVP 100 98"] {
+        for formats in [formats, &FormatRegistry::opaque()] {
+            let format = formats.format_in(&media(line, &both)).unwrap();
+            assert_eq!((format.payload_type, &*format.encoding_name), (100, "red"));
+        }
+    }
+    let format = formats.format_in(&media("text 0 RTP/AVP 98 100", &both)).unwrap();
     let mut d = formats.depacketizer(&format).unwrap();
     let mut frames = DepacketizedFrames::new();
     d.handle_payload(&RtpPayload::new(&[98, b'x'], 0), &mut frames).unwrap();

@@ -1,5 +1,10 @@
 use super::*;
-use crate::payload::testing::{Received, XorShift};
+use crate::codec::CodecParameters;
+use crate::frame::Frame;
+use crate::payload::testing::{Packet, Received, XorShift, outgoing, packets_of};
+use crate::payload::{
+    DepacketizedFrames, Depacketizer, FormatRegistry, PacketBuffer, Packetizer, RtpPayload,
+};
 
 fn text(text: &str, ms: u64) -> Frame {
     Frame::new(text.to_owned(), Duration::from_millis(ms), Duration::ZERO)
@@ -64,9 +69,13 @@ fn the_first_packet_after_a_pause_is_marked() {
     for at in [0, 200, 500, 900, 1000] {
         p.packetize(&text("a", at), &mut out);
     }
-    p.packetize(&text("", 9000), &mut out);
+    // A pause begins: an empty packet tells of the loss of the last one.
+    p.packetize(&text("", 1300), &mut out);
+    p.packetize(&text("", 1600), &mut out);
+    p.packetize(&text("b", 9000), &mut out);
     let markers: Vec<_> = out.spans().iter().map(|span| span.marker).collect();
-    assert_eq!(markers, [true, false, false, true, false]);
+    assert_eq!(markers, [true, false, false, true, false, false, true]);
+    assert_eq!(out.payload(5), Some(&[][..]));
 }
 
 #[test]
@@ -166,4 +175,121 @@ fn malformed_red_is_refused_and_counts_as_lost() {
     assert_eq!(taken(&mut d), []);
     d.handle_payload(&red(&[], "x"), false, 0, false).unwrap();
     assert_eq!(taken(&mut d), [("\u{fffd}x".to_owned(), 0, true)]);
+}
+
+/// The packets of text at these times in milliseconds.
+fn redundant_packets(texts: &[(&str, u64)], max_payload: usize) -> Vec<Packet> {
+    let frames: Vec<_> = texts.iter().map(|(words, at)| text(words, *at)).collect();
+    packets_of(&mut TextPacketizer::redundant(98), &frames, CLOCK_RATE, max_payload)
+}
+
+/// The text that comes of packets without those from `lost` on, and whether some of it is missing.
+fn received(packets: &[Packet], lost: std::ops::Range<usize>) -> (String, bool) {
+    let mut d = TextDepacketizer::redundant();
+    let mut out = DepacketizedFrames::new();
+    let (mut missing, mut back, mut damaged) = (0, String::new(), false);
+    for (n, Packet { payload, timestamp, .. }) in packets.iter().enumerate() {
+        if lost.contains(&n) {
+            missing += 1;
+            continue;
+        }
+        let payload = RtpPayload::new(payload, *timestamp).after_missing(missing);
+        d.handle_payload(&payload, &mut out).unwrap();
+        missing = 0;
+        while let Some(frame) = out.pop() {
+            damaged |= frame.damaged;
+            back += std::str::from_utf8(&frame.data).unwrap();
+        }
+    }
+    (back, damaged)
+}
+
+/// RFC 4103 section 4.2: as many blocks as packets before it, with their ages, the oldest first.
+#[test]
+fn packets_repeat_the_text_of_the_two_before() {
+    let texts = [("a", 0), ("bc", 300), ("d", 600), ("", 900), ("", 1200), ("", 1500), ("e", 9000)];
+    let packets = redundant_packets(&texts, 1400);
+    let expected = [
+        red(&[], "a"),
+        red(&[(300, "a")], "bc"),
+        red(&[(600, "a"), (300, "bc")], "d"),
+        red(&[(600, "bc"), (300, "d")], ""),
+        red(&[(600, "d"), (300, "")], ""),
+        red(&[(8100, ""), (7800, "")], "e"),
+    ];
+    assert!(packets.iter().map(|packet| &packet.payload).eq(&expected));
+    let marked = packets.iter().map(|packet| packet.marker);
+    assert!(marked.eq([true, false, false, false, false, true]));
+    // An age has 14 bits: what is older is left out, and was empty.
+    let late = redundant_packets(&[("a", 0), ("", 300), ("", 600), ("b", 16_683)], 1400);
+    assert_eq!(late[3].payload, red(&[(16_383, ""), (16_083, "")], "b"));
+    let late = redundant_packets(&[("a", 0), ("", 300), ("", 600), ("b", 16_984)], 1400);
+    assert_eq!(late[3].payload, red(&[], "b"));
+}
+
+#[test]
+fn any_two_packets_in_a_row_may_be_lost() {
+    let mut random = XorShift::new(7);
+    for max_payload in [21, 30, 60, 500, 1400, 9000] {
+        let mut at = 0;
+        let mut texts = Vec::new();
+        for _ in 0..30 {
+            let most = [3, 40, max_payload as u64][random.below(3) as usize];
+            let count = 1 + random.below(most);
+            let chars = (0..count).map(|_| ['a', 'é', '€', '𝄞'][random.below(4) as usize]);
+            texts.push((chars.collect::<String>(), at));
+            at += [0, 1, 100, 300][random.below(4) as usize];
+            if random.below(4) == 0 {
+                // A pause, sometimes a long one.
+                for _ in 0..2 {
+                    at += 300;
+                    texts.push((String::new(), at));
+                }
+                at += [300, 20_000][random.below(2) as usize];
+            }
+        }
+        texts.extend([300, 600].map(|later| (String::new(), at + later)));
+        let texts: Vec<_> = texts.iter().map(|(text, at)| (&**text, *at)).collect();
+        let packets = redundant_packets(&texts, max_payload);
+        assert!(packets.iter().all(|packet| packet.payload.len() <= max_payload));
+        let times =
+            packets.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+        assert!(times.into_iter().all(|step| step > 0 && step < 1 << 31));
+        let sent: String = texts.iter().map(|(text, _)| *text).collect();
+        // Before the first packet that comes nothing is known to be missing.
+        for _ in 0..100 {
+            let lost = 3 + random.below(packets.len() as u64 - 3) as usize;
+            for run in 1..=2 {
+                let (back, damaged) = received(&packets, lost..lost + run);
+                assert!(back == sent && !damaged, "{run} from {lost} with {max_payload}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_repeated_after_a_pause_was_empty() {
+    // RFC 4103 section 5.3.
+    let texts = ["a", "b", "c", "d", "", ""].into_iter().zip((0..).step_by(300));
+    let texts: Vec<_> = texts.chain([("e", 40_000)]).collect();
+    let packets = redundant_packets(&texts, 1400);
+    assert_eq!(packets[6].payload, red(&[], "e"));
+    assert_eq!(received(&packets, 4..6), ("abcde".to_owned(), false));
+    assert_eq!(received(&packets, 3..6), ("abc\u{fffd}e".to_owned(), true));
+}
+
+#[test]
+fn text_is_described_with_redundancy_unless_an_application_wants_it_plain() {
+    let (format, _) = outgoing(&CodecParameters::Text);
+    let mut media = crate::wire::sdp::MediaDescription::new("text", 0, "RTP/AVP", 96);
+    format.write_to(&mut media);
+    let lines = "m=text 0 RTP/AVP 96 127\r\na=rtpmap:96 red/1000\r\na=fmtp:96 127/127/127\r\n\
+                 a=rtpmap:127 t140/1000\r\n";
+    assert_eq!(media.to_string(), lines);
+    assert_eq!(FormatRegistry::standard().format_in(&media), Ok(format));
+    let plain = FormatRegistry::new().with(PlainText);
+    assert_eq!(plain.format(&CodecParameters::Text, 96).unwrap().encoding_name, "t140");
+    // The text has that payload type.
+    let last = FormatRegistry::standard().format(&CodecParameters::Text, 127).unwrap();
+    assert_eq!(last.encoding_name, "t140");
 }

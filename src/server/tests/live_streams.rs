@@ -203,3 +203,26 @@ fn what_cannot_be_added_leaves_nothing_behind() {
     assert_eq!(send(&present, 0), Sent::NoReceiver, "the one that has the name stays");
     w.expect_nothing_left();
 }
+
+/// RFC 4103 sections 5.2 and 7.2.
+#[cfg(feature = "data-formats")]
+#[test]
+fn text_is_sent_with_redundancy_also_where_it_pauses() {
+    let mut w = World::new();
+    let tracks = [LiveTrackOptions::text()];
+    let [sender] = w.serve(|server, env| server.add_live_stream(env, "talk", tracks)).unwrap();
+    let c = w.client();
+    let sdp = w.describe(c, "/talk").expect(200).body();
+    let lines = "a=rtpmap:96 red/1000\r\na=fmtp:96 127/127/127\r\na=rtpmap:127 t140/1000\r\n";
+    assert!(sdp.contains("m=text 0 RTP/AVP 96 127\r\n") && sdp.contains(lines), "{sdp}");
+    let viewer = w.playing("/talk", 1, false);
+    let typed = |at| crate::frame::Frame::new(b"x".as_slice(), secs(at), Duration::ZERO);
+    assert_eq!(sender.send(typed(1.0)), Sent::Accepted);
+    w.run(Duration::from_millis(200));
+    assert_eq!(w[viewer].track(1).rtp.len(), 1);
+    w.run(secs(3.0));
+    assert_eq!(w[viewer].track(1).rtp.len(), 3, "two repeat it");
+    assert_eq!(sender.send(typed(5.0)), Sent::Accepted);
+    w.run(secs(3.0));
+    assert_eq!(w[viewer].track(1).rtp.len(), 6);
+}
