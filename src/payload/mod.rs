@@ -59,6 +59,8 @@ pub(crate) mod testing;
 pub mod text;
 #[cfg(feature = "data-formats")]
 mod units;
+#[cfg(feature = "video-formats")]
+mod video_entry;
 #[cfg(feature = "audio-formats")]
 pub mod voice;
 #[cfg(feature = "audio-formats")]

@@ -27,11 +27,11 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &pcm::Entry,
     &mp2t::Entry,
     #[cfg(feature = "video-formats")]
-    &vp8::Entry,
+    &vp8::ENTRY,
     #[cfg(feature = "video-formats")]
-    &vp9::Entry,
+    &vp9::ENTRY,
     #[cfg(feature = "video-formats")]
-    &av1::Entry,
+    &av1::ENTRY,
     #[cfg(feature = "video-formats")]
     &jpeg::Entry,
     #[cfg(feature = "video-formats")]

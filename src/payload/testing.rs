@@ -244,6 +244,26 @@ pub(crate) fn transmits_by(
     }
 }
 
+/// The same for video in packets of several sizes: every tenth picture begins as the first of `kinds`
+/// and is a key frame, the others begin as the second.
+#[cfg(feature = "video-formats")]
+pub(crate) fn transmits_pictures(parameters: &CodecParameters, kinds: [&[u8]; 2]) {
+    for (max_payload, seed) in [(64, 1), (100, 2), (500, 3), (1400, 4), (9000, 5)] {
+        let mut random = XorShift::new(seed);
+        let picture = |n| {
+            let [key, other] = kinds;
+            let mut data = if n % 10 == 0 { key.to_vec() } else { other.to_vec() };
+            let len = random.below(5000) as usize;
+            data.extend(random.bytes(len));
+            let mut frame = timed(data, n, 3000, 90_000);
+            frame.flags.key = n % 10 == 0;
+            frame
+        };
+        let frames: Vec<_> = (0..12).map(picture).collect();
+        transmits(parameters, &frames, max_payload, 0);
+    }
+}
+
 impl Depacketizer for Box<dyn Depacketizer> {
     fn handle_payload(
         &mut self,

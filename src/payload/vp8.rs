@@ -1,19 +1,14 @@
 //! RTP payload format for VP8: RFC 7741.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
-use super::entry::FormatEntry;
-use super::error::FormatError;
-use super::format::PayloadFormat;
 use super::fragments::{Fragments, put_fragments};
-use super::key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
+use super::key_frames::{PayloadFacts, PictureFacts};
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
+use super::video_entry::VideoEntry;
 use crate::codec::{CodecParameters, vp8};
 use crate::frame::Frame;
 use crate::wire::{ParseError, Reader};
-
-const NAME: &str = "VP8";
-const CLOCK_RATE: u32 = 90_000;
 
 /// Bits of the first byte of a payload descriptor (section 4.2): an extension follows, a partition
 /// begins; and the index of the partition.
@@ -136,77 +131,30 @@ fn payload_facts(payload: &[u8]) -> PayloadFacts {
     PayloadFacts { can_start, has_picture: !r.is_empty(), ..PayloadFacts::default() }
 }
 
-/// The registry entry of VP8.
-pub(super) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "video"
-    }
-
-    fn encoding_names(&self) -> &[&str] {
-        &[NAME]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
-        let is_own = matches!(parameters, CodecParameters::Vp8);
-        is_own.then(|| PayloadFormat::new("video", NAME, CLOCK_RATE, payload_type))
-    }
-
-    /// `max-fr` and `max-fs` (section 6.1) are limits of a receiver and say nothing of a stream.
-    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::Vp8)
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(Vp8Packetizer::new())
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(Vp8Depacketizer::new()))
-    }
-
-    fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| PictureFacts::picture(vp8::is_key(data)))
-    }
-
-    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
-        Some(payload_facts)
-    }
-}
+/// The registry entry of VP8. `max-fr` and `max-fs` (section 6.1) are limits of a receiver and say
+/// nothing of a stream.
+pub(super) const ENTRY: VideoEntry = VideoEntry {
+    names: &["VP8"],
+    fmtp: |parameters| matches!(parameters, CodecParameters::Vp8).then_some(None),
+    parameters: |_| CodecParameters::Vp8,
+    packetizer: |_| Box::new(Vp8Packetizer::new()),
+    depacketizer: || Box::new(Vp8Depacketizer::new()),
+    key_frame_test: |data| PictureFacts::picture(vp8::is_key(data)),
+    payload_test: payload_facts,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::vp8::tests::{INTER, KEY};
     use crate::payload::testing::{
-        Received, XorShift, payloads_of, survives_garbage, timed, transmits,
+        Received, payloads_of, survives_garbage, timed, transmits_pictures,
     };
-
-    /// A key frame every ten frames.
-    fn frames(n: u64, seed: u64) -> Vec<Frame> {
-        let mut random = XorShift::new(seed);
-        (0..n)
-            .map(|i| {
-                let mut data = if i % 10 == 0 { KEY.to_vec() } else { INTER.to_vec() };
-                let len = random.below(5000) as usize;
-                data.extend(random.bytes(len));
-                let mut frame = timed(data, i, 3000, CLOCK_RATE);
-                frame.flags.key = i % 10 == 0;
-                frame
-            })
-            .collect()
-    }
+    use crate::payload::video_entry::CLOCK_RATE;
 
     #[test]
     fn what_goes_in_comes_out_or_is_marked() {
-        for (max_payload, seed) in [(64, 1), (100, 2), (500, 3), (1400, 4), (9000, 5)] {
-            transmits(&CodecParameters::Vp8, &frames(12, seed), max_payload, 0);
-        }
+        transmits_pictures(&CodecParameters::Vp8, [&KEY, &INTER]);
     }
 
     #[test]

@@ -1,20 +1,14 @@
 //! RTP payload format for VP9: RFC 9628.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
-use super::entry::FormatEntry;
-use super::error::FormatError;
-use super::fmtp;
-use super::format::PayloadFormat;
 use super::fragments::{Fragments, put_fragments};
-use super::key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
+use super::key_frames::{PayloadFacts, PictureFacts};
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
+use super::video_entry::VideoEntry;
 use crate::codec::{CodecParameters, vp9};
 use crate::frame::Frame;
 use crate::wire::{ParseError, Reader};
-
-const NAME: &str = "VP9";
-const CLOCK_RATE: u32 = 90_000;
 
 /// Bits of the first byte of a payload descriptor (section 4.2): PictureID, inter-picture prediction,
 /// layer indices, flexible mode, beginning and end of a frame, scalability structure.
@@ -219,82 +213,35 @@ fn payload_facts(payload: &[u8]) -> PayloadFacts {
 }
 
 /// The registry entry of VP9.
-pub(super) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "video"
-    }
-
-    fn encoding_names(&self) -> &[&str] {
-        &[NAME]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+pub(super) const ENTRY: VideoEntry = VideoEntry {
+    names: &["VP9"],
+    fmtp: |parameters| {
         let CodecParameters::Vp9 { profile } = parameters else { return None };
-        let format = PayloadFormat::new("video", NAME, CLOCK_RATE, payload_type);
-        Some(match profile {
-            Some(profile) => format.with_fmtp(format!("profile-id={profile}")),
-            None => format,
-        })
-    }
-
-    /// A profile that does not exist is left out: the stream states its own.
-    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        let profile = fmtp::find(format.fmtp.as_deref().unwrap_or_default(), "profile-id");
-        let profile = profile.and_then(|value| value.parse().ok()).filter(|id| *id <= 3);
-        Ok(CodecParameters::Vp9 { profile })
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(Vp9Packetizer::new())
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(Vp9Depacketizer::new()))
-    }
-
-    fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| PictureFacts::picture(vp9::is_key(data)))
-    }
-
-    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
-        Some(payload_facts)
-    }
-}
+        Some(profile.map(|profile| format!("profile-id={profile}")))
+    },
+    // A profile that does not exist is left out: the stream states its own.
+    parameters: |format| {
+        let profile = format.parameter("profile-id").and_then(|value| value.parse().ok());
+        CodecParameters::Vp9 { profile: profile.filter(|id| *id <= 3) }
+    },
+    packetizer: |_| Box::new(Vp9Packetizer::new()),
+    depacketizer: || Box::new(Vp9Depacketizer::new()),
+    key_frame_test: |data| PictureFacts::picture(vp9::is_key(data)),
+    payload_test: payload_facts,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::vp9::tests::{INTER, KEY};
     use crate::payload::testing::{
-        Received, XorShift, payloads_of, survives_garbage, timed, transmits,
+        Received, payloads_of, survives_garbage, timed, transmits_pictures,
     };
-
-    /// A key frame every ten frames.
-    fn frames(n: u64, seed: u64) -> Vec<Frame> {
-        let mut random = XorShift::new(seed);
-        (0..n)
-            .map(|i| {
-                let mut data = if i % 10 == 0 { KEY.to_vec() } else { INTER.to_vec() };
-                let len = random.below(5000) as usize;
-                data.extend(random.bytes(len));
-                let mut frame = timed(data, i, 3000, CLOCK_RATE);
-                frame.flags.key = i % 10 == 0;
-                frame
-            })
-            .collect()
-    }
+    use crate::payload::video_entry::CLOCK_RATE;
 
     #[test]
     fn what_goes_in_comes_out_or_is_marked() {
-        for (max_payload, seed) in [(64, 1), (100, 2), (500, 3), (1400, 4), (9000, 5)] {
-            transmits(&CodecParameters::Vp9 { profile: None }, &frames(12, seed), max_payload, 0);
-        }
+        transmits_pictures(&CodecParameters::Vp9 { profile: None }, [&KEY, &INTER]);
     }
 
     #[test]

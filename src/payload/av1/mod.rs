@@ -9,7 +9,7 @@ mod tests;
 
 pub use depacketizer::Av1Depacketizer;
 pub use packetizer::Av1Packetizer;
-pub(super) use sdp::Entry;
+pub(super) use sdp::ENTRY;
 
 use crate::codec::av1::leb128;
 use crate::wire::ParseError;

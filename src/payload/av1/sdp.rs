@@ -3,16 +3,9 @@
 use super::{Av1Depacketizer, Av1Packetizer, Elements};
 use crate::codec::CodecParameters;
 use crate::codec::av1::{self, Obu, ObuFacts, SequenceHeader};
-use crate::payload::depacketizer::Depacketizer;
-use crate::payload::entry::FormatEntry;
-use crate::payload::error::FormatError;
-use crate::payload::format::PayloadFormat;
-use crate::payload::key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
-use crate::payload::packetizer::Packetizer;
+use crate::payload::key_frames::{PayloadFacts, PictureFacts};
+use crate::payload::video_entry::VideoEntry;
 use bytes::Bytes;
-
-const NAME: &str = "AV1";
-const CLOCK_RATE: u32 = 90_000;
 
 /// The fmtp of a stream with this sequence header.
 fn fmtp(sequence_header: &[u8]) -> Option<String> {
@@ -50,55 +43,23 @@ pub(super) fn payload_facts(payload: &[u8]) -> PayloadFacts {
     facts
 }
 
-/// The registry entry of AV1.
-pub(in crate::payload) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "video"
-    }
-
-    /// The second name was used before the specification was final.
-    fn encoding_names(&self) -> &[&str] {
-        &[NAME, "AV1X"]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+/// The registry entry of AV1. The second name was used before the specification was final.
+pub(in crate::payload) const ENTRY: VideoEntry = VideoEntry {
+    names: &["AV1", "AV1X"],
+    fmtp: |parameters| {
         let CodecParameters::Av1 { sequence_header } = parameters else { return None };
-        let format = PayloadFormat::new("video", NAME, CLOCK_RATE, payload_type);
-        Some(match fmtp(sequence_header) {
-            Some(fmtp) => format.with_fmtp(fmtp),
-            None => format,
-        })
-    }
-
-    /// The sequence header comes with the stream; what SDP states is what a receiver must be able to
-    /// do.
-    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::Av1 { sequence_header: Bytes::new() })
-    }
-
-    fn packetizer(&self, parameters: &CodecParameters) -> Box<dyn Packetizer> {
+        Some(fmtp(sequence_header))
+    },
+    // The sequence header comes with the stream; what SDP states is what a receiver must be able to do.
+    parameters: |_| CodecParameters::Av1 { sequence_header: Bytes::new() },
+    packetizer: |parameters| {
         let sequence_header = match parameters {
             CodecParameters::Av1 { sequence_header } => sequence_header.clone(),
             _ => Bytes::new(),
         };
         Box::new(Av1Packetizer::new(sequence_header))
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(Av1Depacketizer::new()))
-    }
-
-    fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| PictureFacts::picture(av1::is_key(data)))
-    }
-
-    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
-        Some(payload_facts)
-    }
-}
+    },
+    depacketizer: || Box::new(Av1Depacketizer::new()),
+    key_frame_test: |data| PictureFacts::picture(av1::is_key(data)),
+    payload_test: payload_facts,
+};
