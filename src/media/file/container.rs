@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod nal_units;
 pub(crate) mod pictures;
 pub(crate) mod sounds;
+pub(crate) mod steps;
 pub(crate) mod window;
 
 /// Frames that are larger are left out.

@@ -1,11 +1,10 @@
 //! IVF files: VP8, VP9 or AV1, each picture with its time (the file format of libvpx: a header of 32
 //! bytes, and 12 bytes in front of each picture; little-endian).
 
-use super::container::coding::Codec;
 use super::container::descriptions::{av1, picture};
 use super::container::pictures::PictureCodec;
 use super::container::window::{Input, Window};
-use super::picture_file::{Layout, PictureProbe, Stored, time_of};
+use super::picture_file::{Begun, Layout, PictureProbe, Stored, time_of};
 use super::{Probe, ProbeError};
 use crate::codec::CodecParameters;
 use crate::wire::{ParseError, Reader};
@@ -21,12 +20,12 @@ const DEFAULT_RATE: u64 = 30;
 
 /// Starts a probe of an IVF file.
 pub fn probe_ivf(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(PictureProbe::<Ivf>::new(Input::open(path)?)?))
+    Ok(Box::new(PictureProbe::new(Input::open(path)?, Ivf::begin)?))
 }
 
 /// Like [`probe_ivf`], for a file in memory.
 pub fn probe_ivf_bytes(bytes: Bytes) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(PictureProbe::<Ivf>::new(Input::Memory(bytes))?))
+    Ok(Box::new(PictureProbe::new(Input::Memory(bytes), Ivf::begin)?))
 }
 
 /// The header of a file.
@@ -58,12 +57,8 @@ impl Ivf {
         };
         Ok(Self { code, len, unit })
     }
-}
 
-impl Layout for Ivf {
-    const NAME: &'static str = "IVF";
-
-    fn begin(window: &mut Window) -> io::Result<Result<(Self, Codec, u64), String>> {
+    fn begin(window: &mut Window) -> io::Result<Begun> {
         let Ok(header) = Self::parse(window.peek(0, FILE_HEADER)?) else {
             return Ok(Err("not an IVF file".into()));
         };
@@ -77,7 +72,13 @@ impl Layout for Ivf {
             }
         };
         let first = usize::from(header.len).max(FILE_HEADER) as u64;
-        Ok(Ok((header, codec, first)))
+        Ok(Ok((Box::new(header), codec, first)))
+    }
+}
+
+impl Layout for Ivf {
+    fn name(&self) -> &'static str {
+        "IVF"
     }
 
     fn picture(&self, window: &mut Window, at: u64, _n: u64) -> io::Result<Option<Stored>> {

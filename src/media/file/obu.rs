@@ -2,10 +2,9 @@
 //! and a temporal delimiter in front of each temporal unit. The file states no times: temporal units
 //! follow each other at the rate of the sequence header, or 25 a second.
 
-use super::container::coding::Codec;
 use super::container::descriptions::av1;
 use super::container::window::{Input, Window};
-use super::picture_file::{Layout, PictureProbe, Stored, time_of};
+use super::picture_file::{Begun, Layout, PictureProbe, Stored, time_of};
 use super::{Probe, ProbeError};
 use crate::codec::av1::{SequenceHeader, leb128, obu_type, obus};
 use bytes::Bytes;
@@ -21,12 +20,12 @@ const DEFAULT_RATE: (u64, u64) = (25, 1);
 
 /// Starts a probe of an AV1 file in the low-overhead format.
 pub fn probe_obu(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(PictureProbe::<ObuFile>::new(Input::open(path)?)?))
+    Ok(Box::new(PictureProbe::new(Input::open(path)?, begin)?))
 }
 
 /// Like [`probe_obu`], for a file in memory.
 pub fn probe_obu_bytes(bytes: Bytes) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(PictureProbe::<ObuFile>::new(Input::Memory(bytes))?))
+    Ok(Box::new(PictureProbe::new(Input::Memory(bytes), begin)?))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,16 +60,20 @@ fn obu_at(window: &mut Window, at: u64) -> io::Result<Option<(u8, u64)>> {
     Ok((end <= window.len()).then_some((header >> 3 & 15, end)))
 }
 
-impl Layout for ObuFile {
-    const NAME: &'static str = "AV1";
+fn begin(window: &mut Window) -> io::Result<Begun> {
+    Ok(match obu_at(window, 0)? {
+        // Neither an extension nor content.
+        Some((obu_type::TEMPORAL_DELIMITER, 2)) => {
+            Ok((Box::new(ObuFile { rate: None }), av1(&[]), 0))
+        }
+        // In the length-delimited format the first byte is a length.
+        _ => Err("not an AV1 file in the low-overhead format".into()),
+    })
+}
 
-    fn begin(window: &mut Window) -> io::Result<Result<(Self, Codec, u64), String>> {
-        Ok(match obu_at(window, 0)? {
-            // Neither an extension nor content.
-            Some((obu_type::TEMPORAL_DELIMITER, 2)) => Ok((Self { rate: None }, av1(&[]), 0)),
-            // In the length-delimited format the first byte is a length.
-            _ => Err("not an AV1 file in the low-overhead format".into()),
-        })
+impl Layout for ObuFile {
+    fn name(&self) -> &'static str {
+        "AV1"
     }
 
     fn note(&mut self, picture: &[u8]) {

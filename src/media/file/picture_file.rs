@@ -6,6 +6,7 @@ use super::container::MAX_FRAME;
 use super::container::coding::{Codec, Coding, is_known, learn};
 use super::container::frame_maker::{FrameMaker, Picture};
 use super::container::index::{Entry, Index};
+use super::container::steps::{Steps, poll_steps};
 use super::container::window::{Input, PLAY_CHUNK, SEARCH_CHUNK, Window};
 use super::shared::CUT_SHORT;
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
@@ -25,15 +26,9 @@ const PICTURES_A_POLL: usize = 64;
 const MAX_LOOKS: u64 = 64;
 
 /// The structure of a kind of file.
-pub(super) trait Layout: Copy + Debug + Send + Sync + 'static {
+pub(super) trait Layout: Debug + Send + Sync {
     /// For messages.
-    const NAME: &'static str;
-
-    /// Reads the beginning of a file: its layout, the codec, and the position of the first picture.
-    ///
-    /// # Errors
-    /// The file is not of this kind, or cannot be sent; says why.
-    fn begin(window: &mut Window) -> io::Result<Result<(Self, Codec, u64), String>>;
+    fn name(&self) -> &'static str;
 
     /// Takes note of what a picture at the front shows.
     fn note(&mut self, picture: &[u8]) {
@@ -53,6 +48,10 @@ pub(super) trait Layout: Copy + Debug + Send + Sync + 'static {
     }
 }
 
+/// The layout of a file, the codec, and the position of the first picture; or why the file cannot be
+/// sent: it may be of another kind.
+pub(super) type Begun = Result<(Box<dyn Layout>, Codec, u64), String>;
+
 /// The place of a picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
@@ -66,15 +65,17 @@ pub(super) struct Stored {
 
 /// A probe under way.
 #[derive(Debug)]
-pub(super) struct PictureProbe<L> {
+pub(super) struct PictureProbe {
     window: Window,
-    found: Option<Found<L>>,
+    /// Reads the beginning of a file.
+    begin: fn(&mut Window) -> io::Result<Begun>,
+    found: Option<Found>,
 }
 
 /// A file as far as it was read.
 #[derive(Debug)]
-struct Found<L> {
-    layout: L,
+struct Found {
+    layout: Box<dyn Layout>,
     codec: Codec,
     is_known: bool,
     /// Position of the first picture.
@@ -92,14 +93,23 @@ struct Found<L> {
     picture: BytesMut,
 }
 
-impl<L: Layout> PictureProbe<L> {
-    pub(super) fn new(input: Input) -> Result<Self, ProbeError> {
-        Ok(Self { window: Window::new(input, SEARCH_CHUNK)?, found: None })
+impl PictureProbe {
+    pub(super) fn new(
+        input: Input,
+        begin: fn(&mut Window) -> io::Result<Begun>,
+    ) -> Result<Self, ProbeError> {
+        Ok(Self { window: Window::new(input, SEARCH_CHUNK)?, begin, found: None })
+    }
+}
+
+impl Steps for PictureProbe {
+    fn bytes_read(&self) -> u64 {
+        self.window.bytes_read()
     }
 
-    fn step(&mut self) -> Result<Option<Arc<PictureMedia<L>>>, ProbeError> {
-        let Some(found) = &mut self.found else {
-            let begun = L::begin(&mut self.window)?;
+    fn step(&mut self) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        let Some(mut found) = self.found.take() else {
+            let begun = (self.begin)(&mut self.window)?;
             let (layout, codec, first) = begun.map_err(ProbeError::Content)?;
             self.found = Some(Found {
                 is_known: is_known(&codec.0, codec.1),
@@ -120,14 +130,15 @@ impl<L: Layout> PictureProbe<L> {
         match found.layout.picture(&mut self.window, found.at, found.n)? {
             Some(stored) => {
                 found.handle_picture(&stored, &mut self.window)?;
+                self.found = Some(found);
                 Ok(None)
             }
-            None => found.finish(self.window.input()).map(Some),
+            None => Ok(Some(found.finish(self.window.input())?)),
         }
     }
 }
 
-impl<L: Layout> Found<L> {
+impl Found {
     fn handle_picture(&mut self, stored: &Stored, window: &mut Window) -> Result<(), ProbeError> {
         let at = std::mem::replace(&mut self.at, stored.next);
         if self.n == 0 {
@@ -160,10 +171,10 @@ impl<L: Layout> Found<L> {
         Ok(())
     }
 
-    fn finish(&mut self, input: &Input) -> Result<Arc<PictureMedia<L>>, ProbeError> {
+    fn finish(mut self, input: &Input) -> Result<Arc<PictureMedia>, ProbeError> {
         self.index.finish();
         if self.index.find(Duration::MAX).is_none() {
-            return Err(ProbeError::Content(format!("{}: no key frame found", L::NAME)));
+            return Err(ProbeError::Content(format!("{}: no key frame found", self.layout.name())));
         }
         let step = if self.step == u64::MAX { 1 } else { self.step };
         let ticks = self.last.saturating_sub(self.origin).saturating_add(step);
@@ -177,39 +188,29 @@ impl<L: Layout> Found<L> {
         };
         Ok(Arc::new(PictureMedia {
             input: input.clone(),
+            frame_duration: self.layout.time_of(step),
             layout: self.layout,
             coding: self.codec.1,
             tracks: [track],
             first: self.first,
             origin: self.origin,
-            frame_duration: self.layout.time_of(step),
-            index: std::mem::take(&mut self.index),
+            index: self.index,
             duration,
         }))
     }
 }
 
-impl<L: Layout> Probe for PictureProbe<L> {
+impl Probe for PictureProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        let until = self.window.bytes_read().saturating_add(budget.max(1) as u64);
-        loop {
-            match self.step() {
-                Ok(Some(media)) => return ProbePoll::Ready(media),
-                Ok(None) => {}
-                Err(e) => return ProbePoll::Failed(e),
-            }
-            if self.window.bytes_read() >= until {
-                return ProbePoll::Pending;
-            }
-        }
+        poll_steps(self, budget)
     }
 }
 
 /// The results of a probe.
 #[derive(Debug)]
-struct PictureMedia<L> {
+struct PictureMedia {
     input: Input,
-    layout: L,
+    layout: Box<dyn Layout>,
     coding: Coding,
     tracks: [Track; 1],
     first: u64,
@@ -219,7 +220,7 @@ struct PictureMedia<L> {
     duration: Duration,
 }
 
-impl<L: Layout> PictureMedia<L> {
+impl PictureMedia {
     /// The last key frame at or before `npt`, or the first.
     fn place(&self, npt: Duration) -> Result<Entry, SeekError> {
         if npt >= self.duration {
@@ -229,7 +230,7 @@ impl<L: Layout> PictureMedia<L> {
     }
 }
 
-impl<L: Layout> MediaFile for PictureMedia<L> {
+impl MediaFile for PictureMedia {
     fn tracks(&self) -> &[Track] {
         &self.tracks
     }
@@ -261,8 +262,8 @@ impl<L: Layout> MediaFile for PictureMedia<L> {
 
 /// Reads the pictures of a file.
 #[derive(Debug)]
-struct PictureSource<L> {
-    media: Arc<PictureMedia<L>>,
+struct PictureSource {
+    media: Arc<PictureMedia>,
     window: Window,
     maker: FrameMaker,
     /// Position and number of the picture behind the next.
@@ -273,7 +274,7 @@ struct PictureSource<L> {
     ended: Option<Ending>,
 }
 
-impl<L: Layout> PictureSource<L> {
+impl PictureSource {
     /// Finds the next picture.
     fn look_ahead(&mut self) -> io::Result<()> {
         self.next = self.media.layout.picture(&mut self.window, self.at, self.n)?;
@@ -293,7 +294,8 @@ impl<L: Layout> PictureSource<L> {
     /// Reads the next picture. `Ok(None)` if it is left out.
     fn frame(&mut self, stored: &Stored, memory: &mut FrameMemory) -> io::Result<Option<Frame>> {
         if stored.len > MAX_FRAME {
-            log::warn!("{}: a picture of {} bytes is left out", L::NAME, stored.len);
+            let name = self.media.layout.name();
+            log::warn!("{name}: a picture of {} bytes is left out", stored.len);
             self.maker.gap = true;
             return Ok(None);
         }
@@ -327,7 +329,7 @@ impl<L: Layout> PictureSource<L> {
     }
 }
 
-impl<L: Layout> FramedSource for PictureSource<L> {
+impl FramedSource for PictureSource {
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());

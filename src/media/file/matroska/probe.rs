@@ -6,8 +6,9 @@ use super::media::{MatroskaMedia, TimeLine};
 use super::walker::Walker;
 use crate::media::file::container::coding::bitrate;
 use crate::media::file::container::index::Index;
+use crate::media::file::container::steps::{Steps, poll_steps};
 use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
-use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
+use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use blocks::{Peeked, Scan, start};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -110,21 +111,6 @@ impl MatroskaProbe {
         let mut data = BytesMut::zeroed(len);
         self.window.read(at, &mut data)?;
         Ok(data)
-    }
-
-    fn step(&mut self) -> Result<Option<Arc<MatroskaMedia>>, ProbeError> {
-        match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::EbmlHeader => self.phase = self.ebml_header()?,
-            Phase::Segment(at) => self.phase = self.segment(at)?,
-            Phase::TopLevel(at) => self.phase = self.top_level(at)?,
-            Phase::Lost(at) => self.phase = self.lost(at)?,
-            Phase::Named => self.phase = self.named()?,
-            Phase::Peek(walker) => self.phase = self.peek(walker)?,
-            Phase::Cues(at, end) => self.phase = self.cues(at, end)?,
-            Phase::Scan(scan) => self.phase = self.scan(scan)?,
-            Phase::Done => return self.finish().map(Some),
-        }
-        Ok(None)
     }
 
     /// What the header says is not needed: the segment shows whether this is Matroska.
@@ -338,18 +324,29 @@ fn looks_like_an_element(bytes: &[u8]) -> bool {
     )
 }
 
+impl Steps for MatroskaProbe {
+    fn bytes_read(&self) -> u64 {
+        self.window.bytes_read()
+    }
+
+    fn step(&mut self) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::EbmlHeader => self.phase = self.ebml_header()?,
+            Phase::Segment(at) => self.phase = self.segment(at)?,
+            Phase::TopLevel(at) => self.phase = self.top_level(at)?,
+            Phase::Lost(at) => self.phase = self.lost(at)?,
+            Phase::Named => self.phase = self.named()?,
+            Phase::Peek(walker) => self.phase = self.peek(walker)?,
+            Phase::Cues(at, end) => self.phase = self.cues(at, end)?,
+            Phase::Scan(scan) => self.phase = self.scan(scan)?,
+            Phase::Done => return Ok(Some(self.finish()?)),
+        }
+        Ok(None)
+    }
+}
+
 impl Probe for MatroskaProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        let until = self.window.bytes_read().saturating_add(budget.max(1) as u64);
-        loop {
-            match self.step() {
-                Ok(Some(media)) => return ProbePoll::Ready(media),
-                Ok(None) => {}
-                Err(e) => return ProbePoll::Failed(e),
-            }
-            if self.window.bytes_read() >= until {
-                return ProbePoll::Pending;
-            }
-        }
+        poll_steps(self, budget)
     }
 }

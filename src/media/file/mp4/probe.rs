@@ -5,8 +5,9 @@ use super::fragments::Defaults;
 use super::media::Mp4Media;
 use super::sample_entry::name_of;
 use crate::media::file::container::coding::bitrate;
+use crate::media::file::container::steps::{Steps, poll_steps};
 use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
-use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
+use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use movie::{MAX_SMALL, MAX_TRACKS, Movie, RawTrack};
 use scan::Scan;
 use std::sync::Arc;
@@ -207,8 +208,14 @@ impl Mp4Probe {
         let first_fragment = self.first_fragment;
         Ok(Arc::new(Mp4Media { input, tracks, infos, defaults, first_fragment, duration }))
     }
+}
 
-    /// All bytes read so far: the measure of work done.
+fn no_track() -> ProbeError {
+    ProbeError::Content("no track that can be streamed".into())
+}
+
+impl Steps for Mp4Probe {
+    /// Where a scan ends, what it has read is no longer counted.
     fn bytes_read(&self) -> u64 {
         let of_scan = match &self.phase {
             Phase::Scan(scan) => scan.bytes_read(),
@@ -216,25 +223,14 @@ impl Mp4Probe {
         };
         self.window.bytes_read().saturating_add(of_scan)
     }
-}
 
-fn no_track() -> ProbeError {
-    ProbeError::Content("no track that can be streamed".into())
+    fn step(&mut self) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        Ok(self.go_on()?.map(|media| media as Arc<dyn MediaFile>))
+    }
 }
 
 impl Probe for Mp4Probe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        let until = self.bytes_read().saturating_add(budget.max(1) as u64);
-        loop {
-            match self.go_on() {
-                Ok(Some(media)) => return ProbePoll::Ready(media),
-                Ok(None) => {}
-                Err(e) => return ProbePoll::Failed(e),
-            }
-            // Where a scan ends, what it has read is no longer counted.
-            if self.bytes_read() >= until {
-                return ProbePoll::Pending;
-            }
-        }
+        poll_steps(self, budget)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::media::{OggMedia, Stream};
 use super::page::{MAX_PAGE, Page, PageReader, Step};
+use crate::media::file::container::steps::{Steps, poll_steps};
 use crate::media::file::container::window::{Input, SEARCH_CHUNK, Window};
-use crate::media::file::{Probe, ProbeError, ProbePoll, Track};
+use crate::media::file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use headers::Beginning;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,16 +77,6 @@ impl OggProbe {
             end,
             is_chained: false,
         })
-    }
-
-    fn step(&mut self) -> Result<Option<Arc<OggMedia>>, ProbeError> {
-        self.phase = match self.phase {
-            Phase::Front(reader) => self.front(reader)?,
-            Phase::Tail { reader, len, is_own } => self.tail(reader, len, is_own)?,
-            Phase::Link { reader, low, middle, high } => self.link(reader, low, middle, high)?,
-            Phase::Done => return self.finish().map(Some),
-        };
-        Ok(None)
     }
 
     fn front(&mut self, mut reader: PageReader) -> Result<Phase, ProbeError> {
@@ -253,18 +244,24 @@ fn is_one_of(serial: u32, beginnings: &[Beginning], others: &[u32]) -> bool {
     beginnings.iter().any(|beginning| beginning.serial == serial) || others.contains(&serial)
 }
 
+impl Steps for OggProbe {
+    fn bytes_read(&self) -> u64 {
+        self.window.bytes_read()
+    }
+
+    fn step(&mut self) -> Result<Option<Arc<dyn MediaFile>>, ProbeError> {
+        self.phase = match self.phase {
+            Phase::Front(reader) => self.front(reader)?,
+            Phase::Tail { reader, len, is_own } => self.tail(reader, len, is_own)?,
+            Phase::Link { reader, low, middle, high } => self.link(reader, low, middle, high)?,
+            Phase::Done => return Ok(Some(self.finish()?)),
+        };
+        Ok(None)
+    }
+}
+
 impl Probe for OggProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
-        let until = self.window.bytes_read().saturating_add(budget.max(1) as u64);
-        loop {
-            match self.step() {
-                Ok(Some(media)) => return ProbePoll::Ready(media),
-                Ok(None) => {}
-                Err(e) => return ProbePoll::Failed(e),
-            }
-            if self.window.bytes_read() >= until {
-                return ProbePoll::Pending;
-            }
-        }
+        poll_steps(self, budget)
     }
 }

@@ -106,12 +106,7 @@ impl Cursor {
 
     /// Takes the bytes at `offset`; returns how many of them, and of those behind, need not be given
     /// again.
-    pub(super) fn handle_bytes(
-        &mut self,
-        bytes: &[u8],
-        offset: u64,
-        sink: &mut impl Sink,
-    ) -> usize {
+    pub(super) fn handle_bytes(&mut self, bytes: &[u8], offset: u64, sink: &mut dyn Sink) -> usize {
         match self.layout {
             Layout::Transport { stride } => self.transport(stride, bytes, offset, sink),
             Layout::Program => self.program(bytes, offset, sink),
@@ -123,7 +118,7 @@ impl Cursor {
         stride: usize,
         bytes: &[u8],
         offset: u64,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) -> usize {
         let mut end = match bytes.len().checked_sub(REED_SOLOMON_STRIDE) {
             None | Some(0) => bytes.len(),
@@ -142,7 +137,7 @@ impl Cursor {
         end
     }
 
-    fn program(&mut self, bytes: &[u8], offset: u64, sink: &mut impl Sink) -> usize {
+    fn program(&mut self, bytes: &[u8], offset: u64, sink: &mut dyn Sink) -> usize {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if self.left > 0 {
@@ -193,7 +188,7 @@ impl Cursor {
         &mut self,
         bytes: &[u8],
         (offset, stream_id, len): (u64, u8, usize),
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) -> Parsed<usize> {
         let of_it = |stream: &Stream| match stream.id {
             StreamId::Stream(id) => id == stream_id,
@@ -239,7 +234,7 @@ impl Stream {
         packet: &[u8],
         payload: &[u8],
         offset: u64,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let &[_, b1, _, b3, ..] = packet else { return };
         if b3 & 0xc0 != 0 {
@@ -271,7 +266,7 @@ impl Stream {
         }
     }
 
-    fn finish_header(&mut self, number: usize, sink: &mut impl Sink) {
+    fn finish_header(&mut self, number: usize, sink: &mut dyn Sink) {
         match PesHeader::parse(&self.header) {
             Parsed::Done(header) => {
                 let packet = Packet { offset: self.offset, pts: header.pts, dts: header.dts };
