@@ -3,35 +3,32 @@
 //!
 //! Reference: ATSC A/52 section 5.3 and annex E.
 
-use super::sync::{SyncHeader, UnitHeader};
+use super::sync::{SyncFormat, UnitHeader};
 use crate::codec::ac3::SyncFrame;
 
-impl UnitHeader for SyncFrame {
-    fn same_stream(&self, other: &Self) -> bool {
-        self.same_stream(other)
-    }
-    fn sampling_rate(&self) -> u32 {
-        self.sampling_rate
-    }
-    fn samples(&self) -> u32 {
-        self.samples
-    }
-}
+/// AC-3 or Enhanced AC-3.
+#[derive(Debug)]
+pub(crate) struct Ac3;
 
-impl SyncHeader for SyncFrame {
-    const LEN: usize = Self::LEN;
-    const JOINS: bool = true;
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        Self::parse(bytes).ok()
+impl SyncFormat for Ac3 {
+    fn header_len(&self) -> usize {
+        SyncFrame::LEN
     }
-    fn frame_len(&self) -> usize {
-        self.frame_len
+    fn has_joined(&self) -> bool {
+        true
     }
-    fn joins(&self) -> bool {
-        !self.begins_unit
+    fn parse(&self, bytes: &[u8]) -> Option<UnitHeader> {
+        let frame = SyncFrame::parse(bytes).ok()?;
+        Some(UnitHeader {
+            frame_len: frame.frame_len,
+            sampling_rate: frame.sampling_rate,
+            samples: frame.samples,
+            blocks: 1,
+            kind: u32::from(frame.enhanced),
+            joins: !frame.begins_unit,
+        })
     }
-    fn find(bytes: &[u8]) -> Option<usize> {
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memchr(0x0b, bytes)
     }
 }

@@ -51,7 +51,7 @@ pub struct Picture {
 }
 
 /// The rules of a coding standard.
-pub trait Syntax: std::fmt::Debug + Default {
+pub trait Syntax: std::fmt::Debug {
     /// Processes the next NAL unit of the stream, and returns its role.
     fn handle_nal(&mut self, nal: &[u8]) -> NalRole;
 
@@ -97,8 +97,7 @@ struct OpenNal {
 
 /// A state machine that takes bytes and returns access units.
 #[derive(Debug)]
-pub(super) struct Splitter<S> {
-    pub(super) syntax: S,
+pub(super) struct Splitter<S: ?Sized> {
     /// Bytes from the beginning of the access unit on, once there is a start code.
     buffer: BytesMut,
     /// Offset of the buffer in the stream.
@@ -117,12 +116,13 @@ pub(super) struct Splitter<S> {
     /// Whether all input has been examined.
     drained: bool,
     max_access_unit: usize,
+    /// The last, so that its type can be left open.
+    pub(super) syntax: S,
 }
 
-impl<S: Syntax> Splitter<S> {
+impl<S: Syntax + Default> Splitter<S> {
     pub(super) fn new(max_access_unit: usize) -> Self {
         Self {
-            syntax: S::default(),
             buffer: BytesMut::new(),
             base: 0,
             scanned: 0,
@@ -134,9 +134,12 @@ impl<S: Syntax> Splitter<S> {
             ended: false,
             drained: false,
             max_access_unit,
+            syntax: S::default(),
         }
     }
+}
 
+impl<S: Syntax + ?Sized> Splitter<S> {
     /// Discards the buffered input; input continues at `offset`.
     pub(super) fn reset(&mut self, offset: u64) {
         self.syntax.reset();

@@ -2,37 +2,36 @@
 //!
 //! Reference: ISO/IEC 14496-3 section 1.A.3.2.
 
-use super::sync::{FrameClock, SyncFramer, SyncHeader, UnitFramer, UnitHeader};
+use super::sync::{FrameClock, SyncFormat, SyncFramer, UnitFramer, UnitHeader};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::frame::Frame;
 use bytes::Bytes;
 
-impl UnitHeader for AdtsHeader {
-    fn same_stream(&self, other: &Self) -> bool {
-        self.same_stream(other)
-    }
-    fn sampling_rate(&self) -> u32 {
-        self.sampling_rate
-    }
-    fn samples(&self) -> u32 {
-        Self::SAMPLES
-    }
-}
+/// AAC in ADTS.
+#[derive(Debug)]
+pub(crate) struct Adts;
 
-impl SyncHeader for AdtsHeader {
-    const LEN: usize = Self::LEN;
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        Self::parse(bytes).ok()
+impl SyncFormat for Adts {
+    fn header_len(&self) -> usize {
+        AdtsHeader::LEN
     }
-    fn frame_len(&self) -> usize {
-        self.frame_len
+    fn parse(&self, bytes: &[u8]) -> Option<UnitHeader> {
+        let header = AdtsHeader::parse(bytes).ok()?;
+        Some(UnitHeader {
+            frame_len: header.frame_len,
+            sampling_rate: header.sampling_rate,
+            samples: AdtsHeader::SAMPLES,
+            blocks: header.raw_data_blocks,
+            kind: u32::from_be_bytes([0, 0, header.object_type, header.channel_configuration]),
+            joins: false,
+        })
     }
 }
 
 /// Returns the access unit in an ADTS frame. `None` if it is empty, or if there are several: their
 /// boundaries can then be found only by decoding.
-pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
+pub(crate) fn access_unit(frame: &Bytes) -> Option<Bytes> {
+    let header = AdtsHeader::parse(frame).ok()?;
     let single = header.raw_data_blocks == 1 && frame.len() > header.header_len;
     single.then(|| frame.slice(header.header_len..))
 }
@@ -60,7 +59,7 @@ pub(crate) fn access_unit(header: &AdtsHeader, frame: &Bytes) -> Option<Bytes> {
 /// ```
 #[derive(Debug)]
 pub struct AdtsFramer {
-    sync: SyncFramer<AdtsHeader>,
+    sync: SyncFramer,
     first: Option<AdtsHeader>,
     clock: FrameClock,
     refused: u64,
@@ -77,7 +76,7 @@ impl AdtsFramer {
     /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self {
-            sync: SyncFramer::new(),
+            sync: SyncFramer::new(&Adts),
             first: None,
             clock: FrameClock::default(),
             refused: 0,
@@ -99,12 +98,12 @@ impl AdtsFramer {
     pub fn poll_frame(&mut self) -> Option<Frame> {
         loop {
             let unit = self.sync.poll_unit()?;
-            let header = unit.header;
+            let Ok(header) = AdtsHeader::parse(&unit.data) else { continue };
             self.gap |= unit.gap && self.first.is_some();
             let first = *self.first.get_or_insert(header);
             let blocks = u64::from(header.raw_data_blocks);
             let at = self.clock.pass(blocks, AdtsHeader::SAMPLES, header.sampling_rate);
-            let data = access_unit(&header, &unit.data);
+            let data = access_unit(&unit.data);
             if let Some(data) = data.filter(|_| first.same_stream(&header)) {
                 let mut frame = Frame::new(data, at, self.clock.now() - at);
                 frame.flags.discontinuity = std::mem::take(&mut self.gap);

@@ -3,46 +3,44 @@
 //!
 //! Reference: RFC 4867 section 5.
 
-use super::sync::{SyncHeader, Tag, UnitHeader};
+use super::sync::{SyncFormat, Tag, UnitHeader};
 use crate::codec::amr::{MAGIC, MAGIC_WB, frame_len, frame_samples, sampling_rate};
 
-/// The header byte of a frame of AMR, or of AMR-WB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AmrFrame<const WIDEBAND: bool> {
-    frame_len: usize,
+/// AMR, or AMR-WB.
+#[derive(Debug)]
+pub(crate) struct Amr {
+    pub(crate) wideband: bool,
+}
+
+impl Amr {
+    pub(crate) const NB: Self = Self { wideband: false };
+    pub(crate) const WB: Self = Self { wideband: true };
 }
 
 /// Bits of a header byte that are zero.
 const PADDING: u8 = 0x83;
 
-impl<const WIDEBAND: bool> UnitHeader for AmrFrame<WIDEBAND> {
-    fn same_stream(&self, _other: &Self) -> bool {
-        true
+impl SyncFormat for Amr {
+    fn header_len(&self) -> usize {
+        1
     }
-    fn sampling_rate(&self) -> u32 {
-        sampling_rate(WIDEBAND)
-    }
-    fn samples(&self) -> u32 {
-        frame_samples(WIDEBAND)
-    }
-}
-
-impl<const WIDEBAND: bool> SyncHeader for AmrFrame<WIDEBAND> {
-    const LEN: usize = 1;
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    fn parse(&self, bytes: &[u8]) -> Option<UnitHeader> {
         let header = *bytes.first().filter(|header| **header & PADDING == 0)?;
-        Some(Self { frame_len: frame_len(header, WIDEBAND)? })
+        Some(UnitHeader {
+            frame_len: frame_len(header, self.wideband)?,
+            sampling_rate: sampling_rate(self.wideband),
+            samples: frame_samples(self.wideband),
+            blocks: 1,
+            kind: 0,
+            joins: false,
+        })
     }
-    fn frame_len(&self) -> usize {
-        self.frame_len
-    }
-    fn find(bytes: &[u8]) -> Option<usize> {
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
         bytes.iter().position(|byte| byte & PADDING == 0)
     }
     /// The beginning of a file, which is that of no frame.
-    fn tag(bytes: &[u8]) -> Tag {
-        let magic = if WIDEBAND { MAGIC_WB } else { MAGIC };
+    fn tag(&self, bytes: &[u8]) -> Tag {
+        let magic = if self.wideband { MAGIC_WB } else { MAGIC };
         match bytes.starts_with(magic) {
             true => Tag::Skip(magic.len() as u64),
             false if magic.starts_with(bytes) => Tag::NeedMore,

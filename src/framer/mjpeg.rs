@@ -14,21 +14,15 @@ pub(crate) const FRAME_RATE: u32 = 25;
 /// Largest picture, in bytes.
 const MAX_PICTURE: usize = 8 << 20;
 
-/// A picture of a stream in which all have the same duration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JpegPicture;
-
-impl UnitHeader for JpegPicture {
-    fn same_stream(&self, _other: &Self) -> bool {
-        true
-    }
-    fn sampling_rate(&self) -> u32 {
-        FRAME_RATE
-    }
-    fn samples(&self) -> u32 {
-        1
-    }
-}
+/// What all pictures have in common: their duration.
+const PICTURE: UnitHeader = UnitHeader {
+    frame_len: 0,
+    sampling_rate: FRAME_RATE,
+    samples: 1,
+    blocks: 1,
+    kind: 0,
+    joins: false,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -54,6 +48,10 @@ pub(crate) struct MjpegFramer {
 }
 
 impl MjpegFramer {
+    pub(crate) fn new() -> Self {
+        Self { buffer: BytesMut::new(), offset: 0, state: State::Outside, at: 0, gap: false }
+    }
+
     fn discard(&mut self, n: usize) {
         self.buffer.advance(n);
         self.offset += n as u64;
@@ -118,22 +116,20 @@ impl MjpegFramer {
 }
 
 impl UnitFramer for MjpegFramer {
-    type Header = JpegPicture;
-
-    fn new() -> Self {
-        Self { buffer: BytesMut::new(), offset: 0, state: State::Outside, at: 0, gap: false }
-    }
-
-    fn resume(&mut self, offset: u64, _stream: JpegPicture) {
+    fn resume(&mut self, offset: u64, _stream: UnitHeader) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         *self = Self { buffer, offset, ..Self::new() };
     }
 
+    fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
     fn handle_read(
         &mut self,
         len: usize,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+        read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         read_behind(&mut self.buffer, len, read)
     }
@@ -149,7 +145,7 @@ impl UnitFramer for MjpegFramer {
         0
     }
 
-    fn poll_unit(&mut self) -> Option<Unit<JpegPicture>> {
+    fn poll_unit(&mut self) -> Option<Unit> {
         loop {
             if self.state != State::Outside && self.at > MAX_PICTURE {
                 log::debug!("an image of more than {MAX_PICTURE} bytes is left out");
@@ -167,7 +163,7 @@ impl UnitFramer for MjpegFramer {
                         self.offset += data.len() as u64;
                         self.state = State::Outside;
                         let gap = std::mem::take(&mut self.gap);
-                        return Some(Unit { header: JpegPicture, offset, data, gap });
+                        return Some(Unit { header: PICTURE, offset, data, gap });
                     }
                 }
             }
@@ -196,15 +192,11 @@ mod tests {
         bytes
     }
 
-    fn units(bytes: &[u8], piece: usize) -> Vec<Unit<JpegPicture>> {
+    fn units(bytes: &[u8], piece: usize) -> Vec<Unit> {
         let mut framer = MjpegFramer::new();
         let mut units = Vec::new();
         for piece in bytes.chunks(piece) {
-            let read = |into: &mut [u8]| {
-                into.copy_from_slice(piece);
-                Ok(piece.len())
-            };
-            framer.handle_read(piece.len(), read).unwrap();
+            framer.handle_bytes(piece);
             units.extend(std::iter::from_fn(|| framer.poll_unit()));
         }
         framer.handle_end();
@@ -242,14 +234,9 @@ mod tests {
     #[test]
     fn an_image_without_end_does_not_grow() {
         let mut framer = MjpegFramer::new();
-        let start = [0xff, 0xd8, 0xff, 0xda, 0, 2];
-        let read = |into: &mut [u8]| {
-            into.copy_from_slice(&start);
-            Ok(start.len())
-        };
-        framer.handle_read(6, read).unwrap();
+        framer.handle_bytes(&[0xff, 0xd8, 0xff, 0xda, 0, 2]);
         for _ in 0..200 {
-            framer.handle_read(100_000, |into| Ok(into.len())).unwrap();
+            framer.handle_read(100_000, &mut |into| Ok(into.len())).unwrap();
             assert!(framer.poll_unit().is_none());
             assert!(framer.buffered() <= MAX_PICTURE + 100_000);
         }

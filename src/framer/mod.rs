@@ -6,7 +6,7 @@
 //! [`wav::WavFramer`].
 
 #[cfg(feature = "more-files")]
-mod ac3;
+pub(crate) mod ac3;
 mod access_unit;
 pub mod adts;
 mod ahead;

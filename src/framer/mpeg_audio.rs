@@ -2,36 +2,34 @@
 //!
 //! References: ISO/IEC 11172-3 section 2.4; for ID3 and APE tags the documents of their authors.
 
-use super::sync::{FrameClock, SyncFramer, SyncHeader, Unit, UnitFramer, UnitHeader};
+use super::sync::{FrameClock, SyncFormat, SyncFramer, Unit, UnitFramer, UnitHeader};
 use crate::codec::mpeg_audio::{FrameHeader, InfoHeader};
 use crate::frame::Frame;
 
-impl UnitHeader for FrameHeader {
-    fn same_stream(&self, other: &Self) -> bool {
-        self.same_stream(other)
-    }
-    fn sampling_rate(&self) -> u32 {
-        self.sampling_rate
-    }
-    fn samples(&self) -> u32 {
-        self.samples()
-    }
-}
+/// MPEG audio.
+#[derive(Debug)]
+pub(crate) struct MpegAudio;
 
-impl SyncHeader for FrameHeader {
-    const LEN: usize = Self::LEN;
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        Self::parse(bytes).ok()
+impl SyncFormat for MpegAudio {
+    fn header_len(&self) -> usize {
+        FrameHeader::LEN
     }
-    fn frame_len(&self) -> usize {
-        self.frame_len
+    fn parse(&self, bytes: &[u8]) -> Option<UnitHeader> {
+        let header = FrameHeader::parse(bytes).ok()?;
+        Some(UnitHeader {
+            frame_len: header.frame_len,
+            sampling_rate: header.sampling_rate,
+            samples: header.samples(),
+            blocks: 1,
+            kind: u32::from_be_bytes([0, 0, header.version as u8, header.layer as u8]),
+            joins: false,
+        })
     }
 }
 
 /// Returns the information header of the first frame of a stream, if it has one.
-pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
-    InfoHeader::parse(&unit.data, &unit.header)
+pub(crate) fn info(unit: &Unit) -> Option<InfoHeader> {
+    InfoHeader::parse(&unit.data, &FrameHeader::parse(&unit.data).ok()?)
 }
 
 /// Cuts a byte stream into frames, which keep their headers; times count from the first. Tags, the
@@ -42,7 +40,7 @@ pub(crate) fn info(unit: &Unit<FrameHeader>) -> Option<InfoHeader> {
 /// returns `None`; [`handle_end`](Self::handle_end) makes the last frames available.
 #[derive(Debug)]
 pub struct MpegAudioFramer {
-    sync: SyncFramer<FrameHeader>,
+    sync: SyncFramer,
     first: Option<FrameHeader>,
     clock: FrameClock,
     frames: u64,
@@ -59,7 +57,7 @@ impl MpegAudioFramer {
     /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self {
-            sync: SyncFramer::new(),
+            sync: SyncFramer::new(&MpegAudio),
             first: None,
             clock: FrameClock::default(),
             frames: 0,
@@ -80,7 +78,9 @@ impl MpegAudioFramer {
     /// Returns the next frame.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         let mut unit = self.sync.poll_unit()?;
-        self.first.get_or_insert(unit.header);
+        if self.first.is_none() {
+            self.first = FrameHeader::parse(&unit.data).ok();
+        }
         if self.frames == 0 && self.info.is_none() {
             self.info = info(&unit);
             if self.info.is_some() {
@@ -88,7 +88,7 @@ impl MpegAudioFramer {
             }
         }
         let header = unit.header;
-        let at = self.clock.pass(1, header.samples(), header.sampling_rate);
+        let at = self.clock.pass(1, header.samples, header.sampling_rate);
         let mut frame = Frame::new(unit.data, at, self.clock.now() - at);
         frame.flags.discontinuity = unit.gap && self.frames > 0;
         self.frames += 1;

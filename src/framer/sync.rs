@@ -11,47 +11,65 @@ use std::fmt::Debug;
 use std::io;
 
 /// What the header of a frame says of its stream and its time.
-pub(crate) trait UnitHeader: Copy + Debug {
-    fn same_stream(&self, other: &Self) -> bool;
-    fn sampling_rate(&self) -> u32;
-    fn samples(&self) -> u32;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitHeader {
+    /// Length of the frame in bytes, header included; at least [`SyncFormat::header_len`].
+    pub(crate) frame_len: usize,
+    pub(crate) sampling_rate: u32,
+    /// Samples of an access unit.
+    pub(crate) samples: u32,
+    /// Number of access units in the frame.
+    pub(crate) blocks: u8,
+    /// Beside the sampling rate, what is the same in all frames of a stream.
+    pub(crate) kind: u32,
+    /// Whether the frame is of the same time as the one before and belongs to it.
+    pub(crate) joins: bool,
 }
 
-/// A frame header of a self-framing audio format.
-pub(crate) trait SyncHeader: UnitHeader {
+impl UnitHeader {
+    /// Whether both state the same parameters.
+    pub(crate) const fn same_parameters(&self, other: &Self) -> bool {
+        self.sampling_rate == other.sampling_rate && self.kind == other.kind
+    }
+
+    /// Whether frames with these headers can belong to the same stream: what joins a frame may be of
+    /// another kind.
+    pub(crate) const fn same_stream(&self, other: &Self) -> bool {
+        self.sampling_rate == other.sampling_rate
+            && (self.kind == other.kind || self.joins != other.joins)
+    }
+}
+
+/// A self-framing audio format.
+pub(crate) trait SyncFormat: Debug + Send + Sync {
     /// Length of a header in bytes.
-    const LEN: usize;
-    /// Whether further frames may belong to one, which [`joins`](Self::joins) tells.
-    const JOINS: bool = false;
-    fn parse(bytes: &[u8]) -> Option<Self>;
-    /// Length of the frame in bytes, header included; at least [`Self::LEN`].
-    fn frame_len(&self) -> usize;
-    /// Whether the frame is of the same time as the one before and belongs to it.
-    fn joins(&self) -> bool {
+    fn header_len(&self) -> usize;
+    /// Whether further frames may belong to one, which [`UnitHeader::joins`] tells.
+    fn has_joined(&self) -> bool {
         false
     }
+    fn parse(&self, bytes: &[u8]) -> Option<UnitHeader>;
     /// The first byte with which a header may begin.
-    fn find(bytes: &[u8]) -> Option<usize> {
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memchr(0xff, bytes)
     }
     /// What stands where a frame or a tag has ended, or at the beginning.
-    fn tag(bytes: &[u8]) -> Tag {
+    fn tag(&self, bytes: &[u8]) -> Tag {
         tag(bytes)
     }
 }
 
 /// Cuts a byte stream into frames; see [`SyncFramer`].
-pub(crate) trait UnitFramer {
-    type Header;
-    fn new() -> Self;
+pub(crate) trait UnitFramer: Debug + Send + Sync {
     /// Continues at `offset`, where a frame of the same stream begins.
-    fn resume(&mut self, offset: u64, stream: Self::Header);
+    fn resume(&mut self, offset: u64, stream: UnitHeader);
+    fn handle_bytes(&mut self, bytes: &[u8]);
     /// Lets `read` write up to `len` bytes directly behind the buffered input, and returns their
     /// number.
     fn handle_read(
         &mut self,
         len: usize,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+        read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize>;
     /// Number of buffered bytes that were not returned.
     fn buffered(&self) -> usize;
@@ -60,7 +78,7 @@ pub(crate) trait UnitFramer {
     /// caller must skip them.
     fn take_skip(&mut self) -> u64;
     /// Returns the next frame; `None` until more bytes arrive.
-    fn poll_unit(&mut self) -> Option<Unit<Self::Header>>;
+    fn poll_unit(&mut self) -> Option<Unit>;
 }
 
 /// Most bytes of frames that belong together.
@@ -68,8 +86,8 @@ const MAX_JOINED: usize = 64 * 1024;
 
 /// A frame and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unit<H> {
-    pub(crate) header: H,
+pub(crate) struct Unit {
+    pub(crate) header: UnitHeader,
     /// Offset in the stream of its first byte.
     pub(crate) offset: u64,
     /// The frame, header included.
@@ -80,7 +98,8 @@ pub(crate) struct Unit<H> {
 
 /// Cuts a byte stream into frames.
 #[derive(Debug)]
-pub(crate) struct SyncFramer<H> {
+pub(crate) struct SyncFramer {
+    format: &'static dyn SyncFormat,
     buffer: BytesMut,
     /// Offset in the stream of the first byte of `buffer`.
     offset: u64,
@@ -88,7 +107,7 @@ pub(crate) struct SyncFramer<H> {
     skip: u64,
     /// Header of a frame of the present stream: a header that does not agree with it must be
     /// confirmed by further ones.
-    stream: Option<H>,
+    stream: Option<UnitHeader>,
     /// Whether the byte at `offset` follows a frame or a tag, or begins the stream.
     boundary: bool,
     /// Whether a frame ended at `offset`.
@@ -97,8 +116,8 @@ pub(crate) struct SyncFramer<H> {
     ended: bool,
 }
 
-enum Candidate<H> {
-    Frame(H),
+enum Candidate {
+    Frame(UnitHeader),
     No,
     NeedMore,
 }
@@ -111,9 +130,10 @@ pub(crate) enum Tag {
     NeedMore,
 }
 
-impl<H: SyncHeader> SyncFramer<H> {
-    pub(crate) fn new() -> Self {
+impl SyncFramer {
+    pub(crate) fn new(format: &'static dyn SyncFormat) -> Self {
         Self {
+            format,
             buffer: BytesMut::new(),
             offset: 0,
             skip: 0,
@@ -125,17 +145,7 @@ impl<H: SyncHeader> SyncFramer<H> {
         }
     }
 
-    fn go_to(&mut self, offset: u64, stream: H) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        *self = Self { buffer, offset, stream: Some(stream), synced: true, ..Self::new() };
-    }
-
-    pub(crate) fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    fn next_unit(&mut self) -> Option<Unit<H>> {
+    fn next_unit(&mut self) -> Option<Unit> {
         loop {
             if self.skip > 0 {
                 let n = self.skip.min(self.buffer.len() as u64);
@@ -146,7 +156,7 @@ impl<H: SyncHeader> SyncFramer<H> {
                 return None;
             }
             if self.boundary {
-                match H::tag(&self.buffer) {
+                match self.format.tag(&self.buffer) {
                     Tag::Skip(n) => {
                         self.skip = n;
                         self.synced = false;
@@ -167,7 +177,7 @@ impl<H: SyncHeader> SyncFramer<H> {
                     self.synced = false;
                     self.gap = true;
                     let rest = self.buffer.get(1..).unwrap_or_default();
-                    let next = H::find(rest).map_or(self.buffer.len(), |i| i + 1);
+                    let next = self.format.find(rest).map_or(self.buffer.len(), |i| i + 1);
                     self.advance(next);
                 }
             }
@@ -181,28 +191,29 @@ impl<H: SyncHeader> SyncFramer<H> {
 
     /// Length of the frame at the start of the buffer with those that belong to it; `None` until
     /// that is known.
-    fn len_with_joined(&self, header: H) -> Option<usize> {
-        let mut len = header.frame_len();
-        if !H::JOINS {
+    fn len_with_joined(&self, header: UnitHeader) -> Option<usize> {
+        let mut len = header.frame_len;
+        if !self.format.has_joined() {
             return Some(len);
         }
         while len < MAX_JOINED {
             let rest = self.buffer.get(len..).unwrap_or_default();
-            if rest.len() < H::LEN {
+            if rest.len() < self.format.header_len() {
                 return self.ended.then_some(len);
             }
-            let Some(next) = H::parse(rest).filter(|n| n.joins() && n.same_stream(&header)) else {
+            let Some(next) = self.format.parse(rest).filter(|n| n.joins && n.same_stream(&header))
+            else {
                 break;
             };
-            if rest.len() < next.frame_len() {
+            if rest.len() < next.frame_len {
                 return self.ended.then_some(len);
             }
-            len += next.frame_len();
+            len += next.frame_len;
         }
         Some(len)
     }
 
-    fn cut(&mut self, header: H, len: usize) -> Unit<H> {
+    fn cut(&mut self, header: UnitHeader, len: usize) -> Unit {
         let offset = self.offset;
         let len = len.min(self.buffer.len());
         let data = self.buffer.split_to(len).freeze();
@@ -216,17 +227,17 @@ impl<H: SyncHeader> SyncFramer<H> {
     }
 
     /// Whether a frame begins at the start of the buffer.
-    fn candidate(&self) -> Candidate<H> {
+    fn candidate(&self) -> Candidate {
         let bytes = &self.buffer[..];
-        if H::find(bytes.get(..1).unwrap_or_default()).is_none() {
+        if self.format.find(bytes.get(..1).unwrap_or_default()).is_none() {
             return Candidate::No;
         }
-        if bytes.len() < H::LEN {
+        if bytes.len() < self.format.header_len() {
             return Candidate::NeedMore;
         }
-        let Some(header) = H::parse(bytes) else { return Candidate::No };
+        let Some(header) = self.format.parse(bytes) else { return Candidate::No };
         let agrees = self.stream.map(|stream| stream.same_stream(&header));
-        let Some(mut next) = bytes.get(header.frame_len()..) else { return Candidate::NeedMore };
+        let Some(mut next) = bytes.get(header.frame_len..) else { return Candidate::NeedMore };
         let confirmations = match (self.synced, agrees) {
             (true, Some(true)) => 0,
             (false, Some(true)) => 1,
@@ -235,7 +246,7 @@ impl<H: SyncHeader> SyncFramer<H> {
             (false, Some(false)) => 3,
         };
         for _ in 0..confirmations {
-            if next.len() < H::LEN {
+            if next.len() < self.format.header_len() {
                 // Behind the last frame there is nothing, or a tag.
                 return match (self.ended, next.is_empty()) {
                     (false, _) => Candidate::NeedMore,
@@ -243,15 +254,15 @@ impl<H: SyncHeader> SyncFramer<H> {
                     (true, false) => Candidate::No,
                 };
             }
-            match H::tag(next) {
+            match self.format.tag(next) {
                 Tag::Skip(_) => break,
                 Tag::NeedMore if !self.ended => return Candidate::NeedMore,
                 Tag::NeedMore | Tag::No => {}
             }
-            let Some(follower) = H::parse(next).filter(|f| f.same_stream(&header)) else {
+            let Some(follower) = self.format.parse(next).filter(|f| f.same_stream(&header)) else {
                 return Candidate::No;
             };
-            match next.get(follower.frame_len()..) {
+            match next.get(follower.frame_len..) {
                 Some(rest) => next = rest,
                 // The last frame may be cut short.
                 None if self.ended => break,
@@ -262,19 +273,20 @@ impl<H: SyncHeader> SyncFramer<H> {
     }
 }
 
-impl<H: SyncHeader> UnitFramer for SyncFramer<H> {
-    type Header = H;
-
-    fn new() -> Self {
-        Self::new()
+impl UnitFramer for SyncFramer {
+    fn resume(&mut self, offset: u64, stream: UnitHeader) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let stream = Some(stream);
+        *self = Self { buffer, offset, stream, synced: true, ..Self::new(self.format) };
     }
-    fn resume(&mut self, offset: u64, stream: H) {
-        self.go_to(offset, stream);
+    fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
     }
     fn handle_read(
         &mut self,
         len: usize,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+        read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         read_behind(&mut self.buffer, len, read)
     }
@@ -292,7 +304,7 @@ impl<H: SyncHeader> UnitFramer for SyncFramer<H> {
         self.offset += skip;
         skip
     }
-    fn poll_unit(&mut self) -> Option<Unit<H>> {
+    fn poll_unit(&mut self) -> Option<Unit> {
         self.next_unit()
     }
 }

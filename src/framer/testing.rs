@@ -312,7 +312,7 @@ pub(crate) fn h265_slice(nal_type: u8, first: bool, poc: u32) -> Vec<u8> {
 }
 
 /// The access units of a byte stream that comes in pieces of `size` bytes.
-pub(crate) fn frames_of<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
+pub(crate) fn frames_of<S: Syntax + Default>(data: &[u8], size: usize) -> Vec<Frame> {
     let mut framer = VideoFramer::<S>::new();
     let mut frames = Vec::new();
     for piece in data.chunks(size) {
@@ -330,7 +330,7 @@ pub(crate) fn frames_of<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
 
 /// Access units given as NAL units come out as those, in pieces of any size.
 #[track_caller]
-pub(crate) fn assert_units<S: Syntax>(units: &[Vec<Vec<u8>>]) -> Vec<Frame> {
+pub(crate) fn assert_units<S: Syntax + Default>(units: &[Vec<Vec<u8>>]) -> Vec<Frame> {
     let mut stream = Vec::new();
     for (i, nal) in units.iter().flatten().enumerate() {
         // Start codes of three bytes and more, with trailing zeros.

@@ -61,8 +61,7 @@ pub struct PicturePosition {
 /// # Ok::<(), riverrun::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct VideoFramer<S> {
-    splitter: Splitter<S>,
+pub struct VideoFramer<S: ?Sized> {
     order: OutputOrder,
     /// Pictures that refer to no other count as key pictures.
     intra_is_key: bool,
@@ -72,15 +71,20 @@ pub struct VideoFramer<S> {
     last_dts: Duration,
     discontinuity: bool,
     max_access_unit: usize,
+    /// The last, so that its type can be left open.
+    splitter: Splitter<S>,
 }
 
-impl<S: Syntax> Default for VideoFramer<S> {
+/// A framer of one of the codecs.
+pub(crate) type AnyVideoFramer = VideoFramer<dyn Syntax + Send + Sync>;
+
+impl<S: Syntax + Default> Default for VideoFramer<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S: Syntax> VideoFramer<S> {
+impl<S: Syntax + Default> VideoFramer<S> {
     /// Creates a framer for the beginning of a stream.
     pub fn new() -> Self {
         Self::with_max_access_unit(DEFAULT_MAX_ACCESS_UNIT)
@@ -89,7 +93,6 @@ impl<S: Syntax> VideoFramer<S> {
     /// Creates a framer that fails if an access unit exceeds about `max_access_unit` bytes.
     pub fn with_max_access_unit(max_access_unit: usize) -> Self {
         Self {
-            splitter: Splitter::new(max_access_unit),
             order: OutputOrder::default(),
             intra_is_key: false,
             reorder_delay: None,
@@ -97,9 +100,12 @@ impl<S: Syntax> VideoFramer<S> {
             last_dts: Duration::ZERO,
             discontinuity: false,
             max_access_unit,
+            splitter: Splitter::new(max_access_unit),
         }
     }
+}
 
+impl<S: Syntax + ?Sized> VideoFramer<S> {
     /// Appends the next bytes of the stream, in pieces of any size.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.splitter.handle_bytes(bytes);

@@ -55,7 +55,7 @@ pub fn h265_framer(data: &[u8]) {
 
 /// As a whole and in pieces whose size the first byte chooses: both give the same, nothing of
 /// the input but what comes before the first start code is missing, and times are in order.
-fn framer<S: Syntax>(data: &[u8]) {
+fn framer<S: Syntax + Default>(data: &[u8]) {
     let whole = frames::<S>(data, data.len());
     let pieces = frames::<S>(data, data.first().map_or(1, |&byte| usize::from(byte) % 16 + 1));
     assert_eq!(whole, pieces);
@@ -75,7 +75,7 @@ fn framer<S: Syntax>(data: &[u8]) {
 
 /// Plays, goes back to the first picture that decoding can start with, and plays on: times go on
 /// from where that picture was.
-fn seek<S: Syntax>(data: &[u8], pictures: u64) {
+fn seek<S: Syntax + Default>(data: &[u8], pictures: u64) {
     let mut framer = VideoFramer::<S>::new();
     framer.record_parameter_sets();
     framer.count_intra_pictures_as_key();
@@ -134,7 +134,7 @@ pub fn parameter_sets_in_force(data: &[u8]) {
     }
 }
 
-fn frames<S: Syntax>(data: &[u8], size: usize) -> Vec<Frame> {
+fn frames<S: Syntax + Default>(data: &[u8], size: usize) -> Vec<Frame> {
     let mut framer = VideoFramer::<S>::new();
     let mut frames = Vec::new();
     for piece in data.chunks(size.max(1)) {

@@ -4,21 +4,28 @@ use super::elementary::{Elementary, ElementaryProbe};
 use super::{Probe, ProbeError};
 use crate::codec::CodecParameters;
 use crate::codec::ac3::SyncFrame;
-use crate::framer::sync::{SyncFramer, Unit};
+use crate::framer::ac3::Ac3;
+use crate::framer::sync::{SyncFramer, Unit, UnitFramer, UnitHeader};
 use bytes::Bytes;
 use std::path::Path;
 
-impl Elementary for SyncFrame {
-    const NAME: &'static str = "AC-3";
-    type Framer = SyncFramer<Self>;
+impl Elementary for Ac3 {
+    fn name(&self) -> &'static str {
+        "AC-3"
+    }
 
-    fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String> {
-        let Self { sampling_rate, channels, .. } = unit.header;
-        if !unit.header.begins_unit {
+    fn framer(&self) -> Box<dyn UnitFramer> {
+        Box::new(SyncFramer::new(&Self))
+    }
+
+    fn parameters(&self, unit: &Unit) -> Result<CodecParameters, String> {
+        let frame = SyncFrame::parse(&unit.data).map_err(|e| e.to_string())?;
+        let SyncFrame { sampling_rate, channels, .. } = frame;
+        if !frame.begins_unit {
             return Err("AC-3 without its first substream".into());
         }
         // A core of AC-3 may have substreams of the other kind.
-        let enhanced = unit.header.enhanced || unit.data.len() > unit.header.frame_len;
+        let enhanced = frame.enhanced || unit.data.len() > frame.frame_len;
         Ok(match enhanced {
             true => CodecParameters::Eac3 { sampling_rate, channels },
             false => CodecParameters::Ac3 { sampling_rate, channels },
@@ -26,16 +33,16 @@ impl Elementary for SyncFrame {
     }
 
     /// The channels may change: each frame says how many it has.
-    fn same_parameters(&self, other: &Self) -> bool {
-        (self.sampling_rate, self.enhanced) == (other.sampling_rate, other.enhanced)
+    fn same_parameters(&self, header: &UnitHeader, other: &UnitHeader) -> bool {
+        header.same_parameters(other)
     }
 
-    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
-        unit.header.begins_unit.then(|| unit.data.clone())
+    fn payload(&self, unit: &Unit) -> Option<Bytes> {
+        (!unit.header.joins).then(|| unit.data.clone())
     }
 }
 
 /// Starts a probe of a file of AC-3 or Enhanced AC-3.
 pub fn probe_ac3(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(ElementaryProbe::<SyncFrame>::new(path)?))
+    Ok(Box::new(ElementaryProbe::new(path, &Ac3)?))
 }

@@ -32,56 +32,57 @@ const MAX_GARBAGE: u64 = 4 * 1024 * 1024;
 const MAX_DESCRIPTIONS: usize = 16;
 
 /// A format whose frames bring their own headers.
-pub(super) trait Elementary: UnitHeader + Send + Sync + 'static {
+pub(super) trait Elementary: fmt::Debug + Send + Sync {
     /// For messages.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
     /// Bytes a source reads at once.
-    const READ_LEN: usize = READ_LEN;
-    type Framer: UnitFramer<Header = Self> + Send + Sync;
+    fn read_len(&self) -> usize {
+        READ_LEN
+    }
+    fn framer(&self) -> Box<dyn UnitFramer>;
     /// What a receiver must know, from a frame; or why it cannot be served.
-    fn parameters(unit: &Unit<Self>) -> Result<CodecParameters, String>;
-    /// Whether what a receiver knows of a stream with the header `other` is true of one with this.
-    fn same_parameters(&self, _other: &Self) -> bool {
+    fn parameters(&self, unit: &Unit) -> Result<CodecParameters, String>;
+    /// Whether what a receiver knows of a stream with the header `other` is true of one with `header`.
+    fn same_parameters(&self, _header: &UnitHeader, _other: &UnitHeader) -> bool {
         true
     }
     /// Whether the first frame holds information instead of sound.
-    fn is_info(_first: &Unit<Self>) -> bool {
+    fn is_info(&self, _first: &Unit) -> bool {
         false
     }
     /// What is sent of a frame; `None` if it cannot be.
-    fn payload(unit: &Unit<Self>) -> Option<Bytes> {
+    fn payload(&self, unit: &Unit) -> Option<Bytes> {
         Some(unit.data.clone())
     }
-    /// Frame times that pass with it.
-    fn blocks(&self) -> u64 {
-        1
-    }
     /// Whether frames can be skipped or repeated, to play at another scale.
-    const CAN_SKIP: bool = false;
+    fn can_skip(&self) -> bool {
+        false
+    }
     /// Why a file that begins like this has no frame, if that can be told.
-    fn complaint(_start: &[u8]) -> Option<&'static str> {
+    fn complaint(&self, _start: &[u8]) -> Option<&'static str> {
         None
     }
 }
 
 /// What a receiver may be told of a file.
-struct Description<H> {
-    header: H,
+struct Description {
+    header: UnitHeader,
     parameters: Result<CodecParameters, String>,
     /// How much of the file it is true of.
     time: Duration,
 }
 
-/// Looks at a file of `H`'s format.
-pub(super) struct ElementaryProbe<H: Elementary> {
+/// Looks at a file.
+pub(super) struct ElementaryProbe {
+    format: &'static dyn Elementary,
     file: Arc<File>,
     shared: Option<SharedFile>,
     len: u64,
-    sync: H::Framer,
+    sync: Box<dyn UnitFramer>,
     offset: u64,
-    descriptions: Vec<Description<H>>,
-    index: Index<H>,
-    stretches: Stretches<H>,
+    descriptions: Vec<Description>,
+    index: Index,
+    stretches: Stretches,
     /// Frames so far; one with several access units counts as several.
     frames: u64,
     bytes: u64,
@@ -94,7 +95,7 @@ pub(super) struct ElementaryProbe<H: Elementary> {
     start: Vec<u8>,
 }
 
-impl<H: Elementary> fmt::Debug for ElementaryProbe<H> {
+impl fmt::Debug for ElementaryProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ElementaryProbe")
             .field("shared", &self.shared)
@@ -104,14 +105,15 @@ impl<H: Elementary> fmt::Debug for ElementaryProbe<H> {
     }
 }
 
-impl<H: Elementary> ElementaryProbe<H> {
-    pub(super) fn new(path: &Path) -> Result<Self, ProbeError> {
+impl ElementaryProbe {
+    pub(super) fn new(path: &Path, format: &'static dyn Elementary) -> Result<Self, ProbeError> {
         let (shared, file) = SharedFile::open_first(path)?;
         Ok(Self {
+            format,
             file,
             len: shared.len(),
             shared: Some(shared),
-            sync: H::Framer::new(),
+            sync: format.framer(),
             offset: 0,
             descriptions: Vec::new(),
             index: Index::new(),
@@ -125,22 +127,22 @@ impl<H: Elementary> ElementaryProbe<H> {
         })
     }
 
-    fn handle_unit(&mut self, unit: &Unit<H>) -> Result<(), ProbeError> {
+    fn handle_unit(&mut self, unit: &Unit) -> Result<(), ProbeError> {
         if self.descriptions.is_empty() {
-            let parameters = Ok(H::parameters(unit).map_err(ProbeError::Content)?);
+            let parameters = Ok(self.format.parameters(unit).map_err(ProbeError::Content)?);
             self.descriptions.push(Description {
                 header: unit.header,
                 parameters,
                 time: Duration::ZERO,
             });
-            if H::is_info(unit) {
+            if self.format.is_info(unit) {
                 return Ok(());
             }
         }
         self.stretches.push(self.frames, unit.header);
         self.index.push(self.frames, unit.offset, unit.header);
-        self.frames += unit.header.blocks();
-        if H::payload(unit).is_some() {
+        self.frames += u64::from(unit.header.blocks);
+        if self.format.payload(unit).is_some() {
             self.describe(unit);
         }
         self.bytes += unit.data.len() as u64;
@@ -149,25 +151,26 @@ impl<H: Elementary> ElementaryProbe<H> {
     }
 
     /// Counts what `unit` adds to the description that is true of it.
-    fn describe(&mut self, unit: &Unit<H>) {
+    fn describe(&mut self, unit: &Unit) {
         let header = unit.header;
-        let known = self.descriptions.iter().position(|d| d.header.same_parameters(&header));
+        let is_true = |d: &Description| self.format.same_parameters(&header, &d.header);
+        let known = self.descriptions.iter().position(is_true);
         if known.is_none() && self.descriptions.len() < MAX_DESCRIPTIONS {
-            let parameters = H::parameters(unit);
+            let parameters = self.format.parameters(unit);
             self.descriptions.push(Description { header, parameters, time: Duration::ZERO });
         }
         let known = known.unwrap_or(self.descriptions.len() - 1);
         let Some(found) = self.descriptions.get_mut(known) else { return };
-        if !found.header.same_parameters(&header) {
+        if !self.format.same_parameters(&header, &found.header) {
             return;
         }
-        found.time += frame_time(1, header.samples(), header.sampling_rate());
+        found.time += frame_time(1, header.samples, header.sampling_rate);
         if found.parameters.is_err() {
-            found.parameters = H::parameters(unit);
+            found.parameters = self.format.parameters(unit);
         }
     }
 
-    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<ElementaryFile<H>>>, ProbeError> {
+    fn go_on(&mut self, budget: usize) -> Result<Option<Arc<ElementaryFile>>, ProbeError> {
         let mut left = budget.max(1);
         loop {
             while let Some(unit) = self.sync.poll_unit() {
@@ -186,7 +189,7 @@ impl<H: Elementary> ElementaryProbe<H> {
             let (file, offset) = (&self.file, self.offset);
             let got = match want {
                 0 => 0,
-                want => self.sync.handle_read(want, |bytes| {
+                want => self.sync.handle_read(want, &mut |bytes| {
                     let got = read_at(file, bytes, offset)?;
                     if self.start.is_empty() {
                         self.start = bytes.iter().copied().take(16).collect();
@@ -210,14 +213,15 @@ impl<H: Elementary> ElementaryProbe<H> {
     }
 
     fn no_frames(&self) -> ProbeError {
-        let why = H::complaint(&self.start).map_or_else(String::new, |why| format!(": {why}"));
-        ProbeError::Content(format!("no {} frames found{why}", H::NAME))
+        let why =
+            self.format.complaint(&self.start).map_or_else(String::new, |why| format!(": {why}"));
+        ProbeError::Content(format!("no {} frames found{why}", self.format.name()))
     }
 
-    fn finish(&mut self) -> Result<Arc<ElementaryFile<H>>, ProbeError> {
+    fn finish(&mut self) -> Result<Arc<ElementaryFile>, ProbeError> {
         let Some(file) = self.shared.take() else { return Err(self.no_frames()) };
         // What one description can carry: most of the file. The first of several, by and large.
-        let mut chosen: Option<Description<H>> = None;
+        let mut chosen: Option<Description> = None;
         let mut all = Duration::ZERO;
         for description in self.descriptions.drain(..) {
             all += description.time;
@@ -237,7 +241,7 @@ impl<H: Elementary> ElementaryProbe<H> {
                 file.path().display(),
                 (all - time).as_secs_f64(),
                 all.as_secs_f64(),
-                H::NAME
+                self.format.name()
             );
         }
         let duration = self.stretches.time_of(self.frames);
@@ -249,6 +253,7 @@ impl<H: Elementary> ElementaryProbe<H> {
             bitrate: u32::try_from(bitrate).ok(),
         };
         Ok(Arc::new(ElementaryFile {
+            format: self.format,
             file,
             tracks: [track],
             described,
@@ -261,7 +266,7 @@ impl<H: Elementary> ElementaryProbe<H> {
     }
 }
 
-impl<H: Elementary> Probe for ElementaryProbe<H> {
+impl Probe for ElementaryProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
         self.go_on(budget).into()
     }
@@ -269,19 +274,20 @@ impl<H: Elementary> Probe for ElementaryProbe<H> {
 
 /// What is known of a file.
 #[derive(Debug)]
-struct ElementaryFile<H> {
+struct ElementaryFile {
+    format: &'static dyn Elementary,
     file: SharedFile,
     tracks: [Track; 1],
     /// Header of a frame of which the parameters are true.
-    described: H,
-    index: Index<H>,
-    stretches: Stretches<H>,
+    described: UnitHeader,
+    index: Index,
+    stretches: Stretches,
     frames: u64,
     end: u64,
     duration: Duration,
 }
 
-impl<H: Elementary> MediaFile for ElementaryFile<H> {
+impl MediaFile for ElementaryFile {
     fn tracks(&self) -> &[Track] {
         &self.tracks
     }
@@ -294,9 +300,9 @@ impl<H: Elementary> MediaFile for ElementaryFile<H> {
     ) -> io::Result<Box<dyn FramedSource>> {
         let file = self.file.open()?;
         let mut source = ElementarySource {
+            sync: self.format.framer(),
             of: self,
             file,
-            sync: H::Framer::new(),
             offset: 0,
             next: 0,
             target: 0,
@@ -311,10 +317,10 @@ impl<H: Elementary> MediaFile for ElementaryFile<H> {
 }
 
 /// Reads the frames of a file.
-struct ElementarySource<H: Elementary> {
-    of: Arc<ElementaryFile<H>>,
+struct ElementarySource {
+    of: Arc<ElementaryFile>,
     file: Arc<File>,
-    sync: H::Framer,
+    sync: Box<dyn UnitFramer>,
     /// Where the next read begins.
     offset: u64,
     /// Number of the next frame that comes out of `sync`.
@@ -343,7 +349,7 @@ struct Skipping {
 /// layer III).
 const RUN: u32 = 8;
 
-impl<H: Elementary> ElementarySource<H> {
+impl ElementarySource {
     fn time(&self, number: u64) -> Duration {
         self.of.stretches.time_of(number)
     }
@@ -394,13 +400,14 @@ impl<H: Elementary> ElementarySource<H> {
         loop {
             let unit = self.sync.poll_unit()?;
             let number = self.next;
-            self.next += unit.header.blocks();
+            self.next += u64::from(unit.header.blocks);
             if number < self.target {
                 continue;
             }
             self.gap |= unit.gap;
-            let carried = self.of.described.same_parameters(&unit.header);
-            let Some(data) = H::payload(&unit).filter(|_| carried) else {
+            let format = self.of.format;
+            let carried = format.same_parameters(&unit.header, &self.of.described);
+            let Some(data) = format.payload(&unit).filter(|_| carried) else {
                 self.gap = true;
                 continue;
             };
@@ -418,7 +425,8 @@ impl<H: Elementary> ElementarySource<H> {
         let left = self.of.end.saturating_sub(self.offset);
         // With what is there no more than that, so that its memory does not grow; but for frames
         // that are larger.
-        let most = H::READ_LEN.saturating_sub(self.sync.buffered()).max(H::READ_LEN / 4);
+        let read_len = self.of.format.read_len();
+        let most = read_len.saturating_sub(self.sync.buffered()).max(read_len / 4);
         let want = usize::try_from(left).unwrap_or(most).min(most);
         if want == 0 {
             self.sync.handle_end();
@@ -426,7 +434,7 @@ impl<H: Elementary> ElementarySource<H> {
             return Ok(());
         }
         let (file, offset) = (&self.file, self.offset);
-        let got = self.sync.handle_read(want, |bytes| read_at(file, bytes, offset))?;
+        let got = self.sync.handle_read(want, &mut |bytes| read_at(file, bytes, offset))?;
         if got == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT_SHORT));
         }
@@ -435,7 +443,7 @@ impl<H: Elementary> ElementarySource<H> {
     }
 }
 
-impl<H: Elementary> FramedSource for ElementarySource<H> {
+impl FramedSource for ElementarySource {
     fn poll_frame(&mut self, _cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());
@@ -472,7 +480,7 @@ impl<H: Elementary> FramedSource for ElementarySource<H> {
     }
 
     fn test_scale_factor(&self, scale: f32) -> Option<f32> {
-        H::CAN_SKIP.then(|| nearest_of_sound(scale))
+        self.of.format.can_skip().then(|| nearest_of_sound(scale))
     }
 
     fn set_scale(&mut self, scale: f32) {

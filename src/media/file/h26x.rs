@@ -13,9 +13,11 @@ mod units;
 
 use super::shared::{SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
-use crate::framer::h264::H264Syntax;
-use crate::framer::h265::H265Syntax;
-use crate::framer::video::{PictureDuration, PicturePosition, VideoFramer};
+use crate::frame::Frame;
+use crate::framer::video::{
+    AnyVideoFramer, DEFAULT_MAX_ACCESS_UNIT, PictureDuration, PicturePosition,
+};
+use crate::media::access_unit::NalCodec;
 use crate::media::{FramedSource, SourceContext};
 pub(super) use file::Codec;
 #[cfg(feature = "more-files")]
@@ -41,23 +43,24 @@ const MAX_SETS: usize = 256;
 
 /// Starts a probe of an H.264 file.
 pub fn probe_h264(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(H26xProbe::<H264Syntax>::open(path)?))
+    Ok(Box::new(H26xProbe::open(path, &NalCodec::H264)?))
 }
 
 /// Starts a probe of an H.265 file.
 pub fn probe_h265(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
-    Ok(Box::new(H26xProbe::<H265Syntax>::open(path)?))
+    Ok(Box::new(H26xProbe::open(path, &NalCodec::H265)?))
 }
 
 /// Looks at a byte stream file.
 #[derive(Debug)]
-pub(super) struct H26xProbe<S: Codec> {
+pub(super) struct H26xProbe {
+    codec: &'static dyn Codec,
     file: Arc<File>,
     shared: Option<SharedFile>,
     /// Size when the probe began; what is written behind it later is not served.
     len: u64,
     read: u64,
-    framer: VideoFramer<S>,
+    framer: Box<AnyVideoFramer>,
     index: Index,
     /// Also the pictures that refer to no other, but do not say that decoding can start there.
     intra: Index,
@@ -94,12 +97,13 @@ impl Sparse {
     }
 }
 
-impl<S: Codec> H26xProbe<S> {
-    pub(super) fn open(path: &Path) -> Result<Self, ProbeError> {
+impl H26xProbe {
+    pub(super) fn open(path: &Path, codec: &'static dyn Codec) -> Result<Self, ProbeError> {
         let (shared, file) = SharedFile::open_first(path)?;
-        let mut framer = VideoFramer::new();
+        let mut framer = codec.framer(DEFAULT_MAX_ACCESS_UNIT);
         framer.record_parameter_sets();
         Ok(Self {
+            codec,
             file,
             len: shared.len(),
             shared: Some(shared),
@@ -115,7 +119,7 @@ impl<S: Codec> H26xProbe<S> {
         })
     }
 
-    fn step(&mut self, budget: usize) -> Result<Option<Arc<H26xFile<S>>>, ProbeError> {
+    fn step(&mut self, budget: usize) -> Result<Option<Arc<H26xFile>>, ProbeError> {
         let mut left = budget.max(1);
         while left > 0 && self.read < self.len {
             let want = CHUNK.min(left).min(usize::try_from(self.len - self.read).unwrap_or(CHUNK));
@@ -133,7 +137,7 @@ impl<S: Codec> H26xProbe<S> {
             }
         }
         if !self.framer.has_nal_units() && (self.read >= self.len || self.read >= MAX_GARBAGE) {
-            return Err(content::<S>("no start code found"));
+            return Err(self.content("no start code found"));
         }
         if self.read < self.len {
             return Ok(None);
@@ -144,8 +148,7 @@ impl<S: Codec> H26xProbe<S> {
     }
 
     fn take_pictures(&mut self) -> Result<(), ProbeError> {
-        let broken = |e: crate::Error| ProbeError::Content(format!("{}: {e}", S::NAME));
-        while let Some((frame, position)) = self.framer.poll_positioned().map_err(broken)? {
+        while let Some((frame, position)) = self.next_picture()? {
             self.pictures += 1;
             let (len, key) = (frame.data.len(), frame.flags.key);
             let unit = Unit { len, key, output_index: position.output_index };
@@ -154,6 +157,10 @@ impl<S: Codec> H26xProbe<S> {
             self.take_point(key, position);
         }
         Ok(())
+    }
+
+    fn next_picture(&mut self) -> Result<Option<(Frame, PicturePosition)>, ProbeError> {
+        self.framer.poll_positioned().map_err(|e| self.content(&e.to_string()))
     }
 
     fn take_point(&mut self, key: bool, position: PicturePosition) {
@@ -180,12 +187,16 @@ impl<S: Codec> H26xProbe<S> {
         }
     }
 
-    fn finish(&mut self) -> Result<Arc<H26xFile<S>>, ProbeError> {
+    fn content(&self, what: &str) -> ProbeError {
+        ProbeError::Content(format!("{}: {what}", self.codec.name()))
+    }
+
+    fn finish(&mut self) -> Result<Arc<H26xFile>, ProbeError> {
         let Some(file) = self.shared.take() else {
-            return Err(content::<S>("probe has ended"));
+            return Err(self.content("probe has ended"));
         };
         if self.pictures == 0 {
-            return Err(content::<S>("no picture found"));
+            return Err(self.content("no picture found"));
         }
         let mut index = std::mem::take(&mut self.index);
         let unit = self.framer.time_unit();
@@ -204,18 +215,19 @@ impl<S: Codec> H26xProbe<S> {
             None => self.framer.parameter_sets(),
         };
         if sets.is_empty() {
-            return Err(content::<S>("no parameter sets found"));
+            return Err(self.content("no parameter sets found"));
         }
         let duration = times.total();
         let bits = u128::from(self.len) * 8 * 1_000_000;
         let bitrate = u32::try_from(bits / duration.as_micros().max(1)).ok();
         let track = Track {
-            parameters: S::parameters(sets),
+            parameters: self.codec.parameters(sets),
             duration: Some(duration),
             seekable: !index.points().is_empty(),
             bitrate,
         };
-        Ok(Arc::new(H26xFile::<S> {
+        Ok(Arc::new(H26xFile {
+            codec: self.codec,
             file,
             len: self.len,
             tracks: [track],
@@ -225,22 +237,17 @@ impl<S: Codec> H26xProbe<S> {
             time_unit: unit,
             intra_is_key,
             reorder_delay: self.framer.reorder_depth_seen(),
-            syntax: std::marker::PhantomData,
         }))
     }
 }
 
-impl<S: Codec> Probe for H26xProbe<S> {
+impl Probe for H26xProbe {
     fn poll_probe(&mut self, budget: usize) -> ProbePoll {
         self.step(budget).into()
     }
 }
 
-fn content<S: Codec>(what: &str) -> ProbeError {
-    ProbeError::Content(format!("{}: {what}", S::NAME))
-}
-
-impl<S: Codec> MediaFile for H26xFile<S> {
+impl MediaFile for H26xFile {
     fn tracks(&self) -> &[Track] {
         &self.tracks
     }

@@ -283,7 +283,7 @@ fn without_adts(data: Bytes) -> Result<Bytes, InputError> {
         return Ok(data);
     }
     let header = AdtsHeader::parse(&data).ok().filter(|h| h.frame_len == data.len());
-    header.and_then(|h| adts::access_unit(&h, &data)).ok_or(InputError::AacTransport)
+    header.and_then(|_| adts::access_unit(&data)).ok_or(InputError::AacTransport)
 }
 
 /// Whether what begins with the sync word of LOAS has the length that follows (ISO/IEC 14496-3

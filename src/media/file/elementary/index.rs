@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// Where some of the frames begin.
 #[derive(Debug)]
-pub(super) struct Index<H> {
+pub(super) struct Index {
     /// Number, offset and header.
-    pub(super) entries: Vec<(u64, u64, H)>,
+    pub(super) entries: Vec<(u64, u64, UnitHeader)>,
     /// Least distance of two entries, in frames.
     pub(super) every: u64,
 }
 
-impl<H: Copy> Index<H> {
+impl Index {
     /// 200 KiB at the most; beyond it the index becomes sparser.
     pub(super) const MAX_ENTRIES: usize = 4096;
 
@@ -21,7 +21,7 @@ impl<H: Copy> Index<H> {
         Self { entries: Vec::new(), every: 16 }
     }
 
-    pub(super) fn push(&mut self, number: u64, offset: u64, header: H) {
+    pub(super) fn push(&mut self, number: u64, offset: u64, header: UnitHeader) {
         if self.entries.last().is_some_and(|&(last, ..)| number < last + self.every) {
             return;
         }
@@ -37,7 +37,7 @@ impl<H: Copy> Index<H> {
     }
 
     /// The last entry at or before frame `number`.
-    pub(super) fn before(&self, number: u64) -> Option<(u64, u64, H)> {
+    pub(super) fn before(&self, number: u64) -> Option<(u64, u64, UnitHeader)> {
         let i = self.entries.partition_point(|&(n, ..)| n <= number).checked_sub(1)?;
         self.entries.get(i).copied()
     }
@@ -45,23 +45,22 @@ impl<H: Copy> Index<H> {
 
 /// Frames with the same parameters.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code)]
-struct Stretch<H> {
+struct Stretch {
     /// Number of the first frame.
     first: u64,
     /// When it begins.
     at: Duration,
-    header: H,
+    header: UnitHeader,
 }
 
 /// The parameters of a stream, which may change from frame to frame, and the times that follow from
 /// them.
 #[derive(Debug)]
-pub(super) struct Stretches<H> {
-    stretches: Vec<Stretch<H>>,
+pub(super) struct Stretches {
+    stretches: Vec<Stretch>,
 }
 
-impl<H: UnitHeader> Stretches<H> {
+impl Stretches {
     /// A file that changes more often than any editor would: the times of what follows are those
     /// of the last parameters.
     const MAX: usize = 2048;
@@ -71,7 +70,7 @@ impl<H: UnitHeader> Stretches<H> {
     }
 
     /// Takes the header of frame `number`, which is not before those that were taken.
-    pub(super) fn push(&mut self, number: u64, header: H) {
+    pub(super) fn push(&mut self, number: u64, header: UnitHeader) {
         if self.stretches.last().is_some_and(|last| last.header.same_stream(&header)) {
             return;
         }
@@ -81,21 +80,21 @@ impl<H: UnitHeader> Stretches<H> {
         }
     }
 
-    fn last_where(&self, before: impl Fn(&Stretch<H>) -> bool) -> Option<&Stretch<H>> {
+    fn last_where(&self, before: impl Fn(&Stretch) -> bool) -> Option<&Stretch> {
         self.stretches.get(self.stretches.partition_point(before).checked_sub(1)?)
     }
 
     /// When frame `number` begins.
     pub(super) fn time_of(&self, number: u64) -> Duration {
         let Some(of) = self.last_where(|s| s.first <= number) else { return Duration::ZERO };
-        let (samples, rate) = (of.header.samples(), of.header.sampling_rate());
+        let (samples, rate) = (of.header.samples, of.header.sampling_rate);
         of.at.saturating_add(frame_time(number - of.first, samples, rate))
     }
 
     /// The last frame that begins at or before `time`.
     pub(super) fn frame_at(&self, time: Duration) -> u64 {
         let Some(of) = self.last_where(|s| s.at <= time) else { return 0 };
-        let (samples, rate) = (of.header.samples(), of.header.sampling_rate());
+        let (samples, rate) = (of.header.samples, of.header.sampling_rate);
         of.first.saturating_add(frame_at(time - of.at, samples, rate))
     }
 }

@@ -5,9 +5,9 @@ use super::times::Times;
 use super::units::Units;
 use crate::codec::{CodecParameters, h264, h265};
 use crate::framer::annexb;
-use crate::framer::h264::H264Syntax;
-use crate::framer::h265::H265Syntax;
-use crate::framer::video::{PictureDuration, Syntax};
+use crate::framer::h264::H264Framer;
+use crate::framer::h265::H265Framer;
+use crate::framer::video::{AnyVideoFramer, PictureDuration};
 use crate::media::access_unit::{NalCodec, after_break, leading_units, put_in_front};
 use crate::media::file::media_file::Track;
 use crate::media::file::shared::SharedFile;
@@ -23,47 +23,56 @@ use std::time::Duration;
 pub(super) const CHUNK: usize = 64 << 10;
 
 /// What differs between the codecs here.
-pub(in crate::media::file) trait Codec:
-    Syntax + Send + Sync + 'static
-{
-    const NAME: &'static str;
+pub(in crate::media::file) trait Codec: Debug + Send + Sync {
+    /// For messages.
+    fn name(&self) -> &'static str;
+
+    /// A framer whose access units have at most so many bytes.
+    fn framer(&self, max_access_unit: usize) -> Box<AnyVideoFramer>;
 
     /// The parameters of a track with these parameter sets.
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters;
+    fn parameters(&self, sets: Vec<Bytes>) -> CodecParameters;
 
     /// `data`, which is played after a seek, with `sets` in front unless it brings all of them, and
     /// with what else a decoder must be told.
-    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes;
+    fn after_seek(&self, data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes;
 }
 
-impl Codec for H264Syntax {
-    const NAME: &'static str = "H.264";
-
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
-        let (sps, pps) =
-            sets.into_iter().partition(|nal| h264::nal_unit_type(nal) == h264::nal_type::SPS);
-        CodecParameters::H264 { sps, pps }
+impl Codec for NalCodec {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::H264 => "H.264",
+            Self::H265 => "H.265",
+        }
     }
 
-    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
-        after_seek(NalCodec::H264, data, sets, memory)
-    }
-}
-
-impl Codec for H265Syntax {
-    const NAME: &'static str = "H.265";
-
-    fn parameters(sets: Vec<Bytes>) -> CodecParameters {
-        let of = |wanted| -> Vec<Bytes> {
-            sets.iter().filter(|nal| h265::nal_unit_type(nal) == wanted).cloned().collect()
-        };
-        let (vps, sps) = (of(h265::nal_type::VPS), of(h265::nal_type::SPS));
-        let pps = of(h265::nal_type::PPS);
-        CodecParameters::H265 { vps, sps, pps }
+    fn framer(&self, max_access_unit: usize) -> Box<AnyVideoFramer> {
+        match self {
+            Self::H264 => Box::new(H264Framer::with_max_access_unit(max_access_unit)),
+            Self::H265 => Box::new(H265Framer::with_max_access_unit(max_access_unit)),
+        }
     }
 
-    fn after_seek(data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
-        after_seek(NalCodec::H265, data, sets, memory)
+    fn parameters(&self, sets: Vec<Bytes>) -> CodecParameters {
+        match self {
+            Self::H264 => {
+                let is_sps = |nal: &Bytes| h264::nal_unit_type(nal) == h264::nal_type::SPS;
+                let (sps, pps) = sets.into_iter().partition(is_sps);
+                CodecParameters::H264 { sps, pps }
+            }
+            Self::H265 => {
+                let of = |wanted| -> Vec<Bytes> {
+                    sets.iter().filter(|nal| h265::nal_unit_type(nal) == wanted).cloned().collect()
+                };
+                let (vps, sps) = (of(h265::nal_type::VPS), of(h265::nal_type::SPS));
+                let pps = of(h265::nal_type::PPS);
+                CodecParameters::H265 { vps, sps, pps }
+            }
+        }
+    }
+
+    fn after_seek(&self, data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes {
+        after_seek(*self, data, sets, memory)
     }
 }
 
@@ -105,7 +114,8 @@ pub(in crate::media::file) fn behind_headers(
 
 /// A byte stream file that was looked at.
 #[derive(Debug)]
-pub(super) struct H26xFile<S> {
+pub(super) struct H26xFile {
+    pub(super) codec: &'static dyn Codec,
     pub(super) file: SharedFile,
     pub(super) len: u64,
     pub(super) tracks: [Track; 1],
@@ -117,10 +127,9 @@ pub(super) struct H26xFile<S> {
     /// Pictures that refer to no other count as key pictures.
     pub(super) intra_is_key: bool,
     pub(super) reorder_delay: u32,
-    pub(super) syntax: std::marker::PhantomData<S>,
 }
 
-impl<S: Codec> H26xFile<S> {
+impl H26xFile {
     pub(super) fn duration(&self) -> Duration {
         self.times.total()
     }

@@ -1,7 +1,7 @@
 //! [`IndexedSource`]: gives a byte stream file's access units as the probe found them. A frame is
 //! one read of just its bytes; between two frames the source holds none.
 
-use super::file::{Codec, H26xFile};
+use super::file::H26xFile;
 use super::source::{BECAME_SHORTER, cannot_be_read};
 use super::units::{Unit, Units};
 use crate::frame::{Frame, FrameFlags};
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// One reader of a file whose access units are all known.
 #[derive(Debug)]
-pub(super) struct IndexedSource<S: Codec> {
-    of: Arc<H26xFile<S>>,
+pub(super) struct IndexedSource {
+    of: Arc<H26xFile>,
     units: Arc<Units>,
     file: Arc<File>,
     /// Number of the next access unit in decoding order, and where it begins.
@@ -36,8 +36,8 @@ struct AfterSeek {
     from: u64,
 }
 
-impl<S: Codec> IndexedSource<S> {
-    pub(super) fn new(of: Arc<H26xFile<S>>, units: Arc<Units>, file: Arc<File>) -> Self {
+impl IndexedSource {
+    pub(super) fn new(of: Arc<H26xFile>, units: Arc<Units>, file: Arc<File>) -> Self {
         let offset = units.first_offset();
         Self { of, units, file, next: 0, offset, after_seek: None, ended: None }
     }
@@ -75,7 +75,7 @@ impl<S: Codec> IndexedSource<S> {
         let after_seek = self.after_seek.take();
         if let Some(after) = after_seek {
             let sets = self.of.index.version(after.version);
-            data = S::after_seek(data, sets, memory);
+            data = self.of.codec.after_seek(data, sets, memory);
             // Leading pictures precede all trailing ones in decoding order.
             while let Some(unit) = self.units.get(self.next).filter(|u| u.output_index < after.from)
             {
@@ -99,7 +99,7 @@ impl<S: Codec> IndexedSource<S> {
     }
 }
 
-impl<S: Codec> FramedSource for IndexedSource<S> {
+impl FramedSource for IndexedSource {
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());

@@ -1,9 +1,9 @@
 //! [`ParsingSource`]: reads a byte stream file from one end to the other and finds its access
 //! units anew. For files with more of them than a table may hold.
 
-use super::file::{CHUNK, Codec, H26xFile};
+use super::file::{CHUNK, H26xFile};
 use crate::frame::Frame;
-use crate::framer::video::VideoFramer;
+use crate::framer::video::{AnyVideoFramer, DEFAULT_MAX_ACCESS_UNIT};
 use crate::media::file::shared::read_at;
 use crate::media::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait};
 use bytes::Bytes;
@@ -23,10 +23,10 @@ const READS_PER_POLL: usize = 16;
 
 /// One reader of a file.
 #[derive(Debug)]
-pub(super) struct ParsingSource<S: Codec> {
-    of: Arc<H26xFile<S>>,
+pub(super) struct ParsingSource {
+    of: Arc<H26xFile>,
     file: Arc<File>,
-    framer: VideoFramer<S>,
+    framer: Box<AnyVideoFramer>,
     /// Where to read next.
     offset: u64,
     /// The framer knows that the file has ended.
@@ -45,8 +45,8 @@ struct AfterSeek {
     from: Duration,
 }
 
-impl<S: Codec> ParsingSource<S> {
-    pub(super) fn open(of: Arc<H26xFile<S>>) -> io::Result<Self> {
+impl ParsingSource {
+    pub(super) fn open(of: Arc<H26xFile>) -> io::Result<Self> {
         let file = of.file.open()?;
         let framer = new_framer(&of);
         Ok(Self { of, file, framer, offset: 0, input_ended: false, ended: None, after_seek: None })
@@ -76,7 +76,7 @@ impl<S: Codec> ParsingSource<S> {
     fn admit(&mut self, mut frame: Frame, memory: &mut FrameMemory) -> Option<Frame> {
         let Some(after) = &mut self.after_seek else { return Some(frame) };
         if let Some(sets) = after.parameter_sets.take() {
-            frame.data = S::after_seek(frame.data, &sets, memory);
+            frame.data = self.of.codec.after_seek(frame.data, &sets, memory);
             return Some(frame);
         }
         if frame.pts < after.from {
@@ -89,8 +89,8 @@ impl<S: Codec> ParsingSource<S> {
     }
 }
 
-fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
-    let mut framer = VideoFramer::new();
+fn new_framer(file: &H26xFile) -> Box<AnyVideoFramer> {
+    let mut framer = file.codec.framer(DEFAULT_MAX_ACCESS_UNIT);
     framer.set_time_unit(file.time_unit);
     if file.intra_is_key {
         framer.count_intra_pictures_as_key();
@@ -99,7 +99,7 @@ fn new_framer<S: Codec>(file: &H26xFile<S>) -> VideoFramer<S> {
     framer
 }
 
-impl<S: Codec> FramedSource for ParsingSource<S> {
+impl FramedSource for ParsingSource {
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(ending) = &self.ended {
             return FramePoll::Ended(ending.clone());

@@ -2,10 +2,10 @@
 //! its ends. A file that repeats must not begin again before all of them have ended, and need not
 //! wait longer.
 
-use crate::codec::aac::AdtsHeader;
-use crate::codec::mpeg_audio::FrameHeader;
+use crate::framer::adts::Adts;
+use crate::framer::mpeg_audio::MpegAudio;
 use crate::framer::mpeg_ts::{PesStart, TICKS, payload_of};
-use crate::framer::sync::{SyncFramer, SyncHeader, UnitFramer, frame_time};
+use crate::framer::sync::{SyncFormat, SyncFramer, UnitFramer, frame_time};
 
 /// Elementary streams that are looked at.
 const MAX_STREAMS: usize = 16;
@@ -115,21 +115,20 @@ impl Stream {
     fn extent(&self) -> Option<u64> {
         let last = self.last.as_ref()?;
         let [pts, dts] = self.first;
-        let counted =
-            frames::<AdtsHeader>(&last.payload).or_else(|| frames::<FrameHeader>(&last.payload));
+        let counted = frames(&Adts, &last.payload).or_else(|| frames(&MpegAudio, &last.payload));
         let length = counted.unwrap_or(last.step).min(MAX_LAST);
         Some(since(dts, last.dts).max(since(pts, last.pts)) + length)
     }
 }
 
 /// How long the frames of a PES packet last, in units of a 90 kHz clock.
-fn frames<H: SyncHeader>(payload: &[u8]) -> Option<u64> {
-    let header = H::parse(payload)?;
-    let mut sync = SyncFramer::<H>::new();
+fn frames(format: &'static dyn SyncFormat, payload: &[u8]) -> Option<u64> {
+    let header = format.parse(payload)?;
+    let mut sync = SyncFramer::new(format);
     sync.resume(0, header);
     sync.handle_bytes(payload);
     sync.handle_end();
     let units = std::iter::from_fn(|| sync.poll_unit()).count() as u64;
-    let time = frame_time(units, header.samples(), header.sampling_rate());
+    let time = frame_time(units, header.samples, header.sampling_rate);
     u64::try_from((time.as_nanos() * 9).div_ceil(100_000)).ok()
 }

@@ -6,9 +6,11 @@ use crate::codec::aac::AdtsHeader;
 use crate::codec::ac3::SyncFrame;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::codec::start_codes::start_codes;
-use crate::framer::h264::H264Syntax;
-use crate::framer::h265::H265Syntax;
-use crate::framer::mpeg_video::MpegVideoSyntax;
+use crate::framer::ac3::Ac3;
+use crate::framer::adts::Adts;
+use crate::framer::mpeg_audio::MpegAudio;
+use crate::media::access_unit::NalCodec;
+use crate::media::file::mpeg_video::MpegVideo;
 use crate::wire::Reader;
 
 /// Streams of a program that are served.
@@ -29,12 +31,12 @@ pub(in crate::media::file) enum Kind {
 impl Kind {
     pub(super) fn stream(self) -> Box<dyn ElementaryStream> {
         match self {
-            Self::H264 => Box::new(Video::<H264Syntax>::new()),
-            Self::H265 => Box::new(Video::<H265Syntax>::new()),
-            Self::MpegVideo => Box::new(Video::<MpegVideoSyntax>::new()),
-            Self::Aac => Box::new(Audio::<AdtsHeader>::new()),
-            Self::MpegAudio => Box::new(Audio::<FrameHeader>::new()),
-            Self::Ac3 => Box::new(Audio::<SyncFrame>::new()),
+            Self::H264 => Box::new(Video::new(&NalCodec::H264)),
+            Self::H265 => Box::new(Video::new(&NalCodec::H265)),
+            Self::MpegVideo => Box::new(Video::new(&MpegVideo)),
+            Self::Aac => Box::new(Audio::new(&Adts)),
+            Self::MpegAudio => Box::new(Audio::new(&MpegAudio)),
+            Self::Ac3 => Box::new(Audio::new(&Ac3)),
         }
     }
 

@@ -5,16 +5,15 @@ use crate::codec::CodecParameters;
 use crate::codec::mpeg_video::{begins_picture, start_code};
 use crate::codec::start_codes::start_codes;
 use crate::frame::{Frame, FrameFlags};
-use crate::framer::h264::H264Syntax;
-use crate::framer::h265::H265Syntax;
-use crate::framer::mpeg_video::MpegVideoSyntax;
-use crate::framer::sync::{SyncFramer, SyncHeader, UnitFramer, frame_time};
-use crate::framer::video::VideoFramer;
+use crate::framer::sync::{UnitFramer, UnitHeader, frame_time};
+use crate::framer::video::AnyVideoFramer;
+use crate::media::access_unit::NalCodec;
 use crate::media::file::container::coding::Coding;
 use crate::media::file::container::frame_maker::FrameMaker;
 use crate::media::file::container::sounds::SoundCodec;
 use crate::media::file::elementary::Elementary;
 use crate::media::file::h26x::Codec;
+use crate::media::file::mpeg_video::MpegVideo;
 use crate::media::{FrameMemory, FrameTimes};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -65,34 +64,33 @@ pub(super) trait ElementaryStream: fmt::Debug + Send + Sync {
 pub(super) trait PesVideo: Codec {
     /// What begins an access unit for time stamps: the offset in it. A zero byte in front of a start
     /// code may be one of the access unit before.
-    fn mark(_data: &[u8]) -> usize {
+    fn mark(&self, _data: &[u8]) -> usize {
         3
     }
 
     /// Bytes at the front of what was read from the middle on that belong to a picture before.
-    fn stray(_data: &[u8]) -> usize {
+    fn stray(&self, _data: &[u8]) -> usize {
         0
     }
 }
 
-impl PesVideo for H264Syntax {}
+impl PesVideo for NalCodec {}
 
-impl PesVideo for H265Syntax {}
-
-impl PesVideo for MpegVideoSyntax {
-    fn mark(data: &[u8]) -> usize {
+impl PesVideo for MpegVideo {
+    fn mark(&self, data: &[u8]) -> usize {
         start_codes(data).find(|&(_, code)| code == start_code::PICTURE).map_or(3, |(at, _)| at)
     }
 
-    fn stray(data: &[u8]) -> usize {
+    fn stray(&self, data: &[u8]) -> usize {
         start_codes(data).find(|&(_, code)| begins_picture(code)).map_or(0, |(at, _)| at)
     }
 }
 
 /// A stream of video.
 #[derive(Debug)]
-pub(super) struct Video<S: PesVideo> {
-    framer: VideoFramer<S>,
+pub(super) struct Video {
+    codec: &'static dyn PesVideo,
+    framer: Box<AnyVideoFramer>,
     stamps: Stamps,
     line: Line,
     /// Bytes of the stream since it was begun.
@@ -111,15 +109,16 @@ pub(super) struct Video<S: PesVideo> {
     gap: bool,
 }
 
-impl<S: PesVideo> Video<S> {
-    pub(super) fn new() -> Self {
-        Self::with_sets(Vec::new())
+impl Video {
+    pub(super) fn new(codec: &'static dyn PesVideo) -> Self {
+        Self::with_sets(codec, Vec::new())
     }
 
-    fn with_sets(sets: Vec<Bytes>) -> Self {
-        let mut framer = VideoFramer::with_max_access_unit(MAX_ACCESS_UNIT);
+    fn with_sets(codec: &'static dyn PesVideo, sets: Vec<Bytes>) -> Self {
+        let mut framer = codec.framer(MAX_ACCESS_UNIT);
         framer.handle_parameter_sets(sets.iter().map(|set| &set[..]));
         Self {
+            codec,
             framer,
             stamps: Stamps::default(),
             line: Line::default(),
@@ -148,18 +147,18 @@ impl<S: PesVideo> Video<S> {
             let (mut frame, position) = match self.framer.poll_positioned() {
                 Ok(found) => found?,
                 Err(e) => {
-                    log::debug!("{}: {e}", S::NAME);
+                    log::debug!("{}: {e}", self.codec.name());
                     self.clear();
                     self.gap = true;
                     return None;
                 }
             };
             if std::mem::take(&mut self.stray) {
-                let stray = S::stray(&frame.data);
+                let stray = self.codec.stray(&frame.data);
                 frame.data.advance(stray.min(frame.data.len()));
             }
             let start = position.offset;
-            let stamp = self.stamps.take(start, start + S::mark(&frame.data) as u64);
+            let stamp = self.stamps.take(start, start + self.codec.mark(&frame.data) as u64);
             if let Some(left_out) = self.wants_key.filter(|_| !frame.flags.key) {
                 if left_out < PATIENCE {
                     self.wants_key = Some(left_out + 1);
@@ -187,7 +186,7 @@ impl<S: PesVideo> Video<S> {
         data.copy_from_slice(&frame.data);
         let mut data = data.freeze();
         if std::mem::take(&mut self.after_seek) {
-            data = S::after_seek(data, &self.sets, memory);
+            data = self.codec.after_seek(data, &self.sets, memory);
         }
         let discontinuity = std::mem::take(&mut self.gap);
         let flags = FrameFlags { key: frame.flags.key, ends_access_unit: true, discontinuity };
@@ -200,13 +199,13 @@ const fn own_times(frame: &Frame) -> FrameTimes {
     FrameTimes { pts: frame.pts, dts: frame.dts }
 }
 
-impl<S: PesVideo> ElementaryStream for Video<S> {
+impl ElementaryStream for Video {
     fn begin(&self) -> Box<dyn ElementaryStream> {
         let sets = match self.sets.is_empty() {
             true => self.framer.parameter_sets(),
             false => self.sets.clone(),
         };
-        Box::new(Self::with_sets(sets))
+        Box::new(Self::with_sets(self.codec, sets))
     }
 
     fn restart(&mut self, start: Start) {
@@ -258,7 +257,7 @@ impl<S: PesVideo> ElementaryStream for Video<S> {
 
     fn parameters(&self) -> Option<Result<CodecParameters, String>> {
         let sets = self.framer.parameter_sets();
-        (!sets.is_empty()).then(|| Ok(S::parameters(sets)))
+        (!sets.is_empty()).then(|| Ok(self.codec.parameters(sets)))
     }
 
     fn is_video(&self) -> bool {
@@ -267,33 +266,38 @@ impl<S: PesVideo> ElementaryStream for Video<S> {
 }
 
 /// A stream of self-framing audio.
-pub(super) struct Audio<H> {
-    sync: SyncFramer<H>,
+pub(super) struct Audio {
+    format: &'static dyn Elementary,
+    sync: Box<dyn UnitFramer>,
     stamps: Stamps,
     maker: FrameMaker,
     received: u64,
     /// Header of a frame of which the parameters are true, and these.
-    described: Option<(H, CodecParameters)>,
+    described: Option<(UnitHeader, CodecParameters)>,
     refused: Option<String>,
     /// When the next frame is expected.
     expected: Option<Duration>,
     unstamped: u32,
 }
 
-impl<H> fmt::Debug for Audio<H> {
+impl fmt::Debug for Audio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audio").field("received", &self.received).finish_non_exhaustive()
     }
 }
 
-impl<H: Elementary + SyncHeader> Audio<H> {
-    pub(super) fn new() -> Self {
-        Self::with(None)
+impl Audio {
+    pub(super) fn new(format: &'static dyn Elementary) -> Self {
+        Self::with(format, None)
     }
 
-    fn with(described: Option<(H, CodecParameters)>) -> Self {
+    fn with(
+        format: &'static dyn Elementary,
+        described: Option<(UnitHeader, CodecParameters)>,
+    ) -> Self {
         Self {
-            sync: SyncFramer::new(),
+            format,
+            sync: format.framer(),
             stamps: Stamps::default(),
             // Of its sound only the times are needed.
             maker: FrameMaker::new(
@@ -309,13 +313,13 @@ impl<H: Elementary + SyncHeader> Audio<H> {
     }
 }
 
-impl<H: Elementary + SyncHeader> ElementaryStream for Audio<H> {
+impl ElementaryStream for Audio {
     fn begin(&self) -> Box<dyn ElementaryStream> {
-        Box::new(Self::with(self.described.clone()))
+        Box::new(Self::with(self.format, self.described.clone()))
     }
 
     fn restart(&mut self, start: Start) {
-        self.sync = SyncFramer::new();
+        self.sync = self.format.framer();
         self.stamps.clear();
         self.maker.restart();
         self.maker.from = match start {
@@ -348,7 +352,7 @@ impl<H: Elementary + SyncHeader> ElementaryStream for Audio<H> {
             self.maker.gap |= unit.gap;
             let header = unit.header;
             if self.described.is_none() {
-                match H::parameters(&unit) {
+                match self.format.parameters(&unit) {
                     Ok(parameters) => self.described = Some((header, parameters)),
                     Err(why) => self.refused = Some(why),
                 }
@@ -363,12 +367,12 @@ impl<H: Elementary + SyncHeader> ElementaryStream for Audio<H> {
                 }
             }
             let (samples, rate) =
-                (u64::from(header.samples()) * header.blocks(), header.sampling_rate());
+                (u64::from(header.samples) * u64::from(header.blocks), header.sampling_rate);
             let pts = stamp.or(self.expected).unwrap_or_default();
             self.expected = Some(pts.saturating_add(frame_time(samples, 1, rate)));
-            let carried =
-                self.described.as_ref().is_some_and(|(of, _)| of.same_parameters(&header));
-            let data = H::payload(&unit).filter(|_| carried);
+            let known = self.described.as_ref();
+            let carried = known.is_some_and(|(of, _)| self.format.same_parameters(&header, of));
+            let data = self.format.payload(&unit).filter(|_| carried);
             let is_sent = data.is_some();
             // Also what is left out takes its time.
             let frame = self.maker.sound(data.unwrap_or_default(), stamp, (samples, rate));
