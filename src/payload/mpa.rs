@@ -164,9 +164,11 @@ impl Depacketizer for MpaDepacketizer {
             out.note_loss();
         }
         let mut r = Reader::new(payload.data);
-        r.u16(WHAT)?; // must be zero, to be ignored
-        let offset = usize::from(r.u16(WHAT)?);
+        // The first half must be zero, and is to be ignored.
+        let header = r.u32(WHAT).inspect_err(|_| out.note_loss())?;
+        let offset = usize::from(header as u16);
         if r.is_empty() {
+            out.note_loss();
             return Err(r.invalid(WHAT));
         }
         if offset == 0 {
@@ -271,10 +273,13 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error() {
-        let mut d = Received::new(MpaDepacketizer::new());
+    fn garbage_is_an_error_and_a_loss() {
+        let good = [&[0; 4][..], &frames(1, 1)[0].data].concat();
         for payload in [&[][..], &[0, 0, 0], &[0; 4], &[0; 9], &[0, 0, 0, 1, 5]] {
+            let mut d = Received::new(MpaDepacketizer::new());
             assert!(d.handle_payload(payload, true, 0, false).is_err(), "{payload:?}");
+            d.handle_payload(&good, true, 0, false).unwrap();
+            assert!(d.poll_frame().unwrap().discontinuity, "{payload:?}");
         }
     }
 }
