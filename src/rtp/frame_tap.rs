@@ -185,6 +185,28 @@ mod tests {
         frames
     }
 
+    /// ONVIF Streaming Specification, section "JPEG over RTP".
+    #[cfg(feature = "video-formats")]
+    #[test]
+    fn the_header_extension_of_a_large_picture_counts() {
+        use crate::codec::jpeg::{size, tests::Picture};
+        use crate::payload::{PacketBuffer, Packetizer, jpeg::JpegPacketizer};
+        let now = some_instant();
+        let mut tap = tap(&[&PayloadFormat::new("video", "JPEG", 90_000, 26)]);
+        let file = Picture::new(3840, 2160, &[5; 4000]).file();
+        let mut out = PacketBuffer::new(1400);
+        let frame = Frame::new(file, Duration::ZERO, Duration::ZERO);
+        JpegPacketizer::new().packetize(&frame, &mut out);
+        let mut given = Vec::new();
+        for (i, span) in out.spans().iter().enumerate() {
+            let mut packet = packet(out.payload(i).unwrap(), 0, now);
+            (packet.extension, packet.marker) = (out.extension(i), span.marker);
+            given.extend(frames(&mut tap, 0, &packet));
+        }
+        assert_eq!(given.len(), 1);
+        assert_eq!(size(&given[0].data), Some((3840, 2160)));
+    }
+
     #[test]
     fn frames_are_put_together_and_losses_told() {
         let now = some_instant();
