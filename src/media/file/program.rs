@@ -10,7 +10,7 @@ use super::mpeg_ts::timeline::Timeline;
 use super::shared::{LastFound, SharedFile, read_window};
 use super::{MediaFile, Track};
 use crate::codec::CodecParameters;
-use crate::framer::mpeg_ts::{duration_to_ticks, ticks_to_duration};
+use crate::framer::mpeg_ts::duration_to_ticks;
 use crate::media::{FrameMemory, FramedSource, SeekError, SourceContext};
 use carrier::Cursor;
 use source::{Feeder, ProgramSource};
@@ -37,8 +37,6 @@ pub(super) use probe::TracksProbe;
 /// behind it if there is none.
 const WINDOWS_BACK: u64 = 64;
 const WINDOWS_AHEAD: u64 = 32;
-/// Windows in which the next such picture is looked for at once.
-const WINDOWS_ON: u64 = 64;
 /// How far before a position playing may begin, to begin at such a picture.
 const MAX_BACK: Duration = Duration::from_secs(15);
 /// Bytes in front of a window from which on a stream is read: the times of pictures without a time
@@ -165,43 +163,6 @@ impl ProgramFile {
             }
         }
         Ok(Place { offset: low, time: target })
-    }
-
-    /// When the first picture behind `npt` is presented with which decoding can start. If none is
-    /// found as far as a call may look, how far that is.
-    fn key_after(&self, file: &File, npt: Duration) -> Result<Option<Duration>, SeekError> {
-        let duration = self.duration.ok_or(SeekError::NotSeekable)?;
-        let Some(video) = self.video().filter(|_| npt < duration) else { return Ok(None) };
-        let target = self.begins.saturating_add(npt);
-        let found = self.look_for_key_after(file, video, target);
-        let time = found.map_err(|e| SeekError::Failed(e.to_string()))?;
-        let time = time.map(|time| time.saturating_sub(self.begins));
-        Ok(time.filter(|&time| npt < time && time < duration))
-    }
-
-    fn look_for_key_after(
-        &self,
-        file: &File,
-        video: usize,
-        target: Duration,
-    ) -> io::Result<Option<Duration>> {
-        let mut offset = self.offset_before(file, target)?;
-        for _ in 0..WINDOWS_ON {
-            let pictures = self.pictures(file, video, offset)?;
-            let keys = pictures.iter().filter(|(place, is_key)| *is_key && place.time > target);
-            if let Some(found) = keys.map(|(place, _)| place.time).min() {
-                return Ok(Some(found));
-            }
-            offset += WINDOW as u64;
-            if offset >= self.file.len() {
-                return Ok(None);
-            }
-        }
-        let Some(anchor) = self.timeline.before(offset) else { return Ok(None) };
-        let range = offset..self.file.len();
-        let clock = self.layout.first_clock(file, anchor.pcr.pid, range, &mut 0)?;
-        let ticks = clock.and_then(|(at, pcr)| self.timeline.ticks(at, pcr));
-        Ok(ticks.map(ticks_to_duration))
     }
 
     /// The pictures that begin in a window or not far in front of it, as a reader finds them that

@@ -69,7 +69,7 @@ impl Layout {
     }
 
     /// The first clock reference of `pid` in a range of the file, if it comes soon.
-    pub(in crate::media::file) fn first_clock(
+    pub(super) fn first_clock(
         self,
         file: &File,
         pid: u16,

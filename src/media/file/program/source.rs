@@ -148,14 +148,6 @@ impl FramedSource for ProgramSource {
         Ok(place.time.saturating_sub(self.of.begins))
     }
 
-    fn key_frame_after(
-        &mut self,
-        npt: Duration,
-        _cx: &mut SourceContext<'_>,
-    ) -> Result<Option<Duration>, SeekError> {
-        self.of.key_after(&self.file, npt)
-    }
-
     fn duration(&self) -> Option<Duration> {
         self.of.duration
     }

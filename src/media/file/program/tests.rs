@@ -195,24 +195,27 @@ fn transport_streams_of_unknown_streams_are_one_track() {
     assert!(probed(probe_tracks, &media("av1.ivf")).is_ok());
 }
 
-/// Key pictures are found without a seek to each place between them, and not beyond the end.
+/// Each key picture leads to the next, wherever between them it is asked for, and the last to none.
 #[test]
 fn the_next_key_picture_is_found() {
-    for (name, probe) in [
-        ("mpeg1.mpg", probe_mpeg_ps as ProbeFn),
-        ("disc.vob", probe_mpeg_ps),
-        ("program.ts", probe_mpeg_ts_tracks),
+    let bytes = |name: &str| std::fs::read(media(name)).unwrap();
+    let ps = probe_mpeg_ps as fn(&Path) -> Result<Box<dyn Probe>, ProbeError>;
+    for (name, bytes, probe) in [
+        ("mpeg1.mpg", bytes("mpeg1.mpg"), ps),
+        ("disc.vob", bytes("disc.vob"), ps),
+        ("mpeg2.mpeg", bytes("mpeg2.mpeg"), ps),
+        ("program.ts", bytes("program.ts"), probe_mpeg_ts_tracks),
     ] {
-        let file = probed(probe, &media(name)).unwrap();
+        let held = file_of(&bytes);
+        let file = probed(probe, held.path()).unwrap();
         let frames = TracksPlayer::new(&file).all(0);
         let keys: Vec<_> = frames.iter().filter(|f| f.flags.key).map(|f| f.pts).collect();
         assert!(keys.len() >= 4, "{name}");
         let mut player = TracksPlayer::new(&file);
         let cx = &mut SourceContext { now: player.now, demuxers: &mut player.demuxers };
         for pair in keys.windows(2) {
-            for after in
-                [pair[0], pair[0] + Duration::from_millis(40), pair[1] - Duration::from_millis(1)]
-            {
+            let ms = Duration::from_millis;
+            for after in [pair[0], pair[0] + ms(40), pair[1] - ms(1)] {
                 let found = player.sources[0].key_frame_after(after, cx);
                 assert_eq!(found, Ok(Some(pair[1])), "{name} after {after:?}");
             }
@@ -222,8 +225,6 @@ fn the_next_key_picture_is_found() {
         assert_eq!(player.sources[0].key_frame_after(Duration::MAX, cx), Ok(None), "{name}");
     }
 }
-
-type ProbeFn = fn(&Path) -> Result<Box<dyn Probe>, ProbeError>;
 
 /// Packets that state no length, claim more than there is, or are of streams that never come.
 #[test]
