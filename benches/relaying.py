@@ -4,17 +4,19 @@ own, and beside live555ProxyServer and mediamtx, if they are there.
 
     cargo build --release --example media_server --example relay --example proxy_server \\
         --example rtsp_load --example receive_limit
-    benches/relaying.py MEDIA [--clients 50,200] [--transports udp,tcp] [--rounds R]
-        [--live555 PATH] [--mediamtx PATH]
+    benches/relaying.py MEDIA [--clients 1,50,200] [--transports udp,tcp] [--rounds R]
+        [--only NAMES] [--live555 PATH] [--mediamtx PATH]
     benches/relaying.py MEDIA --cameras 100
 
 MEDIA is a folder with a file live.264 (BENCHMARKS.md tells how to make it). Each measurement has a
 fresh server on processor 0; its source and the clients are on processor 1. relay and mediamtx are
 published to by FFmpeg, the proxies pull from a media_server. Rounds alternate, and medians are
-printed: nanoseconds of processor time of the server a packet that viewers receive. With --cameras,
-proxy_server pulls so many streams over UDP and has one viewer for each; beside it is what the kernel
-takes: for receiving, the time of receive_limit, which does nothing with what it receives, and for
-sending, the system time of the media_server that is the cameras. Needs Linux' /proc.
+printed: nanoseconds of processor time of the server a packet that viewers receive. Where the first
+number of clients is 1, what relay takes more than the own stream there is the price of receiving, of
+which each of N viewers has an Nth. With --cameras, proxy_server pulls so many streams over UDP and has
+one viewer for each; beside it is what the kernel takes: for receiving, the time of receive_limit, which
+does nothing with what it receives, and for sending, the system time of the media_server that is the
+cameras. Needs Linux' /proc.
 """
 
 import argparse
@@ -208,13 +210,14 @@ def measure_cameras(options, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("media")
-    parser.add_argument("--clients", default="50,200")
+    parser.add_argument("--clients", default="1,50,200")
     parser.add_argument("--transports", default="udp,tcp")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--examples", default=EXAMPLES)
     parser.add_argument("--live555", default=shutil.which("live555ProxyServer"))
     parser.add_argument("--mediamtx", default=shutil.which("mediamtx"))
+    parser.add_argument("--only", help="these servers, by their names with commas between")
     parser.add_argument("--cameras", type=int, help="measure so many pulled streams, nothing else")
     options = parser.parse_args()
 
@@ -230,7 +233,11 @@ def main():
         servers["live555ProxyServer"] = live555
     if options.mediamtx:
         servers["mediamtx"] = mediamtx
+    if options.only:
+        servers = {name: start for name, start in servers.items()
+                   if name in options.only.split(",")}
     for transport in options.transports.split(","):
+        receiving = None
         for clients in options.clients.split(","):
             results = {name: [] for name in servers}
             for _ in range(options.rounds):
@@ -244,6 +251,13 @@ def main():
             of_own = medians.get("own stream", float("nan"))
             print(f"{transport}, {clients} viewers:", ", ".join(
                 f"{name} {value:.0f} ns ({value / of_own:.2f})" for name, value in medians.items()))
+            relayed = medians.get("relay", float("nan"))
+            if clients == "1":
+                receiving = relayed - of_own
+            elif receiving is not None:
+                expected = of_own + receiving / int(clients)
+                print(f"    relay is {relayed / expected:.3f} of the own stream with its share of "
+                      f"receiving, {receiving / int(clients):.0f} ns")
 
 
 if __name__ == "__main__":
