@@ -12,7 +12,6 @@ mod browser;
 mod client;
 mod digest;
 mod ffmpeg;
-#[cfg(any(feature = "audio-formats", feature = "video-formats", feature = "data-formats"))]
 mod formats;
 mod gstreamer;
 mod live555;

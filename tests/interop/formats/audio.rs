@@ -1,10 +1,14 @@
 //! The audio formats of the feature `audio-formats`.
 
 use super::{Record, Row, check, ffmpeg};
-use riverrun::codec::CodecParameters;
+use crate::server::testdata;
+use riverrun::codec::{CodecParameters, ac3::SyncFrame};
+use riverrun::payload::FormatRegistry;
+use riverrun::payload::latm::LatmEntry;
 use std::time::Duration;
 
-const ROWS: [Row; 12] = [
+// It has no elements for E-AC-3.
+const ROWS: [Row; 14] = [
     Row::new(
         "Opus, stereo",
         "audiotestsrc num-buffers=25 wave=ticks samplesperbuffer=960 \
@@ -86,6 +90,21 @@ const ROWS: [Row; 12] = [
         "rtpamrpay",
         "rtpamrdepay",
     ),
+    Row::new(
+        "AC-3",
+        "audiotestsrc num-buffers=50 samplesperbuffer=1536 ! audio/x-raw,rate=48000,channels=2 \
+         ! avenc_ac3 bitrate=192000 ! ac3parse",
+        "rtpac3pay",
+        "rtpac3depay",
+    ),
+    Row::new(
+        "AAC in LATM",
+        "audiotestsrc num-buffers=50 samplesperbuffer=1024 ! audio/x-raw,rate=44100,channels=2 \
+         ! avenc_aac",
+        "rtpmp4apay",
+        "rtpmp4adepay",
+    )
+    .sent_by(latm),
     // There is no free encoder of iLBC.
     Row::new(
         "iLBC",
@@ -102,16 +121,28 @@ fn gstreamer_and_the_crate_read_each_others_audio() {
     check(&ROWS);
 }
 
-const OF_FFMPEG: [(&str, ffmpeg::Row); 9] = [
-    ("Opus", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a libopus -ac 2 -b:a 32k")),
-    ("Vorbis", ffmpeg::Row::KeepsLast("-f lavfi -i sine=d=1 -c:a libvorbis -ac 2 -ar 44100")),
-    ("Speex", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a libspeex -ar 16000")),
-    ("G.722", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g722 -ar 16000")),
-    ("G.726", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g726le -ar 8000 -b:a 24k")),
-    ("G.726 as for AAL2", ffmpeg::Row::Encoded("-f lavfi -i sine=d=1 -c:a g726 -ar 8000 -b:a 32k")),
-    ("AMR", ffmpeg::Row::Made(|| amr(false))),
-    ("AMR-WB", ffmpeg::Row::Made(|| amr(true))),
-    ("iLBC", ffmpeg::Row::Made(ilbc)),
+const OF_FFMPEG: [ffmpeg::Row; 12] = [
+    ffmpeg::Row::new("Opus", "-f lavfi -i sine=d=1 -c:a libopus -ac 2 -b:a 32k"),
+    ffmpeg::Row::new("Vorbis", "-f lavfi -i sine=d=1 -c:a libvorbis -ac 2 -ar 44100").keeps_last(),
+    ffmpeg::Row::new("Speex", "-f lavfi -i sine=d=1 -c:a libspeex -ar 16000"),
+    ffmpeg::Row::new("G.722", "-f lavfi -i sine=d=1 -c:a g722 -ar 16000"),
+    ffmpeg::Row::new("G.726", "-f lavfi -i sine=d=1 -c:a g726le -ar 8000 -b:a 24k"),
+    ffmpeg::Row::new("G.726 as for AAL2", "-f lavfi -i sine=d=1 -c:a g726 -ar 8000 -b:a 32k"),
+    ffmpeg::Row::new("AAC in LATM", "-f lavfi -i sine=d=1 -c:a aac -ac 2")
+        .muxer("-rtpflags latm")
+        .sent_by(latm),
+    ffmpeg::Row::in_file("AMR", "-f amr -i made -c copy", "#!AMR\n", || amr(false))
+        .muxer("-muxdelay 0.1")
+        .keeps_last(),
+    ffmpeg::Row::in_file("AMR-WB", "-f amr -i made -c copy", "#!AMR-WB\n", || amr(true))
+        .muxer("-muxdelay 0.1")
+        .keeps_last(),
+    ffmpeg::Row::in_file("iLBC", "-f ilbc -i made -c copy", "#!iLBC20\n", ilbc)
+        .muxer("-muxdelay 0.1")
+        .keeps_last(),
+    // It has depayloaders of these alone.
+    ffmpeg::Row::made("GSM", gsm),
+    ffmpeg::Row::made("AC-3", ac3),
 ];
 
 /// Half a second of frames of 20 ms, each with `header` and of `len` bytes.
@@ -140,6 +171,27 @@ fn amr(wideband: bool) -> (CodecParameters, Vec<Record>) {
 
 fn ilbc() -> (CodecParameters, Vec<Record>) {
     (CodecParameters::Ilbc { mode: 20 }, made(&[], 38))
+}
+
+fn gsm() -> (CodecParameters, Vec<Record>) {
+    (CodecParameters::Gsm, made(&[0xd0], 33))
+}
+
+/// The frames of a file.
+fn ac3() -> (CodecParameters, Vec<Record>) {
+    let file = std::fs::read(testdata("media").join("tones.ac3")).expect("the file is there");
+    let (mut rest, mut frames) = (&file[..], Vec::new());
+    while let Ok(SyncFrame { frame_len, .. }) = SyncFrame::parse(rest) {
+        let (frame, tail) = rest.split_at(frame_len);
+        // 1,536 samples at 48 kHz.
+        frames.push(Record::new(Duration::from_millis(32) * frames.len() as u32, frame));
+        rest = tail;
+    }
+    (CodecParameters::Ac3 { sampling_rate: 48_000, channels: 2 }, frames)
+}
+
+fn latm() -> FormatRegistry {
+    FormatRegistry::new().with(LatmEntry::new())
 }
 
 #[test]
