@@ -25,8 +25,9 @@ pub(in crate::payload) fn payload_facts<R: NalRules>(
     let don_len = |is_first: bool| if has_don { 1 + usize::from(is_first) } else { 0 };
     match R::structure(header) {
         Structure::Single if has_don => {
-            let body = body.get(don_len(true)..).unwrap_or_default();
-            add(&mut facts, beginning_facts::<R>(codec, header, body));
+            if let Some(body) = body.get(don_len(true)..) {
+                add(&mut facts, beginning_facts::<R>(codec, header, body));
+            }
         }
         Structure::Single => add(&mut facts, unit_facts(codec, payload)),
         Structure::Aggregate => {
@@ -48,7 +49,7 @@ pub(in crate::payload) fn payload_facts<R: NalRules>(
             let starts = fu_header & FU_START != 0;
             let don = if starts { don_len(true) } else { 0 };
             let nal_header = R::nal_header(header, fu_header & R::FU_TYPE);
-            let body = body.get(don..).unwrap_or_default();
+            let Some(body) = body.get(don..) else { return facts };
             let unit = beginning_facts::<R>(codec, &nal_header, body);
             if starts {
                 add(&mut facts, unit);
@@ -167,7 +168,9 @@ mod tests {
         assert!(h265(&[49 << 1, 1, 0x80 | 19, 0, 1, 0x80]).can_start);
         let inner = h265(&[49 << 1, 1, 19, 0x80]);
         assert!(inner.has_picture && !inner.can_start);
-        for nothing in [&[19 << 1, 1, 0][..], &[48 << 1, 1, 0], &[49 << 1, 1]] {
+        for nothing in
+            [&[19 << 1, 1, 0][..], &[48 << 1, 1, 0], &[49 << 1, 1], &[49 << 1, 1, 0x80 | 19, 0]]
+        {
             assert!(!h265(nothing).can_start, "{nothing:?}");
         }
     }

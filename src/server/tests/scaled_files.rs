@@ -61,15 +61,17 @@ fn assert_in_step(w: &World, c: C, answer: &Answer, clock: f64, at: Duration) {
     assert!(picture <= from + frame && picture > from - 1.0 - frame, "{picture} for {from}");
     let came = |track: &Track| track.rtp[0].at;
     let apart = came(video).max(came(sound)) - came(video).min(came(sound));
-    assert!(apart <= secs(frame), "{apart:?} apart");
+    // A packet of sound is sent when its last frame is there.
+    assert!(apart <= secs(0.2), "{apart:?} apart");
     // And stay so: what is sent at a moment is heard and seen at the same.
     let last = |track: &Track, clock: f64| {
         let newest = track.rtp.iter().map(|p| p.timestamp.wrapping_sub(track.rtp[0].timestamp));
         f64::from(newest.max().unwrap()) / clock
     };
     let off = (picture + last(video, 90_000.0)) - (heard + last(sound, clock));
-    // Pictures are sent in the order of decoding, ahead of some that are shown before.
-    assert!(off.abs() < 0.2, "{off} after a second");
+    // Pictures are sent in the order of decoding, ahead of some that are shown before, and sound when
+    // its packet is full.
+    assert!(off.abs() < 0.3, "{off} after a second");
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn files_of_pictures_or_sound_alone() {
         w.run_secs(4.5);
         let pictures = w[c].track(1).rtp.iter().filter(|p| p.marker || used == "1.0").count();
         assert!(count.contains(&pictures), "{name}: {pictures}");
-        assert_eq!(w[c].track(1).byes(), usize::from(scale != "0.5"), "{name}");
+        assert_eq!(w[c].track(1).byes(), 1, "{name}");
         w.teardown(c, name);
         w.expect_nothing_left();
     }
