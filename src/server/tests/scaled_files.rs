@@ -14,8 +14,6 @@ const FILMS: &[(&str, f64)] = &[
     ("/h264_aac.mkv", 44_100.0),
     #[cfg(feature = "more-files")]
     ("/program.ts", 44_100.0),
-    #[cfg(feature = "more-files")]
-    ("/program.m2ts", 44_100.0),
 ];
 
 /// A client that has set up both tracks of a file.
@@ -56,9 +54,10 @@ fn assert_in_step(w: &World, c: C, answer: &Answer, clock: f64, at: Duration) {
         (npt_of_first(answer, 0, video, 90_000.0), npt_of_first(answer, 1, sound, clock));
     let frame = 0.04;
     assert!((picture - heard).abs() <= frame, "pictures from {picture}, sound from {heard}");
-    // A key frame a second, the last of which was seen.
+    // A key frame a second, the last of which was seen. A transport stream begins with the time of
+    // decoding, and its first picture is shown two frames later.
     let from = at.as_secs_f64();
-    assert!(picture <= from + frame && picture > from - 1.0 - frame, "{picture} for {from}");
+    assert!(picture <= from + 3.0 * frame && picture > from - 1.0 - frame, "{picture} for {from}");
     let came = |track: &Track| track.rtp[0].at;
     let apart = came(video).max(came(sound)) - came(video).min(came(sound));
     // A packet of sound is sent when its last frame is there.
