@@ -157,6 +157,7 @@ impl MediaFile for TsFile {
             drained: false,
             ended: None,
             keys: None,
+            last: Duration::ZERO,
         };
         source.go_to(0, 0);
         Ok(Box::new(source))
@@ -177,6 +178,8 @@ struct TsSource {
     ended: Option<Ending>,
     /// Only key pictures are played.
     keys: Option<Box<KeyPictures>>,
+    /// Time of the last frame: a broken file may go back in time.
+    last: Duration,
 }
 
 impl TsSource {
@@ -190,6 +193,7 @@ impl TsSource {
         self.offset = offset;
         self.drained = false;
         self.ended = None;
+        self.last = Duration::ZERO;
         if let Some(keys) = &mut self.keys {
             keys.begin(offset, ticks);
         }
@@ -240,6 +244,7 @@ impl TsSource {
 impl FramedSource for TsSource {
     fn poll_frame(&mut self, cx: &mut SourceContext<'_>) -> FramePoll {
         if let Some(prelude) = self.prelude.take() {
+            self.last = prelude.dts;
             return FramePoll::Ready(prelude);
         }
         if let Some(ending) = &self.ended {
@@ -257,8 +262,8 @@ impl FramedSource for TsSource {
                 // What is guessed of the packets behind the last PCR must not go beyond the end,
                 // where the stream may begin anew.
                 let end = self.of.duration().unwrap_or(Duration::MAX);
-                frame.pts = frame.pts.min(end);
-                frame.dts = frame.pts;
+                self.last = frame.pts.min(end).max(self.last);
+                (frame.pts, frame.dts) = (self.last, self.last);
                 return FramePoll::Ready(frame);
             }
             let ending = match self.drained {
