@@ -175,8 +175,24 @@ fn gstreamer_publishes(file: &Path, url: &str, over: &str) -> Command {
 
 /// Watches until the stream ends; returns an elementary stream for each track.
 fn watch(url: &str, over: &str, folder: &Path) -> Result<Vec<Vec<u8>>, String> {
+    watch_with(&[], url, over, folder)
+}
+
+/// Watches ten seconds, two thirds of the file that is [repeated]. GStreamer's rtspclientsink, which
+/// publishes it, does not always come to an end: once in fifty times it sends the BYE of each track,
+/// and then reports for one of them as long as it is let.
+fn watch_a_part(url: &str, over: &str, folder: &Path) -> Result<Vec<Vec<u8>>, String> {
+    watch_with(&["-t", "10"], url, over, folder)
+}
+
+fn watch_with(
+    options: &[&str],
+    url: &str,
+    over: &str,
+    folder: &Path,
+) -> Result<Vec<Vec<u8>>, String> {
     let mut command = ffmpeg();
-    command.args(["-rtsp_transport", over, "-i", url]);
+    command.args(["-rtsp_transport", over]).args(options).args(["-i", url]);
     outputs(&mut command, &TRACKS, "arrived");
     let played = run_light(&mut command, folder, PATIENCE);
     let complaints = std::fs::read_to_string(folder.join("publisher")).unwrap_or_default();
@@ -198,11 +214,25 @@ fn is_piece(file: &[&[u8]], arrived: &[&[u8]], least: usize) -> Result<(), Strin
     if arrived.len() < least {
         return Err(format!("{} units arrived, fewer than {least}", arrived.len()));
     }
-    let repeats = |from: usize| {
-        arrived.iter().enumerate().all(|(i, unit)| *unit == file[(from + i) % file.len()])
+    let alike = |from: usize| {
+        let file = file.iter().cycle().skip(from);
+        arrived.iter().zip(file).take_while(|(arrived, sent)| arrived == sent).count()
     };
-    let found = (0..file.len()).any(repeats);
-    if found { Ok(()) } else { Err(format!("the {} units are not the file's", arrived.len())) }
+    let most = (0..file.len()).map(|from| (alike(from), from)).max();
+    match most {
+        Some((count, _)) if count == arrived.len() => Ok(()),
+        Some((count, from)) => {
+            let unit = arrived[count];
+            Err(format!(
+                "of {} units the first {count} are the file's from unit {from} on; the next, of {} \
+                 bytes, is its unit {:?}",
+                arrived.len(),
+                unit.len(),
+                file.iter().position(|sent| *sent == unit)
+            ))
+        }
+        None => Err("the file has no units".to_owned()),
+    }
 }
 
 pub(crate) fn compare(folder: &Path, arrived: &[Vec<u8>], share: f64) -> Result<(), String> {
@@ -329,7 +359,7 @@ fn what_gstreamer_publishes_arrives_bit_by_bit() {
         let publisher =
             Publisher::start(&mut gstreamer_publishes(&file, &relay.url, over), &folder)?;
         relay.expect(&Told::Recorded)?;
-        let arrived = watch(&relay.url, "tcp", &folder)?;
+        let arrived = watch_a_part(&relay.url, "tcp", &folder)?;
         drop(publisher);
         compare(&folder, &arrived, 1.0)
     };
@@ -357,7 +387,7 @@ fn what_gstreamer_publishes_by_srtp_arrives_bit_by_bit() {
         command.args(["profiles=savp", "tls-validation-flags=0"]);
         let publisher = Publisher::start(&mut command, &folder)?;
         relay.expect(&Told::Recorded)?;
-        let arrived = watch(&relay.url, "tcp", &folder)?;
+        let arrived = watch_a_part(&relay.url, "tcp", &folder)?;
         drop(publisher);
         compare(&folder, &arrived, 1.0)
     };
