@@ -73,15 +73,8 @@ impl KeepAlive {
         }
     }
 
-    /// One could not be sent, or its connection has ended before the response: another is sent soon,
-    /// until several have failed.
-    pub(crate) fn note_undelivered(&mut self, now: Instant) {
-        if self.failures < MAX_FAILURES {
-            self.hasten(now);
-        }
-    }
-
-    fn hasten(&mut self, now: Instant) {
+    /// Sends the next one soon: one could not be sent, or its connection has ended before the response.
+    pub(crate) fn hasten(&mut self, now: Instant) {
         let soon = now + SHORTEST_INTERVAL;
         self.at = self.at.map(|at| at.min(soon));
     }

@@ -156,7 +156,7 @@ impl Player {
         let sessions = self.media.as_ref().map_or(1, |media| self.sessions.sessions(media).len());
         let Some(since) = self.keep_alive.note_failure(sessions) else {
             if why == RequestFailure::Disconnected {
-                self.keep_alive.note_undelivered(env.now());
+                self.keep_alive.hasten(env.now());
             }
             return;
         };
