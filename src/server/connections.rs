@@ -8,6 +8,9 @@ use crate::server::rtsp_server::RtspServer;
 use crate::warned::Breach;
 use std::io;
 
+/// Reads of a connection in one turn.
+const READS: usize = 4;
+
 impl RtspServer {
     /// Handles readiness of a connection's socket.
     pub(crate) fn handle_connection(
@@ -40,14 +43,31 @@ impl RtspServer {
         self.update_connection(env, id);
     }
 
-    /// Reads once from a connection, and handles the messages received.
+    /// Reads from a connection, and handles the messages received. While a read fills the buffer the
+    /// next follows at once, up to [`READS`]: a picture that a publisher sends is there as a whole, as
+    /// a rule, and what is there of it goes out together.
     fn read_connection(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id).filter(|c| c.wants_input()) else {
-            return;
-        };
         // Lent out, so that requests can be answered where they were read to.
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        match connection.read(env, &mut buffer) {
+        for _ in 0..READS {
+            if self.read_once(env, id, &mut buffer) < buffer.len() {
+                break;
+            }
+        }
+        self.read_buffer = buffer;
+    }
+
+    /// Returns the number of bytes read.
+    fn read_once(
+        &mut self,
+        env: &mut UsageEnvironment,
+        id: ConnectionId,
+        buffer: &mut [u8],
+    ) -> usize {
+        let Some(connection) = self.connections.get_mut(id).filter(|c| c.wants_input()) else {
+            return 0;
+        };
+        match connection.read(env, buffer) {
             Ok(n) => {
                 let input = buffer.get(..n).unwrap_or_default();
                 if connection.is_new() && is_foreign(input) {
@@ -55,11 +75,12 @@ impl RtspServer {
                 } else {
                     self.process_input(env, id, input);
                 }
+                return n;
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => self.end_connection(env, id, &e.to_string()),
         }
-        self.read_buffer = buffer;
+        0
     }
 
     /// Extends the sessions that stream over a connection whose peer accepts queued data, though it

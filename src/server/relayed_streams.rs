@@ -263,8 +263,8 @@ impl RtspServer {
     /// out with the next call of [`send_relayed_packets`](Self::send_relayed_packets), or in the next
     /// turn of the loop. The first packets of a video frame wait for its last one, the one with the
     /// marker, as long as a further packet comes within 200 µs, and for 1 ms at most: a frame that
-    /// goes out whole costs a fraction of its packets one by one. Packets of a source that has not been [described](Self::relayed_source_described), or is
-    /// lost, are dropped.
+    /// goes out whole costs a fraction of its packets one by one. Packets of a source that has not been
+    /// [described](Self::relayed_source_described), or is lost, are dropped.
     ///
     /// The payload is copied once, whatever the number of viewers. If there is none, it is copied only
     /// where packets are kept for the first ([`FastStart::KeyFrameCache`](super::FastStart)).

@@ -37,7 +37,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Bytes read from one connection in one turn.
+/// Bytes read from one connection at a time.
 const READ_CHUNK: usize = 16 * 1024;
 
 /// An RTSP server (RFC 2326). It finds media sessions by name, manages client sessions and sends

@@ -1,11 +1,13 @@
 //! What one turn of the loop does at most, however much peers ask for and however many they are.
 
 use super::media::{TestTrack, session};
+use super::publisher::{open_world, packet};
 use super::world::World;
 use crate::codec::CodecParameters;
 use crate::media::live::live_stream;
 use crate::media::queue::QueueLimits;
 use crate::server::{LiveTrack, OnDemandServerMediaSubsession, ServerMediaSession};
+use crate::wire::rtp::PacketKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -106,4 +108,45 @@ fn a_live_frame_goes_to_a_crowd_of_streams_over_several_turns() {
     assert!(viewers.iter().all(|&c| w[c].track(1).byes() == 1));
     w.serve(|server, env| server.delete_live_input(env, input));
     w.expect_nothing_left();
+}
+
+/// What is there of a picture goes out together: relaying it in two parts costs twice as much.
+#[test]
+fn a_picture_that_a_publisher_has_sent_is_read_in_one_turn() {
+    let mut w = open_world(|_| {});
+    let c = w.publisher("/cam", true);
+    let passed = |w: &mut World| {
+        w.serve(|server, _| {
+            let id = server.relayed_stream_by_name("cam").unwrap();
+            server.relayed_stream(id).unwrap().packets
+        })
+    };
+    let mut numbers = 0..;
+    let mut send = |w: &mut World, packets: u64| {
+        for number in numbers.by_ref().take(packets as usize) {
+            w.send_packet(c, 1, PacketKind::Rtp, &packet(96, number, 0, &[0x41; 1400]));
+        }
+        w.run(Duration::ZERO);
+    };
+    for packets in [2, 11, 30, 40] {
+        let before = passed(&mut w);
+        send(&mut w, packets);
+        let mut turns = Vec::new();
+        while passed(&mut w) < before + packets {
+            let before = passed(&mut w);
+            w.env.turn(Some(Duration::from_millis(1))).unwrap();
+            turns.push(passed(&mut w) - before);
+        }
+        turns.retain(|passed| *passed > 0);
+        assert_eq!(turns, [packets]);
+    }
+    // But no more than 64 KiB, so that others have their turn.
+    let before = passed(&mut w);
+    send(&mut w, 60);
+    while passed(&mut w) == before {
+        w.env.turn(Some(Duration::from_millis(1))).unwrap();
+    }
+    assert_eq!(passed(&mut w) - before, 64 * 1024 / (4 + 12 + 1400));
+    w.run_secs(0.1);
+    assert_eq!(passed(&mut w) - before, 60);
 }
