@@ -48,6 +48,7 @@ mod packetizer;
 pub mod pcm;
 #[cfg(feature = "video-formats")]
 mod pictures;
+mod plain_entry;
 mod registry;
 #[cfg(feature = "audio-formats")]
 mod speex;
@@ -59,8 +60,6 @@ pub(crate) mod testing;
 pub mod text;
 #[cfg(feature = "data-formats")]
 mod units;
-#[cfg(feature = "video-formats")]
-mod video_entry;
 #[cfg(feature = "audio-formats")]
 pub mod voice;
 #[cfg(feature = "audio-formats")]

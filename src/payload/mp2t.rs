@@ -3,11 +3,9 @@
 //! Reference: RFC 2250, section 2.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
-use super::entry::FormatEntry;
-use super::error::FormatError;
-use super::format::PayloadFormat;
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
+use super::plain_entry::PlainEntry;
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
 use crate::wire::ParseError;
@@ -88,38 +86,17 @@ impl Depacketizer for Mp2tDepacketizer {
 }
 
 /// The registry entry of MPEG-2 transport streams.
-pub(super) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "video"
-    }
-
-    fn encoding_names(&self) -> &[&str] {
-        &["MP2T"]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(90_000)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
-        let is_own = matches!(parameters, CodecParameters::Mp2t);
-        is_own.then(|| PayloadFormat::new("video", "MP2T", 90_000, payload_type))
-    }
-
-    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::Mp2t)
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(Mp2tPacketizer::new())
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(Mp2tDepacketizer::new()))
-    }
-}
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "video",
+    names: &["MP2T"],
+    clock_rate: 90_000,
+    fmtp: |parameters| matches!(parameters, CodecParameters::Mp2t).then_some(None),
+    parameters: |_| CodecParameters::Mp2t,
+    packetizer: |_| Box::new(Mp2tPacketizer::new()),
+    depacketizer: |_| Box::new(Mp2tDepacketizer::new()),
+    key_frame_test: None,
+    payload_test: None,
+};
 
 #[cfg(test)]
 mod tests {

@@ -4,14 +4,13 @@
 //! Reference: RFC 6416, sections 5 (packets) and 7.1 (parameters).
 
 use super::depacketizer::{DepacketizedFrames, Depacketizer, RtpPayload};
-use super::entry::FormatEntry;
-use super::error::FormatError;
 use super::fmtp::{find, from_hex, push_hex};
 use super::format::PayloadFormat;
-use super::key_frames::{KeyFrameTest, PayloadFacts, PayloadTest, PictureFacts};
+use super::key_frames::{PayloadFacts, PictureFacts};
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
 use super::pictures::{Content, PictureAssembler};
+use super::plain_entry::PlainEntry;
 use crate::codec::CodecParameters;
 use crate::codec::mpeg4_video::{Headers, config, profile_and_level, start_code};
 use crate::codec::start_codes::start_codes;
@@ -123,73 +122,55 @@ impl Depacketizer for Mp4vDepacketizer {
     }
 }
 
-/// The registry entry of MPEG-4 video.
-pub(super) struct Entry;
-
 /// The configuration in a description; `None` if there is none that can be used.
 fn config_of(format: &PayloadFormat) -> Option<bytes::Bytes> {
     let bytes = find(format.fmtp.as_deref()?, "config").and_then(from_hex)?;
     config(&bytes).is_some().then_some(bytes)
 }
 
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "video"
+fn fmtp(config: &[u8]) -> String {
+    // Simple profile at level 1, if it is not known.
+    let mut fmtp = format!("profile-level-id={}", profile_and_level(config).unwrap_or(1));
+    if !config.is_empty() {
+        fmtp.push_str(";config=");
+        push_hex(&mut fmtp, config);
     }
+    fmtp
+}
 
-    fn encoding_names(&self) -> &[&str] {
-        &[NAME]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
+/// The registry entry of MPEG-4 video.
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "video",
+    names: &[NAME],
+    clock_rate: CLOCK_RATE,
+    fmtp: |parameters| {
         let CodecParameters::Mpeg4Video { config } = parameters else { return None };
-        // Simple profile at level 1, if it is not known.
-        let mut fmtp = format!("profile-level-id={}", profile_and_level(config).unwrap_or(1));
-        if !config.is_empty() {
-            fmtp.push_str(";config=");
-            push_hex(&mut fmtp, config);
-        }
-        Some(PayloadFormat::new("video", NAME, CLOCK_RATE, payload_type).with_fmtp(fmtp))
-    }
-
-    /// A malformed configuration is left out, since the stream usually contains one.
-    fn parameters(&self, format: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::Mpeg4Video { config: config_of(format).unwrap_or_default() })
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(Mp4vPacketizer::new())
-    }
-
-    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Some(Some(fmtp(config)))
+    },
+    // A malformed configuration is left out, since the stream usually contains one.
+    parameters: |format| CodecParameters::Mpeg4Video {
+        config: config_of(format).unwrap_or_default(),
+    },
+    packetizer: |_| Box::new(Mp4vPacketizer::new()),
+    depacketizer: |format| {
         let depacketizer = Mp4vDepacketizer::new();
         let has_config = config_of(format).is_some();
-        Ok(Box::new(if has_config { depacketizer } else { depacketizer.expecting_config() }))
-    }
-
-    fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(|data| {
-            let headers = Headers::read(data);
-            PictureFacts { can_start: headers.is_key(), has_picture: headers.vop.is_some() }
-        })
-    }
-
-    fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
-        Some(|payload| {
-            let headers = Headers::read(payload);
-            PayloadFacts {
-                can_start: headers.is_key() && headers.has_layer,
-                has_picture: headers.vop.is_some() || !payload.starts_with(&[0, 0, 1]),
-                is_intra: headers.is_key(),
-                has_parameter_sets: headers.has_layer,
-            }
-        })
-    }
-}
+        Box::new(if has_config { depacketizer } else { depacketizer.expecting_config() })
+    },
+    key_frame_test: Some(|data| {
+        let headers = Headers::read(data);
+        PictureFacts { can_start: headers.is_key(), has_picture: headers.vop.is_some() }
+    }),
+    payload_test: Some(|payload| {
+        let headers = Headers::read(payload);
+        PayloadFacts {
+            can_start: headers.is_key() && headers.has_layer,
+            has_picture: headers.vop.is_some() || !payload.starts_with(&[0, 0, 1]),
+            is_intra: headers.is_key(),
+            has_parameter_sets: headers.has_layer,
+        }
+    }),
+};
 
 #[cfg(test)]
 mod tests {
@@ -315,7 +296,7 @@ mod tests {
     #[test]
     fn facts_of_payloads() {
         let mut random = XorShift::new(4);
-        let facts = Entry.payload_test(&PayloadFormat::new("video", NAME, CLOCK_RATE, 96)).unwrap();
+        let facts = ENTRY.payload_test.unwrap();
         let key = facts(&[CONFIG, &vop(0, 9, &mut random)].concat());
         assert!(key.can_start && key.has_picture && key.is_intra && key.has_parameter_sets);
         let intra = facts(&vop(0, 9, &mut random));

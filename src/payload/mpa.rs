@@ -4,12 +4,10 @@
 //! 3551 section 4.5.13.
 
 use super::depacketizer::{DepacketizedFrame, DepacketizedFrames, Depacketizer, RtpPayload};
-use super::entry::FormatEntry;
-use super::error::FormatError;
-use super::format::PayloadFormat;
 use super::gather::Gather;
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
+use super::plain_entry::PlainEntry;
 use crate::codec::CodecParameters;
 use crate::codec::mpeg_audio::FrameHeader;
 use crate::frame::Frame;
@@ -199,38 +197,17 @@ impl Depacketizer for MpaDepacketizer {
 }
 
 /// The registry entry of MPEG audio.
-pub(super) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "audio"
-    }
-
-    fn encoding_names(&self) -> &[&str] {
-        &["MPA"]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
-        let is_own = matches!(parameters, CodecParameters::MpegAudio);
-        is_own.then(|| PayloadFormat::new("audio", "MPA", CLOCK_RATE, payload_type))
-    }
-
-    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::MpegAudio)
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(MpaPacketizer::new())
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(MpaDepacketizer::new()))
-    }
-}
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "audio",
+    names: &["MPA"],
+    clock_rate: CLOCK_RATE,
+    fmtp: |parameters| matches!(parameters, CodecParameters::MpegAudio).then_some(None),
+    parameters: |_| CodecParameters::MpegAudio,
+    packetizer: |_| Box::new(MpaPacketizer::new()),
+    depacketizer: |_| Box::new(MpaDepacketizer::new()),
+    key_frame_test: None,
+    payload_test: None,
+};
 
 #[cfg(test)]
 mod tests {

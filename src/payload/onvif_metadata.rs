@@ -2,11 +2,7 @@
 //! is cut into packets, and the last one is marked. The timestamps of a document may differ: they
 //! have no particular meaning.
 
-use super::depacketizer::Depacketizer;
-use super::entry::FormatEntry;
-use super::error::FormatError;
-use super::format::PayloadFormat;
-use super::packetizer::Packetizer;
+use super::plain_entry::PlainEntry;
 use super::units::{Beginning, UnitDepacketizer, UnitPacketizer, UnitRules};
 use crate::codec::{CodecParameters, onvif_metadata};
 
@@ -34,35 +30,14 @@ pub const fn depacketizer() -> UnitDepacketizer {
 }
 
 /// The registry entry of ONVIF metadata.
-pub(super) struct Entry;
-
-impl FormatEntry for Entry {
-    fn media(&self) -> &str {
-        "application"
-    }
-
-    fn encoding_names(&self) -> &[&str] {
-        &[NAME]
-    }
-
-    fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
-    }
-
-    fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
-        let is_own = matches!(parameters, CodecParameters::OnvifMetadata);
-        is_own.then(|| PayloadFormat::new("application", NAME, CLOCK_RATE, payload_type))
-    }
-
-    fn parameters(&self, _: &PayloadFormat) -> Result<CodecParameters, FormatError> {
-        Ok(CodecParameters::OnvifMetadata)
-    }
-
-    fn packetizer(&self, _: &CodecParameters) -> Box<dyn Packetizer> {
-        Box::new(UnitPacketizer::new())
-    }
-
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok(Box::new(depacketizer()))
-    }
-}
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "application",
+    names: &[NAME],
+    clock_rate: CLOCK_RATE,
+    fmtp: |parameters| matches!(parameters, CodecParameters::OnvifMetadata).then_some(None),
+    parameters: |_| CodecParameters::OnvifMetadata,
+    packetizer: |_| Box::new(UnitPacketizer::new()),
+    depacketizer: |_| Box::new(depacketizer()),
+    key_frame_test: None,
+    payload_test: None,
+};

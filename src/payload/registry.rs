@@ -23,9 +23,9 @@ const STANDARD: &[&dyn FormatEntry] = &[
     &h264::Entry,
     &h265::Entry,
     &aac::Entry,
-    &mpa::Entry,
+    &mpa::ENTRY,
     &pcm::Entry,
-    &mp2t::Entry,
+    &mp2t::ENTRY,
     #[cfg(feature = "video-formats")]
     &vp8::ENTRY,
     #[cfg(feature = "video-formats")]
@@ -33,11 +33,11 @@ const STANDARD: &[&dyn FormatEntry] = &[
     #[cfg(feature = "video-formats")]
     &av1::ENTRY,
     #[cfg(feature = "video-formats")]
-    &jpeg::Entry,
+    &jpeg::ENTRY,
     #[cfg(feature = "video-formats")]
-    &mpv::Entry,
+    &mpv::ENTRY,
     #[cfg(feature = "video-formats")]
-    &mp4v::Entry,
+    &mp4v::ENTRY,
     #[cfg(feature = "audio-formats")]
     &opus::Entry,
     #[cfg(feature = "audio-formats")]
@@ -57,7 +57,7 @@ const STANDARD: &[&dyn FormatEntry] = &[
     #[cfg(feature = "data-formats")]
     &klv::Entry,
     #[cfg(feature = "data-formats")]
-    &onvif_metadata::Entry,
+    &onvif_metadata::ENTRY,
     #[cfg(feature = "data-formats")]
     &text::RedundantEntry,
     #[cfg(feature = "data-formats")]

@@ -5,10 +5,12 @@ use super::fragments::{Fragments, put_fragments};
 use super::key_frames::{PayloadFacts, PictureFacts};
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
-use super::video_entry::VideoEntry;
+use super::plain_entry::PlainEntry;
 use crate::codec::{CodecParameters, vp8};
 use crate::frame::Frame;
 use crate::wire::{ParseError, Reader};
+
+const CLOCK_RATE: u32 = 90_000;
 
 /// Bits of the first byte of a payload descriptor (section 4.2): an extension follows, a partition
 /// begins; and the index of the partition.
@@ -133,14 +135,16 @@ fn payload_facts(payload: &[u8]) -> PayloadFacts {
 
 /// The registry entry of VP8. `max-fr` and `max-fs` (section 6.1) are limits of a receiver and say
 /// nothing of a stream.
-pub(super) const ENTRY: VideoEntry = VideoEntry {
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "video",
     names: &["VP8"],
+    clock_rate: CLOCK_RATE,
     fmtp: |parameters| matches!(parameters, CodecParameters::Vp8).then_some(None),
     parameters: |_| CodecParameters::Vp8,
     packetizer: |_| Box::new(Vp8Packetizer::new()),
-    depacketizer: || Box::new(Vp8Depacketizer::new()),
-    key_frame_test: |data| PictureFacts::picture(vp8::is_key(data)),
-    payload_test: payload_facts,
+    depacketizer: |_| Box::new(Vp8Depacketizer::new()),
+    key_frame_test: Some(|data| PictureFacts::picture(vp8::is_key(data))),
+    payload_test: Some(payload_facts),
 };
 
 #[cfg(test)]
@@ -150,7 +154,6 @@ mod tests {
     use crate::payload::testing::{
         Received, payloads_of, survives_garbage, timed, transmits_pictures,
     };
-    use crate::payload::video_entry::CLOCK_RATE;
 
     #[test]
     fn what_goes_in_comes_out_or_is_marked() {

@@ -5,10 +5,12 @@ use super::fragments::{Fragments, put_fragments};
 use super::key_frames::{PayloadFacts, PictureFacts};
 use super::packet_buffer::PacketBuffer;
 use super::packetizer::Packetizer;
-use super::video_entry::VideoEntry;
+use super::plain_entry::PlainEntry;
 use crate::codec::{CodecParameters, vp9};
 use crate::frame::Frame;
 use crate::wire::{ParseError, Reader};
+
+const CLOCK_RATE: u32 = 90_000;
 
 /// Bits of the first byte of a payload descriptor (section 4.2): PictureID, inter-picture prediction,
 /// layer indices, flexible mode, beginning and end of a frame, scalability structure.
@@ -213,8 +215,10 @@ fn payload_facts(payload: &[u8]) -> PayloadFacts {
 }
 
 /// The registry entry of VP9.
-pub(super) const ENTRY: VideoEntry = VideoEntry {
+pub(super) const ENTRY: PlainEntry = PlainEntry {
+    media: "video",
     names: &["VP9"],
+    clock_rate: CLOCK_RATE,
     fmtp: |parameters| {
         let CodecParameters::Vp9 { profile } = parameters else { return None };
         Some(profile.map(|profile| format!("profile-id={profile}")))
@@ -225,9 +229,9 @@ pub(super) const ENTRY: VideoEntry = VideoEntry {
         CodecParameters::Vp9 { profile: profile.filter(|id| *id <= 3) }
     },
     packetizer: |_| Box::new(Vp9Packetizer::new()),
-    depacketizer: || Box::new(Vp9Depacketizer::new()),
-    key_frame_test: |data| PictureFacts::picture(vp9::is_key(data)),
-    payload_test: payload_facts,
+    depacketizer: |_| Box::new(Vp9Depacketizer::new()),
+    key_frame_test: Some(|data| PictureFacts::picture(vp9::is_key(data))),
+    payload_test: Some(payload_facts),
 };
 
 #[cfg(test)]
@@ -237,7 +241,6 @@ mod tests {
     use crate::payload::testing::{
         Received, payloads_of, survives_garbage, timed, transmits_pictures,
     };
-    use crate::payload::video_entry::CLOCK_RATE;
 
     #[test]
     fn what_goes_in_comes_out_or_is_marked() {

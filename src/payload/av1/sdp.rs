@@ -4,7 +4,7 @@ use super::{Av1Depacketizer, Av1Packetizer, Elements};
 use crate::codec::CodecParameters;
 use crate::codec::av1::{self, Obu, ObuFacts, SequenceHeader};
 use crate::payload::key_frames::{PayloadFacts, PictureFacts};
-use crate::payload::video_entry::VideoEntry;
+use crate::payload::plain_entry::PlainEntry;
 use bytes::Bytes;
 
 /// The fmtp of a stream with this sequence header.
@@ -44,8 +44,10 @@ pub(super) fn payload_facts(payload: &[u8]) -> PayloadFacts {
 }
 
 /// The registry entry of AV1. The second name was used before the specification was final.
-pub(in crate::payload) const ENTRY: VideoEntry = VideoEntry {
+pub(in crate::payload) const ENTRY: PlainEntry = PlainEntry {
+    media: "video",
     names: &["AV1", "AV1X"],
+    clock_rate: 90_000,
     fmtp: |parameters| {
         let CodecParameters::Av1 { sequence_header } = parameters else { return None };
         Some(fmtp(sequence_header))
@@ -59,7 +61,7 @@ pub(in crate::payload) const ENTRY: VideoEntry = VideoEntry {
         };
         Box::new(Av1Packetizer::new(sequence_header))
     },
-    depacketizer: || Box::new(Av1Depacketizer::new()),
-    key_frame_test: |data| PictureFacts::picture(av1::is_key(data)),
-    payload_test: payload_facts,
+    depacketizer: |_| Box::new(Av1Depacketizer::new()),
+    key_frame_test: Some(|data| PictureFacts::picture(av1::is_key(data))),
+    payload_test: Some(payload_facts),
 };

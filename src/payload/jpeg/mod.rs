@@ -10,7 +10,7 @@ mod tests;
 
 pub use depacketizer::JpegDepacketizer;
 pub use packetizer::JpegPacketizer;
-pub(super) use sdp::Entry;
+pub(super) use sdp::ENTRY;
 
 /// Length of the main header (section 3.1).
 const MAIN_HEADER_LEN: usize = 8;

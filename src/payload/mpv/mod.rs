@@ -12,4 +12,4 @@ mod tests;
 
 pub use depacketizer::MpvDepacketizer;
 pub use packetizer::MpvPacketizer;
-pub(super) use sdp::Entry;
+pub(super) use sdp::ENTRY;

@@ -1,9 +1,8 @@
-use super::{Entry, MpvDepacketizer, MpvPacketizer};
+use super::{ENTRY, MpvDepacketizer, MpvPacketizer};
 use crate::codec::CodecParameters;
 use crate::frame::Frame;
-use crate::payload::entry::FormatEntry;
 use crate::payload::testing::{
-    Packet, Received, XorShift, frames_of, outgoing, packets_of, timed, transmits,
+    Packet, Received, XorShift, frames_of, packets_of, timed, transmits,
 };
 use crate::payload::{FormatRegistry, PayloadFacts};
 
@@ -193,8 +192,7 @@ fn a_slice_of_which_a_part_is_lost_is_cut_out() {
 
 #[test]
 fn facts_of_payloads() {
-    let (format, _) = outgoing(&CodecParameters::MpegVideo);
-    let test = Entry.payload_test(&format).unwrap();
+    let test = ENTRY.payload_test.unwrap();
     let facts = |header: u32, data: &[u8]| test(&[&header.to_be_bytes()[..], data].concat());
     let mut random = XorShift::new(6);
     let slice = slice(1, 50, &mut random);
@@ -216,7 +214,7 @@ fn facts_of_payloads() {
     assert_eq!(facts(i, &[SEQUENCE, GROUP].concat()), headers);
     assert_eq!(facts(b, &slice), PayloadFacts { has_picture: true, ..all });
     assert_eq!(test(&[]), all);
-    let frames = Entry.key_frame_test().unwrap();
+    let frames = ENTRY.key_frame_test.unwrap();
     assert!(frames(&[&picture(0, 1)[..], &slice].concat()).can_start);
     assert!(!frames(&[&picture(0, 2)[..], &slice].concat()).can_start);
     assert!(frames(&slice).has_picture && !frames(SEQUENCE).has_picture);

@@ -1,5 +1,5 @@
-//! [`VideoEntry`]: the registry entry of a video codec with an RTP clock of 90 kHz whose description
-//! says nothing that a depacketizer needs.
+//! [`PlainEntry`]: the registry entry of a format with one RTP clock rate that every receiver can
+//! take, whatever its description says.
 
 use super::depacketizer::Depacketizer;
 use super::entry::FormatEntry;
@@ -9,24 +9,26 @@ use super::key_frames::{KeyFrameTest, PayloadTest};
 use super::packetizer::Packetizer;
 use crate::codec::CodecParameters;
 
-pub(super) const CLOCK_RATE: u32 = 90_000;
-
-/// What differs between VP8, VP9 and AV1.
-pub(super) struct VideoEntry {
+/// What differs between formats of this kind.
+pub(super) struct PlainEntry {
+    /// Media type of the `m=` line.
+    pub(super) media: &'static str,
     /// Encoding names, the one that is sent first.
     pub(super) names: &'static [&'static str],
+    /// RTP clock rate in Hz.
+    pub(super) clock_rate: u32,
     /// The format parameters of a track, if there are any; `None` if it has another codec.
     pub(super) fmtp: fn(&CodecParameters) -> Option<Option<String>>,
     pub(super) parameters: fn(&PayloadFormat) -> CodecParameters,
     pub(super) packetizer: fn(&CodecParameters) -> Box<dyn Packetizer>,
-    pub(super) depacketizer: fn() -> Box<dyn Depacketizer>,
-    pub(super) key_frame_test: KeyFrameTest,
-    pub(super) payload_test: PayloadTest,
+    pub(super) depacketizer: fn(&PayloadFormat) -> Box<dyn Depacketizer>,
+    pub(super) key_frame_test: Option<KeyFrameTest>,
+    pub(super) payload_test: Option<PayloadTest>,
 }
 
-impl FormatEntry for VideoEntry {
+impl FormatEntry for PlainEntry {
     fn media(&self) -> &str {
-        "video"
+        self.media
     }
 
     fn encoding_names(&self) -> &[&str] {
@@ -34,12 +36,13 @@ impl FormatEntry for VideoEntry {
     }
 
     fn clock_rate(&self) -> Option<u32> {
-        Some(CLOCK_RATE)
+        Some(self.clock_rate)
     }
 
     fn format(&self, parameters: &CodecParameters, payload_type: u8) -> Option<PayloadFormat> {
         let fmtp = (self.fmtp)(parameters)?;
-        let format = PayloadFormat::new("video", *self.names.first()?, CLOCK_RATE, payload_type);
+        let name = *self.names.first()?;
+        let format = PayloadFormat::new(self.media, name, self.clock_rate, payload_type);
         Some(PayloadFormat { fmtp, ..format })
     }
 
@@ -51,15 +54,15 @@ impl FormatEntry for VideoEntry {
         (self.packetizer)(parameters)
     }
 
-    fn depacketizer(&self, _: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
-        Ok((self.depacketizer)())
+    fn depacketizer(&self, format: &PayloadFormat) -> Result<Box<dyn Depacketizer>, FormatError> {
+        Ok((self.depacketizer)(format))
     }
 
     fn key_frame_test(&self) -> Option<KeyFrameTest> {
-        Some(self.key_frame_test)
+        self.key_frame_test
     }
 
     fn payload_test(&self, _: &PayloadFormat) -> Option<PayloadTest> {
-        Some(self.payload_test)
+        self.payload_test
     }
 }
