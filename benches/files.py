@@ -9,7 +9,7 @@ MEDIA is a folder with a file live.264 (BENCHMARKS.md tells how to make it), of 
 others. Each measurement has a fresh media_server on processor 0; the clients are on processor 1. Rounds
 alternate, and medians are printed: nanoseconds of processor time of the server a packet that clients
 receive, beside that of the H.264 file, and the memory of the server. What opening a file of two hours
-takes is in `cargo bench --bench benchmarks -- "MP4 of two hours"`, and what its session holds in
+takes is in `cargo bench --features simulation -- "MP4 of two hours"`, and what its session holds in
 `cargo test --test mp4_sessions`. Needs Linux' /proc.
 """
 

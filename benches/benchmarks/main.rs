@@ -1,5 +1,5 @@
-//! Benchmarks of the parts: `cargo bench`, or some by name: `cargo bench -- pool`. What the whole
-//! costs, and beside other servers, is in `BENCHMARKS.md`.
+//! Benchmarks of the parts: `cargo bench --features simulation`, or some by name: with `-- pool` behind
+//! it. What the whole costs, and beside other servers, is in `BENCHMARKS.md`.
 
 mod fan_out;
 mod h264;

@@ -61,7 +61,7 @@ pub type PacketHandler<'a> = dyn FnMut(&mut UsageEnvironment, InterleavedPacket<
 /// client authenticates, follows redirections, and answers requests of the server. A
 /// [`Player`](super::Player) does all of this and receives the media too.
 ///
-/// ```
+/// ```no_run
 /// use riverrun::client::{ClientEvent, RtspClient, RtspClientConfig};
 /// use riverrun::env::{Event, Medium, MediumHandle, UsageEnvironment};
 /// use riverrun::wire::rtsp::{Method, Request};
@@ -92,8 +92,13 @@ pub type PacketHandler<'a> = dyn FnMut(&mut UsageEnvironment, InterleavedPacket<
 ///     }
 /// }
 ///
-/// let mut env = UsageEnvironment::simulated(1);
+/// let mut env = UsageEnvironment::new()?;
 /// env.add(Asker(None));
+/// loop {
+///     env.turn(None)?;
+/// }
+/// # #[allow(unreachable_code)]
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct RtspClient {

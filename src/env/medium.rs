@@ -161,7 +161,7 @@ impl UsageEnvironment {
     /// }
     ///
     /// fn light() -> Result<u32, Box<dyn std::error::Error>> {
-    ///     let mut env = UsageEnvironment::simulated(1);
+    ///     let mut env = UsageEnvironment::new()?;
     ///     let camera = env.add(Camera { light: Some(400) });
     ///     Ok(env.with(camera, |camera, _| camera.light())??)
     /// }

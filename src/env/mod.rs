@@ -39,19 +39,21 @@
 //!     }
 //! }
 //!
-//! let mut env = UsageEnvironment::simulated(1);
-//! let echo = "10.0.0.1:7".parse().unwrap();
-//! let socket = UdpSocket::bind(&mut env, echo).unwrap();
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut env = UsageEnvironment::new()?;
+//! let socket = UdpSocket::bind(&mut env, "127.0.0.1:0".parse()?)?;
+//! let echo = socket.local_addr()?;
 //! env.add(Echo { socket });
 //!
-//! // A client on another host of the simulated network.
-//! let mut client = UdpSocket::bind(&mut env, "10.0.0.7:0".parse().unwrap()).unwrap();
-//! client.send_to(&mut env, b"hello", echo).unwrap();
+//! let mut client = UdpSocket::bind(&mut env, "127.0.0.1:0".parse()?)?;
+//! client.send_to(&mut env, b"hello", echo)?;
 //! for _ in 0..4 {
-//!     env.turn(Some(Duration::from_millis(10))).unwrap();
+//!     env.turn(Some(Duration::from_millis(10)))?;
 //! }
 //! let mut answer = [0; 1500];
-//! assert_eq!(client.recv_from(&mut env, &mut answer).unwrap(), (5, echo));
+//! assert_eq!(client.recv_from(&mut env, &mut answer)?, (5, echo));
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! An application attaches to the loop:

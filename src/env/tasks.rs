@@ -17,13 +17,15 @@ impl UsageEnvironment {
     /// use riverrun::env::UsageEnvironment;
     /// use std::time::Duration;
     ///
-    /// let mut env = UsageEnvironment::simulated(1);
-    /// let start = env.now();
-    /// env.schedule_delayed_task(Duration::from_secs(60), move |env| {
-    ///     assert_eq!(env.now() - start, Duration::from_secs(60));
+    /// let mut env = UsageEnvironment::new()?;
+    /// let (start, delay) = (env.now(), Duration::from_millis(20));
+    /// env.schedule_delayed_task(delay, move |env| {
+    ///     assert!(env.now() - start >= delay);
     /// });
-    /// env.turn(None).unwrap();
-    /// assert_eq!(env.delayed_tasks(), 0);
+    /// while env.delayed_tasks() > 0 {
+    ///     env.turn(None)?;
+    /// }
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn schedule_delayed_task(
         &mut self,

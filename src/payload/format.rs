@@ -20,7 +20,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PayloadFormat {
-    /// Media type of the `m=` line: `audio`, `video` or `application`.
+    /// Media type of the `m=` line: `audio`, `video`, `application` or `text`.
     pub media: Cow<'static, str>,
     /// RTP payload type: static (RFC 3551) or dynamic (96–127).
     pub payload_type: u8,

@@ -2,13 +2,13 @@
 //! [`StreamReceiver`](crate::rtp::StreamReceiver). For packets that arrive in another way
 //! (interleaved in an RTSP connection, from a file), use a `StreamReceiver` directly.
 //!
-//! ```
+//! ```no_run
 //! use riverrun::env::UsageEnvironment;
 //! use riverrun::payload::mp2t::Mp2tDepacketizer;
 //! use riverrun::receive::{RtpReceiver, RtpReceiverConfig};
 //! use riverrun::rtp::StreamReceiverConfig;
 //!
-//! let mut env = UsageEnvironment::simulated(1);
+//! let mut env = UsageEnvironment::new()?;
 //! let stream = StreamReceiverConfig::new(33, 90_000, "viewer@example.org");
 //! let config = RtpReceiverConfig::new(stream, "0.0.0.0:5004".parse().unwrap());
 //! let depacketizer = Box::new(Mp2tDepacketizer::new());

@@ -88,12 +88,12 @@ impl Default for AccessConfig {
 /// use riverrun::server::{RtspServer, ServerConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let mut env = UsageEnvironment::simulated(1);
+/// # let mut env = UsageEnvironment::new()?;
 /// let mut users = UserTable::new();
 /// users.set_realm("cameras");
 /// users.add_user(User::with_password("ann", "cameras", "secret"))?;
 /// let access = UserAccess::new(AccessConfig::default(), users)?;
-/// let server = RtspServer::new(&mut env, ServerConfig::default(), &["10.0.0.1:554".parse()?])?;
+/// let server = RtspServer::new(&mut env, ServerConfig::default(), &["127.0.0.1:0".parse()?])?;
 /// env.with(server, |server, _| server.set_authenticator(access))?;
 ///
 /// // Later: other users. The sessions of those who are there no more end.
