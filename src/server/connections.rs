@@ -50,37 +50,37 @@ impl RtspServer {
         // Lent out, so that requests can be answered where they were read to.
         let mut buffer = std::mem::take(&mut self.read_buffer);
         for _ in 0..READS {
-            if self.read_once(env, id, &mut buffer) < buffer.len() {
+            if !self.read_once(env, id, &mut buffer) {
                 break;
             }
         }
         self.read_buffer = buffer;
     }
 
-    /// Returns the number of bytes read.
+    /// Returns whether there may be more of what was read.
     fn read_once(
         &mut self,
         env: &mut UsageEnvironment,
         id: ConnectionId,
         buffer: &mut [u8],
-    ) -> usize {
+    ) -> bool {
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.wants_input()) else {
-            return 0;
+            return false;
         };
         match connection.read(env, buffer) {
             Ok(n) => {
                 let input = buffer.get(..n).unwrap_or_default();
                 if connection.is_new() && is_foreign(input) {
                     self.begin_foreign(env, id, input);
-                } else {
-                    self.process_input(env, id, input);
+                    return false;
                 }
-                return n;
+                self.process_input(env, id, input);
+                return n == buffer.len();
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => self.end_connection(env, id, &e.to_string()),
         }
-        0
+        false
     }
 
     /// Extends the sessions that stream over a connection whose peer accepts queued data, though it

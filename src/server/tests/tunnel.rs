@@ -221,6 +221,22 @@ fn a_post_may_come_first() {
     assert_eq!((w.census().2, w.server().tunnels.len()), (1, 1));
 }
 
+/// What fills a read is not read on as RTSP while the head of HTTP is looked at.
+#[test]
+fn a_post_that_comes_first_may_bring_much() {
+    let mut w = world(|_| {});
+    let requests: String =
+        (1..=400).map(|n| format!("OPTIONS * RTSP/1.0\r\nCSeq: {n}\r\n\r\n")).collect();
+    let text = post("c", &requests);
+    assert!(text.len() > 16 * 1024);
+    let _post = w.saying("10.0.2.1", &text);
+    let mut get = w.saying("10.0.2.1", &get("c"));
+    let (answers, ended) = w.heard(&mut get);
+    assert!(!ended);
+    assert_eq!(answers.matches("RTSP/1.0 200").count(), 400);
+    assert!(answers.contains("CSeq: 400\r\n"));
+}
+
 #[test]
 fn a_request_in_a_tunnel_may_begin_like_http() {
     for request in ["PLAY", "GET_PARAMETER", "PAUSE"] {
