@@ -257,6 +257,8 @@ impl FragmentCursor {
             self.run = None;
             return Ok(Step::Other);
         };
+        // Of another track only the end of its data matters.
+        let together = if traf.track.is_some() { together } else { u64::MAX };
         let alone = run.entry_len > 0 || run.first_flags.is_some();
         let n = if alone { 1 } else { run.left.min(together).max(1) };
         let len = n.saturating_mul(size.into());

@@ -49,7 +49,7 @@ pub(super) struct Mp4Source {
     restores_sets: bool,
     /// The sample entry of the last sample.
     description: Option<u32>,
-    /// Bytes read since the last seek.
+    /// Bytes of the samples found since the last seek, played or not.
     bytes: u64,
     /// When the last frame was due.
     last_due: Duration,
@@ -176,9 +176,10 @@ impl Mp4Source {
             },
         };
         let Next::Sample(sample) = next else { return Ok(next) };
-        if info.time.is_over(sample.dts) {
+        if info.time.is_over(sample.dts) || is_more_than_the_file(self.bytes, &mut self.window)? {
             return Ok(Next::End);
         }
+        self.bytes = self.bytes.saturating_add(sample.len);
         let is_before = if info.is_video() {
             self.skip_to.is_some_and(|tick| sample.pts < tick)
         } else {
@@ -248,11 +249,6 @@ impl Mp4Source {
             self.maker.gap = true;
             return Ok(Stepped::Work);
         }
-        // Samples that lie upon each other could go on for ever.
-        if self.bytes > self.window.len() {
-            log::debug!("mp4: track {} has more samples than the file", info.id);
-            return Ok(Stepped::End);
-        }
         let frame = self.frame(info, sample, coding, memory)?;
         if let Some(frame) = &frame {
             self.last_due = frame.dts;
@@ -291,7 +287,7 @@ impl Mp4Source {
                 let room = sets.len();
                 let mut data = memory.take(room + len);
                 put(&mut data, 0, &sets);
-                self.read(sample.at, data.get_mut(room..).unwrap_or_default())?;
+                read(&mut self.window, sample.at, data.get_mut(room..).unwrap_or_default())?;
                 let FrameTimes { pts, dts } = self.picture_times(info, &sample);
                 let place = (sample.at, room);
                 let made = self.maker.picture(coding, data, place, pts, sample.key, memory);
@@ -301,7 +297,7 @@ impl Mp4Source {
             }
             Coding::Sound(codec) => {
                 let mut data = memory.take(len);
-                self.read(sample.at, &mut data)?;
+                read(&mut self.window, sample.at, &mut data)?;
                 let pts = self.sound_time(info, &sample);
                 Ok(self.maker.framed_sound(codec, data.freeze(), Some(pts)))
             }
@@ -326,7 +322,7 @@ impl Mp4Source {
         let take = if left < usual + usual / 2 { left } else { usual };
         let len = take * block;
         let mut data = memory.take(len);
-        self.read(sample.at, &mut data)?;
+        read(&mut self.window, sample.at, &mut data)?;
         if little_endian && width > 1 {
             data.chunks_exact_mut(width).for_each(<[u8]>::reverse);
         }
@@ -340,14 +336,6 @@ impl Mp4Source {
             self.played = 0;
         }
         Ok(frame)
-    }
-
-    fn read(&mut self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        self.bytes = self.bytes.saturating_add(out.len() as u64);
-        self.window.read(at, out).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof => io::Error::other(CUT_SHORT),
-            _ => e,
-        })
     }
 
     /// Waits for more of the file, or ends.
@@ -383,6 +371,29 @@ impl Cursor {
             }
         }
     }
+}
+
+/// Whether samples of so many bytes are more than the file has room for: those that lie upon each
+/// other could go on for ever.
+fn is_more_than_the_file(bytes: u64, window: &mut Window) -> io::Result<bool> {
+    if bytes <= window.len() {
+        return Ok(false);
+    }
+    // A recording may have gone on.
+    window.look_for_more()?;
+    let is_more = bytes > window.len();
+    if is_more {
+        log::debug!("mp4: a track has more samples than the file");
+    }
+    Ok(is_more)
+}
+
+/// Reads what the tables say is there.
+fn read(window: &mut Window, at: u64, out: &mut [u8]) -> io::Result<()> {
+    window.read(at, out).map_err(|e| match e.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::other(CUT_SHORT),
+        _ => e,
+    })
 }
 
 /// The number of samples of a track that may be taken together.

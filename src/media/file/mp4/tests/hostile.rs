@@ -187,3 +187,29 @@ fn tables_without_end_are_refused_or_end() {
         play_out(&video(tables));
     }
 }
+
+#[test]
+fn runs_without_entries_end_with_the_file() {
+    // Thousands of millions of samples of a byte, in front of one an hour later that is sought: all
+    // in one run, in runs that lie upon each other, and in a run of another track.
+    let track = Written::mp3(1);
+    let seconds = track.timescale;
+    for (id, runs) in [(1, 1), (1, 50), (2, 1)] {
+        let traf = |base: u32, fields: &[u32], time, runs: &[u8]| {
+            let tfhd = full(b"tfhd", 0, base | 0x18, &words(fields));
+            let tfdt = full(b"tfdt", 0, 0, &words(&[time]));
+            boxed(b"traf", &[&tfhd[..], &tfdt, runs].concat())
+        };
+        let moof = |data| {
+            let run = |count| full(b"trun", 0, 1, &words(&[count, data]));
+            // Without a base, so that where the data of a track is depends on the one before.
+            let endless = traf(0, &[id, 1, 1], 0, &run(u32::MAX).repeat(runs));
+            let sought = traf(0x2_0000, &[1, 1152, 96], 3600 * seconds, &run(1));
+            boxed(b"moof", &[endless, sought].concat())
+        };
+        let media = boxed(b"mdat", &track.samples[0].data.repeat(20));
+        let len = moof(0).len() as u32;
+        let head = fragmented_head(&[track.clone(), track.clone()]);
+        play_out(&[head, moof(len + 8), media].concat());
+    }
+}
