@@ -1,9 +1,10 @@
 //! [`ByteStream`]: the byte transport of a connection.
 //!
 //! A stream goes over a [`Carrier`], TCP or TLS, or through an HTTP tunnel, which reads from one
-//! carrier and writes to another, or to an object of this process through a [`Pipe`]. TLS at times must write before it can read and read before it can
-//! write, and holds decrypted input and accepted output. The owner therefore states what it
-//! [wants](Wants), and the stream derives the readiness that it needs of its sockets.
+//! carrier and writes to another, or to an object of this process through a [`Pipe`]. TLS at times
+//! must write before it can read and read before it can write, and holds decrypted input and
+//! accepted output. The owner therefore states what it [wants](Wants), and the stream derives the
+//! readiness that it needs of its sockets.
 //!
 //! The owner
 //!

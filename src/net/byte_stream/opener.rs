@@ -1,12 +1,26 @@
 //! [`Opener`]: makes carriers to one server, all of one kind.
+//!
+//! A stream that needs another connection asks for it through [`Connect`]. Streams of servers and of
+//! clients are of one type; the trait object keeps a client's half of TLS out of programs that have
+//! no client.
 
 use super::carrier::Carrier;
 use crate::env::UsageEnvironment;
 use crate::net::tcp::TcpStream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsConnector;
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+
+/// Makes further connections to a server.
+pub(super) trait Connect: Debug {
+    /// Makes a connection to this address, at which the server is.
+    ///
+    /// # Errors
+    /// Of the operating system, and of TLS that cannot begin.
+    fn connect(&self, env: &mut UsageEnvironment, to: SocketAddr) -> io::Result<Carrier>;
+}
 
 /// How connections to a server are made.
 #[derive(Clone, Debug, Default)]
@@ -45,16 +59,10 @@ impl Opener {
         let _ = env;
         Ok(stream.into())
     }
+}
 
-    /// Makes another connection.
-    ///
-    /// # Errors
-    /// As [`wrap`](Self::wrap), and errors of the operating system.
-    pub(super) fn connect(
-        &self,
-        env: &mut UsageEnvironment,
-        to: SocketAddr,
-    ) -> io::Result<Carrier> {
+impl Connect for Opener {
+    fn connect(&self, env: &mut UsageEnvironment, to: SocketAddr) -> io::Result<Carrier> {
         let local = self.local.map(|ip| SocketAddr::new(ip, 0));
         let stream = TcpStream::connect_from(env, local, to)?;
         self.wrap(env, stream)

@@ -3,7 +3,7 @@
 use super::words::{CONTENT_TYPE, COOKIE};
 use crate::env::{EventKey, MediumHandle, Readiness, UsageEnvironment};
 use crate::net::byte_stream::carrier::Carrier;
-use crate::net::byte_stream::opener::Opener;
+use crate::net::byte_stream::opener::{Connect, Opener};
 use crate::net::wants::Wants;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,8 @@ pub(crate) struct HttpTunnel {
     incoming: Carrier,
     /// The connection of the POST, once the GET is answered.
     outgoing: Option<Carrier>,
-    opener: Opener,
+    /// Makes the connection of the POST.
+    opener: Box<dyn Connect>,
     state: State,
     /// Bytes for `incoming` while the GET is sent, later for `outgoing`.
     unsent: Vec<u8>,
@@ -62,7 +63,7 @@ impl HttpTunnel {
         Self {
             incoming,
             outgoing: None,
-            opener,
+            opener: Box::new(opener),
             state: State::Asking,
             unsent: get.into_bytes(),
             received: Vec::new(),
