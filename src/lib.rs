@@ -217,6 +217,7 @@ pub mod client;
 pub mod codec;
 #[doc = include_str!("coming_from_live555.md")]
 pub mod coming_from_live555 {}
+mod debug;
 mod description;
 pub mod env;
 pub mod error;

@@ -3,6 +3,7 @@
 
 use super::annexb;
 use super::timeline::PictureTime;
+use crate::debug::debug_by_name;
 use bytes::{Bytes, BytesMut};
 
 /// The role of a NAL unit in its access unit.
@@ -51,7 +52,7 @@ pub struct Picture {
 }
 
 /// The rules of a coding standard.
-pub trait Syntax: std::fmt::Debug {
+pub trait Syntax {
     /// Processes the next NAL unit of the stream, and returns its role.
     fn handle_nal(&mut self, nal: &[u8]) -> NalRole;
 
@@ -64,6 +65,8 @@ pub trait Syntax: std::fmt::Debug {
     /// Returns the parameter sets in force, in the order in which a decoder expects them.
     fn parameter_sets(&self) -> Vec<Bytes>;
 }
+
+debug_by_name!(dyn Syntax + Send + Sync);
 
 /// An access unit in decoding order.
 #[derive(Debug)]

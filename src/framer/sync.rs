@@ -6,6 +6,7 @@
 //! follow it are checked too: sync words are short enough to occur in any data.
 
 use super::input::read_behind;
+use crate::debug::debug_by_name;
 use bytes::{Buf, Bytes, BytesMut};
 use std::fmt::Debug;
 use std::io;
@@ -41,7 +42,7 @@ impl UnitHeader {
 }
 
 /// A self-framing audio format.
-pub(crate) trait SyncFormat: Debug + Send + Sync {
+pub(crate) trait SyncFormat: Send + Sync {
     /// Length of a header in bytes.
     fn header_len(&self) -> usize;
     /// Whether further frames may belong to one, which [`UnitHeader::joins`] tells.
@@ -60,7 +61,7 @@ pub(crate) trait SyncFormat: Debug + Send + Sync {
 }
 
 /// Cuts a byte stream into frames; see [`SyncFramer`].
-pub(crate) trait UnitFramer: Debug + Send + Sync {
+pub(crate) trait UnitFramer: Send + Sync {
     /// Continues at `offset`, where a frame of the same stream begins.
     fn resume(&mut self, offset: u64, stream: UnitHeader);
     fn handle_bytes(&mut self, bytes: &[u8]);
@@ -80,6 +81,8 @@ pub(crate) trait UnitFramer: Debug + Send + Sync {
     /// Returns the next frame; `None` until more bytes arrive.
     fn poll_unit(&mut self) -> Option<Unit>;
 }
+
+debug_by_name!(dyn SyncFormat, dyn UnitFramer);
 
 /// Most bytes of frames that belong together.
 const MAX_JOINED: usize = 64 * 1024;

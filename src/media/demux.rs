@@ -11,10 +11,10 @@ use super::queue::{FrameQueue, Overflow, QueueLimits};
 use super::scale::find_key_frame_after;
 use super::{Ending, FrameMemory, FramePoll, FramedSource, SeekError, SourceContext, Wait, within};
 use crate::arena::{Arena, Id};
+use crate::debug::debug_by_name;
 use crate::frame::Frame;
 use slab::Slab;
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Steps of a producer in one poll of a source.
@@ -28,7 +28,7 @@ const MAX_GAP: Duration = Duration::from_secs(60);
 const SIBLING_WAIT: Duration = Duration::from_millis(20);
 
 /// Reads a demultiplexed input and distributes its frames to [`Outlets`].
-pub trait Producer: fmt::Debug {
+pub trait Producer {
     /// Takes a bounded step towards the next frame of `track`, which a reader requests, and puts
     /// the frames that result, including those of other tracks, into `outlets`. If
     /// [`Outlets::has_room`] reports that there is no room for the latter, it leaves them to a
@@ -58,6 +58,8 @@ pub trait Producer: fmt::Debug {
         let _ = cx;
     }
 }
+
+debug_by_name!(dyn Producer);
 
 /// The result of a step of a [`Producer`].
 #[derive(Clone, Debug, PartialEq, Eq)]

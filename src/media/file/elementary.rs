@@ -5,6 +5,7 @@
 use super::shared::{CUT_SHORT, SharedFile, read_at};
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 use crate::codec::CodecParameters;
+use crate::debug::debug_by_name;
 use crate::frame::Frame;
 use crate::framer::sync::{Unit, UnitFramer, UnitHeader, frame_time};
 use crate::media::scale::{nearest_of_sound, scaled};
@@ -32,7 +33,7 @@ const MAX_GARBAGE: u64 = 4 * 1024 * 1024;
 const MAX_DESCRIPTIONS: usize = 16;
 
 /// A format whose frames bring their own headers.
-pub(super) trait Elementary: fmt::Debug + Send + Sync {
+pub(super) trait Elementary: Send + Sync {
     /// For messages.
     fn name(&self) -> &'static str;
     /// Bytes a source reads at once.
@@ -63,6 +64,8 @@ pub(super) trait Elementary: fmt::Debug + Send + Sync {
         None
     }
 }
+
+debug_by_name!(dyn Elementary);
 
 /// What a receiver may be told of a file.
 struct Description {

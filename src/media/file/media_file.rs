@@ -1,6 +1,7 @@
 //! [`MediaFile`] and [`Probe`]: the common interface of all kinds of media files.
 
 use crate::codec::CodecParameters;
+use crate::debug::debug_by_name;
 use crate::media::{FramedSource, SourceContext};
 use std::fs::File;
 #[cfg(unix)]
@@ -32,7 +33,7 @@ impl Track {
 }
 
 /// A probed file. It is immutable, and shared by all streams of the file.
-pub trait MediaFile: fmt::Debug + Send + Sync {
+pub trait MediaFile: Send + Sync {
     /// Returns the tracks that can be streamed; never empty.
     fn tracks(&self) -> &[Track];
 
@@ -68,10 +69,12 @@ pub trait MediaFile: fmt::Debug + Send + Sync {
 }
 
 /// Examines a file, with a bounded amount of work per call.
-pub trait Probe: fmt::Debug {
+pub trait Probe {
     /// Continues the probe, and reads at most about `budget` bytes.
     fn poll_probe(&mut self, budget: usize) -> ProbePoll;
 }
+
+debug_by_name!(dyn MediaFile, dyn Probe);
 
 /// The result of [`Probe::poll_probe`].
 #[derive(Debug)]

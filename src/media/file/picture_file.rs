@@ -10,6 +10,7 @@ use super::container::steps::{Steps, poll_steps};
 use super::container::window::{Input, PLAY_CHUNK, SEARCH_CHUNK, Window};
 use super::shared::CUT_SHORT;
 use super::{MediaFile, Probe, ProbeError, ProbePoll, Track};
+use crate::debug::debug_by_name;
 use crate::frame::Frame;
 use crate::media::{
     Ending, FrameMemory, FramePoll, FrameTimes, FramedSource, SeekError, SourceContext, Wait,
@@ -26,7 +27,7 @@ const PICTURES_A_POLL: usize = 64;
 const MAX_LOOKS: u64 = 64;
 
 /// The structure of a kind of file.
-pub(super) trait Layout: Debug + Send + Sync {
+pub(super) trait Layout: Send + Sync {
     /// For messages.
     fn name(&self) -> &'static str;
 
@@ -47,6 +48,8 @@ pub(super) trait Layout: Debug + Send + Sync {
         0
     }
 }
+
+debug_by_name!(dyn Layout);
 
 /// The layout of a file, the codec, and the position of the first picture; or why the file cannot be
 /// sent: it may be of another kind.

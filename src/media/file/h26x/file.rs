@@ -4,6 +4,7 @@ use super::index::{Index, Point};
 use super::times::Times;
 use super::units::Units;
 use crate::codec::{CodecParameters, h264, h265};
+use crate::debug::debug_by_name;
 use crate::framer::annexb;
 use crate::framer::h264::H264Framer;
 use crate::framer::h265::H265Framer;
@@ -23,7 +24,7 @@ use std::time::Duration;
 pub(super) const CHUNK: usize = 64 << 10;
 
 /// What differs between the codecs here.
-pub(in crate::media::file) trait Codec: Debug + Send + Sync {
+pub(in crate::media::file) trait Codec: Send + Sync {
     /// For messages.
     fn name(&self) -> &'static str;
 
@@ -37,6 +38,8 @@ pub(in crate::media::file) trait Codec: Debug + Send + Sync {
     /// with what else a decoder must be told.
     fn after_seek(&self, data: Bytes, sets: &[Bytes], memory: &mut FrameMemory) -> Bytes;
 }
+
+debug_by_name!(dyn Codec);
 
 impl Codec for NalCodec {
     fn name(&self) -> &'static str {

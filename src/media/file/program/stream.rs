@@ -4,6 +4,7 @@ use super::stamps::{Line, Stamps, is_near};
 use crate::codec::CodecParameters;
 use crate::codec::mpeg_video::{begins_picture, start_code};
 use crate::codec::start_codes::start_codes;
+use crate::debug::debug_by_name;
 use crate::frame::{Frame, FrameFlags};
 use crate::framer::sync::{UnitFramer, UnitHeader, frame_time};
 use crate::framer::video::AnyVideoFramer;
@@ -43,7 +44,7 @@ pub(super) enum Start {
 }
 
 /// A stream of one codec. Its frames count from the first clock reference of the file.
-pub(super) trait ElementaryStream: fmt::Debug + Send + Sync {
+pub(super) trait ElementaryStream: Send + Sync {
     /// The same stream at its beginning.
     fn begin(&self) -> Box<dyn ElementaryStream>;
     /// Another place follows.
@@ -73,6 +74,8 @@ pub(super) trait PesVideo: Codec {
         0
     }
 }
+
+debug_by_name!(dyn ElementaryStream, dyn PesVideo);
 
 impl PesVideo for NalCodec {}
 
