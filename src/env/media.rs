@@ -2,7 +2,7 @@
 
 use super::id::{EnvironmentId, MediumHandle};
 use crate::arena::{Arena, Id, RawId};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// An object in the table.
 struct Entry<M: ?Sized> {
@@ -41,7 +41,7 @@ pub(super) enum Absent {
 pub(super) struct Media<M: ?Sized> {
     environment: EnvironmentId,
     table: Arena<Entry<M>>,
-    names: BTreeMap<String, MediumHandle>,
+    names: HashMap<String, MediumHandle>,
     next_name: u64,
     /// Nesting depth of the calls in progress.
     pub(super) depth: usize,
@@ -49,7 +49,7 @@ pub(super) struct Media<M: ?Sized> {
 
 impl<M: ?Sized> Media<M> {
     pub(super) fn new(environment: EnvironmentId) -> Self {
-        let (table, names) = (Arena::new(), BTreeMap::new());
+        let (table, names) = (Arena::new(), HashMap::new());
         Self { environment, table, names, next_name: 0, depth: 0 }
     }
 

@@ -4,7 +4,7 @@ use super::address::with_port;
 use super::limits::is_out_of_descriptors;
 use super::udp::UdpSocket;
 use crate::env::UsageEnvironment;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub struct PortPair {
 
 /// Start of the next search for a pair, by base port.
 #[derive(Default)]
-struct Cursors(BTreeMap<u16, u16>);
+struct Cursors(HashMap<u16, u16>);
 
 /// Highest port with which a pair may begin.
 const LAST: u16 = 65_534;

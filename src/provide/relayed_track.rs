@@ -7,6 +7,7 @@ use crate::media::{FramePoll, FramedSource, SourceContext, Wait};
 use crate::payload::{FormatError, FormatRegistry, PayloadFormat};
 use crate::session::subsession::{StreamFactory, StreamRequest};
 use crate::wire::sdp::{Attribute, MediaDescription, fmtp_parameters};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
@@ -129,9 +130,7 @@ impl RelayedTrack {
             let all = fmtp_parameters(fmtp)
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
                 .filter(|(name, _)| !is_video || !MAY_CHANGE.contains(&&**name));
-            let mut all: Vec<_> = all.collect();
-            all.sort_unstable();
-            all
+            all.collect::<HashSet<_>>()
         };
         one.media == two.media
             && one.encoding_name.eq_ignore_ascii_case(&two.encoding_name)

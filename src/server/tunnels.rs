@@ -1,12 +1,12 @@
 //! [`Tunnels`]: the connections of which HTTP tunnels are made, by cookie.
 
 use crate::ids::ConnectionId;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// What the two connections of a tunnel have in common. It is of one host, so that no other host
 /// can take part in a tunnel whose cookie it has guessed or chosen as well.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TunnelKey {
     pub(crate) host: IpAddr,
     pub(crate) is_encrypted: bool,
@@ -20,10 +20,10 @@ pub(crate) struct TunnelKey {
 #[derive(Debug, Default)]
 pub(crate) struct Tunnels {
     /// Connections with a GET: tunnels, whole or not.
-    gets: BTreeMap<TunnelKey, ConnectionId>,
+    gets: HashMap<TunnelKey, ConnectionId>,
     /// Connections with a POST whose GET has not arrived.
-    posts: BTreeMap<TunnelKey, ConnectionId>,
-    keys: BTreeMap<ConnectionId, TunnelKey>,
+    posts: HashMap<TunnelKey, ConnectionId>,
+    keys: HashMap<ConnectionId, TunnelKey>,
 }
 
 impl Tunnels {

@@ -5,7 +5,7 @@ use crate::ids::ConnectionId;
 use crate::server::method::lookup::Lookup;
 use crate::server::method::outcome::{Awaited, Identity, Until};
 use crate::wire::rtsp::Request;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 /// A suspended request. The application is not asked about it again.
@@ -32,7 +32,7 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     /// The requests with their keys in the queue.
-    requests: BTreeMap<ConnectionId, ((Until, u64), WaitingRequest)>,
+    requests: HashMap<ConnectionId, ((Until, u64), WaitingRequest)>,
     /// Requests by awaited event, and for each event in the order of their places.
     queue: BTreeMap<(Until, u64), ConnectionId>,
     places: u64,

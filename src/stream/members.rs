@@ -2,7 +2,7 @@
 //! from. A group may have any number of members, and each of them reports.
 
 use crate::ids::{ClientSessionId, StreamId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ struct Host {
 /// The client sessions that watch multicast streams, by stream and host.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    hosts: BTreeMap<(StreamId, IpAddr), Host>,
+    hosts: HashMap<(StreamId, IpAddr), Host>,
 }
 
 impl Members {

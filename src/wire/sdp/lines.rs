@@ -63,14 +63,16 @@ impl ExtraLines {
         let mut lines = self.lines.clone();
         for line in text.lines() {
             self.check(line)?;
-            lines.push(line.to_owned());
+            // In the order of their types (RFC 4566 section 5); those of one type stay in the order
+            // in which they were added.
+            let rank = self.rank(line);
+            let at = lines.partition_point(|other| self.rank(other) <= rank);
+            lines.insert(at, line.to_owned());
         }
         let of = |kind: char| lines.iter().filter(|line| line.starts_with(kind)).count();
         if of('u') > 1 || of('i') > 1 {
             return Err("a description has one `u=` line, and a track one `i=` line");
         }
-        // Stable: lines of one type stay in the order in which they were added.
-        lines.sort_by_key(|line| self.rank(line));
         self.lines = lines;
         Ok(())
     }

@@ -142,7 +142,11 @@ impl TracksProbe {
                 self.offset += WINDOW as u64;
                 self.stage = Stage::Discovery { windows: windows + 1 };
                 if at_end || windows + 1 >= DISCOVERY_WINDOWS {
-                    self.found.sort_by_key(|found| !found.stream.is_video());
+                    let found = std::mem::take(&mut self.found).into_iter();
+                    let (mut found, sound): (Vec<_>, Vec<_>) =
+                        found.partition(|found| found.stream.is_video());
+                    found.extend(sound);
+                    self.found = found;
                     self.cursor = Cursor::new(self.layout, self.found.iter().map(|found| found.id));
                     self.stage = Stage::Start { windows: 0 };
                     self.offset = self.first;

@@ -5,7 +5,7 @@
 use super::rights::Actions;
 use crate::ids::ConnectionId;
 use crate::server::access::action::Action;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Streams for which a connection may have shown tokens; the first is forgotten first.
@@ -21,7 +21,7 @@ struct Shown {
 
 /// The tokens that were shown, by connection.
 #[derive(Debug, Default)]
-pub(super) struct Bearers(BTreeMap<ConnectionId, Vec<Shown>>);
+pub(super) struct Bearers(HashMap<ConnectionId, Vec<Shown>>);
 
 impl Bearers {
     /// Records that a good token was shown.

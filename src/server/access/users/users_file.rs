@@ -117,14 +117,14 @@ pub fn parse(text: &str) -> Result<UserTable, UsersFileError> {
             error.add(line, "a rule about a user who is not in the file");
         }
     }
-    error.faults.sort_by_key(|(line, _)| *line);
     if error.faults.is_empty() { Ok(table) } else { Err(error) }
 }
 
 impl UsersFileError {
     fn add(&mut self, line: usize, what: &'static str) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push((line, what));
+            let at = self.faults.partition_point(|(other, _)| *other <= line);
+            self.faults.insert(at, (line, what));
         } else {
             self.more += 1;
         }
