@@ -21,6 +21,7 @@ pub mod matroska;
 mod media_file;
 #[cfg(feature = "more-files")]
 pub mod mjpeg;
+#[cfg(feature = "mp4")]
 pub mod mp4;
 pub mod mpeg_audio;
 #[cfg(feature = "more-files")]
@@ -51,8 +52,9 @@ pub use media_file::{MediaFile, Probe, ProbeError, ProbePoll, Track};
 /// The endings of names of files that can be served, in lower case.
 const KNOWN: &[&str] = &[
     "264", "h264", "265", "h265", "hevc", "aac", "mp3", "mp2", "wav", "ts", "m2ts", "mkv", "webm",
-    "mp4", "m4v", "m4a", "mov", "3gp",
 ];
+/// Those of the feature `mp4`.
+const MP4: &[&str] = if cfg!(feature = "mp4") { &["mp4", "m4v", "m4a", "mov", "3gp"] } else { &[] };
 /// Those of the feature `more-files`.
 #[cfg(feature = "more-files")]
 const MORE: &[&str] = &[
@@ -68,7 +70,7 @@ fn extension(path: &Path) -> String {
 }
 
 fn is_known_ending(ending: &str) -> bool {
-    KNOWN.contains(&ending) || MORE.contains(&ending)
+    [KNOWN, MP4, MORE].iter().any(|endings| endings.contains(&ending))
 }
 
 /// Returns whether `path` has a known extension (in any case).
@@ -115,6 +117,7 @@ pub fn probe(path: &Path) -> Result<Box<dyn Probe>, ProbeError> {
         "wav" => wav::probe_wav(path),
         "ts" | "m2ts" => mpeg_ts::probe_mpeg_ts(path),
         "mkv" | "webm" => matroska::probe_matroska(path),
+        #[cfg(feature = "mp4")]
         "mp4" | "m4v" | "m4a" | "mov" | "3gp" => mp4::probe_mp4(path),
         #[cfg(feature = "more-files")]
         "ogg" | "oga" | "opus" => ogg::probe_ogg(path),

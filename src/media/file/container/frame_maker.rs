@@ -71,11 +71,13 @@ impl FrameMaker {
     }
 
     /// Whether pictures are left out up to a key frame.
+    #[cfg(feature = "mp4")]
     pub(crate) const fn wants_key(&self) -> bool {
         self.wants_key
     }
 
     /// When a frame of sound is due that the container has at `pts`.
+    #[cfg(feature = "mp4")]
     pub(crate) fn sound_due(&self, pts: Duration) -> Duration {
         self.audio.foresee(pts)
     }

@@ -1,6 +1,8 @@
 //! [`SoundCodec`]: codecs of sound whose frames tell how long they last.
 
-use crate::codec::{CodecParameters, ac3, amr, mpeg_audio, opus, vorbis};
+#[cfg(feature = "mp4")]
+use crate::codec::amr;
+use crate::codec::{CodecParameters, ac3, mpeg_audio, opus, vorbis};
 
 /// A codec of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub(crate) enum SoundCodec {
     /// AC-3 or E-AC-3: the synchronization frames of all substreams at a time.
     Ac3,
     /// AMR or AMR-WB: one or several frames in the storage format.
+    #[cfg(feature = "mp4")]
     Amr {
         wideband: bool,
     },
@@ -87,6 +90,7 @@ impl FrameLengths {
                 Some((samples.into(), headers.sampling_rate))
             }
             SoundCodec::Ac3 => ac3_samples(frame),
+            #[cfg(feature = "mp4")]
             SoundCodec::Amr { wideband } => amr_samples(frame, wideband),
         }
     }
@@ -103,6 +107,7 @@ fn ac3_samples(frame: &[u8]) -> Option<Sampled> {
     Some((samples, first.first.sampling_rate))
 }
 
+#[cfg(feature = "mp4")]
 fn amr_samples(frames: &[u8], wideband: bool) -> Option<Sampled> {
     let (mut count, mut rest) = (0, frames);
     while let Some(&header) = rest.first() {

@@ -100,6 +100,7 @@ impl Window {
     }
 
     /// Takes note of how long the input has become. Returns whether it has grown.
+    #[cfg(feature = "mp4")]
     pub(crate) fn look_for_more(&mut self) -> io::Result<bool> {
         let len = self.input.len()?;
         let has_grown = len > self.len;
