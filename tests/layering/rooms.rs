@@ -9,6 +9,7 @@ use crate::tokens::{tokens, without_tests};
 const ROOMS: &[(&str, &[&str])] = &[
     // Leaves.
     ("arena", &[]),
+    ("debug", &[]),
     ("ids", &["arena"]),
     ("error", &[]),
     ("frame", &[]),
@@ -16,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Up to `media` no room knows of a socket or of the event loop.
     ("wire", &["arena", "ids", "error", "frame"]),
     ("codec", &["wire"]),
-    ("framer", &["codec"]),
+    ("framer", &["codec", "debug"]),
     ("payload", &["framer"]),
     ("description", &["payload"]),
     ("rtp", &["payload"]),
