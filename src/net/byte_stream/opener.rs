@@ -15,10 +15,10 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Makes further connections to a server.
 pub(super) trait Connect: Debug {
-    /// Makes a connection to this address, at which the server is.
+    /// Makes a connection to the server, which has this address.
     ///
     /// # Errors
-    /// Of the operating system, and of TLS that cannot begin.
+    /// The operating system refuses the connection, or TLS cannot begin.
     fn connect(&self, env: &mut UsageEnvironment, to: SocketAddr) -> io::Result<Carrier>;
 }
 

@@ -142,6 +142,7 @@ impl TracksProbe {
                 self.offset += WINDOW as u64;
                 self.stage = Stage::Discovery { windows: windows + 1 };
                 if at_end || windows + 1 >= DISCOVERY_WINDOWS {
+                    // Video comes first, in the order in which it was found, and sound behind it.
                     let found = std::mem::take(&mut self.found).into_iter();
                     let (mut found, sound): (Vec<_>, Vec<_>) =
                         found.partition(|found| found.stream.is_video());
