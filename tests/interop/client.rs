@@ -205,10 +205,19 @@ impl Client {
     /// PLAY of the whole presentation; `range` is a value of the `Range` header or nothing.
     pub(crate) fn play(&mut self, range: &str) -> Response {
         let range = if range.is_empty() { String::new() } else { format!("Range: {range}\r\n") };
-        // What comes before the answer belongs to what was played before.
+        // What comes before the answer belongs to what was played before, and so do the packets in
+        // front of those that the answer names: over UDP they are read together with it.
         self.arrived.clear();
         let response = self.request("PLAY", &self.base.clone(), &range);
         assert_eq!(response.status, 200, "PLAY {}: {response:?}", self.url);
+        for (url, first, _) in response.rtp_info() {
+            let track = self.track_of(&url);
+            let is_before = |seq: u16| (seq.wrapping_sub(first) as i16) < 0;
+            self.arrived.retain(|packet| match packet.content {
+                Content::Rtp { seq, .. } => track != Some(packet.track) || !is_before(seq),
+                _ => true,
+            });
+        }
         response
     }
 
@@ -265,6 +274,48 @@ impl Client {
             }
         }
         packets
+    }
+
+    /// All packets that come until there are enough of them. How long that takes is the machine's
+    /// affair, up to a limit; `is_enough` is asked after each packet.
+    pub(crate) fn packets_until(
+        &mut self,
+        is_enough: impl Fn(&Self, &[Packet]) -> bool,
+    ) -> Vec<Packet> {
+        let until = Instant::now() + PATIENCE;
+        let mut packets = Vec::new();
+        while !is_enough(self, &packets) {
+            let patience = until.saturating_duration_since(Instant::now());
+            let Some(packet) = self.next_packet(patience) else { break };
+            packets.push(packet);
+        }
+        packets
+    }
+
+    /// All packets that come until each track has played up to `npt` seconds, after the answer
+    /// `play`.
+    pub(crate) fn packets_up_to(&mut self, npt: f64, play: &Response) -> Vec<Packet> {
+        self.packets_until(|client, packets| {
+            let has_come = |track| client.reached(track, play, packets).is_some_and(|at| at >= npt);
+            (0..client.track_count()).all(has_come)
+        })
+    }
+
+    /// The latest normal play time in seconds among packets of a track that have come after the
+    /// answer `play`.
+    pub(crate) fn reached(&self, track: usize, play: &Response, packets: &[Packet]) -> Option<f64> {
+        let start = play.npt_start()?;
+        let mut info = play.rtp_info().into_iter();
+        let (_, _, rtptime) = info.find(|(url, ..)| self.track_of(url) == Some(track))?;
+        packets
+            .iter()
+            .filter(|p| p.track == track)
+            .filter_map(|p| match p.content {
+                Content::Rtp { timestamp, .. } => Some(timestamp),
+                _ => None,
+            })
+            .map(|timestamp| start + self.seconds(track, rtptime, timestamp))
+            .reduce(f64::max)
     }
 
     /// Reads what there is; false when the connection is closed.

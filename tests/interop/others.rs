@@ -7,7 +7,7 @@ use crate::gstreamer::{self, receive, ts_packets};
 use crate::media::{Carriage, Kind, Media, OTHERS, over_both, wanted};
 use crate::recording::{record, transport};
 use crate::server::{Server, testdata};
-use crate::sessions::{check_rtp_info, rtp, seconds};
+use crate::sessions::{check_rtp_info, check_rtp_info_of_tracks_apart, rtp, seconds};
 use crate::streams::same_bytes;
 use crate::tools::{all, run, run_now, scratch};
 use std::path::Path;
@@ -283,39 +283,29 @@ fn the_tracks_of_a_transport_stream_arrive_whole() {
     });
 }
 
-/// What comes within `time`, and until something has come for each track.
-fn media_of_all(client: &mut Client, time: f64) -> Vec<Packet> {
-    let mut packets = client.packets_for(seconds(time));
-    for _ in 0..50 {
-        if (0..client.track_count()).all(|track| !rtp(&packets, track).is_empty()) {
-            break;
-        }
-        packets.extend(client.packets_for(seconds(0.1)));
-    }
-    packets
-}
-
 /// Plays half a second of the middle, then from the beginning with a pause.
 fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
     let mut client = Client::set_up(url, over);
     // The pictures of this one last a second.
-    let (from, to) = if url.ends_with("pictures.mjpeg") { (0.5, 0.8) } else { (1.3, 1.8) };
+    let has_long_pictures = url.ends_with("pictures.mjpeg");
+    let (from, to) = if has_long_pictures { (0.5, 0.8) } else { (1.3, 1.8) };
     let play = client.play(&format!("npt={from}-{to}"));
     let start = play.npt_start().ok_or("PLAY answers without a Range")?;
     // Where there are key frames, one comes each second, the second one within the first 1.1.
     if !(from - 0.35..=from + 0.01).contains(&start) {
         return Err(format!("asked for {from} s, got {start}"));
     }
-    let packets = media_of_all(&mut client, 3.0);
-    for (track, rtptime) in check_rtp_info(&client, &play, &packets) {
-        let npt = |time| start + client.seconds(track, rtptime, time);
-        let last = rtp(&packets, track).iter().map(|p| npt(p.2)).fold(0.0, f64::max);
+    let mut packets = client.packets_up_to(to - 0.2, &play);
+    packets.extend(client.packets_for(seconds(1.0)));
+    check_rtp_info(&client, &play, &packets);
+    for track in 0..client.track_count() {
+        let last = client.reached(track, &play, &packets).unwrap_or_default();
         if !(to - 0.2..=to + 0.15).contains(&last) {
             return Err(format!("track {track} ends at {last} s, not at {to} s; began at {start}"));
         }
     }
     let play = client.play("npt=0-");
-    let before = media_of_all(&mut client, 0.4);
+    let before = client.packets_up_to(if has_long_pictures { 0.0 } else { 0.3 }, &play);
     check_rtp_info(&client, &play, &before);
     if client.pause().status != 200 {
         return Err("PAUSE is refused".into());
@@ -325,14 +315,22 @@ fn seek_and_pause(url: &str, over: Over) -> Result<(), String> {
     if client.packets_for(seconds(0.4)).iter().any(is_media) {
         return Err("media while paused".into());
     }
-    let again = client.play("");
-    let after = media_of_all(&mut client, 3.0);
-    check_rtp_info(&client, &again, &after);
-    let npt = again.npt_start().ok_or("PLAY answers without a Range")?;
-    if !(0.0..1.0).contains(&npt) {
-        return Err(format!("paused at about 0.4 s, resumed at {npt}"));
-    }
     let before: Vec<Packet> = before.into_iter().chain(rest).collect();
+    let again = client.play("");
+    let npt = again.npt_start().ok_or("PLAY answers without a Range")?;
+    let reached = || (0..client.track_count()).filter_map(|t| client.reached(t, &play, &before));
+    let (first, last) = (reached().fold(f64::MAX, f64::min), reached().fold(0.0, f64::max));
+    if !(0.0..last + 0.6).contains(&npt) {
+        return Err(format!("paused at {first} to {last} s, resumed at {npt}"));
+    }
+    let goes_on = |client: &Client, track, after: &[Packet]| {
+        let last = rtp(&before, track).last().map(|p| p.2);
+        rtp(after, track).iter().any(|p| last.is_some_and(|l| client.seconds(track, l, p.2) > 0.1))
+    };
+    let after = client.packets_until(|client, after| {
+        (0..client.track_count()).all(|track| goes_on(client, track, after))
+    });
+    check_rtp_info_of_tracks_apart(&client, &again, &after, last - first);
     for track in 0..client.track_count() {
         let (before, after) = (rtp(&before, track), rtp(&after, track));
         let (last, next) = (before[before.len() - 1], after[0]);
