@@ -237,6 +237,7 @@ pub mod rtp;
 mod rtsp;
 pub mod server;
 mod session;
+mod sorted_set;
 mod stream;
 mod warned;
 pub mod wire;

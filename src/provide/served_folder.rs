@@ -113,7 +113,7 @@ impl ServedFolder {
             for entry in entries.flatten() {
                 if left == 0 {
                     log::warn!("{} has too many files to list", self.root.display());
-                    names.sort();
+                    names.sort_unstable();
                     return names;
                 }
                 left -= 1;
@@ -132,7 +132,7 @@ impl ServedFolder {
                 }
             }
         }
-        names.sort();
+        names.sort_unstable();
         names
     }
 }

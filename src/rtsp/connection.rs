@@ -9,8 +9,8 @@ use crate::rtsp::channels::Channels;
 use crate::rtsp::config::ConnectionConfig;
 use crate::rtsp::machine::{Input, MessageMachine, Overdue, Received, RequestError};
 use crate::rtsp::out_queue::{Write, WriteOutcome};
+use crate::sorted_set::SortedSet;
 use crate::wire::rtsp::{HeadError, Request, Skipped};
-use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(crate) struct Connection<O> {
     has_begun: bool,
     /// Sessions that were created, or are streamed, over this connection.
     /// A set, since one connection may set up very many.
-    pub(crate) sessions: BTreeSet<ClientSessionId>,
+    pub(crate) sessions: SortedSet<ClientSessionId>,
     /// The destinations that incoming interleaved packets belong to.
     pub(crate) channels: Channels<O>,
     /// The connection has ended and is still in the table.
@@ -85,7 +85,7 @@ impl<O: Copy + PartialEq> Connection<O> {
             owner,
             key,
             timer: Timer::default(),
-            sessions: BTreeSet::new(),
+            sessions: SortedSet::default(),
             channels: Channels::default(),
             ended: false,
             drained_at: None,
@@ -424,7 +424,7 @@ impl<O: Copy + PartialEq> Connection<O> {
     /// Removes a client session from the connection; once no session is left, the idle time-out
     /// starts.
     pub(crate) fn unbind(&mut self, session: ClientSessionId, now: Instant) {
-        self.sessions.remove(&session);
+        self.sessions.remove(session);
         self.machine.note_alive(now);
     }
 

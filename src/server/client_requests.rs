@@ -7,7 +7,7 @@ use crate::ids::{ClientSessionId, ConnectionId};
 use crate::rtsp::machine::RequestError;
 use crate::server::rtsp_server::RtspServer;
 use crate::wire::rtsp::{Request, Response};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -28,13 +28,26 @@ type Handler = Box<dyn FnOnce(&mut RtspServer, &mut UsageEnvironment, RequestOut
 /// Requests that wait for their responses. Each connection limits their number.
 #[derive(Default)]
 pub(crate) struct ClientRequests {
-    /// Handlers by connection and `CSeq`.
-    handlers: BTreeMap<(ConnectionId, u32), Handler>,
+    /// Handlers with their `CSeq`s by connection, in the order of the requests.
+    handlers: HashMap<ConnectionId, Vec<(u32, Handler)>>,
+}
+
+impl ClientRequests {
+    /// Takes out the handler of a request.
+    fn take(&mut self, id: ConnectionId, cseq: u32) -> Option<Handler> {
+        let handlers = self.handlers.get_mut(&id)?;
+        let at = handlers.iter().position(|(of, _)| *of == cseq)?;
+        let (_, handler) = handlers.remove(at);
+        if handlers.is_empty() {
+            self.handlers.remove(&id);
+        }
+        Some(handler)
+    }
 }
 
 impl fmt::Debug for ClientRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientRequests").field("len", &self.handlers.len()).finish()
+        f.debug_struct("ClientRequests").field("connections", &self.handlers.len()).finish()
     }
 }
 
@@ -85,7 +98,8 @@ impl RtspServer {
         let Some((id, connection)) = connection else { return Err(lost) };
         match connection.send_request(env, &mut request, timeout) {
             Ok(cseq) => {
-                self.client_requests.handlers.insert((id, cseq), Box::new(on_outcome));
+                let handlers = self.client_requests.handlers.entry(id).or_default();
+                handlers.push((cseq, Box::new(on_outcome)));
                 Ok(())
             }
             Err(RequestError::Closing) => Err(lost),
@@ -123,21 +137,20 @@ impl RtspServer {
 
     /// Calls the handlers of all requests on a connection that has ended.
     pub(crate) fn abandon_requests(&mut self, env: &mut UsageEnvironment, id: ConnectionId) {
-        let of_connection = (id, 0)..=(id, u32::MAX);
-        while let Some((&request, _)) =
-            self.client_requests.handlers.range(of_connection.clone()).next()
-        {
-            self.tell_outcome(env, request, RequestOutcome::ConnectionLost);
+        while let Some(handlers) = self.client_requests.handlers.remove(&id) {
+            for (_, on_outcome) in handlers {
+                on_outcome(self, env, RequestOutcome::ConnectionLost);
+            }
         }
     }
 
     fn tell_outcome(
         &mut self,
         env: &mut UsageEnvironment,
-        request: (ConnectionId, u32),
+        (id, cseq): (ConnectionId, u32),
         outcome: RequestOutcome,
     ) {
-        if let Some(on_outcome) = self.client_requests.handlers.remove(&request) {
+        if let Some(on_outcome) = self.client_requests.take(id, cseq) {
             on_outcome(self, env, outcome);
         }
     }

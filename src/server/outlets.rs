@@ -72,7 +72,7 @@ impl RtspServer {
         // The reader may be silent for as long as its stream is.
         let sessions = self.connections.get(id).into_iter().flat_map(|c| c.sessions.iter());
         for session in sessions {
-            self.pool.set_timeout(*session, Duration::ZERO);
+            self.pool.set_timeout(session, Duration::ZERO);
         }
         self.update_connection(env, id);
         self.work_off_endings(env);

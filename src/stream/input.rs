@@ -5,9 +5,8 @@ use crate::env::turn_budget::TurnBudget;
 use crate::env::{EventKey, EventTrigger, MediumHandle, Timer, UsageEnvironment};
 use crate::ids::{InputId, KEY_INPUT, OfInput, StreamId};
 use crate::media::Wake;
+use crate::sorted_set::SortedSet;
 use crate::stream::state::StreamState;
-use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
 /// Most streams that are run in one turn because their input has a frame.
@@ -77,8 +76,7 @@ impl Inputs {
 
     /// The stream of an input that comes behind `last`; the first without.
     pub(crate) fn stream_behind(&self, id: InputId, last: Option<StreamId>) -> Option<StreamId> {
-        let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
-        self.table.get(id)?.streams.range((behind, Bound::Unbounded)).next().copied()
+        self.table.get(id)?.streams.behind(last)
     }
 
     // Relayed tracks
@@ -156,7 +154,7 @@ const fn input_key(id: InputId) -> EventKey {
 /// What the event trigger of a live input wakes.
 #[derive(Debug, Default)]
 struct Input {
-    streams: BTreeSet<StreamId>,
+    streams: SortedSet<StreamId>,
     trigger: Option<EventTrigger>,
     /// The stream that was run last.
     last: Option<StreamId>,
@@ -178,17 +176,14 @@ impl Input {
     }
 
     fn remove(&mut self, stream: StreamId) {
-        self.streams.remove(&stream);
+        self.streams.remove(stream);
     }
 
     /// The next stream that is to be run.
     fn next(&mut self) -> Option<StreamId> {
         self.left = self.left.checked_sub(1)?;
-        let behind = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.streams.range((behind, Bound::Unbounded)).next();
-        let next = next.or_else(|| self.streams.first()).copied();
-        self.last = next;
-        next
+        self.last = self.streams.behind(self.last).or_else(|| self.streams.behind(None));
+        self.last
     }
 }
 
@@ -226,7 +221,7 @@ mod tests {
         ran.sort_unstable();
         ran.dedup();
         assert_eq!(ran, [2, 3]);
-        input.streams.clear();
+        input.streams = SortedSet::default();
         input.left = 2;
         assert!(run(&mut input, 9).is_empty());
     }

@@ -2,7 +2,8 @@
 //! from. A group may have any number of members, and each of them reports.
 
 use crate::ids::{ClientSessionId, StreamId};
-use std::collections::{BTreeSet, HashMap};
+use crate::sorted_set::SortedSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The sessions of one host.
 #[derive(Debug, Default)]
 struct Host {
-    sessions: BTreeSet<ClientSessionId>,
+    sessions: SortedSet<ClientSessionId>,
     reported_at: Option<Instant>,
 }
 
@@ -31,7 +32,7 @@ impl Members {
     pub(crate) fn remove(&mut self, stream: StreamId, host: IpAddr, session: ClientSessionId) {
         let key = (stream, host.to_canonical());
         let Some(host) = self.hosts.get_mut(&key) else { return };
-        host.sessions.remove(&session);
+        host.sessions.remove(session);
         if host.sessions.is_empty() {
             self.hosts.remove(&key);
         }
@@ -52,7 +53,7 @@ impl Members {
         });
         due.into_iter().flat_map(move |host| {
             host.reported_at = Some(now);
-            host.sessions.iter().copied()
+            host.sessions.iter()
         })
     }
 

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ids", &["arena"]),
     ("error", &[]),
     ("frame", &[]),
+    ("sorted_set", &[]),
     ("warned", &[]),
     // Up to `media` no room knows of a socket or of the event loop.
     ("wire", &["arena", "ids", "error", "frame"]),
@@ -26,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("env", &["arena", "ids", "error"]),
     ("net", &["env"]),
     ("receive", &["media", "net"]),
-    ("rtsp", &["wire", "net", "warned"]),
+    ("rtsp", &["wire", "net", "warned", "sorted_set"]),
     ("client", &["rtsp", "receive", "description"]),
     ("stream", &["rtsp", "media"]),
     ("session", &["stream"]),

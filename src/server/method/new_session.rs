@@ -42,7 +42,7 @@ pub(crate) fn abandon_session(
 ) {
     drop(cx.pool.remove(session, RemovalReason::Removed));
     if let Some(connection) = cx.connections.get_mut(connection) {
-        connection.sessions.remove(&session);
+        connection.sessions.remove(session);
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn publication_for(
         publication
             .is_some_and(|p| p.connection == Some(request.connection) && p.named(url).is_some())
     };
-    sessions.iter().filter_map(|session| cx.publications.of_session(*session)).find(is_meant)
+    sessions.iter().filter_map(|session| cx.publications.of_session(session)).find(is_meant)
 }
 
 /// Sets up a track of a publication. On a refusal nothing has changed.

@@ -9,10 +9,11 @@ use crate::env::{EventKey, MediumHandle, UsageEnvironment};
 use crate::ids::{BackChannelId, ClientSessionId, KEY_TALKER, OfBackChannel, PacketOwner};
 use crate::rtp::rtcp::NtpTime;
 use crate::rtsp::connections::Connections;
+use crate::sorted_set::SortedSet;
 use crate::stream::streams::Streams;
 use crate::wire::rtp::PacketKind;
 use crate::wire::rtsp::StatusCode;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::time::Instant;
 
 /// The back channels of a server.
@@ -20,7 +21,7 @@ use std::time::Instant;
 pub(crate) struct BackChannels {
     table: Arena<BackChannel, OfBackChannel>,
     /// The client sessions that talk, and to which channels.
-    talking: BTreeSet<(ClientSessionId, BackChannelId)>,
+    talking: HashMap<ClientSessionId, SortedSet<BackChannelId>>,
     /// The medium whose events run the talkers.
     owner: Option<MediumHandle>,
     /// Memory for a report.
@@ -103,7 +104,7 @@ impl BackChannels {
         }
         streams.bind_publisher(connections, transport, PacketOwner::Spoken(id));
         if let Some(talker) = channel.talker.as_ref().filter(|_| is_new) {
-            self.talking.insert((talker.session, id));
+            self.talking.entry(talker.session).or_default().insert(id);
             channel.sink.talker_came(&talker.info);
         }
     }
@@ -209,8 +210,12 @@ impl BackChannels {
         (streams, connections): (&mut Streams, &mut Connections),
         (session, id): (ClientSessionId, BackChannelId),
     ) -> bool {
-        if !self.talking.remove(&(session, id)) {
+        let Some(channels) = self.talking.get_mut(&session) else { return false };
+        if !channels.remove(id) {
             return false;
+        }
+        if channels.is_empty() {
+            self.talking.remove(&session);
         }
         let Some(channel) = self.table.get_mut(id) else { return false };
         let Some(mut talker) = channel.talker.take() else { return false };
@@ -247,9 +252,7 @@ impl BackChannels {
 
     /// A channel that a client session has set up.
     fn channel_of(&self, session: ClientSessionId) -> Option<BackChannelId> {
-        let first = BackChannelId::from_raw(Default::default());
-        let (talking, id) = self.talking.range((session, first)..).next()?;
-        (*talking == session).then_some(*id)
+        self.talking.get(&session)?.behind(None)
     }
 
     #[cfg(test)]

@@ -38,11 +38,13 @@ fn chain(w: &mut World, links: usize) -> (Vec<TcpStream>, Vec<ConnectionId>) {
     for pair in connections.windows(2) {
         set_up(w, pair[0], 1, None);
         let made_over = Some(pair[0].raw());
-        let sessions = w.server().connections.get(pair[0]).unwrap().sessions.iter();
-        let pool = w.server().pool();
-        let of = |s: &&_| pool.session(**s).is_some_and(|s| s.connection() == made_over);
-        let session = sessions.copied().find(|s| of(&s)).expect("a session");
-        let id = pool.session(session).unwrap().id().to_owned();
+        let id = {
+            let mut sessions = w.server().connections.get(pair[0]).unwrap().sessions.iter();
+            let pool = w.server().pool();
+            let of = |s: &_| pool.session(*s).is_some_and(|s| s.connection() == made_over);
+            let session = sessions.find(of).expect("a session");
+            pool.session(session).unwrap().id().to_owned()
+        };
         set_up(w, pair[1], 2, Some(&id));
     }
     w.serve(|server, env| {

@@ -34,7 +34,7 @@ impl World {
                     match destination.transport() {
                         DestinationTransport::Tcp { connection, rtp_channel, rtcp_channel } => {
                             let c = server.connections.get(connection).expect("a connection");
-                            assert!(c.sessions.contains(&key));
+                            assert!(c.sessions.iter().any(|session| session == key));
                             let owner = PacketOwner::Destination(track.stream, track.destination);
                             for (channel, kind) in
                                 [(rtp_channel, PacketKind::Rtp), (rtcp_channel, PacketKind::Rtcp)]
@@ -82,7 +82,7 @@ impl World {
         }
         let config = &server.config;
         for (id, connection) in server.connections.iter() {
-            for &session in &connection.sessions {
+            for session in connection.sessions.iter() {
                 assert!(server.pool().session(session).is_some(), "{id} names a session");
             }
             for owner in connection.channels.owners() {

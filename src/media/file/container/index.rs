@@ -37,7 +37,7 @@ impl Index {
 
     /// Brings the entries in order.
     pub(crate) fn finish(&mut self) {
-        self.entries.sort_by_key(|e| (e.npt, e.at));
+        self.entries.sort_unstable_by_key(|e| (e.npt, e.at));
         self.entries.dedup_by_key(|e| e.npt);
         self.sorted = true;
     }
