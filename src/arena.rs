@@ -1,7 +1,7 @@
 //! [`Arena`]: a table whose ids carry a generation, so that a stale id finds nothing instead of
 //! another object.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -136,6 +136,20 @@ pub(crate) fn thin<T>(slots: &mut slab::Slab<T>) {
 pub(crate) fn shrink_map<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > KEPT_CAPACITY && map.len() <= map.capacity() / 8 {
         map.shrink_to(map.len() * 2);
+    }
+}
+
+/// Releases excess capacity of a vector; to be called after removals.
+pub(crate) fn shrink_vec<T>(vec: &mut Vec<T>) {
+    if vec.capacity() > KEPT_CAPACITY && vec.len() <= vec.capacity() / 8 {
+        vec.shrink_to(vec.len() * 2);
+    }
+}
+
+/// Releases excess capacity of a queue; to be called after removals.
+pub(crate) fn shrink_queue<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > KEPT_CAPACITY && queue.len() <= queue.capacity() / 8 {
+        queue.shrink_to(queue.len() * 2);
     }
 }
 
@@ -304,6 +318,20 @@ mod tests {
         assert!(again.iter().all(|id| arena.remove(*id).is_some()));
         assert!(arena.remove(first).is_some());
         assert!(arena.slots.capacity() <= KEPT_CAPACITY);
+    }
+
+    #[test]
+    fn vectors_and_queues_shrink_with_their_crowd() {
+        let mut vec: Vec<_> = (0..10_000).collect();
+        let mut queue: VecDeque<_> = (0..10_000).collect();
+        for _ in 1..10_000 {
+            vec.remove(0);
+            shrink_vec(&mut vec);
+            queue.pop_front();
+            shrink_queue(&mut queue);
+        }
+        assert!(vec.capacity() <= KEPT_CAPACITY && queue.capacity() <= KEPT_CAPACITY);
+        assert!(vec == [9999] && queue == [9999]);
     }
 
     #[test]

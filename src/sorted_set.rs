@@ -1,5 +1,7 @@
 //! [`SortedSet`]: a set of few small values, in order.
 
+use crate::arena::shrink_vec;
+
 /// A set whose values lie side by side in order: for small sets, of which there are many. Insertion
 /// and removal take time in proportion to its size.
 ///
@@ -24,13 +26,17 @@ impl<T: Copy + Ord> SortedSet<T> {
 
     /// Removes a value. Returns whether it was there.
     pub(crate) fn remove(&mut self, value: T) -> bool {
-        let found = self.0.binary_search(&value);
-        found.map(|at| self.0.remove(at)).is_ok()
+        let Ok(at) = self.0.binary_search(&value) else { return false };
+        self.0.remove(at);
+        shrink_vec(&mut self.0);
+        true
     }
 
     /// Removes and returns the first value.
     pub(crate) fn pop_first(&mut self) -> Option<T> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
+        let first = self.behind(None)?;
+        self.remove(first);
+        Some(first)
     }
 
     /// The first value above `last`; the first of all without.
@@ -43,11 +49,11 @@ impl<T: Copy + Ord> SortedSet<T> {
         self.0.iter().copied()
     }
 
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! Requests from the server to its clients (RFC 2326 section 10 allows GET_PARAMETER,
 //! SET_PARAMETER, ANNOUNCE and REDIRECT in this direction), and their outcomes.
 
+use crate::arena::shrink_map;
 use crate::env::UsageEnvironment;
 use crate::error::Error;
 use crate::ids::{ClientSessionId, ConnectionId};
@@ -40,6 +41,7 @@ impl ClientRequests {
         let (_, handler) = handlers.remove(at);
         if handlers.is_empty() {
             self.handlers.remove(&id);
+            shrink_map(&mut self.handlers);
         }
         Some(handler)
     }

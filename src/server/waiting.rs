@@ -1,11 +1,12 @@
 //! [`Waiting`]: the suspended requests, and the order in which they resume.
 
+use crate::arena::{shrink_map, shrink_queue};
 use crate::env::{EventTrigger, Timer};
 use crate::ids::ConnectionId;
 use crate::server::method::lookup::Lookup;
 use crate::server::method::outcome::{Awaited, Identity, Until};
 use crate::wire::rtsp::Request;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 /// A suspended request. The application is not asked about it again.
@@ -31,10 +32,10 @@ pub(crate) struct Progress {
 /// The suspended requests, at most one for each connection.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    /// The requests with their keys in the queue.
+    /// The requests with their queues and their places there.
     requests: HashMap<ConnectionId, ((Until, u64), WaitingRequest)>,
-    /// Requests by awaited event, and for each event in the order of their places.
-    queue: BTreeMap<(Until, u64), ConnectionId>,
+    /// For each event, the requests that await it in the order of their places.
+    queues: [VecDeque<(u64, ConnectionId)>; Until::COUNT],
     places: u64,
     /// Expires when there are requests that can resume.
     pub(crate) timer: Timer,
@@ -52,15 +53,26 @@ impl Waiting {
             self.places
         });
         request.progress.place = Some(place);
-        let key = (request.awaited.until(), place);
-        self.queue.insert(key, id);
-        self.requests.insert(id, (key, request));
+        let until = request.awaited.until();
+        self.enqueue(until, place, id);
+        self.requests.insert(id, ((until, place), request));
+    }
+
+    fn enqueue(&mut self, until: Until, place: u64, id: ConnectionId) {
+        let queue = &mut self.queues[until as usize];
+        let at = queue.partition_point(|(other, _)| *other < place);
+        queue.insert(at, (place, id));
     }
 
     /// Removes the request of a connection.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<WaitingRequest> {
-        let (key, request) = self.requests.remove(&id)?;
-        self.queue.remove(&key);
+        let ((until, place), request) = self.requests.remove(&id)?;
+        let queue = &mut self.queues[until as usize];
+        if let Ok(at) = queue.binary_search_by_key(&place, |(place, _)| *place) {
+            queue.remove(at);
+        }
+        shrink_queue(queue);
+        shrink_map(&mut self.requests);
         Some(request)
     }
 
@@ -71,31 +83,27 @@ impl Waiting {
 
     /// Number of requests that can resume, counted up to `limit`.
     pub(crate) fn count_ready(&self, limit: usize) -> usize {
-        self.queue.range(Self::all_of(Until::NextTurn)).take(limit).count()
+        self.ready().len().min(limit)
     }
 
     /// The first request that can resume and whose place is not before `place`.
     pub(crate) fn next_ready(&self, place: u64) -> Option<(u64, ConnectionId)> {
-        let next = self.queue.range((Until::NextTurn, place)..=(Until::NextTurn, u64::MAX)).next();
-        next.map(|(&(_, place), &id)| (place, id))
+        let ready = self.ready();
+        ready.get(ready.partition_point(|(other, _)| *other < place)).copied()
     }
 
     /// Marks the requests that wait for an event as ready, in the order of their places.
     pub(crate) fn wake(&mut self, until: Until) {
-        let woken: Vec<_> =
-            self.queue.range(Self::all_of(until)).map(|(k, id)| (*k, *id)).collect();
-        for (key, id) in woken {
-            self.queue.remove(&key);
-            let ready = (Until::NextTurn, key.1);
-            self.queue.insert(ready, id);
+        for (place, id) in std::mem::take(&mut self.queues[until as usize]) {
+            self.enqueue(Until::NextTurn, place, id);
             if let Some((key, _)) = self.requests.get_mut(&id) {
-                *key = ready;
+                *key = (Until::NextTurn, place);
             }
         }
     }
 
-    const fn all_of(until: Until) -> std::ops::RangeInclusive<(Until, u64)> {
-        (until, 0)..=(until, u64::MAX)
+    const fn ready(&self) -> &VecDeque<(u64, ConnectionId)> {
+        &self.queues[Until::NextTurn as usize]
     }
 }
 
@@ -149,6 +157,6 @@ mod tests {
             assert!(waiting.remove(connection(id)).is_some());
             assert!(waiting.remove(connection(id)).is_none());
         }
-        assert!(!waiting.has_ready() && waiting.queue.is_empty());
+        assert!(!waiting.has_ready() && waiting.queues.iter().all(VecDeque::is_empty));
     }
 }

@@ -1,10 +1,10 @@
 //! The UDP sockets that streams leave from and publishers send to: a pair each, or one pair for all.
 
-use crate::arena::{Arena, Id};
+use crate::arena::{Arena, Id, shrink_vec};
 use crate::env::{EventKey, Interest, MediumHandle, UsageEnvironment};
 use crate::ids::{KEY_RTCP_SOCKET, KEY_RTP_SOCKET, PacketOwner, StreamId};
 use crate::net::{Datagrams, PortPair, UdpSocket, with_port};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -51,8 +51,8 @@ pub(crate) struct UdpSockets {
     pub(crate) owner: SocketsOwner,
     /// The source-specific group that reports of its members are passed on to, and its source.
     pub(crate) reflect: Option<Reflect>,
-    /// Where clients send from, as they announced it: RTP (false) and RTCP (true).
-    routes: BTreeMap<(SocketAddr, bool), PacketOwner>,
+    /// Where clients send from, as they announced it: RTP (false) and RTCP (true), in order.
+    routes: Vec<((SocketAddr, bool), PacketOwner)>,
 }
 
 /// Where reports of receivers are passed on to, so that all members of a group see them (RFC 5760
@@ -67,34 +67,46 @@ pub(crate) struct Reflect {
 
 impl UdpSockets {
     pub(crate) fn new(local: SocketAddr, pair: PortPair, owner: SocketsOwner) -> Self {
-        Self { local: with_port(local, 0), pair, owner, reflect: None, routes: BTreeMap::new() }
+        Self { local: with_port(local, 0), pair, owner, reflect: None, routes: Vec::new() }
     }
 
     /// What comes from two addresses, RTP and RTCP, has this owner. They may be one.
     pub(crate) fn add_routes(&mut self, (rtp, rtcp): (SocketAddr, SocketAddr), to: PacketOwner) {
-        self.routes.insert((rtp, false), to);
-        self.routes.insert((rtcp, true), to);
+        for from in [(rtp, false), (rtcp, true)] {
+            match self.place(from) {
+                Ok(at) => self.routes[at].1 = to,
+                Err(at) => self.routes.insert(at, (from, to)),
+            }
+        }
     }
 
     pub(crate) fn remove_routes(&mut self, (rtp, rtcp): (SocketAddr, SocketAddr), to: PacketOwner) {
         for from in [(rtp, false), (rtcp, true)] {
-            if self.routes.get(&from) == Some(&to) {
-                self.routes.remove(&from);
+            if let Some(at) = self.place(from).ok().filter(|&at| self.routes[at].1 == to) {
+                self.routes.remove(at);
             }
         }
+        shrink_vec(&mut self.routes);
+    }
+
+    /// The place of a route, or the place at which it would be.
+    fn place(&self, from: (SocketAddr, bool)) -> Result<usize, usize> {
+        self.routes.binary_search_by_key(&from, |(from, _)| *from)
     }
 
     /// Returns the owner of a packet that was sent to the RTP or the RTCP socket. Some clients send
     /// both from one port. Behind an address translator the port is not the announced one; the host
     /// then suffices, if all that comes from it has one owner.
     pub(crate) fn route(&self, from: SocketAddr, rtcp: bool) -> Option<PacketOwner> {
-        let exact = |rtcp| self.routes.get(&(from, rtcp)).copied();
+        let exact = |rtcp| self.place((from, rtcp)).map(|at| self.routes[at].1).ok();
         if let Some(to) = exact(rtcp).or_else(|| exact(!rtcp)) {
             return Some(to);
         }
         // In the order of addresses those of one host stand together: strangers cost no search.
-        let host = (with_port(from, 0), false)..=(with_port(from, u16::MAX), true);
-        let mut same_host = self.routes.range(host).map(|(_, &to)| to);
+        let first = self.place((with_port(from, 0), false)).unwrap_or_else(|at| at);
+        let behind = self.routes[first..].iter();
+        let same_host = behind.take_while(|((other, _), _)| other.ip() == from.ip());
+        let mut same_host = same_host.map(|(_, to)| *to);
         let to = same_host.next()?;
         same_host.all(|other| other == to).then_some(to)
     }

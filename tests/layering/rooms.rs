@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ids", &["arena"]),
     ("error", &[]),
     ("frame", &[]),
-    ("sorted_set", &[]),
+    ("sorted_set", &["arena"]),
     ("warned", &[]),
     // Up to `media` no room knows of a socket or of the event loop.
     ("wire", &["arena", "ids", "error", "frame"]),

@@ -1,6 +1,7 @@
 //! [`ReorderBuffer`]: restores the order of packets, and gives up missing ones.
 
-use std::collections::BTreeMap;
+use crate::arena::shrink_queue;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The result of offering a packet.
@@ -31,6 +32,7 @@ pub(super) struct Released {
 
 #[derive(Debug)]
 struct Kept {
+    sequence: u64,
     packet: Vec<u8>,
     arrived: Instant,
 }
@@ -40,7 +42,8 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct ReorderBuffer {
     next: Option<u64>,
-    kept: BTreeMap<u64, Kept>,
+    /// In the order of their sequence numbers.
+    kept: VecDeque<Kept>,
     bytes: usize,
     /// Time since which the gap before the first kept packet has existed.
     gap_since: Option<Instant>,
@@ -53,7 +56,7 @@ impl ReorderBuffer {
     pub(super) const fn new(max_packets: usize, max_bytes: usize, max_delay: Duration) -> Self {
         Self {
             next: None,
-            kept: BTreeMap::new(),
+            kept: VecDeque::new(),
             bytes: 0,
             gap_since: None,
             max_packets,
@@ -72,11 +75,11 @@ impl ReorderBuffer {
             self.next = Some(next + 1);
             return Place::Next;
         }
-        if self.kept.contains_key(&sequence) {
+        let Err(at) = self.kept.binary_search_by_key(&sequence, |kept| kept.sequence) else {
             return Place::Duplicate;
-        }
+        };
         self.bytes += packet.len();
-        self.kept.insert(sequence, Kept { packet: packet.to_vec(), arrived: now });
+        self.kept.insert(at, Kept { sequence, packet: packet.to_vec(), arrived: now });
         self.gap_since.get_or_insert(now);
         Place::Kept
     }
@@ -88,7 +91,7 @@ impl ReorderBuffer {
 
     /// Releases the next packet in order, or the one behind a gap that has lasted long enough.
     pub(super) fn release(&mut self, now: Instant) -> Option<Released> {
-        let (&first, _) = self.kept.first_key_value()?;
+        let first = self.kept.front()?.sequence;
         let full = self.kept.len() > self.max_packets || self.bytes > self.max_bytes;
         let waited = self.deadline().is_some_and(|at| at <= now);
         (self.next == Some(first) || full || waited).then(|| self.pop()).flatten()
@@ -96,14 +99,15 @@ impl ReorderBuffer {
 
     /// Releases the next packet, whatever the gap before it: at the end, and at a restart.
     pub(super) fn pop(&mut self) -> Option<Released> {
-        let (sequence, Kept { packet, arrived }) = self.kept.pop_first()?;
+        let Kept { sequence, packet, arrived } = self.kept.pop_front()?;
+        shrink_queue(&mut self.kept);
         self.bytes = self.bytes.saturating_sub(packet.len());
         let missing = self.next.map_or(0, |next| sequence.saturating_sub(next));
         self.next = Some(sequence + 1);
-        self.gap_since = match self.kept.first_key_value() {
-            Some((&first, kept)) if first == sequence + 1 => Some(kept.arrived),
+        self.gap_since = match self.kept.front() {
+            Some(kept) if kept.sequence == sequence + 1 => Some(kept.arrived),
             // The gap behind it has been known since the first of those behind that arrived.
-            _ => self.kept.values().map(|kept| kept.arrived).min(),
+            _ => self.kept.iter().map(|kept| kept.arrived).min(),
         };
         Some(Released { packet, sequence, arrived, missing })
     }
@@ -119,9 +123,9 @@ impl ReorderBuffer {
     /// The numbers of the packets that are missing, in order.
     pub(super) fn missing(&self) -> impl Iterator<Item = u64> + '_ {
         let mut next = self.next.unwrap_or_default();
-        self.kept.keys().flat_map(move |&sequence| {
-            let gap = next..sequence;
-            next = sequence + 1;
+        self.kept.iter().flat_map(move |kept| {
+            let gap = next..kept.sequence;
+            next = kept.sequence + 1;
             gap
         })
     }

@@ -67,7 +67,7 @@ pub(crate) struct Identity {
 }
 
 /// The event after which a waiting request is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
     /// The next turn: the work does not fit into this one.
     NextTurn,
@@ -79,6 +79,11 @@ pub(crate) enum Until {
     BackChannelOpens,
     /// The end of the time for which the request waits.
     TimeIsOver,
+}
+
+impl Until {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::TimeIsOver as usize + 1;
 }
 
 impl Awaited {

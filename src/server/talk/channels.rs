@@ -4,7 +4,7 @@ use super::channel::{BackChannel, Gate};
 use super::options::BackChannelOptions;
 use super::sink::BackChannelSink;
 use super::talker::{Hearing, Talker};
-use crate::arena::Arena;
+use crate::arena::{Arena, shrink_map};
 use crate::env::{EventKey, MediumHandle, UsageEnvironment};
 use crate::ids::{BackChannelId, ClientSessionId, KEY_TALKER, OfBackChannel, PacketOwner};
 use crate::rtp::rtcp::NtpTime;
@@ -216,6 +216,7 @@ impl BackChannels {
         }
         if channels.is_empty() {
             self.talking.remove(&session);
+            shrink_map(&mut self.talking);
         }
         let Some(channel) = self.table.get_mut(id) else { return false };
         let Some(mut talker) = channel.talker.take() else { return false };
