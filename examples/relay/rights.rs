@@ -1,4 +1,4 @@
-//! Who may watch and publish: the rules of the users file, then those that the streams say.
+//! The rights to watch and to publish: the rules of the users file, then those of the streams.
 
 use crate::config::{Access, Config, Fault, Faults, Publishing};
 use riverrun::server::access::{Action, Actions, Pattern, Rule, UserTable, Who, users_file};

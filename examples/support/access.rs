@@ -1,4 +1,4 @@
-//! Who may use a server: the options. What they ask for is in `users.rs`, for programs that are built
+//! The options of access to a server. What they ask for is in `users.rs`, for programs that are built
 //! with it.
 
 use super::{Arguments, Failure, Program, Stop, users, wrong};

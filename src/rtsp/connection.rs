@@ -37,7 +37,6 @@ pub(crate) struct Connection<O> {
     /// Whether the peer has begun to speak RTSP.
     has_begun: bool,
     /// Sessions that were created, or are streamed, over this connection.
-    /// A set, since one connection may set up very many.
     pub(crate) sessions: SortedSet<ClientSessionId>,
     /// The destinations that incoming interleaved packets belong to.
     pub(crate) channels: Channels<O>,

@@ -32,7 +32,7 @@ pub(crate) struct Progress {
 /// The suspended requests, at most one for each connection.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    /// The requests with their queues and their places there.
+    /// The requests, with the queue and the place of each.
     requests: HashMap<ConnectionId, ((Until, u64), WaitingRequest)>,
     /// For each event, the requests that await it in the order of their places.
     queues: [VecDeque<(u64, ConnectionId)>; Until::COUNT],

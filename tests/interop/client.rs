@@ -276,8 +276,8 @@ impl Client {
         packets
     }
 
-    /// All packets that come until there are enough of them. How long that takes is the machine's
-    /// affair, up to a limit; `is_enough` is asked after each packet.
+    /// All packets that come until `is_enough` is true of them, or [`PATIENCE`] ends. It is asked
+    /// before each packet.
     pub(crate) fn packets_until(
         &mut self,
         is_enough: impl Fn(&Self, &[Packet]) -> bool,

@@ -35,8 +35,8 @@ pub(crate) fn check_rtp_info(
     check_rtp_info_of_tracks_apart(client, play, packets, 0.0)
 }
 
-/// The same where one track may start up to `apart` seconds behind the other: after a pause each
-/// goes on where it was.
+/// Checks the same where one track may start up to `apart` seconds behind the other: after a pause
+/// each goes on where it was.
 pub(crate) fn check_rtp_info_of_tracks_apart(
     client: &Client,
     play: &Response,
@@ -120,8 +120,8 @@ fn a_file_plays_from_start_to_end_with_its_tracks_in_step() {
         }
         let rtptimes = check_rtp_info(&client, &play, &packets);
         for (&track, &rtptime) in &rtptimes {
-            // Each packet comes when it is due, as seen from the start: none early, and no more
-            // than a few late, whatever else the machine has to do.
+            // Each packet comes when it is due, as seen from the start: none early, and most not
+            // late, though the machine may have stopped the server for a while.
             let arrived = rtp(&packets, track);
             let last =
                 arrived.iter().map(|p| client.seconds(track, rtptime, p.2)).fold(0.0, f64::max);

@@ -85,7 +85,7 @@ impl Checker {
         self.play(&media)
     }
 
-    /// Sends a request, and waits for its answer. Who is not let in checks no further.
+    /// Sends a request, and waits for its answer. If the server refuses access, the checks end.
     fn ask(&mut self, request: Request<'static>) -> Result<Answer, Cut> {
         let answer = self.talk.ask(request)?;
         match &answer {

@@ -1,4 +1,4 @@
-//! Who may use a server: authentication, and the rights of users.
+//! Access to a server: authentication, and the rights of users.
 //!
 //! An [`Authenticator`] is asked about each request before anything is done about it, and about
 //! each stream before the stream is looked up. [`UserAccess`] is the one that comes with the crate,

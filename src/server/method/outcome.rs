@@ -82,7 +82,7 @@ pub(crate) enum Until {
 }
 
 impl Until {
-    /// How many there are.
+    /// Number of events.
     pub(crate) const COUNT: usize = Self::TimeIsOver as usize + 1;
 }
 

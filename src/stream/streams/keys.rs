@@ -37,8 +37,8 @@ impl Streams {
         stream.set_destination_transform(destination, transform)
     }
 
-    /// The key of a stream is nearly used up, and the stream ends. Who sets the track up from now on
-    /// gets another stream, with another key.
+    /// The key of a stream is nearly used up, and the stream ends. A client that sets the track up
+    /// from now on gets another stream, with another key.
     pub(super) fn retire(&mut self, id: StreamId) {
         log::info!("stream {id} ends: its key is used up");
         let Some(stream) = self.table.get(id) else { return };
